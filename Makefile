@@ -1,0 +1,31 @@
+# The README's commands. Everything lives in .venv; nothing outside the clone is touched but the
+# cache of fetched models (see `tutee locate`).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run install test check bench clean
+
+run: install
+	$(BIN)/tutee
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Tutee needs Python 3.11 or newer; try: make PYTHON=python3.12 install" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+test: install
+	$(BIN)/pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,80 @@
+"""What a person can set: one TOML file, checked on reading, written once with its comments.
+
+Every field has a default, so an empty or absent file is fine. An unknown key or a bad value is an
+error that names the file and the key, because a setting that is silently ignored is worse.
+"""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from store.errors import TuteeError
+from store.records import Sampling
+
+BUILTIN = "builtin"
+"""The model that comes with Tutee; see `core.builtin`."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Chat(_Section):
+    model: str = BUILTIN
+    """`builtin`, or the path of a folder with a model in safetensors form."""
+    system_prompt: str = "You are a helpful assistant. Answer clearly and briefly."
+    """Put before every conversation that has no system message of its own; empty for none."""
+
+
+class Tuning(_Section):
+    """Defaults follow practice on tiny data; see the README for the reasons."""
+
+    epochs: int = Field(3, ge=1, le=100)
+    learning_rate: float = Field(1e-4, gt=0, lt=1)
+    reward_learning_rate: float = Field(1e-3, gt=0, lt=1)
+    batch_size: int = Field(8, ge=1)
+    """Samples an optimiser step, however small the micro-batches are."""
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    replay: float = Field(0.4, ge=0, lt=1)
+    """Share of each SFT run that repeats what the adapter has learned before."""
+    max_length: int = Field(1024, ge=16)
+    """Tokens of prompt and reply; longer records are left out of a pass and named."""
+    sft_minimum: int = Field(4, ge=1)
+    """New instruction records from which SFT counts as ready."""
+    reward_minimum: int = Field(20, ge=2)
+    """Preference pairs from which the reward model counts as ready."""
+    seed: int = 0
+
+
+class Config(_Section):
+    chat: Chat = Chat()
+    sampling: Sampling = Sampling()
+    tuning: Tuning = Tuning()
+
+
+def load(path: Path) -> Config:
+    """Read the settings from `path`; defaults where it does not exist.
+
+    Raises:
+        TuteeError: it is not TOML, or has an unknown key or a value out of range.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Config()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TuteeError(f"Cannot read the settings in {path}: {error}.") from error
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise TuteeError(f"The settings in {path} are not valid TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise TuteeError(
+            f"The settings in {path} have a problem at `{key}`: {first['msg']}.",
+            "Mend that line, or remove it to get the default back.",
+        ) from error

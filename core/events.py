@@ -1,0 +1,167 @@
+"""Everything the model's threads tell the rest of the program, as small frozen values.
+
+Each worker takes one callable and calls it with these, from its own thread; what to do with them
+is the listener's business (the app turns them into Textual messages, the command line prints
+them). None of them carries a tensor.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from store.errors import TuteeError
+
+# -- loading -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelLoading:
+    """One stage of getting the model ready; `total` is 0 where the length is not known."""
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    unit: str = "B"
+
+
+@dataclass(frozen=True)
+class ModelReady:
+    model_id: str
+    revision: str
+    label: str
+    adapter: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ModelFailed:
+    error: TuteeError
+
+
+# -- chat ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TokenChunk:
+    request_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ReplyDone:
+    request_id: str
+    text: str
+    """The whole reply: the exact concatenation of its chunks."""
+    stopped: bool
+    """The person stopped it."""
+    truncated: bool
+    """It reached `max_new_tokens` or the model's context before it ended by itself."""
+    tokens: int
+    seconds: float
+    adapter: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class ReplyFailed:
+    request_id: str
+    error: TuteeError
+
+
+@dataclass(frozen=True)
+class AdapterSwapped:
+    """The chat now answers with `version`."""
+
+    version: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SwapFailed:
+    """The chat goes on with the adapter it had."""
+
+    version: str
+    error: TuteeError
+
+
+# -- tuning --------------------------------------------------------------------------------------
+
+PassName = Literal["sft", "reward"]
+
+
+@dataclass(frozen=True)
+class TuningStarted:
+    passes: tuple[PassName, ...]
+
+
+@dataclass(frozen=True)
+class PassStarted:
+    name: PassName
+    steps: int
+    records: int
+    replayed: int
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """Sent after every micro-batch, so that a watcher sees life within a second."""
+
+    name: PassName
+    step: float
+    """Optimiser steps done; fractional inside an accumulated step."""
+    steps: int
+    loss: float | None
+    """Loss of the last whole step, in nats a trained token (a pair for the reward model)."""
+    tokens_per_second: float
+    """Real (not padding) tokens through the model, forward and backward."""
+    eta_seconds: float
+
+
+@dataclass(frozen=True)
+class PassDone:
+    name: PassName
+    version: str
+    """What the pass left on disk: `v3` for an adapter, `r2` for a reward model."""
+    steps: int
+    losses: tuple[float, ...]
+    seconds: float
+    trained_tokens: int
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TuningDone:
+    passes: tuple[PassDone, ...]
+    adapter: str | None
+    """The new adapter version to adopt; empty when no pass made one."""
+
+
+@dataclass(frozen=True)
+class TuningCancelled:
+    """Nothing of the pass that was under way is kept; passes that had finished are."""
+
+    finished: tuple[PassDone, ...] = ()
+
+
+@dataclass(frozen=True)
+class TuningFailed:
+    error: TuteeError
+    finished: tuple[PassDone, ...] = ()
+
+
+Event = (
+    ModelLoading
+    | ModelReady
+    | ModelFailed
+    | TokenChunk
+    | ReplyDone
+    | ReplyFailed
+    | AdapterSwapped
+    | SwapFailed
+    | TuningStarted
+    | PassStarted
+    | StepReport
+    | PassDone
+    | TuningDone
+    | TuningCancelled
+    | TuningFailed
+)

@@ -1,0 +1,22 @@
+"""The one error family of Tutee.
+
+Raised where a fault is first understood, shown once at the top (a toast, a screen, or one line on
+stderr). Anything that is not a `TuteeError` is a defect and goes to the log with its traceback.
+"""
+
+
+class TuteeError(Exception):
+    """A fault a person can act on.
+
+    Args:
+        title: What happened, as one plain sentence.
+        hint: What to do about it; may be empty.
+    """
+
+    def __init__(self, title: str, hint: str = "") -> None:
+        super().__init__(title)
+        self.title = title
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.hint}".strip()
