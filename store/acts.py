@@ -1,0 +1,172 @@
+"""What one act of a person does to the records of one reply. Pure: nothing here reads or writes.
+
+An act is one thumb or one correction. It adds records, and puts aside (supersedes) the act it
+replaces: a thumb replaces the earlier thumb, a correction replaces the earlier correction and an
+earlier 👍. It does not replace a 👎, which stays true of the original reply. Acts are put aside
+whole, so taking the latest live one back restores exactly what was there before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from store.errors import TuteeError
+from store.records import Instruction, Message, Origin, Preference, Record, Turn, Verdict, new_id
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What stands about one reply."""
+
+    label: bool | None = None
+    """True for 👍, False for 👎."""
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
+    correction: str | None = None
+    undoable: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an act does to the records: these are added, removed, or take their own id's place."""
+
+    added: tuple[Record, ...] = ()
+    removed: tuple[Record, ...] = ()
+    updated: tuple[Record, ...] = ()
+
+    def applied_to(self, records: Sequence[Record]) -> tuple[Record, ...]:
+        """The records of the reply afterwards, still oldest first."""
+        gone = {record.id for record in self.removed}
+        changed = {record.id: record for record in self.updated}
+        kept = (changed.get(record.id, record) for record in records if record.id not in gone)
+        return (*kept, *self.added)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply with all that a record about it needs, and the records there are (oldest first)."""
+
+    message: Message
+    prompt: tuple[Turn, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def live(self) -> list[Record]:
+        return [record for record in self.records if record.superseded_by is None]
+
+    def about(self, act: str) -> dict[str, Any]:
+        """The fields that every record about this reply has in common."""
+        return {
+            "act": act,
+            "conversation_id": self.message.conversation_id,
+            "message_id": self.message.id,
+            "origin": self.message.origin or Origin(),
+            "prompt": self.prompt,
+        }
+
+
+def feedback_of(records: Sequence[Record]) -> Feedback:
+    """Read what stands from the records of one reply."""
+    live = [record for record in records if record.superseded_by is None]
+    verdict = _verdict(live)
+    correction = _correction(live)
+    return Feedback(
+        label=verdict.label if verdict else None,
+        reasons=verdict.reasons if verdict else (),
+        comment=verdict.comment if verdict else "",
+        correction=correction.completion if correction else None,
+        undoable=bool(live),
+    )
+
+
+def _verdict(live: Sequence[Record]) -> Verdict | None:
+    return next((record for record in live if isinstance(record, Verdict)), None)
+
+
+def _correction(live: Sequence[Record]) -> Instruction | None:
+    """The instruction that came without a thumb."""
+    verdict = _verdict(live)
+    thumb = verdict.act if verdict else None
+    return next(
+        (record for record in live if isinstance(record, Instruction) and record.act != thumb), None
+    )
+
+
+def thumb(reply: Reply, label: bool, reasons: tuple[str, ...], comment: str) -> Change:
+    """👍 or 👎; nothing where the same thumb stands already.
+
+    Raises:
+        TuteeError: the reply is empty, or a 👍 is given to a corrected one.
+    """
+    if not reply.message.content.strip():
+        raise TuteeError("An empty reply cannot be rated.", "You can correct it instead.")
+    if label and _correction(reply.live):
+        raise TuteeError(
+            "This reply is corrected already; the correction is what will be learned.",
+            "Undo the correction first to rate the reply as it was.",
+        )
+    earlier = _verdict(reply.live)
+    if earlier and (earlier.label, earlier.reasons, earlier.comment) == (label, reasons, comment):
+        return Change()
+    act = new_id()
+    completion = reply.message.content
+    about = reply.about(act)
+    verdict = Verdict(**about, completion=completion, label=label, reasons=reasons, comment=comment)
+    liked = (Instruction(**about, completion=completion),) if label else ()
+    return Change(
+        added=(verdict, *liked),
+        updated=_put_aside(reply.live, {earlier.act} if earlier else set(), act),
+    )
+
+
+def correct(reply: Reply, text: str) -> Change:
+    """A better reply; nothing where the same correction stands already.
+
+    Raises:
+        TuteeError: the correction is empty, or the original itself.
+    """
+    if not text.strip():
+        raise TuteeError("A correction cannot be empty.")
+    if text.strip() == reply.message.content.strip():
+        raise TuteeError("The correction is the same as the reply.", "A 👍 says that it is right.")
+    earlier = _correction(reply.live)
+    if earlier and earlier.completion == text:
+        return Change()
+    act = new_id()
+    verdict = _verdict(reply.live)
+    replaced = {earlier.act} if earlier else set()
+    if verdict and verdict.label:
+        replaced.add(verdict.act)
+    about = reply.about(act)
+    original = reply.message.content
+    # An empty original has nothing to compare with.
+    pair = (Preference(**about, chosen=text, rejected=original),) if original.strip() else ()
+    return Change(
+        added=(Instruction(**about, completion=text), *pair),
+        updated=_put_aside(reply.live, replaced, act),
+    )
+
+
+def undo(reply: Reply) -> Change:
+    """Take the latest live act back, and what it had put aside comes back.
+
+    Raises:
+        TuteeError: there is none.
+    """
+    if not reply.live:
+        raise TuteeError("There is nothing to undo on this reply.")
+    act = reply.live[-1].act
+    return Change(
+        removed=tuple(record for record in reply.records if record.act == act),
+        updated=tuple(
+            record.model_copy(update={"superseded_by": None})
+            for record in reply.records
+            if record.superseded_by == act
+        ),
+    )
+
+
+def _put_aside(live: Sequence[Record], acts: set[str], by: str) -> tuple[Record, ...]:
+    return tuple(
+        record.model_copy(update={"superseded_by": by}) for record in live if record.act in acts
+    )

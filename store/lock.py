@@ -1,0 +1,50 @@
+"""One writer a home: a lock between processes that says who holds it.
+
+The lock itself is the operating system's, so it ends with its process however that ends; the text
+of the file is only there to name the holder.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from store.errors import TuteeError
+
+
+class WriterLock:
+    """Held from construction to `release`.
+
+    Raises:
+        TuteeError: another process holds it, or the file cannot be made.
+    """
+
+    def __init__(self, path: Path, pid: int) -> None:
+        self._path = path
+        # Not bound to a thread: the app may open here and close from elsewhere on its way out.
+        self._lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
+        try:
+            self._lock.acquire()
+            path.write_text(str(pid), encoding="utf-8")
+        except Timeout as error:
+            raise self._held() from error
+        except OSError as error:
+            self._lock.release()
+            raise TuteeError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+    def _held(self) -> TuteeError:
+        holder = ""
+        with suppress(OSError, UnicodeDecodeError):
+            holder = self._path.read_text(encoding="utf-8").strip()
+        process = f" (process {holder})" if holder.isdigit() else ""
+        return TuteeError(
+            f"Another Tutee{process} is using {self._path.parent}.",
+            "Close it first, or choose another home with --home.",
+        )
+
+    def release(self) -> None:
+        """Let the next writer in; safe to call again."""
+        if self._lock.is_locked:
+            with suppress(OSError):
+                self._path.write_text("", encoding="utf-8")
+            self._lock.release()

@@ -1,0 +1,102 @@
+"""Where things are kept, one place for each.
+
+With a home (`--home` or `TUTEE_HOME`) everything but the fetched models lies in that one folder, so
+that a home can be copied, thrown away or kept apart. Without one, the folders of the operating
+system for settings, data and logs are used. Fetched models have a cache of their own in both cases,
+because many homes share them.
+
+`locate` only computes; `ensure` is what touches the disk.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from store.errors import TuteeError
+
+_APP = "tutee"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Every file and folder Tutee uses."""
+
+    home: Path
+    config_file: Path
+    conversations: Path
+    feedback: Path
+    imports: Path
+    lock: Path
+    models: Path
+    """Adapters and reward models, a folder for each base."""
+    exports: Path
+    log_file: Path
+    cache: Path
+    """Fetched base models."""
+
+
+def locate(home: Path | None) -> Paths:
+    """Say where things are, without looking at the disk."""
+    if home is None:
+        data = platformdirs.user_data_path(_APP, appauthor=False)
+        config = platformdirs.user_config_path(_APP, appauthor=False)
+        log = platformdirs.user_log_path(_APP, appauthor=False)
+    else:
+        data = config = home.expanduser().absolute()
+        log = data / "log"
+    return Paths(
+        home=data,
+        config_file=config / "config.toml",
+        conversations=data / "conversations.json",
+        feedback=data / "feedback.json",
+        imports=data / "imports.json",
+        lock=data / "lock",
+        models=data / "models",
+        exports=data / "exports",
+        log_file=log / "tutee.log",
+        cache=_cache(),
+    )
+
+
+def _cache() -> Path:
+    chosen = os.environ.get("TUTEE_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return platformdirs.user_cache_path(_APP, appauthor=False)
+
+
+def ensure(paths: Paths) -> None:
+    """Make the folders, private to the person; the cache is left to whoever fetches a model.
+
+    Raises:
+        TuteeError: a folder cannot be made or written.
+    """
+    folders = (
+        paths.home,
+        paths.config_file.parent,
+        paths.models,
+        paths.exports,
+        paths.log_file.parent,
+    )
+    for folder in folders:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(folder, error) from error
+    try:
+        # Asking the permission bits is no proof: root passes them, a read-only disk has them set.
+        with tempfile.TemporaryFile(dir=paths.home):
+            pass
+    except OSError as error:
+        raise _unusable(paths.home, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> TuteeError:
+    why = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+    return TuteeError(
+        f"Tutee cannot keep anything in {folder}: {why}.",
+        "Choose another folder with --home or TUTEE_HOME, or mend that one.",
+    )
