@@ -1,0 +1,241 @@
+"""Find a base model and load it.
+
+A base is a folder as transformers writes it: `config.json`, weights in safetensors, a tokenizer
+with a chat template. `find` checks that without importing torch and gives it a name; nothing in
+such a folder is ever run as code, and pickled weights are not opened.
+
+Left out on purpose: fetching from model hubs, and bases without a chat template.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import builtin
+from core.config import BUILTIN
+from core.events import ModelLoading
+from core.quiet import hush
+from store.errors import TuteeError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+_IDENTITY = (
+    "config.json",
+    *_TOKENIZERS,
+    "merges.txt",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+"""The small files that, with the weights, decide what the model says."""
+_SAMPLES, _SAMPLE_BYTES = 64, 4096
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A base model on disk."""
+
+    path: Path
+    id: str
+    """Names the base on disk: adapters of different bases never mix."""
+    label: str
+    """Short, for the status bar."""
+    revision: str
+    """Hash of what decides the model's replies; see `find`."""
+
+
+def find(
+    spec: str,
+    cache: Path,
+    on_progress: Callable[[ModelLoading], None],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ModelFolder:
+    """The model that `spec` names: `builtin` (fetched on first use), or a folder's path.
+
+    The revision of a folder hashes its small files whole, and of each file of weights the size,
+    the header and slices taken evenly from all of it: reading gigabytes at each start would take
+    longer than loading them, and no training leaves all of those slices as they were.
+
+    Raises:
+        TuteeError: it is not a model Tutee can use, or the built-in one cannot be had; the hint
+            says what to do.
+    """
+    if spec == BUILTIN:
+        path = builtin.folder(cache, on_progress, should_stop)
+        name, label, revision = builtin.NAME, builtin.LABEL, builtin.SHA256
+    else:
+        path = _folder(spec)
+        name, label, revision = _slug(path.name), path.name[:32], _revision(path)
+    return ModelFolder(path, f"{name}-{revision[:8]}", label, revision)
+
+
+def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
+    """The tokenizer of `folder`, with its chat template."""
+    hush()
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            folder.path, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        raise _unreadable("tokenizer", folder, error) from error
+
+
+def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
+    """The weights of `folder`, ready for inference.
+
+    On the graphics card in bfloat16 where there is one, else on the processor in float32; `dtype`
+    asks for another.
+    """
+    hush()
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    cuda = torch.cuda.is_available()
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder.path,
+            dtype=dtype or (torch.bfloat16 if cuda else torch.float32),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except Exception as error:
+        raise _unreadable("model", folder, error) from error
+    if info["missing_keys"]:
+        # transformers would go on with random numbers in their place.
+        raise TuteeError(
+            f"The weights in {folder.path} are incomplete:"
+            f" {len(info['missing_keys'])} tensors are missing,"
+            f" among them {min(info['missing_keys'])}.",
+            "Fetch the model again, and check that it is one that writes text.",
+        )
+    return model.eval().to("cuda" if cuda else "cpu")
+
+
+# -- checks --------------------------------------------------------------------------------------
+
+
+def _folder(spec: str) -> Path:
+    """The folder at `spec`, checked to be a model that Tutee can load."""
+    path = Path(spec).expanduser().resolve()
+    if not path.is_dir():
+        raise TuteeError(
+            f"There is no model folder at {path}.",
+            f"Give the path of a folder with a model, or `{BUILTIN}`.",
+        )
+    config = _read_json(path / "config.json")
+    if config is None:
+        raise TuteeError(
+            f"The folder {path} holds no model: it has no config.json.",
+            "Give the folder that holds config.json and the weights in safetensors form.",
+        )
+    _refuse_unsafe(path, config)
+    if not any((path / name).is_file() for name in _TOKENIZERS):
+        raise TuteeError(
+            f"The model in {path} has no tokenizer.",
+            f"Put the model's tokenizer files ({_TOKENIZERS[0]} and tokenizer_config.json)"
+            " beside its weights.",
+        )
+    if not _has_chat_template(path):
+        raise TuteeError(
+            f"The model in {path} has no chat template, so it cannot hold a chat.",
+            "Use the chat (instruct) variant of the model.",
+        )
+    return path
+
+
+def _refuse_unsafe(path: Path, config: dict[str, Any]) -> None:
+    """Refuse what could only be loaded by running code that came with the model."""
+    if not any(path.glob("*.safetensors")):
+        pickled = any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth"))
+        raise TuteeError(
+            f"The model in {path} has no weights in safetensors form.",
+            "Its weights are pickled, which can run code when opened: get or make the"
+            " safetensors variant."
+            if pickled
+            else "Fetch its *.safetensors files.",
+        )
+    if "auto_map" in config and not _known_to_transformers(config.get("model_type")):
+        raise TuteeError(
+            f"The model in {path} can only be loaded by running code of its own"
+            " (auto_map in its config.json), which Tutee does not do.",
+            "Use a model whose architecture is part of transformers.",
+        )
+
+
+def _known_to_transformers(model_type: object) -> bool:
+    """Many folders name code of their own for an architecture that has long become standard."""
+    hush()
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    return model_type in CONFIG_MAPPING_NAMES
+
+
+def _has_chat_template(path: Path) -> bool:
+    if (path / "chat_template.jinja").is_file():
+        return True
+    return bool((_read_json(path / "tokenizer_config.json") or {}).get("chat_template"))
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """The object in `path`, or None where there is no such file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise TuteeError(f"Cannot read {path}: {error}.") from error
+    if not isinstance(found, dict):
+        raise TuteeError(f"Cannot read {path}: it holds no JSON object.")
+    return found
+
+
+def _unreadable(what: str, folder: ModelFolder, error: Exception) -> TuteeError:
+    # Broken folders fail in transformers in more ways than can be listed; all end up here.
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return TuteeError(f"The {what} in {folder.path} could not be loaded: {said}")
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def _slug(name: str) -> str:
+    """`name` as a part of a file name that every file system takes."""
+    return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")[:48] or "model"
+
+
+def _revision(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        for name in _IDENTITY:
+            if (path / name).is_file():
+                digest.update(f"{name}\0".encode())
+                digest.update((path / name).read_bytes())
+        for weights in sorted(path.glob("*.safetensors")):
+            digest.update(f"{weights.name}\0{weights.stat().st_size}\0".encode())
+            _sample(weights, digest.update)
+    except OSError as error:
+        raise TuteeError(f"Cannot read the model in {path}: {error}.") from error
+    return digest.hexdigest()
+
+
+def _sample(weights: Path, take: Callable[[bytes], None]) -> None:
+    """Give `take` the header of a safetensors file, and slices from all over the rest."""
+    with weights.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+        size = weights.stat().st_size
+        if header > size:
+            raise TuteeError(f"The weights in {weights} are damaged or not all there.")
+        take(file.read(header))
+        for part in range(_SAMPLES):
+            file.seek(8 + header + (size - 8 - header) * part // _SAMPLES)
+            take(file.read(_SAMPLE_BYTES))
