@@ -170,3 +170,14 @@ def _put_aside(live: Sequence[Record], acts: set[str], by: str) -> tuple[Record,
     return tuple(
         record.model_copy(update={"superseded_by": by}) for record in live if record.act in acts
     )
+
+
+def said(record: Record) -> tuple[object, ...]:
+    """What a record says, apart from who said it and when."""
+    match record:
+        case Preference():
+            return (record.kind, record.prompt, record.chosen, record.rejected)
+        case Verdict():
+            return (record.kind, record.prompt, record.completion, record.label)
+        case _:
+            return (record.kind, record.prompt, record.completion)

@@ -19,7 +19,7 @@ from typing import Self, TypeVar
 from pydantic import TypeAdapter
 
 from store import acts
-from store.acts import Feedback, Reply
+from store.acts import Feedback, Reply, said
 from store.database import Database
 from store.errors import TuteeError
 from store.lock import WriterLock
@@ -319,11 +319,11 @@ class Repository:
         Returns:
             The records that were new, in their order.
         """
-        known = {_said(record) for record in self._all_live()}
+        known = {said(record) for record in self._all_live()}
         new = []
         for record in records:
-            if _said(record) not in known:
-                known.add(_said(record))
+            if said(record) not in known:
+                known.add(said(record))
                 new.append(record)
         if new:
             self._brought.insert(_RECORDS, new)
@@ -338,17 +338,6 @@ class Repository:
     def _live(self, kind: type[_Kind]) -> list[_Kind]:
         records = [record for record in self._all_live() if isinstance(record, kind)]
         return sorted(records, key=lambda record: record.created)
-
-
-def _said(record: Record) -> tuple[object, ...]:
-    """What a record says, apart from who said it and when."""
-    match record:
-        case Preference():
-            return (record.kind, record.prompt, record.chosen, record.rejected)
-        case Verdict():
-            return (record.kind, record.prompt, record.completion, record.label)
-        case _:
-            return (record.kind, record.prompt, record.completion)
 
 
 def _title(text: str) -> str:

@@ -1,0 +1,122 @@
+"""From turns to tokens, and which of them carry loss.
+
+There is one way from turns to tokens, used by the chat and by training alike: the model's own chat
+template. What training calls the prompt is token for token what the chat feeds the model, and the
+loss lies on what the model is to write after it: the reply, and the token that ends its turn. That
+token is taken from the template, not from the tokenizer's settings, because the two disagree in
+well-known models (Qwen chat models end a turn on `<|im_end|>` whatever their eos is), and a model
+that was never taught its end never stops. Which tokens carry loss is a position, never a token id,
+so padding that equals the stop token changes nothing.
+
+A template may trim replies, or put something before them; what is learned is what it renders,
+since that is what the model will be shown in the next turn. A template that renders the end of a
+prompt differently once there is a reply gets the reply as it was written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from store.errors import TuteeError
+from store.records import Turn
+
+_PROBE = "Tutee0probe"
+"""A reply that no template trims and no template contains."""
+
+
+class Tokenizer(Protocol):
+    """What is used of a transformers tokenizer."""
+
+    eos_token_id: Any
+    all_special_ids: Any
+    added_tokens_decoder: Any
+
+    def __call__(self, text: str, **options: Any) -> Any: ...
+    def apply_chat_template(self, conversation: Any, **options: Any) -> Any: ...
+    def convert_ids_to_tokens(self, ids: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A conversation to learn its last reply from."""
+
+    input_ids: tuple[int, ...]
+    reply_start: int
+    """The loss is on `input_ids[reply_start:]`: the reply and the token that ends it."""
+
+
+class _Ending(NamedTuple):
+    """How the template ends a reply."""
+
+    text: str
+    """All it puts after the reply."""
+    before: str
+    """The part of it before the stop token, most often nothing."""
+    stop: int
+
+
+def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
+    """The tokens the model is fed to write the next reply.
+
+    Raises:
+        TuteeError: the tokenizer has no chat template, or its template refuses these turns.
+    """
+    return _ids(tokenizer, _render(tokenizer, turns, prompt=True))
+
+
+def encode(tokenizer: Tokenizer, prompt: Sequence[Turn], reply: str) -> Sample:
+    """The tokens of a prompt and the reply to be learned, up to the token that ends it.
+
+    The first `reply_start` tokens are exactly `encode_prompt(tokenizer, prompt)`.
+
+    Raises:
+        TuteeError: the tokenizer has no chat template or no token that ends a reply, or its
+            template refuses these turns.
+    """
+    ending = _ending(tokenizer)
+    before = _render(tokenizer, prompt, prompt=True)
+    whole = _render(tokenizer, (*prompt, Turn(role="assistant", content=reply)), prompt=False)
+    if whole.startswith(before):
+        written = whole[len(before) :].removesuffix(ending.text) + ending.before
+    else:
+        written = reply + ending.before
+    prompt_ids = _ids(tokenizer, before)
+    ids = _ids(tokenizer, before + written)
+    if ids[: len(prompt_ids)] != prompt_ids:
+        # The reply's first letters would melt into the prompt's last token. The chat cannot take
+        # that token back, so neither does the training.
+        ids = prompt_ids + _ids(tokenizer, written)
+    return Sample(input_ids=(*ids, ending.stop), reply_start=len(prompt_ids))
+
+
+def stop_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """The tokens that end a reply: the template's end of turn, and the tokenizer's eos."""
+    eos = tokenizer.eos_token_id
+    return frozenset({_ending(tokenizer).stop} | ({eos} if eos is not None else set()))
+
+
+def _ending(tokenizer: Tokenizer) -> _Ending:
+    """Find the end of turn: the first special token after the reply, or eos where there is none."""
+    turns = (Turn(role="user", content="?"), Turn(role="assistant", content=_PROBE))
+    text = _render(tokenizer, turns, prompt=False).rpartition(_PROBE)[2]
+    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    stop = next((token for token in _ids(tokenizer, text) if token in special), None)
+    if stop is not None:
+        return _Ending(text, text.partition(tokenizer.convert_ids_to_tokens(stop))[0], stop)
+    if tokenizer.eos_token_id is None:
+        raise TuteeError("This model's tokenizer has no token that ends a reply.")
+    return _Ending(text, "", tokenizer.eos_token_id)
+
+
+def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, prompt: bool) -> str:
+    messages = [turn.model_dump() for turn in turns]
+    try:
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
+    except Exception as error:  # a template is a program of its own: it may raise anything
+        raise TuteeError(f"This model's chat template cannot be used: {error}") from error
+    return str(text)
+
+
+def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    # The template has written the special tokens already.
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
