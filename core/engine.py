@@ -1,0 +1,202 @@
+"""The model as the chat sees it: turns in, text out.
+
+An engine serves one base with at most one adapter merged into its own copy of the weights; it
+shares nothing with training, and adopting another adapter means building another engine. One
+thread uses it at a time.
+
+Left out on purpose: packed weights; everything here is transformers' own model.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.models import ModelFolder, load_model, load_tokenizer
+from core.text_stream import TextStream, decode
+from data.masks import encode_prompt, stop_ids
+from store.errors import TuteeError
+from store.records import Sampling, Turn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+ROOM = 256
+"""Tokens of the context kept for the reply, before the oldest turns are dropped instead."""
+BATCH = 16
+BATCH_TOKENS = 8192
+"""At most so many prompts, and prompt tokens with padding, are answered side by side."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """How the latest reply came about."""
+
+    tokens: int
+    """Tokens of the reply, without the one that ended it."""
+    truncated: bool
+    """It reached its limit before it ended by itself."""
+    stopped: bool
+    """The person stopped it."""
+    seconds: float
+    prompt_tokens: int
+    """Tokens of the prompt as the model saw it, after turns were dropped to make it fit."""
+
+
+class Engine:
+    """A base model with an adapter merged in.
+
+    Args:
+        folder: The base.
+        adapter: A folder with a LoRA adapter as peft writes it, or None.
+
+    Raises:
+        TuteeError: one of them cannot be loaded.
+    """
+
+    def __init__(self, folder: ModelFolder, adapter: Path | None) -> None:
+        from core.decoding import Decoder
+
+        self.folder = folder
+        self.tokenizer = load_tokenizer(folder)
+        self.model = load_model(folder)
+        if adapter is not None:
+            self.model = _merged(self.model, adapter)
+        self.last: Generated | None = None
+        self._decoder = Decoder(self.model)
+        self._stop = stop_ids(self.tokenizer) | _end_tokens(self.model)
+        config = self.model.config.get_text_config()
+        self.context: int = getattr(config, "max_position_embeddings", None) or 2**31
+
+    def stream(
+        self,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        seed: int,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[str]:
+        """The reply to `turns`, piece by piece; `last` tells about it once this is exhausted.
+
+        Raises:
+            TuteeError: the prompt does not fit into the model's context.
+        """
+        from core.sampling import Sampler
+
+        self.last = None
+        began = time.perf_counter()
+        prompt, room = self._fit(turns, sampling.max_new_tokens)
+        text = TextStream(self.tokenizer)
+        tokens, ended = 0, False
+        logits = self._decoder.read(prompt, should_stop)
+        stopped = logits is None
+        if logits is not None:
+            sampler = Sampler(sampling, seed, [prompt], self._stop, logits)
+        while logits is not None:
+            (token,) = sampler.pick(logits)
+            ended = token in self._stop
+            if ended:
+                break
+            tokens += 1
+            if piece := text.push(token):
+                yield piece
+            if tokens == room:
+                break
+            stopped = should_stop()
+            logits = None if stopped else self._decoder.advance(token)
+        if rest := text.flush():
+            yield rest
+        self.last = Generated(
+            tokens=tokens,
+            truncated=not (ended or stopped),
+            stopped=stopped,
+            seconds=time.perf_counter() - began,
+            prompt_tokens=len(prompt),
+        )
+
+    def batch(self, prompts: Sequence[Sequence[Turn]], sampling: Sampling, seed: int) -> list[str]:
+        """The replies to `prompts`, in their order, answered many at a time.
+
+        Raises:
+            TuteeError: a prompt does not fit into the model's context.
+        """
+        from core.decoding import decode_together
+        from core.sampling import Sampler
+
+        fitted = [self._fit(turns, sampling.max_new_tokens)[0] for turns in prompts]
+        replies = [""] * len(fitted)
+        for number, group in enumerate(_groups([len(prompt) for prompt in fitted])):
+            chosen = [fitted[index] for index in group]
+            answers = decode_together(
+                self.model,
+                chosen,
+                partial(Sampler, sampling, seed + number, chosen, self._stop),
+                self._stop,
+                min(sampling.max_new_tokens, self.context - max(map(len, chosen))),
+            )
+            for index, answer in zip(group, answers, strict=True):
+                replies[index] = decode(self.tokenizer, answer)
+        return replies
+
+    def _fit(self, turns: Sequence[Turn], max_new_tokens: int) -> tuple[list[int], int]:
+        """The prompt's tokens, and how many the reply may have.
+
+        The oldest exchanges are left out until there is room for a reply.
+        """
+        room = min(ROOM, max_new_tokens)
+        kept: Sequence[Turn] | None = turns
+        while kept is not None:
+            prompt = list(encode_prompt(self.tokenizer, kept))
+            if len(prompt) + room <= self.context:
+                return prompt, min(max_new_tokens, self.context - len(prompt))
+            kept = _without_oldest(kept)
+        raise TuteeError(
+            f"The message is too long for the model: with the system prompt it has"
+            f" {len(prompt):,} tokens, and {max(self.context - room, 0):,} fit"
+            f" (the model's context is {self.context:,}, and {room} are kept for the reply).",
+            "Shorten it, or send it in parts.",
+        )
+
+
+def _without_oldest(turns: Sequence[Turn]) -> Sequence[Turn] | None:
+    """`turns` without the oldest question and its answers; None where only one is left."""
+    questions = [index for index, turn in enumerate(turns) if turn.role == "user"]
+    if len(questions) < 2:
+        return None
+    return [
+        turn for index, turn in enumerate(turns) if turn.role == "system" or index >= questions[1]
+    ]
+
+
+def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indexes of `lengths` in batches of similar length, so that little of them is padding."""
+    group: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if group and (len(group) == BATCH or (len(group) + 1) * lengths[index] > BATCH_TOKENS):
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
+
+
+def _end_tokens(model: "PreTrainedModel") -> frozenset[int]:
+    """What the model's own settings say ends a text."""
+    ends = model.generation_config.eos_token_id if model.generation_config else None
+    return frozenset([ends] if isinstance(ends, int) else ends or [])
+
+
+def _merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
+    """`model` with the adapter added to its weights, so that it costs nothing afterwards."""
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
+    except Exception as error:
+        # A damaged folder fails in peft in more ways than can be listed.
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TuteeError(
+            f"The adapter in {adapter} could not be loaded: {said}",
+            "`tutee adapters` lists the others; `tutee adapters use base` goes back to the base.",
+        ) from error

@@ -1,0 +1,89 @@
+"""Draw the next token from the model's scores, for one reply or for several side by side.
+
+Repetition penalty, temperature and nucleus (top-p) sampling, in the order in which transformers
+applies them and with its results, with two differences. The random numbers come from a generator
+of its own: the same seed gives the same reply, and training in another thread keeps its own
+randomness. And a token that ends a reply is never penalised: that earlier turns of the
+conversation have ended is no reason for this one to go on.
+"""
+
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from store.records import Sampling
+
+_LIKELY = 256
+"""Candidates that nearly always hold the whole nucleus; only these are sorted, for speed."""
+
+
+class Sampler:
+    """Draws the tokens of one or more replies.
+
+    Args:
+        sampling: How to draw.
+        seed: Fixes every draw.
+        prompts: The tokens before each reply; they count as repeated when they come again.
+        stop: Tokens that end a reply.
+        like: Scores as `pick` will get them, (replies, vocabulary).
+    """
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        seed: int,
+        prompts: Sequence[Sequence[int]],
+        stop: Collection[int],
+        like: Tensor,
+    ) -> None:
+        self._sampling = sampling
+        self._generator = torch.Generator(like.device).manual_seed(seed)
+        self._seen = torch.zeros_like(like, dtype=torch.bool)  # (replies, vocabulary)
+        self._never_seen = torch.tensor(sorted(stop), device=like.device, dtype=torch.long)
+        for row, prompt in zip(self._seen, prompts, strict=True):
+            row[torch.tensor(list(prompt), device=like.device, dtype=torch.long)] = True
+
+    def pick(self, logits: Tensor) -> list[int]:
+        """One token for each row of `logits`, (replies, vocabulary)."""
+        scores = self._penalised(logits.float())
+        if self._sampling.temperature == 0:
+            tokens = scores.argmax(-1, keepdim=True)
+        else:
+            probabilities = (scores / self._sampling.temperature).softmax(-1)
+            kept, candidates = nucleus(probabilities, self._sampling.top_p)
+            drawn = torch.multinomial(kept, 1, generator=self._generator)
+            tokens = candidates.gather(-1, drawn)
+        self._seen.scatter_(-1, tokens, value=True)
+        return tokens[:, 0].tolist()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these replies only; the others have ended."""
+        self._seen = self._seen[list(rows)]
+
+    def _penalised(self, scores: Tensor) -> Tensor:
+        penalty = self._sampling.repetition_penalty
+        if penalty == 1:
+            return scores
+        self._seen[:, self._never_seen] = False
+        lowered = torch.where(scores > 0, scores / penalty, scores * penalty)
+        return torch.where(self._seen, lowered, scores)
+
+
+def nucleus(probabilities: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """The smallest set of tokens in each row whose probabilities add up to `top_p`.
+
+    Args:
+        probabilities: (rows, vocabulary), each row summing to 1.
+
+    Returns:
+        The probabilities, 0 for candidates outside the set, and the candidates' token ids; both
+        (rows, candidates), the most likely first.
+    """
+    size = probabilities.shape[-1]
+    for count in (min(_LIKELY, size), size):
+        kept, candidates = probabilities.topk(count, dim=-1)
+        mass = kept.cumsum(-1)
+        if bool((mass[:, -1] >= top_p).all()):
+            break
+    return kept.masked_fill(mass - kept >= top_p, 0.0), candidates

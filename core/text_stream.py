@@ -1,0 +1,51 @@
+"""Tokens in, text out, as soon as it is certain.
+
+A character of many bytes (an emoji, most of Chinese) may span tokens, and some tokenizers drop a
+space at the start of whatever they decode. So a few tokens are decoded behind those that were
+shown last, and nothing is shown while the end is half a character. The work per token does not
+grow with the reply.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_HALF = "\N{REPLACEMENT CHARACTER}"
+"""What decoding puts in place of bytes that are no character (yet)."""
+
+
+def decode(tokenizer: "PreTrainedTokenizerBase", tokens: Sequence[int]) -> str:
+    """`tokens` as a person reads them: no special tokens, and spaces exactly as generated."""
+    text: str = tokenizer.decode(
+        list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return text
+
+
+class TextStream:
+    """The pieces it gives out, one after another, are exactly `decode` of all tokens."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self._tokenizer = tokenizer
+        self._shown: list[int] = []
+        """The tokens of the latest piece: what the next ones are decoded behind."""
+        self._held: list[int] = []
+
+    def push(self, token: int) -> str:
+        """The text that `token` makes certain; often empty."""
+        self._held.append(token)
+        text = self._text()
+        if not text or text.endswith(_HALF):
+            return ""
+        self._shown, self._held = self._held, []
+        return text
+
+    def flush(self) -> str:
+        """What was held back, half characters included; call it once, at the end."""
+        return self._text() if self._held else ""
+
+    def _text(self) -> str:
+        before = decode(self._tokenizer, self._shown) if self._shown else ""
+        return decode(self._tokenizer, self._shown + self._held)[len(before) :]
