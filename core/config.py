@@ -31,9 +31,11 @@ class Tuning(_Section):
     """Defaults follow practice on tiny data; see the README for the reasons."""
 
     epochs: int = Field(3, ge=1, le=100)
-    learning_rate: float = Field(1e-4, gt=0, lt=1)
+    minimum_steps: int = Field(12, ge=1)
+    """SFT repeats a small set for more epochs until it makes this many optimiser steps."""
+    learning_rate: float = Field(2e-4, gt=0, lt=1)
     reward_learning_rate: float = Field(1e-3, gt=0, lt=1)
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(4, ge=1)
     """Samples an optimiser step, however small the micro-batches are."""
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)

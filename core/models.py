@@ -67,7 +67,18 @@ def find(
             says what to do.
     """
     if spec == BUILTIN:
-        path = builtin.folder(cache, on_progress, should_stop)
+        builtin.folder(cache, on_progress, should_stop)
+    return named(spec, cache)
+
+
+def named(spec: str, cache: Path) -> ModelFolder:
+    """What `find` gives, without fetching: the built-in model's folder may not be there yet.
+
+    Raises:
+        TuteeError: as `find`.
+    """
+    if spec == BUILTIN:
+        path = builtin.target(cache)
         name, label, revision = builtin.NAME, builtin.LABEL, builtin.SHA256
     else:
         path = _folder(spec)

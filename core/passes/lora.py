@@ -1,0 +1,45 @@
+"""The training tree of a pass: its own copy of the base, with LoRA on every linear layer.
+
+Each pass builds a fresh tree and drops it at its end, so nothing a trainer leaves on a model
+(patched forwards, train mode, stray adapters) can reach the chat or the next pass.
+
+LoRA: arXiv 2106.09685. The default rank 16, alpha 32 on all linear layers is common practice for
+small data; see also "LoRA Without Regret" (Schulman et al., 2025).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.config import Tuning
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
+    """`model` with a new LoRA adapter, initialised from the settings' seed.
+
+    Args:
+        extra: Further fields of PEFT's `LoraConfig`, such as the task type.
+    """
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    set_seed(settings.seed)
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=TARGETS,
+        **extra,
+    )
+    return get_peft_model(model, config)
+
+
+def continued(model: Any, adapter: Path) -> "PeftModel":
+    """`model` with the adapter in `adapter`, to train it further under the name `default`."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, adapter, is_trainable=True)

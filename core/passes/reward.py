@@ -1,0 +1,165 @@
+"""The reward model: learn to score replies from the pairs the person made.
+
+A LoRA and a scalar head on the same base, trained on the Bradley–Terry loss
+-log σ(r(chosen) - r(rejected)) with a small pull of the rewards towards zero mean (InstructGPT,
+arXiv 2203.02155; centring after arXiv 2312.09244). TRL's `RewardTrainer`, with the micro-batch in
+one packed row, where both replies of a pair share their prompt. A reply is scored at its stop
+token.
+
+Trained from the base on all pairs each time: at hundreds of pairs that takes a minute, and a reward
+model that drifts from round to round cannot be compared with itself. Under 32 pairs nothing is held
+out and no accuracy on unseen pairs is claimed.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from core.config import Tuning
+from core.models import ModelFolder, load_tokenizer
+from core.passes import lora
+from core.passes.batches import collator, index_dataset, micro_batch_size, packed_row
+from core.passes.result import Trained
+from core.passes.watch import Progress, Watch, Watched, arguments
+from core.quiet import hush
+from data.masks import Sample
+
+Pair = tuple[Sample, Sample]
+"""Chosen, rejected."""
+
+
+def train(
+    folder: ModelFolder,
+    pairs: Sequence[Pair],
+    held_out: Sequence[Pair],
+    settings: Tuning,
+    watch: Watch,
+) -> Trained:
+    """Train a reward model on `pairs`; its accuracy on `held_out` is in the metrics.
+
+    Raises:
+        Cancelled: `watch` was cancelled.
+        TuteeError: the loss became infinite or not a number.
+    """
+    trainer = build(folder, pairs, settings, watch)
+    trainer.watched_train()
+    metrics: dict[str, Any] = {"train_accuracy": trainer.accuracy()}
+    if held_out:
+        right = sum(c > r for c, r in score_pairs(trainer.model, held_out, watch))
+        metrics |= {"holdout_accuracy": right / len(held_out), "holdout_pairs": len(held_out)}
+    return Trained.of(trainer, trainer.progress, **metrics)
+
+
+def build(folder: ModelFolder, pairs: Sequence[Pair], settings: Tuning, watch: Watch) -> Any:
+    """The trainer, ready for `watched_train`."""
+    base = _load_base(folder, settings.seed)
+    model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
+    trainer_class, config_class = _classes()
+    with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
+        args = config_class(
+            **arguments(
+                settings,
+                scratch,
+                micro_batch_size(pairs, settings.batch_size),
+                settings.reward_learning_rate,
+            ),
+            center_rewards_coefficient=0.01,
+        )
+        trainer = trainer_class(
+            model=model,
+            args=args,
+            data_collator=_without_labels(collator(pairs, base.dtype)),
+            train_dataset=index_dataset(len(pairs)),
+            processing_class=load_tokenizer(folder),
+        )
+    trainer.watch = watch
+    trainer.progress = Progress("reward", watch)
+    return trainer
+
+
+def score_row(model: Any, row: dict[str, Any]) -> Any:
+    """Rewards (S) of the samples in one packed row."""
+    base = model.get_base_model()
+    device = next(base.parameters()).device
+    hidden = base.base_model(
+        input_ids=row["input_ids"].to(device),
+        position_ids=row["position_ids"].to(device),
+        attention_mask=row["attention_mask"].to(device),
+        use_cache=False,
+    ).last_hidden_state
+    return base.score(hidden[0, row["ends"].to(device)])[:, 0].float()
+
+
+def score_pairs(model: Any, pairs: Sequence[Pair], watch: Watch) -> list[tuple[float, float]]:
+    """Rewards of chosen and rejected, a pair at a time, each in its turn beside the chat."""
+    import torch
+
+    model.eval()
+    scores = []
+    for pair in pairs:
+        with watch.turns.micro_batch(watch.cancelled), torch.inference_mode():
+            chosen, rejected = score_row(model, packed_row(pair, model.dtype)).tolist()
+        scores.append((chosen, rejected))
+    return scores
+
+
+def _load_base(folder: ModelFolder, seed: int) -> Any:
+    """The base with a freshly initialised scalar head in the place of its LM head."""
+    hush()
+    import torch
+    from transformers import AutoModelForSequenceClassification, set_seed
+
+    set_seed(seed)
+    return AutoModelForSequenceClassification.from_pretrained(
+        folder.path,
+        num_labels=1,
+        dtype=torch.bfloat16 if torch.cuda.is_available() else torch.float32,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+    )
+
+
+def _without_labels(
+    collate: Callable[[list[dict[str, int]]], dict[str, Any]],
+) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
+    """Rows without token labels, which would make the trainer scale this loss by their count."""
+
+    def collate_pairs(rows: list[dict[str, int]]) -> dict[str, Any]:
+        row = collate(rows)
+        del row["labels"]
+        return row
+
+    return collate_pairs
+
+
+def _classes() -> tuple[Any, Any]:
+    """The trainer and its config, defined on first use: importing TRL takes seconds."""
+    import torch.nn.functional as F  # noqa: N812
+    from trl import RewardConfig, RewardTrainer
+
+    class PackedRewardTrainer(Watched, RewardTrainer):
+        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+            return dataset
+
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            rewards = score_row(self.accelerator.unwrap_model(model), inputs)
+            chosen, rejected = rewards[0::2], rewards[1::2]
+            loss = -F.logsigmoid(chosen - rejected).mean()
+            loss += self.args.center_rewards_coefficient * ((chosen + rejected) ** 2).mean()
+            self._metrics["train"]["accuracy"] += (chosen > rejected).float().tolist()
+            self.progress.trained_tokens += len(rewards)
+            return loss
+
+        def accuracy(self) -> float | None:
+            """Share of the last epoch's pairs that were ranked right, each before its step."""
+            seen = self._metrics["train"]["accuracy"][-len(self.train_dataset) :]
+            return sum(seen) / len(seen) if seen else None
+
+    return PackedRewardTrainer, RewardConfig

@@ -1,0 +1,109 @@
+"""Supervised fine-tuning: learn to give the replies the person wrote or liked.
+
+TRL's `SFTTrainer` with two changes in how a step is computed, none in what it learns: the samples
+of a micro-batch share one packed row (`core.packing`), and the LM head projects only the positions
+that carry loss. Cross-entropy over the reply's tokens and its stop token, averaged over all of the
+step's reply tokens as TRL does.
+
+Left out on purpose: evaluation during the run, which at these sizes costs more than the training.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.config import Tuning
+from core.models import ModelFolder, load_model, load_tokenizer
+from core.passes import lora
+from core.passes.batches import collator, index_dataset, micro_batch_size
+from core.passes.result import Trained
+from core.passes.watch import Progress, Watch, Watched, arguments
+from data.masks import Sample
+
+
+def train(
+    folder: ModelFolder,
+    adapter: Path | None,
+    samples: Sequence[Sample],
+    settings: Tuning,
+    watch: Watch,
+) -> Trained:
+    """Train a LoRA adapter on `samples`, going on from `adapter` where one is given.
+
+    Raises:
+        Cancelled: `watch` was cancelled.
+        TuteeError: the loss became infinite or not a number.
+    """
+    trainer = build(folder, adapter, samples, settings, watch)
+    trainer.watched_train()
+    return Trained.of(trainer, trainer.progress)
+
+
+def build(
+    folder: ModelFolder,
+    adapter: Path | None,
+    samples: Sequence[Sample],
+    settings: Tuning,
+    watch: Watch,
+) -> Any:
+    """The trainer, ready for `watched_train`; apart from `train` so that a step can be timed."""
+    base = load_model(folder)
+    if adapter is None:
+        model = lora.with_lora(base, settings, task_type="CAUSAL_LM")
+    else:
+        model = lora.continued(base, adapter)
+    groups = [(sample,) for sample in samples]
+    trainer_class, config_class = _classes()
+    # Nothing is written there (no checkpoints), but the trainer insists on a folder.
+    with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
+        args = config_class(
+            **arguments(
+                settings,
+                scratch,
+                micro_batch_size(groups, settings.batch_size),
+                settings.learning_rate,
+            ),
+            dataset_kwargs={"skip_prepare_dataset": True},
+        )
+        trainer = trainer_class(
+            model=model,
+            args=args,
+            data_collator=collator(groups, base.dtype),
+            train_dataset=index_dataset(len(groups)),
+            processing_class=load_tokenizer(folder),
+        )
+    trainer.watch = watch
+    trainer.progress = Progress("sft", watch)
+    return trainer
+
+
+def _classes() -> tuple[Any, Any]:
+    """The trainer and its config, defined on first use: importing TRL takes seconds."""
+    import torch.nn.functional as F  # noqa: N812
+    from trl import SFTConfig, SFTTrainer
+
+    from core.packing import IGNORED
+
+    class PackedSFTTrainer(Watched, SFTTrainer):
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            labels = inputs["labels"][0]
+            trained = (labels != IGNORED).nonzero()[:, 0]
+            logits = model(
+                input_ids=inputs["input_ids"],
+                position_ids=inputs["position_ids"],
+                attention_mask=inputs["attention_mask"],
+                logits_to_keep=trained,
+                use_cache=False,
+            ).logits[0]
+            self.progress.trained_tokens += len(trained)
+            loss = F.cross_entropy(logits.float(), labels[trained], reduction="sum")
+            return loss / num_items_in_batch
+
+    return PackedSFTTrainer, SFTConfig

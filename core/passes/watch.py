@@ -1,0 +1,139 @@
+"""What every pass shares with the world outside: its turn, its cancel flag, its progress.
+
+`Watched` is mixed into TRL's trainers in front of their `training_step`. Everything happens there,
+once a micro-batch: wait for the turn (chat goes first), stop if cancelled, compute, check the loss,
+report. Raising out of `training_step` ends `train()` at once, and since versions are saved only
+after it returns, a cancelled pass leaves nothing behind.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Any
+
+from core.events import Event, PassName, StepReport
+from core.turns import Turns
+from store.errors import TuteeError
+
+if TYPE_CHECKING:
+    from core.config import Tuning
+
+
+@dataclass
+class Watch:
+    """How a pass reports and how it is stopped."""
+
+    emit: Callable[[Event], None] = lambda event: None
+    turns: Turns = field(default_factory=Turns)
+    cancelled: Flag = field(default_factory=Flag)
+
+    def cancel(self) -> None:
+        """Stop the pass at its next micro-batch, also while it waits for a reply to end."""
+        self.cancelled.set()
+        self.turns.wake()
+
+
+class Progress:
+    """Counts micro-batches into steps, losses and an estimate of what is left."""
+
+    def __init__(self, name: PassName, watch: Watch) -> None:
+        self.name = name
+        self.losses: list[float] = []
+        self.tokens = 0
+        self.trained_tokens = 0
+        self._watch = watch
+        self._started = time.perf_counter()
+        self._accumulated: list[float] = []
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def micro_batch(self, loss: float, accumulation: int, steps: int) -> None:
+        """Take in one micro-batch's share of its step's loss, and report.
+
+        Raises:
+            TuteeError: the loss is not a number any more.
+        """
+        if not math.isfinite(loss):
+            raise TuteeError(
+                f"The loss of the {self.name} pass became {loss} at step {len(self.losses) + 1}.",
+                "Nothing was kept. Try a lower learning rate in the settings.",
+            )
+        self._accumulated.append(loss)
+        if len(self._accumulated) >= accumulation:
+            self.losses.append(sum(self._accumulated))
+            self._accumulated.clear()
+        step = len(self.losses) + len(self._accumulated) / accumulation
+        self._watch.emit(
+            StepReport(
+                name=self.name,
+                step=step,
+                steps=steps,
+                loss=self.losses[-1] if self.losses else None,
+                tokens_per_second=self.tokens / self.seconds,
+                eta_seconds=self.seconds / step * max(steps - step, 0),
+            )
+        )
+
+
+class Watched:
+    """Mixin for a TRL trainer; set `watch` and `progress` before `train()`."""
+
+    watch: Watch
+    progress: Progress
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+    ) -> Any:
+        with self.watch.turns.micro_batch(self.watch.cancelled):
+            self.progress.tokens += inputs.pop("sample_tokens")
+            loss = super().training_step(model, inputs, num_items_in_batch)  # type: ignore[misc]
+        self.progress.micro_batch(
+            loss.item(),
+            self.current_gradient_accumulation_steps,  # type: ignore[attr-defined]
+            self.state.max_steps,  # type: ignore[attr-defined]
+        )
+        return loss
+
+    def watched_train(self) -> None:
+        """`train()` without TRL's and transformers' own words on the terminal."""
+        from transformers.trainer_callback import PrinterCallback
+
+        self.remove_callback(PrinterCallback)  # type: ignore[attr-defined]
+        self.train()  # type: ignore[attr-defined]
+
+
+def arguments(
+    settings: "Tuning", output_dir: str, micro_batch: int, learning_rate: float
+) -> dict[str, Any]:
+    """The training arguments all passes have in common, for any TRL config class.
+
+    Nothing is saved or logged by the trainer itself: Tutee writes versions, and reports once a
+    micro-batch.
+    """
+    import torch
+
+    cuda = torch.cuda.is_available()
+    return {
+        "output_dir": output_dir,
+        "per_device_train_batch_size": micro_batch,
+        "gradient_accumulation_steps": settings.batch_size // micro_batch,
+        "num_train_epochs": settings.epochs,
+        "learning_rate": learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": 0.1,
+        "seed": settings.seed,
+        "use_cpu": not cuda,
+        "bf16": cuda,
+        "gradient_checkpointing": False,
+        "dataloader_pin_memory": cuda,
+        "remove_unused_columns": False,
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "max_length": None,
+    }

@@ -1,0 +1,227 @@
+"""The two threads that own the model: one answers, one trains.
+
+Nobody else touches a tensor. Both are told what to do through plain calls that return at once, and
+tell what happened through events. They are daemons of the process: `close` asks them to stop and
+waits a bounded time, because a thread inside a long kernel cannot be stopped from outside and
+quitting must not hang on it.
+"""
+
+import logging
+import queue
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from core import tuning
+from core.adapters import Adapters
+from core.events import (
+    AdapterSwapped,
+    Event,
+    ModelFailed,
+    ModelReady,
+    PassDone,
+    ReplyDone,
+    ReplyFailed,
+    SwapFailed,
+    TokenChunk,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+    TuningStarted,
+)
+from core.models import find
+from core.passes.watch import Watch
+from core.turns import Cancelled, Turns
+from store.errors import TuteeError
+from store.records import Sampling, Turn
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+
+Emit = Callable[[Event], None]
+log = logging.getLogger(__name__)
+
+
+def as_tutee_error(error: Exception, what: str) -> TuteeError:
+    """`error` as something to show; a defect is logged with its traceback first."""
+    if isinstance(error, TuteeError):
+        return error
+    log.error("%s failed", what, exc_info=error)
+    if isinstance(error, MemoryError) or "alloc" in str(error).lower():
+        return TuteeError(
+            f"{what} ran out of memory.", "Close other programs, or use a smaller model."
+        )
+    return TuteeError(f"{what} failed: {error}.", "The log file has the details.")
+
+
+class ChatWorker:
+    """Owns the serving model: loads it, streams replies, swaps adapters between two replies."""
+
+    def __init__(self, emit: Emit, turns: Turns | None = None) -> None:
+        self.adapters: Adapters | None = None
+        """The versions of the model in use; set once the model is found."""
+        self.turns = turns or Turns()
+        self._emit = emit
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._stop_reply = Flag()
+        self._closing = Flag()
+        self._engine: Engine | None = None
+        self._adapter = ""
+        self._thread = Thread(target=self._work, name="tutee-chat", daemon=True)
+
+    def start(self, spec: str, cache: Path, models_dir: Path, adapter: str | None = None) -> None:
+        """Find and load the model `spec`, with `adapter` or else the home's active one."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        self._jobs.put(lambda: self._load(spec, cache, models_dir, adapter))
+
+    def reply(
+        self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
+    ) -> None:
+        """Stream a reply to `turns`, after whatever was asked before."""
+        self._jobs.put(lambda: self._reply(request_id, turns, sampling, seed))
+
+    def stop_reply(self) -> None:
+        """End the reply under way at its next token; those still waiting are not touched."""
+        self._stop_reply.set()
+
+    def swap(self, version: str) -> None:
+        """Answer with adapter `version` from the next reply on."""
+        self._jobs.put(lambda: self._swap(version))
+
+    def close(self, timeout: float) -> bool:
+        """Stop, drop what waits, and say whether the thread ended within `timeout` seconds."""
+        self._closing.set()
+        self._stop_reply.set()
+        self._jobs.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None and not self._closing.is_set():
+            job()
+
+    def _load(self, spec: str, cache: Path, models_dir: Path, adapter: str | None) -> None:
+        from core.engine import Engine
+
+        started = perf_counter()
+        try:
+            folder = find(spec, cache, self._emit, self._closing.is_set)
+            self.adapters = Adapters(models_dir, folder)
+            version = adapter or self.adapters.active()
+            self._engine = Engine(folder, self.adapters.path(version))
+        except Exception as error:
+            self._emit(ModelFailed(as_tutee_error(error, "Loading the model")))
+            return
+        self._adapter = version
+        self._emit(
+            ModelReady(folder.id, folder.revision, folder.label, version, perf_counter() - started)
+        )
+
+    def _reply(
+        self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
+    ) -> None:
+        if self._engine is None:
+            error = TuteeError("The model is not loaded, so it cannot answer.")
+            self._emit(ReplyFailed(request_id, error))
+            return
+        self._stop_reply.clear()
+        pieces: list[str] = []
+        started = perf_counter()
+        try:
+            with self.turns.reply():
+                for text in self._engine.stream(turns, sampling, seed, self._should_stop):
+                    pieces.append(text)
+                    self._emit(TokenChunk(request_id, text))
+        except Exception as error:
+            self._emit(ReplyFailed(request_id, as_tutee_error(error, "The reply")))
+            return
+        last = self._engine.last
+        assert last is not None  # set by an exhausted stream
+        self._emit(
+            ReplyDone(
+                request_id=request_id,
+                text="".join(pieces),
+                stopped=last.stopped,
+                truncated=last.truncated,
+                tokens=last.tokens,
+                seconds=perf_counter() - started,
+                adapter=self._adapter,
+                seed=seed,
+            )
+        )
+
+    def _should_stop(self) -> bool:
+        return self._stop_reply.is_set() or self._closing.is_set()
+
+    def _swap(self, version: str) -> None:
+        from core.engine import Engine
+
+        started = perf_counter()
+        try:
+            if self._engine is None or self.adapters is None:
+                raise TuteeError("The model is not loaded, so its adapter cannot be changed.")
+            # Built beside the old one, which answers on should this fail.
+            with self.turns.reply():
+                engine = Engine(self.adapters.folder, self.adapters.path(version))
+        except Exception as error:
+            self._emit(SwapFailed(version, as_tutee_error(error, "Changing the adapter")))
+            return
+        self._engine, self._adapter = engine, version
+        self._emit(AdapterSwapped(version, perf_counter() - started))
+
+
+class TuningWorker:
+    """Runs one tuning plan at a time in a thread of its own."""
+
+    def __init__(self, emit: Emit, turns: Turns) -> None:
+        self._emit = emit
+        self._turns = turns
+        self._watch = Watch(emit, turns)
+        self._thread: Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, plan: tuning.Plan) -> None:
+        """Begin `plan`.
+
+        Raises:
+            TuteeError: a run is under way.
+        """
+        if self.running:
+            raise TuteeError("Tuning is already under way.", "Wait for it, or cancel it first.")
+        self._watch = Watch(self._emit, self._turns)
+        self._thread = Thread(
+            target=self._run, args=(plan, self._watch), name="tutee-tuning", daemon=True
+        )
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Stop at the next micro-batch; nothing of the pass under way is kept."""
+        self._watch.cancel()
+
+    def close(self, timeout: float) -> bool:
+        """Cancel, and say whether the thread ended within `timeout` seconds."""
+        self.cancel()
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return not self.running
+
+    def _run(self, plan: tuning.Plan, watch: Watch) -> None:
+        finished: list[PassDone] = []
+        self._emit(TuningStarted(tuple(planned.name for planned in plan.wanted)))
+        try:
+            tuning.run(plan, watch, finished.append)
+        except Cancelled:
+            self._emit(TuningCancelled(tuple(finished)))
+        except Exception as error:
+            self._emit(TuningFailed(as_tutee_error(error, "Tuning"), tuple(finished)))
+        else:
+            adapter = next((done.version for done in finished if done.name == "sft"), None)
+            self._emit(TuningDone(tuple(finished), adapter))

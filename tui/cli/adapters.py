@@ -1,0 +1,59 @@
+"""`tutee adapters`: which versions there are, and which one answers."""
+
+import json
+
+import click
+
+from core.adapters import BASE, Adapters
+from core.models import named
+from store.repository import Repository
+from tui.cli.root import Session
+
+
+def of_session(session: Session) -> Adapters:
+    """The versions of the session's model, which is not fetched for this."""
+    return Adapters(session.paths.models, named(session.config.chat.model, session.paths.cache))
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.pass_context
+def adapters(context: click.Context, as_json: bool) -> None:
+    """List the adapter versions; `use` or `rollback` changes which one answers."""
+    if context.invoked_subcommand:
+        return
+    found = of_session(context.obj)
+    active = found.active()
+    versions = found.versions()
+    if as_json:
+        rows = [manifest.model_dump(mode="json") for manifest in versions]
+        click.echo(json.dumps({"active": active, "versions": rows}, ensure_ascii=False))
+        return
+    click.echo(f"{'●' if active == BASE else ' '} {BASE:<6} {found.folder.label}, untouched")
+    for manifest in versions:
+        mark = "●" if manifest.version == active else " "
+        losses = manifest.metrics.get("losses") or [float("nan")]
+        click.echo(
+            f"{mark} {manifest.version:<6} {manifest.created:%Y-%m-%d %H:%M}"
+            f"  from {manifest.parent:<5} {len(manifest.records):>4} new"
+            f" + {len(manifest.replayed)} replayed, loss {losses[0]:.2f} → {losses[-1]:.2f}"
+        )
+
+
+@adapters.command()
+@click.argument("version")
+@click.pass_obj
+def use(session: Session, version: str) -> None:
+    """Answer with VERSION (or `base`) from now on."""
+    with Repository.open(session.paths):
+        of_session(session).use(version)
+    click.echo(version)
+
+
+@adapters.command()
+@click.pass_obj
+def rollback(session: Session) -> None:
+    """Go back to the version that was active before."""
+    with Repository.open(session.paths):
+        version = of_session(session).rollback()
+    click.echo(version)

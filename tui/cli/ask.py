@@ -1,0 +1,147 @@
+"""`tutee ask`: one reply, or a file of them, without a screen.
+
+Nothing is stored: a script's questions are not the person's conversations.
+"""
+
+import json
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import TypeAdapter, ValidationError
+
+from core.adapters import Adapters
+from data.rows import with_system
+from store.errors import TuteeError
+from store.records import Sampling, Turn
+from tui.cli.root import Session
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+
+_WINDOW = 64
+"""Prompts answered together: enough to sort by length, few enough to see results coming."""
+_TURNS: TypeAdapter[tuple[Turn, ...]] = TypeAdapter(tuple[Turn, ...])
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@click.option("--greedy", is_flag=True, help="The most likely token each time.")
+@click.option("--max-new-tokens", type=click.IntRange(min=1), metavar="N")
+@click.option("--adapter", metavar="VERSION", help="A version, or `base`; default: the active one.")
+@click.option(
+    "--batch",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE.jsonl",
+    help='One {"prompt": …} or {"messages": […]} a line; "reply" is added to each.',
+)
+@click.pass_obj
+def ask(
+    session: Session,
+    prompt: str | None,
+    greedy: bool,
+    max_new_tokens: int | None,
+    adapter: str | None,
+    batch: Path | None,
+) -> None:
+    """Answer PROMPT (or standard input) on standard output."""
+    if batch and prompt:
+        raise click.UsageError("Give a prompt or --batch, not both.")
+    rows = _read_batch(batch) if batch else []
+    if not batch:
+        prompt = prompt or _from_stdin()
+    sampling = _sampling(session.config.sampling, greedy, max_new_tokens)
+    engine = _engine(session, adapter)
+    seed = random.randrange(2**31)
+    system = session.config.chat.system_prompt
+    if batch:
+        _answer_rows(engine, rows, system, sampling, seed)
+        return
+    turns = with_system((Turn(role="user", content=prompt or ""),), system)
+    for text in engine.stream(turns, sampling, seed, lambda: False):
+        click.echo(text, nl=False)
+        sys.stdout.flush()
+    click.echo()
+
+
+def _sampling(default: Sampling, greedy: bool, max_new_tokens: int | None) -> Sampling:
+    changes: dict[str, Any] = {}
+    if greedy:
+        changes |= {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": 1.0}
+    if max_new_tokens:
+        changes["max_new_tokens"] = max_new_tokens
+    return default.model_copy(update=changes)
+
+
+def _from_stdin() -> str:
+    if sys.stdin.isatty():
+        raise click.UsageError("Give a prompt, or write one to standard input.")
+    prompt = sys.stdin.read().strip()
+    if not prompt:
+        raise TuteeError("The prompt is empty.", 'Give one: tutee ask "…"')
+    return prompt
+
+
+def _engine(session: Session, adapter: str | None) -> "Engine":
+    session.prepare()
+    folder = session.found_model()
+    adapters = Adapters(session.paths.models, folder)
+    path = adapters.path(adapter or adapters.active())
+    from core.engine import Engine
+
+    return Engine(folder, path)
+
+
+def _read_batch(path: Path) -> list[dict[str, Any]]:
+    """The rows of a batch file, all checked before the first is answered."""
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TuteeError(f"Cannot read {path}: {error}.") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            _turns(row)
+        except (ValueError, ValidationError, KeyError, TypeError) as error:
+            raise TuteeError(
+                f"Line {number} of {path} is not a prompt.",
+                'Each line must be {"prompt": "…"} or {"messages": [{"role": …, "content": …}]}.',
+            ) from error
+        rows.append(row)
+    if not rows:
+        raise TuteeError(f"{path} holds no prompts.")
+    return rows
+
+
+def _turns(row: dict[str, Any]) -> tuple[Turn, ...]:
+    if "messages" in row:
+        turns = _TURNS.validate_python(row["messages"])
+    else:
+        turns = (Turn(role="user", content=row["prompt"]),)
+    if not turns or turns[-1].role != "user":
+        raise ValueError("the last message must be the user's")
+    return turns
+
+
+def _answer_rows(
+    engine: "Engine",
+    rows: Sequence[dict[str, Any]],
+    system_prompt: str,
+    sampling: Sampling,
+    seed: int,
+) -> None:
+    for window in _windows(rows):
+        prompts = [with_system(_turns(row), system_prompt) for row in window]
+        for row, reply in zip(window, engine.batch(prompts, sampling, seed), strict=True):
+            click.echo(json.dumps({**row, "reply": reply}, ensure_ascii=False))
+        sys.stdout.flush()
+
+
+def _windows(rows: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
+    return [rows[start : start + _WINDOW] for start in range(0, len(rows), _WINDOW)]

@@ -1,0 +1,105 @@
+"""`tutee train`: the tuning of the app, run here and now."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any, get_args
+
+import click
+
+from core import tuning
+from core.adapters import Adapters
+from core.events import Event, PassDone, PassName, PassStarted, StepReport
+from core.passes.watch import Watch
+from core.turns import Cancelled
+from store.errors import TuteeError
+from store.repository import Repository
+from tui.cli.root import Session
+
+
+def _parse_passes(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> frozenset[PassName] | None:
+    if value is None:
+        return None
+    known = get_args(PassName)
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise click.BadParameter(f"choose from {', '.join(known)}, separated by commas")
+    return frozenset(names)  # type: ignore[arg-type]
+
+
+@click.command()
+@click.option(
+    "--passes",
+    callback=_parse_passes,
+    metavar="sft,reward",
+    help="Run these even below their thresholds; default: those that are ready.",
+)
+@click.option("--epochs", type=click.IntRange(min=1, max=100), metavar="N")
+@click.option("--json", "as_json", is_flag=True, help="Write the result as one line.")
+@click.pass_obj
+def train(
+    session: Session, passes: frozenset[PassName] | None, epochs: int | None, as_json: bool
+) -> None:
+    """Learn from the feedback, and answer with the new adapter from then on.
+
+    Progress goes to standard error; the result is one JSON object on standard output.
+    """
+    session.prepare()
+    config = session.config
+    if epochs:
+        changed = config.tuning.model_copy(update={"epochs": epochs, "minimum_steps": 1})
+        config = config.model_copy(update={"tuning": changed})
+    with Repository.open(session.paths) as repository:
+        adapters = Adapters(session.paths.models, session.found_model())
+        plan = tuning.make_plan(
+            repository.instructions(), repository.preferences(), adapters, config, passes
+        )
+        done: list[PassDone] = []
+        try:
+            tuning.run(plan, Watch(emit=_show), done.append)
+        except (Cancelled, KeyboardInterrupt):
+            raise TuteeError("Cancelled: nothing of the pass under way was kept.") from None
+        finally:
+            # A pass that finished before a later one failed is whole, and is used.
+            for finished in done:
+                if finished.name == "sft":
+                    adapters.use(finished.version)
+    result = _result(done, adapters)
+    click.echo(json.dumps(result, ensure_ascii=False, indent=None if as_json else 2))
+
+
+def _result(done: list[PassDone], adapters: Adapters) -> dict[str, Any]:
+    """The first pass's figures on top (SFT where it ran), and every pass in full."""
+    first = done[0]
+    return {
+        "version": first.version,
+        "steps": first.steps,
+        "losses": first.losses,
+        "seconds": round(first.seconds, 2),
+        "trained_tokens": first.trained_tokens,
+        "active": adapters.active(),
+        "passes": [asdict(finished) for finished in done],
+    }
+
+
+def _show(event: Event) -> None:
+    live = sys.stderr.isatty()
+    match event:
+        case PassStarted():
+            replayed = f" + {event.replayed} replayed" if event.replayed else ""
+            click.echo(
+                f"{event.name}: {event.records} records{replayed}, {event.steps} steps", err=True
+            )
+        case StepReport() if live or event.step == int(event.step):
+            loss = "–" if event.loss is None else f"{event.loss:.3f}"
+            line = (
+                f"{event.name} {event.step:.1f}/{event.steps}  loss {loss}"
+                f"  {event.tokens_per_second:.0f} tok/s  {event.eta_seconds:.0f} s left"
+            )
+            click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=not live)
+        case PassDone():
+            line = f"{event.name}: {event.version} saved after {event.seconds:.1f} s"
+            click.echo(f"\r\x1b[K{line}" if live else line, err=True)

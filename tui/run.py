@@ -1,0 +1,55 @@
+"""Compose the app from its parts and run it: the only place where all layers meet."""
+
+import os
+import sys
+
+from core import tuning
+from core.config import Config
+from core.events import PassName
+from core.workers import ChatWorker, TuningWorker
+from store.errors import TuteeError
+from store.paths import Paths
+from store.repository import Repository
+from tui.app import TuteeApp
+from tui.bridge import Bridge
+from tui.services import Services
+
+QUIT_SECONDS = 4.0
+"""How long a thread may take to end before the process goes without it."""
+
+
+def run_app(paths: Paths, config: Config) -> None:
+    """Run the app until the person quits; the workers are closed and the store is shut after it."""
+    with Repository.open(paths) as repository:
+        services = compose(paths, config, repository)
+        TuteeApp(services).run()
+        ended = services.tuning.close(QUIT_SECONDS / 2)
+        ended = services.chat.close(QUIT_SECONDS / 2) and ended
+    if not ended:
+        # A thread deep inside a kernel cannot be stopped, and the interpreter's own way out can
+        # crash under it. Everything is on disk by now.
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def compose(paths: Paths, config: Config, repository: Repository) -> Services:
+    """The real parts behind the screens."""
+    bridge = Bridge()
+    chat = ChatWorker(bridge.emit)
+
+    def make_plan(passes: frozenset[PassName] | None) -> tuning.Plan:
+        if chat.adapters is None:
+            raise TuteeError("The model is still loading.", "Tuning can begin once it is ready.")
+        return tuning.make_plan(
+            repository.instructions(), repository.preferences(), chat.adapters, config, passes
+        )
+
+    return Services(
+        paths=paths,
+        config=config,
+        repository=repository,
+        bridge=bridge,
+        chat=chat,
+        tuning=TuningWorker(bridge.emit, chat.turns),
+        make_plan=make_plan,
+    )
