@@ -1,0 +1,360 @@
+"""The home as the rest of the program sees it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from store.errors import TuteeError
+from store.paths import Paths
+from store.records import Instruction, Message, Origin, Preference, Sampling, Turn, Verdict
+from store.repository import Counts, Repository
+
+USER = Turn(role="user", content="What is the capital of France?")
+SYSTEM = Turn(role="system", content="Be brief.")
+
+
+def reopened(repository: Repository, paths: Paths) -> Repository:
+    repository.close()
+    return Repository.open(paths)
+
+
+# -- conversations -----------------------------------------------------------------------------
+
+
+def test_a_conversation_comes_back(repository: Repository, reply: Message, paths: Paths) -> None:
+    kept = repository.messages(reply.conversation_id)
+    with reopened(repository, paths) as again:
+        assert again.messages(reply.conversation_id) == kept
+        assert [message.role for message in kept] == ["system", "user", "assistant"]
+        assert again.message(reply.id) == reply
+        (conversation,) = again.conversations()
+        assert conversation.title == USER.content
+        assert conversation.updated == reply.created
+
+
+def test_a_reply_keeps_where_it_came_from(repository: Repository, paths: Paths) -> None:
+    conversation = repository.start_conversation()
+    repository.add_message(conversation.id, "user", "hi")
+    origin = Origin(model="m", adapter="v1", sampling=Sampling(temperature=0), seed=3, stopped=True)
+    reply = repository.add_message(
+        conversation.id, "assistant", "yo", origin=origin, tokens=5, seconds=0.5
+    )
+    with reopened(repository, paths) as again:
+        assert again.message(reply.id) == reply
+        assert again.message(reply.id).origin == origin
+
+
+def test_only_conversations_with_something_said_are_listed_newest_first(
+    repository: Repository, paths: Paths
+) -> None:
+    first = repository.start_conversation("system")
+    second = repository.start_conversation("system")
+    repository.start_conversation("system")
+    repository.add_message(first.id, "user", "one")
+    repository.add_message(second.id, "user", "two")
+    repository.add_message(first.id, "assistant", "three")
+    assert [c.id for c in repository.conversations()] == [first.id, second.id]
+    with reopened(repository, paths) as again:
+        assert [c.id for c in again.conversations()] == [first.id, second.id]
+
+
+def test_a_conversation_without_messages_never_reaches_the_disk(
+    repository: Repository, paths: Paths
+) -> None:
+    conversation = repository.start_conversation("Be brief.")
+    assert repository.turns(conversation.id) == (SYSTEM,)
+    assert not paths.conversations.exists()
+
+
+def test_the_title_is_one_short_line(repository: Repository) -> None:
+    conversation = repository.start_conversation()
+    repository.add_message(conversation.id, "user", "  many\n\nwords " + "and more " * 20)
+    title = repository.conversation(conversation.id).title
+    assert title.startswith("many words and more")
+    assert len(title) <= 60
+    assert title.endswith("…")
+
+
+def test_a_sibling_becomes_the_path(repository: Repository, reply: Message) -> None:
+    other = repository.add_message(
+        reply.conversation_id, "assistant", "Paris", parent_id=reply.parent_id
+    )
+    assert repository.messages(reply.conversation_id)[-1] == other
+    assert repository.prompt_for(other.id) == repository.prompt_for(reply.id)
+
+
+def test_a_parent_must_be_in_the_conversation(repository: Repository, reply: Message) -> None:
+    other = repository.start_conversation()
+    with pytest.raises(TuteeError, match="not in this conversation"):
+        repository.add_message(other.id, "user", "hi", parent_id=reply.id)
+
+
+def test_what_does_not_exist_is_a_clear_error(repository: Repository) -> None:
+    with pytest.raises(TuteeError, match="no conversation"):
+        repository.messages("nope")
+    with pytest.raises(TuteeError, match="no message"):
+        repository.rate("nope", True)
+
+
+def test_half_a_surrogate_pair_does_not_stop_the_writing(
+    repository: Repository, paths: Paths
+) -> None:
+    conversation = repository.start_conversation("\ud83d")
+    message = repository.add_message(conversation.id, "user", "a\ud83db 😀")
+    assert message.content == "a?b 😀"
+    with reopened(repository, paths) as again:
+        assert again.message(message.id) == message
+
+
+# -- feedback ----------------------------------------------------------------------------------
+
+
+def test_feedback_comes_back(repository: Repository, reply: Message, paths: Paths) -> None:
+    repository.rate(reply.id, False, ["wrong"], "It is Paris.")
+    given = repository.correct(reply.id, "Paris")
+    assert given.label is False
+    assert given.correction == "Paris"
+    with reopened(repository, paths) as again:
+        assert again.feedback(reply.id) == given
+        assert again.feedback_for([reply.id]) == {reply.id: given}
+        assert again.undo(reply.id).correction is None
+        assert again.undo(reply.id).undoable is False
+        with pytest.raises(TuteeError, match="nothing to undo"):
+            again.undo(reply.id)
+
+
+def test_what_was_put_aside_comes_back_after_a_restart(
+    repository: Repository, reply: Message, paths: Paths
+) -> None:
+    liked = repository.rate(reply.id, True)
+    repository.correct(reply.id, "Paris")
+    with reopened(repository, paths) as again:
+        assert again.undo(reply.id) == liked
+    with Repository.open(paths, write=False) as again:
+        assert again.feedback(reply.id) == liked
+        assert again.counts().instructions == 1
+
+
+def test_records_carry_the_prompt_with_its_corrections(
+    repository: Repository, reply: Message
+) -> None:
+    repository.correct(reply.id, "Paris")
+    conversation = reply.conversation_id
+    repository.add_message(conversation, "user", "And of Italy?")
+    second = repository.add_message(conversation, "assistant", "Rome")
+    repository.rate(second.id, True)
+    prompt = (
+        SYSTEM,
+        USER,
+        Turn(role="assistant", content="Paris"),
+        Turn(role="user", content="And of Italy?"),
+    )
+    assert repository.prompt_for(second.id) == prompt
+    assert repository.turns(conversation) == (*prompt, Turn(role="assistant", content="Rome"))
+    assert repository.message(reply.id).content == "Lyon"
+    assert repository.instructions()[-1].prompt == prompt
+    assert repository.prompt_for(reply.id) == (SYSTEM, USER)
+
+
+def test_only_replies_are_judged(repository: Repository, reply: Message) -> None:
+    assert reply.parent_id
+    with pytest.raises(TuteeError, match="Only a reply"):
+        repository.rate(reply.parent_id, True)
+    with pytest.raises(TuteeError, match="Only a reply"):
+        repository.correct(reply.parent_id, "x")
+
+
+def test_counts(repository: Repository, reply: Message) -> None:
+    assert repository.counts() == Counts(0, 0, 0, 0, 0, 0)
+    repository.rate(reply.id, True)
+    second = repository.add_message(reply.conversation_id, "assistant", "Paris")
+    repository.rate(second.id, False)
+    third = repository.add_message(reply.conversation_id, "assistant", "Nice")
+    repository.correct(third.id, "Paris")
+    repository.add_imported(
+        [
+            Instruction(prompt=(USER,), completion="Paris"),
+            Verdict(prompt=(USER,), completion="Paris", label=True),
+        ]
+    )
+    assert repository.counts() == Counts(
+        liked=1, disliked=1, corrected=1, instructions=3, preferences=1, verdicts=3
+    )
+    repository.correct(reply.id, "Paris")
+    assert repository.counts() == Counts(
+        liked=0, disliked=1, corrected=2, instructions=3, preferences=2, verdicts=2
+    )
+
+
+def test_an_act_is_one_write_and_leaves_the_other_files_alone(
+    repository: Repository, reply: Message, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.rate(reply.id, True)
+    talk = paths.conversations.stat()
+    written: list[str] = []
+    move = os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (written.append(Path(b).name), move(a, b)))
+    repository.correct(reply.id, "Paris")
+    assert written == ["feedback.json.bak", "feedback.json"]
+    assert paths.conversations.stat() == talk
+    repository.correct(reply.id, "Paris")
+    assert len(written) == 2, "the same correction again writes nothing"
+
+
+def test_an_act_that_cannot_be_written_did_not_happen(
+    repository: Repository, reply: Message, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    liked = repository.rate(reply.id, True)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(TuteeError, match="No space left"):
+            repository.correct(reply.id, "Paris")
+    assert repository.feedback(reply.id) == liked
+    corrected = repository.correct(reply.id, "Paris!")
+    with reopened(repository, paths) as again:
+        assert again.feedback(reply.id) == corrected
+        assert again.undo(reply.id) == liked
+
+
+# -- imports -----------------------------------------------------------------------------------
+
+
+def test_imports_are_kept_once(repository: Repository, paths: Paths) -> None:
+    origin = Origin(source="import:a.jsonl")
+    one = Instruction(prompt=(USER,), completion="Paris", origin=origin)
+    pair = Preference(prompt=(USER,), chosen="Paris", rejected="Lyon")
+    assert repository.add_imported([one, pair]) == [one, pair]
+    again = Instruction(prompt=(USER,), completion="Paris")
+    other = Instruction(prompt=(SYSTEM, USER), completion="Paris")
+    assert repository.add_imported([again, other, pair]) == [other]
+    assert repository.add_imported([again]) == []
+    with reopened(repository, paths) as opened:
+        assert opened.instructions() == [one, other]
+        assert opened.preferences() == [pair]
+        assert opened.add_imported([again]) == []
+
+
+def test_what_the_chat_has_taught_is_not_imported_again(
+    repository: Repository, reply: Message
+) -> None:
+    repository.correct(reply.id, "Paris")
+    same = Instruction(prompt=(SYSTEM, USER), completion="Paris")
+    assert repository.add_imported([same]) == []
+    repository.undo(reply.id)
+    assert repository.add_imported([same]) == [same]
+
+
+def test_verdicts_differ_by_their_label(repository: Repository) -> None:
+    up = Verdict(prompt=(USER,), completion="Paris", label=True)
+    down = Verdict(prompt=(USER,), completion="Paris", label=False)
+    assert repository.add_imported([up, down, up]) == [up, down]
+
+
+def test_records_are_oldest_first(repository: Repository, reply: Message) -> None:
+    early = Instruction(prompt=(USER,), completion="early")
+    repository.correct(reply.id, "Paris")
+    repository.add_imported([Instruction(prompt=(USER,), completion="late"), early])
+    assert [r.completion for r in repository.instructions()] == ["early", "Paris", "late"]
+
+
+# -- opening -----------------------------------------------------------------------------------
+
+
+def test_reading_touches_nothing(paths: Paths) -> None:
+    with Repository.open(paths, write=False) as repository:
+        assert repository.conversations() == []
+        assert repository.counts() == Counts(0, 0, 0, 0, 0, 0)
+    assert not paths.home.exists()
+
+
+def test_a_reader_reads_beside_a_writer_and_writes_nothing(
+    repository: Repository, reply: Message, paths: Paths
+) -> None:
+    repository.rate(reply.id, True)
+    with Repository.open(paths, write=False) as reader:
+        assert reader.counts().liked == 1
+        with pytest.raises(TuteeError, match="reading only"):
+            reader.rate(reply.id, False)
+        with pytest.raises(TuteeError, match="reading only"):
+            reader.add_message(reply.conversation_id, "user", "hi")
+        with pytest.raises(TuteeError, match="reading only"):
+            reader.add_imported([Instruction(prompt=(USER,), completion="x")])
+        assert reader.feedback(reply.id).label is True
+
+
+def test_files_are_private(repository: Repository, reply: Message, paths: Paths) -> None:
+    repository.rate(reply.id, True)
+    repository.add_imported([Instruction(prompt=(USER,), completion="Paris")])
+    for path in (paths.conversations, paths.feedback, paths.imports, paths.lock):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["conversations", "feedback", "imports"])
+def test_a_damaged_database_is_named_kept_and_does_not_hold_the_lock(
+    paths: Paths, name: str
+) -> None:
+    Repository.open(paths).close()
+    path: Path = getattr(paths, name)
+    path.write_text('{"meta": {"schema"')
+    for write in (True, False):
+        with pytest.raises(TuteeError, match="damaged") as caught:
+            Repository.open(paths, write=write)
+        assert str(path) in caught.value.title
+    assert path.read_text() == '{"meta": {"schema"'
+    path.unlink()
+    Repository.open(paths).close()
+
+
+def edited(path: Path, edit: str) -> str:
+    tables = json.loads(path.read_text(encoding="utf-8"))
+    match edit:
+        case "unknown field":
+            next(iter(tables["records"].values()))["stars"] = 5
+        case "no prompt":
+            del next(iter(tables["records"].values()))["prompt"]
+        case "no stamp":
+            del tables["meta"]
+    return json.dumps(tables)
+
+
+@pytest.mark.parametrize("edit", ["unknown field", "no prompt", "no stamp"])
+def test_documents_that_cannot_be_understood_are_damage(
+    repository: Repository, reply: Message, paths: Paths, edit: str
+) -> None:
+    repository.rate(reply.id, True)
+    repository.close()
+    text = edited(paths.feedback, edit)
+    paths.feedback.write_text(text, encoding="utf-8")
+    with pytest.raises(TuteeError, match="damaged"):
+        Repository.open(paths)
+    assert paths.feedback.read_text(encoding="utf-8") == text
+
+
+def test_messages_out_of_their_tree_are_damage(
+    repository: Repository, reply: Message, paths: Paths
+) -> None:
+    repository.close()
+    tables = json.loads(paths.conversations.read_text(encoding="utf-8"))
+    first = next(iter(tables["messages"].values()))
+    first["parent_id"] = reply.id  # a circle
+    paths.conversations.write_text(json.dumps(tables), encoding="utf-8")
+    with pytest.raises(TuteeError, match="lost its place"):
+        Repository.open(paths)
+
+
+def test_a_newer_database_is_refused(repository: Repository, reply: Message, paths: Paths) -> None:
+    repository.close()
+    text = paths.conversations.read_text(encoding="utf-8").replace('"version": 1', '"version": 99')
+    paths.conversations.write_text(text, encoding="utf-8")
+    with pytest.raises(TuteeError, match=r"newer Tutee \(schema 99") as caught:
+        Repository.open(paths)
+    assert "Update Tutee" in caught.value.hint
+    assert paths.conversations.read_text(encoding="utf-8") == text
+
+
+def test_a_home_that_cannot_be_is_refused(tmp_path: Path, paths: Paths) -> None:
+    paths.home.write_text("a file")
+    with pytest.raises(TuteeError, match="cannot keep anything"):
+        Repository.open(paths)
