@@ -43,7 +43,7 @@ ShouldStop = Callable[[], bool]
 
 
 class Unreachable(TuteeError):
-    """The package index does not give the built-in model; nothing is wrong with this machine."""
+    """The package index did not give the built-in model: most often, there is no network."""
 
 
 def target(cache: Path) -> Path:

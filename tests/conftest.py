@@ -1,0 +1,120 @@
+"""Models for the tests: a tiny one made here, and the real built-in one.
+
+The tiny one is a random two-layer Llama with a tokenizer of its own and the chat template of the
+built-in model: everything that works on it works on folders a person brings.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from core.models import ModelFolder
+
+# Tests may run beside other programs: two thread pools on the same cores slow both down tenfold.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face"
+    "<|im_end|>\n' }}{% endif %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+"""SmolLM2's."""
+
+_TEXT = [
+    "You are a helpful assistant. Answer clearly and briefly.",
+    "What is the sentiment of this review, positive or negative?",
+    "The capital of France is Paris, and the answer to the question is 42.",
+    "system user assistant hello world the quick brown fox jumps over the lazy dog",
+    "你好，世界。今天天气很好，我们去公园散步。 🐱🙂",
+]
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> "ModelFolder":
+    """A random Llama of 30,000 weights with a context of 1,024 tokens; never change it."""
+    from core.models import find
+
+    path = tmp_path_factory.mktemp("models") / "tiny-llama"
+    make_tiny_model(path)
+    return find(str(path), path.parent, lambda event: None)
+
+
+@pytest.fixture(scope="session")
+def builtin_folder() -> "ModelFolder":
+    """The real built-in model, from the cache that every Tutee of this person shares."""
+    from core.builtin import Unreachable
+    from core.models import find
+    from store.paths import locate
+
+    try:
+        return find("builtin", locate(None).cache, lambda event: None)
+    except Unreachable as error:
+        pytest.skip(str(error))
+
+
+def make_tiny_model(path: Path) -> None:
+    """Write a tiny chat model to `path`, always the same one."""
+    from core.quiet import hush
+
+    hush()
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=_train_tokenizer(),
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        unk_token="<|endoftext|>",
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        # Far apart enough for its likeliest token not to hang on the order of a sum.
+        initializer_range=0.5,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config)
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+
+
+def _train_tokenizer():  # type: ignore[no-untyped-def]
+    """A byte-level BPE tokenizer: every text is some tokens of it, and comes back unchanged."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_TEXT, trainer)
+    return tokenizer
