@@ -1,0 +1,92 @@
+"""Tokenizers small enough to build in a test, with the chat templates of real models."""
+
+import functools
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+SMOLLM2 = (
+    "{% for message in messages %}"
+    "{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are a helpful AI assistant<|im_end|>\n' }}{% endif %}"
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+LLAMA3 = (
+    "{{ '<|begin_of_text|>' }}{% for message in messages %}"
+    "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'"
+    " + message['content'] | trim + '<|eot_id|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}"
+    "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
+)
+LLAMA2 = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{ '<s>[INST] ' + message['content'] + ' [/INST]' }}"
+    "{% elif message['role'] == 'assistant' %}{{ ' ' + message['content'] + ' </s>' }}"
+    "{% else %}{{ raise_exception('System role not supported') }}{% endif %}{% endfor %}"
+)
+THINKING = (
+    "{% for message in messages %}"
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"
+)
+PLAIN = (
+    "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
+
+
+@functools.cache
+def tokenizer(
+    template: str | None, special: tuple[str, ...], eos: str | None
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE whose only merges are two line feeds and two spaces."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [("Ċ", "Ċ"), ("Ġ", "Ġ")]
+    pieces = [*alphabet, *("".join(pair) for pair in merges)]
+    model = Tokenizer(models.BPE(vocab={piece: i for i, piece in enumerate(pieces)}, merges=merges))
+    model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    model.decoder = decoders.ByteLevel()
+    model.add_special_tokens([AddedToken(token, special=True) for token in special])
+    built = PreTrainedTokenizerFast(tokenizer_object=model, eos_token=eos, pad_token=eos)
+    built.chat_template = template
+    return built
+
+
+def smollm2() -> PreTrainedTokenizerFast:
+    """ChatML; padding, eos and the end of turn are one token."""
+    return tokenizer(SMOLLM2, ("<|im_start|>", "<|im_end|>"), "<|im_end|>")
+
+
+def qwen() -> PreTrainedTokenizerFast:
+    """ChatML whose eos is not the end of turn."""
+    return tokenizer(SMOLLM2, ("<|endoftext|>", "<|im_start|>", "<|im_end|>"), "<|endoftext|>")
+
+
+def llama3() -> PreTrainedTokenizerFast:
+    """Trims what is said; eos is not the end of turn."""
+    special = (
+        "<|begin_of_text|>",
+        "<|end_of_text|>",
+        "<|start_header_id|>",
+        "<|end_header_id|>",
+        "<|eot_id|>",
+    )
+    return tokenizer(LLAMA3, special, "<|end_of_text|>")
+
+
+def llama2() -> PreTrainedTokenizerFast:
+    """Puts spaces around the reply, and takes no system message."""
+    return tokenizer(LLAMA2, ("<s>", "</s>"), "</s>")
+
+
+def thinking() -> PreTrainedTokenizerFast:
+    """Opens the reply in a way that is not there once the reply is."""
+    return tokenizer(THINKING, ("<|im_start|>", "<|im_end|>"), "<|im_end|>")
+
+
+def plain() -> PreTrainedTokenizerFast:
+    """Has no end of turn."""
+    return tokenizer(PLAIN, ("<eos>",), "<eos>")
