@@ -25,7 +25,11 @@ def decode(tokenizer: "PreTrainedTokenizerBase", tokens: Sequence[int]) -> str:
 
 
 class TextStream:
-    """The pieces it gives out, one after another, are exactly `decode` of all tokens."""
+    """The pieces it gives out, one after another, are exactly `decode` of all tokens.
+
+    Only bytes that are no text at all may be shown in another way: some tokenizers replace a whole
+    run of bytes for one that is wrong, and what was right has been shown by then.
+    """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self._tokenizer = tokenizer

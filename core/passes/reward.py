@@ -74,6 +74,7 @@ def build(folder: ModelFolder, pairs: Sequence[Pair], settings: Tuning, watch: W
         )
     trainer.watch = watch
     trainer.progress = Progress("reward", watch)
+    trainer.ranked_right = []
     return trainer
 
 
@@ -153,13 +154,13 @@ def _classes() -> tuple[Any, Any]:
             chosen, rejected = rewards[0::2], rewards[1::2]
             loss = -F.logsigmoid(chosen - rejected).mean()
             loss += self.args.center_rewards_coefficient * ((chosen + rejected) ** 2).mean()
-            self._metrics["train"]["accuracy"] += (chosen > rejected).float().tolist()
+            self.ranked_right += (chosen > rejected).tolist()
             self.progress.trained_tokens += len(rewards)
             return loss
 
-        def accuracy(self) -> float | None:
+        def accuracy(self) -> float:
             """Share of the last epoch's pairs that were ranked right, each before its step."""
-            seen = self._metrics["train"]["accuracy"][-len(self.train_dataset) :]
-            return sum(seen) / len(seen) if seen else None
+            last = self.ranked_right[-len(self.train_dataset) :]
+            return sum(last) / len(last)
 
     return PackedRewardTrainer, RewardConfig

@@ -1,0 +1,28 @@
+"""Samples on the tiny model."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from data.masks import Sample, encode
+from store.records import Turn
+
+if TYPE_CHECKING:
+    from core.models import ModelFolder
+
+QUESTIONS = ["the quick fox", "hello world", "a lazy dog", "你好", "jumps over", "Paris 42"]
+
+
+@pytest.fixture
+def sample(tiny_folder: "ModelFolder") -> Callable[[str, str], Sample]:
+    """Encode a question and a reply as the passes do."""
+    from core.models import load_tokenizer
+
+    tokenizer = load_tokenizer(tiny_folder)
+    return lambda question, reply: encode(tokenizer, [Turn(role="user", content=question)], reply)
+
+
+@pytest.fixture
+def samples(sample: Callable[[str, str], Sample]) -> list[Sample]:
+    return [sample(question, "positive") for question in QUESTIONS]

@@ -1,0 +1,63 @@
+"""The reward model must rank what it was shown, by the scores plain transformers would give."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from core.config import Tuning
+from core.models import ModelFolder
+from core.passes import reward
+from core.passes.batches import packed_row
+from core.passes.watch import Watch
+from core.turns import Cancelled
+from data.masks import Sample
+from tests.core.passes.conftest import QUESTIONS
+
+SETTINGS = Tuning(epochs=12, batch_size=6, reward_learning_rate=5e-3)
+
+
+@pytest.fixture
+def pairs(sample: Callable[[str, str], Sample]) -> list[reward.Pair]:
+    return [(sample(q, "a helpful answer"), sample(q, "negative 42")) for q in QUESTIONS]
+
+
+def test_it_ranks_the_pairs_right_and_the_margin_grows(
+    tiny_folder: ModelFolder, pairs: list[reward.Pair]
+) -> None:
+    trained = reward.train(tiny_folder, pairs, pairs, SETTINGS, Watch())
+    assert trained.losses[-1] < trained.losses[0]
+    assert trained.metrics["train_accuracy"] == 1.0
+    assert trained.metrics["holdout_accuracy"] == 1.0
+
+
+def test_a_packed_score_is_the_score_of_the_sample_alone(
+    tiny_folder: ModelFolder, pairs: list[reward.Pair]
+) -> None:
+    model = reward.build(tiny_folder, pairs, SETTINGS, Watch()).model.eval()
+    # The stop token is the pad token here, and plain pooling would step over it.
+    model.get_base_model().config.pad_token_id = None
+    samples = [s for pair in pairs for s in pair]
+    with torch.inference_mode():
+        packed = reward.score_row(model, packed_row(samples, torch.float32))
+        alone = [model(torch.tensor([s.input_ids])).logits.item() for s in samples]
+    torch.testing.assert_close(packed, torch.tensor(alone), rtol=1e-4, atol=1e-5)
+
+
+def test_the_first_loss_is_bradley_terrys(
+    tiny_folder: ModelFolder, pairs: list[reward.Pair]
+) -> None:
+    trainer = reward.build(tiny_folder, pairs, SETTINGS, Watch())
+    scores = torch.tensor(reward.score_pairs(trainer.model, pairs, Watch()))
+    chosen, rejected = scores[:, 0], scores[:, 1]
+    by_hand = torch.log1p(torch.exp(rejected - chosen)).mean()
+    centring = 0.01 * ((chosen + rejected) ** 2).mean()
+    trainer.watched_train()
+    assert trainer.progress.losses[0] == pytest.approx((by_hand + centring).item(), rel=1e-4)
+
+
+def test_cancelling_stops_it(tiny_folder: ModelFolder, pairs: list[reward.Pair]) -> None:
+    watch = Watch()
+    watch.cancel()
+    with pytest.raises(Cancelled):
+        reward.train(tiny_folder, pairs, [], SETTINGS, watch)

@@ -1,0 +1,153 @@
+"""SFT must learn what TRL's own trainer learns, and leave nothing but its result."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.config import Tuning
+from core.events import Event, StepReport
+from core.models import ModelFolder, load_model, load_tokenizer
+from core.passes import lora, sft
+from core.passes.watch import Watch
+from core.turns import Cancelled
+from data.masks import Sample
+
+SETTINGS = Tuning(epochs=4, batch_size=6, learning_rate=5e-3)
+LONGER = Tuning(epochs=30, batch_size=6, learning_rate=1e-2)
+
+
+def trainable(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
+
+
+def test_it_learns_and_the_base_stays_as_it_was(
+    tiny_folder: ModelFolder, samples: list[Sample]
+) -> None:
+    before = load_model(tiny_folder).state_dict()
+    trained = sft.train(tiny_folder, None, samples, LONGER, Watch())
+    assert trained.steps == 30
+    assert trained.losses[-1] < trained.losses[0] / 2
+    assert any(w.abs().max() > 0 for n, w in trainable(trained.model).items() if "lora_B" in n)
+    after = trained.model.unload().state_dict()
+    for name, weight in before.items():
+        assert torch.equal(weight, after[name]), name
+
+
+def test_it_learns_what_trls_trainer_learns(
+    tiny_folder: ModelFolder, samples: list[Sample], tmp_path: Path
+) -> None:
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    ours = trainable(sft.train(tiny_folder, None, samples, SETTINGS, Watch()).model)
+    rows = [
+        {
+            "input_ids": list(s.input_ids),
+            "labels": [-100] * s.reply_start + list(s.input_ids[s.reply_start :]),
+        }
+        for s in samples
+    ]
+    plain = SFTTrainer(
+        model=lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM"),
+        args=SFTConfig(
+            output_dir=str(tmp_path),
+            per_device_train_batch_size=6,
+            num_train_epochs=4,
+            learning_rate=5e-3,
+            lr_scheduler_type="cosine",
+            warmup_steps=0.1,
+            use_cpu=True,
+            bf16=False,
+            gradient_checkpointing=False,
+            report_to="none",
+            save_strategy="no",
+            seed=SETTINGS.seed,
+            disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=load_tokenizer(tiny_folder),
+    )
+    plain.train()
+    theirs = trainable(plain.model)
+    assert ours.keys() == theirs.keys()
+    for name, weight in ours.items():
+        torch.testing.assert_close(weight, theirs[name], rtol=2e-2, atol=2e-4)
+
+
+def test_the_same_data_and_seed_give_the_identical_adapter(
+    tiny_folder: ModelFolder, samples: list[Sample]
+) -> None:
+    one = trainable(sft.train(tiny_folder, None, samples, SETTINGS, Watch()).model)
+    two = trainable(sft.train(tiny_folder, None, samples, SETTINGS, Watch()).model)
+    assert all(torch.equal(weight, two[name]) for name, weight in one.items())
+
+
+def test_small_micro_batches_make_the_same_steps(
+    tiny_folder: ModelFolder, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sft.train(tiny_folder, None, samples, SETTINGS, Watch())
+    monkeypatch.setattr("core.passes.batches.MICRO_BATCH_TOKENS", 1)
+    events: list[Event] = []
+    small = sft.train(tiny_folder, None, samples, SETTINGS, Watch(emit=events.append))
+    assert small.losses == pytest.approx(whole.losses, abs=1e-3)
+    assert len(events) == 4 * 6  # a report a micro-batch
+
+
+def test_it_goes_on_from_an_adapter_that_plain_peft_can_load_too(
+    tiny_folder: ModelFolder, samples: list[Sample], tmp_path: Path
+) -> None:
+    from peft import PeftModel
+
+    first = sft.train(tiny_folder, None, samples, LONGER, Watch())
+    first.save(tmp_path)
+    ids = torch.tensor([samples[0].input_ids])
+    loaded = PeftModel.from_pretrained(load_model(tiny_folder), tmp_path)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(ids).logits, first.model.eval()(ids).logits)
+    second = sft.train(tiny_folder, tmp_path, samples, SETTINGS, Watch())
+    assert second.losses[0] < first.losses[0] / 2
+
+
+def test_cancelling_stops_at_the_next_micro_batch(
+    tiny_folder: ModelFolder, samples: list[Sample]
+) -> None:
+    watch = Watch()
+    steps: list[Event] = []
+
+    def emit(event: Event) -> None:
+        steps.append(event)
+        watch.cancel()
+
+    watch.emit = emit
+    with pytest.raises(Cancelled):
+        sft.train(tiny_folder, None, samples, SETTINGS, watch)
+    assert len(steps) == 1
+
+
+def test_progress_counts_down_to_the_end(tiny_folder: ModelFolder, samples: list[Sample]) -> None:
+    reports: list[Event] = []
+    trained = sft.train(tiny_folder, None, samples, SETTINGS, Watch(emit=reports.append))
+    steps = [report for report in reports if isinstance(report, StepReport)]
+    assert [report.step for report in steps] == [1, 2, 3, 4]
+    assert steps[-1].eta_seconds == 0
+    assert trained.tokens == 4 * sum(len(s.input_ids) for s in samples)
+    assert trained.trained_tokens == 4 * sum(len(s.input_ids) - s.reply_start for s in samples)
+
+
+def test_nothing_is_printed_and_no_file_is_left(
+    tiny_folder: ModelFolder,
+    samples: Sequence[Sample],
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.chdir(tmp_path)
+    sft.train(tiny_folder, None, samples, SETTINGS, Watch())
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == ""
+    assert list(tmp_path.iterdir()) == []

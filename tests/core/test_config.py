@@ -1,0 +1,46 @@
+"""Settings: every default in place, every mistake named."""
+
+from pathlib import Path
+
+import pytest
+
+from core import config
+from core.config import Config
+from store.errors import TuteeError
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_no_file_means_defaults(tmp_path: Path) -> None:
+    assert config.load(tmp_path / "config.toml") == Config()
+
+
+def test_what_is_set_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
+    found = config.load(written(tmp_path, "[sampling]\ntemperature = 0.2\n"))
+    assert found.sampling.temperature == 0.2
+    assert found.tuning == Config().tuning
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[tuning]\nepochs = 0", "tuning.epochs"),
+        ("[tuning]\nepoch = 3", "tuning.epoch"),
+        ("[sampling]\ntemperature = 'hot'", "sampling.temperature"),
+        ("[chat", "not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(TuteeError, match=named):
+        config.load(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TuteeError, match=r"config\.toml"):
+        config.load(path)

@@ -1,0 +1,210 @@
+"""The two threads as the app meets them, on a real (tiny) model."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import pytest
+
+from core import tuning
+from core.config import Config, Tuning
+from core.events import (
+    AdapterSwapped,
+    Event,
+    ModelFailed,
+    ModelReady,
+    ReplyDone,
+    ReplyFailed,
+    StepReport,
+    SwapFailed,
+    TokenChunk,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+)
+from core.models import ModelFolder
+from core.workers import ChatWorker, TuningWorker
+from store.errors import TuteeError
+from store.records import Instruction, Sampling, Turn
+
+PATIENCE = 60.0
+ASK = (Turn(role="user", content="hello world"),)
+GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)
+
+E = TypeVar("E")
+
+
+class Ears:
+    """Collects events, and waits for the one that matters."""
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[Event] = SimpleQueue()
+        self.heard: list[Event] = []
+        self.react: Callable[[Event], None] = lambda event: None
+
+    def __call__(self, event: Event) -> None:
+        self.react(event)
+        self.queue.put(event)
+
+    def wait_for(self, kind: type[E]) -> E:
+        while True:
+            try:
+                event = self.queue.get(timeout=PATIENCE)
+            except Empty:
+                raise AssertionError(f"no {kind.__name__} among {self.heard}") from None
+            self.heard.append(event)
+            if isinstance(event, kind):
+                return event
+
+
+@pytest.fixture
+def ears() -> Ears:
+    return Ears()
+
+
+@pytest.fixture
+def chat(ears: Ears, tiny_folder: ModelFolder, tmp_path: Path) -> Iterator[ChatWorker]:
+    worker = ChatWorker(ears)
+    worker.start(str(tiny_folder.path), tmp_path / "cache", tmp_path / "models")
+    ears.wait_for(ModelReady)
+    yield worker
+    assert worker.close(PATIENCE)
+
+
+@pytest.fixture
+def trainer(ears: Ears, chat: ChatWorker) -> Iterator[TuningWorker]:
+    worker = TuningWorker(ears, chat.turns)
+    yield worker
+    assert worker.close(PATIENCE)
+
+
+def plan(chat: ChatWorker, epochs: int = 1) -> tuning.Plan:
+    records = [
+        Instruction(prompt=(Turn(role="user", content=f"hello {n}"),), completion="positive")
+        for n in range(8)
+    ]
+    assert chat.adapters is not None
+    config = Config(tuning=Tuning(epochs=epochs, minimum_steps=1, learning_rate=0.02))
+    return tuning.make_plan(records, [], chat.adapters, config)
+
+
+def greedy_reply(chat: ChatWorker, ears: Ears) -> str:
+    chat.reply("r", ASK, GREEDY, seed=0)
+    return ears.wait_for(ReplyDone).text
+
+
+def test_chunks_add_up_to_the_reply(chat: ChatWorker, ears: Ears) -> None:
+    chat.reply("one", ASK, GREEDY, seed=0)
+    done = ears.wait_for(ReplyDone)
+    chunks = [e.text for e in ears.heard if isinstance(e, TokenChunk) and e.request_id == "one"]
+    assert "".join(chunks) == done.text
+    assert done.request_id == "one"
+    assert done.adapter == "base"
+    assert not done.stopped
+
+
+def test_stopping_ends_the_reply_at_its_next_token_and_keeps_what_there_is(
+    chat: ChatWorker, ears: Ears
+) -> None:
+    # From the emitting thread, so that it comes before the next token.
+    ears.react = lambda event: chat.stop_reply() if isinstance(event, TokenChunk) else None
+    chat.reply("one", ASK, Sampling(temperature=2.0, top_p=1.0, max_new_tokens=900), seed=1)
+    done = ears.wait_for(ReplyDone)
+    assert done.stopped
+    assert sum(isinstance(event, TokenChunk) for event in ears.heard) == 1
+    assert done.text
+
+
+def test_a_reply_before_the_model_is_there_waits_for_it(
+    ears: Ears, tiny_folder: ModelFolder, tmp_path: Path
+) -> None:
+    worker = ChatWorker(ears)
+    worker.start(str(tiny_folder.path), tmp_path, tmp_path)
+    worker.reply("early", ASK, GREEDY, seed=0)
+    assert ears.wait_for(ReplyDone).request_id == "early"
+    assert worker.close(PATIENCE)
+
+
+def test_a_model_that_is_not_there_fails_clearly_and_a_retry_works(
+    ears: Ears, tiny_folder: ModelFolder, tmp_path: Path
+) -> None:
+    worker = ChatWorker(ears)
+    worker.start(str(tmp_path / "nowhere"), tmp_path, tmp_path)
+    assert "no model folder" in ears.wait_for(ModelFailed).error.title
+    worker.reply("early", ASK, GREEDY, seed=0)
+    assert "not loaded" in ears.wait_for(ReplyFailed).error.title
+    worker.start(str(tiny_folder.path), tmp_path, tmp_path)
+    ears.wait_for(ModelReady)
+    assert worker.close(PATIENCE)
+
+
+def test_a_prompt_that_cannot_fit_fails_and_the_next_is_answered(
+    chat: ChatWorker, ears: Ears
+) -> None:
+    chat.reply("long", (Turn(role="user", content="fox " * 3000),), GREEDY, seed=0)
+    assert "too long" in ears.wait_for(ReplyFailed).error.title
+    assert greedy_reply(chat, ears) is not None
+
+
+def test_tuning_makes_a_version_and_the_chat_swaps_to_it_and_back(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    before = greedy_reply(chat, ears)
+    assert not before.startswith("positive")
+    trainer.start(plan(chat, epochs=20))
+    assert ears.wait_for(TuningDone).adapter == "v1"
+    assert greedy_reply(chat, ears) == before  # nothing changes until it is adopted
+    chat.swap("v1")
+    assert ears.wait_for(AdapterSwapped).version == "v1"
+    assert greedy_reply(chat, ears).startswith("positive")
+    chat.swap("base")
+    ears.wait_for(AdapterSwapped)
+    assert greedy_reply(chat, ears) == before
+
+
+def test_a_cancelled_run_leaves_no_version_and_the_chat_untouched(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    before = greedy_reply(chat, ears)
+    trainer.start(plan(chat, epochs=100))
+    ears.wait_for(StepReport)
+    trainer.cancel()
+    assert ears.wait_for(TuningCancelled).finished == ()
+    assert chat.adapters is not None
+    assert chat.adapters.versions() == []
+    assert greedy_reply(chat, ears) == before
+
+
+def test_a_failed_run_says_why_and_leaves_the_chat_untouched(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    before = greedy_reply(chat, ears)
+    settings = Tuning(max_length=16)  # shorter than the system prompt
+    trainer.start(replace(plan(chat), settings=settings))
+    assert "longer than 16 tokens" in ears.wait_for(TuningFailed).error.title
+    assert greedy_reply(chat, ears) == before
+
+
+def test_chat_is_answered_while_tuning_runs(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    trainer.start(plan(chat, epochs=100))
+    ears.wait_for(StepReport)
+    greedy_reply(chat, ears)
+    assert not any(isinstance(event, TuningDone) for event in ears.heard)
+    assert trainer.running
+
+
+def test_one_run_at_a_time(chat: ChatWorker, trainer: TuningWorker, ears: Ears) -> None:
+    trainer.start(plan(chat, epochs=100))
+    with pytest.raises(TuteeError, match="already under way"):
+        trainer.start(plan(chat))
+
+
+def test_swapping_to_what_is_not_there_keeps_the_adapter(chat: ChatWorker, ears: Ears) -> None:
+    before = greedy_reply(chat, ears)
+    chat.swap("v9")
+    assert ears.wait_for(SwapFailed).version == "v9"
+    assert greedy_reply(chat, ears) == before
