@@ -2,7 +2,7 @@
 
 import functools
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 SMOLLM2 = (
@@ -42,7 +42,10 @@ PLAIN = (
 def tokenizer(
     template: str | None, special: tuple[str, ...], eos: str | None
 ) -> PreTrainedTokenizerFast:
-    """A byte-level BPE whose only merges are two line feeds and two spaces."""
+    """A byte-level BPE whose only merges are two line feeds and two spaces.
+
+    Called plainly it puts its first special token in front, as tokenizers with a bos do.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("Ċ", "Ċ"), ("Ġ", "Ġ")]
     pieces = [*alphabet, *("".join(pair) for pair in merges)]
@@ -50,6 +53,11 @@ def tokenizer(
     model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     model.decoder = decoders.ByteLevel()
     model.add_special_tokens([AddedToken(token, special=True) for token in special])
+    if special:
+        model.post_processor = processors.TemplateProcessing(
+            single=f"{special[0]} $A",
+            special_tokens=[(special[0], model.token_to_id(special[0]))],
+        )
     built = PreTrainedTokenizerFast(tokenizer_object=model, eos_token=eos, pad_token=eos)
     built.chat_template = template
     return built
