@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from core.models import ModelFolder
 
 # Tests may run beside other programs: two thread pools on the same cores slow both down tenfold.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# And no example may fail because the machine was busy.
+settings.register_profile("tutee", deadline=None)
+settings.load_profile("tutee")
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"

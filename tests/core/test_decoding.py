@@ -1,0 +1,162 @@
+"""What is kept from one prompt to the next changes the work, never the result."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from core.decoding import PREFILL, Decoder, decode_together, forward
+from core.models import ModelFolder, load_model
+from core.sampling import Sampler
+from store.records import Sampling
+
+GREEDY = Sampling(temperature=0, repetition_penalty=1.0)
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder: ModelFolder) -> Any:
+    return load_model(tiny_folder, torch.float32)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens each forward pass takes in."""
+    seen: list[int] = []
+
+    def counting(model: Any, rows: Any, *values: Any) -> torch.Tensor:
+        seen.append(len(rows[0]))
+        return forward(model, rows, *values)
+
+    monkeypatch.setattr("core.decoding.forward", counting)
+    return seen
+
+
+def tokens(count: int, seed: int = 0) -> list[int]:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(3, 400, (count,), generator=generator).tolist()
+
+
+def check(scores: torch.Tensor | None, model: Any, prompt: list[int]) -> None:
+    """Scores as without a cache; sums in another order move them by less than a thousandth."""
+    assert scores is not None
+    torch.testing.assert_close(scores, fresh(model, prompt), atol=1e-3, rtol=1e-3)
+
+
+def fresh(model: Any, prompt: list[int]) -> torch.Tensor:
+    with torch.inference_mode():
+        return model(torch.tensor([prompt], device=model.device)).logits[:, -1]
+
+
+def test_only_what_is_new_is_read(model: Any, reads: list[int]) -> None:
+    decoder = Decoder(model)
+    prompt = tokens(50)
+    decoder.read(prompt, never)
+    decoder.advance(7)
+    longer = [*prompt, 7, *tokens(5, seed=1)]
+    scores = decoder.read(longer, never)
+    assert reads == [50, 1, 5]
+    check(scores, model, longer)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 20, 49])
+def test_an_edited_prompt_is_read_from_the_edit_on(model: Any, reads: list[int], kept: int) -> None:
+    decoder = Decoder(model)
+    first = tokens(50)
+    decoder.read(first, never)
+    edited = [*first[:kept], (first[kept] + 1) % 400, *tokens(30, seed=1)]
+    scores = decoder.read(edited, never)
+    assert reads == [50, 31]
+    check(scores, model, edited)
+
+
+@pytest.mark.parametrize("length", [50, 20])
+def test_the_last_token_is_always_read(model: Any, reads: list[int], length: int) -> None:
+    decoder = Decoder(model)
+    prompt = tokens(50)
+    decoder.read(prompt, never)
+    scores = decoder.read(prompt[:length], never)
+    assert reads == [50, 1]
+    check(scores, model, prompt[:length])
+
+
+def test_a_long_prompt_can_be_stopped_and_gone_on_with(model: Any, reads: list[int]) -> None:
+    decoder = Decoder(model)
+    prompt = tokens(2 * PREFILL + 10)
+    assert decoder.read(prompt, lambda: bool(reads)) is None
+    assert reads == [PREFILL]
+    scores = decoder.read(prompt, never)
+    assert reads == [PREFILL, PREFILL, 10]
+    check(scores, model, prompt)
+
+
+def test_a_failed_pass_is_forgotten(model: Any) -> None:
+    decoder = Decoder(model)
+    prompt = tokens(20)
+    decoder.read(prompt, never)
+
+    def fail(*values: object) -> None:
+        raise MemoryError
+
+    # After the first layer has taken the token into the cache.
+    hook = model.model.layers[1].register_forward_pre_hook(fail)
+    with pytest.raises(MemoryError):
+        decoder.advance(5)
+    hook.remove()
+    scores = decoder.read([*prompt, 5], never)
+    check(scores, model, [*prompt, 5])
+
+
+def test_a_model_with_a_sliding_window_reads_edited_prompts_again() -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    config = MistralConfig(
+        vocab_size=400,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=16,
+    )
+    model = MistralForCausalLM(config).eval()
+    decoder = Decoder(model)
+    prompt = tokens(50)
+    decoder.read(prompt, never)
+    longer = [*prompt, 7, 8]
+    edited = [*prompt[:30], *tokens(10, seed=1)]
+    for text in (longer, edited):
+        scores = decoder.read(text, never)
+        check(scores, model, text)
+
+
+def one_by_one(model: Any, prompt: list[int], stop: frozenset[int], most: int) -> list[int]:
+    reply: list[int] = []
+    while len(reply) < most:
+        token = int(fresh(model, prompt + reply).argmax())
+        if token in stop:
+            break
+        reply.append(token)
+    return reply
+
+
+def test_together_is_as_one_by_one(model: Any) -> None:
+    prompts = [tokens(length, seed=length) for length in (3, 40, 17, 25)]
+    alone = [one_by_one(model, prompt, frozenset(), 12) for prompt in prompts]
+    # Ends that fall in the middle of some replies and outside of others.
+    stop = frozenset({alone[0][4], alone[2][0]})
+    together = decode_together(
+        model, prompts, lambda like: Sampler(GREEDY, 0, prompts, stop, like), stop, 12
+    )
+    assert together == [one_by_one(model, prompt, stop, 12) for prompt in prompts]
+    assert len({len(reply) for reply in together}) > 1
+
+
+def test_a_batch_makes_no_pass_too_many(model: Any, reads: list[int]) -> None:
+    prompts = [tokens(5), tokens(9)]
+    none = frozenset[int]()
+    decode_together(model, prompts, lambda like: Sampler(GREEDY, 0, prompts, none, like), none, 3)
+    assert reads == [9, 1, 1]
