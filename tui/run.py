@@ -14,18 +14,12 @@ from tui.app import TuteeApp
 from tui.bridge import Bridge
 from tui.services import Services
 
-QUIT_SECONDS = 4.0
-"""How long a thread may take to end before the process goes without it."""
-
 
 def run_app(paths: Paths, config: Config) -> None:
-    """Run the app until the person quits; the workers are closed and the store is shut after it."""
+    """Run the app until the person quits, and shut the store after it."""
     with Repository.open(paths) as repository:
-        services = compose(paths, config, repository)
-        TuteeApp(services).run()
-        ended = services.tuning.close(QUIT_SECONDS / 2)
-        ended = services.chat.close(QUIT_SECONDS / 2) and ended
-    if not ended:
+        threads_ended = TuteeApp(compose(paths, config, repository)).run()
+    if not threads_ended:
         # A thread deep inside a kernel cannot be stopped, and the interpreter's own way out can
         # crash under it. Everything is on disk by now.
         sys.stdout.flush()

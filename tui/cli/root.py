@@ -72,7 +72,6 @@ def cli(context: click.Context, home: Path | None, model: str | None) -> None:
     if context.invoked_subcommand is None:
         from tui.run import run_app
 
-        session.prepare()
         run_app(session.paths, session.config)
 
 

@@ -1,0 +1,43 @@
+"""Run benchmarks by name, print a table each, keep the figures as JSON."""
+
+import json
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import keys, learns, steps
+
+BENCHES = {"learns": learns.run, "steps": steps.run, "keys": keys.run}
+RESULTS = Path(__file__).parent / "results"
+
+
+def main(names: list[str]) -> None:
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        sys.exit(f"No benchmark {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
+    console = Console()
+    results = {}
+    for name in names or BENCHES:
+        console.rule(name)
+        rows = BENCHES[name]()
+        results[name] = rows
+        table = Table(box=None, header_style="dim")
+        for column in rows[0]:
+            table.add_column(column)
+        for row in rows:
+            table.add_row(*(str(value) for value in row.values()))
+        console.print(table)
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+    machine = {"machine": platform.machine(), "torch": version("torch"), "trl": version("trl")}
+    path.write_text(json.dumps({**machine, "results": results}, indent=2), encoding="utf-8")
+    console.print(f"Figures: {path}", style="dim")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

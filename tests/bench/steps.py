@@ -1,0 +1,183 @@
+"""One optimiser step on the same 8 samples: Tutee, TRL's trainer, the pad-everything pipeline.
+
+Two kinds of samples: reviews, whose prompts share their instruction, and diverse instructions,
+which share only the system prompt. The pipeline that pads every sample to 512 tokens and takes the
+loss over all of them is what many first scripts do. Steps are taken in turn, A B A B, so that a
+drifting machine hits all alike; its own step is so slow that it is taken once.
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.config import Config, Tuning
+from core.models import ModelFolder, find, load_model, load_tokenizer
+from core.passes import lora, sft
+from core.passes.batches import packed_length
+from core.passes.watch import Watch
+from core.quiet import hush
+from data.masks import Sample, encode
+from data.rows import with_system
+from store.paths import locate
+from store.records import Turn
+from tests.bench.reviews import DATA, reviews
+
+STEPS, SAMPLES, PADDED = 4, 8, 512
+SETTINGS = Tuning(batch_size=SAMPLES, epochs=STEPS + 1)
+"""The first step of each is a warm-up."""
+
+
+def run() -> list[dict[str, object]]:
+    hush()
+    folder = find("builtin", locate(None).cache, lambda event: None)
+    kinds = {"reviews": review_texts(), "instructions": instruction_texts()}
+    rows = []
+    for kind, texts in kinds.items():
+        tokenizer = load_tokenizer(folder)
+        samples = [
+            encode(tokenizer, with_system(prompt, Config().chat.system_prompt), reply)
+            for prompt, reply in texts
+        ]
+        rows += compare(kind, folder, samples)
+    return rows
+
+
+def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[str, object]]:
+    with tempfile.TemporaryDirectory() as scratch:
+        tutee, trl, trl_float32 = (
+            stepper(trainer)
+            for trainer in (
+                sft.build(folder, None, samples, SETTINGS, Watch()),
+                plain_trl(folder, samples, scratch),
+                plain_trl(folder, samples, scratch, bf16=False),
+            )
+        )
+        times: dict[str, list[float]] = {"Tutee": [], "TRL defaults": [], "TRL in float32": []}
+        for number in range(STEPS + 1):
+            for name, step in zip(times, (tutee, trl, trl_float32), strict=True):
+                seconds = step()
+                if number:
+                    times[name].append(seconds)
+        times["all padded to 512"] = [stepper(padded(folder, samples, scratch))()]
+    ours = statistics.median(times["Tutee"])
+    lengths = [len(sample.input_ids) for sample in samples]
+    tokens = {
+        "Tutee": packed_length(samples),
+        "TRL defaults": max(lengths) * SAMPLES,
+        "TRL in float32": max(lengths) * SAMPLES,
+        "all padded to 512": PADDED * SAMPLES,
+    }
+    return [
+        {
+            "samples": kind,
+            "trainer": name,
+            "tokens computed": tokens[name],
+            "median step": f"{statistics.median(seconds):.2f} s",
+            "range": f"{min(seconds):.2f}-{max(seconds):.2f}",
+            "of Tutee's": f"{statistics.median(seconds) / ours:.1f} x",
+        }
+        for name, seconds in times.items()
+    ]
+
+
+def stepper(trainer: Any) -> Callable[[], float]:
+    """Take one whole optimiser step of `trainer` at each call; seconds."""
+    batches = iter(trainer.get_train_dataloader())
+    trainer.create_optimizer_and_scheduler(100)
+    model = trainer.model
+
+    def step() -> float:
+        nonlocal batches
+        size = trainer.args.gradient_accumulation_steps
+        micro_batches = []
+        while len(micro_batches) < size:
+            try:
+                micro_batches.append(next(batches))
+            except StopIteration:
+                batches = iter(trainer.get_train_dataloader())
+        items = sum(int((b["labels"][:, 1:] != -100).sum()) for b in micro_batches)
+        trainer.current_gradient_accumulation_steps = size
+        started = time.perf_counter()
+        for batch in micro_batches:
+            trainer.training_step(model, batch, items)
+        trainer.optimizer.step()
+        trainer.optimizer.zero_grad()
+        return time.perf_counter() - started
+
+    return step
+
+
+def plain_trl(
+    folder: ModelFolder, samples: Sequence[Sample], scratch: str, bf16: bool | None = None
+) -> Any:
+    """TRL's `SFTTrainer` as it comes; `use_cpu` is the least it needs here."""
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    rows = [
+        {
+            "input_ids": list(s.input_ids),
+            "labels": [-100] * s.reply_start + list(s.input_ids[s.reply_start :]),
+        }
+        for s in samples
+    ]
+    return SFTTrainer(
+        model=lora.with_lora(load_model(folder), SETTINGS, task_type="CAUSAL_LM"),
+        args=SFTConfig(
+            output_dir=scratch,
+            per_device_train_batch_size=SAMPLES,
+            use_cpu=True,
+            bf16=bf16,
+            report_to="none",
+            disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=load_tokenizer(folder),
+    )
+
+
+def padded(folder: ModelFolder, samples: Sequence[Sample], scratch: str) -> Any:
+    """transformers' `Trainer`, each sample padded to 512 tokens, the loss on all of them."""
+    from datasets import Dataset
+    from transformers import Trainer, TrainingArguments
+
+    pad = load_tokenizer(folder).pad_token_id
+    rows = []
+    for sample in samples:
+        ids = [*sample.input_ids, *[pad] * (PADDED - len(sample.input_ids))]
+        rows.append({"input_ids": ids, "attention_mask": [1] * PADDED, "labels": ids})
+    return Trainer(
+        model=lora.with_lora(load_model(folder), SETTINGS, task_type="CAUSAL_LM"),
+        args=TrainingArguments(
+            output_dir=scratch,
+            per_device_train_batch_size=SAMPLES,
+            use_cpu=True,
+            report_to="none",
+            disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_list(rows),
+    )
+
+
+def review_texts() -> list[tuple[tuple[Turn, ...], str]]:
+    return [
+        ((Turn(role="user", content=review.prompt),), review.reply)
+        for review in reviews("train.tsv", SAMPLES)
+    ]
+
+
+def instruction_texts() -> list[tuple[tuple[Turn, ...], str]]:
+    path: Path = DATA.parent / "llama-factory" / "alpaca_en_demo.json"
+    if not path.exists():
+        sys.exit(f"This benchmark needs {path}, which is not part of the project.")
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    short = [row for row in rows if len(row["instruction"] + row["input"] + row["output"]) < 400]
+    return [
+        ((Turn(role="user", content=f"{r['instruction']}\n{r['input']}".strip()),), r["output"])
+        for r in short[:SAMPLES]
+    ]
