@@ -8,6 +8,7 @@ for the next one.
 Left out on purpose: adopting the new adapter. Who asked for the run does that, between two replies.
 """
 
+import gc
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -169,6 +170,8 @@ def run(plan: Plan, watch: "Watch", finished: Callable[[PassDone], None] | None 
     runs = {"sft": _run_sft, "reward": _run_reward}
     for planned in plan.wanted:
         done = runs[planned.name](plan, watch)
+        # A trainer and its model point at each other, so they would stay until some collection.
+        gc.collect()
         watch.emit(done)
         if finished:
             finished(done)
@@ -199,7 +202,7 @@ def _run_sft(plan: Plan, watch: "Watch") -> PassDone:
     settings = _repeated(plan.settings, len(training))
     watch.emit(PassStarted("sft", _steps(training, settings), len(new), len(replayed)))
     adapter = plan.adapters.path(plan.parent)
-    trained = sft.train(plan.adapters.folder, adapter, training, settings, watch)
+    trained = sft.train(plan.adapters.folder, tokenizer, adapter, training, settings, watch)
     left_out = len(plan.new) + len(plan.replayed) - len(training)
     return _save(plan, "sft", trained, _covered(plan, new), list(replayed), left_out)
 
@@ -234,6 +237,7 @@ def _run_reward(plan: Plan, watch: "Watch") -> PassDone:
     watch.emit(PassStarted("reward", _steps(training, plan.settings), len(training), 0))
     trained = reward.train(
         plan.adapters.folder,
+        tokenizer,
         list(training.values()),
         list(held_out.values()),
         plan.settings,

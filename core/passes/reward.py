@@ -11,17 +11,18 @@ model that drifts from round to round cannot be compared with itself. Under 32 p
 out and no accuracy on unseen pairs is claimed.
 """
 
+import functools
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.config import Tuning
-from core.models import ModelFolder, load_tokenizer
+from core.models import ModelFolder
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size, packed_row
 from core.passes.result import Trained
 from core.passes.watch import Progress, Watch, Watched, arguments
-from core.quiet import hush
+from core.quiet import hush, spare_collector
 from data.masks import Sample
 
 Pair = tuple[Sample, Sample]
@@ -30,6 +31,7 @@ Pair = tuple[Sample, Sample]
 
 def train(
     folder: ModelFolder,
+    tokenizer: Any,
     pairs: Sequence[Pair],
     held_out: Sequence[Pair],
     settings: Tuning,
@@ -41,7 +43,7 @@ def train(
         Cancelled: `watch` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, pairs, settings, watch)
+    trainer = build(folder, tokenizer, pairs, settings, watch)
     trainer.watched_train()
     metrics: dict[str, Any] = {"train_accuracy": trainer.accuracy()}
     if held_out:
@@ -50,11 +52,17 @@ def train(
     return Trained.of(trainer, trainer.progress, **metrics)
 
 
-def build(folder: ModelFolder, pairs: Sequence[Pair], settings: Tuning, watch: Watch) -> Any:
+def build(
+    folder: ModelFolder,
+    tokenizer: Any,
+    pairs: Sequence[Pair],
+    settings: Tuning,
+    watch: Watch,
+) -> Any:
     """The trainer, ready for `watched_train`."""
+    trainer_class, config_class = _classes()
     base = _load_base(folder, settings.seed)
     model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
-    trainer_class, config_class = _classes()
     with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
         args = config_class(
             **arguments(
@@ -70,7 +78,7 @@ def build(folder: ModelFolder, pairs: Sequence[Pair], settings: Tuning, watch: W
             args=args,
             data_collator=_without_labels(collator(pairs, base.dtype)),
             train_dataset=index_dataset(len(pairs)),
-            processing_class=load_tokenizer(folder),
+            processing_class=tokenizer,
         )
     trainer.watch = watch
     trainer.progress = Progress("reward", watch)
@@ -134,6 +142,7 @@ def _without_labels(
     return collate_pairs
 
 
+@functools.cache
 def _classes() -> tuple[Any, Any]:
     """The trainer and its config, defined on first use: importing TRL takes seconds."""
     import torch.nn.functional as F  # noqa: N812
@@ -163,4 +172,5 @@ def _classes() -> tuple[Any, Any]:
             last = self.ranked_right[-len(self.train_dataset) :]
             return sum(last) / len(last)
 
+    spare_collector()
     return PackedRewardTrainer, RewardConfig

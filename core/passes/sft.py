@@ -8,22 +8,25 @@ step's reply tokens as TRL does.
 Left out on purpose: evaluation during the run, which at these sizes costs more than the training.
 """
 
+import functools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from core.config import Tuning
-from core.models import ModelFolder, load_model, load_tokenizer
+from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size
 from core.passes.result import Trained
 from core.passes.watch import Progress, Watch, Watched, arguments
+from core.quiet import spare_collector
 from data.masks import Sample
 
 
 def train(
     folder: ModelFolder,
+    tokenizer: Any,
     adapter: Path | None,
     samples: Sequence[Sample],
     settings: Tuning,
@@ -35,26 +38,27 @@ def train(
         Cancelled: `watch` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, adapter, samples, settings, watch)
+    trainer = build(folder, tokenizer, adapter, samples, settings, watch)
     trainer.watched_train()
     return Trained.of(trainer, trainer.progress)
 
 
 def build(
     folder: ModelFolder,
+    tokenizer: Any,
     adapter: Path | None,
     samples: Sequence[Sample],
     settings: Tuning,
     watch: Watch,
 ) -> Any:
     """The trainer, ready for `watched_train`; apart from `train` so that a step can be timed."""
+    trainer_class, config_class = _classes()
     base = load_model(folder)
     if adapter is None:
         model = lora.with_lora(base, settings, task_type="CAUSAL_LM")
     else:
         model = lora.continued(base, adapter)
     groups = [(sample,) for sample in samples]
-    trainer_class, config_class = _classes()
     # Nothing is written there (no checkpoints), but the trainer insists on a folder.
     with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
         args = config_class(
@@ -71,13 +75,14 @@ def build(
             args=args,
             data_collator=collator(groups, base.dtype),
             train_dataset=index_dataset(len(groups)),
-            processing_class=load_tokenizer(folder),
+            processing_class=tokenizer,
         )
     trainer.watch = watch
     trainer.progress = Progress("sft", watch)
     return trainer
 
 
+@functools.cache
 def _classes() -> tuple[Any, Any]:
     """The trainer and its config, defined on first use: importing TRL takes seconds."""
     import torch.nn.functional as F  # noqa: N812
@@ -106,4 +111,5 @@ def _classes() -> tuple[Any, Any]:
             loss = F.cross_entropy(logits.float(), labels[trained], reduction="sum")
             return loss / num_items_in_batch
 
+    spare_collector()
     return PackedSFTTrainer, SFTConfig

@@ -52,7 +52,7 @@ def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[
         tutee, trl, trl_float32 = (
             stepper(trainer)
             for trainer in (
-                sft.build(folder, None, samples, SETTINGS, Watch()),
+                sft.build(folder, load_tokenizer(folder), None, samples, SETTINGS, Watch()),
                 plain_trl(folder, samples, scratch),
                 plain_trl(folder, samples, scratch, bf16=False),
             )

@@ -63,12 +63,13 @@ def test_rolling_back_makes_the_records_of_the_abandoned_version_new_again(
 
 
 def test_a_version_that_fails_while_it_is_written_leaves_nothing(adapters: Adapters) -> None:
-    with (
-        pytest.raises(RuntimeError),
-        adapters.new_version("adapter") as (_, directory),
-    ):
-        (directory / "adapter_model.safetensors").write_bytes(b"half")
-        raise RuntimeError
+    def fail_half_way() -> None:
+        with adapters.new_version("adapter") as (_, directory):
+            (directory / "adapter_model.safetensors").write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     assert list(adapters.dir.iterdir()) == []
 
 

@@ -43,7 +43,7 @@ def export(session: Session, kind: str, output: Path | None) -> None:
         click.echo(f"{count} records written to {output}.", err=True)
         return
     for row in exports.rows(records):
-        click.echo(exports.line(row))
+        click.echo(exports.line(row), nl=False)
 
 
 @click.command()

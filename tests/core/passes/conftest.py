@@ -1,7 +1,7 @@
 """Samples on the tiny model."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,11 +15,15 @@ QUESTIONS = ["the quick fox", "hello world", "a lazy dog", "你好", "jumps over
 
 
 @pytest.fixture
-def sample(tiny_folder: "ModelFolder") -> Callable[[str, str], Sample]:
-    """Encode a question and a reply as the passes do."""
+def tokenizer(tiny_folder: "ModelFolder") -> Any:
     from core.models import load_tokenizer
 
-    tokenizer = load_tokenizer(tiny_folder)
+    return load_tokenizer(tiny_folder)
+
+
+@pytest.fixture
+def sample(tokenizer: Any) -> Callable[[str, str], Sample]:
+    """Encode a question and a reply as the passes do."""
     return lambda question, reply: encode(tokenizer, [Turn(role="user", content=question)], reply)
 
 

@@ -1,6 +1,7 @@
 """The reward model must rank what it was shown, by the scores plain transformers would give."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -23,18 +24,18 @@ def pairs(sample: Callable[[str, str], Sample]) -> list[reward.Pair]:
 
 
 def test_it_ranks_the_pairs_right_and_the_margin_grows(
-    tiny_folder: ModelFolder, pairs: list[reward.Pair]
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[reward.Pair]
 ) -> None:
-    trained = reward.train(tiny_folder, pairs, pairs, SETTINGS, Watch())
+    trained = reward.train(tiny_folder, tokenizer, pairs, pairs, SETTINGS, Watch())
     assert trained.losses[-1] < trained.losses[0]
     assert trained.metrics["train_accuracy"] == 1.0
     assert trained.metrics["holdout_accuracy"] == 1.0
 
 
 def test_a_packed_score_is_the_score_of_the_sample_alone(
-    tiny_folder: ModelFolder, pairs: list[reward.Pair]
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[reward.Pair]
 ) -> None:
-    model = reward.build(tiny_folder, pairs, SETTINGS, Watch()).model.eval()
+    model = reward.build(tiny_folder, tokenizer, pairs, SETTINGS, Watch()).model.eval()
     # The stop token is the pad token here, and plain pooling would step over it.
     model.get_base_model().config.pad_token_id = None
     samples = [s for pair in pairs for s in pair]
@@ -45,9 +46,9 @@ def test_a_packed_score_is_the_score_of_the_sample_alone(
 
 
 def test_the_first_loss_is_bradley_terrys(
-    tiny_folder: ModelFolder, pairs: list[reward.Pair]
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[reward.Pair]
 ) -> None:
-    trainer = reward.build(tiny_folder, pairs, SETTINGS, Watch())
+    trainer = reward.build(tiny_folder, tokenizer, pairs, SETTINGS, Watch())
     scores = torch.tensor(reward.score_pairs(trainer.model, pairs, Watch()))
     chosen, rejected = scores[:, 0], scores[:, 1]
     by_hand = torch.log1p(torch.exp(rejected - chosen)).mean()
@@ -56,8 +57,10 @@ def test_the_first_loss_is_bradley_terrys(
     assert trainer.progress.losses[0] == pytest.approx((by_hand + centring).item(), rel=1e-4)
 
 
-def test_cancelling_stops_it(tiny_folder: ModelFolder, pairs: list[reward.Pair]) -> None:
+def test_cancelling_stops_it(
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[reward.Pair]
+) -> None:
     watch = Watch()
     watch.cancel()
     with pytest.raises(Cancelled):
-        reward.train(tiny_folder, pairs, [], SETTINGS, watch)
+        reward.train(tiny_folder, tokenizer, pairs, [], SETTINGS, watch)

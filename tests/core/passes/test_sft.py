@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from core.config import Tuning
 from core.events import Event, StepReport
-from core.models import ModelFolder, load_model, load_tokenizer
+from core.models import ModelFolder, load_model
 from core.passes import lora, sft
 from core.passes.watch import Watch
 from core.turns import Cancelled
@@ -23,10 +24,10 @@ def trainable(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_it_learns_and_the_base_stays_as_it_was(
-    tiny_folder: ModelFolder, samples: list[Sample]
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
 ) -> None:
     before = load_model(tiny_folder).state_dict()
-    trained = sft.train(tiny_folder, None, samples, LONGER, Watch())
+    trained = sft.train(tiny_folder, tokenizer, None, samples, LONGER, Watch())
     assert trained.steps == 30
     assert trained.losses[-1] < trained.losses[0] / 2
     assert any(w.abs().max() > 0 for n, w in trainable(trained.model).items() if "lora_B" in n)
@@ -36,12 +37,12 @@ def test_it_learns_and_the_base_stays_as_it_was(
 
 
 def test_it_learns_what_trls_trainer_learns(
-    tiny_folder: ModelFolder, samples: list[Sample], tmp_path: Path
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], tmp_path: Path
 ) -> None:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    ours = trainable(sft.train(tiny_folder, None, samples, SETTINGS, Watch()).model)
+    ours = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model)
     rows = [
         {
             "input_ids": list(s.input_ids),
@@ -67,7 +68,7 @@ def test_it_learns_what_trls_trainer_learns(
             disable_tqdm=True,
         ),
         train_dataset=Dataset.from_list(rows),
-        processing_class=load_tokenizer(tiny_folder),
+        processing_class=tokenizer,
     )
     plain.train()
     theirs = trainable(plain.model)
@@ -77,41 +78,41 @@ def test_it_learns_what_trls_trainer_learns(
 
 
 def test_the_same_data_and_seed_give_the_identical_adapter(
-    tiny_folder: ModelFolder, samples: list[Sample]
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
 ) -> None:
-    one = trainable(sft.train(tiny_folder, None, samples, SETTINGS, Watch()).model)
-    two = trainable(sft.train(tiny_folder, None, samples, SETTINGS, Watch()).model)
+    one = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model)
+    two = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model)
     assert all(torch.equal(weight, two[name]) for name, weight in one.items())
 
 
 def test_small_micro_batches_make_the_same_steps(
-    tiny_folder: ModelFolder, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = sft.train(tiny_folder, None, samples, SETTINGS, Watch())
+    whole = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch())
     monkeypatch.setattr("core.passes.batches.MICRO_BATCH_TOKENS", 1)
     events: list[Event] = []
-    small = sft.train(tiny_folder, None, samples, SETTINGS, Watch(emit=events.append))
+    small = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch(emit=events.append))
     assert small.losses == pytest.approx(whole.losses, abs=1e-3)
     assert len(events) == 4 * 6  # a report a micro-batch
 
 
 def test_it_goes_on_from_an_adapter_that_plain_peft_can_load_too(
-    tiny_folder: ModelFolder, samples: list[Sample], tmp_path: Path
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], tmp_path: Path
 ) -> None:
     from peft import PeftModel
 
-    first = sft.train(tiny_folder, None, samples, LONGER, Watch())
+    first = sft.train(tiny_folder, tokenizer, None, samples, LONGER, Watch())
     first.save(tmp_path)
     ids = torch.tensor([samples[0].input_ids])
     loaded = PeftModel.from_pretrained(load_model(tiny_folder), tmp_path)
     with torch.inference_mode():
         torch.testing.assert_close(loaded(ids).logits, first.model.eval()(ids).logits)
-    second = sft.train(tiny_folder, tmp_path, samples, SETTINGS, Watch())
+    second = sft.train(tiny_folder, tokenizer, tmp_path, samples, SETTINGS, Watch())
     assert second.losses[0] < first.losses[0] / 2
 
 
 def test_cancelling_stops_at_the_next_micro_batch(
-    tiny_folder: ModelFolder, samples: list[Sample]
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
 ) -> None:
     watch = Watch()
     steps: list[Event] = []
@@ -122,13 +123,15 @@ def test_cancelling_stops_at_the_next_micro_batch(
 
     watch.emit = emit
     with pytest.raises(Cancelled):
-        sft.train(tiny_folder, None, samples, SETTINGS, watch)
+        sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, watch)
     assert len(steps) == 1
 
 
-def test_progress_counts_down_to_the_end(tiny_folder: ModelFolder, samples: list[Sample]) -> None:
+def test_progress_counts_down_to_the_end(
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
+) -> None:
     reports: list[Event] = []
-    trained = sft.train(tiny_folder, None, samples, SETTINGS, Watch(emit=reports.append))
+    trained = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch(emit=reports.append))
     steps = [report for report in reports if isinstance(report, StepReport)]
     assert [report.step for report in steps] == [1, 2, 3, 4]
     assert steps[-1].eta_seconds == 0
@@ -138,6 +141,7 @@ def test_progress_counts_down_to_the_end(tiny_folder: ModelFolder, samples: list
 
 def test_nothing_is_printed_and_no_file_is_left(
     tiny_folder: ModelFolder,
+    tokenizer: Any,
     samples: Sequence[Sample],
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -146,7 +150,7 @@ def test_nothing_is_printed_and_no_file_is_left(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.chdir(tmp_path)
-    sft.train(tiny_folder, None, samples, SETTINGS, Watch())
+    sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch())
     out, err = capfd.readouterr()
     assert out == ""
     assert err == ""
