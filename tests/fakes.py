@@ -1,0 +1,322 @@
+"""Scripted twins of the workers: the same calls and events, from a real thread, without a model.
+
+What a twin does by itself or only when told is chosen by the test, so nothing depends on how fast a
+thread runs. They save real (empty) adapter versions, so versions, plans and counts are real.
+"""
+
+import queue
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+
+from core.adapters import Adapters, Manifest, write_manifest
+from core.config import Config
+from core.events import (
+    AdapterSwapped,
+    Event,
+    ModelFailed,
+    ModelLoading,
+    ModelReady,
+    PassDone,
+    PassName,
+    PassStarted,
+    ReplyDone,
+    ReplyFailed,
+    StepReport,
+    SwapFailed,
+    TokenChunk,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+    TuningStarted,
+)
+from core.models import ModelFolder
+from core.tuning import Plan, make_plan
+from store.errors import TuteeError
+from store.paths import locate
+from store.records import Sampling, Turn
+from store.repository import Repository
+from tui.bridge import Bridge
+from tui.services import Services
+
+FOLDER = ModelFolder(path=Path("/nowhere"), id="fake-1", label="Fake-1", revision="r0")
+
+Emit = Callable[[Event], None]
+
+
+class _Thread:
+    """Does jobs one after another in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.thread = Thread(target=self._work, daemon=True)
+
+    def put(self, job: Callable[[], None]) -> None:
+        if not self.thread.is_alive():
+            self.thread.start()
+        self.jobs.put(job)
+
+    def close(self, timeout: float) -> bool:
+        self.jobs.put(None)
+        if self.thread.is_alive():
+            self.thread.join(timeout)
+        return not self.thread.is_alive()
+
+    def _work(self) -> None:
+        while (job := self.jobs.get()) is not None:
+            job()
+
+
+class FakeChat:
+    """A `core.workers.ChatWorker` whose replies are written beforehand.
+
+    Args:
+        emit: Where events go.
+        replies: What it says, in order; the last one again and again.
+        loads_by_itself: Ready at once; else when `finish_loading` is called.
+        writes_by_itself: Whole replies at once; else a piece for each `write` until `finish`.
+    """
+
+    def __init__(
+        self,
+        emit: Emit,
+        replies: Iterable[str] = ("Paris.",),
+        *,
+        loads_by_itself: bool = True,
+        writes_by_itself: bool = True,
+        load_errors: Iterable[TuteeError] = (),
+        adapters: Adapters | None = None,
+    ) -> None:
+        self.adapters: Adapters | None = None
+        self.prompts: list[tuple[Turn, ...]] = []
+        self.started = 0
+        self.fail_next: TuteeError | None = None
+        self.fail_swap: TuteeError | None = None
+        self.closed = False
+        self._emit = emit
+        self._replies = list(replies)
+        self._load_errors = list(load_errors)
+        self._found = adapters
+        self._adapter = "base"
+        self._stop = Flag()
+        self._load = Flag()
+        self._pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._writes_by_itself = writes_by_itself
+        if loads_by_itself:
+            self._load.set()
+        self._worker = _Thread()
+
+    # -- what the app calls ----------------------------------------------------------------------
+
+    def start(self, spec: str, cache: Path, models_dir: Path, adapter: str | None = None) -> None:
+        self.started += 1
+        self._worker.put(self._do_load)
+
+    def reply(
+        self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
+    ) -> None:
+        self._stop.clear()
+        self._worker.put(lambda: self._do_reply(request_id, turns, seed))
+
+    def stop_reply(self) -> None:
+        self._stop.set()
+        self._pieces.put(None)
+
+    def swap(self, version: str) -> None:
+        self._worker.put(lambda: self._do_swap(version))
+
+    def close(self, timeout: float) -> bool:
+        self.closed = True
+        self._load.set()
+        self.stop_reply()
+        return self._worker.close(timeout)
+
+    # -- what a test calls -----------------------------------------------------------------------
+
+    def emit(self, event: Event) -> None:
+        self._worker.put(lambda: self._emit(event))
+
+    def finish_loading(self) -> None:
+        self._load.set()
+
+    def write(self, piece: str) -> None:
+        """Let the reply under way go on with `piece`."""
+        self._pieces.put(piece)
+
+    def finish(self) -> None:
+        """Let the reply under way end by itself."""
+        self._pieces.put(None)
+
+    # -- in its thread ---------------------------------------------------------------------------
+
+    def _do_load(self) -> None:
+        self._emit(ModelLoading("Loading the model"))
+        self._load.wait()
+        if self._load_errors:
+            self._emit(ModelFailed(self._load_errors.pop(0)))
+            return
+        self.adapters = self._found
+        if self.adapters is not None:
+            self._adapter = self.adapters.active()
+        self._emit(ModelReady(FOLDER.id, FOLDER.revision, FOLDER.label, self._adapter, 1.0))
+
+    def _do_reply(self, request_id: str, turns: tuple[Turn, ...], seed: int) -> None:
+        self.prompts.append(turns)
+        text = ""
+        for piece in self._script():
+            text += piece
+            self._emit(TokenChunk(request_id, piece))
+        if self.fail_next is not None:
+            error, self.fail_next = self.fail_next, None
+            self._emit(ReplyFailed(request_id, error))
+            return
+        self._emit(
+            ReplyDone(
+                request_id=request_id,
+                text=text,
+                stopped=self._stop.is_set(),
+                truncated=False,
+                tokens=82,
+                seconds=2.0,
+                adapter=self._adapter,
+                seed=seed,
+            )
+        )
+
+    def _script(self) -> Iterable[str]:
+        if self._writes_by_itself:
+            reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+            yield from (reply[i : i + 7] for i in range(0, len(reply), 7))
+            return
+        while (piece := self._pieces.get()) is not None and not self._stop.is_set():
+            yield piece
+
+    def _do_swap(self, version: str) -> None:
+        if self.fail_swap is not None:
+            self._emit(SwapFailed(version, self.fail_swap))
+            return
+        self._adapter = version
+        self._emit(AdapterSwapped(version, 0.1))
+
+
+class FakeTuning:
+    """A `core.workers.TuningWorker` that steps when a test says so, and saves a real version."""
+
+    def __init__(self, emit: Emit, steps: int = 3, obeys: bool = True) -> None:
+        self.plans: list[Plan] = []
+        self.running = False
+        self.steps = steps
+        self.fail_next: TuteeError | None = None
+        self._emit = emit
+        self._obeys = obeys
+        """Whether it heeds a cancel, as a thread inside a long kernel does not."""
+        self._cancelled = Flag()
+        self._go: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._worker = _Thread()
+
+    def start(self, plan: Plan) -> None:
+        if self.running:
+            raise TuteeError("Tuning is already under way.")
+        self.plans.append(plan)
+        self.running = True
+        self._cancelled.clear()
+        self._worker.put(lambda: self._run(plan))
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        if self._obeys:
+            self._go.put(None)
+
+    def close(self, timeout: float) -> bool:
+        self.cancel()
+        return self._worker.close(timeout)
+
+    def step(self, times: int = 1) -> None:
+        """Let it take `times` steps more."""
+        for _ in range(times):
+            self._go.put(None)
+
+    def _run(self, plan: Plan) -> None:
+        wanted = [planned for planned in plan.passes if planned.wanted]
+        self._emit(TuningStarted(tuple(planned.name for planned in wanted)))
+        finished: list[PassDone] = []
+        for planned in wanted:
+            self._emit(PassStarted(planned.name, self.steps, planned.new, planned.replayed))
+            losses = []
+            for step in range(1, self.steps + 1):
+                self._go.get()
+                if self._cancelled.is_set():
+                    self.running = False
+                    self._emit(TuningCancelled(tuple(finished)))
+                    return
+                if self.fail_next is not None:
+                    self.running = False
+                    self._emit(TuningFailed(self.fail_next, tuple(finished)))
+                    return
+                losses.append(3.0 / step)
+                left = 10.0 * (self.steps - step)
+                self._emit(StepReport(planned.name, step, self.steps, losses[-1], 212.0, left))
+            finished.append(self._save(plan, planned.name, tuple(losses)))
+            self._emit(finished[-1])
+        adapter = next((done.version for done in finished if done.name == "sft"), None)
+        self.running = False
+        self._emit(TuningDone(tuple(finished), adapter))
+
+    def _save(self, plan: Plan, name: PassName, losses: tuple[float, ...]) -> PassDone:
+        kind = "adapter" if name == "sft" else "reward"
+        records = plan.new if name == "sft" else plan.preferences
+        with plan.adapters.new_version(kind) as (version, directory):
+            manifest = Manifest(
+                version=version,
+                kind=kind,
+                model=FOLDER.id,
+                revision=FOLDER.revision,
+                parent=plan.parent,
+                records=tuple(record.id for record in records),
+                metrics={"losses": losses},
+            )
+            write_manifest(directory, manifest)
+        return PassDone(name, version, self.steps, losses, 12.0, 1000)
+
+
+@dataclass
+class Home:
+    """A home on disk with scripted workers: everything an app needs."""
+
+    path: Path
+    config: Config = field(default_factory=Config)
+
+    def __post_init__(self) -> None:
+        self.paths = locate(self.path)
+        self.repository = Repository.open(self.paths)
+        # A clock that leaps: the bridge holds nothing back, so every scripted step arrives.
+        self.bridge = Bridge(clock=count().__next__)
+        self.adapters = Adapters(self.paths.models, FOLDER)
+        self.chat = FakeChat(self.bridge.emit, adapters=self.adapters)
+        self.tuning = FakeTuning(self.bridge.emit)
+
+    def close(self) -> None:
+        self.repository.close()
+
+    def services(self) -> Services:
+        return Services(
+            paths=self.paths,
+            config=self.config,
+            repository=self.repository,
+            bridge=self.bridge,
+            chat=self.chat,  # type: ignore[arg-type]
+            tuning=self.tuning,  # type: ignore[arg-type]
+            make_plan=self._plan,
+        )
+
+    def _plan(self, passes: frozenset[PassName] | None) -> Plan:
+        return make_plan(
+            self.repository.instructions(),
+            self.repository.preferences(),
+            self.adapters,
+            self.config,
+            passes,
+        )

@@ -1,0 +1,307 @@
+"""The app: screens over controllers over the services it was given.
+
+It starts the model after the first paint, takes every event of the workers on its own thread, and
+ends within seconds whatever runs. It imports nothing heavy; a test holds that.
+"""
+
+import asyncio
+import logging
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.actions import ActionParseResult
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from core.events import (
+    AdapterSwapped,
+    Event,
+    ModelFailed,
+    ModelLoading,
+    ModelReady,
+    ReplyDone,
+    ReplyFailed,
+    SwapFailed,
+    TokenChunk,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+)
+from store.errors import TuteeError
+from tui.clipboard import copy
+from tui.commands import Commands
+from tui.export import export_all
+from tui.guard import errors_shown, guarded, show_error
+from tui.log import log_to
+from tui.messages import FromCore, Taught
+from tui.progress import TuningEvent
+from tui.screens.chat import ChatScreen
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.failure import FailureScreen
+from tui.screens.help import HelpScreen
+from tui.services import Services
+from tui.session import Session
+from tui.teaching import Teaching
+from tui.text import counted
+from tui.theme import TUTEE
+from tui.tuner import Tuner
+from tui.views import Status
+from tui.widgets.activity import Activity, loading_line, tuning_line
+
+if TYPE_CHECKING:
+    from tui.screens.tuning import TuningScreen
+
+CHAT_CLOSE_SECONDS = 2.0
+TUNING_CLOSE_SECONDS = 4.0
+_CTRL_C_SECONDS = 3.0
+
+_log = logging.getLogger(__name__)
+
+
+class TuteeApp(App[bool]):
+    """Runs until the person quits; the result says whether all threads had ended by then."""
+
+    TITLE = "Tutee"
+    CSS_PATH = "tutee.tcss"
+    COMMANDS: ClassVar = {Commands}
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal"), (100, "-wide")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+        Binding("ctrl+p", "command_palette", "Menu", show=False, key_display="^p", priority=True),
+    ]
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+        self._session = Session(services.repository, services.chat, services.config)
+        self._tuner = Tuner(services)
+        self._chat_screen = ChatScreen(self._session, Teaching(services.repository))
+        self._tuning_screen: TuningScreen | None = None
+        self._model = ""
+        self._leaving = False
+        self._ctrl_c_at = float("-inf")
+        self._log_handler: logging.Handler | None = None
+
+    def get_default_screen(self) -> Screen[None]:
+        return self._chat_screen
+
+    def on_load(self) -> None:
+        self._log_handler = log_to(self._services.paths.log_file)
+        self.register_theme(TUTEE)
+        self.theme = TUTEE.name
+
+    def on_mount(self) -> None:
+        self._services.bridge.connect(lambda event: self.post_message(FromCore(event)))
+        self._show_status()
+        self.call_after_refresh(self._start_model)
+
+    def on_unmount(self) -> None:
+        if self._log_handler is not None:
+            logging.getLogger().removeHandler(self._log_handler)
+            self._log_handler.close()
+
+    # -- errors ----------------------------------------------------------------------------------
+
+    async def run_action(
+        self,
+        action: "str | ActionParseResult",
+        default_namespace: DOMNode | None = None,
+        namespaces: dict[str, DOMNode] | None = None,  # type: ignore[override]
+    ) -> bool:
+        """Every key and command passes here, so that its errors end as a toast."""
+        with errors_shown(self):
+            return await super().run_action(action, default_namespace, namespaces)
+        return True
+
+    def _fatal_error(self) -> None:
+        """A defect outside any guard (Textual ends the app): one sentence, the rest in the log."""
+        _log.exception("A defect ended the app")
+        self.panic(
+            "Tutee met a defect and had to close. Everything that was stored is safe. "
+            f"What happened is in {self._services.paths.log_file}"
+        )
+
+    # -- the model -------------------------------------------------------------------------------
+
+    def _start_model(self) -> None:
+        services = self._services
+        services.chat.start(services.config.chat.model, services.paths.cache, services.paths.models)
+
+    @on(FromCore)
+    @guarded
+    async def _from_core(self, message: FromCore) -> None:
+        match message.event:
+            case ModelLoading() as event:
+                self._chat_screen.activity = loading_line(event)
+            case ModelReady() as event:
+                self._to_chat(event)
+                await self._model_ready(event)
+            case ModelFailed(error):
+                self._chat_screen.activity = None
+                screen = FailureScreen(error, self._services.paths.log_file)
+                self.push_screen(screen, lambda _: self._start_model())
+            case TokenChunk() | ReplyDone() | ReplyFailed() as event:
+                self._to_chat(event)
+            case AdapterSwapped() | SwapFailed() as event:
+                await self._swapped(event)
+            case event:
+                await self._tuning_went_on(event)
+
+    def _to_chat(self, event: Event) -> None:
+        self._chat_screen.post_message(FromCore(event))
+
+    async def _model_ready(self, event: ModelReady) -> None:
+        self._model = event.label
+        self._tuner.model_ready(event.adapter)
+        self._show_status()
+        await self._renew_tuning()
+
+    async def _swapped(self, event: AdapterSwapped | SwapFailed) -> None:
+        remark = self._tuner.on_swap(event)
+        if isinstance(event, SwapFailed):
+            show_error(self, event.error)
+        else:
+            self._session.adapter_changed(event.version)
+            title = f"{event.version} answers from now on."
+            self.notify(remark, title=title, timeout=8, markup=False)
+        self._show_status()
+        await self._renew_tuning()
+
+    # -- what is shown around the chat -----------------------------------------------------------
+
+    def _show_activity(self) -> None:
+        progress = self._tuner.progress
+        active = progress is not None and progress.active
+        self._chat_screen.activity = tuning_line(progress) if progress and active else None
+
+    @on(Taught)
+    @guarded
+    def _taught(self, _: Taught) -> None:
+        self._show_status()
+
+    def _show_status(self) -> None:
+        counts = self._services.repository.counts()
+        self._chat_screen.status = Status(
+            model=self._model,
+            adapter=self._tuner.answering if self._model else "",
+            liked=counts.liked,
+            disliked=counts.disliked,
+            corrected=counts.corrected,
+            new=self._tuner.new_records(),
+        )
+
+    # -- tuning ----------------------------------------------------------------------------------
+
+    @on(Activity.Opened)
+    async def action_tune(self) -> None:
+        """Open the tuning screen."""
+        # Imported here because plotting costs the first paint some time.
+        from tui.screens.tuning import TuningScreen
+
+        if self._tuning_screen is None:
+            self._tuning_screen = TuningScreen(self._tuner)
+            await self.push_screen(self._tuning_screen, self._tuning_closed)
+
+    def _tuning_closed(self, _: None) -> None:
+        self._tuning_screen = None
+
+    async def _tuning_went_on(self, event: TuningEvent) -> None:
+        progress = self._tuner.on_tuning(event)
+        match event:
+            case TuningDone(adapter=None) | TuningCancelled():
+                # A new adapter is announced once the chat answers with it.
+                self.notify(progress.message, markup=False)
+            case TuningFailed(error):
+                show_error(self, error)
+        if progress.active:
+            self._show_progress()
+        else:
+            await self._renew_tuning()
+
+    def _show_progress(self) -> None:
+        self._show_activity()
+        if self._tuning_screen is not None:
+            self._tuning_screen.progress = self._tuner.progress
+
+    async def _renew_tuning(self) -> None:
+        self._show_progress()
+        if self._tuning_screen is not None:
+            await self._tuning_screen.renew()
+
+    def action_roll_back(self) -> None:
+        """Answer with the version that was active before."""
+        self._tuner.roll_back()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what cannot be done now."""
+        if action == "cancel_tuning":
+            progress = self._tuner.progress
+            return True if progress is not None and progress.state == "running" else None
+        return True
+
+    def action_cancel_tuning(self) -> None:
+        """Stop the run under way."""
+        self._tuner.cancel()
+        self._show_progress()
+
+    # -- export, help, leaving -------------------------------------------------------------------
+
+    def action_export(self) -> None:
+        """Write all records as JSONL and say where."""
+        paths, repository = self._services.paths, self._services.repository
+        if not repository.counts().verdicts + repository.counts().instructions:
+            raise TuteeError("There is nothing to export yet.", "Teach with F2, F3 and F4 first.")
+        exported = export_all(repository, paths.exports, datetime.now())
+        copy(self, str(exported.folder))
+        what = ", ".join(counted(number, kind) for kind, number in exported.counts.items())
+        where = f"{exported.folder}\nThe path is copied."
+        self.notify(where, title=f"Exported {what}.", markup=False)
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen())
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C with nothing to copy: quits the second time."""
+        if time.monotonic() - self._ctrl_c_at < _CTRL_C_SECONDS:
+            self.call_later(self.action_quit)
+            return
+        self._ctrl_c_at = time.monotonic()
+        self.notify("Ctrl+C again quits.", timeout=_CTRL_C_SECONDS, markup=False)
+
+    async def action_quit(self) -> None:
+        """Leave, after asking where a run would be lost."""
+        if self._leaving:
+            return
+        if not self._tuner.running:
+            await self._leave()
+        elif not isinstance(self.screen, ConfirmScreen):
+            self.push_screen(
+                ConfirmScreen(
+                    "A training run is under way.",
+                    "If you quit, the pass that runs is lost; your records and every finished "
+                    "version stay.",
+                    yes="quits",
+                    no="stays",
+                ),
+                self._quit_if,
+            )
+
+    async def _quit_if(self, agreed: bool | None) -> None:
+        if agreed:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Keep what there is, stop the workers within seconds, and end."""
+        self._leaving = True
+        with errors_shown(self):
+            self._session.close()
+        # In threads, so that the screen stays alive; both wait a bounded time.
+        ended = await asyncio.gather(
+            asyncio.to_thread(self._services.chat.close, CHAT_CLOSE_SECONDS),
+            asyncio.to_thread(self._services.tuning.close, TUNING_CLOSE_SECONDS),
+        )
+        self.exit(all(ended))

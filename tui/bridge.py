@@ -1,0 +1,76 @@
+"""From the threads of core to the app: one function that may be called from any thread.
+
+Tokens are gathered for 30 ms and step reports thinned to ten a second, so that a fast model costs
+the app few messages. There is no timer: what is held back goes out with the next event of its kind,
+and every event that ends something sends it out first, in order, so nothing is lost at an end.
+"""
+
+import time
+from collections.abc import Callable
+from threading import Lock
+
+from core.events import Event, StepReport, TokenChunk
+
+TOKEN_SECONDS = 0.03
+STEP_SECONDS = 0.1
+
+Post = Callable[[Event], object]
+
+
+class Bridge:
+    """Give `emit` to the workers; `connect` it to the app once that runs."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._post: Post | None = None
+        self._tokens: TokenChunk | None = None
+        self._step: StepReport | None = None
+        self._tokens_sent = self._step_sent = float("-inf")
+
+    def connect(self, post: Post) -> None:
+        """Send events to `post` from now on; it must be safe to call from any thread."""
+        self._post = post
+
+    def emit(self, event: Event) -> None:
+        """Take an event from a worker thread."""
+        with self._lock:
+            if isinstance(event, TokenChunk):
+                self._gather(event)
+            elif isinstance(event, StepReport):
+                self._thin(event)
+            else:
+                self._flush_tokens()
+                self._flush_step()
+                self._send(event)
+
+    def _gather(self, chunk: TokenChunk) -> None:
+        held = self._tokens
+        if held is not None and held.request_id == chunk.request_id:
+            chunk = TokenChunk(chunk.request_id, held.text + chunk.text)
+        else:
+            self._flush_tokens()
+        self._tokens = chunk
+        if self._clock() - self._tokens_sent >= TOKEN_SECONDS:
+            self._flush_tokens()
+
+    def _thin(self, report: StepReport) -> None:
+        self._step = report
+        if self._clock() - self._step_sent >= STEP_SECONDS:
+            self._flush_step()
+
+    def _flush_tokens(self) -> None:
+        held, self._tokens = self._tokens, None
+        if held is not None:
+            self._tokens_sent = self._clock()
+            self._send(held)
+
+    def _flush_step(self) -> None:
+        held, self._step = self._step, None
+        if held is not None:
+            self._step_sent = self._clock()
+            self._send(held)
+
+    def _send(self, event: Event) -> None:
+        if self._post is not None:
+            self._post(event)

@@ -1,0 +1,118 @@
+"""How a training run stands: events folded into one value, which the screens draw from."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from core.events import (
+    PassDone,
+    PassName,
+    PassStarted,
+    StepReport,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+    TuningStarted,
+)
+from tui.text import clock, counted
+
+LABELS: dict[PassName, str] = {"sft": "SFT", "reward": "Reward"}
+
+TuningEvent = (
+    TuningStarted
+    | PassStarted
+    | StepReport
+    | PassDone
+    | TuningDone
+    | TuningCancelled
+    | TuningFailed
+)
+
+State = Literal["running", "cancelling", "done", "cancelled", "failed"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One run, from its start to its end."""
+
+    state: State = "running"
+    name: PassName | None = None
+    """The pass under way, or the last one."""
+    step: float = 0.0
+    steps: int = 0
+    points: tuple[tuple[float, float], ...] = ()
+    """(step, loss) of the pass, one a whole step."""
+    speed: float = 0.0
+    """Tokens a second."""
+    eta: float | None = None
+    finished: tuple[PassDone, ...] = ()
+    message: str = ""
+    """How it ended, as a sentence."""
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("running", "cancelling")
+
+    @property
+    def losses(self) -> list[float]:
+        return [loss for _, loss in self.points]
+
+
+def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
+    """`progress` after `event`."""
+    now = progress or Progress()
+    match event:
+        case TuningStarted():
+            return now if now.active else Progress()
+        case PassStarted():
+            return replace(
+                now, name=event.name, step=0.0, steps=event.steps, points=(), speed=0.0, eta=None
+            )
+        case StepReport():
+            return _stepped(now, event)
+        case PassDone():
+            points = tuple((float(step), loss) for step, loss in enumerate(event.losses, 1))
+            return replace(
+                now,
+                name=event.name,
+                step=float(event.steps),
+                steps=event.steps,
+                points=points,
+                eta=0.0,
+                finished=(*now.finished, event),
+            )
+        case TuningDone():
+            return replace(now, state="done", message=_done_sentence(event))
+        case TuningCancelled():
+            return replace(now, state="cancelled", message=_cancelled_sentence(event))
+        case TuningFailed():
+            return replace(now, state="failed", message=str(event.error))
+
+
+def _stepped(now: Progress, report: StepReport) -> Progress:
+    points = now.points
+    last = points[-1][0] if points else 0.0
+    if report.loss is not None and int(report.step) > last:
+        points = (*points, (float(int(report.step)), report.loss))
+    return replace(
+        now,
+        name=report.name,
+        step=report.step,
+        steps=report.steps,
+        points=points,
+        speed=report.tokens_per_second,
+        eta=report.eta_seconds,
+    )
+
+
+def _done_sentence(event: TuningDone) -> str:
+    parts = [
+        f"{LABELS[done.name]} made {done.version} in {clock(done.seconds)}" for done in event.passes
+    ]
+    return f"Done: {', '.join(parts)}." if parts else "Done."
+
+
+def _cancelled_sentence(event: TuningCancelled) -> str:
+    if not event.finished:
+        return "Cancelled. Nothing was changed."
+    kept = ", ".join(done.version for done in event.finished)
+    return f"Cancelled. {counted(len(event.finished), 'finished pass')} kept: {kept}."

@@ -1,0 +1,43 @@
+"""The model could not be loaded: what happened, what to do, and where the details are."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from store.errors import TuteeError
+
+
+class FailureScreen(Screen[None]):
+    """Leaves when the person wants to try again."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "dismiss", "Try again"),
+    ]
+
+    def __init__(self, error: TuteeError, log_file: Path) -> None:
+        super().__init__()
+        self._error = error
+        self._log_file = log_file
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="failure"):
+            yield Static(Content("The model is not available").stylize("bold $text-error"))
+            yield Static(self._error.title, markup=False)
+            if self._error.hint:
+                yield Static(self._error.hint, markup=False)
+            yield Static(
+                Content.assemble(
+                    ("R", "bold"),
+                    " tries again · ",
+                    ("Ctrl+Q", "bold"),
+                    " quits\n",
+                    "Your chats and records are safe, and what you sent is kept.",
+                )
+            )
+            yield Static(f"Details: {self._log_file}", classes="dim", markup=False)

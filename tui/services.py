@@ -1,0 +1,30 @@
+"""Everything the app is given: made once by the command line, or from scripted twins by a test."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.config import Config
+from core.events import PassName
+from store.paths import Paths
+from store.repository import Repository
+from tui.bridge import Bridge
+
+if TYPE_CHECKING:
+    from core.tuning import Plan
+    from core.workers import ChatWorker, TuningWorker
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts behind the screens. The workers must emit into `bridge`."""
+
+    paths: Paths
+    config: Config
+    """With `chat.model` as the person asked for it on the command line, if they did."""
+    repository: Repository
+    bridge: Bridge
+    chat: "ChatWorker"
+    tuning: "TuningWorker"
+    make_plan: "Callable[[frozenset[PassName] | None], Plan]"
+    """What a training run would do now; with names, the passes the person wants."""

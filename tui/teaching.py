@@ -1,0 +1,71 @@
+"""Feedback on replies, without any widget: each verb stores one act and gives the reply back."""
+
+from store.records import Message, Origin
+from store.repository import Repository
+from tui.views import ReplyView
+
+
+class Teaching:
+    """What one person thinks of the replies."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._bare: str | None = None
+        """The reply whose 👎 was just given and may still get its reasons."""
+
+    def like(self, reply_id: str) -> ReplyView:
+        self._bare = None
+        self._repository.rate(reply_id, True)
+        return self.reply(reply_id)
+
+    def dislike(self, reply_id: str) -> ReplyView:
+        """👎; one that stands already keeps its reasons."""
+        if self._repository.feedback(reply_id).label is not False:
+            self._repository.rate(reply_id, False)
+            self._bare = reply_id
+        return self.reply(reply_id)
+
+    def explain(self, reply_id: str, reasons: tuple[str, ...], comment: str) -> ReplyView:
+        """Give a 👎 its reasons. With the 👎 just given they are one act, undone as one."""
+        if self._bare == reply_id and (reasons or comment):
+            self._repository.undo(reply_id)
+        self._bare = None
+        self._repository.rate(reply_id, False, reasons, comment)
+        return self.reply(reply_id)
+
+    def correct(self, reply_id: str, text: str) -> ReplyView:
+        """Say what the reply should have been."""
+        self._bare = None
+        self._repository.correct(reply_id, text)
+        return self.reply(reply_id)
+
+    def undo(self, reply_id: str) -> ReplyView:
+        """Take back the latest feedback on a reply."""
+        self._bare = None
+        self._repository.undo(reply_id)
+        return self.reply(reply_id)
+
+    def reply(self, reply_id: str) -> ReplyView:
+        """A reply as it stands now."""
+        return reply_view(self._repository, self._repository.message(reply_id))
+
+
+def reply_view(repository: Repository, message: Message) -> ReplyView:
+    """A stored reply with everything that stands about it."""
+    feedback = repository.feedback(message.id)
+    origin = message.origin or Origin()
+    limit = origin.sampling.max_new_tokens if origin.sampling else None
+    return ReplyView(
+        id=message.id,
+        text=message.content,
+        question=repository.message(message.parent_id).content if message.parent_id else "",
+        adapter=origin.adapter,
+        speed=message.tokens / message.seconds if message.seconds else None,
+        stopped=origin.stopped,
+        limit=limit if limit and message.tokens >= limit and not origin.stopped else None,
+        label=feedback.label,
+        reasons=feedback.reasons,
+        comment=feedback.comment,
+        correction=feedback.correction,
+        undoable=feedback.undoable,
+    )

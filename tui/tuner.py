@@ -1,0 +1,189 @@
+"""Training, without any widget: the plan, the run, and which version answers.
+
+A new adapter becomes the active one first and then the chat swaps to it between two replies; if the
+chat cannot, the one it goes on with is made active again, so the two never disagree.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from core.adapters import BASE, Adapters, Manifest
+from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone
+from store.errors import TuteeError
+from tui.progress import LABELS, Progress, TuningEvent, advanced
+from tui.services import Services
+from tui.text import clock, counted
+from tui.views import PassView, VersionView
+
+if TYPE_CHECKING:
+    from core.tuning import PassPlan, Plan
+
+
+class Tuner:
+    """One person training one model."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.progress: Progress | None = None
+        self.answering = BASE
+        """The version the chat answers with."""
+        self._learned: frozenset[str] = frozenset()
+        self._remark = ""
+
+    @property
+    def running(self) -> bool:
+        return self._services.tuning.running
+
+    # -- runs ------------------------------------------------------------------------------------
+
+    def plan(self, passes: frozenset[PassName] | None = None) -> "Plan":
+        """What a run would do now.
+
+        Raises:
+            TuteeError: the model is not ready yet.
+        """
+        self._adapters()
+        return self._services.make_plan(passes)
+
+    @property
+    def model(self) -> str:
+        """What the base model is called."""
+        return self._adapters().folder.label
+
+    def toggled(self, plan: "Plan", name: PassName) -> "Plan":
+        """`plan` with the pass `name` wanted if it was not, and the other way round.
+
+        Raises:
+            TuteeError: the pass has nothing at all to learn from.
+        """
+        before = frozenset(planned.name for planned in plan.passes if planned.wanted)
+        changed = self.plan(before ^ {name})
+        after = frozenset(planned.name for planned in changed.passes if planned.wanted)
+        if after == before:
+            raise TuteeError(
+                f"{LABELS[name]} has nothing to learn from yet.", "Correct a reply first (F4)."
+            )
+        return changed
+
+    def start(self, plan: "Plan") -> None:
+        """Train what `plan` wants."""
+        if not any(planned.wanted for planned in plan.passes):
+            raise TuteeError(
+                "No pass is chosen, so there is nothing to train.",
+                "Teach with F2 and F4 in the chat, or choose a pass with 1 or 2.",
+            )
+        self._services.tuning.start(plan)
+        self.progress = Progress()
+
+    def cancel(self) -> None:
+        """Stop the run at its next micro-batch."""
+        if self.running and self.progress is not None:
+            self._services.tuning.cancel()
+            self.progress = replace(self.progress, state="cancelling")
+
+    def on_tuning(self, event: TuningEvent) -> Progress:
+        """Take up what the worker says; a finished adapter is adopted."""
+        self.progress = advanced(self.progress, event)
+        if isinstance(event, TuningDone) and event.adapter:
+            self.use(event.adapter)
+        return self.progress
+
+    # -- versions --------------------------------------------------------------------------------
+
+    def use(self, version: str) -> None:
+        """Answer with `version` from the next reply on."""
+        self._adapters().use(version)
+        self._swap(version, f"Ctrl+P, “Roll back”, returns to {self.answering}.")
+
+    def roll_back(self) -> None:
+        """Answer with the version that was active before."""
+        left = self.answering
+        self._swap(self._adapters().rollback(), f"Rolled back; {left} is kept.")
+
+    def _swap(self, version: str, remark: str) -> None:
+        self._remark = remark
+        self._services.chat.swap(version)
+
+    def model_ready(self, version: str) -> None:
+        """The chat answers, with `version`."""
+        self.answering = version
+        self._learned = self._adapters().learned(version)
+
+    def on_swap(self, event: AdapterSwapped | SwapFailed) -> str:
+        """Take up whether the chat changed its adapter; what to say about it."""
+        if isinstance(event, SwapFailed):
+            self._adapters().use(self.answering)
+            return f"{self.answering} goes on answering."
+        self.model_ready(event.version)
+        return self._remark
+
+    def new_records(self) -> int | None:
+        """Instruction records that the answering version has not learned; unknown while loading."""
+        if self._services.chat.adapters is None:
+            return None
+        records = self._services.repository.instructions()
+        return sum(record.id not in self._learned for record in records)
+
+    def versions(self) -> list[VersionView]:
+        """All versions, newest first, the base last."""
+        adapters = self._adapters()
+        active = adapters.active()
+        views = [_version_view(manifest, active) for manifest in reversed(adapters.versions())]
+        return [*views, VersionView(BASE, active == BASE, detail="the model as it came")]
+
+    def _adapters(self) -> Adapters:
+        adapters = self._services.chat.adapters
+        if adapters is None:
+            raise TuteeError(
+                "The model is still loading.", "Tuning can begin as soon as it is ready."
+            )
+        return adapters
+
+
+def pass_views(plan: "Plan") -> list[PassView]:
+    """The passes of `plan` as they are shown."""
+    return [
+        PassView(
+            label=LABELS[planned.name],
+            wanted=planned.wanted,
+            forced=planned.wanted and not planned.ready,
+            detail=_DETAILS[planned.name](planned),
+            time=f"~{clock(planned.seconds)}" if planned.wanted else "",
+        )
+        for planned in plan.passes
+    ]
+
+
+def _sft_detail(planned: "PassPlan") -> str:
+    if planned.missing:
+        return f"{planned.new} of {planned.minimum} new, {planned.missing} missing"
+    return f"{planned.new} new + {planned.replayed} replayed"
+
+
+def _reward_detail(planned: "PassPlan") -> str:
+    if planned.missing:
+        have = planned.minimum - planned.missing
+        return f"{have} of {planned.minimum} pairs, {planned.missing} missing"
+    pairs = counted(planned.new + planned.replayed, "pair")
+    return f"{pairs}, {planned.new} new" if planned.new else f"{pairs}, all learned"
+
+
+_DETAILS: "dict[PassName, Callable[[PassPlan], str]]" = {
+    "sft": _sft_detail,
+    "reward": _reward_detail,
+}
+
+
+def _version_view(manifest: Manifest, active: str) -> VersionView:
+    parts = [counted(len(manifest.records), "record")]
+    losses = manifest.metrics.get("losses")
+    if losses:
+        parts.append(f"loss {losses[0]:.2f} → {losses[-1]:.2f}")
+    parts.append(f"from {manifest.parent}")
+    return VersionView(
+        name=manifest.version,
+        active=manifest.version == active,
+        created=f"{manifest.created.astimezone():%Y-%m-%d %H:%M}",
+        detail=" · ".join(parts),
+    )

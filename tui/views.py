@@ -1,0 +1,155 @@
+"""What widgets draw: plain values, made by the controllers from what the store and core hold.
+
+A widget gets these and nothing else, so none of them knows a database or a model. A `Change` says
+what became different in the chat that is open; the chat screen applies changes in order.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class UserView:
+    """What the person said."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ReplyView:
+    """One whole reply with everything that stands about it."""
+
+    id: str
+    text: str
+    """What the model wrote."""
+    question: str = ""
+    """The message it answers."""
+    adapter: str | None = None
+    speed: float | None = None
+    """Tokens a second."""
+    stopped: bool = False
+    limit: int | None = None
+    """The token limit it was cut off at."""
+    label: bool | None = None
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
+    correction: str | None = None
+    undoable: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The text that stands: the correction where there is one."""
+        return self.text if self.correction is None else self.correction
+
+
+TurnView = UserView | ReplyView
+
+
+@dataclass(frozen=True)
+class LiveView:
+    """A reply under way."""
+
+    id: str
+    text: str
+    note: str
+    """What it waits for or does, in a word or two."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A whole conversation as it is to be shown."""
+
+    turns: tuple[TurnView, ...] = ()
+    live: LiveView | None = None
+    queued: tuple[str, ...] = ()
+
+
+# -- changes of the open chat --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A message of the person was stored."""
+
+    turn: UserView
+
+
+@dataclass(frozen=True)
+class Queued:
+    """These messages wait for their turn now."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Began:
+    """A reply is awaited, or says something new about its waiting."""
+
+    live: LiveView
+
+
+@dataclass(frozen=True)
+class Grew:
+    """The reply under way has more text."""
+
+    live_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The reply under way is over; nothing is kept of it where `turn` is empty."""
+
+    live_id: str
+    turn: ReplyView | None
+
+
+Change = Asked | Queued | Began | Grew | Ended
+
+
+# -- the lines around the chat -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Status:
+    """The header: who answers, and what was taught."""
+
+    model: str = ""
+    adapter: str = ""
+    liked: int = 0
+    disliked: int = 0
+    corrected: int = 0
+    new: int | None = None
+    """Instruction records the active adapter has not learned; unknown before the model is ready."""
+
+
+@dataclass(frozen=True)
+class ConversationView:
+    """One line of the list of chats."""
+
+    id: str
+    title: str
+    updated: str
+
+
+@dataclass(frozen=True)
+class PassView:
+    """One pass of a training plan."""
+
+    label: str
+    wanted: bool
+    forced: bool
+    """It will run although it has less than it should."""
+    detail: str
+    """What it has, and what it lacks."""
+    time: str = ""
+
+
+@dataclass(frozen=True)
+class VersionView:
+    """One line of the list of adapter versions."""
+
+    name: str
+    active: bool
+    created: str = ""
+    detail: str = ""

@@ -1,0 +1,65 @@
+"""The line over the footer: there only while something runs, and a door to where it can be seen."""
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widgets import Static
+
+from core.events import ModelLoading
+from tui.progress import LABELS, Progress
+from tui.text import bar, clock, sparkline
+
+_BAR_CELLS = 24
+_SPARK_CELLS = 12
+
+
+class Activity(Static):
+    """What runs in the background, in one line."""
+
+    line: reactive[Content | None] = reactive(None)
+
+    class Opened(Message):
+        """The person clicked the line."""
+
+    def watch_line(self, line: Content | None) -> None:
+        self.display = line is not None
+        self.update(line or "")
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.post_message(self.Opened())
+
+
+def loading_line(loading: ModelLoading) -> Content:
+    """How far the model is."""
+    if not loading.total:
+        return Content.assemble(("▸ ", "$text-warning"), f"{loading.stage}…")
+    share = loading.done / loading.total
+    return Content.assemble(
+        ("▸ ", "$text-warning"),
+        f"{loading.stage}  ",
+        (bar(share, _BAR_CELLS), "$text-warning on $panel"),
+        f"  {share:.0%} of {_size(loading.total, loading.unit)}",
+    )
+
+
+def tuning_line(progress: Progress) -> Content:
+    """How far the training is."""
+    parts: list[str | Content | tuple[str, str]] = [("▸ ", "$text-warning")]
+    if progress.state == "cancelling":
+        parts.append("Cancelling after this micro-batch…")
+    elif progress.name is None:
+        parts.append("Tuning: getting ready…")
+    else:
+        parts.append(f"{LABELS[progress.name]} {int(progress.step)}/{progress.steps}")
+        if progress.points:
+            spark = sparkline(progress.losses, _SPARK_CELLS)
+            parts += [f" · loss {progress.losses[-1]:.2f} ", (spark, "$text-warning")]
+        if progress.eta is not None:
+            parts.append(f" · {clock(progress.eta)} left")
+    return Content.assemble(*parts)
+
+
+def _size(total: int, unit: str) -> str:
+    return f"{total / 1e6:.0f} MB" if unit == "B" else f"{total} {unit}"

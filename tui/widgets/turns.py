@@ -1,0 +1,190 @@
+"""The two kinds of turn in a transcript.
+
+Nothing a person or a model wrote is ever read as Textual markup: plain text goes through `Content`,
+replies through a Markdown parser in which HTML is text and a line break is a line break.
+"""
+
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widgets import Markdown, Static
+from textual.widgets.markdown import MarkdownStream
+
+from tui.text import one_line
+from tui.theme import MUTED
+from tui.views import LiveView, ReplyView, UserView
+
+
+def chat_markdown() -> MarkdownIt:
+    """Markdown as a chat means it: lines stay lines, and HTML is shown instead of swallowed."""
+    parser = MarkdownIt("gfm-like", {"html": False})
+    parser.core.ruler.push("line_breaks", _keep_line_breaks)
+    return parser
+
+
+def _keep_line_breaks(state: StateCore) -> None:
+    for token in state.tokens:
+        for child in token.children or ():
+            if child.type == "softbreak":
+                child.type = "hardbreak"
+
+
+class UserTurn(Vertical):
+    """What the person said, stored or still waiting."""
+
+    def __init__(self, turn: UserView | None, queued: str = "") -> None:
+        super().__init__(classes="" if turn else "queued")
+        self.turn = turn
+        self._text = turn.text if turn else queued
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(classes="heading"):
+            yield Static("You", classes="name", markup=False)
+            yield Static("" if self.turn else "queued", classes="badges waiting", markup=False)
+        yield Static(self._text, classes="said", markup=False)
+
+
+class ReplyTurn(Vertical, can_focus=True):
+    """A reply: streamed while it is written, then as it was stored, with all that stands about it.
+
+    Made from a `LiveView` it streams until `end`; made from a `ReplyView` it is whole at once.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "screen.undo", "Undo", key_display="^z"),
+        Binding("o", "original", "Original", show=False),
+        Binding("up", "screen.step(-1)", "Previous reply", show=False),
+        Binding("down", "screen.step(1)", "Next reply", show=False),
+        Binding("pageup", "screen.page(-1)", "Scroll up", show=False),
+        Binding("pagedown", "screen.page(1)", "Scroll down", show=False),
+    ]
+
+    view: reactive[ReplyView | None] = reactive(None, init=False)
+    note: reactive[str] = reactive("", init=False)
+    show_original: reactive[bool] = reactive(False, init=False)
+
+    def __init__(self, turn: ReplyView | LiveView) -> None:
+        super().__init__()
+        self.live_id = turn.id if isinstance(turn, LiveView) else ""
+        self._first = turn.text if isinstance(turn, LiveView) else turn.shown
+        self._stream: MarkdownStream | None = None
+        if isinstance(turn, ReplyView):
+            self.set_reactive(ReplyTurn.view, turn)
+        else:
+            self.set_reactive(ReplyTurn.note, turn.note)
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(classes="heading"):
+            yield Static("Tutee", classes="name", markup=False)
+            yield Static(classes="version", markup=False)
+            yield Static(classes="badges")
+        yield Markdown(self._first, classes="reply", parser_factory=chat_markdown, open_links=False)
+        yield Static(classes="aside")
+
+    def on_mount(self) -> None:
+        self._draw_heading()
+
+    # -- while it is written ---------------------------------------------------------------------
+
+    async def grow(self, text: str) -> None:
+        """Add a piece of the reply under way."""
+        if self._stream is None:
+            self._stream = Markdown.get_stream(self.query_one(Markdown))
+        await self._stream.write(text)
+
+    async def end(self, view: ReplyView) -> None:
+        """Show the reply as it was stored."""
+        if self._stream is not None:
+            await self._stream.stop()
+            self._stream = None
+        self.live_id = ""
+        self.note = ""
+        self.view = view
+        await self.query_one(Markdown).update(view.shown)
+
+    # -- once it is stored -----------------------------------------------------------------------
+
+    async def change(self, view: ReplyView) -> None:
+        """Show what stands about the reply now."""
+        self.show_original = False
+        before, self.view = self.view, view
+        if before is None or before.shown != view.shown:
+            await self.query_one(Markdown).update(view.shown)
+
+    async def action_original(self) -> None:
+        """Change between the correction and what it corrects."""
+        if self.view is None:
+            return
+        self.show_original = not self.show_original
+        text = self.view.text if self.show_original else self.view.shown
+        await self.query_one(Markdown).update(text)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "original":
+            return self.view is not None and self.view.correction is not None
+        return True
+
+    def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
+        """Open links to the web; any other kind a model may write stays shut."""
+        event.stop()
+        if urlsplit(event.href).scheme in ("http", "https"):
+            self.app.open_url(event.href)
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def watch_view(self) -> None:
+        if self.is_mounted:
+            self._draw_heading()
+
+    def watch_note(self) -> None:
+        if self.is_mounted:
+            self._draw_heading()
+
+    def watch_show_original(self) -> None:
+        if self.is_mounted:
+            self._draw_heading()
+
+    def _draw_heading(self) -> None:
+        view = self.view
+        self.set_class(view is not None and view.correction is not None, "corrected")
+        self.set_class(self.show_original, "original")
+        self.query_one(".version", Static).update(view.adapter or "" if view else "")
+        badges = _badges(view) if view else Content(self.note).stylize("$text-warning")
+        self.query_one(".badges", Static).update(badges)
+        aside = self.query_one(".aside", Static)
+        text = _aside(view, self.show_original) if view else ""
+        aside.display = bool(text)
+        aside.update(Content(text))
+        self.refresh_bindings()
+
+
+def _badges(view: ReplyView) -> Content:
+    parts: list[Content] = []
+    if view.label is True:
+        parts.append(Content("👍"))
+    if view.label is False:
+        parts.append(Content(f"👎 {', '.join(view.reasons)}".rstrip()).stylize("$text-error"))
+    if view.correction is not None:
+        parts.append(Content("✎ corrected").stylize("$text-success"))
+    if view.stopped:
+        parts.append(Content("stopped").stylize("$text-warning"))
+    if view.limit:
+        parts.append(Content(f"cut off at {view.limit} tokens").stylize("$text-warning"))
+    if view.speed:
+        parts.append(Content(f"{view.speed:.0f} tok/s").stylize(MUTED))
+    return Content(" · ").stylize(MUTED).join(parts)
+
+
+def _aside(view: ReplyView, original_shown: bool) -> str:
+    if view.correction is None:
+        return "" if view.text.strip() else "The model ended without a word."
+    if original_shown:
+        return f"the original · O shows your correction: {one_line(view.correction)}"
+    return f"O shows the original: {one_line(view.text)}"
