@@ -294,8 +294,9 @@ def test_stopping_a_download_ends_pip_and_leaves_nothing(
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         with pytest.raises(TuteeError, match="stopped"):
             builtin.folder(
-                tmp_path, events.append, lambda: bool(events) and events[-1].done > size // 4
+                tmp_path, events.append, lambda: events[-1].done > size // 4 or len(events) > 300
             )
+    assert events[-1].done > size // 4
     assert psutil.Process().children() == []
     assert [event.done for event in events] == sorted(event.done for event in events)
     assert left_in(tmp_path) == {f".{builtin.NAME}.lock"}

@@ -133,25 +133,30 @@ def test_a_model_with_a_sliding_window_reads_edited_prompts_again() -> None:
         check(scores, model, text)
 
 
-def one_by_one(model: Any, prompt: list[int], stop: frozenset[int], most: int) -> list[int]:
+def one_by_one(
+    model: Any, prompt: list[int], sampling: Sampling, stop: frozenset[int], most: int
+) -> list[int]:
     reply: list[int] = []
+    sampler = Sampler(sampling, 0, [prompt], stop, fresh(model, prompt))
     while len(reply) < most:
-        token = int(fresh(model, prompt + reply).argmax())
+        (token,) = sampler.pick(fresh(model, prompt + reply))
         if token in stop:
             break
         reply.append(token)
     return reply
 
 
-def test_together_is_as_one_by_one(model: Any) -> None:
+@pytest.mark.parametrize("penalty", [1.0, 1.5])
+def test_together_is_as_one_by_one(model: Any, penalty: float) -> None:
+    sampling = Sampling(temperature=0, repetition_penalty=penalty)
     prompts = [tokens(length, seed=length) for length in (3, 40, 17, 25)]
-    alone = [one_by_one(model, prompt, frozenset(), 12) for prompt in prompts]
+    alone = [one_by_one(model, prompt, sampling, frozenset(), 12) for prompt in prompts]
     # Ends that fall in the middle of some replies and outside of others.
     stop = frozenset({alone[0][4], alone[2][0]})
     together = decode_together(
-        model, prompts, lambda like: Sampler(GREEDY, 0, prompts, stop, like), stop, 12
+        model, prompts, lambda like: Sampler(sampling, 0, prompts, stop, like), stop, 12
     )
-    assert together == [one_by_one(model, prompt, stop, 12) for prompt in prompts]
+    assert together == [one_by_one(model, prompt, sampling, stop, 12) for prompt in prompts]
     assert len({len(reply) for reply in together}) > 1
 
 
