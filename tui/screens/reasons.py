@@ -65,7 +65,7 @@ class ReasonsScreen(ModalScreen[Reasons | None]):
             )
             yield Input(self._reply.comment, placeholder="In your words (optional)", compact=True)
             yield Static(
-                "Enter saves · 1–6 choose · Tab to the words · Esc keeps just the 👎",
+                "Enter saves · 1–6 choose · Tab to the words · Esc leaves it so",
                 classes="dialog-keys",
                 markup=False,
             )

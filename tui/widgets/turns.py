@@ -101,13 +101,19 @@ class ReplyTurn(Vertical, can_focus=True):
 
     async def end(self, view: ReplyView) -> None:
         """Show the reply as it was stored."""
-        if self._stream is not None:
-            await self._stream.stop()
-            self._stream = None
+        await self._stop_streaming()
         self.live_id = ""
         self.note = ""
         self.view = view
         await self.query_one(Markdown).update(view.shown)
+
+    async def on_unmount(self) -> None:
+        await self._stop_streaming()
+
+    async def _stop_streaming(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.stop()
 
     # -- once it is stored -----------------------------------------------------------------------
 

@@ -1,0 +1,88 @@
+"""A home with scripted workers, and the app over it, driven by Pilot."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.fakes import Home
+from tui.app import TuteeApp
+from tui.views import ReplyView
+from tui.widgets.prompt import Prompt
+from tui.widgets.transcript import Transcript
+from tui.widgets.turns import ReplyTurn
+
+PATIENCE = 2000
+"""Pauses of 5 ms before a condition counts as missed."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Home]:
+    """A home; a defect that the app turned into a toast fails the test all the same."""
+    made = Home(tmp_path / "home")
+    yield made
+    made.close()
+    defects = [r for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
+    assert not defects, f"The app met a defect: {defects[0].exc_text}"
+
+
+@asynccontextmanager
+async def opened(
+    home: Home, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[tuple[TuteeApp, Pilot[Any]]]:
+    """The app over `home`, running."""
+    app = TuteeApp(home.services())
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.pause()
+        yield app, pilot
+    assert home.chat.close(5.0)
+    assert home.tuning.close(5.0)
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], Any], what: str = "") -> None:
+    """Wait for `condition`; the workers run in threads, so one pause proves nothing."""
+    for _ in range(PATIENCE):
+        if condition():
+            await pilot.pause()
+            return
+        await pilot.pause(0.005)
+    pytest.fail(f"It never came true: {what or condition}")
+
+
+async def say(pilot: Pilot[Any], text: str) -> None:
+    """Type `text` at once and send it."""
+    pilot.app.screen.query_one(Prompt).insert(text)
+    await pilot.press("enter")
+
+
+def transcript(app: TuteeApp) -> Transcript:
+    return app.screen_stack[0].query_one(Transcript)
+
+
+def replies(app: TuteeApp) -> list[ReplyTurn]:
+    return list(transcript(app).query(ReplyTurn))
+
+
+def views(app: TuteeApp) -> list[ReplyView]:
+    """The whole replies on the screen."""
+    return [reply.view for reply in replies(app) if reply.view is not None]
+
+
+async def answered(app: TuteeApp, pilot: Pilot[Any], count: int) -> None:
+    """Wait until `count` replies are stored and shown."""
+    await until(pilot, lambda: len(views(app)) == count, f"{count} replies")
+
+
+def painted(app: TuteeApp) -> str:
+    """The screen as text, line by line, without trailing blanks."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+def toasts(app: TuteeApp) -> str:
+    """What the toasts say, one a line; on the screen their lines are wrapped."""
+    return "\n".join(f"{toast.title} {toast.message}".strip() for toast in app._notifications)

@@ -1,0 +1,177 @@
+"""The palette, the help, the keys and the export: everything can be found, and works."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from textual.command import CommandPalette
+from textual.widgets import OptionList, TextArea
+
+from tests.fakes import Home
+from tests.tui.conftest import answered, opened, painted, say, toasts, until, views
+from tests.tui.test_tuning import ready
+from tui.app import TuteeApp
+from tui.commands import APP_COMMANDS, CHAT_COMMANDS
+from tui.screens.chat import ChatScreen
+from tui.screens.help import HelpScreen
+from tui.screens.tuning import TuningScreen
+from tui.widgets.prompt import Prompt
+from tui.widgets.turns import ReplyTurn
+
+
+async def listed(app: TuteeApp, pilot: object) -> str:
+    """Everything the open palette offers."""
+    assert isinstance(app.screen, CommandPalette)
+    options = app.screen.query_one(OptionList)
+    await until(pilot, lambda: options.option_count > 1)  # type: ignore[arg-type]
+    return "\n".join(str(option.prompt) for option in options.options)
+
+
+async def test_the_palette_lists_every_command(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        await pilot.press("f2", "ctrl+p")
+        found = await listed(app, pilot)
+        for command in (*CHAT_COMMANDS, *APP_COMMANDS):
+            assert (command.title in found) is (command.title != "Cancel the training")
+
+
+async def test_the_palette_offers_only_what_can_be_done(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("ctrl+p")
+        found = await listed(app, pilot)
+        assert "Correct this reply" not in found
+        assert "New chat" in found
+        await pilot.press("escape", "f5")
+        await until(pilot, lambda: isinstance(app.screen, TuningScreen))
+        await pilot.press("ctrl+p")
+        found = await listed(app, pilot)
+        assert "New chat" not in found
+        assert "Roll back" in found
+
+
+async def test_a_command_of_the_palette_does_what_its_key_does(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        await pilot.press("f2", "ctrl+p", *"undo feedback")
+        await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 1)
+        await pilot.press("enter")
+        await until(pilot, lambda: views(app)[0].label is None)
+        assert home.repository.verdicts() == []
+
+
+async def test_help_lists_every_key(home: Home) -> None:
+    async with opened(home, (100, 50)) as (app, pilot):
+        await pilot.press("f1")
+        assert isinstance(app.screen, HelpScreen)
+        for command in (*CHAT_COMMANDS, *APP_COMMANDS):
+            if command.keys:
+                assert any(
+                    line.strip(" │").startswith(command.keys) and command.title in line
+                    for line in painted(app).splitlines()
+                )
+        await pilot.press("escape")
+        assert isinstance(app.screen, ChatScreen)
+
+
+def test_every_key_of_the_table_is_bound_to_its_action() -> None:
+    bound = {
+        (key, binding.action)
+        for node in (TuteeApp, ChatScreen, ReplyTurn)
+        for binding in node._merge_bindings().key_to_bindings.values()
+        for binding in binding
+        for key in binding.key.split(",")
+    }
+    bare = {(key, action.rpartition(".")[2]) for key, action in bound}
+    for command in (*CHAT_COMMANDS, *APP_COMMANDS):
+        if command.keys:
+            assert (command.keys.lower(), command.action.rpartition(".")[2]) in bare
+
+
+def test_no_key_needs_more_than_any_terminal_sends() -> None:
+    keys = {
+        key
+        for node in (TuteeApp, ChatScreen, ReplyTurn, TuningScreen)
+        for key in node._merge_bindings().key_to_bindings
+    }
+    assert not keys & {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+left_square_bracket", "f10", "f11"}
+    own = {key for key in ChatScreen._merge_bindings().key_to_bindings if key != "ctrl+c"}
+    taken = set(TextArea._merge_bindings().key_to_bindings)
+    assert not own & taken - {"tab", "shift+tab", "super+c"}
+
+
+async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        footer = painted(app).splitlines()[-1]
+        for key in ("F1 Help", "F2 👍", "F3 👎", "F4 Correct", "F5 Tune", "F8 Export", "^r Chats"):
+            assert key in footer
+        assert footer.endswith("^p Menu")
+        await pilot.press("f2", "escape")
+        await until(pilot, lambda: "^z Undo" in painted(app))
+        assert painted(app).splitlines()[-1].endswith("^p Menu")
+
+
+async def test_export_writes_the_three_kinds_and_copies_where(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr("tui.clipboard._copy_to_desktop", copied.append)
+    async with opened(home, (120, 40)) as (app, pilot):
+        await say(pilot, "首都？")
+        await answered(app, pilot, 1)
+        await pilot.press("f3", "escape", "f4")
+        app.screen.query_one(TextArea).text = "巴黎。"
+        await pilot.press("ctrl+s", "f8")
+        await until(pilot, lambda: "The path is copied." in toasts(app))
+        (folder,) = home.paths.exports.iterdir()
+        assert "Exported 1 instruction, 1 preference, 1 verdict." in toasts(app)
+        assert app.clipboard == str(folder)
+        await until(pilot, lambda: copied == [str(folder)])
+        rows = {path.stem: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+        assert set(rows) == {"instruction", "preference", "verdict"}
+        assert "巴黎。" in rows["instruction"]
+        assert json.loads(rows["preference"])["rejected"][0]["content"] == "Paris."
+        assert json.loads(rows["verdict"])["label"] is False
+        assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
+
+
+async def test_with_nothing_taught_there_is_nothing_to_export(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await pilot.press("f8")
+        await until(pilot, lambda: "There is nothing to export yet." in toasts(app))
+        assert list(home.paths.exports.iterdir()) == []
+
+
+def test_a_desktop_without_a_clipboard_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyperclip
+
+    from tui.clipboard import _copy_to_desktop
+
+    def missing(_: str) -> None:
+        raise pyperclip.PyperclipException("no xclip")
+
+    monkeypatch.setattr(pyperclip, "copy", missing)
+    _copy_to_desktop("text")
+
+
+async def test_typing_stays_where_it_is_when_a_screen_comes_and_goes(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await pilot.press(*"half a", "f1", "escape", "f5", "escape", *" line")
+        assert app.screen.query_one(Prompt).text == "half a line"
+
+
+def test_the_first_paint_needs_no_model_library(tmp_path: Path) -> None:
+    import subprocess
+
+    heavy = ("torch", "transformers", "trl", "peft", "datasets", "plotext", "numpy")
+    code = f"import sys, tui.app, tui.run; print([m for m in {heavy!r} if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd()
+    )
+    assert result.stdout.strip() == "[]"

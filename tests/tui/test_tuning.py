@@ -1,0 +1,209 @@
+"""F5: the plan, the run beside the chat, the new version, and the way back."""
+
+import pytest
+from textual.widgets import Static
+
+from store.errors import TuteeError
+from tests.fakes import FakeChat, Home
+from tests.tui.conftest import answered, opened, painted, say, toasts, until
+from tui.app import TuteeApp
+from tui.screens.chat import ChatScreen
+from tui.screens.tuning import TuningScreen
+from tui.widgets.tuning import PlanRow
+
+
+def teach(home: Home, records: int, pairs: int = 0) -> None:
+    """Give `home` liked replies and corrections from earlier chats."""
+    for number in range(records):
+        conversation = home.repository.start_conversation()
+        home.repository.add_message(conversation.id, "user", f"question {number}")
+        reply = home.repository.add_message(conversation.id, "assistant", f"answer {number}")
+        if number < pairs:
+            home.repository.correct(reply.id, f"better {number}")
+        else:
+            home.repository.rate(reply.id, True)
+
+
+def rows(app: TuteeApp) -> list[str]:
+    return [str(row.content).replace("\n", " ") for row in app.screen.query(PlanRow)]
+
+
+async def ready(app: TuteeApp, pilot: object) -> None:
+    await until(pilot, lambda: "Fake-1" in painted(app), "the model is ready")  # type: ignore[arg-type]
+
+
+async def test_the_plan_says_what_is_ready_and_what_is_missing(home: Home) -> None:
+    teach(home, 5, pairs=2)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: app.screen.query(PlanRow))
+        sft, reward = rows(app)
+        assert sft.startswith("[x] 1  SFT     ~0:")
+        assert "5 new + 0 replayed" in sft
+        assert reward.startswith("[ ] 2  Reward")
+        assert "2 of 20 pairs, 18 missing" in reward
+        assert "Tune Fake-1 from base" in painted(app)
+        assert "● base  active" in painted(app)
+
+
+async def test_before_the_model_is_ready_the_screen_says_so_and_then_plans(home: Home) -> None:
+    teach(home, 4)
+    home.chat = FakeChat(home.bridge.emit, adapters=home.adapters, loads_by_itself=False)
+    async with opened(home) as (app, pilot):
+        await pilot.press("f5")
+        await until(pilot, lambda: "The model is still loading." in painted(app))
+        await pilot.press("enter")
+        assert home.tuning.plans == []
+        home.chat.finish_loading()
+        await until(pilot, lambda: rows(app))
+        assert "4 new + 0 replayed" in rows(app)[0]
+
+
+async def test_a_pass_that_is_not_ready_can_be_forced_if_it_has_a_record(home: Home) -> None:
+    teach(home, 1)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        assert rows(app)[0].startswith("[ ] 1")
+        await pilot.press("enter")
+        await until(pilot, lambda: "No pass is chosen" in toasts(app))
+        await pilot.press("2")
+        await until(pilot, lambda: "Reward has nothing to learn from yet." in toasts(app))
+        await pilot.press("1")
+        await until(pilot, lambda: rows(app)[0].startswith("[x] 1"))
+        assert "forced" in rows(app)[0]
+        await pilot.click(PlanRow)
+        await until(pilot, lambda: rows(app)[0].startswith("[ ] 1"))
+
+
+async def test_a_run_from_start_to_the_new_version_and_back(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await ready(app, pilot)
+        assert "4 new" in painted(app)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step()
+        await until(pilot, lambda: "SFT 1/3 · loss 3.00" in painted(app))
+        assert "212 tok/s · 0:20 left" in painted(app)
+        await pilot.press("escape")
+        assert isinstance(app.screen, ChatScreen)
+        assert "▸ SFT 1/3 · loss 3.00 ▁ · 0:20 left" in painted(app)
+        await say(pilot, "Still there?")
+        await answered(app, pilot, 1)
+        home.tuning.step(2)
+        await until(pilot, lambda: "v1 answers from now on." in toasts(app))
+        assert "Ctrl+P, “Roll back”, returns to base." in toasts(app)
+        assert "Tutee · Fake-1 · v1" in painted(app)
+        assert "0 new" in painted(app)
+        assert "▸" not in painted(app)
+        assert home.adapters.active() == "v1"
+        await pilot.press("f5")
+        await until(pilot, lambda: "● v1    active" in painted(app))
+        assert "4 records · loss 3.00 → 1.00 · from base" in painted(app)
+        await pilot.press("escape")
+        await app.run_action("app.roll_back")
+        await until(pilot, lambda: "Tutee · Fake-1 · base" in painted(app))
+        assert home.adapters.active() == "base"
+        assert "4 new" in painted(app)
+        assert "Rolled back; v1 is kept." in toasts(app)
+
+
+async def test_an_open_tuning_screen_follows_the_run(home: Home) -> None:
+    teach(home, 20, pairs=20)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step(4)
+        await until(pilot, lambda: "Reward 1/3" in painted(app))
+        home.tuning.step(2)
+        await until(pilot, lambda: "Done: SFT made v1 in 0:12" in painted(app))
+        await until(pilot, lambda: "● v1    active" in painted(app))
+        assert "0 of 4 new, 4 missing" in rows(app)[0]
+
+
+async def test_cancel_stops_the_run_and_changes_nothing(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("x")
+        await pilot.press("enter")
+        home.tuning.step()
+        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await pilot.press("x")
+        await until(pilot, lambda: "Cancelled. Nothing was changed." in painted(app))
+        assert home.adapters.versions() == []
+        await pilot.press("enter")
+        await until(pilot, lambda: len(home.tuning.plans) == 2)
+
+
+async def test_a_run_that_fails_is_told_and_can_be_started_again(home: Home) -> None:
+    teach(home, 4)
+    home.tuning.fail_next = TuteeError("Tuning ran out of memory.", "Close other programs.")
+    async with opened(home, (100, 30)) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step()
+        await until(pilot, lambda: "Tuning ran out of memory." in toasts(app))
+        figures = str(app.screen.query_one("#figures", Static).content)
+        assert figures == "Tuning ran out of memory. Close other programs."
+        home.tuning.fail_next = None
+        await pilot.press("enter")
+        home.tuning.step(3)
+        await until(pilot, lambda: home.adapters.active() == "v1")
+
+
+async def test_a_version_the_chat_cannot_load_is_not_left_active(home: Home) -> None:
+    teach(home, 4)
+    home.chat.fail_swap = TuteeError("v1 cannot be loaded.", "Train again.")
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step(3)
+        await until(pilot, lambda: "v1 cannot be loaded." in toasts(app))
+        assert home.adapters.active() == "base"
+        await pilot.press("escape")
+        assert "Tutee · Fake-1 · base" in painted(app)
+
+
+async def test_with_nothing_before_it_there_is_nothing_to_roll_back_to(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await app.run_action("app.roll_back")
+        await until(pilot, lambda: "There is nothing to roll back to" in toasts(app))
+
+
+@pytest.mark.parametrize("size", [(40, 24), (80, 24), (200, 60)])
+async def test_the_screen_fits(home: Home, size: tuple[int, int]) -> None:
+    teach(home, 4)
+    async with opened(home, size) as (app, pilot):
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, TuningScreen) and rows(app))
+        for panel in app.screen.query("PlanPanel, LearningPanel, VersionsPanel"):
+            assert panel.region.width > 20
+            assert panel.region.height >= 4
+            assert panel.region.right <= size[0]
+
+
+async def test_the_line_over_the_footer_is_a_door_to_the_run(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter", "escape")
+        home.tuning.step()
+        await until(pilot, lambda: "▸ SFT 1/3" in painted(app))
+        await pilot.click("#activity")
+        await until(pilot, lambda: isinstance(app.screen, TuningScreen))
