@@ -92,7 +92,7 @@ class Engine:
         logits = self._decoder.read(prompt, should_stop)
         stopped = logits is None
         if logits is not None:
-            sampler = Sampler(sampling, seed, [prompt], self._stop, logits)
+            sampler = Sampler(sampling, seed, logits)
         while logits is not None:
             (token,) = sampler.pick(logits)
             ended = token in self._stop
@@ -131,7 +131,7 @@ class Engine:
             answers = decode_together(
                 self.model,
                 chosen,
-                partial(Sampler, sampling, seed + number, chosen, self._stop),
+                partial(Sampler, sampling, seed + number),
                 self._stop,
                 min(sampling.max_new_tokens, self.context - max(map(len, chosen))),
             )

@@ -1,5 +1,6 @@
 """What is kept from one prompt to the next changes the work, never the result."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -137,7 +138,7 @@ def one_by_one(
     model: Any, prompt: list[int], sampling: Sampling, stop: frozenset[int], most: int
 ) -> list[int]:
     reply: list[int] = []
-    sampler = Sampler(sampling, 0, [prompt], stop, fresh(model, prompt))
+    sampler = Sampler(sampling, 0, fresh(model, prompt))
     while len(reply) < most:
         (token,) = sampler.pick(fresh(model, prompt + reply))
         if token in stop:
@@ -153,9 +154,7 @@ def test_together_is_as_one_by_one(model: Any, penalty: float) -> None:
     alone = [one_by_one(model, prompt, sampling, frozenset(), 12) for prompt in prompts]
     # Ends that fall in the middle of some replies and outside of others.
     stop = frozenset({alone[0][4], alone[2][0]})
-    together = decode_together(
-        model, prompts, lambda like: Sampler(sampling, 0, prompts, stop, like), stop, 12
-    )
+    together = decode_together(model, prompts, partial(Sampler, sampling, 0), stop, 12)
     assert together == [one_by_one(model, prompt, sampling, stop, 12) for prompt in prompts]
     assert len({len(reply) for reply in together}) > 1
 
@@ -163,5 +162,5 @@ def test_together_is_as_one_by_one(model: Any, penalty: float) -> None:
 def test_a_batch_makes_no_pass_too_many(model: Any, reads: list[int]) -> None:
     prompts = [tokens(5), tokens(9)]
     none = frozenset[int]()
-    decode_together(model, prompts, lambda like: Sampler(GREEDY, 0, prompts, none, like), none, 3)
+    decode_together(model, prompts, partial(Sampler, GREEDY, 0), none, 3)
     assert reads == [9, 1, 1]

@@ -19,15 +19,9 @@ def scores(
     return torch.randn(rows, vocabulary, generator=generator) * spread
 
 
-def sampler(
-    sampling: Sampling, like: torch.Tensor, seed: int = 0, prompt: tuple[int, ...] = (1,)
-) -> Sampler:
-    return Sampler(sampling, seed, [prompt] * len(like), stop={0}, like=like)
-
-
 def test_greedy_is_the_likeliest() -> None:
     logits = scores(3)
-    assert sampler(GREEDY, logits).pick(logits) == logits.argmax(-1).tolist()
+    assert Sampler(GREEDY, 0, logits).pick(logits) == logits.argmax(-1).tolist()
 
 
 @given(st.floats(0.01, 1.0), st.sampled_from([0.1, 1.0, 5.0]), st.integers(0, 1000))
@@ -52,28 +46,25 @@ def test_all_of_the_probability_is_everything() -> None:
     assert (kept > 0).sum() >= 999
 
 
-def test_penalties_are_those_of_transformers_but_for_the_end() -> None:
-    logits = scores(1)
-    prompt = (0, 5, 7, 5, 999)
-    drawn = sampler(Sampling(temperature=0, repetition_penalty=1.7), logits, prompt=prompt)
-    ours = drawn._penalised(logits)
-    theirs = RepetitionPenaltyLogitsProcessor(1.7)(torch.tensor([prompt]), logits.clone())
-    assert torch.equal(ours[:, 1:], theirs[:, 1:])
-    assert ours[0, 0] == logits[0, 0] != theirs[0, 0]
-
-
-def test_what_was_drawn_counts_as_repeated() -> None:
-    logits = torch.zeros(1, 10)
-    logits[0, 3], logits[0, 4] = 2.0, 1.9
-    drawn = sampler(Sampling(temperature=0, repetition_penalty=1.1), logits)
-    assert [drawn.pick(logits) for _ in range(2)] == [[3], [4]]
+def test_what_the_reply_repeats_is_penalised_as_transformers_does() -> None:
+    penalised = Sampling(temperature=0, repetition_penalty=1.7)
+    sampler = Sampler(penalised, 0, scores(1))
+    reply: list[int] = []
+    for step in range(30):
+        logits = scores(1, vocabulary=1000, seed=step % 3)
+        theirs = RepetitionPenaltyLogitsProcessor(1.7)(
+            torch.tensor([reply], dtype=torch.long), logits.clone()
+        )
+        reply += sampler.pick(logits)
+        assert reply[-1] == theirs.argmax()
+    assert len(set(reply)) > 3
 
 
 def test_draws_follow_the_distribution() -> None:
     wanted = torch.tensor([[0.5, 0.3, 0.15, 0.05]])
     logits = wanted.log().expand(20_000, 4)
-    drawn = sampler(Sampling(temperature=1, top_p=0.9, repetition_penalty=1.0), logits)
-    shares = torch.bincount(torch.tensor(drawn.pick(logits)), minlength=4) / len(logits)
+    sampler = Sampler(Sampling(temperature=1, top_p=0.9, repetition_penalty=1.0), 0, logits)
+    shares = torch.bincount(torch.tensor(sampler.pick(logits)), minlength=4) / len(logits)
     expected = torch.tensor([0.5, 0.3, 0.15, 0.0]) / 0.95
     torch.testing.assert_close(shares, expected, atol=0.02, rtol=0)
 
@@ -83,20 +74,17 @@ def test_a_seed_fixes_every_draw_and_nothing_else() -> None:
     before = torch.get_rng_state()
 
     def draws(seed: int) -> list[list[int]]:
-        drawn = sampler(Sampling(temperature=1, top_p=1), logits, seed)
-        return [drawn.pick(logits) for _ in range(20)]
+        sampler = Sampler(Sampling(temperature=1, top_p=1), seed, logits)
+        return [sampler.pick(logits) for _ in range(20)]
 
     assert draws(1) == draws(1) != draws(2)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_replies_that_have_ended_are_forgotten() -> None:
-    logits = torch.zeros(3, 10)
-    logits[:, 3], logits[:, 4] = 2.0, 1.9
-    drawn = Sampler(
-        Sampling(temperature=0, repetition_penalty=1.1), 0, [(1,), (3,), (1,)], {0}, logits
-    )
-    assert drawn.pick(logits) == [3, 4, 3]
-    drawn.keep([1])
-    assert drawn.pick(logits[:1]) == [3 if logits[0, 3] / 1.1 > logits[0, 4] / 1.1 else 4]
-    assert drawn._seen.shape == (1, 10)
+    first = torch.tensor([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 2.0]])
+    sampler = Sampler(Sampling(temperature=0, repetition_penalty=1.1), 0, first)
+    assert sampler.pick(first) == [0, 1, 2]
+    sampler.keep([1, 2])
+    nearly = torch.tensor([[1.9, 2.0, 0.0], [0.0, 1.9, 2.0]])
+    assert sampler.pick(nearly) == [0, 1]
