@@ -10,7 +10,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.actions import ActionParseResult
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -32,7 +32,7 @@ from core.events import (
     TuningFailed,
 )
 from store.errors import TuteeError
-from tui.clipboard import copy
+from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
 from tui.export import export_all
 from tui.guard import errors_shown, guarded, show_error
@@ -76,6 +76,7 @@ class TuteeApp(App[bool]):
 
     def __init__(self, services: Services) -> None:
         super().__init__()
+        self.animation_level = "none"
         self._services = services
         self._session = Session(services.repository, services.chat, services.config)
         self._tuner = Tuner(services)
@@ -85,6 +86,13 @@ class TuteeApp(App[bool]):
         self._leaving = False
         self._ctrl_c_at = float("-inf")
         self._log_handler: logging.Handler | None = None
+
+    def on_app_focus(self, event: events.AppFocus) -> None:
+        """Nothing looks different when the terminal has the focus, so nothing is drawn anew."""
+        event.prevent_default()
+
+    def on_app_blur(self, event: events.AppBlur) -> None:
+        event.prevent_default()
 
     def get_default_screen(self) -> Screen[None]:
         return self._chat_screen
@@ -129,6 +137,7 @@ class TuteeApp(App[bool]):
 
     def _start_model(self) -> None:
         services = self._services
+        self._chat_screen.activity = loading_line(ModelLoading("Loading the model"))
         services.chat.start(services.config.chat.model, services.paths.cache, services.paths.models)
 
     @on(FromCore)
@@ -256,10 +265,15 @@ class TuteeApp(App[bool]):
         if not repository.counts().verdicts + repository.counts().instructions:
             raise TuteeError("There is nothing to export yet.", "Teach with F2, F3 and F4 first.")
         exported = export_all(repository, paths.exports, datetime.now())
-        copy(self, str(exported.folder))
+        self.copy_to_clipboard(str(exported.folder))
         what = ", ".join(counted(number, kind) for kind, number in exported.counts.items())
         where = f"{exported.folder}\nThe path is copied."
         self.notify(where, title=f"Exported {what}.", markup=False)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy by every way there is: what is selected anywhere, and paths."""
+        super().copy_to_clipboard(text)
+        copy_to_desktop(text)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen())

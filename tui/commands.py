@@ -24,7 +24,7 @@ CHAT_COMMANDS = (
     Command("✎ Correct this reply", "Say what it should have been", "correct", "F4"),
     Command("Undo feedback on this reply", "Takes back the latest act on it", "undo", "Ctrl+Z"),
     Command("New chat", "The one that is open stays in the list", "new_chat", "Ctrl+N"),
-    Command("Chats", "Go back to an earlier one", "chats", "Ctrl+R"),
+    Command("Open a chat", "Go back to an earlier one", "chats", "Ctrl+R"),
 )
 
 APP_COMMANDS = (

@@ -109,7 +109,7 @@ async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:
         await say(pilot, "Hello")
         await answered(app, pilot, 1)
         footer = painted(app).splitlines()[-1]
-        for key in ("F1 Help", "F2 👍", "F3 👎", "F4 Correct", "F5 Tune", "F8 Export", "^r Chats"):
+        for key in ("F1 Help", "F2 👍", "F3 👎", "F4 Correct", "F5 Tune", "F8 Export", "^r Open"):
             assert key in footer
         assert footer.endswith("^p Menu")
         await pilot.press("f2", "escape")
@@ -121,7 +121,7 @@ async def test_export_writes_the_three_kinds_and_copies_where(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied: list[str] = []
-    monkeypatch.setattr("tui.clipboard._copy_to_desktop", copied.append)
+    monkeypatch.setattr("tui.app.copy_to_desktop", copied.append)
     async with opened(home, (120, 40)) as (app, pilot):
         await say(pilot, "首都？")
         await answered(app, pilot, 1)
@@ -132,7 +132,7 @@ async def test_export_writes_the_three_kinds_and_copies_where(
         (folder,) = home.paths.exports.iterdir()
         assert "Exported 1 instruction, 1 preference, 1 verdict." in toasts(app)
         assert app.clipboard == str(folder)
-        await until(pilot, lambda: copied == [str(folder)])
+        assert copied == [str(folder)]
         rows = {path.stem: path.read_text(encoding="utf-8") for path in folder.iterdir()}
         assert set(rows) == {"instruction", "preference", "verdict"}
         assert "巴黎。" in rows["instruction"]
@@ -151,13 +151,13 @@ async def test_with_nothing_taught_there_is_nothing_to_export(home: Home) -> Non
 def test_a_desktop_without_a_clipboard_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import pyperclip
 
-    from tui.clipboard import _copy_to_desktop
+    from tui.clipboard import _copy
 
     def missing(_: str) -> None:
         raise pyperclip.PyperclipException("no xclip")
 
     monkeypatch.setattr(pyperclip, "copy", missing)
-    _copy_to_desktop("text")
+    _copy("text")
 
 
 async def test_typing_stays_where_it_is_when_a_screen_comes_and_goes(home: Home) -> None:

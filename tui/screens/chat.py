@@ -43,7 +43,7 @@ class ChatScreen(Screen[None]):
         Binding("f5", "app.tune", "Tune", key_display="F5"),
         Binding("f8", "app.export", "Export", key_display="F8"),
         Binding("ctrl+n", "new_chat", "New", key_display="^n"),
-        Binding("ctrl+r", "chats", "Chats", key_display="^r"),
+        Binding("ctrl+r", "chats", "Open", key_display="^r"),
         Binding("escape", "escape", "Back", show=False),
     ]
 

@@ -17,7 +17,7 @@ from textual.widgets import Static, TextArea
 from tui.text import shortened
 from tui.views import ReplyView
 
-_KEYS = "Ctrl+S saves · Esc leaves"
+_KEYS = "Ctrl+S saves · F7 selects all · Esc leaves"
 _SURE = "Not saved yet. Esc again drops your version · Ctrl+S saves it"
 
 

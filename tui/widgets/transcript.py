@@ -20,7 +20,7 @@ from tui.text import counted
 from tui.views import LiveView, ReplyView, Scene, TurnView, UserView
 from tui.widgets.turns import ReplyTurn, UserTurn
 
-PAGE = 40
+PAGE = 20
 """Turns brought back at a time; twice as many are kept before the oldest are folded away."""
 
 _WELCOME = Content.from_markup(

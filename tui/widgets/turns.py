@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Markdown, Static
@@ -36,19 +36,34 @@ def _keep_line_breaks(state: StateCore) -> None:
                 child.type = "hardbreak"
 
 
-class UserTurn(Vertical):
+class UserTurn(Static):
     """What the person said, stored or still waiting."""
 
     def __init__(self, turn: UserView | None, queued: str = "") -> None:
-        super().__init__(classes="" if turn else "queued")
+        name, text = Content("You").stylize("bold"), Content(turn.text if turn else queued)
+        if turn is None:
+            waits = Content("  queued").stylize("$text-warning")
+            name, text = name + waits, text.stylize(MUTED)
+        super().__init__(name + "\n" + text, classes="" if turn else "queued")
         self.turn = turn
-        self._text = turn.text if turn else queued
 
-    def compose(self) -> ComposeResult:
-        with Horizontal(classes="heading"):
-            yield Static("You", classes="name", markup=False)
-            yield Static("" if self.turn else "queued", classes="badges waiting", markup=False)
-        yield Static(self._text, classes="said", markup=False)
+
+class Heading(Static):
+    """Who answered, and at the right what stands about the reply."""
+
+    _left = _right = Content("")
+
+    def show(self, adapter: str, badges: Content) -> None:
+        self._left = Content.assemble(("Tutee", "bold"), (f"  {adapter}" if adapter else "", MUTED))
+        self._right = badges
+        self.refresh()
+
+    def render(self) -> Content:
+        """Both on one line; a chat holds many headings, so each is one widget, not four."""
+        room = max(self.content_size.width - self._left.cell_length - 2, 0)
+        right = self._right.truncate(room, ellipsis=True)
+        gap = room + 2 - right.cell_length
+        return Content.assemble(self._left, " " * gap, right)
 
 
 class ReplyTurn(Vertical, can_focus=True):
@@ -81,10 +96,7 @@ class ReplyTurn(Vertical, can_focus=True):
             self.set_reactive(ReplyTurn.note, turn.note)
 
     def compose(self) -> ComposeResult:
-        with Horizontal(classes="heading"):
-            yield Static("Tutee", classes="name", markup=False)
-            yield Static(classes="version", markup=False)
-            yield Static(classes="badges")
+        yield Heading()
         yield Markdown(self._first, classes="reply", parser_factory=chat_markdown, open_links=False)
         yield Static(classes="aside")
 
@@ -161,9 +173,8 @@ class ReplyTurn(Vertical, can_focus=True):
         view = self.view
         self.set_class(view is not None and view.correction is not None, "corrected")
         self.set_class(self.show_original, "original")
-        self.query_one(".version", Static).update(view.adapter or "" if view else "")
         badges = _badges(view) if view else Content(self.note).stylize("$text-warning")
-        self.query_one(".badges", Static).update(badges)
+        self.query_one(Heading).show((view.adapter if view else None) or "", badges)
         aside = self.query_one(".aside", Static)
         text = _aside(view, self.show_original) if view else ""
         aside.display = bool(text)
