@@ -57,6 +57,7 @@ class ReplyDone:
     """It reached `max_new_tokens` or the model's context before it ended by itself."""
     tokens: int
     seconds: float
+    """From the first piece of text on: how long the writing took, without the reading before it."""
     adapter: str
     seed: int
 

@@ -2,23 +2,16 @@
 
 Everything in `core` that uses transformers (or what builds on it) calls `hush()` first. The
 terminal belongs to the app and standard output to results, so there are no progress bars and no
-advice; nothing is looked up on a model hub, because models come from folders.
+advice. (`core` itself sets their environment: offline, because models come from folders.)
 """
 
 import functools
 import gc
-import os
 
 
 @functools.cache
 def hush() -> None:
-    """Keep the model libraries silent and offline; slow the first time (it imports them)."""
-    # Read when the libraries are imported, hence set before.
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["TQDM_DISABLE"] = "1"
-    # The tokenizers library warns on stderr when a process forks after it has used threads.
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    """Keep the model libraries silent; slow the first time (it imports them)."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()

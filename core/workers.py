@@ -135,6 +135,8 @@ class ChatWorker:
         try:
             with self.turns.reply():
                 for text in self._engine.stream(turns, sampling, seed, self._should_stop):
+                    if not pieces:
+                        started = perf_counter()
                     pieces.append(text)
                     self._emit(TokenChunk(request_id, text))
         except Exception as error:

@@ -60,7 +60,7 @@ def reply_view(repository: Repository, message: Message) -> ReplyView:
         text=message.content,
         question=repository.message(message.parent_id).content if message.parent_id else "",
         adapter=origin.adapter,
-        speed=message.tokens / message.seconds if message.seconds else None,
+        speed=_speed(message),
         stopped=origin.stopped,
         limit=limit if limit and message.tokens >= limit and not origin.stopped else None,
         label=feedback.label,
@@ -69,3 +69,9 @@ def reply_view(repository: Repository, message: Message) -> ReplyView:
         correction=feedback.correction,
         undoable=feedback.undoable,
     )
+
+
+def _speed(message: Message) -> float | None:
+    """Tokens a second; the clock runs from the first token, so that one is not counted."""
+    later = message.tokens - 1
+    return later / message.seconds if later > 0 and message.seconds > 0 else None
