@@ -141,6 +141,20 @@ def forward(
     return output.logits[:, -1]
 
 
+def arrange(model: "PreTrainedModel") -> None:
+    """Lay the weights out for one token at a time; their values stay as they are.
+
+    A processor multiplies one row by a wide matrix about twice as fast where the matrix is stored
+    column by column: a third more tokens a second on the built-in model. Prompts are read at the
+    same speed either way.
+    """
+    if model.device.type != "cpu":
+        return
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) and module.out_features > module.in_features:
+            module.weight.data = module.weight.data.t().contiguous().t()
+
+
 def new_cache(model: "PreTrainedModel") -> "DynamicCache":
     """An empty cache with the layers that `model` needs."""
     from transformers import DynamicCache

@@ -57,13 +57,14 @@ class Engine:
     """
 
     def __init__(self, folder: ModelFolder, adapter: Path | None) -> None:
-        from core.decoding import Decoder
+        from core.decoding import Decoder, arrange
 
         self.folder = folder
         self.tokenizer = load_tokenizer(folder)
         self.model = load_model(folder)
         if adapter is not None:
             self.model = _merged(self.model, adapter)
+        arrange(self.model)
         self.last: Generated | None = None
         self._decoder = Decoder(self.model)
         self._stop = stop_ids(self.tokenizer) | _end_tokens(self.model)

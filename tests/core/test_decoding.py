@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.decoding import PREFILL, Decoder, decode_together, forward
+from core.decoding import PREFILL, Decoder, arrange, decode_together, forward
 from core.models import ModelFolder, load_model
 from core.sampling import Sampler
 from store.records import Sampling
@@ -132,6 +132,18 @@ def test_a_model_with_a_sliding_window_reads_edited_prompts_again() -> None:
     for text in (longer, edited):
         scores = decoder.read(text, never)
         check(scores, model, text)
+
+
+def test_arranging_changes_the_layout_and_no_value(model: Any, tiny_folder: ModelFolder) -> None:
+    arranged = load_model(tiny_folder, torch.float32).to("cpu")
+    arrange(arranged)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(arranged.state_dict()[name], weight.cpu()), name
+    assert arranged.model.layers[0].mlp.up_proj.weight.stride(0) == 1
+    assert arranged.model.layers[0].mlp.down_proj.weight.stride(1) == 1
+    assert arranged.lm_head.weight is arranged.model.embed_tokens.weight
+    prompt = tokens(50)
+    check(Decoder(arranged).read(prompt, never), model, prompt)
 
 
 def one_by_one(
