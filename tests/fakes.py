@@ -179,7 +179,7 @@ class FakeChat:
                 text=text,
                 stopped=self._stop.is_set(),
                 truncated=False,
-                tokens=82,
+                tokens=83,
                 seconds=2.0,
                 adapter=self._adapter,
                 seed=seed,

@@ -1,8 +1,9 @@
-"""Tutee's own colours: quiet greys, and four hues that each mean one thing.
+"""Tutee's own look: quiet greys, and four hues that each mean one thing.
 
 Green is kept or liked, red is refused or disliked, amber runs or waits, blue has the focus.
 """
 
+from textual.content import Content
 from textual.theme import Theme
 
 MUTED = "$foreground 55%"
@@ -46,3 +47,10 @@ TUTEE = Theme(
         "markdown-h6-color": "#D6D9DF",
     },
 )
+
+
+def checkbox(checked: bool) -> Content:
+    """A box that says the same without colours."""
+    return (
+        Content("[x]").stylize("bold $text-success") if checked else Content("[ ]").stylize(MUTED)
+    )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.widgets import Input, Markdown, TextArea
 
 from store.errors import TuteeError
@@ -94,6 +95,29 @@ async def test_reasons_and_a_comment_go_with_the_thumb(home: Home) -> None:
         assert app.screen.query_one(Input).value == "too long"
         await pilot.press("enter", "escape", "ctrl+z")
         assert home.repository.verdicts() == []
+
+
+async def test_keys_that_come_in_one_burst_keep_their_order(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        await pilot.press("f3")
+        for key in ("2", "3", "enter"):
+            app.post_message(events.Key(key, key if key != "enter" else None))
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        assert views(app)[0].reasons == ("ignored the instruction", "wrong")
+
+
+async def test_reasons_can_be_clicked(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        await pilot.press("f3")
+        await pilot.click("OptionList", offset=(6, 2))
+        assert "[x] 3  wrong" in painted(app)
+        await pilot.press("space", "space", "up", "space", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        assert views(app)[0].reasons == ("ignored the instruction", "wrong")
 
 
 async def test_a_correction_replaces_the_reply_and_keeps_the_original_in_reach(home: Home) -> None:

@@ -48,7 +48,7 @@ def session(repository: Repository, chat: Chat) -> Session:
 
 
 def done(chat: Chat, text: str, *, stopped: bool = False) -> ReplyDone:
-    return ReplyDone(chat.requests[-1][0], text, stopped, False, 82, 2.0, "v2", 7)
+    return ReplyDone(chat.requests[-1][0], text, stopped, False, 83, 2.0, "v2", 7)
 
 
 def said(repository: Repository, session: Session) -> list[tuple[str, str]]:

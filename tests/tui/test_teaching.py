@@ -78,3 +78,12 @@ def test_a_reply_that_reached_the_limit_says_so(repository: Repository) -> None:
     cut = repository.add_message(conversation.id, "assistant", "1 2 3", origin=origin, tokens=3)
     assert reply_view(repository, whole).limit is None
     assert reply_view(repository, cut).limit == 3
+
+
+def test_the_speed_leaves_the_first_token_out(repository: Repository) -> None:
+    conversation = repository.start_conversation()
+    repository.add_message(conversation.id, "user", "Count.")
+    reply = repository.add_message(conversation.id, "assistant", "1 2 3", tokens=3, seconds=0.5)
+    assert reply_view(repository, reply).speed == 4.0
+    single = repository.add_message(conversation.id, "assistant", "1", tokens=1, seconds=0.0)
+    assert reply_view(repository, single).speed is None

@@ -3,20 +3,24 @@
 The 👎 is stored before this opens, so leaving it costs nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.widgets import Input, OptionList, Static
 
 from store.records import REASONS
 from tui.text import shortened
+from tui.theme import checkbox
 from tui.views import ReplyView
+
+_NUMBERS = range(1, len(REASONS) + 1)
 
 
 @dataclass(frozen=True)
@@ -27,25 +31,39 @@ class Reasons:
     comment: str
 
 
-class _ReasonList(SelectionList[str]):
+class _ReasonList(OptionList):
     """The reasons, each also a digit away."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(str(number), f"toggle_reason({number})", show=False)
-        for number in range(1, len(REASONS) + 1)
+        # For the list itself Enter means the same as Space.
+        Binding("enter", "screen.save", show=False),
+        Binding("space", "select", show=False),
+        *(Binding(str(number), f"choose({number})", show=False) for number in _NUMBERS),
     ]
 
-    def action_toggle_reason(self, number: int) -> None:
+    def __init__(self, chosen: Iterable[str]) -> None:
+        self.chosen = set(chosen)
+        super().__init__(*map(self._line, _NUMBERS))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.action_choose(event.option_index + 1)
+
+    def action_choose(self, number: int) -> None:
+        """Choose a reason, or no longer."""
         self.highlighted = number - 1
-        self.toggle(REASONS[number - 1])
+        self.chosen ^= {REASONS[number - 1]}
+        self.replace_option_prompt_at_index(number - 1, self._line(number))
+
+    def _line(self, number: int) -> Content:
+        reason = REASONS[number - 1]
+        return checkbox(reason in self.chosen) + f" {number}  {reason}"
 
 
 class ReasonsScreen(ModalScreen[Reasons | None]):
     """Asks why; gives nothing back where the person leaves."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Before the list, for which Enter means the same as Space.
-        Binding("enter", "save", "Save", priority=True),
         Binding("escape", "dismiss", "Leave it at the thumb"),
     ]
 
@@ -57,12 +75,7 @@ class ReasonsScreen(ModalScreen[Reasons | None]):
         with Vertical(classes="dialog"):
             yield Static(Content("👎 Why?").stylize("bold"), classes="dialog-title")
             yield Static(shortened(self._reply.text, 200), classes="quoted", markup=False)
-            yield _ReasonList(
-                *(
-                    Selection(Content(f"{number}  {reason}"), reason, reason in self._reply.reasons)
-                    for number, reason in enumerate(REASONS, 1)
-                )
-            )
+            yield _ReasonList(self._reply.reasons)
             yield Input(self._reply.comment, placeholder="In your words (optional)", compact=True)
             yield Static(
                 "Enter saves · 1–6 choose · Tab to the words · Esc leaves it so",
@@ -70,7 +83,8 @@ class ReasonsScreen(ModalScreen[Reasons | None]):
                 markup=False,
             )
 
+    @on(Input.Submitted)
     def action_save(self) -> None:
-        chosen = self.query_one(_ReasonList).selected
+        chosen = self.query_one(_ReasonList).chosen
         in_order = tuple(reason for reason in REASONS if reason in chosen)
         self.dismiss(Reasons(in_order, self.query_one(Input).value.strip()))

@@ -14,7 +14,7 @@ from textual_plotext import PlotextPlot
 
 from tui.progress import LABELS, Progress
 from tui.text import clock
-from tui.theme import MUTED
+from tui.theme import MUTED, checkbox
 from tui.views import PassView, VersionView
 
 
@@ -85,10 +85,9 @@ class VersionsPanel(VerticalScroll, can_focus=False):
 
 
 def _pass_content(index: int, view: PassView) -> Content:
-    mark = ("[x]", "bold $text-success") if view.wanted else ("[ ]", MUTED)
     forced = ("  forced", "$text-warning") if view.forced else ""
     return Content.assemble(
-        mark,
+        checkbox(view.wanted),
         f" {index + 1}  ",
         (f"{view.label:<8}", "bold"),
         (view.time, MUTED),
