@@ -52,7 +52,7 @@ class Prompt(TextArea):
             self._send()
 
     def _send(self) -> None:
-        text = self.text.strip()
+        text = self.text.strip("\n").rstrip()
         if not text:
             return
         self._sent.append(text)
