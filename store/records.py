@@ -55,8 +55,8 @@ class Turn(_Frozen):
 class Sampling(_Frozen):
     """How a reply is drawn from the model."""
 
-    temperature: float = Field(0.7, ge=0, le=5)
-    """0 is greedy: the most likely token each time."""
+    temperature: float = Field(0.2, ge=0, le=5)
+    """0 is greedy: the most likely token each time. Small models err more the warmer they are."""
     top_p: float = Field(0.9, gt=0, le=1)
     repetition_penalty: float = Field(1.1, gt=0, le=5)
     max_new_tokens: int = Field(512, ge=1)
