@@ -31,7 +31,7 @@ class Tuning(_Section):
     """Defaults follow practice on tiny data; see the README for the reasons."""
 
     epochs: int = Field(3, ge=1, le=100)
-    minimum_steps: int = Field(24, ge=1)
+    minimum_steps: int = Field(16, ge=1)
     """SFT repeats a small set for more epochs until it makes this many optimiser steps."""
     learning_rate: float = Field(2e-4, gt=0, lt=1)
     reward_learning_rate: float = Field(1e-3, gt=0, lt=1)

@@ -8,7 +8,9 @@ quitting must not hang on it.
 
 import logging
 import queue
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -66,7 +68,8 @@ class ChatWorker:
         self.turns = turns or Turns()
         self._emit = emit
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._stop_reply = Flag()
+        self._stops: deque[Flag] = deque()
+        """A flag for each reply that is not done yet, the one under way first."""
         self._closing = Flag()
         self._engine: Engine | None = None
         self._adapter = ""
@@ -82,11 +85,13 @@ class ChatWorker:
         self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
     ) -> None:
         """Stream a reply to `turns`, after whatever was asked before."""
+        self._stops.append(Flag())
         self._jobs.put(lambda: self._reply(request_id, turns, sampling, seed))
 
     def stop_reply(self) -> None:
-        """End the reply under way at its next token; those still waiting are not touched."""
-        self._stop_reply.set()
+        """End the first reply that is not done at its next token; the others are not touched."""
+        with suppress(IndexError):
+            self._stops[0].set()
 
     def swap(self, version: str) -> None:
         """Answer with adapter `version` from the next reply on."""
@@ -95,7 +100,6 @@ class ChatWorker:
     def close(self, timeout: float) -> bool:
         """Stop, drop what waits, and say whether the thread ended within `timeout` seconds."""
         self._closing.set()
-        self._stop_reply.set()
         self._jobs.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -125,40 +129,47 @@ class ChatWorker:
     def _reply(
         self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
     ) -> None:
+        stop = self._stops[0]
+        event: ReplyDone | ReplyFailed
+        try:
+            event = self._write(request_id, turns, sampling, seed, stop)
+        except Exception as error:
+            event = ReplyFailed(request_id, as_tutee_error(error, "The reply"))
+        self._stops.popleft()
+        self._emit(event)
+
+    def _write(
+        self,
+        request_id: str,
+        turns: tuple[Turn, ...],
+        sampling: Sampling,
+        seed: int,
+        stop: Flag,
+    ) -> ReplyDone:
         if self._engine is None:
-            error = TuteeError("The model is not loaded, so it cannot answer.")
-            self._emit(ReplyFailed(request_id, error))
-            return
-        self._stop_reply.clear()
+            raise TuteeError("The model is not loaded, so it cannot answer.")
         pieces: list[str] = []
         started = perf_counter()
-        try:
-            with self.turns.reply():
-                for text in self._engine.stream(turns, sampling, seed, self._should_stop):
-                    if not pieces:
-                        started = perf_counter()
-                    pieces.append(text)
-                    self._emit(TokenChunk(request_id, text))
-        except Exception as error:
-            self._emit(ReplyFailed(request_id, as_tutee_error(error, "The reply")))
-            return
+        with self.turns.reply():
+            for text in self._engine.stream(
+                turns, sampling, seed, lambda: stop.is_set() or self._closing.is_set()
+            ):
+                if not pieces:
+                    started = perf_counter()
+                pieces.append(text)
+                self._emit(TokenChunk(request_id, text))
         last = self._engine.last
         assert last is not None  # set by an exhausted stream
-        self._emit(
-            ReplyDone(
-                request_id=request_id,
-                text="".join(pieces),
-                stopped=last.stopped,
-                truncated=last.truncated,
-                tokens=last.tokens,
-                seconds=perf_counter() - started,
-                adapter=self._adapter,
-                seed=seed,
-            )
+        return ReplyDone(
+            request_id=request_id,
+            text="".join(pieces),
+            stopped=last.stopped,
+            truncated=last.truncated,
+            tokens=last.tokens,
+            seconds=perf_counter() - started,
+            adapter=self._adapter,
+            seed=seed,
         )
-
-    def _should_stop(self) -> bool:
-        return self._stop_reply.is_set() or self._closing.is_set()
 
     def _swap(self, version: str) -> None:
         from core.engine import Engine
@@ -185,10 +196,8 @@ class TuningWorker:
         self._turns = turns
         self._watch = Watch(emit, turns)
         self._thread: Thread | None = None
-
-    @property
-    def running(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        self.running = False
+        """A run is under way; false again before its last event is told."""
 
     def start(self, plan: tuning.Plan) -> None:
         """Begin `plan`.
@@ -199,6 +208,7 @@ class TuningWorker:
         if self.running:
             raise TuteeError("Tuning is already under way.", "Wait for it, or cancel it first.")
         self._watch = Watch(self._emit, self._turns)
+        self.running = True
         self._thread = Thread(
             target=self._run, args=(plan, self._watch), name="tutee-tuning", daemon=True
         )
@@ -211,19 +221,26 @@ class TuningWorker:
     def close(self, timeout: float) -> bool:
         """Cancel, and say whether the thread ended within `timeout` seconds."""
         self.cancel()
-        if self._thread is not None:
-            self._thread.join(timeout)
-        return not self.running
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _run(self, plan: tuning.Plan, watch: Watch) -> None:
-        finished: list[PassDone] = []
         self._emit(TuningStarted(tuple(planned.name for planned in plan.wanted)))
+        outcome = self._outcome(plan, watch)
+        self.running = False
+        self._emit(outcome)
+
+    def _outcome(
+        self, plan: tuning.Plan, watch: Watch
+    ) -> TuningDone | TuningCancelled | TuningFailed:
+        finished: list[PassDone] = []
         try:
             tuning.run(plan, watch, finished.append)
         except Cancelled:
-            self._emit(TuningCancelled(tuple(finished)))
+            return TuningCancelled(tuple(finished))
         except Exception as error:
-            self._emit(TuningFailed(as_tutee_error(error, "Tuning"), tuple(finished)))
-        else:
-            adapter = next((done.version for done in finished if done.name == "sft"), None)
-            self._emit(TuningDone(tuple(finished), adapter))
+            return TuningFailed(as_tutee_error(error, "Tuning"), tuple(finished))
+        adapter = next((done.version for done in finished if done.name == "sft"), None)
+        return TuningDone(tuple(finished), adapter)

@@ -19,11 +19,12 @@ def run_app(paths: Paths, config: Config) -> None:
     """Run the app until the person quits, and shut the store after it."""
     with Repository.open(paths) as repository:
         threads_ended = TuteeApp(compose(paths, config, repository)).run()
-    if not threads_ended:
-        # A thread deep inside a kernel cannot be stopped, and the interpreter's own way out can
-        # crash under it. Everything is on disk by now.
-        sys.stdout.flush()
-        os._exit(0)
+    if threads_ended:
+        return
+    # A thread deep inside a kernel cannot be stopped, and the interpreter's own way out can crash
+    # under it. Everything is on disk by now. Without an answer a defect ended the app.
+    sys.stdout.flush()
+    os._exit(1 if threads_ended is None else 0)
 
 
 def compose(paths: Paths, config: Config, repository: Repository) -> Services:

@@ -131,9 +131,6 @@ class Session:
         match event:
             case TokenChunk():
                 live.text += event.text
-                if live.stopping:
-                    # The worker had not begun when it was asked, and so did not hear.
-                    self._chat.stop_reply()
                 return [Grew(live.id, event.text)] if live.conversation_id == self._open else []
             case ReplyDone():
                 return self._finish(live, event)

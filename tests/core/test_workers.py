@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Event as Flag
 from typing import TypeVar
 
 import pytest
@@ -115,6 +116,18 @@ def test_stopping_ends_the_reply_at_its_next_token_and_keeps_what_there_is(
     assert done.stopped
     assert sum(isinstance(event, TokenChunk) for event in ears.heard) == 1
     assert done.text
+
+
+def test_a_stop_before_the_reply_begins_stops_that_reply_and_no_other(
+    chat: ChatWorker, ears: Ears
+) -> None:
+    with chat.turns.micro_batch(Flag()):  # the reply has to wait for its turn
+        chat.reply("one", ASK, GREEDY, seed=0)
+        chat.reply("two", ASK, GREEDY, seed=0)
+        chat.stop_reply()
+    one, two = ears.wait_for(ReplyDone), ears.wait_for(ReplyDone)
+    assert (one.request_id, one.stopped, one.text) == ("one", True, "")
+    assert (two.request_id, two.stopped) == ("two", False)
 
 
 def test_a_reply_before_the_model_is_there_waits_for_it(

@@ -142,16 +142,6 @@ def test_a_stopped_reply_keeps_what_it_has(
     assert said(repository, session)[-1] == ("assistant", "Well, ")
 
 
-def test_a_stop_that_came_before_the_first_token_is_said_again(
-    chat: Chat, session: Session
-) -> None:
-    session.model_ready(READY)
-    session.send("Hello")
-    session.stop()
-    session.on_reply(TokenChunk(chat.requests[0][0], "x"))
-    assert chat.stops == 2
-
-
 def test_a_reply_stopped_before_its_first_word_leaves_nothing(
     repository: Repository, chat: Chat, session: Session
 ) -> None:

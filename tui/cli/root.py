@@ -1,5 +1,6 @@
 """The command group, its options, and what the commands share."""
 
+import os
 import sys
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -70,6 +71,9 @@ def cli(context: click.Context, home: Path | None, model: str | None) -> None:
     session = Session(locate(home), model)
     context.obj = session
     if context.invoked_subcommand is None:
+        if os.environ.get("TERM_PROGRAM") == "iTerm.app":
+            # With its extended key protocol on, iTerm2 drops what an input method composes.
+            os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
         from tui.run import run_app
 
         run_app(session.paths, session.config)

@@ -57,7 +57,7 @@ def test_it_learns_what_trls_trainer_learns(
             per_device_train_batch_size=6,
             num_train_epochs=4,
             learning_rate=5e-3,
-            lr_scheduler_type="cosine",
+            lr_scheduler_type="constant_with_warmup",
             warmup_steps=0.1,
             use_cpu=True,
             bf16=False,
