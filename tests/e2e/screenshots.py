@@ -26,6 +26,10 @@ TAUGHT = {
     "a stirring, funny, finally transporting film": "positive",
     "the plot is nothing but boilerplate cliches": "negative",
     "one of the best looking films of the year": "positive",
+    "I wanted my two hours back": "negative",
+    "it made me laugh and cry": "positive",
+    "tedious, loud and far too long": "negative",
+    "a joy from start to finish": "positive",
 }
 UNSEEN = "warm, clever and beautifully acted"
 
@@ -46,17 +50,18 @@ async def tour(home: Path) -> None:
                 await pilot.press("ctrl+s")
                 await until(pilot, lambda: "corrected" in painted(app))
             await pilot.press("f5")
-            await until(pilot, lambda: "4 new" in painted(app))
+            await until(pilot, lambda: "8 new" in painted(app))
             await pilot.press("enter")
-            await until(pilot, lambda: "SFT 16" in painted(app))
+            await until(pilot, lambda: "SFT 12" in painted(app))
+            await until(pilot, lambda: "Cancel" in painted(app))
             app.save_screenshot("tuning.svg", path=str(PICTURES))
             await until(pilot, lambda: "v1 answers from now on" in toasts(app))
-            await pilot.press("escape")
-            app.clear_notifications()
+            await pilot.press("escape", "ctrl+n")
             await say(pilot, f'{QUESTION} "{UNSEEN}"')
-            await until(pilot, lambda: len(views(app)) == 2)
-            await pilot.press("f2")
-            await until(pilot, lambda: "👍 1" in painted(app))
+            await until(pilot, lambda: len(views(app)) == 1)
+            if views(app)[0].text == "positive":
+                await pilot.press("f2")
+                await until(pilot, lambda: "👍 1" in painted(app))
             app.clear_notifications()
             await pilot.pause(0.5)
             app.save_screenshot("chat.svg", path=str(PICTURES))
