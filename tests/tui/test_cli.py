@@ -1,8 +1,9 @@
 """The commands as a script meets them: results on stdout, one clear line on stderr, exit codes."""
 
 import json
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,9 @@ def tutee(
     tiny_folder: ModelFolder,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-) -> Tutee:
+) -> Iterator[Tutee]:
     """Run one command line in an own home, on the tiny model."""
+    handlers = list(logging.getLogger().handlers)
 
     def run(*args: str, home: Path = home, model: str = str(tiny_folder.path)) -> Ran:
         line = ["tutee", "--home", str(home), "--model", model, *args]
@@ -57,7 +59,8 @@ def tutee(
         assert isinstance(stop.value.code, int)
         return Ran(stop.value.code, captured.out, captured.err)
 
-    return run
+    yield run
+    logging.getLogger().handlers = handlers
 
 
 @pytest.fixture
@@ -294,14 +297,18 @@ def test_a_mistake_in_the_settings_is_named(tutee: Tutee, home: Path) -> None:
     assert "tuning.epochs" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("broken", "args"),
+    [("tui.cli.invocation.find", ["ask", "hello"]), ("tui.cli.invocation.named", ["stats"])],
+)
 def test_a_defect_is_one_line_and_its_traceback_is_in_the_log(
-    tutee: Tutee, home: Path, monkeypatch: pytest.MonkeyPatch
+    tutee: Tutee, home: Path, monkeypatch: pytest.MonkeyPatch, broken: str, args: list[str]
 ) -> None:
-    def broken(*args: object, **kwargs: object) -> None:
+    def defect(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("by design")
 
-    monkeypatch.setattr("tui.cli.root.find", broken)
-    ran = tutee("ask", "hello")
+    monkeypatch.setattr(broken, defect)
+    ran = tutee(*args)
     assert ran.code == 1
     assert len(ran.err.splitlines()) == 1
     assert "by design" in ran.err

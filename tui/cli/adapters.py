@@ -4,15 +4,9 @@ import json
 
 import click
 
-from core.adapters import BASE, Adapters
-from core.models import named
+from core.adapters import BASE
 from store.repository import Repository
-from tui.cli.root import Session
-
-
-def of_session(session: Session) -> Adapters:
-    """The versions of the session's model, which is not fetched for this."""
-    return Adapters(session.paths.models, named(session.config.chat.model, session.paths.cache))
+from tui.cli.invocation import Invocation
 
 
 @click.group(invoke_without_command=True)
@@ -22,7 +16,7 @@ def adapters(context: click.Context, as_json: bool) -> None:
     """List the adapter versions; `use` or `rollback` changes which one answers."""
     if context.invoked_subcommand:
         return
-    found = of_session(context.obj)
+    found = context.obj.adapters()
     active = found.active()
     versions = found.versions()
     if as_json:
@@ -43,17 +37,17 @@ def adapters(context: click.Context, as_json: bool) -> None:
 @adapters.command()
 @click.argument("version")
 @click.pass_obj
-def use(session: Session, version: str) -> None:
+def use(invocation: Invocation, version: str) -> None:
     """Answer with VERSION (or `base`) from now on."""
-    with Repository.open(session.paths):
-        of_session(session).use(version)
+    with Repository.open(invocation.paths):
+        invocation.adapters().use(version)
     click.echo(version)
 
 
 @adapters.command()
 @click.pass_obj
-def rollback(session: Session) -> None:
+def rollback(invocation: Invocation) -> None:
     """Go back to the version that was active before."""
-    with Repository.open(session.paths):
-        version = of_session(session).rollback()
+    with Repository.open(invocation.paths):
+        version = invocation.adapters().rollback()
     click.echo(version)

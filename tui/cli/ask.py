@@ -17,7 +17,7 @@ from core.adapters import Adapters
 from data.rows import with_system
 from store.errors import TuteeError
 from store.records import Sampling, Turn
-from tui.cli.root import Session
+from tui.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -40,7 +40,7 @@ _TURNS: TypeAdapter[tuple[Turn, ...]] = TypeAdapter(tuple[Turn, ...])
 )
 @click.pass_obj
 def ask(
-    session: Session,
+    invocation: Invocation,
     prompt: str | None,
     greedy: bool,
     max_new_tokens: int | None,
@@ -53,10 +53,10 @@ def ask(
     rows = _read_batch(batch) if batch else []
     if not batch:
         prompt = prompt or _from_stdin()
-    sampling = _sampling(session.config.sampling, greedy, max_new_tokens)
-    engine = _engine(session, adapter)
+    sampling = _sampling(invocation.config.sampling, greedy, max_new_tokens)
+    engine = _engine(invocation, adapter)
     seed = random.randrange(2**31)
-    system = session.config.chat.system_prompt
+    system = invocation.config.chat.system_prompt
     if batch:
         _answer_rows(engine, rows, system, sampling, seed)
         return
@@ -85,10 +85,9 @@ def _from_stdin() -> str:
     return prompt
 
 
-def _engine(session: Session, adapter: str | None) -> "Engine":
-    session.prepare()
-    folder = session.found_model()
-    adapters = Adapters(session.paths.models, folder)
+def _engine(invocation: Invocation, adapter: str | None) -> "Engine":
+    folder = invocation.found_model()
+    adapters = Adapters(invocation.paths.models, folder)
     path = adapters.path(adapter or adapters.active())
     from core.engine import Engine
 

@@ -10,16 +10,15 @@ from data import exports
 from data.imports import read_file
 from store.records import Record
 from store.repository import Repository
-from tui.cli.adapters import of_session
-from tui.cli.root import Session
+from tui.cli.invocation import Invocation
 
 
 @click.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
-def import_command(session: Session, file: Path) -> None:
+def import_command(invocation: Invocation, file: Path) -> None:
     """Take in the records of FILE (JSONL; the format is detected)."""
-    with Repository.open(session.paths) as repository:
+    with Repository.open(invocation.paths) as repository:
         found = read_file(file)
         added = repository.add_imported(found.records)
     known = len(found.records) - len(added)
@@ -34,9 +33,9 @@ def import_command(session: Session, file: Path) -> None:
 @click.option("--kind", type=click.Choice(exports.KINDS), required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 @click.pass_obj
-def export(session: Session, kind: str, output: Path | None) -> None:
+def export(invocation: Invocation, kind: str, output: Path | None) -> None:
     """Write all records of one kind as JSONL, to FILE or standard output."""
-    with Repository.open(session.paths, write=False) as repository:
+    with Repository.open(invocation.paths, write=False) as repository:
         records: list[Record] = [*getattr(repository, f"{kind}s")()]
     if output:
         count = exports.write_jsonl(records, output)
@@ -49,11 +48,11 @@ def export(session: Session, kind: str, output: Path | None) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.pass_obj
-def stats(session: Session, as_json: bool) -> None:
+def stats(invocation: Invocation, as_json: bool) -> None:
     """Count the feedback, and what of it the active adapter has not learned."""
-    adapters = of_session(session)
+    adapters = invocation.adapters()
     learned = adapters.learned()
-    with Repository.open(session.paths, write=False) as repository:
+    with Repository.open(invocation.paths, write=False) as repository:
         counts = asdict(repository.counts())
         untrained = sum(record.id not in learned for record in repository.instructions())
         conversations = len(repository.conversations())

@@ -14,7 +14,7 @@ from core.passes.watch import Watch
 from core.turns import Cancelled
 from store.errors import TuteeError
 from store.repository import Repository
-from tui.cli.root import Session
+from tui.cli.invocation import Invocation
 
 
 def _parse_passes(
@@ -41,19 +41,18 @@ def _parse_passes(
 @click.option("--json", "as_json", is_flag=True, help="Write the result as one line.")
 @click.pass_obj
 def train(
-    session: Session, passes: frozenset[PassName] | None, epochs: int | None, as_json: bool
+    invocation: Invocation, passes: frozenset[PassName] | None, epochs: int | None, as_json: bool
 ) -> None:
     """Learn from the feedback, and answer with the new adapter from then on.
 
     Progress goes to standard error; the result is one JSON object on standard output.
     """
-    session.prepare()
-    config = session.config
+    config = invocation.config
     if epochs:
         changed = config.tuning.model_copy(update={"epochs": epochs, "minimum_steps": 1})
         config = config.model_copy(update={"tuning": changed})
-    with Repository.open(session.paths) as repository:
-        adapters = Adapters(session.paths.models, session.found_model())
+    with Repository.open(invocation.paths) as repository:
+        adapters = Adapters(invocation.paths.models, invocation.found_model())
         plan = tuning.make_plan(
             repository.instructions(), repository.preferences(), adapters, config, passes
         )

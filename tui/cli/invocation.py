@@ -1,0 +1,51 @@
+"""What every command is given: where things are, the settings, and the model they name."""
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+
+import click
+
+from core import config
+from core.adapters import Adapters
+from core.config import Config
+from core.events import ModelLoading
+from core.models import ModelFolder, find, named
+from store.paths import Paths
+
+
+@dataclass
+class Invocation:
+    """One call of the command line: where things are, and the settings."""
+
+    paths: Paths
+    model: str | None
+    """The `--model` option; the settings decide where it is absent."""
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings, with the model that was asked for on the command line."""
+        found = config.load(self.paths.config_file)
+        if self.model is None:
+            return found
+        chat = found.chat.model_copy(update={"model": self.model})
+        return found.model_copy(update={"chat": chat})
+
+    def found_model(self) -> ModelFolder:
+        """The model, fetched first where it is the built-in one and not there yet."""
+        folder = find(self.config.chat.model, self.paths.cache, show_loading)
+        if sys.stderr.isatty():
+            click.echo("\r\x1b[K", err=True, nl=False)
+        return folder
+
+    def adapters(self) -> Adapters:
+        """The versions of the model, which is not fetched for this."""
+        return Adapters(self.paths.models, named(self.config.chat.model, self.paths.cache))
+
+
+def show_loading(event: ModelLoading) -> None:
+    """Progress on standard error: one line that rewrites itself, on a terminal only."""
+    if not sys.stderr.isatty():
+        return
+    share = f" {event.done / event.total:.0%}" if event.total else ""
+    click.echo(f"\r\x1b[K{event.stage}{share}", err=True, nl=False)
