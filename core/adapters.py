@@ -165,8 +165,8 @@ class Adapters:
         letter = _LETTER[kind]
         taken = [int(m.version[1:]) for m in self.versions(kind)]
         version = f"{letter}{max(taken, default=0) + 1}"
-        partial = self.dir / f".{version}-{os.getpid()}"
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = self.dir / f".{version}.partial"
+        shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
         try:
             partial.mkdir(mode=0o700)
             yield version, partial

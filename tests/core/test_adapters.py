@@ -1,5 +1,6 @@
 """Versions are whole or absent, and what was learned follows the active one's ancestors."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,21 @@ def test_a_version_that_fails_while_it_is_written_leaves_nothing(adapters: Adapt
     with pytest.raises(RuntimeError):
         fail_half_way()
     assert list(adapters.dir.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_no_version_and_is_cleared_by_the_next(
+    adapters: Adapters,
+) -> None:
+    child = os.fork()
+    if not child:
+        with adapters.new_version("adapter") as (_, directory):
+            (directory / "adapter_model.safetensors").write_bytes(b"half")
+            os._exit(9)
+    os.waitpid(child, 0)
+    assert len(list(adapters.dir.iterdir())) == 1
+    assert adapters.versions() == []
+    assert add(adapters) == "v1"
+    assert [path.name for path in adapters.dir.iterdir()] == ["v1"]
 
 
 def test_a_full_disk_is_an_error_that_says_what_to_do(adapters: Adapters) -> None:
