@@ -1,5 +1,5 @@
-# The README's commands. Everything lives in .venv; nothing outside the clone is touched but the
-# cache of fetched models (see `tutee locate`).
+# The README's commands. What they install lives in .venv; what the app keeps lies outside the
+# clone (`tutee locate` says where).
 PYTHON ?= python3
 BIN := .venv/bin
 

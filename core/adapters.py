@@ -29,6 +29,7 @@ from safetensors import SafetensorError
 from core.models import ModelFolder
 from store.errors import TuteeError
 from store.records import now
+from store.storage import replace_file
 
 BASE = "base"
 """The name of the model without any adapter."""
@@ -198,11 +199,7 @@ class Adapters:
 
     def _write_history(self, history: list[str]) -> None:
         self.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = self._pointer.with_suffix(".tmp")
-        partial.write_text(json.dumps({"history": history}), encoding="utf-8")
-        partial.chmod(0o600)
-        _sync(partial)
-        partial.replace(self._pointer)
+        replace_file(self._pointer, json.dumps({"history": history}).encode())
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

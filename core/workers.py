@@ -8,6 +8,7 @@ quitting must not hang on it.
 
 import logging
 import queue
+import re
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,7 +53,8 @@ def as_tutee_error(error: Exception, what: str) -> TuteeError:
     if isinstance(error, TuteeError):
         return error
     log.error("%s failed", what, exc_info=error)
-    if isinstance(error, MemoryError) or "alloc" in str(error).lower():
+    # torch has no exception of its own for a processor that runs out of memory.
+    if isinstance(error, MemoryError) or re.search("allocate memory|out of memory", str(error)):
         return TuteeError(
             f"{what} ran out of memory.", "Close other programs, or use a smaller model."
         )

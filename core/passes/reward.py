@@ -12,7 +12,6 @@ out and no accuracy on unseen pairs is claimed.
 """
 
 import functools
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +20,7 @@ from core.models import ModelFolder
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size, packed_row
 from core.passes.result import Trained
-from core.passes.watch import Progress, Watch, Watched, arguments
+from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import hush, spare_collector
 from data.masks import Sample
 
@@ -63,25 +62,19 @@ def build(
     trainer_class, config_class = _classes()
     base = _load_base(folder, settings.seed)
     model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
-    with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
-        args = config_class(
-            **arguments(
-                settings,
-                scratch,
-                micro_batch_size(pairs, settings.batch_size),
-                settings.reward_learning_rate,
-            ),
-            center_rewards_coefficient=0.01,
-        )
-        trainer = trainer_class(
-            model=model,
-            args=args,
-            data_collator=_without_labels(collator(pairs, base.dtype)),
-            train_dataset=index_dataset(len(pairs)),
-            processing_class=tokenizer,
-        )
-    trainer.watch = watch
-    trainer.progress = Progress("reward", watch)
+    micro_batch = micro_batch_size(pairs, settings.batch_size)
+    trainer = assemble(
+        trainer_class,
+        config_class,
+        watch,
+        Progress("reward", watch),
+        arguments(settings, micro_batch, settings.reward_learning_rate),
+        {"center_rewards_coefficient": 0.01},
+        model=model,
+        data_collator=_without_labels(collator(pairs, base.dtype)),
+        train_dataset=index_dataset(len(pairs)),
+        processing_class=tokenizer,
+    )
     trainer.ranked_right = []
     return trainer
 

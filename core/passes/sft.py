@@ -9,7 +9,6 @@ Left out on purpose: evaluation during the run, which at these sizes costs more 
 """
 
 import functools
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size
 from core.passes.result import Trained
-from core.passes.watch import Progress, Watch, Watched, arguments
+from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import spare_collector
 from data.masks import Sample
 
@@ -59,27 +58,19 @@ def build(
     else:
         model = lora.continued(base, adapter)
     groups = [(sample,) for sample in samples]
-    # Nothing is written there (no checkpoints), but the trainer insists on a folder.
-    with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
-        args = config_class(
-            **arguments(
-                settings,
-                scratch,
-                micro_batch_size(groups, settings.batch_size),
-                settings.learning_rate,
-            ),
-            dataset_kwargs={"skip_prepare_dataset": True},
-        )
-        trainer = trainer_class(
-            model=model,
-            args=args,
-            data_collator=collator(groups, base.dtype),
-            train_dataset=index_dataset(len(groups)),
-            processing_class=tokenizer,
-        )
-    trainer.watch = watch
-    trainer.progress = Progress("sft", watch)
-    return trainer
+    micro_batch = micro_batch_size(groups, settings.batch_size)
+    return assemble(
+        trainer_class,
+        config_class,
+        watch,
+        Progress("sft", watch),
+        arguments(settings, micro_batch, settings.learning_rate),
+        {"dataset_kwargs": {"skip_prepare_dataset": True}},
+        model=model,
+        data_collator=collator(groups, base.dtype),
+        train_dataset=index_dataset(len(groups)),
+        processing_class=tokenizer,
+    )
 
 
 @functools.cache

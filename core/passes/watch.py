@@ -7,6 +7,7 @@ after it returns, a cancelled pass leaves nothing behind.
 """
 
 import math
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -106,9 +107,30 @@ class Watched:
         self.train()  # type: ignore[attr-defined]
 
 
-def arguments(
-    settings: "Tuning", output_dir: str, micro_batch: int, learning_rate: float
-) -> dict[str, Any]:
+def assemble(
+    trainer_class: Any,
+    config_class: Any,
+    watch: Watch,
+    progress: Progress,
+    common: dict[str, Any],
+    own: dict[str, Any],
+    **parts: Any,
+) -> Any:
+    """A watched trainer, ready for `watched_train`.
+
+    Args:
+        common: What `arguments` gave.
+        own: Further arguments of this pass.
+        parts: What the trainer is made of: model, data, collator, tokenizer.
+    """
+    # Nothing is written there (no checkpoints), but the trainer insists on a folder.
+    with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
+        trainer = trainer_class(args=config_class(output_dir=scratch, **common, **own), **parts)
+    trainer.watch, trainer.progress = watch, progress
+    return trainer
+
+
+def arguments(settings: "Tuning", micro_batch: int, learning_rate: float) -> dict[str, Any]:
     """The training arguments all passes have in common, for any TRL config class.
 
     Nothing is saved or logged by the trainer itself: Tutee writes versions, and reports once a
@@ -118,7 +140,6 @@ def arguments(
 
     cuda = torch.cuda.is_available()
     return {
-        "output_dir": output_dir,
         "per_device_train_batch_size": micro_batch,
         "gradient_accumulation_steps": settings.batch_size // micro_batch,
         "num_train_epochs": settings.epochs,
