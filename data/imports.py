@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.formats import RowError, read
+from data.formats import Found, RowError, read
 from store.acts import said
 from store.errors import TuteeError
 from store.records import Origin, Record
@@ -54,7 +54,8 @@ def read_file(path: Path) -> Imported:
     refused: list[Refused] = []
     for line, row in _rows(path):
         try:
-            format_name, record = _record(row, origin)
+            format_name, found = _found(row, origin)
+            (record,) = found.records
             earlier = taken.setdefault(said(record), line)
             if earlier != line:
                 raise RowError(f"duplicate of line {earlier}")
@@ -72,7 +73,7 @@ def read_file(path: Path) -> Imported:
     )
 
 
-def _record(row: object, origin: Origin) -> tuple[str, Record]:
+def _found(row: object, origin: Origin) -> tuple[str, Found]:
     if isinstance(row, RowError):
         raise row
     return read(row, origin)

@@ -11,7 +11,7 @@ manifest, and derived from there (`core.adapters`).
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -80,6 +80,8 @@ class Origin(_Frozen):
 class Conversation(_Frozen):
     id: str = Field(default_factory=new_id)
     title: str = ""
+    source: str = "chat"
+    """`chat`, or `import:NAME`."""
     created: datetime = Field(default_factory=now)
     updated: datetime = Field(default_factory=now)
 
@@ -99,6 +101,14 @@ class Message(_Frozen):
     seconds: float = 0.0
 
 
+class Chat(NamedTuple):
+    """A whole conversation, as it comes from elsewhere."""
+
+    conversation: Conversation
+    messages: tuple[Message, ...]
+    """Parents before children; the way to the last one is the conversation's path."""
+
+
 class _Feedback(_Frozen):
     id: str = Field(default_factory=new_id)
     act: str = Field(default_factory=new_id)
@@ -106,6 +116,7 @@ class _Feedback(_Frozen):
     """The act that took this record's place; a record is live while this is empty."""
     created: datetime = Field(default_factory=now)
     conversation_id: str | None = None
+    """The conversation it comes from, here or elsewhere: what is held out keeps them whole."""
     message_id: str | None = None
     """The reply that was judged; empty for imported records."""
     origin: Origin = Origin()

@@ -42,7 +42,8 @@ VERDICT = Verdict(origin=ORIGIN, prompt=(USER,), completion="yo", label=False)
     ],
 )
 def test_a_row_is_read(given: dict[str, Any], name: str, record: object) -> None:
-    format_name, taken = read(given, ORIGIN)
+    format_name, found = read(given, ORIGIN)
+    (taken,) = found.records
     assert format_name == name
     assert said(taken) == said(record)
 

@@ -9,8 +9,10 @@ import click
 from store.paths import locate
 from tui.cli.adapters import adapters
 from tui.cli.ask import ask
+from tui.cli.exports import export
+from tui.cli.imports import import_command
 from tui.cli.invocation import Invocation
-from tui.cli.records import export, import_command, stats
+from tui.cli.records import stats
 from tui.cli.train import train
 from tui.log import log_to
 
