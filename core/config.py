@@ -6,8 +6,9 @@ error that names the file and the key, because a setting that is silently ignore
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from store.errors import TuteeError
 from store.records import Sampling
@@ -51,10 +52,16 @@ class Tuning(_Section):
     seed: int = 0
 
 
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
 class Config(_Section):
     chat: Chat = Chat()
     sampling: Sampling = Sampling()
     tuning: Tuning = Tuning()
+    tasks: dict[Word, tuple[Word, ...]] = {}
+    """Words by which the statistics tell what a prompt asks for, by task; they come before the
+    built-in ones. See `data.tasks`."""
 
 
 def load(path: Path) -> Config:

@@ -25,6 +25,11 @@ def test_what_is_set_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
     assert found.tuning == Config().tuning
 
 
+def test_words_of_ones_own_name_tasks(tmp_path: Path) -> None:
+    found = config.load(written(tmp_path, '[tasks]\ntranslation = ["into Latin"]\nrecipes = []\n'))
+    assert found.tasks == {"translation": ("into Latin",), "recipes": ()}
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -32,6 +37,8 @@ def test_what_is_set_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
         ("[tuning]\nepoch = 3", "tuning.epoch"),
         ("[sampling]\ntemperature = 'hot'", "sampling.temperature"),
         ("[chat", "not valid TOML"),
+        ("[tasks]\ntranslation = 'into Latin'", "tasks.translation"),
+        ("[tasks]\ntranslation = [' ']", "tasks.translation.0"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, named: str) -> None:
