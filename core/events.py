@@ -86,7 +86,7 @@ class SwapFailed:
 
 # -- tuning --------------------------------------------------------------------------------------
 
-PassName = Literal["sft", "reward"]
+PassName = Literal["sft", "dpo", "kto", "reward"]
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class Layout:
     """(N) the indices a token attends to, itself last."""
     targets: list[int]
     """(N) the token each one is trained to predict, or `IGNORED`."""
+    owners: list[int]
+    """(N) the sample whose token it is; of a shared one, any of those that share it."""
     ends: list[int]
     """(S) index of each sample's last token, in the order the samples were given."""
 
@@ -54,6 +56,7 @@ def layout(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> Lay
     positions: list[int] = []
     paths: list[list[int]] = []
     targets: list[int] = []
+    owners: list[int] = []
     ends = [0] * len(samples)
     path: list[int] = []
     previous: Sequence[int] = ()
@@ -71,9 +74,10 @@ def layout(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> Lay
             paths.append(path)
             following = position + 1
             targets.append(ids[following] if start <= following < len(ids) else IGNORED)
+            owners.append(index)
         ends[index] = path[-1]
         previous, shareable = ids, start - 1
-    return Layout(input_ids, positions, paths, targets, ends)
+    return Layout(input_ids, positions, paths, targets, owners, ends)
 
 
 def packed_length(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> int:
@@ -86,7 +90,8 @@ def tensors(packed: Layout, dtype: "torch.dtype") -> dict[str, "torch.Tensor"]:
 
     Returns:
         `input_ids` and `position_ids` (1, N), an additive `attention_mask` (1, 1, N, N) of `dtype`,
-        and `labels` (1, N), aligned so that position i holds what token i is to predict.
+        `labels` (1, N), aligned so that position i holds what token i is to predict, `owners` (N)
+        and `ends` (S).
     """
     import torch
 
@@ -99,4 +104,6 @@ def tensors(packed: Layout, dtype: "torch.dtype") -> dict[str, "torch.Tensor"]:
         "position_ids": torch.tensor([packed.positions]),
         "attention_mask": mask[None, None],
         "labels": torch.tensor([packed.targets]),
+        "owners": torch.tensor(packed.owners),
+        "ends": torch.tensor(packed.ends),
     }

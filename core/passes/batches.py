@@ -42,15 +42,11 @@ def packed_row(samples: Sequence[Sample], dtype: "torch.dtype") -> dict[str, Any
     """One packed micro-batch for a trainer.
 
     Returns:
-        `packing.tensors` of the samples, `ends` (S) with the index of each sample's last token, and
-        the plain number `sample_tokens`, each sample counted whole.
+        `packing.tensors` of the samples, and the plain number `sample_tokens`, each sample counted
+        whole.
     """
-    import torch
-
-    packed = packing.layout(*_columns(samples))
     return {
-        **packing.tensors(packed, dtype),
-        "ends": torch.tensor(packed.ends),
+        **packing.tensors(packing.layout(*_columns(samples)), dtype),
         "sample_tokens": sum(len(sample.input_ids) for sample in samples),
     }
 

@@ -38,8 +38,20 @@ def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
     return get_peft_model(model, config)
 
 
-def continued(model: Any, adapter: Path) -> "PeftModel":
-    """`model` with the adapter in `adapter`, to train it further under the name `default`."""
+def policy(model: Any, adapter: Path | None, settings: Tuning) -> "PeftModel":
+    """`model` with the adapter in `adapter` to train it further, or with a new one."""
     from peft import PeftModel
 
+    if adapter is None:
+        return with_lora(model, settings, task_type="CAUSAL_LM")
     return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+
+
+def drop_copy(model: Any) -> None:
+    """Remove the copy of a continued adapter that TRL's preference trainers make.
+
+    The reference here is always the base, with the adapter disabled: measured from a copy, the
+    drift of one round would be the starting point of the next.
+    """
+    if "ref" in model.peft_config:
+        model.delete_adapter("ref")

@@ -17,6 +17,7 @@ from core.config import Tuning
 from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size
+from core.passes.logps import of_replies
 from core.passes.result import Trained
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import spare_collector
@@ -53,10 +54,6 @@ def build(
     """The trainer, ready for `watched_train`; apart from `train` so that a step can be timed."""
     trainer_class, config_class = _classes()
     base = load_model(folder)
-    if adapter is None:
-        model = lora.with_lora(base, settings, task_type="CAUSAL_LM")
-    else:
-        model = lora.continued(base, adapter)
     groups = [(sample,) for sample in samples]
     micro_batch = micro_batch_size(groups, settings.batch_size)
     return assemble(
@@ -66,7 +63,7 @@ def build(
         Progress("sft", watch),
         arguments(settings, micro_batch, settings.learning_rate),
         {"dataset_kwargs": {"skip_prepare_dataset": True}},
-        model=model,
+        model=lora.policy(base, adapter, settings),
         data_collator=collator(groups, base.dtype),
         train_dataset=index_dataset(len(groups)),
         processing_class=tokenizer,
@@ -76,10 +73,7 @@ def build(
 @functools.cache
 def _classes() -> tuple[Any, Any]:
     """The trainer and its config, defined on first use: importing TRL takes seconds."""
-    import torch.nn.functional as F  # noqa: N812
     from trl import SFTConfig, SFTTrainer
-
-    from core.packing import IGNORED
 
     class PackedSFTTrainer(Watched, SFTTrainer):
         def compute_loss(
@@ -89,18 +83,9 @@ def _classes() -> tuple[Any, Any]:
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            labels = inputs["labels"][0]
-            trained = (labels != IGNORED).nonzero()[:, 0]
-            logits = model(
-                input_ids=inputs["input_ids"],
-                position_ids=inputs["position_ids"],
-                attention_mask=inputs["attention_mask"],
-                logits_to_keep=trained,
-                use_cache=False,
-            ).logits[0]
-            self.progress.trained_tokens += len(trained)
-            loss = F.cross_entropy(logits.float(), labels[trained], reduction="sum")
-            return loss / num_items_in_batch
+            logps = of_replies(self.accelerator.unwrap_model(model), inputs)
+            self.progress.trained_tokens += len(logps.tokens)
+            return -logps.tokens.sum() / num_items_in_batch
 
     spare_collector()
     return PackedSFTTrainer, SFTConfig

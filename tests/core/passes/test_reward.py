@@ -1,6 +1,5 @@
 """The reward model must rank what it was shown, by the scores plain transformers would give."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,15 +11,8 @@ from core.passes import reward
 from core.passes.batches import packed_row
 from core.passes.watch import Watch
 from core.turns import Cancelled
-from data.masks import Sample
-from tests.core.passes.conftest import QUESTIONS
 
 SETTINGS = Tuning(epochs=12, batch_size=6, reward_learning_rate=5e-3)
-
-
-@pytest.fixture
-def pairs(sample: Callable[[str, str], Sample]) -> list[reward.Pair]:
-    return [(sample(q, "a helpful answer"), sample(q, "negative 42")) for q in QUESTIONS]
 
 
 def test_it_ranks_the_pairs_right_and_the_margin_grows(

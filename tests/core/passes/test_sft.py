@@ -14,13 +14,10 @@ from core.passes import lora, sft
 from core.passes.watch import Watch
 from core.turns import Cancelled
 from data.masks import Sample
+from tests.core.passes.conftest import plain_arguments, trainable
 
 SETTINGS = Tuning(epochs=4, batch_size=6, learning_rate=5e-3)
 LONGER = Tuning(epochs=30, batch_size=6, learning_rate=1e-2)
-
-
-def trainable(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
 
 
 def test_it_learns_and_the_base_stays_as_it_was(
@@ -52,21 +49,7 @@ def test_it_learns_what_trls_trainer_learns(
     ]
     plain = SFTTrainer(
         model=lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM"),
-        args=SFTConfig(
-            output_dir=str(tmp_path),
-            per_device_train_batch_size=6,
-            num_train_epochs=4,
-            learning_rate=5e-3,
-            lr_scheduler_type="constant_with_warmup",
-            warmup_steps=0.1,
-            use_cpu=True,
-            bf16=False,
-            gradient_checkpointing=False,
-            report_to="none",
-            save_strategy="no",
-            seed=SETTINGS.seed,
-            disable_tqdm=True,
-        ),
+        args=SFTConfig(**plain_arguments(tmp_path, 4, 5e-3, SETTINGS.seed)),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
