@@ -5,16 +5,35 @@ words. Nothing is guessed at: tool calls, images and other message parts are ref
 learning a reply from half of its conversation is worse than not learning it.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypedDict
 
-from store.records import Chat, Origin, Record, Role, Turn
+from store.records import Chat, Instruction, Origin, Record, Role, Turn
 
 Turns = tuple[Turn, ...]
 Row = dict[str, Any]
 
-_ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+}
+_ROLE_KEYS = ("role", "from")
+_CONTENT_KEYS = ("content", "value")
+_WEIGHT_KEYS = ("weight", "train", "training")
+"""OpenAI's, and what Axolotl's users call theirs."""
+_CREATED_KEYS = ("created", "created_at", "timestamp")
+_MILLISECONDS = 1e11
+"""Unix times above this are in milliseconds (in seconds it would be the year 5138)."""
 
 
 class RowError(ValueError):
@@ -43,6 +62,62 @@ class Format:
     """Reads a row that matches, or raises `RowError`."""
     write: Callable[[Record], Row | None] | None = None
     """The row of a record; None where this format cannot carry it. Absent: only read."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of records that `write` can carry."""
+
+
+class Provenance(TypedDict, total=False):
+    """The fields of a record that tell where it comes from."""
+
+    origin: Origin
+    conversation_id: str
+    created: datetime
+
+
+def provenance(row: Row, origin: Origin, asked: Turns) -> Provenance:
+    """Where the records of a row come from: what the row tells of it, and its conversation.
+
+    Rows of one conversation are held out together. The conversation is the one the row names, or
+    else whatever begins with the same words: the rows of one chat share its opening, and rows with
+    the same prompt must not be on both sides of the hold-out.
+    """
+    model = row.get("model")
+    if isinstance(model, str) and model:
+        origin = origin.model_copy(update={"model": text(model, "model")})
+    about = Provenance(
+        origin=origin, conversation_id=_conversation(row.get("conversation_id"), asked)
+    )
+    created = next((row[key] for key in _CREATED_KEYS if row.get(key)), None)
+    if (when := moment(created)) is not None:
+        about["created"] = when
+    return about
+
+
+def _conversation(given: object, asked: Turns) -> str:
+    if isinstance(given, str) and given:
+        return same_id("conversation", given)
+    last = next(index for index, turn in enumerate(asked) if turn.role == "user")
+    return same_id(*(f"{turn.role}:{turn.content}" for turn in asked[: last + 1]))
+
+
+def same_id(*parts: str) -> str:
+    """An id that is the same wherever the parts are, so that importing twice adds nothing."""
+    joined = "\x1f".join(parts)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def moment(value: object) -> datetime | None:
+    """A time written as ISO 8601, or as seconds or milliseconds since 1970; None for the rest."""
+    try:
+        if isinstance(value, str):
+            parsed = datetime.fromisoformat(value)
+            return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            seconds = value / 1000 if value > _MILLISECONDS else value
+            return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None
 
 
 def prompt(turns: Turns) -> Turns:
@@ -63,6 +138,64 @@ def not_empty(reply: str) -> str:
     return reply
 
 
+def differing(chosen: str, rejected: str) -> tuple[str, str]:
+    """Check two replies of which the first is preferred."""
+    if chosen == rejected:
+        raise RowError("chosen equals rejected")
+    return not_empty(chosen), not_empty(rejected)
+
+
+def label(value: object, key: str = "label") -> bool:
+    if not isinstance(value, bool):
+        raise RowError(f"{key} is not true or false")
+    return value
+
+
+def conversation(row: Row, key: str) -> Turns:
+    """The messages under a key, after the row's own system prompt where they have none."""
+    spoken = turns(row[key], key)
+    system = row.get("system")
+    if not system or spoken[0].role == "system":
+        return spoken
+    return (Turn(role="system", content=text(system, "system")), *spoken)
+
+
+def learned(row: Row, key: str, origin: Origin) -> Found:
+    """An instruction for each reply of a conversation that is not marked with `weight: 0`.
+
+    A reply that cannot be used is refused alone, as the others are whole without it.
+
+    Raises:
+        RowError: there is no reply that can be used.
+    """
+    spoken = conversation(row, key)
+    weights = [_weight(message) for message in row[key]]
+    weights = [0, *weights][-len(spoken) :]
+    records, refused = [], []
+    for index, (turn, weight) in enumerate(zip(spoken, weights, strict=True)):
+        if turn.role != "assistant" or not weight:
+            continue
+        try:
+            asked, reply = prompt(spoken[:index]), not_empty(turn.content)
+        except RowError as error:
+            refused.append(str(error))
+        else:
+            about = provenance(row, origin, asked)
+            records.append(Instruction(**about, prompt=asked, completion=reply))
+    if not records:
+        raise RowError(refused[0] if refused else "no reply to learn")
+    return Found(tuple(records), refused=tuple(refused))
+
+
+def _weight(message: Row) -> float:
+    weight = _first(message, _WEIGHT_KEYS)
+    if weight is None:
+        return 1
+    if not isinstance(weight, int | float):
+        raise RowError("the weight of a message is not a number")
+    return weight
+
+
 def turns(value: object, key: str) -> Turns:
     """A list of messages with role and content, or one question as plain text."""
     if isinstance(value, str):
@@ -75,15 +208,28 @@ def turns(value: object, key: str) -> Turns:
 
 
 def turn(message: object) -> Turn:
-    """One message with role and content."""
+    """One message with role and content, or with from and value."""
     if not isinstance(message, dict):
         raise RowError("a message is not an object with role and content")
     if message.get("tool_calls") or message.get("function_call"):
         raise RowError("a message calls a tool")
-    role = message.get("role")
+    role = _first(message, _ROLE_KEYS)
     if not isinstance(role, str) or role not in _ROLES:
-        raise RowError("a message has no role" if role is None else f"unknown role {role!r}")
-    return Turn(role=_ROLES[role], content=text(message.get("content"), "content"))
+        raise RowError("a message has no role" if role is None else f"unknown role {role!r:.60}")
+    return Turn(role=_ROLES[role], content=_content(_first(message, _CONTENT_KEYS)))
+
+
+def _first(message: Row, keys: Iterable[str]) -> object:
+    return next((message[key] for key in keys if message.get(key) is not None), None)
+
+
+def _content(value: object) -> str:
+    """Text, or parts that are all text, put together as chat templates do."""
+    if not isinstance(value, list):
+        return text(value, "content")
+    if not all(isinstance(part, dict) and part.get("type") == "text" for part in value):
+        raise RowError("a message has a part that is not text")
+    return "".join(text(part.get("text"), "content") for part in value)
 
 
 def text(value: object, key: str) -> str:
@@ -95,6 +241,18 @@ def text(value: object, key: str) -> str:
     except UnicodeEncodeError:
         raise RowError(f"{key} holds half of a surrogate pair") from None
     return value
+
+
+def reply(value: object, key: str, asked: Turns) -> str:
+    """The text of a reply: a string, one assistant message, or that message after the prompt."""
+    if isinstance(value, str):
+        return text(value, key)
+    spoken = turns([value] if isinstance(value, dict) else value, key)
+    if spoken[-1].role != "assistant":
+        raise RowError(f"the last message of {key} is not the assistant's")
+    if spoken[:-1] not in ((), asked):
+        raise RowError(f"{key} is more than one reply to the prompt")
+    return spoken[-1].content
 
 
 def dumped(prompt: Turns) -> list[dict[str, str]]:

@@ -1,27 +1,95 @@
-"""`{"messages": [{"role", "content"}, …]}`: OpenAI's fine-tuning rows, and everybody's since."""
+"""`{"messages": [{"role", "content"}, …]}`: OpenAI's fine-tuning rows, and everybody's since.
 
-from data.formats.common import Format, Found, Row, RowError, dumped, not_empty, prompt, said, turns
-from store.records import Instruction, Origin, Record
+OpenAI trains on every reply whose `weight` is not 0, so each of them is one instruction here; the
+writer gives the replies inside the prompt `weight: 0`, which keeps both the meaning and the record.
+
+Two more of OpenAI's and LLaMA-Factory's rows belong to it: `messages` with a `label` (or
+`kto_tag`) judge the last reply, and a preference has `input.messages, preferred_output,
+non_preferred_output`, or `messages, chosen, rejected` with one message each.
+"""
+
+from typing import Any
+
+from data.formats.common import (
+    Format,
+    Found,
+    Row,
+    RowError,
+    conversation,
+    differing,
+    dumped,
+    label,
+    learned,
+    not_empty,
+    prompt,
+    provenance,
+    reply,
+    said,
+)
+from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+
+_LABELS = ("label", "kto_tag")
 
 
 def _matches(row: Row) -> bool:
-    return "messages" in row
+    if "preferred_output" in row:
+        return isinstance(row.get("input"), dict)
+    # Beside lists, which hold the whole conversation or a reply to `prompt`, messages say no more.
+    return "messages" in row and not isinstance(row.get("chosen"), list)
 
 
 def _read(row: Row, origin: Origin) -> Found:
-    if "label" in row:
-        raise RowError("messages with a label; a verdict needs prompt, completion and label")
-    spoken = turns(row["messages"], "messages")
+    if "preferred_output" in row:
+        return preferred(row["input"], "messages", origin, row, "preferred_output")
+    if "chosen" in row and "rejected" in row:
+        return preferred(row, "messages", origin, row)
+    return judged(row, "messages", origin) or learned(row, "messages", origin)
+
+
+def judged(row: Row, key: str, origin: Origin) -> Found | None:
+    """The verdict on the last reply of a conversation; None where the row has no label."""
+    tag = next((tag for tag in _LABELS if row.get(tag) is not None), None)
+    if tag is None:
+        return None
+    spoken = conversation(row, key)
     if spoken[-1].role != "assistant":
         raise RowError("the last message is not the assistant's")
-    reply = not_empty(spoken[-1].content)
-    return Found((Instruction(origin=origin, prompt=prompt(spoken[:-1]), completion=reply),))
+    asked = prompt(spoken[:-1])
+    record = Verdict(
+        **provenance(row, origin, asked),
+        prompt=asked,
+        completion=not_empty(spoken[-1].content),
+        label=label(row[tag], tag),
+    )
+    return Found((record,))
+
+
+def preferred(holder: Row, key: str, origin: Origin, row: Row, better: str = "chosen") -> Found:
+    """The preference between two replies to a conversation."""
+    worse = "rejected" if better == "chosen" else f"non_{better}"
+    if key not in holder:
+        raise RowError(f"no {key}")
+    asked = prompt(conversation(holder, key))
+    chosen, rejected = differing(
+        reply(row[better], better, asked), reply(row.get(worse), worse, asked)
+    )
+    about = provenance(row, origin, asked)
+    return Found((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
 
 
 def _write(record: Record) -> Row | None:
-    if not isinstance(record, Instruction):
-        return None
-    return {"messages": [*dumped(record.prompt), *said(record.completion)]}
+    match record:
+        case Instruction():
+            asked = [_context(turn) for turn in record.prompt]
+            return {"messages": [*asked, *said(record.completion)]}
+        case Verdict():
+            spoken = [*dumped(record.prompt), *said(record.completion)]
+            return {"messages": spoken, "label": record.label}
+    return None
 
 
-MESSAGES = Format("messages", _matches, _read, _write)
+def _context(turn: Turn) -> dict[str, Any]:
+    return turn.model_dump() | ({"weight": 0} if turn.role == "assistant" else {})
+
+
+MESSAGES = Format("messages", _matches, _read, _write, ("instruction", "verdict"))

@@ -1,0 +1,43 @@
+"""Tutee's own rows: a record with all that is known of it, so that a home can move.
+
+Reading gives the very record back, with its ids, its times and where it came from. What only other
+programs need to know is not in here.
+"""
+
+from pydantic import TypeAdapter, ValidationError
+
+from data.formats.common import Format, Found, Row, RowError
+from store.records import Origin, Record
+
+_KEY = "tutee"
+_VERSION = 1
+"""Of these rows; it counts up when a field changes its meaning."""
+
+_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+def _matches(row: Row) -> bool:
+    return _KEY in row
+
+
+def _read(row: Row, _: Origin) -> Found:
+    version = row[_KEY]
+    if not isinstance(version, int) or version < 1:
+        raise RowError(f"{_KEY} is not a version number")
+    if version > _VERSION:
+        raise RowError("written by a newer Tutee")
+    fields = {key: value for key, value in row.items() if key != _KEY}
+    try:
+        record = _RECORD.validate_python(fields, strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the row"
+        raise RowError(f"{place}: {first['msg']}") from None
+    return Found((record,))
+
+
+def _write(record: Record) -> Row:
+    return {_KEY: _VERSION, **record.model_dump(mode="json")}
+
+
+OWN = Format("tutee", _matches, _read, _write, ("instruction", "preference", "verdict"))
