@@ -49,6 +49,8 @@ class Found:
     """Whole conversations: kept to be read, rated and corrected, not to be learned as they are."""
     refused: tuple[str, ...] = ()
     """Why parts of the row were left out."""
+    incomplete: frozenset[str] = frozenset()
+    """Ids of replies in `chats` that rest on something left out: not to be learned as they are."""
 
 
 @dataclass(frozen=True)
