@@ -12,7 +12,7 @@ from collections import Counter
 
 OTHER = "other"
 
-_LONG_ENOUGH = 2000
+_LONG_ENOUGH = 600
 """Characters that tell the language of a text of any length."""
 
 _FENCED = re.compile(r"```.*?(```|\Z)", re.DOTALL)
@@ -99,6 +99,8 @@ def language_of(text: str) -> str:
     Letters without any common word ("Paris") count as English where there are no others.
     """
     text = _FENCED.sub(" ", text[:_LONG_ENOUGH])
+    if text.isascii():
+        return _by_words(text) or ("en" if _LATIN.search(text) else OTHER)
     weights = {
         language: len(pattern.findall(text)) * _DENSE.get(language, 1)
         for language, pattern in _SCRIPTS.items()
@@ -109,7 +111,7 @@ def language_of(text: str) -> str:
     script = "uk" if script == "ru" and _UKRAINIAN.search(text) else script
     if most >= len(_LATIN.findall(text)):
         return script if most else OTHER
-    return _by_words(text) or (script if most else "en" if text.isascii() else OTHER)
+    return _by_words(text) or (script if most else OTHER)
 
 
 def _by_words(text: str) -> str | None:

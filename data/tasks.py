@@ -12,7 +12,6 @@ could say why, or mend it in one line.
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import groupby
 from typing import NamedTuple
 
 from store.records import Turn
@@ -159,30 +158,32 @@ def task_of(prompt: Sequence[Turn], rules: Rules = DEFAULT_RULES) -> str:
     """
     spoken = [turn.content for turn in reversed(prompt) if turn.role == "user"]
     told = [turn.content for turn in prompt if turn.role == "system"]
-    for text in (*spoken, *told):
-        for task, pattern in _compiled(rules):
-            if pattern.search(_ends(text)):
+    for text in map(_ends, (*spoken, *told)):
+        for task, letters, pattern in _compiled(rules):
+            # Looking for plain letters first is ten times as fast.
+            if letters in text and pattern.search(text):
                 return task
     return OTHER
 
 
 def _ends(text: str) -> str:
-    text = text.strip()
+    text = text.strip().lower()
     return text if len(text) <= _BEGINNING + _END else f"{text[:_BEGINNING]}\n{text[-_END:]}"
 
 
 @cache
-def _compiled(rules: Rules) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """One pattern for each run of rules of the same task."""
+def _compiled(rules: Rules) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    """Of each rule its task, letters that must be there, and how the whole word must stand."""
+    words = [rule.word.lower() for rule in rules]
     return tuple(
-        (task, re.compile("|".join(_pattern(rule.word) for rule in run), re.IGNORECASE))
-        for task, run in groupby(rules, key=lambda rule: rule.task)
+        (rule.task, max(word.split("*"), key=len), re.compile(_pattern(word)))
+        for rule, word in zip(rules, words, strict=True)
     )
 
 
 def _pattern(word: str) -> str:
     """Letters of an alphabet end where others begin; everything else is found anywhere."""
     body = r"\w*".join(re.escape(part) for part in word.split("*"))
-    before = r"(?<![a-zA-Z])" if word[:1].isascii() and word[:1].isalpha() else ""
-    after = r"(?![a-zA-Z])" if word[-1:].isascii() and word[-1:].isalpha() else ""
+    before = r"(?<![a-z])" if word[:1].isascii() and word[:1].isalpha() else ""
+    after = r"(?![a-z])" if word[-1:].isascii() and word[-1:].isalpha() else ""
     return before + body + after
