@@ -2,31 +2,35 @@
 
 The format is told row by row from the keys, so a file may mix them. Nothing is stored here: the
 caller shows what was refused, and `Repository.add_imported` leaves out what is known already.
+
+Conversations are kept to be read and judged; nothing in them is learned unless the person asks for
+it (`learn`): then the replies of the path count, those that were judged bad or cut off do not, and
+neither do siblings that were left behind for a better one.
 """
 
-import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from data import files
+from data.files import find_files
 from data.formats import Found, RowError, read
 from store.acts import said
 from store.errors import TuteeError
-from store.records import Origin, Record
+from store.records import Chat, Instruction, Message, Origin, Preference, Record, Turn, Verdict
 
-_BOM = b"\xef\xbb\xbf"
+__all__ = ["Imported", "Refused", "find_files", "read_file"]
 
-_EXPECTED = (
-    "A file to import has one JSON object a line, or one JSON array of them, with messages, with "
-    "prompt, chosen and rejected, or with prompt, completion and label."
-)
+_LONGEST = 1_000_000
+"""Characters of one record: a thousand pages; no model here sees as much at once."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A row that was not taken."""
+    """A row that was not taken, or not wholly."""
 
     line: int
-    """Its line, counted from 1; in a file that is one JSON array, its place in the array."""
+    """Where it begins in the file, counted from 1."""
     reason: str
 
 
@@ -34,89 +38,149 @@ class Refused:
 class Imported:
     """What a file holds."""
 
+    path: Path
+    name: str
+    """What the records are named after: their source is `import:NAME`."""
     format: str
-    """`messages`, `preference` or `verdict`; `mixed` where there are several."""
+    """The formats of the rows that could be used."""
+    rows: int
     records: tuple[Record, ...]
+    chats: tuple[Chat, ...]
     refused: tuple[Refused, ...]
 
+    @property
+    def useful(self) -> bool:
+        """Whether there is anything to keep."""
+        return bool(self.records or self.chats)
 
-def read_file(path: Path) -> Imported:
-    """Read a `.jsonl` file, or one that holds a JSON array.
+
+def read_file(
+    path: Path,
+    *,
+    name: str | None = None,
+    format: str | None = None,  # noqa: A002
+    learn: bool = False,
+) -> Imported:
+    """Read a file: JSONL, one JSON array or object, CSV or TSV, gzip or zip.
+
+    Args:
+        path: The file.
+        name: What to name the records after; the file's name if not given.
+        format: One of `data.formats.NAMES`, for every row; told row by row if not given.
+        learn: Make an instruction of every reply on the path of a conversation.
 
     Raises:
-        TuteeError: it cannot be read, is empty, or has not one row that can be used.
+        TuteeError: it cannot be read, is empty, or is broken as a whole.
     """
-    name = path.name.encode("utf-8", "replace").decode("utf-8")
-    origin = Origin(source=f"import:{name}")
-    formats: set[str] = set()
-    taken: dict[object, int] = {}
-    records: list[Record] = []
-    refused: list[Refused] = []
-    for line, row in _rows(path):
-        try:
-            format_name, found = _found(row, origin)
-            (record,) = found.records
-            earlier = taken.setdefault(said(record), line)
-            if earlier != line:
-                raise RowError(f"duplicate of line {earlier}")
-        except RowError as error:
-            refused.append(Refused(line, str(error)))
-        else:
-            formats.add(format_name)
-            records.append(record)
-    if not records:
-        raise _useless(path, refused)
+    name = (name or path.name).encode("utf-8", "replace").decode("utf-8")
+    reader = _Reader(Origin(source=f"import:{name}"))
+    for part in files.parts(path):
+        place = f"{part.name}: " if part.name else ""
+        for line, row in part.rows:
+            reader.take(line, row, format or ("csv" if part.table else None), place)
+    if not reader.rows:
+        raise TuteeError(f"There are no rows in {path}.", files.EXPECTED)
+    chats = tuple(reader.chats)
+    if learn:
+        reader.learn(chats)
     return Imported(
-        format=formats.pop() if len(formats) == 1 else "mixed",
-        records=tuple(records),
-        refused=tuple(refused),
+        path=path,
+        name=name,
+        format=", ".join(sorted(reader.formats)),
+        rows=reader.rows,
+        records=tuple(reader.records),
+        chats=chats,
+        refused=tuple(reader.refused),
     )
 
 
-def _found(row: object, origin: Origin) -> tuple[str, Found]:
-    if isinstance(row, RowError):
-        raise row
-    return read(row, origin)
+class _Reader:
+    """What was found so far."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._lines: dict[object, int] = {}
+        """Where each thing was said first."""
+        self._incomplete: set[str] = set()
+        self.rows = 0
+        self.formats: set[str] = set()
+        self.records: list[Record] = []
+        self.chats: list[Chat] = []
+        self.refused: list[Refused] = []
+
+    def take(self, line: int, row: object, format_name: str | None, place: str) -> None:
+        """Take what a row holds, or note why not."""
+        self.rows += 1
+        try:
+            if isinstance(row, RowError):
+                raise row
+            known, found = read(row, self._origin, format_name)
+        except RowError as error:
+            self.refused.append(Refused(line, f"{place}{error}"))
+            return
+        reasons = [*found.refused, *self._keep(found, line)]
+        self.refused += [Refused(line, f"{place}{reason}") for reason in reasons]
+        self.formats.add(known)
+        self.chats += found.chats
+        self._incomplete |= found.incomplete
+
+    def _keep(self, found: Found, line: int) -> Iterator[str]:
+        """Keep records that are new in the file and not too long; tell of the others."""
+        for number, record in enumerate(found.records, start=1):
+            which = f"{record.kind} {number}: " if len(found.records) > 1 else ""
+            what = said(record)
+            if what in self._lines:
+                yield f"{which}duplicate of line {self._lines[what]}"
+            elif (length := _length(record)) > _LONGEST:
+                yield f"{which}too long ({length:,} characters)"
+            else:
+                self._lines[what] = line
+                self.records.append(record)
+
+    def learn(self, chats: Iterable[Chat]) -> None:
+        """Make instructions of the replies of conversations, once each."""
+        skipped = self._incomplete | {
+            record.message_id or ""
+            for record in self.records
+            if isinstance(record, Verdict) and not record.label
+        }
+        for chat in chats:
+            for record in _replies(chat, self._origin):
+                if record.message_id not in skipped and said(record) not in self._lines:
+                    self._lines[said(record)] = 0
+                    self.records.append(record)
 
 
-def _rows(path: Path) -> list[tuple[int, object]]:
-    """Each row with its line; one that is no JSON is its `RowError` instead."""
-    try:
-        content = path.read_bytes().removeprefix(_BOM)
-    except OSError as error:
-        raise TuteeError(f"Cannot read {path}: {error.strerror or error}.") from error
-    if not content.strip():
-        raise TuteeError(f"{path} is empty.", _EXPECTED)
-    if content.lstrip().startswith(b"["):
-        whole = _parsed(content)
-        if isinstance(whole, list):
-            return list(enumerate(whole, start=1))
-        if path.suffix == ".json":
-            raise TuteeError(f"{path} cannot be used: {whole}.", _EXPECTED)
-    # Only a line feed ends a row: U+2028 and its like may stand inside JSON text.
-    lines = enumerate(content.split(b"\n"), start=1)
-    return [(number, _parsed(line)) for number, line in lines if line.strip()]
+def _replies(chat: Chat, origin: Origin) -> Iterator[Instruction]:
+    """The whole replies on the path of a conversation, each with everything before it."""
+    path = _path(chat)
+    for index, message in enumerate(path):
+        about = message.origin or origin
+        length = sum(len(before.content) for before in path[: index + 1])
+        whole = message.content.strip() and not about.stopped and length <= _LONGEST
+        if message.role == "assistant" and whole and index and path[index - 1].role == "user":
+            yield Instruction(
+                conversation_id=chat.conversation.id,
+                message_id=message.id,
+                created=message.created,
+                origin=about,
+                prompt=tuple(Turn(role=m.role, content=m.content) for m in path[:index]),
+                completion=message.content,
+            )
 
 
-def _parsed(content: bytes) -> object:
-    try:
-        return json.loads(content.decode("utf-8"))
-    except UnicodeDecodeError:
-        return RowError("not UTF-8 text")
-    except json.JSONDecodeError as error:
-        place = (
-            f"line {error.lineno}, column {error.colno}"
-            if error.lineno > 1
-            else (f"column {error.colno}")
-        )
-        return RowError(f"not valid JSON ({error.msg} at {place})")
-    except (ValueError, RecursionError) as error:
-        return RowError(f"not valid JSON ({error})")
+def _path(chat: Chat) -> list[Message]:
+    by_id = {message.id: message for message in chat.messages}
+    path: list[Message] = []
+    at = chat.messages[-1] if chat.messages else None
+    while at is not None:
+        path.append(at)
+        at = by_id.get(at.parent_id or "")
+    return path[::-1]
 
 
-def _useless(path: Path, refused: list[Refused]) -> TuteeError:
-    first = refused[0] if refused else Refused(1, "the array is empty")
-    others = f" ({len(refused) - 1} more refused)" if len(refused) > 1 else ""
-    return TuteeError(
-        f"No row of {path} can be used: line {first.line}: {first.reason}{others}.", _EXPECTED
-    )
+def _length(record: Record) -> int:
+    spoken = sum(len(turn.content) for turn in record.prompt)
+    if isinstance(record, Preference):
+        return spoken + len(record.chosen) + len(record.rejected)
+    return spoken + len(record.completion)

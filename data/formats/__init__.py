@@ -6,7 +6,7 @@ file may mix them. Whole conversations of other programs, which hold more than r
 """
 
 from data.formats.alpaca import ALPACA
-from data.formats.columns import COLUMNS, CSV
+from data.formats.columns import COLUMNS, CSV, columns
 from data.formats.common import Format, Found, Row, RowError
 from data.formats.messages import MESSAGES
 from data.formats.own import OWN
@@ -57,11 +57,16 @@ def read(row: object, origin: Origin, format: str | None = None) -> tuple[str, F
         (known for known in FORMATS if format in (None, known.name) and known.matches(row)), None
     )
     if known is None:
-        keys = ", ".join(str(key) for key in row)
-        raise RowError(f"no known format; its keys: {keys:.200}" if keys else "no known format")
+        raise RowError(_unknown(row))
     if any(row.get(key) for key in _NOT_TEXT):
         raise RowError("it goes with images, sound or video")
     return known.name, known.read(row, origin)
+
+
+def _unknown(row: Row) -> str:
+    keys = ", ".join(str(key) for key in row)
+    what = "no reply beside the prompt" if "prompt" in columns([*row]) else "no known format"
+    return f"{what}; its keys: {keys:.200}" if keys else what
 
 
 def writers(kind: str) -> tuple[str, ...]:
