@@ -1,38 +1,154 @@
-"""Write records as JSONL that the field's tools read: UTF-8, one row a line, the file whole or not
-at all. What a row has no place for (ids, reasons, where it came from) stays in the home.
+"""Write records as files that the field's tools read: one a kind, with a card that explains them.
+
+Each file is whole or not there at all, UTF-8, and private to the person. What a format has no place
+for (ids, reasons, where a record came from) stays in the home; the format `tutee` has a place for
+everything. A folder that holds anything else is left alone.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from data import formats
+from data.card import card
+from data.llama_factory import dataset_info
+from data.tables import FORMATS, KINDS, Choices, Selection, Table, line, select
+from data.tasks import DEFAULT_RULES, Rules
+from store.errors import TuteeError
 from store.records import Record
 from store.storage import replace_file
 
-KINDS = ("instruction", "preference", "verdict")
+__all__ = [
+    "FORMATS",
+    "KINDS",
+    "Choices",
+    "Exported",
+    "File",
+    "Selection",
+    "Table",
+    "export",
+    "line",
+    "select",
+    "write_table",
+]
+
+_CARD = "README.md"
+_DATASET_INFO = "dataset_info.json"
+_NAMES = {
+    _CARD,
+    _DATASET_INFO,
+    *(
+        f"{kind}{split}.{suffix}"
+        for kind in KINDS
+        for split in ("", "-train", "-test")
+        for suffix in ("jsonl", "csv")
+    ),
+}
+"""Every name that an export can have."""
 
 
-def rows(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    """The rows of records, in their order, each in the format of its kind."""
-    return map(formats.row, records)
+@dataclass(frozen=True)
+class File:
+    """A file of rows that was written."""
+
+    path: Path
+    kind: str
+    split: str
+    """`train` or `test`; empty where the records are not split."""
+    rows: int
 
 
-def line(row: dict[str, Any]) -> str:
-    """A row as one line of JSONL, with its line feed."""
-    return json.dumps(row, ensure_ascii=False) + "\n"
+@dataclass(frozen=True)
+class Exported:
+    """What an export has written."""
+
+    folder: Path
+    files: tuple[File, ...]
+    left_out: tuple[str, ...]
+    """What was chosen and could not be written: how many, and why."""
+    redacted: int
+    """Records in which something was hidden."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many records of each kind were written."""
+        counts: dict[str, int] = {}
+        for file in self.files:
+            counts[file.kind] = counts.get(file.kind, 0) + file.rows
+        return counts
 
 
-def write_jsonl(records: Iterable[Record], path: Path) -> int:
-    """Write records to a file, private to the person, and return how many.
+def export(
+    records: Iterable[Record], choices: Choices, folder: Path, rules: Rules = DEFAULT_RULES
+) -> Exported:
+    """Write records to a folder, in the place of an earlier export where there is one.
+
+    Args:
+        records: What there is; the choices say which of them.
+        choices: What is wanted, and how.
+        folder: Made if need be.
+        rules: How the card tells tasks apart.
+
+    Raises:
+        TuteeError: there is nothing to write, the folder holds other things, or it cannot be
+            written.
+    """
+    selection = select(records, choices)
+    if not selection.tables:
+        raise TuteeError("There is nothing to export.", "; ".join(selection.left_out))
+    left_out = selection.left_out
+    earlier = _prepare(folder)
+    for table in selection.tables:
+        write_table(table, folder / table.name)
+    written = {table.name for table in selection.tables}
+    if choices.dataset_info:
+        left_out += _write_dataset_info(selection, folder / _DATASET_INFO)
+        written.add(_DATASET_INFO)
+    if choices.card:
+        replace_file(folder / _CARD, card(selection, choices, rules).encode("utf-8"))
+        written.add(_CARD)
+    for name in earlier - written:
+        (folder / name).unlink(missing_ok=True)
+    files = tuple(
+        File(folder / table.name, table.kind, table.split, len(table.rows))
+        for table in selection.tables
+    )
+    return Exported(folder, files, left_out, selection.redacted)
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Write the rows of a table to a file, private to the person.
 
     Raises:
         TuteeError: it cannot be written; what was there before is unchanged.
     """
-    lines = [line(row) for row in rows(records)]
-    with suppress(OSError):  # whatever keeps the folder from being made is told by the writing
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-    replace_file(path, "".join(lines).encode("utf-8"))
-    return len(lines)
+    replace_file(path, table.text().encode("utf-8"))
+
+
+def _prepare(folder: Path) -> set[str]:
+    """Make the folder, and say what an earlier export has left in it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        names = {path.name for path in folder.iterdir()}
+        foreign = names - _NAMES
+        if _CARD in names and "tutee" not in (folder / _CARD).read_text("utf-8", "replace"):
+            foreign.add(_CARD)
+    except OSError as error:
+        raise TuteeError(f"Cannot write to {folder}: {error.strerror or error}.") from error
+    if foreign:
+        raise TuteeError(
+            f"{folder} holds other files, such as {min(foreign)}.", "Give a folder of its own."
+        )
+    return names
+
+
+def _write_dataset_info(selection: Selection, path: Path) -> tuple[str, ...]:
+    """Write what LLaMA-Factory needs, and say which files it cannot read."""
+    entries = dataset_info(selection.tables)
+    replace_file(path, (json.dumps(entries, indent=2) + "\n").encode("utf-8"))
+    named = {entry["file_name"] for entry in entries.values()}
+    return tuple(
+        f"{table.name} is not in {path.name}: LLaMA-Factory does not read the format {table.format}"
+        for table in selection.tables
+        if table.name not in named
+    )

@@ -1,36 +1,37 @@
-"""Everything that was taught as files: one JSONL a kind of record, in a folder of its own."""
+"""Everything that was taught as files, in a folder of its own below the home's exports."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from data.exports import write_jsonl
+from data.exports import Choices, Exported, export
+from data.tasks import DEFAULT_RULES, Rules
 from store.records import Record
 from store.repository import Repository
 
 
-@dataclass(frozen=True)
-class Exported:
-    """Where the files are and how many records each has."""
+def export_all(
+    repository: Repository,
+    exports: Path,
+    moment: datetime,
+    choices: Choices = Choices(),  # noqa: B008 - it cannot change
+    rules: Rules = DEFAULT_RULES,
+) -> Exported:
+    """Write the records that were chosen (all of them by default) below `exports`.
 
-    folder: Path
-    counts: dict[str, int]
-
-
-def export_all(repository: Repository, exports: Path, moment: datetime) -> Exported:
-    """Write instructions, preferences and verdicts below `exports`.
+    Args:
+        repository: Whose records.
+        exports: The folder of all exports.
+        moment: Names the new folder.
+        choices: Which records, and how.
+        rules: How the card tells tasks apart.
 
     Raises:
-        TuteeError: the files cannot be written.
+        TuteeError: there is nothing to write, or the files cannot be written.
     """
     folder = exports / f"{moment:%Y-%m-%d-%H%M%S}"
-    kinds: dict[str, Sequence[Record]] = {
-        "instruction": repository.instructions(),
-        "preference": repository.preferences(),
-        "verdict": repository.verdicts(),
-    }
-    counts = {
-        kind: write_jsonl(records, folder / f"{kind}.jsonl") for kind, records in kinds.items()
-    }
-    return Exported(folder, counts)
+    return export(everything(repository), choices, folder, rules)
+
+
+def everything(repository: Repository) -> list[Record]:
+    """All records that stand, imports included."""
+    return [*repository.instructions(), *repository.preferences(), *repository.verdicts()]

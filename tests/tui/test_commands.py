@@ -134,7 +134,7 @@ async def test_export_writes_the_three_kinds_and_copies_where(
         assert app.clipboard == str(folder)
         assert copied == [str(folder)]
         rows = {path.stem: path.read_text(encoding="utf-8") for path in folder.iterdir()}
-        assert set(rows) == {"instruction", "preference", "verdict"}
+        assert set(rows) == {"instruction", "preference", "verdict", "README"}
         assert "巴黎。" in rows["instruction"]
         assert json.loads(rows["preference"])["rejected"][0]["content"] == "Paris."
         assert json.loads(rows["verdict"])["label"] is False

@@ -1,26 +1,121 @@
 """`tutee export`: the person's records as files that the field's tools read."""
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from data import exports
-from store.records import Record
+from data.exports import FORMATS, KINDS, Choices, Selection, select, write_table
+from data.tasks import merged
+from store.errors import TuteeError
 from store.repository import Repository
 from tui.cli.invocation import Invocation
+from tui.export import everything, export_all
+from tui.text import counted
+
+_FILES = (".jsonl", ".json", ".csv")
+"""Endings by which `-o` names a file; anything else is a folder."""
 
 
 @click.command()
-@click.option("--kind", type=click.Choice(exports.KINDS), required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(KINDS),
+    multiple=True,
+    help="What to write; may be given several times. Default: all.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="Default: messages, trl and kto, each for its kind.",
+)
+@click.option("--split", is_flag=True, help="Put a fifth of the conversations into files to test.")
+@click.option("--since", type=click.DateTime(), metavar="DATE", help="Only records made since.")
+@click.option("--redact", is_flag=True, help="Replace secrets and e-mail addresses.")
+@click.option("--dataset-info", is_flag=True, help="Write LLaMA-Factory's dataset_info.json too.")
+@click.option("--licence", default="", metavar="TEXT", help="For the dataset card.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
 @click.pass_obj
-def export(invocation: Invocation, kind: str, output: Path | None) -> None:
-    """Write all records of one kind as JSONL, to FILE or standard output."""
+def export(
+    invocation: Invocation,
+    kinds: tuple[str, ...],
+    format_name: str | None,
+    split: bool,
+    since: datetime | None,
+    redact: bool,
+    dataset_info: bool,
+    licence: str,
+    output: Path | None,
+) -> None:
+    """Write records as files with a dataset card, or those of one kind to standard output.
+
+    FILE ends in .jsonl, .json or .csv and takes one kind; a FOLDER takes all. Without -o a folder
+    is made among the exports of the home.
+    """
+    choices = Choices(
+        kinds=kinds or KINDS,
+        format=format_name,
+        split=split,
+        since=since.astimezone() if since else None,  # the person's own time zone
+        redact=redact,
+        dataset_info=dataset_info,
+        licence=licence,
+    )
+    if output is not None and output.suffix.lower() in _FILES:
+        _to_file(invocation, choices, output)
+    elif output is None and len(kinds) == 1 and not (split or dataset_info or licence):
+        _to_stdout(invocation, choices)
+    else:
+        _to_folder(invocation, choices, output)
+
+
+def _to_stdout(invocation: Invocation, choices: Choices) -> None:
+    selection = _selected(invocation, choices)
+    for table in selection.tables:
+        click.echo(table.text(), nl=False)
+    _tell(selection.left_out, selection.redacted)
+
+
+def _to_file(invocation: Invocation, choices: Choices, output: Path) -> None:
+    if len(choices.kinds) > 1:
+        raise click.UsageError("A file takes one --kind; give a folder for several.")
+    if choices.split or choices.dataset_info or choices.licence:
+        raise click.UsageError("--split, --dataset-info and --licence need a folder.")
+    if output.suffix.lower() == ".csv" and choices.format is None:
+        choices = replace(choices, format="csv")
+    selection = _selected(invocation, choices)
+    if not selection.tables:
+        raise TuteeError("There is nothing to export.", "; ".join(selection.left_out))
+    (table,) = selection.tables
+    write_table(table, output)
+    click.echo(f"{counted(len(table.rows), table.kind)} written to {output}.", err=True)
+    _tell(selection.left_out, selection.redacted)
+
+
+def _selected(invocation: Invocation, choices: Choices) -> Selection:
     with Repository.open(invocation.paths, write=False) as repository:
-        records: list[Record] = [*getattr(repository, f"{kind}s")()]
-    if output:
-        count = exports.write_jsonl(records, output)
-        click.echo(f"{count} records written to {output}.", err=True)
-        return
-    for row in exports.rows(records):
-        click.echo(exports.line(row), nl=False)
+        return select(everything(repository), choices)
+
+
+def _to_folder(invocation: Invocation, choices: Choices, output: Path | None) -> None:
+    rules = merged(invocation.config.tasks)
+    with Repository.open(invocation.paths, write=False) as repository:
+        if output is None:
+            home = invocation.paths.exports
+            exported = export_all(repository, home, datetime.now(), choices, rules)
+        else:
+            exported = exports.export(everything(repository), choices, output, rules)
+    for file in exported.files:
+        click.echo(f"{counted(file.rows, file.kind)} written to {file.path}.", err=True)
+    _tell(exported.left_out, exported.redacted)
+
+
+def _tell(left_out: tuple[str, ...], redacted: int) -> None:
+    for reason in left_out:
+        click.echo(f"left out: {reason}", err=True)
+    if redacted:
+        click.echo(f"{counted(redacted, 'record')} redacted.", err=True)

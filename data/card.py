@@ -1,0 +1,202 @@
+"""The dataset card: a README.md that tells people what the files hold and programs where they are.
+
+Its head is what the Hugging Face hub reads, so that `datasets.load_dataset(folder)` finds every
+file and its splits. Its figures are counted from the records that were written. Nothing about the
+machine or the person is in it.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from data.languages import OTHER, language_of
+from data.tables import Choices, Selection, Table
+from data.tasks import Rules, task_of
+from store.records import Record, Verdict
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_MEANINGS = {
+    "instruction": "what the person said",
+    "input": "always empty: the whole of it is in `instruction`",
+    "output": "the reply",
+    "history": "earlier questions and replies, each a pair",
+    "system": "the system prompt, empty where there was none",
+    "messages": "the conversation with the reply at its end",
+    "conversations": "the conversation; the reply is its end, or in columns of its own",
+    "prompt": "everything before the reply",
+    "completion": "the reply",
+    "chosen": "the better reply",
+    "rejected": "the worse reply",
+    "label": "true for 👍, false for 👎",
+    "kto_tag": "true for 👍, false for 👎",
+    "tutee": "the version of this kind of row",
+    "kind": "the kind of record",
+    "act": "what was recorded together, by one thumb or one correction",
+    "superseded_by": "empty: every record here stands",
+    "origin": "source, model, adapter and sampling of the reply",
+    "reasons": "why 👎",
+    "comment": "what the person wrote about it",
+    "created": "when it was judged",
+    "id": "of this record",
+    "conversation_id": "of the conversation: what is held out keeps them whole",
+    "message_id": "of the reply",
+}
+_TYPES = {str: "text", bool: "true or false", int: "number", dict: "object", type(None): "text"}
+
+
+def card(selection: Selection, choices: Choices, rules: Rules) -> str:
+    """The text of the card.
+
+    Args:
+        selection: What was written; at least one table.
+        choices: How it was chosen.
+        rules: How tasks are told apart.
+    """
+    records = [record for table in selection.tables for record in table.records]
+    parts = (
+        _head(selection.tables, records, choices),
+        "# Feedback on the replies of a language model\n\n"
+        "What people taught a model while they chatted with it: replies they liked or wrote "
+        "themselves, replies they preferred over others, and thumbs. Recorded and exported with "
+        "Tutee.\n",
+        _files(selection.tables),
+        _columns(selection.tables),
+        _figures(records, rules),
+        _made(selection, records, choices),
+        f"## Licence\n\n{_escaped(choices.licence) or 'None stated.'} Texts that were imported "
+        "keep the licence of their source.\n",
+    )
+    return "\n".join(parts)
+
+
+def _head(tables: Sequence[Table], records: Sequence[Record], choices: Choices) -> str:
+    languages = sorted({_language(record) for record in records} - {OTHER})
+    lines = [
+        "---",
+        *_licence(choices.licence),
+        *_listed("language", languages),
+        *_listed("tags", ["tutee", "human-feedback"]),
+        *_listed("task_categories", ["text-generation"]),
+        *_listed("size_categories", [_size(len(records))]),
+        "configs:",
+    ]
+    for number, (kind, files) in enumerate(groupby(tables, key=lambda table: table.kind)):
+        lines.append(f"- config_name: {kind}")
+        if number == 0:
+            lines.append("  default: true")
+        lines.append("  data_files:")
+        for table in files:
+            lines += [f"  - split: {table.split or 'train'}", f"    path: {table.name}"]
+    return "\n".join([*lines, "---", ""])
+
+
+def _licence(licence: str) -> list[str]:
+    """The hub knows licences by short names; any other is `other`, and its name stands beside."""
+    if not licence:
+        return ["license: unknown"]
+    if re.fullmatch(r"[a-z][a-z0-9.-]*", licence):
+        return [f"license: {json.dumps(licence)}"]
+    return ["license: other", f"license_name: {json.dumps(licence)}"]
+
+
+def _listed(key: str, values: Sequence[str]) -> list[str]:
+    # Quoted, because `no` and its like are not text in YAML.
+    return [f"{key}:", *(f"- {json.dumps(value)}" for value in values)] if values else []
+
+
+def _size(count: int) -> str:
+    return next((name for limit, name in _SIZES if count < limit), "n>1M")
+
+
+def _files(tables: Iterable[Table]) -> str:
+    rows = [
+        (f"`{table.name}`", table.kind, table.split or "all", table.format, len(table.rows))
+        for table in tables
+    ]
+    return "## Files\n\n" + _table(("file", "kind of record", "split", "format", "rows"), rows)
+
+
+def _columns(tables: Iterable[Table]) -> str:
+    """The columns of each kind; its splits have the same."""
+    parts = ["## Columns\n"]
+    for kind, files in groupby(tables, key=lambda table: table.kind):
+        row = next(files).rows[0]
+        rows = [(f"`{key}`", _type(value), _MEANINGS[key]) for key, value in row.items()]
+        parts.append(f"### {kind}\n\n" + _table(("column", "type", "what it is"), rows))
+    return "\n".join(parts)
+
+
+def _type(value: object) -> str:
+    if not isinstance(value, list):
+        return _TYPES[type(value)]
+    first = value[0] if value else None
+    if isinstance(first, dict):
+        return f"list of `{', '.join(list(first)[:2])}`"
+    return "list"
+
+
+def _figures(records: Sequence[Record], rules: Rules) -> str:
+    verdicts = [record for record in records if isinstance(record, Verdict)]
+    counted = {
+        "thumb": Counter("👍" if verdict.label else "👎" for verdict in verdicts),
+        "reason for 👎": Counter(reason for verdict in verdicts for reason in verdict.reasons),
+        "task": Counter(task_of(record.prompt, rules) for record in records),
+        "language": Counter(map(_language, records)),
+        "source": Counter(record.origin.source for record in records),
+        "model that replied": Counter(
+            record.origin.model for record in records if record.origin.model
+        ),
+    }
+    tables = [
+        _table((what, "records"), [(_escaped(name), count) for name, count in found.most_common()])
+        for what, found in counted.items()
+        if found
+    ]
+    return "## What is in it\n\n" + "\n".join(tables)
+
+
+def _language(record: Record) -> str:
+    """The language of what was asked last."""
+    return language_of(record.prompt[-1].content)
+
+
+def _made(selection: Selection, records: Sequence[Record], choices: Choices) -> str:
+    first = min(record.created for record in records)
+    last = max(record.created for record in records)
+    said = [
+        f"The records were made between {first:%Y-%m-%d} and {last:%Y-%m-%d}. A 👍 gives an "
+        "instruction and a verdict, a 👎 a verdict, a correction an instruction and a preference "
+        "(the correction over the reply); imported records are as their source had them."
+    ]
+    if choices.since:
+        said.append(f"Only records since {choices.since:%Y-%m-%d %H:%M %z} are here.")
+    if choices.split:
+        said.append(
+            "The split `test` is about a fifth of the conversations, chosen by a hash, so that a "
+            "conversation is never in both splits and never changes sides."
+        )
+    if choices.redact:
+        said.append(
+            "Secrets and e-mail addresses that were recognised were replaced by `[secret]` and "
+            f"`[e-mail]`, in {selection.redacted} records. Nothing guarantees that all were."
+        )
+    if any(table.format in ("messages", "sharegpt") for table in selection.tables):
+        said.append(
+            "Replies with `weight: 0` are context; programs that do not know of it can be told to "
+            "learn the last reply only (LLaMA-Factory: `mask_history: true`)."
+        )
+    if selection.left_out:
+        said.append("Left out: " + "; ".join(selection.left_out) + ".")
+    return "## How it was made\n\n" + "\n\n".join(said) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(str, cells))} |\n" for cells in lines)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

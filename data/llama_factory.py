@@ -1,0 +1,66 @@
+"""LLaMA-Factory's `dataset_info.json`: which file is what, and what its columns mean.
+
+It looks every column it is told of up in every row, so exactly those that are there are named.
+TRL's rows are not for it: it wants a reply as text or as one message, not as a list.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from data.tables import Table
+
+FORMATS = ("messages", "sharegpt", "alpaca", "csv")
+"""What it reads, the one that carries the most first."""
+
+_REPLIES = {"chosen": "chosen", "rejected": "rejected"}
+_COLUMNS = {
+    "messages": {"messages": "messages", "kto_tag": "label"},
+    "sharegpt": {"messages": "conversations", **_REPLIES, "kto_tag": "kto_tag"},
+    "alpaca": {
+        "prompt": "instruction",
+        "query": "input",
+        "response": "output",
+        **_REPLIES,
+        "system": "system",
+        "history": "history",
+        "kto_tag": "kto_tag",
+    },
+    "csv": {
+        "prompt": "prompt",
+        "response": "completion",
+        **_REPLIES,
+        "system": "system",
+        "kto_tag": "label",
+    },
+}
+_OPENAI_TAGS = {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "system_tag": "system",
+}
+
+
+def dataset_info(tables: Iterable["Table"]) -> dict[str, Any]:
+    """The entries of the tables it can read, by the name of the data set."""
+    return {
+        f"tutee_{table.name.partition('.')[0].replace('-', '_')}": _entry(table)
+        for table in tables
+        if table.format in FORMATS
+    }
+
+
+def _entry(table: "Table") -> dict[str, Any]:
+    keys = table.rows[0].keys()
+    columns = {what: key for what, key in _COLUMNS[table.format].items() if key in keys}
+    entry: dict[str, Any] = {"file_name": table.name}
+    if table.format in ("messages", "sharegpt"):
+        entry["formatting"] = "sharegpt"
+    if table.kind == "preference":
+        entry["ranking"] = True
+    entry["columns"] = columns
+    if table.format == "messages":
+        entry["tags"] = _OPENAI_TAGS
+    return entry
