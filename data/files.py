@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 from data.formats.columns import known
@@ -132,8 +133,9 @@ def _part(name: str, content: bytes, path: Path) -> Part:
     if _is_object(first):
         return Part(name, False, _lines(content))
     if first.startswith((b"{", b"[")):
-        whole = _whole(content, shown, by_line=second.startswith(b"{"))
-        return Part(name, False, whole if whole is not None else _lines(content))
+        # A value laid out over lines breaks its first one behind a bracket or a comma.
+        by_line = second.startswith(b"{") and not first.endswith((b"[", b"{", b","))
+        return Part(name, False, _lines(content) if by_line else _values(content, shown))
     delimiter = _delimiter(first)
     names = next(csv.reader([first.decode("utf-8", "replace")], delimiter=delimiter), [])
     if known(names):
@@ -186,28 +188,10 @@ def _parsed(line: bytes) -> object:
 # -- one JSON value ------------------------------------------------------------------------------
 
 
-def _whole(content: bytes, shown: str, *, by_line: bool) -> Rows | None:
-    """The rows of one JSON array or object; None where it is rather JSONL with a bad first line.
-
-    Args:
-        content: The file.
-        shown: What to call it.
-        by_line: Whether the second line looks like a row of its own.
-    """
+def _values(content: bytes, shown: str) -> Rows:
+    """The elements of an array, or the one object there is."""
     text = _text(content, shown)
     start = _skip(text, 0)
-    inner = _skip(text, start + 1) if text[start] == "[" else start
-    if text[inner : inner + 1] != "]":
-        try:
-            json.JSONDecoder().raw_decode(text, inner)
-        except (ValueError, RecursionError) as error:
-            if by_line:
-                return None
-            raise _broken(shown, error) from error
-    return _values(text, start, shown)
-
-
-def _values(text: str, start: int, shown: str) -> Rows:
     try:
         if text[start] == "[":
             yield from _elements(text, start)
@@ -268,18 +252,18 @@ def _delimiter(first: bytes) -> str:
 
 def _table(text: str, delimiter: str) -> Rows:
     csv.field_size_limit(_FIELD)
-    reader = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=delimiter, restval="", strict=True
-    )
-    names = reader.fieldnames  # reads the first line
-    while names is not None:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    names = next(reader)
+    while True:
         line = reader.line_num + 1
         try:
-            row = next(reader)
+            fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             yield line, RowError(f"not a row of a table ({error})")
-        else:
-            more = None in row
-            yield line, RowError("more columns than the first line names") if more else row
+            continue
+        if len(fields) > len(names):
+            yield line, RowError("more columns than the first line names")
+        elif any(field.strip() for field in fields):
+            yield line, dict(zip_longest(names, fields, fillvalue=""))

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data import files
+from data.chats import join
 from data.files import find_files
-from data.formats import Found, RowError, read
+from data.formats import Found, RowError
+from data.reading import read
 from store.acts import said
 from store.errors import TuteeError
 from store.records import Chat, Instruction, Message, Origin, Preference, Record, Turn, Verdict
@@ -66,7 +68,7 @@ def read_file(
     Args:
         path: The file.
         name: What to name the records after; the file's name if not given.
-        format: One of `data.formats.NAMES`, for every row; told row by row if not given.
+        format: One of `data.reading.NAMES`, for every row; told row by row if not given.
         learn: Make an instruction of every reply on the path of a conversation.
 
     Raises:
@@ -80,7 +82,7 @@ def read_file(
             reader.take(line, row, format or ("csv" if part.table else None), place)
     if not reader.rows:
         raise TuteeError(f"There are no rows in {path}.", files.EXPECTED)
-    chats = tuple(reader.chats)
+    chats = tuple(join(reader.chats))
     if learn:
         reader.learn(chats)
     return Imported(

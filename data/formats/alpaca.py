@@ -104,4 +104,4 @@ def _asked(prompt: Turns) -> dict[str, Any] | None:
     return {"instruction": said[-1], "input": "", "system": system, "history": history}
 
 
-ALPACA = Format("alpaca", _matches, _read, _write, ("instruction", "preference", "verdict"))
+ALPACA = Format("alpaca", _matches, _read, _write)

@@ -110,4 +110,4 @@ def _write(record: Record) -> Row | None:
 
 COLUMNS = Format("columns", _matches, _read)
 """Such rows in a JSON file."""
-CSV = Format("csv", _matches, _read, _write, ("instruction", "preference", "verdict"))
+CSV = Format("csv", _matches, _read, _write)

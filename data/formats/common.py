@@ -64,8 +64,6 @@ class Format:
     """Reads a row that matches, or raises `RowError`."""
     write: Callable[[Record], Row | None] | None = None
     """The row of a record; None where this format cannot carry it. Absent: only read."""
-    kinds: tuple[str, ...] = ()
-    """The kinds of records that `write` can carry."""
 
 
 class Provenance(TypedDict, total=False):

@@ -92,4 +92,4 @@ def _context(turn: Turn) -> dict[str, Any]:
     return turn.model_dump() | ({"weight": 0} if turn.role == "assistant" else {})
 
 
-MESSAGES = Format("messages", _matches, _read, _write, ("instruction", "verdict"))
+MESSAGES = Format("messages", _matches, _read, _write)

@@ -40,4 +40,4 @@ def _write(record: Record) -> Row:
     return {_KEY: _VERSION, **record.model_dump(mode="json")}
 
 
-OWN = Format("tutee", _matches, _read, _write, ("instruction", "preference", "verdict"))
+OWN = Format("tutee", _matches, _read, _write)

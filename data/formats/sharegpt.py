@@ -54,4 +54,4 @@ def _reply(text: str) -> dict[str, Any]:
     return {"from": "gpt", "value": text}
 
 
-SHAREGPT = Format("sharegpt", _matches, _read, _write, ("instruction", "preference", "verdict"))
+SHAREGPT = Format("sharegpt", _matches, _read, _write)

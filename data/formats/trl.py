@@ -95,5 +95,5 @@ def _write_verdict(record: Record) -> Row | None:
     return _write(record) if isinstance(record, Verdict) else None
 
 
-TRL = Format("trl", _matches, _read, _write, ("preference", "instruction", "verdict"))
-KTO = Format("kto", _matches_verdict, _read, _write_verdict, ("verdict",))
+TRL = Format("trl", _matches, _read, _write)
+KTO = Format("kto", _matches_verdict, _read, _write_verdict)
