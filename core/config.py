@@ -42,6 +42,17 @@ class Tuning(_Section):
     """How closely DPO and KTO keep to the base: the larger, the closer."""
     sft_weight: float = Field(0.2, ge=0)
     """Weight of imitating the chosen replies, beside preferring them, in DPO."""
+    rl_steps: int = Field(40, ge=1, le=500)
+    """At most; more of it mostly finds the reward model's mistakes."""
+    rl_learning_rate: float = Field(1e-4, gt=0, lt=1)
+    rl_prompts: int = Field(4, ge=1)
+    """Prompts a step, each answered `rl_generations` times."""
+    rl_generations: int = Field(4, ge=2)
+    rl_max_new_tokens: int = Field(64, ge=4)
+    rl_beta: float = Field(0.05, ge=0)
+    """Price of a nat of KL to the base, in reward."""
+    kl_limit: float = Field(0.5, gt=0)
+    """RL stops once its replies are this many nats a token from the base."""
     batch_size: int = Field(4, ge=1)
     """Samples an optimiser step, however small the micro-batches are."""
     rank: int = Field(16, ge=1)

@@ -5,6 +5,7 @@ and cannot carry its cache from one reply to the next.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -81,11 +82,18 @@ def decode_together(
     new_sampler: Callable[[Tensor], Sampler],
     stop: frozenset[int],
     max_new_tokens: int,
+    *,
+    copies: int = 1,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> list[list[int]]:
-    """A reply's tokens for each prompt, without the token that ended it.
+    """The tokens of `copies` replies to each prompt, prompt by prompt.
 
-    Prompts are padded on the left, so that all replies begin in the same column; a reply that has
-    ended leaves the batch.
+    The token that ended a reply is its last; a reply without one was cut off. Prompts are padded on
+    the left, so that all replies begin in the same column, and read once however many replies they
+    get; a reply that has ended leaves the batch.
+
+    Args:
+        turn: Entered for the reading of the prompts and for each column of tokens.
     """
     width = max(map(len, prompts))
     padded = [[0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
@@ -93,25 +101,30 @@ def decode_together(
         [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts],
         device=model.device,
     )  # (replies, columns)
-    replies: list[list[int]] = [[] for _ in prompts]
-    rows = list(range(len(prompts)))  # the reply that each row of the batch belongs to
     cache = new_cache(model)
-    logits = forward(model, padded, cache, mask)
+    with turn():
+        logits = forward(model, padded, cache, mask)
+    if copies > 1:
+        cache.batch_repeat_interleave(copies)
+        mask, logits = (x.repeat_interleave(copies, dim=0) for x in (mask, logits))
+    replies: list[list[int]] = [[] for _ in range(len(prompts) * copies)]
+    rows = list(range(len(replies)))  # the reply that each row of the batch belongs to
     sampler = new_sampler(logits)
     for left in reversed(range(max_new_tokens)):
-        tokens = sampler.pick(logits)
-        live = [row for row, token in enumerate(tokens) if token not in stop]
-        for row in live:
-            replies[rows[row]].append(tokens[row])
-        if not (live and left):
-            break
-        if len(live) < len(rows):
-            index = torch.tensor(live, device=model.device)
-            cache.batch_select_indices(index)
-            mask, rows = mask[index], [rows[row] for row in live]
-            sampler.keep(live)
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=-1)
-        logits = forward(model, [[tokens[row]] for row in live], cache, mask)
+        with turn():
+            tokens = sampler.pick(logits)
+            for row, token in zip(rows, tokens, strict=True):
+                replies[row].append(token)
+            live = [row for row, token in enumerate(tokens) if token not in stop]
+            if not (live and left):
+                break
+            if len(live) < len(rows):
+                index = torch.tensor(live, device=model.device)
+                cache.batch_select_indices(index)
+                mask, rows = mask[index], [rows[row] for row in live]
+                sampler.keep(live)
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=-1)
+            logits = forward(model, [[tokens[row]] for row in live], cache, mask)
     return replies
 
 

@@ -137,7 +137,8 @@ class Engine:
                 min(sampling.max_new_tokens, self.context - max(map(len, chosen))),
             )
             for index, answer in zip(group, answers, strict=True):
-                replies[index] = decode(self.tokenizer, answer)
+                ended = bool(answer) and answer[-1] in self._stop
+                replies[index] = decode(self.tokenizer, answer[:-1] if ended else answer)
         return replies
 
     def _fit(self, turns: Sequence[Turn], max_new_tokens: int) -> tuple[list[int], int]:

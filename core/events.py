@@ -86,7 +86,7 @@ class SwapFailed:
 
 # -- tuning --------------------------------------------------------------------------------------
 
-PassName = Literal["sft", "dpo", "kto", "reward"]
+PassName = Literal["sft", "kto", "dpo", "reward", "rl"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,23 @@ class StepReport:
     tokens_per_second: float
     """Real (not padding) tokens through the model, forward and backward."""
     eta_seconds: float
+
+
+@dataclass(frozen=True)
+class RolloutReport:
+    """Sent once a step of RL: the replies that the policy has just drawn."""
+
+    step: int
+    steps: int
+    reward: float | None
+    """Their mean reward; none where no reply ended."""
+    kl: float
+    """Nats a token from the base."""
+    truncated: float
+    """Share that did not end."""
+    prompt: str
+    reply: str
+    """One of them."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +178,7 @@ Event = (
     | TuningStarted
     | PassStarted
     | StepReport
+    | RolloutReport
     | PassDone
     | TuningDone
     | TuningCancelled

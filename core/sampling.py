@@ -41,9 +41,12 @@ class Sampler:
             tokens = scores.argmax(-1, keepdim=True)
         else:
             probabilities = (scores / self._sampling.temperature).softmax(-1)
-            kept, candidates = nucleus(probabilities, self._sampling.top_p)
-            drawn = torch.multinomial(kept, 1, generator=self._generator)
-            tokens = candidates.gather(-1, drawn)
+            if self._sampling.top_p == 1:
+                tokens = torch.multinomial(probabilities, 1, generator=self._generator)
+            else:
+                kept, candidates = nucleus(probabilities, self._sampling.top_p)
+                drawn = torch.multinomial(kept, 1, generator=self._generator)
+                tokens = candidates.gather(-1, drawn)
         self._seen.scatter_(-1, tokens, value=True)
         return tokens[:, 0].tolist()
 

@@ -158,11 +158,12 @@ def _classes() -> tuple[Any, Any]:
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            logps = of_replies(self.accelerator.unwrap_model(model), inputs)
-            gained = logps.replies - inputs["reference"]
+            scores = of_replies(self.accelerator.unwrap_model(model), inputs)
+            logps = scores.logps()
+            gained = scores.by_reply(logps) - inputs["reference"]
             preference = -F.logsigmoid(self.beta * (gained[0::2] - gained[1::2])).mean()
-            imitation = -logps.tokens[logps.owners % 2 == 0].mean()
-            self.progress.trained_tokens += len(logps.tokens)
+            imitation = -logps[scores.owners % 2 == 0].mean()
+            self.progress.trained_tokens += len(scores.targets)
             return self.loss_weights[0] * preference + self.loss_weights[1] * imitation
 
     spare_collector()

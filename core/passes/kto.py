@@ -165,17 +165,18 @@ def _classes() -> tuple[Any, Any]:
         ) -> Any:
             policy = self.accelerator.unwrap_model(model)
             with torch.no_grad():
-                moved = of_replies(policy, inputs["mismatched"]).replies
-                kl = (moved - inputs["reference_mismatched"]).mean().clamp(min=0)
-            logps = of_replies(policy, inputs)
-            gained = logps.replies - inputs["reference"]
+                others = of_replies(policy, inputs["mismatched"])
+                moved = others.by_reply(others.logps()) - inputs["reference_mismatched"]
+                kl = moved.mean().clamp(min=0)
+            scores = of_replies(policy, inputs)
+            gained = scores.by_reply(scores.logps()) - inputs["reference"]
             liked = inputs["label"]
             losses = torch.where(
                 liked,
                 self.desirable_weight * (1 - torch.sigmoid(self.beta * (gained - kl))),
                 self.undesirable_weight * (1 - torch.sigmoid(self.beta * (kl - gained))),
             )
-            self.progress.trained_tokens += len(logps.tokens)
+            self.progress.trained_tokens += len(scores.targets)
             return losses.mean()
 
     spare_collector()

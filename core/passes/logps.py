@@ -16,20 +16,28 @@ if TYPE_CHECKING:
     import torch
 
 
-class Logps(NamedTuple):
-    tokens: "torch.Tensor"
-    """(T) log-probability of each reply token, in nats."""
+class Scores(NamedTuple):
+    logits: "torch.Tensor"
+    """(T, vocabulary) in float32, where T are the reply tokens of all samples."""
+    targets: "torch.Tensor"
+    """(T) the tokens they are to predict."""
     owners: "torch.Tensor"
-    """(T) the sample it belongs to."""
-    replies: "torch.Tensor"
-    """(S) log-probability of each sample's whole reply, its stop token included."""
+    """(T) the sample each belongs to; within a sample they keep their order."""
+    samples: int
+
+    def logps(self) -> "torch.Tensor":
+        """(T) log-probability of each reply token, in nats."""
+        import torch.nn.functional as F  # noqa: N812
+
+        return -F.cross_entropy(self.logits, self.targets, reduction="none")
+
+    def by_reply(self, values: "torch.Tensor") -> "torch.Tensor":
+        """(samples) the sum of `values` (T) over each reply, its stop token included."""
+        return values.new_zeros(self.samples).index_add(0, self.owners, values)
 
 
-def of_replies(model: Any, row: dict[str, Any]) -> Logps:
-    """The log-probabilities of the replies in a packed row, differentiable."""
-    import torch
-    import torch.nn.functional as F  # noqa: N812
-
+def of_replies(model: Any, row: dict[str, Any]) -> Scores:
+    """What `model` scores the reply tokens in a packed row, differentiable."""
     row = {name: row[name].to(model.device) for name in _NEEDED}
     labels = row["labels"][0]
     trained = (labels != IGNORED).nonzero()[:, 0]
@@ -40,10 +48,7 @@ def of_replies(model: Any, row: dict[str, Any]) -> Logps:
         logits_to_keep=trained,
         use_cache=False,
     ).logits[0]
-    tokens = -F.cross_entropy(logits.float(), labels[trained], reduction="none")
-    owners = row["owners"][trained]
-    replies = torch.zeros(len(row["ends"]), device=tokens.device).index_add(0, owners, tokens)
-    return Logps(tokens, owners, replies)
+    return Scores(logits.float(), labels[trained], row["owners"][trained], len(row["ends"]))
 
 
 _NEEDED = ("input_ids", "position_ids", "attention_mask", "labels", "owners", "ends")
@@ -52,7 +57,7 @@ _NEEDED = ("input_ids", "position_ids", "attention_mask", "labels", "owners", "e
 def measure(
     model: Any, groups: Iterable[Sequence[Sample]], watch: Watch
 ) -> list[tuple[float, ...]]:
-    """What `model` gives each reply of each group, without learning from it.
+    """Log-probability of each reply of each group under `model`, which learns nothing from it.
 
     A group is one packed row, and takes its turn beside the chat as a micro-batch does.
 
@@ -66,8 +71,8 @@ def measure(
     found = []
     for group in groups:
         with watch.turns.micro_batch(watch.cancelled), torch.inference_mode():
-            replies = of_replies(model, packed_row(group, model.dtype)).replies
-            found.append(tuple(replies.tolist()))
+            scores = of_replies(model, packed_row(group, model.dtype))
+            found.append(tuple(scores.by_reply(scores.logps()).tolist()))
     model.train(training)
     return found
 

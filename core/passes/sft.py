@@ -83,9 +83,9 @@ def _classes() -> tuple[Any, Any]:
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            logps = of_replies(self.accelerator.unwrap_model(model), inputs)
-            self.progress.trained_tokens += len(logps.tokens)
-            return -logps.tokens.sum() / num_items_in_batch
+            logps = of_replies(self.accelerator.unwrap_model(model), inputs).logps()
+            self.progress.trained_tokens += len(logps)
+            return -logps.sum() / num_items_in_batch
 
     spare_collector()
     return PackedSFTTrainer, SFTConfig

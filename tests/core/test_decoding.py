@@ -1,5 +1,7 @@
 """What is kept from one prompt to the next changes the work, never the result."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -153,9 +155,9 @@ def one_by_one(
     sampler = Sampler(sampling, 0, fresh(model, prompt))
     while len(reply) < most:
         (token,) = sampler.pick(fresh(model, prompt + reply))
+        reply.append(token)
         if token in stop:
             break
-        reply.append(token)
     return reply
 
 
@@ -169,6 +171,36 @@ def test_together_is_as_one_by_one(model: Any, penalty: float) -> None:
     together = decode_together(model, prompts, partial(Sampler, sampling, 0), stop, 12)
     assert together == [one_by_one(model, prompt, sampling, stop, 12) for prompt in prompts]
     assert len({len(reply) for reply in together}) > 1
+
+
+def test_copies_are_drawn_each_for_itself_and_the_prompts_read_once(
+    model: Any, reads: list[int]
+) -> None:
+    prompts = [tokens(5), tokens(9)]
+    sampling = Sampling(temperature=2, top_p=1)
+    none = frozenset[int]()
+    turns: list[int] = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        turns.append(len(reads))
+        yield
+
+    replies = decode_together(
+        model, prompts, partial(Sampler, sampling, 0), none, 3, copies=4, turn=turn
+    )
+    assert reads == [9, 1, 1]
+    assert turns == [0, 1, 2, 3]
+    assert [len(reply) for reply in replies] == [3] * 8
+    assert len({tuple(reply) for reply in replies}) > 4
+
+
+def test_copies_continue_their_own_prompt(model: Any) -> None:
+    prompts = [tokens(3), tokens(20), tokens(11)]
+    sampler = partial(Sampler, GREEDY, 0)
+    once = decode_together(model, prompts, sampler, frozenset(), 5)
+    twice = decode_together(model, prompts, sampler, frozenset(), 5, copies=2)
+    assert twice == [reply for reply in once for _ in range(2)]
 
 
 def test_a_batch_makes_no_pass_too_many(model: Any, reads: list[int]) -> None:
