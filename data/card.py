@@ -65,8 +65,8 @@ def card(selection: Selection, choices: Choices, rules: Rules) -> str:
         _columns(selection.tables),
         _figures(records, rules),
         _made(selection, records, choices),
-        f"## Licence\n\n{_escaped(choices.licence) or 'None stated.'} Texts that were imported "
-        "keep the licence of their source.\n",
+        f"## Licence\n\n{_escaped(choices.licence) or 'None stated.'}\n\n"
+        "Texts that were imported keep the licence of their source.\n",
     )
     return "\n".join(parts)
 
