@@ -24,6 +24,7 @@ __all__ = [
     "TRL",
     "Format",
     "Found",
+    "Row",
     "RowError",
     "row",
     "writers",

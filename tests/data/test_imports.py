@@ -1,11 +1,16 @@
 """Files from elsewhere: what is usable is taken, the rest is told line by line."""
 
 import json
+import re
+import zipfile
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from data.imports import Refused, read_file
+from data import imports
+from data.imports import Imported, Refused, read_file
 from store.errors import TuteeError
 from store.records import Instruction, Preference
 
@@ -23,12 +28,16 @@ def reply(text: str) -> str:
     return GOOD.replace('"yo"', json.dumps(text, ensure_ascii=False))
 
 
+def completions(found: Imported) -> list[str]:
+    return [record.completion for record in found.records if isinstance(record, Instruction)]
+
+
 def test_good_rows_survive_bad_ones(path: Path) -> None:
     lines = [GOOD, "", "{", reply(" "), GOOD, "[1]", reply("a\u2028b"), '"\\ud83d"', "  "]
     path.write_text("\n".join(lines), encoding="utf-8")
     found = read_file(path)
-    assert found.format == "messages"
-    assert [r.completion for r in found.records if isinstance(r, Instruction)] == ["yo", "a\u2028b"]
+    assert (found.path, found.name, found.format, found.rows) == (path, path.name, "messages", 7)
+    assert completions(found) == ["yo", "a\u2028b"]
     assert all(record.origin.source == "import:rows.jsonl" for record in found.records)
     assert [refused.line for refused in found.refused] == [3, 4, 5, 6, 8]
     assert found.refused[0].reason.startswith("not valid JSON")
@@ -37,82 +46,253 @@ def test_good_rows_survive_bad_ones(path: Path) -> None:
     assert found.refused[3] == Refused(6, "not a JSON object")
 
 
-def test_formats_may_be_mixed(path: Path) -> None:
+def test_formats_may_be_mixed_and_the_name_chosen(path: Path) -> None:
     path.write_text(f"{GOOD}\n{PAIR}\n")
-    found = read_file(path)
-    assert found.format == "mixed"
+    found = read_file(path, name="mine")
+    assert (found.format, found.name) == ("messages, trl", "mine")
     assert [type(record) for record in found.records] == [Instruction, Preference]
+    assert {record.origin.source for record in found.records} == {"import:mine"}
     assert found.refused == ()
 
 
-def test_an_array_is_read_by_place(tmp_path: Path) -> None:
+def test_one_format_can_be_asked_for(path: Path) -> None:
+    path.write_text(f"{GOOD}\n{PAIR}\n")
+    found = read_file(path, format="trl")
+    assert len(found.records) == 1
+    assert found.refused == (Refused(1, "not of the format trl; its keys: messages"),)
+
+
+def test_an_array_is_read_with_its_lines(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     rows = [json.loads(PAIR), json.loads(PAIR), {"text": "?"}]
     path.write_text(json.dumps(rows, indent=2))
     found = read_file(path)
-    assert found.format == "preference"
     assert len(found.records) == 1
-    assert found.refused[0] == Refused(2, "duplicate of line 1")
-    assert found.refused[1].line == 3
+    assert [refused.line for refused in found.refused] == [7, 12]
+    assert found.refused[0].reason == "duplicate of line 2"
 
 
-@pytest.mark.parametrize("content", [GOOD, f"[{GOOD}]", f"{GOOD}\r\n\r\n"])
-def test_marks_and_line_ends_of_other_systems_are_tolerated(path: Path, content: str) -> None:
-    path.write_bytes(b"\xef\xbb\xbf" + content.encode())
+def test_a_table_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("question,answer,label\nhi,yo,👍\nhi,no,0\nhi,,1\nhi,yes,maybe\n")
     found = read_file(path)
-    assert len(found.records) == 1
-    assert found.refused == ()
+    assert found.format == "csv"
+    assert [getattr(record, "label", None) for record in found.records] == [True, False]
+    assert found.refused == (
+        Refused(4, "empty reply"),
+        Refused(5, "label 'maybe' is not yes or no"),
+    )
 
 
-def test_a_line_that_is_not_utf_8_is_refused_alone(path: Path) -> None:
-    path.write_bytes(GOOD.encode() + b"\n" + '{"messages": "é"}'.encode("latin-1") + b"\n")
+def test_part_of_a_row_may_be_refused(path: Path) -> None:
+    turns = [{"role": role, "content": "hi"} for role in ("user", "assistant") * 2]
+    path.write_text(f"{reply('hi')}\n{json.dumps({'messages': turns})}\n")
     found = read_file(path)
-    assert len(found.records) == 1
-    assert found.refused == (Refused(2, "not UTF-8 text"),)
+    assert completions(found) == ["hi", "hi"]
+    assert found.refused == (Refused(2, "instruction 1: duplicate of line 1"),)
 
 
-def test_nesting_without_end_is_refused_alone(path: Path) -> None:
-    path.write_text(GOOD + "\n" + '{"a":' * 100_000)
+def test_what_is_too_long_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "_LONGEST", 6)
+    path.write_text("\n".join([reply("yoyo"), reply("yoyoy"), PAIR]))
     found = read_file(path)
-    assert len(found.records) == 1
-    assert [refused.line for refused in found.refused] == [2]
+    assert completions(found) == ["yoyo"]
+    assert found.refused == (Refused(2, "too long (7 characters)"),)
 
 
-def test_a_broken_array_is_told_with_its_place(tmp_path: Path) -> None:
-    path = tmp_path / "rows.json"
-    path.write_text(f"[{GOOD},\n{GOOD}")
-    with pytest.raises(TuteeError, match=r"not valid JSON \(.* at line 2, column"):
-        read_file(path)
+def test_in_an_archive_the_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.json", "[3]")
+        archive.writestr("b.json", GOOD)
+    found = read_file(path)
+    assert completions(found) == ["yo"]
+    assert found.refused == (Refused(1, "a.json: not a JSON object"),)
+
+
+def test_a_file_of_no_use_tells_why_row_by_row(path: Path) -> None:
+    path.write_text("hello\nworld\n")
+    found = read_file(path)
+    assert not found.useful
+    assert [refused.line for refused in found.refused] == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "is empty"),
-        (b"\xef\xbb\xbf\n \n", "is empty"),
-        (b"[]", "the array is empty"),
-        (b"hello\nworld\n", r"line 1: not valid JSON .*\(1 more refused\)"),
-        (b'{"instruction": "x", "output": "y"}', "line 1: no known format"),
-        ("\ufeff{}".encode("utf-16-le"), "line 1: not UTF-8"),
-    ],
+    ("content", "reason"), [(b"", "is empty"), (b"[]", "no rows"), (b"prompt,answer\n", "no rows")]
 )
-def test_a_file_of_no_use_is_a_clear_error(path: Path, content: bytes, reason: str) -> None:
+def test_a_file_without_rows_is_a_clear_error(path: Path, content: bytes, reason: str) -> None:
     path.write_bytes(content)
     with pytest.raises(TuteeError, match=reason) as caught:
         read_file(path)
     assert str(path) in caught.value.title
 
 
-def test_a_file_that_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(TuteeError, match=r"Cannot read .*No such file"):
-        read_file(tmp_path / "missing.jsonl")
-    with pytest.raises(TuteeError, match="Cannot read"):
-        read_file(tmp_path)
+def test_a_name_that_is_no_text_is_made_one(tmp_path: Path) -> None:
+    path = tmp_path / b"\xff.jsonl".decode("utf-8", "surrogateescape")
+    path.write_text(GOOD)
+    (record,) = read_file(path).records
+    assert record.origin.source == "import:?.jsonl"
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the shared data is not here")
-def test_a_real_file_of_openai_messages() -> None:
-    found = read_file(SHARED / "openai-cookbook" / "toy_chat_fine_tuning.jsonl")
-    assert found.format == "messages"
-    assert len(found.records) == 4
-    assert [refused.reason for refused in found.refused] == ["no user message"]
+# -- conversations -------------------------------------------------------------------------------
+
+
+def webui(**nodes: dict[str, Any]) -> dict[str, Any]:
+    """An Open WebUI chat; each node names its parent, and the last one is the current."""
+    messages = {name: {"id": name, "timestamp": 1700000000, **node} for name, node in nodes.items()}
+    history = {"messages": messages, "currentId": list(nodes)[-1]}
+    return {"id": "c", "user_id": "u", "title": "t", "chat": {"history": history}}
+
+
+def asked(parent: str | None, text: str) -> dict[str, Any]:
+    return {"parentId": parent, "role": "user", "content": text}
+
+
+def replied(parent: str, text: str, rating: int | None = None) -> dict[str, Any]:
+    judged = {"annotation": {"rating": rating}} if rating else {}
+    return {"parentId": parent, "role": "assistant", "content": text, "model": "m", **judged}
+
+
+TREE = webui(
+    a=asked(None, "one"),
+    b=replied("a", "left behind"),
+    c=replied("a", "uno"),
+    d=asked("c", "two"),
+    e=replied("d", "dos", -1),
+    f=asked("e", "three"),
+    g=replied("f", "tres", 1),
+)
+
+
+def test_a_chat_is_kept_and_only_what_was_judged_is_learned(path: Path) -> None:
+    path.write_text(json.dumps([TREE, TREE]))
+    found = read_file(path)
+    (chat,) = found.chats
+    assert len(chat.messages) == 7
+    assert found.useful
+    assert completions(found) == ["tres"]
+    assert Counter(record.kind for record in found.records) == {"instruction": 1, "verdict": 2}
+
+
+def test_the_replies_of_a_chat_are_learned_where_that_is_asked_for(path: Path) -> None:
+    path.write_text(json.dumps([TREE]))
+    found = read_file(path, learn=True)
+    assert sorted(completions(found)) == ["tres", "uno"]  # not the disliked, not the left behind
+    uno = next(r for r in found.records if isinstance(r, Instruction) and r.completion == "uno")
+    (chat,) = found.chats
+    assert uno.conversation_id == chat.conversation.id
+    assert uno.message_id in {message.id for message in chat.messages}
+    assert uno.origin.source == f"import:{path.name}"
+    assert uno.origin.model == "m"
+    assert [turn.content for turn in uno.prompt] == ["one"]
+
+
+def test_what_is_cut_off_or_incomplete_is_never_learned(path: Path) -> None:
+    image = {"type": "image_url", "image_url": {"url": "x"}}
+    chat = webui(
+        a=asked(None, "look") | {"content": [{"type": "text", "text": "look"}, image]},
+        b=replied("a", "a cat"),
+    )
+    stopped = {
+        "conversationId": "s",
+        "messages": [
+            {"messageId": "1", "parentMessageId": None, "isCreatedByUser": True, "text": "go"},
+            {"messageId": "2", "parentMessageId": "1", "isCreatedByUser": False, "text": "I wi",
+             "unfinished": True},
+        ],
+    }  # fmt: skip
+    path.write_text(f"{json.dumps(chat)}\n{json.dumps(stopped)}")
+    found = read_file(path, learn=True)
+    assert len(found.chats) == 2
+    assert found.records == ()
+
+
+# -- real files ----------------------------------------------------------------------------------
+
+
+REAL = [
+    ("FastChat/dummy_conversation.json", "sharegpt", {"instruction": 834}, 0, 166, "duplicate of"),
+    ("PandaLM/testset-v1.json", "", {}, 0, 999, "no reply beside the prompt"),
+    ("librechat-import-fixtures/chatbotui-export.json", "chatbotui", {}, 2, 0, ""),
+    ("librechat-import-fixtures/chatgpt-citations.json", "", {}, 0, 1, "no user message"),
+    ("librechat-import-fixtures/chatgpt-export.json", "chatgpt", {}, 2, 3, "a tool's"),
+    ("librechat-import-fixtures/chatgpt-tree.json", "chatgpt", {}, 1, 0, ""),
+    ("librechat-import-fixtures/librechat-export.json", "librechat", {}, 1, 0, ""),
+    ("librechat-import-fixtures/librechat-linear.json", "librechat", {}, 1, 0, ""),
+    ("librechat-import-fixtures/librechat-opts-nonr-branches.json", "librechat", {}, 1, 0, ""),
+    ("librechat-import-fixtures/librechat-tree.json", "librechat", {}, 1, 0, ""),
+    ("llama-factory/alpaca_en_demo.json", "alpaca", {"instruction": 985}, 0, 14, "duplicate of"),
+    ("llama-factory/alpaca_zh_demo.json", "alpaca", {"instruction": 992}, 0, 8, "duplicate of"),
+    ("llama-factory/dpo_en_demo.json", "sharegpt", {"preference": 295}, 0, 5, "duplicate of"),
+    ("llama-factory/dpo_zh_demo.json", "sharegpt", {"preference": 289}, 0, 11, "duplicate of"),
+    ("llama-factory/kto_en_demo.json", "messages", {"verdict": 300}, 0, 0, ""),
+    ("llm-logs/llm_logs_example.derived.json", "llm", {}, 1, 0, ""),
+    ("llm-steer-instruct/ifeval_single_instr_format.jsonl", "", {}, 0, 163, "no reply beside"),
+    (
+        "open-assistant/en_100_tree.jsonl",
+        "openassistant",
+        {"instruction": 334, "preference": 429, "verdict": 430},
+        0,
+        23,
+        "as many thumbs up as down",
+    ),
+    ("open-webui-export/openwebui-export.json", "openwebui", {}, 3, 1, "a tool's call"),
+    ("open-webui-feedback/feedback_example.derived.json", "", {}, 0, 1, "snapshot .* is empty"),
+    ("openai-cookbook/drone_training.jsonl", "", {}, 0, 103, "a message calls a tool"),
+    ("openai-cookbook/toy_chat_fine_tuning.jsonl", "messages", {"instruction": 7}, 0, 1, "no user"),
+    (
+        "rasbt-instruction/instruction-data-with-preference.json",
+        "alpaca",
+        {"preference": 1094},
+        0,
+        6,
+        "chosen equals rejected",
+    ),
+]
+REFUSED_WHOLE = [
+    ("sst2-clairett/dev.tsv", "names no known columns: one long string of cliches, 0"),
+    ("sst2-clairett/train.tsv", "names no known columns"),
+]
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the shared data is not here")
+
+
+@needs_shared
+@pytest.mark.parametrize(("file", "format_name", "kinds", "chats", "refused", "reason"), REAL)
+def test_a_real_file_is_taken_or_refused_for_the_right_reason(
+    file: str, format_name: str, kinds: dict[str, int], chats: int, refused: int, reason: str
+) -> None:
+    found = read_file(SHARED / file)
+    assert found.format == format_name
+    assert Counter(record.kind for record in found.records) == kinds
+    assert len(found.chats) == chats
+    assert len(found.refused) == refused
+    lines = (SHARED / file).read_text("utf-8").count("\n") + 1
+    assert all(1 <= one.line <= lines for one in found.refused)
+    assert [one.reason for one in found.refused if not re.search(reason, one.reason)] == []
+
+
+@needs_shared
+@pytest.mark.parametrize(("file", "reason"), REFUSED_WHOLE)
+def test_a_real_file_without_a_known_shape_is_refused_whole(file: str, reason: str) -> None:
+    with pytest.raises(TuteeError, match=reason):
+        read_file(SHARED / file)
+
+
+@needs_shared
+def test_no_real_file_is_left_untried() -> None:
+    tried = {file for file, *_ in [*REAL, *REFUSED_WHOLE]}
+    there = imports.find_files(SHARED)
+    assert {str(file.relative_to(SHARED)) for file in there} == tried
+
+
+@needs_shared
+def test_a_real_row_is_taken_as_it_is() -> None:
+    found = read_file(SHARED / "llama-factory" / "dpo_en_demo.json")
+    rows = json.loads((SHARED / "llama-factory" / "dpo_en_demo.json").read_text("utf-8"))
+    first = found.records[0]
+    assert isinstance(first, Preference)
+    assert [turn.content for turn in first.prompt] == [m["value"] for m in rows[0]["conversations"]]
+    assert (first.chosen, first.rejected) == (
+        rows[0]["chosen"]["value"],
+        rows[0]["rejected"]["value"],
+    )
