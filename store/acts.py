@@ -6,7 +6,7 @@ earlier 👍. It does not replace a 👎, which stays true of the original reply
 whole, so taking the latest live one back restores exactly what was there before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +164,33 @@ def undo(reply: Reply) -> Change:
             if record.superseded_by == act
         ),
     )
+
+
+def delete(records: Sequence[Record], ids: Collection[str]) -> Change:
+    """Take records away for good.
+
+    Unlike an undo this brings nothing back: what an act had put aside goes with the last of its
+    records.
+    """
+    gone = {record.id for record in records if record.id in ids}
+    while True:
+        left = {record.act for record in records if record.id not in gone}
+        over = {record.act for record in records if record.id in gone} - left
+        more = {record.id for record in records if record.superseded_by in over} - gone
+        if not more:
+            return Change(removed=tuple(record for record in records if record.id in gone))
+        gone |= more
+
+
+def restored(records: Sequence[Record], back: Sequence[Record]) -> tuple[Record, ...]:
+    """The records with deleted ones back in their places; those that are there stay as they are."""
+    whole = list(records)
+    there = {record.id for record in records}
+    for record in sorted(back, key=lambda record: record.created):
+        if record.id not in there:
+            later = (n for n, other in enumerate(whole) if other.created > record.created)
+            whole.insert(next(later, len(whole)), record)
+    return tuple(whole)
 
 
 def _put_aside(live: Sequence[Record], acts: set[str], by: str) -> tuple[Record, ...]:

@@ -1,37 +1,210 @@
-"""The schema stamp each database carries, and its check.
+"""Bringing a home of an older Tutee up to date, and refusing one of a newer.
 
-A file written by a newer Tutee is refused instead of guessed at. This is the first schema, so there
-is no earlier one to migrate from; the step that leads to the next one belongs here, beside the
-check that knows both numbers.
+A step is pure: it takes the documents of a home as plain dicts and gives those of the next schema.
+The new records are built beside, checked, and moved into place as one folder; only then are the old
+files moved among the backups. So a crash at any moment leaves the old home or the new one. A new
+home is made the same way, from nothing; a reader of an old home reads a copy that is thrown away.
+
+Left out on purpose: replacing one folder of segments by another. Schema 1 was three files of other
+names, so nothing can be in the way of the new folder yet.
 """
 
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
+from pydantic import BaseModel, ValidationError
+
+from store.backups import Backups
 from store.errors import TuteeError
-from store.records import SCHEMA_VERSION
-from store.storage import Tables, damaged
+from store.paths import Paths
+from store.records import SCHEMA_VERSION, Judged, Thread
+from store.segments import Segments
+from store.storage import (
+    AtomicStorage,
+    Damaged,
+    Tables,
+    private_folder,
+    replace_file,
+    sync_folder,
+    unwritable,
+)
 
-_TABLE = "meta"
-_DOCUMENT = "schema"
+_MODELS: dict[str, type[BaseModel]] = {
+    "conversations": Thread,
+    "feedback": Judged,
+    "imports": Judged,
+}
+"""The folders of the records, and what the documents in them are."""
+
+_OLD_FILES: dict[str, dict[str, str]] = {
+    "conversations.json": {"conversations": "conversations", "messages": "messages"},
+    "feedback.json": {"records": "feedback"},
+    "imports.json": {"records": "imports"},
+}
+"""The files of schema 1, and what their tables held."""
+
+_STAMP = json.dumps({"version": SCHEMA_VERSION}).encode()
 
 
-def stamped() -> Tables:
-    """The tables of a new database: nothing but the stamp."""
-    return {_TABLE: {_DOCUMENT: {"version": SCHEMA_VERSION}}}
+class Step(NamedTuple):
+    """How the documents of one schema become those of the next."""
+
+    version: int
+    """The schema it starts from."""
+    name: str
+    run: Callable[[Tables], Tables]
 
 
-def check(tables: Tables, path: Path) -> None:
-    """Refuse a database that this version cannot read.
+def _one_document_each(old: Tables) -> Tables:
+    """A conversation takes its messages in, a reply its records."""
+    threads: dict[str, dict[str, Any]] = {
+        conversation_id: {"conversation": conversation, "messages": []}
+        for conversation_id, conversation in old.get("conversations", {}).items()
+    }
+    for message in old.get("messages", {}).values():
+        threads[message["conversation_id"]]["messages"].append(message)
+    judged: dict[str, dict[str, Any]] = {}
+    for record in old.get("feedback", {}).values():
+        judged.setdefault(record["message_id"], {"records": []})["records"].append(record)
+    imports = {
+        record_id: {"records": [record]} for record_id, record in old.get("imports", {}).items()
+    }
+    return {"conversations": threads, "feedback": judged, "imports": imports}
+
+
+STEPS = (Step(1, "one document a conversation and a judged reply", _one_document_each),)
+
+
+def upgraded(version: int, documents: Tables) -> Tables:
+    """The documents of a home of schema `version` as they are in this one."""
+    for step in STEPS[version - 1 :]:
+        documents = step.run(documents)
+    return documents
+
+
+@contextmanager
+def current(paths: Paths, *, write: bool) -> Iterator[Backups]:
+    """The records of a home in the schema of this program, with their backups.
 
     Raises:
-        TuteeError: it is newer, or carries no stamp.
+        TuteeError: the home is newer than this program, or cannot be read or written.
     """
-    version = tables.get(_TABLE, {}).get(_DOCUMENT, {}).get("version")
+    backups = Backups(paths.records, paths.backups, write=write)
+    old = [paths.home / name for name in _OLD_FILES]
+    if paths.records.exists():
+        _check_version(backups)
+    elif write:
+        _build(paths.records, old, backups.notices)
+    elif any(state.exists() for path in old for state in _states(path)):
+        with TemporaryDirectory(prefix="tutee-") as scratch:
+            copy = Backups(Path(scratch) / "records", Path(scratch) / "backups", write=False)
+            _build(copy.records, old, copy.notices)
+            yield copy
+        return
+    if write:
+        _retire(old, paths.backups / "schema-1", backups.notices)
+    yield backups
+
+
+def _check_version(backups: Backups) -> None:
+    def version(path: Path) -> int:
+        try:
+            found = json.loads(path.read_bytes())["version"]
+        except OSError as error:
+            raise TuteeError(f"Cannot read {path}: {error.strerror or error}.") from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise Damaged(path, "it has no schema version") from error
+        return _readable(found, path)
+
+    backups.read(backups.records / "schema.json", version, empty=_STAMP)
+
+
+def _readable(version: object, path: Path) -> int:
     if not isinstance(version, int) or version < 1:
-        raise damaged(path, "it has no schema version")
+        raise Damaged(path, "it has no schema version")
     if version > SCHEMA_VERSION:
         raise TuteeError(
             f"{path} was written by a newer Tutee (schema {version}, this one reads up to "
             f"{SCHEMA_VERSION}).",
             "Update Tutee, or choose another home with --home.",
         )
+    return version
+
+
+def _build(records: Path, old: list[Path], notices: list[str]) -> None:
+    """Make the folder of the records from the old files there are, whole or not at all."""
+    found = [_read_old(path, notices) for path in old]
+    partial = records.with_name(f".{records.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(mode=0o700)
+        nothing_earlier = Backups(partial, partial / ".backups", write=True)
+        for name, model in _MODELS.items():
+            (partial / name).mkdir(mode=0o700)
+            segments = Segments(name, model, nothing_earlier, lambda before, after: None)
+            for documents in found:
+                segments.put(documents.get(name, {}))
+        replace_file(partial / "schema.json", _STAMP)
+        os.replace(partial, records)
+        sync_folder(records.parent)
+    except OSError as error:
+        raise unwritable(records, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _states(path: Path) -> tuple[Path, Path]:
+    """A file of schema 1, and the state before its last change."""
+    return path, path.with_name(path.name + ".bak")
+
+
+def _read_old(path: Path, notices: list[str]) -> dict[str, dict[str, BaseModel]]:
+    """What a file of schema 1 holds; where it is damaged or gone, what its backup does."""
+    states = [state for state in _states(path) if state.exists()]
+    for state in states:
+        try:
+            documents = _parse_old(state)
+        except Damaged as error:
+            notices.append(f"{error.title} It was set aside among the backups.")
+            continue
+        if state != path:
+            notices.append(f"The state before the last change of {path} is used.")
+        return documents
+    return {}
+
+
+def _parse_old(path: Path) -> dict[str, dict[str, BaseModel]]:
+    tables = AtomicStorage(path, writable=False).read()
+    stamp = tables.get("meta", {}).get("schema", {})
+    version = _readable(stamp.get("version"), path)
+    names = _OLD_FILES[path.name.removesuffix(".bak")]
+    try:
+        documents = upgraded(version, {new: tables.get(old, {}) for old, new in names.items()})
+        return {
+            name: {doc_id: _MODELS[name].model_validate(item) for doc_id, item in table.items()}
+            for name, table in documents.items()
+        }
+    except (ValidationError, LookupError, TypeError) as error:
+        raise Damaged(path, "its documents do not fit together") from error
+
+
+def _retire(old: list[Path], folder: Path, notices: list[str]) -> None:
+    """Move the files of schema 1 among the backups; what fails is tried at the next opening."""
+    for path in (state for each in old for state in _states(each) if state.exists()):
+        with suppress(OSError):
+            private_folder(folder)
+            target, number = folder / path.name, 1
+            while target.exists():
+                target, number = folder / f"{path.name}.{number}", number + 1
+            os.replace(path, target)
+            if number > 1:
+                notices.append(
+                    f"An older Tutee has written {path} after this home was brought up to date; "
+                    f"the file is kept as {target}."
+                )

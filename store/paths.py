@@ -26,9 +26,10 @@ class Paths:
 
     home: Path
     config_file: Path
-    conversations: Path
-    feedback: Path
-    imports: Path
+    records: Path
+    """Conversations, feedback and imported records."""
+    backups: Path
+    """Earlier states of the records, and what was damaged."""
     lock: Path
     models: Path
     """Adapters and reward models, a folder for each base."""
@@ -50,9 +51,8 @@ def locate(home: Path | None) -> Paths:
     return Paths(
         home=data,
         config_file=config / "config.toml",
-        conversations=data / "conversations.json",
-        feedback=data / "feedback.json",
-        imports=data / "imports.json",
+        records=data / "records",
+        backups=data / "backups",
         lock=data / "lock",
         models=data / "models",
         exports=data / "exports",

@@ -6,17 +6,20 @@ the whole prompt, the replies, and where they came from. An *act* is one thing a
 thumb, one correction); all records it wrote share its id, so that undoing it is exact. A newer act
 supersedes an older one instead of erasing it, so that undo brings the older one back.
 
+What changes together is one document: a conversation with its messages is a `Thread`, the records
+about one reply are a `Judged`, and so is each record from elsewhere.
+
 Left out on purpose: which adapter learned a record. That is written once, in the adapter's
 manifest, and derived from there (`core.adapters`).
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Role = Literal["system", "user", "assistant"]
 
@@ -41,6 +44,14 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _writable(text: str) -> str:
+    """Replace what no file or tokenizer can hold: halves of surrogate pairs from a bad paste."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+Text = Annotated[str, AfterValidator(_writable)]
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +60,7 @@ class Turn(_Frozen):
     """One message as a chat template sees it."""
 
     role: Role
-    content: str
+    content: Text
 
 
 class Sampling(_Frozen):
@@ -65,7 +76,7 @@ class Sampling(_Frozen):
 class Origin(_Frozen):
     """Where a reply or a record came from."""
 
-    source: str = "chat"
+    source: Text = "chat"
     """`chat`, or `import:NAME`."""
     model: str | None = None
     revision: str | None = None
@@ -79,8 +90,8 @@ class Origin(_Frozen):
 
 class Conversation(_Frozen):
     id: str = Field(default_factory=new_id)
-    title: str = ""
-    source: str = "chat"
+    title: Text = ""
+    source: Text = "chat"
     """`chat`, or `import:NAME`."""
     created: datetime = Field(default_factory=now)
     updated: datetime = Field(default_factory=now)
@@ -93,7 +104,7 @@ class Message(_Frozen):
     conversation_id: str
     parent_id: str | None = None
     role: Role
-    content: str
+    content: Text
     created: datetime = Field(default_factory=now)
     origin: Origin | None = None
     """Set on replies only."""
@@ -107,6 +118,27 @@ class Chat(NamedTuple):
     conversation: Conversation
     messages: tuple[Message, ...]
     """Parents before children; the way to the last one is the conversation's path."""
+
+
+class Thread(_Frozen):
+    """A conversation with its messages, as it is kept.
+
+    Raises:
+        ValueError: a message hangs in the air. Parents come first, so there is no circle either.
+    """
+
+    conversation: Conversation
+    messages: tuple[Message, ...] = ()
+    """In the order they were added; the way to the last one is the conversation's path."""
+
+    @model_validator(mode="after")
+    def _is_a_tree(self) -> Self:
+        seen: set[str | None] = {None}
+        for message in self.messages:
+            if message.conversation_id != self.conversation.id or message.parent_id not in seen:
+                raise ValueError(f"message {message.id} has lost its place")
+            seen.add(message.id)
+        return self
 
 
 class _Feedback(_Frozen):
@@ -128,26 +160,33 @@ class Instruction(_Feedback):
     """A reply worth learning: SFT trains on it."""
 
     kind: Literal["instruction"] = "instruction"
-    completion: str
+    completion: Text
 
 
 class Preference(_Feedback):
     """One reply preferred over another for the same prompt: the reward model trains on it."""
 
     kind: Literal["preference"] = "preference"
-    chosen: str
-    rejected: str
+    chosen: Text
+    rejected: Text
 
 
 class Verdict(_Feedback):
     """A thumb up (`label` true) or down."""
 
     kind: Literal["verdict"] = "verdict"
-    completion: str
+    completion: Text
     label: bool
     reasons: tuple[str, ...] = ()
-    comment: str = ""
+    comment: Text = ""
 
 
 Record = Annotated[Instruction | Preference | Verdict, Field(discriminator="kind")]
 """Any feedback record; `TypeAdapter(Record)` reads one back from a plain dict."""
+
+
+class Judged(_Frozen):
+    """All records about one reply, or one record from elsewhere, as they are kept."""
+
+    records: tuple[Record, ...] = ()
+    """Oldest first."""

@@ -1,30 +1,31 @@
 """Everything that is kept, behind typed verbs.
 
-Three files, because they change at different times and one must not rewrite the others:
-conversations, the feedback given in them, and imported records. All are held in memory, so that
-reading is cheap; every verb that changes something is one atomic write, so a crash never leaves
-half of it. One process writes (a lock names it), any number read.
-
-The path of a conversation is the way from its first message to the one added last.
+Conversations and feedback records are held in memory (`store.conversations`, `store.ledger`), so
+that reading is cheap; every act of the person is one atomic write of one small file
+(`store.segments`), so a crash never leaves half of it. One process writes (a lock names it), any
+number read.
 
 Left out on purpose: reading along while another process writes; a reader sees what was there when
 it opened.
 """
 
+import gc
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import Self, TypeVar
 
-from pydantic import TypeAdapter
-
-from store import acts
-from store.acts import Feedback, Reply, said
-from store.database import Database
+from store import acts, migrations
+from store.acts import Feedback, Reply
+from store.conversations import Conversations
 from store.errors import TuteeError
+from store.ledger import Counts, Ledger
 from store.lock import WriterLock
 from store.paths import Paths, ensure
 from store.records import (
+    Chat,
     Conversation,
     Instruction,
     Message,
@@ -35,30 +36,21 @@ from store.records import (
     Turn,
     Verdict,
 )
-from store.storage import damaged
 
-__all__ = ["Counts", "Feedback", "Repository"]
-
-_CONVERSATIONS = "conversations"
-_MESSAGES = "messages"
-_RECORDS = "records"
-_TITLE_LENGTH = 60
-
-_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+__all__ = ["Added", "Counts", "Feedback", "Repository"]
 
 _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How much there is; the first three count replies judged in the chat."""
+class Added:
+    """What an import brought that was not there before."""
 
-    liked: int
-    disliked: int
-    corrected: int
-    instructions: int
-    preferences: int
-    verdicts: int
+    records: tuple[Record, ...] = ()
+    chats: int = 0
+    """Conversations."""
+    messages: int = 0
+    """Messages, in new conversations and in those that were there."""
 
 
 class Repository:
@@ -70,31 +62,25 @@ class Repository:
     def __init__(self, paths: Paths, lock: WriterLock | None) -> None:
         write = lock is not None
         self._lock = lock
-        self._talk = Database(paths.conversations, write=write)
-        self._judged = Database(paths.feedback, write=write)
-        self._brought = Database(paths.imports, write=write)
-        self._conversations = self._talk.load(_CONVERSATIONS, TypeAdapter(Conversation))
-        self._messages = self._talk.load(_MESSAGES, TypeAdapter(Message))
-        self._tips = {message.conversation_id: message.id for message in self._messages.values()}
-        self._check_tree(paths)
-        self._drafts: dict[str, list[Message]] = {}
-        self._feedback: dict[str, tuple[Record, ...]] = {}
-        for record in self._judged.load(_RECORDS, _RECORD).values():
-            key = record.message_id or ""
-            self._feedback[key] = (*self._feedback.get(key, ()), record)
-        self._imports = list(self._brought.load(_RECORDS, _RECORD).values())
+        with _no_garbage_collection(), migrations.current(paths, write=write) as backups:
+            self._conversations = Conversations(backups)
+            self._ledger = Ledger(backups)
+        if write:
+            backups.take(date.today())
+        self.notices = tuple(backups.notices)
+        """What the opening has to tell the person: what was damaged, and what took its place."""
 
     @classmethod
     def open(cls, paths: Paths, *, write: bool = True) -> Self:
-        """Open a home, making it if need be.
+        """Open a home, making it if need be; an older one is brought up to date.
 
         Args:
             paths: Where it is.
             write: Take the lock that keeps other writers out; without it nothing can be changed.
 
         Raises:
-            TuteeError: another process is writing, a database is damaged or newer than this
-                program, or the home cannot be written.
+            TuteeError: another process is writing, the home is newer than this program, or it
+                cannot be read or written.
         """
         if not write:
             return cls(paths, None)
@@ -117,53 +103,25 @@ class Repository:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _check_tree(self, paths: Paths) -> None:
-        """Refuse messages that hang in the air; parents come first, so there is no circle."""
-        seen: dict[str | None, str] = {}
-        for message in self._messages.values():
-            home = message.conversation_id
-            if home not in self._conversations or (
-                message.parent_id is not None and seen.get(message.parent_id) != home
-            ):
-                raise damaged(paths.conversations, f"message {message.id} has lost its place")
-            seen[message.id] = home
-
     # -- conversations ---------------------------------------------------------------------------
 
     def start_conversation(self, system_prompt: str = "") -> Conversation:
         """Begin a conversation; it reaches the disk with its first message, so none stays empty."""
-        conversation = Conversation()
-        self._conversations[conversation.id] = conversation
-        if system_prompt:
-            root = Message(
-                conversation_id=conversation.id, role="system", content=_clean(system_prompt)
-            )
-            self._drafts[conversation.id] = [root]
-            self._remember(root)
-        return conversation
+        return self._conversations.start(system_prompt)
 
     def conversations(self) -> list[Conversation]:
         """Those in which the person has said something, newest first."""
-        spoken = {m.conversation_id for m in self._messages.values() if m.role == "user"}
-        kept = [c for c in self._conversations.values() if c.id in spoken]
-        return sorted(kept, key=lambda c: c.updated, reverse=True)
+        return self._conversations.spoken()
 
     def conversation(self, conversation_id: str) -> Conversation:
-        try:
-            return self._conversations[conversation_id]
-        except KeyError:
-            raise TuteeError(f"There is no conversation {conversation_id}.") from None
+        return self._conversations.thread(conversation_id).conversation
 
     def messages(self, conversation_id: str) -> list[Message]:
         """The path of the conversation, first message first."""
-        self.conversation(conversation_id)
-        return self._path(self._tips.get(conversation_id))
+        return self._conversations.path(self._conversations.tip(conversation_id))
 
     def message(self, message_id: str) -> Message:
-        try:
-            return self._messages[message_id]
-        except KeyError:
-            raise TuteeError(f"There is no message {message_id}.") from None
+        return self._conversations.message(message_id)
 
     def add_message(
         self,
@@ -187,33 +145,24 @@ class Repository:
             tokens: Tokens of a reply.
             seconds: How long it took.
         """
-        conversation = self.conversation(conversation_id)
+        tip = self._conversations.tip(conversation_id)
         if parent_id and self.message(parent_id).conversation_id != conversation_id:
             raise TuteeError(f"Message {parent_id} is not in this conversation.")
         message = Message(
             conversation_id=conversation_id,
-            parent_id=parent_id or self._tips.get(conversation_id),
+            parent_id=parent_id or tip,
             role=role,
-            content=_clean(content),
+            content=content,
             origin=origin,
             tokens=tokens,
             seconds=seconds,
         )
-        changes: dict[str, object] = {"updated": message.created}
-        if role == "user" and not conversation.title:
-            changes["title"] = _title(message.content)
-        conversation = conversation.model_copy(update=changes)
-        with self._talk.transaction():
-            self._talk.update(_CONVERSATIONS, [conversation])
-            self._talk.insert(_MESSAGES, [*self._drafts.get(conversation_id, ()), message])
-        self._drafts.pop(conversation_id, None)
-        self._conversations[conversation_id] = conversation
-        self._remember(message)
+        self._conversations.add(message)
         return message
 
     def prompt_for(self, message_id: str) -> tuple[Turn, ...]:
         """Everything before a message, with corrections in place of what they correct."""
-        return self._turns(self._path(self.message(message_id).parent_id))
+        return self._turns(self._conversations.path(self.message(message_id).parent_id))
 
     def turns(self, conversation_id: str) -> tuple[Turn, ...]:
         """The whole path as the model is to see it next, with corrections in place."""
@@ -223,18 +172,6 @@ class Repository:
         return tuple(
             Turn(role=m.role, content=self.feedback(m.id).correction or m.content) for m in path
         )
-
-    def _path(self, message_id: str | None) -> list[Message]:
-        path = []
-        while message_id is not None:
-            message = self.message(message_id)
-            path.append(message)
-            message_id = message.parent_id
-        return path[::-1]
-
-    def _remember(self, message: Message) -> None:
-        self._messages[message.id] = message
-        self._tips[message.conversation_id] = message.id
 
     # -- feedback --------------------------------------------------------------------------------
 
@@ -246,8 +183,8 @@ class Repository:
         Raises:
             TuteeError: it is no reply, an empty one, or a corrected one given a 👍.
         """
-        reply = self._reply(message_id)
-        return self._do(message_id, acts.thumb(reply, label, tuple(reasons), _clean(comment)))
+        change = acts.thumb(self._reply(message_id), label, tuple(reasons), comment)
+        return self._do(message_id, change)
 
     def correct(self, message_id: str, text: str) -> Feedback:
         """Say what the reply should have been.
@@ -255,7 +192,7 @@ class Repository:
         Raises:
             TuteeError: it is no reply, or the correction is empty or the reply itself.
         """
-        return self._do(message_id, acts.correct(self._reply(message_id), _clean(text)))
+        return self._do(message_id, acts.correct(self._reply(message_id), text))
 
     def undo(self, message_id: str) -> Feedback:
         """Take back the latest thumb or correction on a reply.
@@ -267,7 +204,7 @@ class Repository:
 
     def feedback(self, message_id: str) -> Feedback:
         """What stands about a message; nothing for one that was never judged."""
-        return acts.feedback_of(self._feedback.get(message_id, ()))
+        return acts.feedback_of(self._ledger.about(message_id))
 
     def feedback_for(self, message_ids: Iterable[str]) -> dict[str, Feedback]:
         return {message_id: self.feedback(message_id) for message_id in message_ids}
@@ -276,30 +213,22 @@ class Repository:
         message = self.message(message_id)
         if message.role != "assistant":
             raise TuteeError("Only a reply of the model can be rated or corrected.")
-        return Reply(message, self.prompt_for(message_id), self._feedback.get(message_id, ()))
+        return Reply(message, self.prompt_for(message_id), self._ledger.about(message_id))
 
     def _do(self, message_id: str, change: acts.Change) -> Feedback:
-        """Keep a change on the disk in one write, then in memory."""
+        """Keep a change, in one write."""
         if change != acts.Change():
-            with self._judged.transaction():
-                self._judged.remove(_RECORDS, change.removed)
-                self._judged.update(_RECORDS, change.updated)
-                self._judged.insert(_RECORDS, change.added)
-            self._feedback[message_id] = change.applied_to(self._feedback.get(message_id, ()))
+            self._ledger.keep(message_id, change.applied_to(self._ledger.about(message_id)))
         return self.feedback(message_id)
 
     # -- records ---------------------------------------------------------------------------------
 
     def counts(self) -> Counts:
-        judged = [self.feedback(message_id) for message_id in self._feedback]
-        return Counts(
-            liked=sum(feedback.label is True for feedback in judged),
-            disliked=sum(feedback.label is False for feedback in judged),
-            corrected=sum(feedback.correction is not None for feedback in judged),
-            instructions=len(self.instructions()),
-            preferences=len(self.preferences()),
-            verdicts=len(self.verdicts()),
-        )
+        return self._ledger.counts()
+
+    def records(self) -> list[Record]:
+        """All live records, oldest first, imports included."""
+        return self._ledger.live()
 
     def instructions(self) -> list[Instruction]:
         """Live instruction records, oldest first, imports included."""
@@ -313,38 +242,57 @@ class Repository:
         """Live verdicts, oldest first, imports included."""
         return self._live(Verdict)
 
-    def add_imported(self, records: Sequence[Record]) -> list[Record]:
-        """Keep records from elsewhere; those that say what a live record says are left out.
+    def _live(self, kind: type[_Kind]) -> list[_Kind]:
+        return [record for record in self._ledger.live() if isinstance(record, kind)]
+
+    def record(self, record_id: str) -> Record:
+        """One record, live or put aside by a newer act.
+
+        Raises:
+            TuteeError: there is none of that id.
+        """
+        return self._ledger.record(record_id)
+
+    def delete_records(self, ids: Collection[str]) -> list[Record]:
+        """Take records away for good, with what they had put aside.
+
+        What an act had put aside goes with the last record of that act, so that nothing comes back
+        to life as it does by an undo. The backups keep the records for some days.
 
         Returns:
-            The records that were new, in their order.
+            All that went, oldest first; `restore_records` puts them back.
+
+        Raises:
+            TuteeError: there is no record of such an id (then nothing goes), or the disk refused
+                (then what went before that is gone, in memory too).
         """
-        known = {said(record) for record in self._all_live()}
-        new = []
-        for record in records:
-            if said(record) not in known:
-                known.add(said(record))
-                new.append(record)
-        if new:
-            self._brought.insert(_RECORDS, new)
-            self._imports.extend(new)
-        return new
+        return self._ledger.delete(ids)
 
-    def _all_live(self) -> Iterator[Record]:
-        for records in self._feedback.values():
-            yield from (record for record in records if record.superseded_by is None)
-        yield from self._imports
+    def restore_records(self, records: Iterable[Record]) -> None:
+        """Put deleted records back exactly; those that are there stay as they are."""
+        self._ledger.restore(records)
 
-    def _live(self, kind: type[_Kind]) -> list[_Kind]:
-        records = [record for record in self._all_live() if isinstance(record, kind)]
-        return sorted(records, key=lambda record: record.created)
+    def add_imported(self, records: Iterable[Record], chats: Iterable[Chat] = ()) -> Added:
+        """Keep records and conversations from elsewhere.
 
+        A record that says what a live one says is left out, and so is one whose id is there; of a
+        conversation that is there, only the new messages are taken. So the same import again adds
+        nothing, and one that the disk refused half-way can be done again.
 
-def _title(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _TITLE_LENGTH else line[: _TITLE_LENGTH - 1].rstrip() + "…"
+        Returns:
+            What was new.
+        """
+        grown = self._conversations.add_chats(chats)
+        return Added(self._ledger.add(records), grown.chats, grown.messages)
 
 
-def _clean(text: str) -> str:
-    """Replace what no file or tokenizer can hold: halves of surrogate pairs from a bad paste."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Many small objects are made at once and all stay: looking for garbage is most of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -2,12 +2,10 @@
 
 `replace_file` is the one way Tutee writes a file that matters. `AtomicStorage` gives it to TinyDB,
 whose own JSON storage rewrites the file in place (half a file after a crash) in whatever encoding
-the machine happens to use. Before each write the file as it was becomes the backup, so there is
-always one earlier state to go back to by hand. A damaged file is only ever reported: mending it is
-the person's decision.
+the machine happens to use.
 
-Left out on purpose: appending instead of rewriting. A file is written whole at each change, which
-is fast enough up to some thousand records.
+Left out on purpose: appending instead of rewriting. A file is written whole at each change;
+`store.segments` keeps files small enough for that.
 """
 
 import json
@@ -33,7 +31,7 @@ def replace_file(path: Path, content: bytes, *, backup: Path | None = None) -> N
     Args:
         path: The file; a link is followed, so that the file it names is the one replaced.
         content: All of it.
-        backup: Where the old file goes, if there is one.
+        backup: Where the old file goes, if there is one; its folder is made.
 
     Raises:
         TuteeError: it cannot be written; the old file is untouched.
@@ -51,29 +49,42 @@ def replace_file(path: Path, content: bytes, *, backup: Path | None = None) -> N
             _keep(target, backup)
         os.replace(temporary, target)
     except OSError as error:
-        raise TuteeError(
-            f"Cannot write {path}: {error.strerror or error}.",
-            "What was there before is unchanged.",
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder for the person alone, those above it too (`mkdir` leaves those open)."""
+    if not folder.is_dir():
+        private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Make `target` a second name of a file as it is; a copy where the disk has no links.
+
+    A second name is as good as a copy, because a file is only ever replaced, never changed.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _keep(target: Path, backup: Path) -> None:
-    """Make `backup` a second name of the file as it is; copy where the disk has no links."""
+    private_folder(backup.parent)
     beside = backup.with_name(f".{backup.name}.tmp")
     beside.unlink(missing_ok=True)
-    try:
-        os.link(target, beside)
-    except OSError:
-        shutil.copy2(target, beside)
+    link_or_copy(target, beside)
     os.replace(beside, backup)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last; not every system lets a folder be synced."""
+def sync_folder(folder: Path) -> None:
+    """Make new names last; not every system lets a folder be synced."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -82,22 +93,22 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def backup_of(path: Path) -> Path:
-    """Where the state before the last change of `path` is kept."""
-    return path.with_name(path.name + ".bak")
+def unwritable(path: Path, error: OSError) -> TuteeError:
+    """The error for a file or folder that cannot be written."""
+    return TuteeError(
+        f"Cannot write {path}: {error.strerror or error}.", "What was there before is unchanged."
+    )
 
 
-def damaged(path: Path, why: object) -> TuteeError:
-    """The error for a database that cannot be understood, with the way out of it."""
-    backup = backup_of(path)
-    if backup.exists():
-        advice = (
-            f"The state before the last change is in {backup}: move the damaged file away, then "
-            "copy the backup to its name."
+class Damaged(TuteeError):
+    """A file that cannot be understood."""
+
+    def __init__(self, path: Path, why: object) -> None:
+        super().__init__(
+            f"{path} is damaged ({why}).",
+            "Start Tutee again: it goes back to the newest earlier state that is good.",
         )
-    else:
-        advice = "Move it away and Tutee starts that file anew, or mend it by hand."
-    return TuteeError(f"The database {path} is damaged ({why}). It was left as it is.", advice)
+        self.why = str(why)
 
 
 class AtomicStorage(Storage):
@@ -105,42 +116,43 @@ class AtomicStorage(Storage):
 
     Args:
         path: The file; made by the first write.
-        initial: The tables to begin with where there is no file.
+        backup: Where the state before each write goes; nowhere if not given.
         writable: Whether writes are allowed. A writer must be alone (`Repository` holds a lock).
     """
 
-    def __init__(self, path: Path, *, initial: Tables, writable: bool) -> None:
+    def __init__(self, path: Path, *, backup: Path | None = None, writable: bool) -> None:
         self.path = path
-        self._initial = initial
+        self.size = 0
+        """Bytes of the file as last read or written."""
+        self._backup = backup
         self._writable = writable
         self._tables: Tables | None = None
         self._gathering = False
-        if writable:
-            self._sweep()
-
-    def _sweep(self) -> None:
-        """Remove what a writer that was killed in the middle has left behind."""
-        for leftover in self.path.parent.glob(f".{self.path.name}.*.tmp"):
-            leftover.unlink(missing_ok=True)
 
     def read(self) -> Tables:
-        """The tables as they are now; parsed once."""
+        """The tables as they are now, none where there is no file; parsed once.
+
+        Raises:
+            Damaged: the file does not hold tables of documents.
+            TuteeError: it cannot be read.
+        """
         if self._tables is None:
             self._tables = self._parse()
         return self._tables
 
     def _parse(self) -> Tables:
         try:
-            text = self.path.read_bytes().decode("utf-8")
-            tables = json.loads(text)
+            content = self.path.read_bytes()
+            tables = json.loads(content.decode("utf-8"))
         except FileNotFoundError:
-            return {name: dict(table) for name, table in self._initial.items()}
+            return {}
         except OSError as error:
             raise TuteeError(f"Cannot read {self.path}: {error.strerror or error}.") from error
         except (ValueError, RecursionError) as error:
-            raise damaged(self.path, error) from error
+            raise Damaged(self.path, error) from error
         if not _are_tables(tables):
-            raise damaged(self.path, "it does not hold tables of documents")
+            raise Damaged(self.path, "it does not hold tables of documents")
+        self.size = len(content)
         return tables
 
     def write(self, data: Tables) -> None:
@@ -167,10 +179,11 @@ class AtomicStorage(Storage):
     def _flush(self) -> None:
         try:
             content = json.dumps(self._tables, ensure_ascii=False).encode("utf-8")
-            replace_file(self.path, content, backup=backup_of(self.path))
+            replace_file(self.path, content, backup=self._backup)
         except BaseException:
             self._tables = None  # the file is the truth: read it again
             raise
+        self.size = len(content)
 
 
 def _are_tables(value: object) -> bool:

@@ -18,8 +18,8 @@ def test_a_home_holds_everything_but_the_cache(
     paths = locate(home)
     assert paths.home == home
     assert paths.config_file == home / "config.toml"
-    assert paths.conversations == home / "conversations.json"
-    assert paths.feedback == home / "feedback.json"
+    assert paths.records == home / "records"
+    assert paths.backups == home / "backups"
     assert paths.models == home / "models"
     assert paths.exports == home / "exports"
     assert paths.log_file == home / "log" / "tutee.log"
@@ -42,7 +42,7 @@ def test_without_a_home_the_folders_of_the_system_are_used(
     monkeypatch.delenv("TUTEE_CACHE", raising=False)
     paths = locate(None)
     assert paths.config_file == tmp_path / "CONFIG" / "tutee" / "config.toml"
-    assert paths.feedback == tmp_path / "DATA" / "tutee" / "feedback.json"
+    assert paths.records == tmp_path / "DATA" / "tutee" / "records"
     assert tmp_path / "STATE" in paths.log_file.parents
     assert paths.cache == tmp_path / "CACHE" / "tutee"
 

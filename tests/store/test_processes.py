@@ -88,7 +88,7 @@ def test_a_kill_never_leaves_half_an_act(
         assert len(again.instructions()) == int(verdict.label)
         undone = 0
         while again.feedback(reply.id).undoable:
-            records = again._feedback[reply.id]
+            records = again._ledger.about(reply.id)
             sizes = Counter(record.act for record in records)
             likes = {r.act for r in records if isinstance(r, Verdict) and r.label}
             assert all(size == (2 if act in likes else 1) for act, size in sizes.items())

@@ -1,6 +1,5 @@
 """The home as the rest of the program sees it."""
 
-import json
 import os
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def test_a_conversation_without_messages_never_reaches_the_disk(
 ) -> None:
     conversation = repository.start_conversation("Be brief.")
     assert repository.turns(conversation.id) == (SYSTEM,)
-    assert not paths.conversations.exists()
+    assert not list((paths.records / "conversations").iterdir())
 
 
 def test_the_title_is_one_short_line(repository: Repository) -> None:
@@ -188,17 +187,16 @@ def test_counts(repository: Repository, reply: Message) -> None:
     )
 
 
-def test_an_act_is_one_write_and_leaves_the_other_files_alone(
+def test_an_act_is_one_write_of_one_file(
     repository: Repository, reply: Message, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository.rate(reply.id, True)
-    talk = paths.conversations.stat()
     written: list[str] = []
     move = os.replace
-    monkeypatch.setattr(os, "replace", lambda a, b: (written.append(Path(b).name), move(a, b)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (written.append(str(b)), move(a, b)))
     repository.correct(reply.id, "Paris")
-    assert written == ["feedback.json.bak", "feedback.json"]
-    assert paths.conversations.stat() == talk
+    one = "feedback/0001.json"
+    assert written == [str(paths.backups / "previous" / one), str(paths.records / one)]
     repository.correct(reply.id, "Paris")
     assert len(written) == 2, "the same correction again writes nothing"
 
@@ -225,15 +223,18 @@ def test_imports_are_kept_once(repository: Repository, paths: Paths) -> None:
     origin = Origin(source="import:a.jsonl")
     one = Instruction(prompt=(USER,), completion="Paris", origin=origin)
     pair = Preference(prompt=(USER,), chosen="Paris", rejected="Lyon")
-    assert repository.add_imported([one, pair]) == [one, pair]
+    assert repository.add_imported([one, pair]).records == (
+        one,
+        pair,
+    )
     again = Instruction(prompt=(USER,), completion="Paris")
     other = Instruction(prompt=(SYSTEM, USER), completion="Paris")
-    assert repository.add_imported([again, other, pair]) == [other]
-    assert repository.add_imported([again]) == []
+    assert repository.add_imported([again, other, pair]).records == (other,)
+    assert repository.add_imported([again]).records == ()
     with reopened(repository, paths) as opened:
         assert opened.instructions() == [one, other]
         assert opened.preferences() == [pair]
-        assert opened.add_imported([again]) == []
+        assert opened.add_imported([again]).records == ()
 
 
 def test_what_the_chat_has_taught_is_not_imported_again(
@@ -241,15 +242,18 @@ def test_what_the_chat_has_taught_is_not_imported_again(
 ) -> None:
     repository.correct(reply.id, "Paris")
     same = Instruction(prompt=(SYSTEM, USER), completion="Paris")
-    assert repository.add_imported([same]) == []
+    assert repository.add_imported([same]).records == ()
     repository.undo(reply.id)
-    assert repository.add_imported([same]) == [same]
+    assert repository.add_imported([same]).records == (same,)
 
 
 def test_verdicts_differ_by_their_label(repository: Repository) -> None:
     up = Verdict(prompt=(USER,), completion="Paris", label=True)
     down = Verdict(prompt=(USER,), completion="Paris", label=False)
-    assert repository.add_imported([up, down, up]) == [up, down]
+    assert repository.add_imported([up, down, up]).records == (
+        up,
+        down,
+    )
 
 
 def test_records_are_oldest_first(repository: Repository, reply: Message) -> None:
@@ -287,71 +291,11 @@ def test_a_reader_reads_beside_a_writer_and_writes_nothing(
 def test_files_are_private(repository: Repository, reply: Message, paths: Paths) -> None:
     repository.rate(reply.id, True)
     repository.add_imported([Instruction(prompt=(USER,), completion="Paris")])
-    for path in (paths.conversations, paths.feedback, paths.imports, paths.lock):
-        assert path.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize("name", ["conversations", "feedback", "imports"])
-def test_a_damaged_database_is_named_kept_and_does_not_hold_the_lock(
-    paths: Paths, name: str
-) -> None:
-    Repository.open(paths).close()
-    path: Path = getattr(paths, name)
-    path.write_text('{"meta": {"schema"')
-    for write in (False, True):  # the error of the writer is still held when the next one opens
-        with pytest.raises(TuteeError, match="damaged") as caught:
-            Repository.open(paths, write=write)
-        assert str(path) in caught.value.title
-    assert path.read_text() == '{"meta": {"schema"'
-    path.unlink()
-    Repository.open(paths).close()
-
-
-def edited(path: Path, edit: str) -> str:
-    tables = json.loads(path.read_text(encoding="utf-8"))
-    match edit:
-        case "unknown field":
-            next(iter(tables["records"].values()))["stars"] = 5
-        case "no prompt":
-            del next(iter(tables["records"].values()))["prompt"]
-        case "no stamp":
-            del tables["meta"]
-    return json.dumps(tables)
-
-
-@pytest.mark.parametrize("edit", ["unknown field", "no prompt", "no stamp"])
-def test_documents_that_cannot_be_understood_are_damage(
-    repository: Repository, reply: Message, paths: Paths, edit: str
-) -> None:
-    repository.rate(reply.id, True)
-    repository.close()
-    text = edited(paths.feedback, edit)
-    paths.feedback.write_text(text, encoding="utf-8")
-    with pytest.raises(TuteeError, match="damaged"):
-        Repository.open(paths)
-    assert paths.feedback.read_text(encoding="utf-8") == text
-
-
-def test_messages_out_of_their_tree_are_damage(
-    repository: Repository, reply: Message, paths: Paths
-) -> None:
-    repository.close()
-    tables = json.loads(paths.conversations.read_text(encoding="utf-8"))
-    first = next(iter(tables["messages"].values()))
-    first["parent_id"] = reply.id  # a circle
-    paths.conversations.write_text(json.dumps(tables), encoding="utf-8")
-    with pytest.raises(TuteeError, match="lost its place"):
-        Repository.open(paths)
-
-
-def test_a_newer_database_is_refused(repository: Repository, reply: Message, paths: Paths) -> None:
-    repository.close()
-    text = paths.conversations.read_text(encoding="utf-8").replace('"version": 1', '"version": 99')
-    paths.conversations.write_text(text, encoding="utf-8")
-    with pytest.raises(TuteeError, match=r"newer Tutee \(schema 99") as caught:
-        Repository.open(paths)
-    assert "Update Tutee" in caught.value.hint
-    assert paths.conversations.read_text(encoding="utf-8") == text
+    repository.undo(reply.id)
+    modes = {path: path.stat().st_mode & 0o777 for path in paths.home.rglob("*")}
+    assert len([path for path in modes if path.suffix == ".json"]) == 7
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
 
 
 def test_a_home_that_cannot_be_is_refused(tmp_path: Path, paths: Paths) -> None:

@@ -16,7 +16,7 @@ def import_command(invocation: Invocation, file: Path) -> None:
     """Take in the records of FILE (JSONL; the format is detected)."""
     with Repository.open(invocation.paths) as repository:
         found = read_file(file)
-        added = repository.add_imported(found.records)
+        added = repository.add_imported(found.records).records
     known = len(found.records) - len(added)
     click.echo(f"{len(added)} records taken from {file} (format: {found.format}).")
     if known:

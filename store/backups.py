@@ -1,0 +1,140 @@
+"""Earlier states of the files of a home, and the way back to them.
+
+Files are replaced and never changed in place, so an earlier state is a second name of the old file
+and costs nothing. There are two kinds: the state before the last change of each file, and all files
+as they were at the first opening of each of the last days.
+
+A file that is damaged or gone is put back in its newest good state; what was damaged is set aside
+and never deleted. Whoever opens the home is told (`Backups.notices`).
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from store.errors import TuteeError
+from store.storage import Damaged, link_or_copy, private_folder, sync_folder, unwritable
+
+DAYS = 7
+"""As many days are kept."""
+
+_DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+
+_Content = TypeVar("_Content")
+
+
+class Backups:
+    """The earlier states of the files in one folder.
+
+    Args:
+        records: The folder of the files.
+        folder: Where their earlier states lie.
+        write: Whether files may be moved; if not, earlier states are only read.
+    """
+
+    def __init__(self, records: Path, folder: Path, *, write: bool) -> None:
+        self.records = records
+        self._folder = folder
+        self.write = write
+        self.notices: list[str] = []
+        """What the person must be told, one sentence or two each."""
+
+    def previous(self, path: Path) -> Path:
+        """Where the state before the last change of a file lies."""
+        return self._folder / "previous" / path.relative_to(self.records)
+
+    def known(self, folder: Path) -> set[str]:
+        """The names of all files that are, or by their earlier states ought to be, in a folder."""
+        names = self._earlier(folder)
+        return {path.name for each in (folder, *names) if each.is_dir() for path in each.iterdir()}
+
+    def take(self, today: date) -> None:
+        """Keep the state of today unless that was done, and let the oldest day go."""
+        day = self._folder / today.isoformat()
+        if day.exists():
+            return
+        partial = self._folder / ".day.partial"
+        try:
+            private_folder(self._folder)
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(
+                self.records,
+                partial,
+                copy_function=link_or_copy,
+                ignore=shutil.ignore_patterns(".*"),
+            )
+            os.replace(partial, day)
+            for old in sorted(self._folder.glob(_DAY))[:-DAYS]:
+                shutil.rmtree(old)
+        except OSError as error:
+            why = error.strerror or "the disk refused"
+            self.notices.append(f"No backup of today could be made in {self._folder}: {why}.")
+
+    def read(
+        self, path: Path, parse: Callable[[Path], _Content], empty: bytes = b"{}"
+    ) -> _Content | None:
+        """What a file holds; where it is damaged or gone, what its newest good state holds.
+
+        Args:
+            path: The file.
+            parse: Reads it, or raises `Damaged`.
+            empty: What is put in the place of a damaged file without a good earlier state.
+
+        Returns:
+            The content, or None where no good state is left.
+        """
+        try:
+            if path.exists():
+                return parse(path)
+            why = "is gone"
+        except Damaged as error:
+            why = f"is damaged ({error.why})"
+        for earlier in sorted(self._earlier(path), key=_written, reverse=True):
+            with suppress(TuteeError):
+                content = parse(earlier)
+                moment = datetime.fromtimestamp(_written(earlier)).strftime("%Y-%m-%d %H:%M")
+                self._recover(path, f"{path} {why}; its state of {moment} is used.", earlier)
+                return content
+        self._recover(path, f"{path} {why}, and no earlier state of it is left.", empty)
+        return None
+
+    def _earlier(self, path: Path) -> list[Path]:
+        within = path.relative_to(self.records)
+        states = [self._folder / "previous", *self._folder.glob(_DAY)]
+        return [state / within for state in states if (state / within).exists()]
+
+    def _recover(self, path: Path, notice: str, content: Path | bytes) -> None:
+        """Set a damaged file aside, and put `content` (a file, or bytes) in its place."""
+        if self.write:
+            try:
+                notice += self._set_aside(path)
+                new = path.with_name(f".{path.name}.tmp")
+                new.unlink(missing_ok=True)
+                if isinstance(content, Path):
+                    link_or_copy(content, new)
+                else:
+                    new.write_bytes(content)
+                os.replace(new, path)
+                sync_folder(path.parent)
+            except OSError as error:
+                raise unwritable(path, error) from error
+        self.notices.append(notice)
+
+    def _set_aside(self, path: Path) -> str:
+        if not path.exists():
+            return ""
+        folder = self._folder / "damaged"
+        private_folder(folder)
+        stamp = datetime.now().strftime("%Y%m%dT%H%M%S%f")
+        aside = folder / f"{path.parent.name}-{path.stem}-{stamp}{path.suffix}"
+        link_or_copy(path, aside)
+        return f" The damaged file is kept as {aside}."
+
+
+def _written(path: Path) -> float:
+    """When this state of a file was written; other names of it know that too."""
+    return path.stat().st_mtime

@@ -1,0 +1,161 @@
+"""Documents in a folder of small files, so that a change costs the same however many there are.
+
+Each file (a *segment*) is a TinyDB file, and what changes together is one document in it; so each
+act of a person is one atomic write of one small file. New documents go into the newest segment
+until that is large enough. All documents are held in memory as typed models, checked once at the
+opening; TinyDB's own tables are read again for each change and then forgotten.
+
+Left out on purpose: packing segments that deletions have made small. They are never removed, so
+that a missing one can be noticed.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from tinydb import TinyDB
+from tinydb.table import Document, Table
+
+from store.backups import Backups
+from store.storage import AtomicStorage, Damaged
+
+LIMIT = 256 * 1024
+"""A segment of as many bytes takes no new documents."""
+
+_TABLE = "documents"
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Table(Table):
+    document_id_class = str  # type: ignore[assignment]
+
+
+class _TinyDB(TinyDB):
+    table_class = _Table
+
+
+class _Segment(NamedTuple, Generic[_Model]):
+    documents: dict[str, _Model]
+    size: int
+
+
+class Segments(Generic[_Model]):
+    """One folder of segments.
+
+    Args:
+        name: The folder, among the records.
+        model: What each document is.
+        backups: Where earlier states go, and come from where a segment is damaged; says whether
+            changes are allowed.
+        changed: Told the state before and after of each document once that is on the disk, when
+            it is loaded (nothing before) and when it is changed.
+
+    Raises:
+        TuteeError: a file cannot be read.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: type[_Model],
+        backups: Backups,
+        changed: Callable[[_Model | None, _Model | None], None],
+    ) -> None:
+        self._folder = backups.records / name
+        self._model = model
+        self._backups = backups
+        self._changed = changed
+        self.documents: dict[str, _Model] = {}
+        """All documents by id."""
+        self._segment_of: dict[str, int] = {}
+        """The segment of each document; one that was removed comes back to its own."""
+        self._sizes: dict[int, int] = {}
+        self._load()
+
+    def _load(self) -> None:
+        if self._backups.write:
+            for leftover in self._folder.glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
+        names = (Path(name).stem for name in self._backups.known(self._folder))
+        for number in sorted(int(name) for name in names if name.isdecimal()):
+            segment = self._backups.read(self._path(number), self._parse)
+            self._sizes[number] = segment.size if segment else 0
+            for doc_id, document in (segment.documents if segment else {}).items():
+                self._take(number, doc_id, document)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:04}.json"
+
+    def _parse(self, path: Path) -> _Segment[_Model]:
+        storage = AtomicStorage(path, writable=False)
+        unknown = storage.read().keys() - {_TABLE}
+        if unknown:
+            raise Damaged(path, f"it holds {', '.join(unknown)}")
+        table = _TinyDB(storage=lambda: storage).table(_TABLE)
+        try:
+            documents = {str(item.doc_id): self._model.model_validate(item) for item in table}
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise Damaged(path, f"at {where}: {first['msg']}" if where else first["msg"]) from error
+        return _Segment(documents, storage.size)
+
+    def _take(self, number: int, doc_id: str, document: _Model | None) -> None:
+        before = self.documents.pop(doc_id, None)
+        if document is not None:
+            self.documents[doc_id] = document
+        self._segment_of[doc_id] = number
+        self._changed(before, document)
+
+    def held(self, doc_id: str) -> bool:
+        """Whether the document is here, or was before it was taken away."""
+        return doc_id in self._segment_of
+
+    def put(self, changes: Mapping[str, _Model | None]) -> None:
+        """Keep documents under their ids; None takes one away.
+
+        One document is one atomic write. With several, each segment is one: if a write fails, what
+        came before it is kept, in memory as on the disk.
+
+        Raises:
+            TuteeError: a segment cannot be written.
+        """
+        parts: dict[int, dict[str, _Model | None]] = {}
+        sizes = dict(self._sizes)
+        for doc_id, document in changes.items():
+            number = self._segment_of.get(doc_id)
+            if number is None:
+                number = max(sizes, default=1)
+                if sizes.get(number, 0) >= LIMIT:
+                    number += 1
+                size = len(document.model_dump_json()) if document is not None else 0
+                sizes[number] = sizes.get(number, 0) + size
+            parts.setdefault(number, {})[doc_id] = document
+        for number, part in parts.items():
+            self._write(number, part)
+
+    def _write(self, number: int, part: Mapping[str, _Model | None]) -> None:
+        path = self._path(number)
+        if number in self._sizes and not path.exists():
+            raise Damaged(path, "it is gone")
+        storage = AtomicStorage(
+            path, backup=self._backups.previous(path), writable=self._backups.write
+        )
+        with storage.transaction():
+            table = _TinyDB(storage=lambda: storage).table(_TABLE)
+            table.remove(doc_ids=[_id(key) for key in part if table.contains(doc_id=_id(key))])
+            table.insert_multiple(
+                Document(document.model_dump(mode="json"), doc_id=_id(key))
+                for key, document in part.items()
+                if document is not None
+            )
+        self._sizes[number] = storage.size
+        for doc_id, document in part.items():
+            self._take(number, doc_id, document)
+
+
+def _id(text: str) -> Any:
+    """TinyDB's types say that ids are numbers; `_Table` makes them texts."""
+    return text
