@@ -1,0 +1,198 @@
+"""What is wrong with the records as a whole: contradicting, private, too long, repeated.
+
+Nothing is changed or left out here: each finding names the records, and the person decides. One
+lesson often wrote several records (a 👍 a verdict and an instruction), and is reported once.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from data import alike
+from data.statistics import question_of
+from store.acts import said
+from store.records import Instruction, Preference, Record, Verdict
+
+CONTRADICTION = "contradiction"
+SECRET = "secret"
+TOO_LONG = "too long"
+DUPLICATE = "duplicate"
+NEAR_DUPLICATE = "near duplicate"
+KINDS = (CONTRADICTION, SECRET, TOO_LONG, DUPLICATE, NEAR_DUPLICATE)
+"""In the order reported: what harms most comes first."""
+
+_QUOTED = 50
+"""Characters of the question by which a person knows a record again."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should look at."""
+
+    kind: str
+    """One of `KINDS`."""
+    record_ids: tuple[str, ...]
+    """The records it is about, oldest first."""
+    message: str
+    """What is the matter, in one sentence; never the secret itself."""
+
+
+def check(
+    records: Sequence[Record],
+    lengths: Mapping[str, int] | None = None,
+    limit: int | None = None,
+) -> list[Finding]:
+    """Look at all records together.
+
+    Args:
+        records: Live records, oldest first.
+        lengths: Tokens of prompt and reply by record id; those that are not in it fit.
+        limit: Tokens that fit.
+
+    Returns:
+        The findings, by kind in the order of `KINDS`.
+    """
+    return [
+        *_contradictions(records),
+        *_secrets(records),
+        *_too_long(records, lengths or {}, limit),
+        *_repetitions(records),
+    ]
+
+
+def _finding(kind: str, records: Sequence[Record], matter: str) -> Finding:
+    from data.secrets import redact
+
+    question = redact(" ".join(question_of(records[0]).split()))
+    quoted = question if len(question) <= _QUOTED else question[: _QUOTED - 1] + "…"
+    return Finding(kind, tuple(record.id for record in records), f"{matter}: “{quoted}”")
+
+
+def _grouped(records: Iterable[Record], key: Callable[[Record], Hashable]) -> list[list[Record]]:
+    """The records by key, in the order of each key's first."""
+    found: defaultdict[Hashable, list[Record]] = defaultdict(list)
+    for record in records:
+        found[key(record)].append(record)
+    return list(found.values())
+
+
+# -- contradictions --------------------------------------------------------------------------------
+
+
+def _contradictions(records: Sequence[Record]) -> Iterator[Finding]:
+    chosen = {(r.act, r.chosen) for r in records if isinstance(r, Preference)}
+    for group in _grouped(records, lambda record: record.prompt):
+        if len(group) > 1:
+            yield from _liked_and_disliked(group)
+            yield from _corrected_differently(group, chosen)
+            yield from _reversed(group)
+
+
+def _liked_and_disliked(group: Sequence[Record]) -> Iterator[Finding]:
+    """One reply to imitate and to avoid."""
+    judged = [record for record in group if not isinstance(record, Preference)]
+    for same in _grouped(judged, lambda record: record.completion.strip()):  # type: ignore[union-attr]
+        if len({not isinstance(record, Verdict) or record.label for record in same}) > 1:
+            yield _finding(CONTRADICTION, same, "The same reply is liked and disliked")
+
+
+def _corrected_differently(
+    group: Sequence[Record], chosen: set[tuple[str, str]]
+) -> Iterator[Finding]:
+    """A correction is an instruction whose act also prefers it; two liked replies may differ."""
+    corrections = [
+        record
+        for record in group
+        if isinstance(record, Instruction) and (record.act, record.completion) in chosen
+    ]
+    replies = {record.completion.strip() for record in corrections}
+    if len(replies) > 1:
+        yield _finding(
+            CONTRADICTION, corrections, f"The same prompt has {len(replies)} different corrections"
+        )
+
+
+def _reversed(group: Sequence[Record]) -> Iterator[Finding]:
+    """What is better in one pair is worse in another."""
+    pairs = [record for record in group if isinstance(record, Preference)]
+    for same in _grouped(pairs, lambda pair: frozenset((pair.chosen, pair.rejected))):  # type: ignore[union-attr]
+        if len({pair.chosen for pair in same if isinstance(pair, Preference)}) > 1:
+            yield _finding(CONTRADICTION, same, "A pair and its reverse")
+
+
+# -- secrets ---------------------------------------------------------------------------------------
+
+
+def _secrets(records: Sequence[Record]) -> Iterator[Finding]:
+    from data.secrets import find
+
+    @cache
+    def kinds(text: str) -> tuple[str, ...]:
+        return tuple(secret.kind for secret in find(text))
+
+    for lesson in _grouped(records, lambda record: record.act):
+        held = {kind: None for record in lesson for text in _texts(record) for kind in kinds(text)}
+        if held:
+            yield _finding(SECRET, lesson, f"Possible {' and '.join(held)}")
+
+
+def _texts(record: Record) -> Iterator[str]:
+    for turn in record.prompt:
+        yield turn.content
+    match record:
+        case Preference():
+            yield from (record.chosen, record.rejected)
+        case Verdict():
+            yield from (record.completion, record.comment)
+        case _:
+            yield record.completion
+
+
+# -- length ----------------------------------------------------------------------------------------
+
+
+def _too_long(
+    records: Sequence[Record], lengths: Mapping[str, int], limit: int | None
+) -> Iterator[Finding]:
+    for lesson in _grouped(records, lambda record: record.act):
+        longest = max(lengths.get(record.id, 0) for record in lesson)
+        if limit is not None and longest > limit:
+            yield _finding(TOO_LONG, lesson, f"{longest:,} tokens, and {limit:,} fit")
+
+
+# -- repetitions -----------------------------------------------------------------------------------
+
+
+def _repetitions(records: Sequence[Record]) -> Iterator[Finding]:
+    copies = _grouped(records, said)
+    yield from _reported(DUPLICATE, "say the same", (same for same in copies if len(same) > 1))
+    firsts = [same[0] for same in copies]
+    near = [
+        [group[index] for index in found]
+        for group in _grouped(firsts, _sort)
+        for found in alike.groups([_lesson(record) for record in group])
+    ]
+    yield from _reported(NEAR_DUPLICATE, "are nearly the same", near)
+
+
+def _reported(kind: str, matter: str, groups: Iterable[Sequence[Record]]) -> Iterator[Finding]:
+    told: set[frozenset[str]] = set()
+    for group in groups:
+        acts = frozenset(record.act for record in group)
+        if len(acts) == 1 or acts in told:
+            continue
+        told.add(acts)
+        yield _finding(kind, group, f"{len(group)} {group[0].kind}s {matter}")
+
+
+def _sort(record: Record) -> Hashable:
+    """Records of different sorts are never copies of each other."""
+    return (record.kind, record.label) if isinstance(record, Verdict) else record.kind
+
+
+def _lesson(record: Record) -> tuple[str, ...]:
+    """What was asked last, and the replies: the turns before them are shared by right."""
+    if isinstance(record, Preference):
+        return (question_of(record), record.chosen, record.rejected)
+    return (question_of(record), record.completion)
