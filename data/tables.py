@@ -7,8 +7,8 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,8 @@ class Choices:
     kinds: tuple[str, ...] = KINDS
     format: str | None = None
     """One of `FORMATS`; if not given, the one that tools expect for each kind."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """The formats of single kinds, in place of `format`."""
     split: bool = False
     """Put the fifth of the conversations that is held out of training into files of its own."""
     since: datetime | None = None
@@ -87,7 +89,8 @@ def select(records: Iterable[Record], choices: Choices) -> Selection:
     Raises:
         TuteeError: there is no such kind or format.
     """
-    unknown = [*({*choices.kinds} - {*KINDS}), *({choices.format} - {None, *FORMATS})]
+    asked = {choices.format, *choices.formats.values()}
+    unknown = [*({*choices.kinds} - {*KINDS}), *(asked - {None, *FORMATS})]
     if unknown:
         raise TuteeError(f"There is no kind or format “{unknown[0]}”.")
     chosen = [
@@ -116,7 +119,7 @@ def _tables(
     kind: str, records: list[Record], choices: Choices, missed: Counter[str]
 ) -> Iterator[Table]:
     """The tables of one kind; what cannot be written is counted in `missed`."""
-    name = choices.format or _default_format(kind, choices)
+    name = choices.formats.get(kind) or choices.format or _default_format(kind, choices)
     parts = {"": records}
     if choices.split:
         train, test = holdout(records)  # type: ignore[type-var]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from data.exports import Choices, Exported, export
 from data.tasks import DEFAULT_RULES, Rules
-from store.records import Record
 from store.repository import Repository
 
 
@@ -29,9 +28,4 @@ def export_all(
         TuteeError: there is nothing to write, or the files cannot be written.
     """
     folder = exports / f"{moment:%Y-%m-%d-%H%M%S}"
-    return export(everything(repository), choices, folder, rules)
-
-
-def everything(repository: Repository) -> list[Record]:
-    """All records that stand, imports included."""
-    return [*repository.instructions(), *repository.preferences(), *repository.verdicts()]
+    return export(repository.records(), choices, folder, rules)

@@ -173,6 +173,12 @@ def test_each_kind_gets_a_file_in_the_format_of_its_tools(tmp_path: Path) -> Non
     assert names(exported.folder) == {file.path.name for file in exported.files} | {"README.md"}
 
 
+def test_each_kind_may_have_a_format_of_its_own() -> None:
+    chosen = Choices(format="tutee", formats={"preference": "alpaca"})
+    formats_used = [table.format for table in select(three_kinds(), chosen).tables]
+    assert formats_used == ["tutee", "alpaca", "tutee"]
+
+
 def test_everything_is_private(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     export(three_kinds(), Choices(dataset_info=True), folder)
@@ -249,6 +255,7 @@ def test_what_a_format_cannot_carry_is_counted_with_the_reason(tmp_path: Path) -
         ([instruction("a")], Choices(kinds=("verdict",))),
         ([instruction("a")], Choices(format="kto")),
         ([instruction("a")], Choices(format="xml")),
+        ([instruction("a")], Choices(formats={"instruction": "xml"})),
         ([instruction("a")], Choices(kinds=("thumb",))),
     ],
 )

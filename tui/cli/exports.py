@@ -12,7 +12,7 @@ from data.tasks import merged
 from store.errors import TuteeError
 from store.repository import Repository
 from tui.cli.invocation import Invocation
-from tui.export import everything, export_all
+from tui.export import export_all
 from tui.text import counted
 
 _FILES = (".jsonl", ".json", ".csv")
@@ -98,7 +98,7 @@ def _to_file(invocation: Invocation, choices: Choices, output: Path) -> None:
 
 def _selected(invocation: Invocation, choices: Choices) -> Selection:
     with Repository.open(invocation.paths, write=False) as repository:
-        return select(everything(repository), choices)
+        return select(repository.records(), choices)
 
 
 def _to_folder(invocation: Invocation, choices: Choices, output: Path | None) -> None:
@@ -108,7 +108,7 @@ def _to_folder(invocation: Invocation, choices: Choices, output: Path | None) ->
             home = invocation.paths.exports
             exported = export_all(repository, home, datetime.now(), choices, rules)
         else:
-            exported = exports.export(everything(repository), choices, output, rules)
+            exported = exports.export(repository.records(), choices, output, rules)
     for file in exported.files:
         click.echo(f"{counted(file.rows, file.kind)} written to {file.path}.", err=True)
     _tell(exported.left_out, exported.redacted)
