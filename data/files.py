@@ -37,6 +37,7 @@ _LIMIT = 1 << 30
 """Bytes, unpacked: more is no chat, or an archive made to fill the memory."""
 _FIELD = 16 << 20
 """Characters in one field of a table; the csv module's own limit is 128 KiB."""
+_DELIMITERS = "\t,;"
 _TABLES = (".csv", ".tsv")
 _BLANK = re.compile(r"[ \t\n\r]*")
 """What JSON takes for white space."""
@@ -136,13 +137,16 @@ def _part(name: str, content: bytes, path: Path) -> Part:
         # A value laid out over lines breaks its first one behind a bracket or a comma.
         by_line = second.startswith(b"{") and not first.endswith((b"[", b"{", b","))
         return Part(name, False, _lines(content) if by_line else _values(content, shown))
-    delimiter = _delimiter(first)
-    names = next(csv.reader([first.decode("utf-8", "replace")], delimiter=delimiter), [])
-    if known(names):
+    header = first.decode("utf-8", "replace")
+    names: dict[str, list[str]] = {
+        mark: next(csv.reader([header], delimiter=mark), []) for mark in _DELIMITERS
+    }
+    delimiter = next((mark for mark in _DELIMITERS if known(names[mark])), None)
+    if delimiter:
         return Part(name, True, _table(_text(content, shown), delimiter))
     if (name or path.name).lower().removesuffix(".gz").endswith(_TABLES):
-        told = ", ".join(names)
-        raise TuteeError(f"{shown}: its first line names no known columns: {told:.200}", EXPECTED)
+        told = ", ".join(max(names.values(), key=len))
+        raise TuteeError(f"{shown}: its first line names no known columns: {told:.200}.", EXPECTED)
     return Part(name, False, _lines(content))
 
 
@@ -176,7 +180,7 @@ def _is_object(line: bytes) -> bool:
 
 def _parsed(line: bytes) -> object:
     try:
-        return json.loads(line.decode("utf-8"))
+        return json.loads(line.decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError:
         return RowError("not UTF-8 text")
     except json.JSONDecodeError as error:
@@ -243,11 +247,6 @@ def _broken(shown: str, error: Exception) -> TuteeError:
 
 
 # -- tables --------------------------------------------------------------------------------------
-
-
-def _delimiter(first: bytes) -> str:
-    """What parts the columns; a comma unless the first line has more of something else."""
-    return max(",\t;", key=lambda character: first.count(character.encode()))
 
 
 def _table(text: str, delimiter: str) -> Rows:

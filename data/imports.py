@@ -34,6 +34,8 @@ class Refused:
     line: int
     """Where it begins in the file, counted from 1."""
     reason: str
+    partly: bool = False
+    """Whether the rest of the row was taken."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,10 @@ class _Reader:
         except RowError as error:
             self.refused.append(Refused(line, f"{place}{error}"))
             return
+        before = len(self.records)
         reasons = [*found.refused, *self._keep(found, line)]
-        self.refused += [Refused(line, f"{place}{reason}") for reason in reasons]
+        partly = len(self.records) > before or bool(found.chats)
+        self.refused += [Refused(line, f"{place}{reason}", partly) for reason in reasons]
         self.formats.add(known)
         self.chats += found.chats
         self._incomplete |= found.incomplete

@@ -89,7 +89,7 @@ def test_part_of_a_row_may_be_refused(path: Path) -> None:
     path.write_text(f"{reply('hi')}\n{json.dumps({'messages': turns})}\n")
     found = read_file(path)
     assert completions(found) == ["hi", "hi"]
-    assert found.refused == (Refused(2, "instruction 1: duplicate of line 1"),)
+    assert found.refused == (Refused(2, "instruction 1: duplicate of line 1", partly=True),)
 
 
 def test_what_is_too_long_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

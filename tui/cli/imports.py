@@ -1,25 +1,146 @@
-"""`tutee import`: records and conversations made elsewhere, into the home."""
+"""`tutee import`: records and conversations made elsewhere, into the home.
 
+What was taken and every row that was not is told on standard output, as it is what was asked for;
+files of no use are told on standard error. The others of a folder, or of several files, go on.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from data.imports import read_file
-from store.repository import Repository
+from data import starter
+from data.imports import Imported, find_files, read_file
+from data.reading import NAMES
+from store.acts import said
+from store.errors import TuteeError
+from store.records import Chat, Record
+from store.repository import Added, Repository
 from tui.cli.invocation import Invocation
+from tui.text import counted
+
+
+@dataclass(frozen=True)
+class _Options:
+    name: str | None
+    format: str | None
+    learn: bool
+    dry_run: bool
 
 
 @click.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="FILE|FOLDER...")
+@click.option(
+    "--as", "name", metavar="NAME", help="Call the source so; else it is the file's name."
+)
+@click.option(
+    "--format", "format_name", type=click.Choice(NAMES), help="Else it is told row by row."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be taken.")
+@click.option(
+    "--learn", is_flag=True, help="Learn the replies of conversations too, not only keep them."
+)
+@click.option("--starter", "with_starter", is_flag=True, help="Take Tutee's own starter set.")
 @click.pass_obj
-def import_command(invocation: Invocation, file: Path) -> None:
-    """Take in the records of FILE (JSONL; the format is detected)."""
-    with Repository.open(invocation.paths) as repository:
-        found = read_file(file)
-        added = repository.add_imported(found.records).records
-    known = len(found.records) - len(added)
-    click.echo(f"{len(added)} records taken from {file} (format: {found.format}).")
+def import_command(
+    invocation: Invocation,
+    paths: tuple[Path, ...],
+    name: str | None,
+    format_name: str | None,
+    dry_run: bool,
+    learn: bool,
+    with_starter: bool,
+) -> None:
+    """Take in records and conversations of other programs.
+
+    FILE is JSON, JSONL, CSV or TSV, also packed with gzip or zip. What is known already is left
+    out, so that importing again adds nothing.
+    """
+    if bool(paths) == with_starter:
+        raise click.UsageError("Give a FILE, or --starter alone.")
+    options = _Options(name, format_name, learn, dry_run)
+    with Repository.open(invocation.paths, write=not dry_run) as repository:
+        home = _Rehearsal(repository) if dry_run else repository
+        if with_starter:
+            records = starter.instructions()
+            _tell_taken(records, (), home.add_imported(records), dry_run)
+            return
+        useful = [_import(home, path, options) for path in paths]
+    if not all(useful):
+        raise click.exceptions.Exit(1)
+
+
+class _Rehearsal:
+    """Tells what a home would take, and keeps nothing."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._known = {said(record) for record in repository.records()}
+        self._chats = {conversation.id for conversation in repository.conversations()}
+
+    def add_imported(self, records: Iterable[Record], chats: Iterable[Chat] = ()) -> Added:
+        """What would be new; messages new to a conversation that is there are not looked for."""
+        new = [record for record in records if said(record) not in self._known]
+        self._known.update(map(said, new))
+        fresh = [chat for chat in chats if chat.conversation.id not in self._chats]
+        self._chats.update(chat.conversation.id for chat in fresh)
+        return Added(tuple(new), len(fresh), sum(len(chat.messages) for chat in fresh))
+
+
+def _import(home: Repository | _Rehearsal, path: Path, options: _Options) -> bool:
+    """Import a file, or all of a folder; whether anything could be used."""
+    try:
+        files = find_files(path)
+    except TuteeError as error:
+        _tell_error(error)
+        return False
+    useful = [_import_file(home, file, options) for file in files]
+    return any(useful)
+
+
+def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -> bool:
+    try:
+        found = read_file(file, name=options.name, format=options.format, learn=options.learn)
+    except TuteeError as error:
+        _tell_error(error)
+        return False
+    click.echo(_plain(f"{file}: {found.format or 'nothing usable'}, {counted(found.rows, 'row')}"))
+    if found.useful:
+        added = home.add_imported(found.records, found.chats)
+        _tell_taken(found.records, found.chats, added, options.dry_run)
+    _tell_refused(found)
+    return found.useful
+
+
+def _tell_taken(
+    records: Iterable[Record], chats: Iterable[Chat], added: Added, dry_run: bool
+) -> None:
+    taken = "would be taken" if dry_run else "taken"
+    kinds = Counter(record.kind for record in added.records)
+    told = ", ".join(counted(number, kind) for kind, number in sorted(kinds.items()))
+    number = counted(len(added.records), "record")
+    click.echo(f"  {number} {taken}" + (f": {told}" if told else ""))
+    if added.chats or added.messages:
+        spoken = counted(added.messages, "message")
+        click.echo(f"  {counted(added.chats, 'conversation')} {taken} ({spoken})")
+    known = len([*records]) - len(added.records) + len([*chats]) - added.chats
     if known:
-        click.echo(f"{known} were there already.")
+        click.echo(f"  {known} were there already")
+
+
+def _tell_refused(found: Imported) -> None:
     for refused in found.refused:
-        click.echo(f"line {refused.line} refused: {refused.reason}")
+        partly = " in part" if refused.partly else ""
+        click.echo(_plain(f"  line {refused.line} refused{partly}: {refused.reason}"))
+    if not found.useful:
+        _tell_error(TuteeError(f"Nothing in {found.path} can be used."))
+
+
+def _tell_error(error: TuteeError) -> None:
+    click.echo(_plain(f"tutee: {error}"), err=True)
+
+
+def _plain(text: str) -> str:
+    """What cannot steer a terminal: reasons quote what stands in the file."""
+    return "".join(character if character.isprintable() else " " for character in text)
