@@ -34,6 +34,7 @@ class Tokenizer(Protocol):
     def __call__(self, text: str, **options: Any) -> Any: ...
     def apply_chat_template(self, conversation: Any, **options: Any) -> Any: ...
     def convert_ids_to_tokens(self, ids: Any) -> Any: ...
+    def decode(self, token_ids: Any, **options: Any) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,14 @@ class Sample:
     input_ids: tuple[int, ...]
     reply_start: int
     """The loss is on `input_ids[reply_start:]`: the reply and the token that ends it."""
+
+
+class Piece(NamedTuple):
+    """A token as text; several tokens where only together they make a character."""
+
+    text: str
+    trained: bool
+    """It carries loss."""
 
 
 class _Ending(NamedTuple):
@@ -89,6 +98,28 @@ def encode(tokenizer: Tokenizer, prompt: Sequence[Turn], reply: str) -> Sample:
     return Sample(input_ids=(*ids, ending.stop), reply_start=len(prompt_ids))
 
 
+def pieces(tokenizer: Tokenizer, sample: Sample) -> list[Piece]:
+    """What is learned, for a person to see: the sample token by token, special tokens included.
+
+    The texts joined are the sample decoded as a whole. A token is decoded behind the ones before
+    it, because some tokenizers drop the space a text begins with, and its text counts only where it
+    is what the whole has there, which half a character is not.
+    """
+    whole = _decode(tokenizer, sample.input_ids)
+    found: list[Piece] = []
+    shown = start = 0  # the first tokens of the latest piece and of the next one
+    end = 0  # of the text that is in pieces
+    for index in range(1, len(sample.input_ids) + 1):
+        before = _decode(tokenizer, sample.input_ids[shown:start])
+        text = _decode(tokenizer, sample.input_ids[shown:index])[len(before) :]
+        if index == len(sample.input_ids):
+            text = whole[end:]
+        if text and whole.startswith(text, end):
+            found.append(Piece(text, index > sample.reply_start))
+            shown, start, end = start, index, end + len(text)
+    return found
+
+
 def stop_ids(tokenizer: Tokenizer) -> frozenset[int]:
     """The tokens that end a reply: the template's end of turn, and the tokenizer's eos."""
     eos = tokenizer.eos_token_id
@@ -115,6 +146,11 @@ def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, prompt: bool) -> str
     except Exception as error:  # a template is a program of its own: it may raise anything
         raise TuteeError(f"This model's chat template cannot be used: {error}") from error
     return str(text)
+
+
+def _decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    options = {"skip_special_tokens": False, "clean_up_tokenization_spaces": False}
+    return str(tokenizer.decode(list(ids), **options))
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:

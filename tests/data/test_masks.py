@@ -1,5 +1,6 @@
 """Which tokens a model reads, and which it learns."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from data.masks import Sample, encode, encode_prompt, stop_ids
+from core.packing import IGNORED
+from core.passes.batches import packed_row
+from data.masks import Sample, encode, encode_prompt, pieces, stop_ids
 from store.errors import TuteeError
 from store.records import Turn
 from tests.data import tiny
@@ -17,7 +20,16 @@ PROMPT = (
     Turn(role="assistant", content="yo"),
     Turn(role="user", content="Paris?"),
 )
-MODELS = [tiny.smollm2, tiny.qwen, tiny.llama3, tiny.llama2, tiny.thinking, tiny.plain]
+MODELS = [
+    tiny.smollm2,
+    tiny.qwen15,
+    tiny.qwen25,
+    tiny.llama3,
+    tiny.gemma,
+    tiny.llama2,
+    tiny.thinking,
+    tiny.plain,
+]
 Build = Callable[[], PreTrainedTokenizerFast]
 
 
@@ -53,8 +65,10 @@ def test_chatml_ends_where_the_assistant_begins() -> None:
     ("build", "expected"),
     [
         (tiny.smollm2, "yes<|im_end|>"),
-        (tiny.qwen, "yes<|im_end|>"),
+        (tiny.qwen15, "yes<|im_end|>"),
+        (tiny.qwen25, "yes<|im_end|>"),
         (tiny.llama3, "yes<|eot_id|>"),
+        (tiny.gemma, "yes<end_of_turn>"),
         (tiny.llama2, " yes </s>"),
         (tiny.thinking, "yes<|im_end|>"),
         (tiny.plain, "yes<eos>"),
@@ -68,8 +82,10 @@ def test_the_reply_and_its_end_are_learned_and_nothing_else(build: Build, expect
     ("build", "expected"),
     [
         (tiny.smollm2, {"<|im_end|>"}),
-        (tiny.qwen, {"<|im_end|>", "<|endoftext|>"}),
+        (tiny.qwen15, {"<|im_end|>", "<|endoftext|>"}),
+        (tiny.qwen25, {"<|im_end|>"}),
         (tiny.llama3, {"<|eot_id|>", "<|end_of_text|>"}),
+        (tiny.gemma, {"<end_of_turn>", "<eos>"}),
         (tiny.llama2, {"</s>"}),
         (tiny.plain, {"<eos>"}),
     ],
@@ -117,7 +133,7 @@ def test_a_template_that_trims_is_followed() -> None:
 
 
 def test_what_is_learned_is_what_the_next_turn_shows() -> None:
-    for build in (tiny.smollm2, tiny.qwen, tiny.llama3, tiny.llama2):
+    for build in MODELS[:-2]:
         tokenizer = build()
         sample = encode(tokenizer, PROMPT, "yes")
         told = (*PROMPT, Turn(role="assistant", content="yes"), Turn(role="user", content="ok"))
@@ -147,3 +163,76 @@ def test_turns_that_a_template_refuses_are_a_clear_error() -> None:
     turns = (Turn(role="system", content="Be brief."), *PROMPT)
     with pytest.raises(TuteeError, match="System role not supported"):
         encode_prompt(tiny.llama2(), turns)
+
+
+# -- as it is built for training -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", MODELS)
+@given(said=st.lists(st.tuples(REPLIES, REPLIES), min_size=1, max_size=4))
+def test_in_training_the_replies_and_their_ends_carry_loss_and_nothing_else(
+    build: Build, said: list[tuple[str, str]]
+) -> None:
+    import torch
+
+    tokenizer = build()
+    samples = [
+        encode(tokenizer, (Turn(role="user", content=question),), reply) for question, reply in said
+    ]
+    labels = packed_row(samples, torch.float32)["labels"][0].tolist()
+    learned = Counter(label for label in labels if label != IGNORED)
+    assert learned == Counter(token for s in samples for token in s.input_ids[s.reply_start :])
+    # Every turn before the reply ends alike, and the padding may be the same token yet again.
+    assert learned[samples[0].input_ids[-1]] == len(samples)
+    if tokenizer.pad_token_id != samples[0].input_ids[-1]:
+        assert tokenizer.pad_token_id not in learned
+
+
+def test_padding_may_be_the_end_of_turn() -> None:
+    """What the property above is most of all about."""
+    tokenizer = tiny.smollm2()
+    assert {tokenizer.pad_token_id, tokenizer.eos_token_id} == stop_ids(tokenizer)
+
+
+# -- for a person to see -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", [*MODELS, tiny.stripping])
+@given(
+    reply=REPLIES | st.sampled_from([" yes", "é", "😀👩‍👩‍👧", "你好，世界", "a\ufffdb", "\u200b"])
+)
+def test_the_pieces_are_the_whole_and_say_what_is_learned(build: Build, reply: str) -> None:
+    tokenizer = build()
+    sample = encode(tokenizer, PROMPT, reply)
+    found = pieces(tokenizer, sample)
+    assert all(piece.text for piece in found)
+    assert "".join(piece.text for piece in found) == tokenizer.decode(list(sample.input_ids))
+    flags = [piece.trained for piece in found]
+    assert flags == sorted(flags)
+    prompt = "".join(piece.text for piece in found if not piece.trained)
+    assert prompt == text(tokenizer, PROMPT)
+    assert found[-1].trained
+    assert tokenizer.convert_tokens_to_ids(found[-1].text) == sample.input_ids[-1]
+
+
+def test_a_piece_is_a_token_where_tokens_are_text() -> None:
+    tokenizer = tiny.smollm2()
+    sample = encode(tokenizer, PROMPT, "yes")
+    found = pieces(tokenizer, sample)
+    assert len(found) == len(sample.input_ids)
+    assert [piece.text for piece in found if piece.trained] == ["y", "e", "s", "<|im_end|>"]
+
+
+@pytest.mark.parametrize("build", [tiny.smollm2, tiny.gemma])
+def test_a_character_of_many_tokens_is_one_piece(build: Build) -> None:
+    tokenizer = build()
+    sample = encode(tokenizer, PROMPT, "a😀é")
+    learned = [piece.text for piece in pieces(tokenizer, sample) if piece.trained]
+    assert learned[:-1] == ["a", "😀", "é"]
+    assert len(sample.input_ids) - sample.reply_start == 1 + 4 + 2 + 1
+
+
+def test_the_space_that_decoding_drops_is_in_its_place() -> None:
+    tokenizer = tiny.stripping()
+    found = pieces(tokenizer, encode(tokenizer, PROMPT, "so it is"))
+    assert "".join(piece.text for piece in found if piece.trained) == " so it is </s>"

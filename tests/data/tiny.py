@@ -2,7 +2,15 @@
 
 import functools
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 from transformers import PreTrainedTokenizerFast
 
 SMOLLM2 = (
@@ -12,6 +20,43 @@ SMOLLM2 = (
     "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+QWEN15 = (
+    "{% for message in messages %}"
+    "{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are a helpful assistant<|im_end|>\n' }}{% endif %}"
+    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+QWEN25 = (
+    "{%- if messages[0]['role'] == 'system' %}\n"
+    "    {{- '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}\n"
+    "{%- else %}\n"
+    "    {{- '<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful "
+    "assistant.<|im_end|>\n' }}\n"
+    "{%- endif %}\n"
+    "{%- for message in messages %}\n"
+    "    {%- if (message.role == 'user') or (message.role == 'system' and not loop.first)"
+    " or (message.role == 'assistant' and not message.tool_calls) %}\n"
+    "        {{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}\n"
+    "    {%- endif %}\n"
+    "{%- endfor %}\n"
+    "{%- if add_generation_prompt %}\n"
+    "    {{- '<|im_start|>assistant\n' }}\n"
+    "{%- endif %}\n"
+)
+GEMMA = (
+    "{{ '<bos>' }}{% if messages[0]['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for message in messages %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant') }}{% endif %}"
+    "{% if (message['role'] == 'assistant') %}{% set role = 'model' %}"
+    "{% else %}{% set role = message['role'] %}{% endif %}"
+    "{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}"
 )
 LLAMA3 = (
     "{{ '<|begin_of_text|>' }}{% for message in messages %}"
@@ -40,7 +85,7 @@ PLAIN = (
 
 @functools.cache
 def tokenizer(
-    template: str | None, special: tuple[str, ...], eos: str | None
+    template: str | None, special: tuple[str, ...], eos: str | None, pad: str | None = None
 ) -> PreTrainedTokenizerFast:
     """A byte-level BPE whose only merges are two line feeds and two spaces.
 
@@ -58,7 +103,7 @@ def tokenizer(
             single=f"{special[0]} $A",
             special_tokens=[(special[0], model.token_to_id(special[0]))],
         )
-    built = PreTrainedTokenizerFast(tokenizer_object=model, eos_token=eos, pad_token=eos)
+    built = PreTrainedTokenizerFast(tokenizer_object=model, eos_token=eos, pad_token=pad or eos)
     built.chat_template = template
     return built
 
@@ -68,9 +113,53 @@ def smollm2() -> PreTrainedTokenizerFast:
     return tokenizer(SMOLLM2, ("<|im_start|>", "<|im_end|>"), "<|im_end|>")
 
 
-def qwen() -> PreTrainedTokenizerFast:
-    """ChatML whose eos is not the end of turn."""
-    return tokenizer(SMOLLM2, ("<|endoftext|>", "<|im_start|>", "<|im_end|>"), "<|endoftext|>")
+def qwen15() -> PreTrainedTokenizerFast:
+    """ChatML; eos and padding are not the end of turn."""
+    return tokenizer(QWEN15, ("<|endoftext|>", "<|im_start|>", "<|im_end|>"), "<|endoftext|>")
+
+
+def qwen25() -> PreTrainedTokenizerFast:
+    """ChatML whose padding is not the end of turn, but eos is; with a system prompt of its own."""
+    return tokenizer(
+        QWEN25, ("<|endoftext|>", "<|im_start|>", "<|im_end|>"), "<|im_end|>", "<|endoftext|>"
+    )
+
+
+@functools.cache
+def sentencepiece(template: str, special: tuple[str, ...], strips: bool) -> PreTrainedTokenizerFast:
+    """Not byte-level: a space is `▁`, and a character it lacks is the bytes of it.
+
+    Args:
+        strips: Whether decoding drops the space a text begins with.
+    """
+    pieces = [*special, "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), *"▁\n", "\n\n"]
+    pieces += [chr(code) for code in range(33, 127)]
+    model = Tokenizer(
+        models.BPE(
+            vocab={piece: number for number, piece in enumerate(pieces)},
+            merges=[("\n", "\n")],
+            unk_token="<unk>",
+            fuse_unk=True,
+            byte_fallback=True,
+        )
+    )
+    model.normalizer = normalizers.Replace(" ", "▁")
+    strip = [decoders.Strip(" ", 1, 0)] if strips else []
+    model.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
+    )
+    model.add_special_tokens([AddedToken(token, special=True) for token in special])
+    built = PreTrainedTokenizerFast(
+        tokenizer_object=model, eos_token=special[0], pad_token=special[-1]
+    )
+    built.chat_template = template
+    return built
+
+
+def gemma() -> PreTrainedTokenizerFast:
+    """Trims what is said, calls the assistant model, and takes no system message."""
+    special = ("<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>", "<pad>")
+    return sentencepiece(GEMMA, special, strips=False)
 
 
 def llama3() -> PreTrainedTokenizerFast:
@@ -88,6 +177,11 @@ def llama3() -> PreTrainedTokenizerFast:
 def llama2() -> PreTrainedTokenizerFast:
     """Puts spaces around the reply, and takes no system message."""
     return tokenizer(LLAMA2, ("<s>", "</s>"), "</s>")
+
+
+def stripping() -> PreTrainedTokenizerFast:
+    """As `llama2`, and decoding drops the space a text begins with."""
+    return sentencepiece(LLAMA2, ("</s>", "<s>"), strips=True)
 
 
 def thinking() -> PreTrainedTokenizerFast:
