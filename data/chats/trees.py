@@ -188,7 +188,7 @@ class _Growth:
         if one.parent is None:
             return self._first
         if one.parent not in self._said:
-            self.left.out("message", "the one before it is missing")
+            self.left.out("earlier message", "it is not in the file")
             self._gaps.add(one.id)
             return self._first
         if one.parent in self._gaps:
@@ -290,11 +290,19 @@ def _records(one: _Kept, messages: Mapping[str, Message]) -> tuple[Record, ...]:
         raise RowError("it is about one part of a reply")
     if one.incomplete:
         raise RowError("the reply rests on something that was left out")
-    return judged(reply, _turns(reply, messages), thumb)
+    return judged(reply, _turns(reply, messages), thumb, message_id=reply.id)
 
 
-def judged(reply: Message, turns: tuple[Turn, ...], thumb: Thumb) -> tuple[Record, ...]:
+def judged(
+    reply: Message, turns: tuple[Turn, ...], thumb: Thumb, message_id: str | None = None
+) -> tuple[Record, ...]:
     """A verdict, and for a 👍 an instruction: one act, as in a chat of our own.
+
+    Args:
+        reply: What was judged.
+        turns: Everything before it.
+        thumb: The judgement.
+        message_id: The reply's own, where its chat is kept too.
 
     Raises:
         RowError: nothing can be learned from it.
@@ -303,6 +311,7 @@ def judged(reply: Message, turns: tuple[Turn, ...], thumb: Thumb) -> tuple[Recor
         "act": new_id(),
         "created": thumb.created or reply.created,
         "conversation_id": reply.conversation_id,
+        "message_id": message_id,
         "origin": reply.origin or Origin(),
         "prompt": prompt(turns),
     }
