@@ -145,8 +145,9 @@ def _part(name: str, content: bytes, path: Path) -> Part:
     if delimiter:
         return Part(name, True, _table(_text(content, shown), delimiter))
     if (name or path.name).lower().removesuffix(".gz").endswith(_TABLES):
-        told = ", ".join(max(names.values(), key=len))
-        raise TuteeError(f"{shown}: its first line names no known columns: {told:.200}.", EXPECTED)
+        columns = max(names.values(), key=len)
+        told = f"{', '.join(columns):.200}"
+        raise TuteeError(f"{shown}: its first line names no known columns: {told}.", EXPECTED)
     return Part(name, False, _lines(content))
 
 

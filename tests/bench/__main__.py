@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import keys, learns, steps
+from tests.bench import imports, keys, learns, steps
 
-BENCHES = {"learns": learns.run, "steps": steps.run, "keys": keys.run}
+BENCHES = {"learns": learns.run, "steps": steps.run, "keys": keys.run, "imports": imports.run}
 RESULTS = Path(__file__).parent / "results"
 
 
