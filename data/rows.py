@@ -6,21 +6,22 @@ Everything is a pure function of the records (and a seed), so a run can be repea
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
+from store.acts import said
 from store.records import Instruction, Preference, Turn, Verdict
 
 _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
 
 
 @dataclass(frozen=True)
-class SftMix:
-    """The instructions of one SFT run."""
+class Mix(Generic[_Kind]):
+    """The records of one run."""
 
-    new: tuple[Instruction, ...]
-    replayed: tuple[Instruction, ...]
+    new: tuple[_Kind, ...]
+    replayed: tuple[_Kind, ...]
     """Learned before, and repeated so that they are not forgotten."""
 
 
@@ -31,10 +32,8 @@ def with_system(turns: Sequence[Turn], system_prompt: str) -> tuple[Turn, ...]:
     return (Turn(role="system", content=system_prompt), *turns)
 
 
-def sft_mix(
-    new: Sequence[Instruction], learned: Sequence[Instruction], replay: float, seed: int
-) -> SftMix:
-    """Mix new instructions with a sample of earlier ones.
+def mix(new: Sequence[_Kind], learned: Sequence[_Kind], replay: float, seed: int) -> Mix[_Kind]:
+    """Mix new records with a sample of earlier ones.
 
     Args:
         new: Not learned yet, oldest first.
@@ -44,26 +43,24 @@ def sft_mix(
         seed: Decides which of the earlier ones.
 
     Returns:
-        Both parts, each oldest first. Of those with the same prompt and completion only the
-        newest is kept, a new one before a learned one.
+        Both parts, each oldest first. Of those that say the same only the newest is kept, a new one
+        before a learned one.
     """
     fresh = _newest({}, new)
     earlier = list(_newest(fresh, learned).values())
     share = round(len(fresh) * replay / (1 - replay))
     chosen = random.Random(seed).sample(range(len(earlier)), min(share, len(earlier)))
-    return SftMix(
+    return Mix(
         new=tuple(fresh.values()),
         replayed=tuple(earlier[index] for index in sorted(chosen)),
     )
 
 
-def _newest(
-    taken: dict[tuple[object, str], Instruction], records: Iterable[Instruction]
-) -> dict[tuple[object, str], Instruction]:
-    """The last record of each prompt and completion that is not taken."""
-    kept: dict[tuple[object, str], Instruction] = {}
+def _newest(taken: Container[object], records: Iterable[_Kind]) -> dict[object, _Kind]:
+    """The last of the records that say the same, by what they say, unless that is taken."""
+    kept: dict[object, _Kind] = {}
     for record in records:
-        key = (record.prompt, record.completion)
+        key = said(record)
         if key not in taken:
             kept.pop(key, None)  # so that it moves to the end, where the newest are
             kept[key] = record
@@ -73,14 +70,27 @@ def _newest(
 def holdout(records: Sequence[_Kind], share: float = 0.2) -> tuple[list[_Kind], list[_Kind]]:
     """Split into records to train on and records to measure with, each in the given order.
 
-    The split is sticky: a record's side depends on its conversation alone (on its prompt where it
-    was imported), so that no later run trains on what an earlier one measured with, and one
-    conversation is never on both sides.
+    A conversation is never on both sides, and neither is a prompt: people ask again what they have
+    taught, to see whether it was learned. Where a conversation lies is decided once, by its name
+    alone (by its prompt where it has none), or by an earlier one it shares a prompt with. So sides
+    stay as they are when records are added, and no later run trains on what an earlier one
+    measured with.
+
+    Args:
+        records: Oldest first.
+        share: Of the conversations that is held out, about.
     """
     train: list[_Kind] = []
     held: list[_Kind] = []
+    sides: dict[object, list[_Kind]] = {}
     for record in records:
-        (held if _position(record) < share else train).append(record)
+        keys = (
+            [record.conversation_id, record.prompt] if record.conversation_id else [record.prompt]
+        )
+        drawn = held if _position(record) < share else train
+        side = next((sides[key] for key in keys if key in sides), drawn)
+        side.append(record)
+        sides |= {key: side for key in keys if key not in sides}
     return train, held
 
 
