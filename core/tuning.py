@@ -20,7 +20,8 @@ from core.config import Config, Tuning
 from core.events import PassDone, PassName, PassStarted
 from core.models import load_tokenizer
 from data.masks import Sample, encode
-from data.rows import holdout, sft_mix, with_system
+from data.rows import holdout, with_system
+from data.rows import mix as mix_of
 from store.errors import TuteeError
 from store.records import Instruction, Preference, Turn
 
@@ -100,7 +101,7 @@ def make_plan(
     settings = config.tuning
     learned = adapters.learned()
     unlearned = [record for record in instructions if record.id not in learned]
-    mix = sft_mix(
+    mix = mix_of(
         unlearned,
         [record for record in instructions if record.id in learned],
         settings.replay,

@@ -35,7 +35,7 @@ _AS_LIKELY = Sampling(temperature=1, top_p=1, repetition_penalty=1)
 _GREEDY = Sampling(temperature=0, repetition_penalty=1)
 
 
-class PackedRLOOTrainer(Watched, RLOOTrainer):  # type: ignore[misc]
+class PackedRLOOTrainer(Watched, RLOOTrainer):
     """Call `begin` before `watched_train`."""
 
     def begin(self, prompts: Sequence[Prompt], reward: Reward, settings: Tuning) -> None:

@@ -1,0 +1,84 @@
+"""The report card of a version, and the gate that reads it.
+
+A version is adopted by itself only if nothing got worse that was measured: the held-out corrections
+are not further away, the reference texts lost at most 2 %, and the replies still end. Otherwise it
+is kept and labelled, and the person may try it and use it all the same. Everything is compared with
+the version that the training began from.
+
+Left out on purpose: any single number for "better". The person reads the replies side by side.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.evaluate import Figures
+from store.errors import TuteeError
+from store.storage import replace_file
+
+FILE = "report.json"
+
+PROBE_TOLERANCE = 0.02
+"""How much the loss on the reference texts may rise, as a share of what it was."""
+ENDED_MINIMUM = 0.95
+HOLDOUT_TOLERANCE = 1e-3
+"""Nats by which rounding alone may move the hold-out loss."""
+
+
+class Report(BaseModel):
+    """What changed from the version before."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: str
+    parent: str
+    passes: tuple[str, ...]
+    before: Figures
+    after: Figures
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    """Of the pass itself, such as the margin of held-out pairs."""
+
+
+def judge(before: Figures, after: Figures) -> tuple[str, ...]:
+    """Why a version with these figures is held back; nothing where it may be adopted."""
+    reasons = []
+    if before.holdout_loss is not None and after.holdout_loss is not None:
+        rise = after.holdout_loss - before.holdout_loss
+        if rise > HOLDOUT_TOLERANCE:
+            reasons.append(
+                f"hold-out loss rose from {before.holdout_loss:.2f} to {after.holdout_loss:.2f}"
+            )
+    if before.probe_loss is not None and after.probe_loss is not None:
+        rise = after.probe_loss / before.probe_loss - 1
+        if rise > PROBE_TOLERANCE:
+            reasons.append(f"probe loss rose by {rise:.1%}")
+    if after.ended < min(ENDED_MINIMUM, before.ended):
+        reasons.append(
+            f"only {after.ended:.0%} of the probe replies end by themselves"
+            f" ({before.ended:.0%} before)"
+        )
+    return tuple(reasons)
+
+
+def write(directory: Path, report: Report) -> None:
+    """Put `report` beside the version it is of."""
+    replace_file(directory / FILE, report.model_dump_json(indent=2).encode("utf-8") + b"\n")
+
+
+def read(directory: Path) -> Report:
+    """The report of the version in `directory`.
+
+    Raises:
+        TuteeError: it has none, or it cannot be read.
+    """
+    path = directory / FILE
+    try:
+        return Report.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise TuteeError(
+            f"Version {directory.name} has no report.",
+            "Versions are examined when they are trained; this one was not.",
+        ) from None
+    except (OSError, ValidationError) as error:
+        raise TuteeError(f"The report {path} cannot be read.") from error
