@@ -9,15 +9,13 @@ Left out on purpose: reading along while another process writes; a reader sees w
 it opened.
 """
 
-import gc
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Self, TypeVar
 
-from store import acts, migrations
+from store import acts, garbage, migrations
 from store.acts import Feedback, Reply
 from store.conversations import Conversations
 from store.errors import TuteeError
@@ -62,7 +60,7 @@ class Repository:
     def __init__(self, paths: Paths, lock: WriterLock | None) -> None:
         write = lock is not None
         self._lock = lock
-        with _no_garbage_collection(), migrations.current(paths, write=write) as backups:
+        with garbage.paused(), migrations.current(paths, write=write) as backups:
             self._conversations = Conversations(backups)
             self._ledger = Ledger(backups)
         if write:
@@ -282,17 +280,6 @@ class Repository:
         Returns:
             What was new.
         """
-        grown = self._conversations.add_chats(chats)
-        return Added(self._ledger.add(records), grown.chats, grown.messages)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Many small objects are made at once and all stay: looking for garbage is most of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+        with garbage.paused():
+            grown = self._conversations.add_chats(chats)
+            return Added(self._ledger.add(records), grown.chats, grown.messages)

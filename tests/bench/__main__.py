@@ -10,9 +10,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import imports, keys, learns, steps
+from tests.bench import imports, keys, learns, steps, store
 
-BENCHES = {"learns": learns.run, "steps": steps.run, "keys": keys.run, "imports": imports.run}
+BENCHES = {
+    "learns": learns.run,
+    "steps": steps.run,
+    "keys": keys.run,
+    "imports": imports.run,
+    "store": store.run,
+}
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -1,0 +1,126 @@
+"""The store at 100 to 100,000 records: what an act, an opening and a list cost as a home grows.
+
+Each home holds `n` messages in conversations of ten, `n` judged replies, and, apart from it, `n`
+imported records in a home of their own. Times of acts are the median and the worst of thirty.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from store.paths import Paths, locate
+from store.records import (
+    Chat,
+    Conversation,
+    Instruction,
+    Message,
+    Origin,
+    Role,
+    Sampling,
+    Turn,
+    Verdict,
+)
+from store.repository import Repository
+
+SIZES = (100, 1_000, 10_000, 100_000)
+ACTS, TALK = 30, 10
+QUESTION, REPLY = "What is the sentiment of this review? " * 8, "It is positive, I think. " * 8
+ORIGIN = Origin(model="builtin", adapter="v3", sampling=Sampling(), seed=7)
+
+
+def run() -> list[dict[str, object]]:
+    return [measured(size) for size in SIZES]
+
+
+def measured(size: int) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as scratch:
+        home, elsewhere = locate(Path(scratch) / "home"), locate(Path(scratch) / "elsewhere")
+        with Repository.open(elsewhere) as repository:
+            records = list(instructions(size))
+            imported = seconds(lambda: repository.add_imported(records))
+        with Repository.open(home) as repository:
+            repository.add_imported((), chats(size // TALK))
+            repository.restore_records(list(verdicts(size)))
+        opened = seconds(lambda: Repository.open(home, write=False))
+        with Repository.open(home) as repository:
+            figures = acts(repository, home)
+    return {
+        "records": f"{size:,}",
+        **figures,
+        "open": f"{opened:.2f} s",
+        "import": f"{imported:.2f} s",
+    }
+
+
+def acts(repository: Repository, paths: Paths) -> dict[str, object]:
+    """What is done while a person waits."""
+    talk = repository.start_conversation("Be brief.")
+    said, rated, sizes, listed, counted = [], [], [], [], []
+    for number in range(ACTS):
+        role: Role = "assistant" if number % 2 else "user"
+        said.append(seconds(partial(repository.add_message, talk.id, role, REPLY)))
+    for message in [m for m in repository.messages(talk.id) if m.role == "assistant"]:
+        for label in (True, False):
+            rated.append(seconds(partial(repository.rate, message.id, label)))
+            sizes.append(last_written(paths.records / "feedback").stat().st_size)
+            listed.append(seconds(repository.instructions))
+            counted.append(seconds(repository.counts))
+    return {
+        "rate": milliseconds(rated),
+        "bytes a rate": f"{statistics.median(sizes):,.0f}",
+        "add message": milliseconds(said),
+        "list": milliseconds(listed),
+        "counts": milliseconds(counted),
+    }
+
+
+def last_written(folder: Path) -> Path:
+    return max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+
+
+def seconds(act: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def milliseconds(times: list[float]) -> str:
+    return f"{statistics.median(times) * 1000:.2f} ms (at most {max(times) * 1000:.1f})"
+
+
+def instructions(count: int) -> Iterator[Instruction]:
+    origin = Origin(source="import:bench")
+    for number in range(count):
+        prompt = (Turn(role="user", content=f"{number}: {QUESTION}"),)
+        yield Instruction(prompt=prompt, completion=REPLY, origin=origin)
+
+
+def verdicts(count: int) -> Iterator[Verdict]:
+    for number in range(count):
+        yield Verdict(
+            message_id=f"m{number}",
+            conversation_id=f"c{number // TALK}",
+            prompt=(Turn(role="user", content=QUESTION),),
+            completion=REPLY,
+            label=bool(number % 2),
+            origin=ORIGIN,
+        )
+
+
+def chats(count: int) -> Iterator[Chat]:
+    for number in range(count):
+        conversation = Conversation(title=f"Reviews {number}")
+        messages: list[Message] = []
+        for place in range(TALK):
+            message = Message(
+                conversation_id=conversation.id,
+                parent_id=messages[-1].id if messages else None,
+                role="assistant" if place % 2 else "user",
+                content=REPLY if place % 2 else QUESTION,
+                origin=ORIGIN if place % 2 else None,
+            )
+            messages.append(message)
+        yield Chat(conversation, tuple(messages))
