@@ -36,6 +36,7 @@ from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
 from tui.export import export_all
 from tui.guard import errors_shown, guarded, show_error
+from tui.library import Library
 from tui.log import log_to
 from tui.messages import FromCore, Taught
 from tui.progress import TuningEvent
@@ -80,6 +81,7 @@ class TuteeApp(App[bool]):
         self._services = services
         self._session = Session(services.repository, services.chat, services.config)
         self._tuner = Tuner(services)
+        self._library = Library(services)
         self._chat_screen = ChatScreen(self._session, Teaching(services.repository))
         self._tuning_screen: TuningScreen | None = None
         self._model = ""
@@ -256,6 +258,19 @@ class TuteeApp(App[bool]):
         """Stop the run under way."""
         self._tuner.cancel()
         self._show_progress()
+
+    # -- records ---------------------------------------------------------------------------------
+
+    def action_records(self) -> None:
+        """Look through everything that was taught."""
+        from tui.screens.records import RecordsScreen
+
+        if not any(isinstance(screen, RecordsScreen) for screen in self.screen_stack):
+            self.push_screen(RecordsScreen(self._library), self._records_closed)
+
+    async def _records_closed(self, _: None) -> None:
+        with errors_shown(self):
+            await self._chat_screen.renew()
 
     # -- export, help, leaving -------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ APP_COMMANDS = (
         "app.roll_back",
     ),
     Command("Cancel the training", "Stops at the next micro-batch", "app.cancel_tuning"),
+    Command("Records", "Everything you taught: look, check, delete", "app.records", "F7"),
     Command("Export", "All records as JSONL files", "app.export", "F8"),
     Command("Theme", "Other colours, until you quit", "app.change_theme"),
     Command("Help", "All keys on one screen", "app.help", "F1"),

@@ -153,3 +153,55 @@ class VersionView:
     active: bool
     created: str = ""
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class RecordView:
+    """One line of the list of records."""
+
+    id: str
+    when: str
+    kind: str
+    """With the thumb of a verdict."""
+    prompt: str
+    reply: str
+    said: str
+    """Reasons and comment."""
+    task: str
+    source: str
+    learned: str
+    """The versions that learned it."""
+    found: tuple[str, ...] = ()
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True)
+class TextView:
+    """A text under its heading."""
+
+    heading: str
+    text: str
+    good: bool | None = None
+    """Whether it is to be learned or to be avoided, where that is known."""
+
+
+@dataclass(frozen=True)
+class DetailView:
+    """One record, whole."""
+
+    title: str
+    prompt: tuple[TextView, ...]
+    replies: tuple[TextView, ...]
+    facts: tuple[tuple[str, str], ...]
+    """Where it comes from and what became of it, by name."""
+    found: tuple[str, ...] = ()
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True)
+class MaskView:
+    """The tokens of one sample."""
+
+    heading: str
+    pieces: tuple[tuple[str, bool], ...]
+    """Each token's text, and whether it carries loss."""

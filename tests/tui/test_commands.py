@@ -101,7 +101,8 @@ def test_no_key_needs_more_than_any_terminal_sends() -> None:
     assert not keys & {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+left_square_bracket", "f10", "f11"}
     own = {key for key in ChatScreen._merge_bindings().key_to_bindings if key != "ctrl+c"}
     taken = set(TextArea._merge_bindings().key_to_bindings)
-    assert not own & taken - {"tab", "shift+tab", "super+c"}
+    # The prompt leaves F7 to the screen.
+    assert not own & taken - {"tab", "shift+tab", "super+c", "f7"}
 
 
 async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:
@@ -109,7 +110,15 @@ async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:
         await say(pilot, "Hello")
         await answered(app, pilot, 1)
         footer = painted(app).splitlines()[-1]
-        for key in ("F1 Help", "F2 👍", "F3 👎", "F4 Correct", "F5 Tune", "F8 Export", "^r Open"):
+        for key in (
+            "F1 Help",
+            "F2 👍",
+            "F3 👎",
+            "F4 Correct",
+            "F5 Tune",
+            "F7 Records",
+            "F8 Export",
+        ):
             assert key in footer
         assert footer.endswith("^p Menu")
         await pilot.press("f2", "escape")

@@ -41,9 +41,10 @@ class ChatScreen(Screen[None]):
         Binding("f3", "dislike", "👎", key_display="F3"),
         Binding("f4", "correct", "Correct", key_display="F4"),
         Binding("f5", "app.tune", "Tune", key_display="F5"),
+        Binding("f7", "app.records", "Records", key_display="F7"),
         Binding("f8", "app.export", "Export", key_display="F8"),
-        Binding("ctrl+n", "new_chat", "New", key_display="^n"),
-        Binding("ctrl+r", "chats", "Open", key_display="^r"),
+        Binding("ctrl+n", "new_chat", "New", show=False),
+        Binding("ctrl+r", "chats", "Open", show=False),
         Binding("escape", "escape", "Back", show=False),
     ]
 
@@ -69,7 +70,7 @@ class ChatScreen(Screen[None]):
         return self.query_one(Transcript)
 
     async def on_mount(self) -> None:
-        await self._reload()
+        await self.renew()
 
     # -- talking ---------------------------------------------------------------------------------
 
@@ -95,7 +96,7 @@ class ChatScreen(Screen[None]):
         try:
             changes = act()
         except TuteeError:
-            await self._reload()
+            await self.renew()
             raise
         for change in changes:
             await self._draw(change)
@@ -116,7 +117,8 @@ class ChatScreen(Screen[None]):
                 await transcript.end(live_id, reply)
                 self.refresh_bindings()
 
-    async def _reload(self) -> None:
+    async def renew(self) -> None:
+        """Draw the chat anew."""
         await self._transcript.show(self._session.scene())
         self._hint()
         self.refresh_bindings()
@@ -160,7 +162,7 @@ class ChatScreen(Screen[None]):
 
     async def action_new_chat(self) -> None:
         self._session.new()
-        await self._reload()
+        await self.renew()
         self._focus_prompt()
 
     def action_chats(self) -> None:
@@ -171,7 +173,7 @@ class ChatScreen(Screen[None]):
             return
         with errors_shown(self.app):
             self._session.open(conversation_id)
-            await self._reload()
+            await self.renew()
             self._focus_prompt()
 
     # -- teaching --------------------------------------------------------------------------------

@@ -60,6 +60,10 @@ class Prompt(TextArea):
         self.clear()
         self.post_message(self.Sent(text))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave F7, by which other text areas select everything, to the screen."""
+        return action != "select_all"
+
     def action_new_line(self) -> None:
         self.replace("\n", *self.selection, maintain_selection_offset=False)
 

@@ -1,0 +1,144 @@
+"""Which records are shown, and what a line says of each.
+
+Pure, over records that never change, so that a search over many of them may run in a thread.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from store.records import Preference, Record, Verdict
+from tui.background import Stopped
+from tui.text import one_line
+from tui.views import RecordView
+
+TaskOf = Callable[[Record], str]
+
+_KEPT_CELLS = 400
+"""Of a text, what a line can show at most."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a record must have to be found; an empty one finds all."""
+
+    words: tuple[str, ...] = ()
+    """In its texts, reasons, comment or thumb."""
+    kind: str = ""
+    source: str = ""
+    task: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.words or self.kind or self.source or self.task)
+
+
+def parsed(text: str) -> Query:
+    """Read `kind:preference source:import wrong` as a person types it; case does not matter."""
+    words: list[str] = []
+    named: dict[str, str] = {}
+    for part in text.lower().split():
+        name, colon, value = part.partition(":")
+        if colon and name in ("kind", "source", "task"):
+            named[name] = value
+        else:
+            words.append(part)
+    return Query(tuple(words), **named)
+
+
+def search(
+    records: Sequence[Record], query: Query, task_of: TaskOf, stopped: Stopped = lambda: False
+) -> list[Record]:
+    """The records that `query` finds, in their order; incomplete once nobody waits for them."""
+    found = []
+    for record in records:
+        if stopped():
+            break
+        if _matches(record, query, task_of):
+            found.append(record)
+    return found
+
+
+def _matches(record: Record, query: Query, task_of: TaskOf) -> bool:
+    return (
+        record.kind.startswith(query.kind)
+        and query.source in record.origin.source.lower()
+        and all(_says(record, word) for word in query.words)
+        # Last, because it takes the longest to tell.
+        and (not query.task or task_of(record).startswith(query.task))
+    )
+
+
+def _says(record: Record, word: str) -> bool:
+    return any(word in text.lower() for text in _texts(record))
+
+
+def _texts(record: Record) -> Iterable[str]:
+    yield from (turn.content for turn in record.prompt)
+    match record:
+        case Preference():
+            yield from (record.chosen, record.rejected)
+        case Verdict():
+            yield from (record.completion, thumb(record), *record.reasons, record.comment)
+        case _:
+            yield record.completion
+
+
+# -- what is shown ---------------------------------------------------------------------------------
+
+
+def viewed(
+    record: Record,
+    task_of: TaskOf,
+    learned: Mapping[str, str],
+    found: Mapping[str, Sequence[str]],
+    today: datetime,
+) -> RecordView:
+    """One line of the list of records.
+
+    Args:
+        record: What it is about.
+        task_of: Tells what its prompt asks for.
+        learned: The versions that learned a record, by its id.
+        found: What the check found about a record, by its id.
+        today: Tells how much of a date is worth showing.
+    """
+    asked = next((turn.content for turn in reversed(record.prompt) if turn.role == "user"), "")
+    return RecordView(
+        id=record.id,
+        when=_when(record.created, today),
+        kind=f"{record.kind} {thumb(record)}".strip(),
+        prompt=one_line(asked[:_KEPT_CELLS]),
+        reply=one_line(_reply(record)[: 2 * _KEPT_CELLS]),
+        said=_said(record),
+        task=task_of(record),
+        source=record.origin.source,
+        learned=learned.get(record.id, ""),
+        found=tuple(found.get(record.id, ())),
+    )
+
+
+def thumb(record: Record) -> str:
+    """👍 or 👎 of a verdict, nothing of another record."""
+    if not isinstance(record, Verdict):
+        return ""
+    return "👍" if record.label else "👎"
+
+
+def _reply(record: Record) -> str:
+    if isinstance(record, Preference):
+        return f"{record.chosen[:_KEPT_CELLS]} › {record.rejected[:_KEPT_CELLS]}"
+    return record.completion
+
+
+def _said(record: Record) -> str:
+    if not isinstance(record, Verdict):
+        return ""
+    return one_line(" · ".join(filter(None, (", ".join(record.reasons), record.comment))))
+
+
+def _when(moment: datetime, today: datetime) -> str:
+    """The time today, the day this year, else the year."""
+    moment, today = moment.astimezone(), today.astimezone()
+    if moment.date() == today.date():
+        return f"{moment:%H:%M}"
+    return f"{moment:%b %d}" if moment.year == today.year else f"{moment:%Y}"

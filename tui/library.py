@@ -1,0 +1,132 @@
+"""All records, without any widget: looked through, checked, deleted and brought back."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from core.models import load_tokenizer
+from data.checks import check
+from data.tasks import merged, task_of
+from store.errors import TuteeError
+from store.records import Record, now
+from tui.browsing import viewed
+from tui.detail import detailed, masked
+from tui.services import Services
+from tui.views import DetailView, MaskView, RecordView
+
+if TYPE_CHECKING:
+    from data.masks import Tokenizer
+    from data.tasks import Rules
+
+
+class Library:
+    """What one person taught, and what they took away of it.
+
+    Args:
+        services: The store is theirs.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._deleted: list[list[Record]] = []
+        """What each deletion took, the latest last."""
+        self._tasks: dict[str, str] = {}
+        """By record; a record's prompt never changes."""
+        self._loaded: Tokenizer | None = None
+        self._reading = Lock()
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def records(self) -> list[Record]:
+        """All live records, newest first."""
+        return self._services.repository.records()[::-1]
+
+    @cached_property
+    def rules(self) -> "Rules":
+        """What tells the task of a prompt, with the person's own words."""
+        return merged(self._services.config.tasks)
+
+    def task(self, record: Record) -> str:
+        """What the prompt of a record asks for; safe in any thread."""
+        task = self._tasks.get(record.id)
+        if task is None:
+            task = self._tasks[record.id] = task_of(record.prompt, self.rules)
+        return task
+
+    def learned(self) -> dict[str, str]:
+        """The versions that learned each record, by its id; none before the model is ready."""
+        adapters = self._services.chat.adapters
+        if adapters is None:
+            return {}
+        learned: dict[str, str] = {}
+        for manifest in (*adapters.versions(), *adapters.versions("reward")):
+            for record_id in manifest.records:
+                learned[record_id] = f"{learned.get(record_id, '')} {manifest.version}".strip()
+        return learned
+
+    def views(
+        self,
+        records: Iterable[Record],
+        learned: Mapping[str, str],
+        found: Mapping[str, Sequence[str]],
+    ) -> list[RecordView]:
+        """The lines of records, with what `learned` says and what the check found about them."""
+        today = now()
+        return [viewed(record, self.task, learned, found, today) for record in records]
+
+    def detail(self, record: Record, found: Sequence[str]) -> DetailView:
+        """Everything about one record, with what the check found about it."""
+        learned = self.learned().get(record.id, "")
+        return detailed(record, self.task(record), learned, found)
+
+    # -- what takes a while: safe in any thread ----------------------------------------------------
+
+    def masks(self, record: Record) -> tuple[MaskView, ...]:
+        """The tokens that training makes of a record.
+
+        Raises:
+            TuteeError: there is no model yet, or its template cannot hold this conversation.
+        """
+        return masked(record, self._tokenizer(), self._services.config.chat.system_prompt)
+
+    def check(self, records: Sequence[Record]) -> dict[str, list[str]]:
+        """What is wrong with records (oldest first), by the id of each."""
+        found: dict[str, list[str]] = {}
+        for finding in check(records):
+            for record_id in finding.record_ids:
+                found.setdefault(record_id, []).append(finding.message)
+        return found
+
+    def _tokenizer(self) -> "Tokenizer":
+        adapters = self._services.chat.adapters
+        if adapters is None:
+            raise TuteeError("The model is still loading.", "Its tokens can be shown once it is.")
+        with self._reading:
+            if self._loaded is None:
+                self._loaded = load_tokenizer(adapters.folder)
+            return self._loaded
+
+    # -- deleting --------------------------------------------------------------------------------
+
+    @property
+    def undoable(self) -> bool:
+        return bool(self._deleted)
+
+    def delete(self, record_ids: Sequence[str]) -> int:
+        """Take records away, and say how many went."""
+        removed = self._services.repository.delete_records(record_ids)
+        if removed:
+            self._deleted.append(removed)
+        return len(removed)
+
+    def undo(self) -> int:
+        """Bring back what the latest deletion took, and say how many came.
+
+        Raises:
+            TuteeError: nothing was deleted since Tutee was started.
+        """
+        if not self._deleted:
+            raise TuteeError("Nothing was deleted since Tutee was started.")
+        self._services.repository.restore_records(self._deleted[-1])
+        return len(self._deleted.pop())

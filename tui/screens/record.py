@@ -1,0 +1,104 @@
+"""One record, whole, and on demand the exact tokens that training makes of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from store.errors import TuteeError
+from store.records import Record
+from tui.background import aside, in_thread
+from tui.guard import show_error
+from tui.library import Library
+from tui.theme import MUTED
+from tui.widgets.record import RecordBody
+
+
+class RecordScreen(Screen[int]):
+    """Gives back the place of the record that was shown last.
+
+    Args:
+        library: What knows about the records.
+        records: The list it was chosen from; ← and → go along it.
+        index: Its place there.
+        found: What the check found, by record.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "mask", "Tokens", key_display="M"),
+        Binding("escape,q", "leave", "Back", key_display="Esc"),
+        Binding("f1", "app.help", show=False),
+    ]
+
+    def __init__(
+        self,
+        library: Library,
+        records: Sequence[Record],
+        index: int,
+        found: Mapping[str, Sequence[str]],
+    ) -> None:
+        super().__init__()
+        self._library = library
+        self._records = records
+        self._index = index
+        self._found = found
+        self._tokens_shown = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="record-title")
+        yield RecordBody(id="record")
+        yield Footer(compact=True, show_command_palette=True)
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        """Draw the record, or its tokens; in a worker, in place of what was being drawn."""
+        aside(self, self._draw_tokens if self._tokens_shown else self._draw, "draw")
+        self.refresh_bindings()
+
+    async def _draw(self) -> None:
+        record = self._records[self._index]
+        view = self._library.detail(record, self._found.get(record.id, ()))
+        self._say(view.title, f"{self._index + 1:,} of {len(self._records):,}")
+        await self.query_one(RecordBody).show(view)
+
+    async def _draw_tokens(self) -> None:
+        record = self._records[self._index]
+        self._say("Tokens", "reading the tokenizer…")
+        try:
+            masks = await in_thread(lambda _: self._library.masks(record))
+        except TuteeError as error:
+            show_error(self.app, error)
+            self._tokens_shown = False
+            await self._draw()
+            return
+        self._say("Tokens", "in colour: what the model is taught")
+        await self.query_one(RecordBody).show_mask(masks)
+
+    def _say(self, title: str, rest: str) -> None:
+        line = Content.assemble((title, "bold"), "  ", (rest, MUTED))
+        self.query_one("#record-title", Static).update(line)
+
+    def action_mask(self) -> None:
+        """Change between the record and its tokens."""
+        self._tokens_shown = not self._tokens_shown
+        self._show()
+
+    def action_step(self, step: int) -> None:
+        """Go to the record before or after."""
+        self._index = min(max(self._index + step, 0), len(self._records) - 1)
+        self._show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "step":
+            (step,) = parameters
+            return 0 <= self._index + int(str(step)) < len(self._records) or None
+        return True
+
+    def action_leave(self) -> None:
+        self.dismiss(self._index)

@@ -1,0 +1,276 @@
+"""Everything that was taught, newest first: to be looked through, checked and cleaned up.
+
+Searching and checking run in threads, and only as many rows are drawn as were gone through, so a
+home of any size opens at once.
+"""
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Input, Static
+
+from store.records import Record
+from tui.background import aside, in_thread
+from tui.browsing import parsed, search
+from tui.guard import errors_shown, guarded
+from tui.library import Library
+from tui.messages import Taught
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.record import RecordScreen
+from tui.text import counted
+from tui.theme import MUTED
+from tui.views import RecordView
+from tui.widgets.records import RecordTable
+
+PAGE = 300
+"""Rows added at a time."""
+_CHECKED_UNASKED = 2000
+"""Records up to which the check costs so little that it runs by itself."""
+
+_NOTHING = (
+    "Nothing was taught yet.\n\nIn the chat, F2 keeps a reply, F3 refuses it and F4 says it better."
+    "\nHere, I imports what was taught elsewhere."
+)
+
+
+class FilterInput(Input):
+    """What the records must have; leaving it by Esc empties it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "screen.clear_filter", "Show all", key_display="Esc"),
+        Binding("enter,down", "screen.focus_table", "To the records", key_display="Enter"),
+    ]
+
+
+class RecordsScreen(Screen[None]):
+    """The table, the filter over it, and what can be done with a record."""
+
+    AUTO_FOCUS = "RecordTable"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "focus_filter", "Filter", key_display="/"),
+        Binding("space", "mark", "Mark", key_display="Space"),
+        Binding("d,delete", "delete", "Delete", key_display="D"),
+        Binding("ctrl+z", "undo", "Undo", show=False),
+        Binding("c", "check", "Check", key_display="C"),
+        Binding("s", "app.statistics", "Stats", key_display="S"),
+        Binding("i", "app.import", "Import", key_display="I"),
+        Binding("e,f8", "app.export", "Export", key_display="E"),
+        Binding("escape,f7", "dismiss", "Back", key_display="Esc"),
+        Binding("f1", "app.help", show=False),
+    ]
+
+    def __init__(self, library: Library) -> None:
+        super().__init__()
+        self._library = library
+        self._all: list[Record] = []
+        self._matching: list[Record] = []
+        self._learned: dict[str, str] = {}
+        self._marked: frozenset[str] = frozenset()
+        self._found: dict[str, list[str]] | None = None
+        """What the check found, by record; nothing before it ran over the records as they are."""
+        self._found_only = False
+        self._checking = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="records-title")
+        with Horizontal(id="records-filter"):
+            yield Static("/", id="filter-mark", markup=False)
+            yield FilterInput(
+                placeholder="filter: words, kind:preference, source:import, task:code",
+                compact=True,
+                select_on_focus=False,
+            )
+        yield RecordTable()
+        yield Static(id="records-empty", markup=False)
+        yield Static(id="records-note", markup=False)
+        yield Footer(compact=True, show_command_palette=True)
+
+    @property
+    def _table(self) -> RecordTable:
+        return self.query_one(RecordTable)
+
+    def on_mount(self) -> None:
+        self.query_one(FilterInput).cursor_blink = False
+
+    def on_screen_resume(self) -> None:
+        with errors_shown(self.app):
+            self._renew()
+
+    def _renew(self) -> None:
+        """Take up what other screens may have changed."""
+        records = self._library.records()
+        self._learned = self._library.learned()
+        if records != self._all:
+            self._all = records
+            self._marked &= {record.id for record in records}
+            self._found = None
+            if self._found_only or len(records) <= _CHECKED_UNASKED:
+                aside(self, self._check, "check")
+        self._search_anew()
+
+    # -- finding ---------------------------------------------------------------------------------
+
+    @on(Input.Changed)
+    def _search_anew(self) -> None:
+        aside(self, self._search, "search")
+
+    async def _search(self) -> None:
+        query = parsed(self.query_one(FilterInput).value)
+        records = self._all
+        if self._found_only:
+            found = self._found or {}
+            records = [record for record in records if record.id in found]
+        if query:
+            task = self._library.task
+            self._matching = await in_thread(lambda stop: search(records, query, task, stop))
+        else:
+            self._matching = records
+        self._show(max(PAGE, self._table.shown))
+
+    def _show(self, count: int) -> None:
+        shown = self._views(self._matching[:count])
+        self._table.show(shown, self._marked, found_only=self._found_only)
+        self._table.display = bool(shown)
+        empty = self.query_one("#records-empty", Static)
+        empty.display = not shown
+        empty.update(self._why_empty())
+        self._tell()
+
+    def _views(self, records: list[Record]) -> list[RecordView]:
+        return self._library.views(records, self._learned, self._found or {})
+
+    @on(RecordTable.MoreWanted)
+    @guarded
+    def _show_more(self, _: RecordTable.MoreWanted) -> None:
+        shown = self._table.shown
+        more = self._matching[shown : shown + PAGE]
+        if more:
+            self._table.add(self._views(more))
+            self._tell()
+
+    # -- what is said ----------------------------------------------------------------------------
+
+    def _why_empty(self) -> str:
+        if not self._all:
+            return _NOTHING
+        if self._found_only and not self._found:
+            return "Nothing is wrong with any record.\n\nC shows them all."
+        return "No record matches.\n\nEsc in the filter shows all."
+
+    def _tell(self) -> None:
+        parts = [(f"{len(self._all):,}", "")]
+        if len(self._matching) != len(self._all):
+            parts.append((f"{len(self._matching):,} match", ""))
+        if self._marked:
+            parts.append((f"{len(self._marked):,} marked", "$text-primary"))
+        if self._found:
+            style = "$text-warning"
+            parts.append((f"the check says something about {len(self._found):,}", style))
+        joined = Content(" · ").stylize(MUTED).join(Content.styled(*part) for part in parts)
+        title = Content("Records").stylize("bold") + "  " + joined
+        self.query_one("#records-title", Static).update(title)
+        note = self.query_one("#records-note", Static)
+        note.update(self._note())
+        note.display = bool(self._note())
+        self.refresh_bindings()
+
+    def _note(self) -> str:
+        if self._checking:
+            return f"Checking {counted(len(self._all), 'record')}…"
+        rest = len(self._matching) - self._table.shown
+        return f"{rest:,} more come as you go down." if rest > 0 else ""
+
+    # -- moving about ----------------------------------------------------------------------------
+
+    def action_focus_filter(self) -> None:
+        self.query_one(FilterInput).focus()
+
+    def action_focus_table(self) -> None:
+        self._table.focus()
+
+    def action_clear_filter(self) -> None:
+        self.query_one(FilterInput).clear()
+        self._table.focus()
+
+    @on(DataTable.RowSelected)
+    @guarded
+    def _open(self, event: DataTable.RowSelected) -> None:
+        screen = RecordScreen(self._library, self._matching, event.cursor_row, self._found or {})
+        self.app.push_screen(screen, self._came_back)
+
+    def _came_back(self, index: int | None) -> None:
+        if index is not None:
+            self._table.move_cursor(row=index, animate=False)
+
+    # -- checking --------------------------------------------------------------------------------
+
+    def action_check(self) -> None:
+        """Show only what the check says something about, or all again."""
+        self._found_only = not self._found_only
+        if self._found_only and self._found is None:
+            aside(self, self._check, "check")
+        else:
+            self._search_anew()
+
+    async def _check(self) -> None:
+        records = self._all[::-1]
+        self._checking = True
+        self._tell()
+        try:
+            self._found = await in_thread(lambda _: self._library.check(records))
+        finally:
+            self._checking = False
+            self._tell()
+        self._search_anew()
+
+    # -- marking and deleting --------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("mark", "delete"):
+            return True if self.is_mounted and self._table.current else None
+        if action == "undo":
+            return self._library.undoable
+        return True
+
+    def action_mark(self) -> None:
+        current = self._table.current
+        if current:
+            self._marked ^= {current}
+            self._table.mark(self._marked)
+            self._table.action_cursor_down()
+            self._tell()
+
+    def action_delete(self) -> None:
+        """Delete the marked records, or else the one under the cursor, after asking."""
+        chosen = list(self._marked) or list(filter(None, [self._table.current]))
+        if not chosen:
+            return
+        self.app.push_screen(
+            ConfirmScreen(
+                f"Delete {counted(len(chosen), 'record')}?",
+                "What is deleted is no longer counted, exported or learned from; what the model "
+                "has learned it keeps. Until you quit, Ctrl+Z brings it back.",
+                yes="deletes",
+                no="keeps",
+            ),
+            lambda agreed: self._delete(chosen) if agreed else None,
+        )
+
+    def _delete(self, record_ids: list[str]) -> None:
+        with errors_shown(self.app):
+            number = self._library.delete(record_ids)
+            self._marked = frozenset()
+            self._changed(f"Deleted {counted(number, 'record')}. Ctrl+Z brings them back.")
+
+    def action_undo(self) -> None:
+        self._changed(f"{counted(self._library.undo(), 'record')} brought back.")
+
+    def _changed(self, message: str) -> None:
+        self._renew()
+        self.post_message(Taught())
+        self.notify(message, markup=False)

@@ -1,0 +1,90 @@
+"""One record, whole: its conversation, what was thought of it, and where it comes from."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.theme import MUTED
+from tui.views import DetailView, MaskView, TextView
+
+_NAME_CELLS = 13
+_TRAINED = ("$text-success", "$text-success on $panel")
+"""In turns, so that one sees where a token ends."""
+
+
+class RecordBody(VerticalScroll):
+    """What there is to say about a record, or the tokens that training makes of it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "screen.step(-1)", "Newer", key_display="←"),
+        Binding("right", "screen.step(1)", "Older", key_display="→"),
+    ]
+
+    async def show(self, view: DetailView) -> None:
+        """Show the record as a person reads it."""
+        await self._replace([*_detail(view)])
+        self.scroll_home(animate=False)
+
+    async def show_mask(self, masks: tuple[MaskView, ...]) -> None:
+        """Show its tokens."""
+        await self._replace([RecordTokens(mask) for mask in masks])
+        self.scroll_home(animate=False)
+
+    async def _replace(self, widgets: list[Widget]) -> None:
+        with self.app.batch_update():
+            await self.remove_children()
+            await self.mount_all(widgets)
+
+
+class RecordText(Static):
+    """A text under its heading; green is to be learned, red to be avoided."""
+
+    def __init__(self, view: TextView) -> None:
+        style = {True: "bold $text-success", False: "bold $text-error", None: "bold"}[view.good]
+        super().__init__(Content(view.heading).stylize(style) + "\n" + Content(view.text))
+        if view.good is not None:
+            self.add_class("good" if view.good else "bad")
+
+
+class RecordReplies(Horizontal):
+    """The reply, or the two of a pair beside each other where there is room."""
+
+    def __init__(self, replies: tuple[TextView, ...]) -> None:
+        super().__init__()
+        self._replies = replies
+
+    def compose(self) -> ComposeResult:
+        for reply in self._replies:
+            yield RecordText(reply)
+
+
+class RecordTokens(Static):
+    """Tokens in their order: those that carry loss in colour, the rest dim."""
+
+    def __init__(self, mask: MaskView) -> None:
+        trained = 0
+        parts: list[tuple[str, str]] = []
+        for text, learned in mask.pieces:
+            trained += learned
+            parts.append((text, _TRAINED[trained % len(_TRAINED)] if learned else MUTED))
+        heading = Content(mask.heading).stylize("bold")
+        super().__init__(heading + "\n" + Content.assemble(*parts))
+
+
+def _detail(view: DetailView) -> Iterator[Widget]:
+    if view.found:
+        lines = Content("\n").join(Content(sentence) for sentence in view.found)
+        yield Static(lines.stylize("$text-warning"), classes="found")
+    for turn in view.prompt:
+        yield RecordText(turn)
+    yield RecordReplies(view.replies)
+    facts = (
+        Content.assemble((f"{name:<{_NAME_CELLS}}", MUTED), value) for name, value in view.facts
+    )
+    yield Static(Content("\n").join(facts), classes="facts")

@@ -1,0 +1,138 @@
+"""The table of records: as many columns as there is room for, none wider than the screen."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rich.text import Text
+from textual import events
+from textual.message import Message
+from textual.widgets import DataTable
+
+from tui.text import shortened
+from tui.views import RecordView
+
+_LOAD_AHEAD = 5
+"""Rows before the last from which more are wanted."""
+
+
+class _Column(NamedTuple):
+    title: str
+    cells: int
+    """0 shares what is left."""
+    text: Callable[[RecordView], str]
+    from_width: int = 0
+    """The narrowest screen it is shown on."""
+
+
+_WHEN = _Column("  When", 8, lambda view: view.when)
+_KIND = _Column("Kind", 11, lambda view: view.kind)
+_COLUMNS = (
+    _WHEN,
+    _KIND,
+    _Column("Prompt", 0, lambda view: view.prompt),
+    _Column("Reply", 0, lambda view: view.reply),
+    _Column("Reasons", 16, lambda view: view.said, 130),
+    _Column("Task", 14, lambda view: view.task, 100),
+    _Column("Source", 16, lambda view: view.source, 115),
+    _Column("Learned", 7, lambda view: view.learned),
+)
+_FOUND_COLUMNS = (  # what is wrong quotes the prompt
+    _WHEN,
+    _KIND,
+    _Column("What is wrong", 0, lambda view: " · ".join(view.found)),
+)
+
+
+class RecordTable(DataTable[Text]):
+    """Records as rows; it asks for more as one goes down."""
+
+    class MoreWanted(Message):
+        """The end of what is shown is near."""
+
+    def __init__(self) -> None:
+        super().__init__(cursor_type="row")
+        self._views: list[RecordView] = []
+        self._marked: frozenset[str] = frozenset()
+        self._found_only = False
+        self._fit: dict[_Column, int] = {}
+        self._drawn_width = 0
+
+    def show(
+        self, views: Sequence[RecordView], marked: frozenset[str], *, found_only: bool
+    ) -> None:
+        """Show these instead; the record under the cursor stays under it where it is still there.
+
+        Args:
+            views: The lines, from the top.
+            marked: Ids of the marked ones.
+            found_only: Say what is wrong with each.
+        """
+        current, row = self.current, self.cursor_row
+        self._views, self._marked, self._found_only = list(views), marked, found_only
+        ids = [view.id for view in views]
+        self._draw(ids.index(current) if current in ids else min(row, len(ids) - 1))
+
+    def add(self, views: Sequence[RecordView]) -> None:
+        """Show these below the others."""
+        self._views.extend(views)
+        for view in views:
+            self.add_row(*self._cells(view), key=view.id)
+
+    def mark(self, marked: frozenset[str]) -> None:
+        """Show which are marked."""
+        changed, self._marked = marked ^ self._marked, marked
+        for view in self._views:
+            if view.id in changed:
+                self.update_cell(view.id, _WHEN.title, self._cells(view)[0])
+
+    @property
+    def current(self) -> str | None:
+        """The id of the record under the cursor."""
+        row = self.cursor_row
+        return self._views[row].id if 0 <= row < len(self._views) else None
+
+    @property
+    def shown(self) -> int:
+        return len(self._views)
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        if event.size.width != self._drawn_width:
+            self._draw(self.cursor_row)
+
+    def _draw(self, row: int) -> None:
+        self._drawn_width = self.size.width
+        with self.prevent(DataTable.RowHighlighted):
+            self.clear(columns=True)
+            self._fit = self._widths()
+            for column, width in self._fit.items():
+                self.add_column(Text(column.title), width=width, key=column.title)
+            for view in self._views:
+                self.add_row(*self._cells(view), key=view.id)
+            self.move_cursor(row=max(row, 0), animate=False)
+
+    def _widths(self) -> dict[_Column, int]:
+        columns = [
+            column
+            for column in (_FOUND_COLUMNS if self._found_only else _COLUMNS)
+            if self.app.size.width >= column.from_width
+        ]
+        taken = sum(column.cells + 2 * self.cell_padding for column in columns)
+        sharing = [column for column in columns if not column.cells]
+        room = max(self.size.width - self.styles.scrollbar_size_vertical - taken, 0)
+        share, rest = divmod(room, len(sharing))
+        widths = {column: column.cells or max(share, 1) for column in columns}
+        widths[sharing[-1]] += rest
+        return widths
+
+    def _cells(self, view: RecordView) -> list[Text]:
+        mark = "●" if view.id in self._marked else " "
+        return [
+            Text(f"{mark} {view.when}" if column is _WHEN else shortened(column.text(view), width))
+            for column, width in self._fit.items()
+        ]
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        if event.cursor_row >= len(self._views) - _LOAD_AHEAD:
+            self.post_message(self.MoreWanted())
