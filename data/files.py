@@ -137,10 +137,7 @@ def _part(name: str, content: bytes, path: Path) -> Part:
         # A value laid out over lines breaks its first one behind a bracket or a comma.
         by_line = second.startswith(b"{") and not first.endswith((b"[", b"{", b","))
         return Part(name, False, _lines(content) if by_line else _values(content, shown))
-    header = first.decode("utf-8", "replace")
-    names: dict[str, list[str]] = {
-        mark: next(csv.reader([header], delimiter=mark), []) for mark in _DELIMITERS
-    }
+    names = {mark: _names(first, mark) for mark in _DELIMITERS}
     delimiter = next((mark for mark in _DELIMITERS if known(names[mark])), None)
     if delimiter:
         return Part(name, True, _table(_text(content, shown), delimiter))
@@ -149,6 +146,15 @@ def _part(name: str, content: bytes, path: Path) -> Part:
         told = f"{', '.join(columns):.200}"
         raise TuteeError(f"{shown}: its first line names no known columns: {told}.", EXPECTED)
     return Part(name, False, _lines(content))
+
+
+def _names(header: bytes, delimiter: str) -> list[str]:
+    """The columns that a first line names, if it is a table's."""
+    line = header.decode("utf-8", "replace")
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error:
+        return []
 
 
 def _first_lines(content: bytes) -> tuple[bytes, bytes]:
@@ -253,7 +259,7 @@ def _broken(shown: str, error: Exception) -> TuteeError:
 def _table(text: str, delimiter: str) -> Rows:
     csv.field_size_limit(_FIELD)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    names = next(reader)
+    names = next(fields for fields in reader if _filled(fields))
     while True:
         line = reader.line_num + 1
         try:
@@ -265,5 +271,9 @@ def _table(text: str, delimiter: str) -> Rows:
             continue
         if len(fields) > len(names):
             yield line, RowError("more columns than the first line names")
-        elif any(field.strip() for field in fields):
+        elif _filled(fields):
             yield line, dict(zip_longest(names, fields, fillvalue=""))
+
+
+def _filled(fields: list[str]) -> bool:
+    return any(field.strip() for field in fields)

@@ -168,9 +168,11 @@ def learned(row: Row, key: str, origin: Origin) -> Found:
     Raises:
         RowError: there is no reply that can be used.
     """
+    if not isinstance(row[key], list):
+        raise RowError(f"{key} is not a list of messages")
     spoken = conversation(row, key)
     weights = [_weight(message) for message in row[key]]
-    weights = [0, *weights][-len(spoken) :]
+    weights = [0, *weights][-len(spoken) :]  # a system prompt of the row may stand in front
     records, refused = [], []
     for index, (turn, weight) in enumerate(zip(spoken, weights, strict=True)):
         if turn.role != "assistant" or not weight:

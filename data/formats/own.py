@@ -4,9 +4,11 @@ Reading gives the very record back, with its ids, its times and where it came fr
 programs need to know is not in here.
 """
 
+import json
+
 from pydantic import TypeAdapter, ValidationError
 
-from data.formats.common import Format, Found, Row, RowError
+from data.formats.common import Format, Found, Row, RowError, text
 from store.records import Origin, Record
 
 _KEY = "tutee"
@@ -27,8 +29,9 @@ def _read(row: Row, _: Origin) -> Found:
     if version > _VERSION:
         raise RowError("written by a newer Tutee")
     fields = {key: value for key, value in row.items() if key != _KEY}
+    text(json.dumps(fields, ensure_ascii=False), "the row")
     try:
-        record = _RECORD.validate_python(fields, strict=False)
+        record = _RECORD.validate_python(fields)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the row"

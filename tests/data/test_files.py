@@ -4,9 +4,12 @@ import gzip
 import io
 import json
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data import files
 from data.files import find_files, parts
@@ -94,7 +97,31 @@ def test_an_empty_file_is_refused(path: Path, content: bytes) -> None:
         rows(path)
 
 
+PIECES = st.sampled_from(
+    [
+        *(bytes([code]) for code in b'{}[],:\n\r\t"1a\x00\xe9'),
+        *(b"prompt,answer\n", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1f\x8b", b"PK\x03\x04"),
+    ]
+)
+
+
+@given(content=st.lists(PIECES, max_size=12).map(b"".join))
+def test_whatever_stands_in_a_file_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("files") / "a.csv"
+    path.write_bytes(content)
+    with suppress(TuteeError):
+        for line, _ in rows(path):
+            assert 1 <= line <= content.count(b"\n") + content.count(b"\r") + 1
+
+
 # -- tables --------------------------------------------------------------------------------------
+
+
+def test_a_table_may_begin_with_blank_lines(path: Path) -> None:
+    path.write_text(f"\n  \n\n{TABLE}")
+    assert rows(path) == [(5, {"prompt": "hi", "completion": "yo"})]
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";"])

@@ -1,6 +1,8 @@
 """Rows and records: what is read, what is refused and why, what is written."""
 
+import copy
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -172,6 +174,7 @@ def test_a_label_in_a_table_is_read_as_people_write_it(label: str) -> None:
         ({"prompt": "hi", "id": 1}, "no reply beside the prompt; its keys: prompt, id"),
         (messages(), "messages has no messages"),
         ({"messages": {"role": "user"}}, "messages is not a list of messages"),
+        ({"messages": "hi"}, "messages is not a list of messages"),
         (messages("hi"), "a message is not an object"),
         (messages(U), "no reply to learn"),
         (messages(U, {**A, "weight": 0}), "no reply to learn"),
@@ -243,6 +246,40 @@ def test_a_format_that_is_asked_for_is_the_one_taken() -> None:
     assert found(both, "messages") == ("messages", [said(instruction(USER, completion="hello"))])
     with pytest.raises(RowError, match="not of the format sharegpt; its keys: instr"):
         read(both, ORIGIN, "sharegpt")
+
+
+WHOLE = [
+    *({**messages(S, U, A), tag: True} for tag in ("label", "x")),
+    {"input": messages(U), "preferred_output": [A], "non_preferred_output": [B]},
+    shared(HU, GA, system="Be brief."),
+    shared(HU, chosen=GA, rejected=GB),
+    {**ALPACA, "system": "Be brief.", "history": [["hi", "yo"]]},
+    {**ALPACA, **PAIR},
+    {"prompt": [U], "chosen": [A], "rejected": [B], "model": "m", "created_at": 1},
+    {"prompt": "hi", "completion": "yo", "label": True, "conversation_id": "c"},
+    {"question": "hi", "answer": "yo", "rating": 1},
+    *(row(record, "tutee") or {} for record in (ASKED, PREFERENCE, VERDICT)),
+]
+JUNK = st.sampled_from([None, True, 0, -1, 1e400, "", "x", "\ud83d", [], ["x"], [[]], {}, {"x": 1}])
+
+
+@given(row=st.sampled_from(WHOLE), junk=JUNK, data=st.data())
+def test_whatever_stands_in_a_row_is_read_or_refused(row: Any, junk: Any, data: Any) -> None:
+    row = copy.deepcopy(row)
+    at = row
+    while True:
+        places = list(at) if isinstance(at, dict) else list(range(len(at)))
+        place = data.draw(st.sampled_from(places))
+        if not isinstance(at[place], dict | list) or not at[place] or data.draw(st.booleans()):
+            break
+        at = at[place]
+    at[place] = junk
+    for name in (None, *NAMES):
+        with suppress(RowError):
+            _, held = read(row, ORIGIN, name)
+            assert held.records
+            for record in held.records:
+                record.model_dump_json()  # nothing in it that no file can hold
 
 
 # -- where it comes from -------------------------------------------------------------------------
