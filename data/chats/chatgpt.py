@@ -21,6 +21,7 @@ _ENTITY = re.compile(
 )
 """A name with a link to what it names: the name is part of the text."""
 _UNSAID = ("thoughts", "reasoning_recap", "user_editable_context", "model_editable_context")
+_RECORDINGS = ("audio_asset_pointer", "real_time_user_audio_video_asset_pointer")
 _CUT_OFF = ("interrupted", "max_tokens")
 
 
@@ -86,9 +87,22 @@ def _content(content: Mapping[str, Any]) -> tuple[str, str]:
     kind = content.get("content_type")
     if kind not in ("text", "multimodal_text"):
         return "", TOOL_CALL if kind == "code" else "a part that is no text"
-    texts = [plain(part) for part in items(content.get("parts")) if isinstance(part, str)]
-    whole = len(texts) == len(items(content.get("parts")))
-    return "\n".join(filter(str.strip, texts)), "" if whole else FILE
+    parts = items(content.get("parts"))
+    texts = [said for part in parts if (said := _said(part)) is not None]
+    spoken = any(mapping(part) for part in parts if _said(part) is not None)
+    lacking = [
+        part
+        for part in parts
+        if _said(part) is None and not (spoken and mapping(part).get("content_type") in _RECORDINGS)
+    ]
+    return "\n".join(filter(str.strip, texts)), FILE if lacking else ""
+
+
+def _said(part: object) -> str | None:
+    """Typed text, or what was understood of spoken words."""
+    if mapping(part).get("content_type") == "audio_transcription":
+        part = mapping(part).get("text")
+    return plain(part) if isinstance(part, str) else None
 
 
 def _stopped(message: Mapping[str, Any], details: Mapping[str, Any]) -> bool:

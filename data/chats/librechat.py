@@ -15,7 +15,7 @@ from data.formats.common import Format, Found, Row, RowError, moment
 from store.records import Origin
 
 _NO_PARENT = "00000000-0000-0000-0000-000000000000"
-_THOUGHTS = re.compile(r"\s*:::thinking\n.*?\n:::\n*", re.DOTALL)
+_THOUGHTS = re.compile(r":::thinking\n.*?\n:::(?:\n+|$)", re.DOTALL)
 _CUT_OFF = ("incomplete", "length", "max_tokens")
 _LABELS = {"thumbsUp": True, "thumbsDown": False}
 
@@ -62,8 +62,8 @@ def _said(given: str, message: Mapping[str, Any], enclosing: str | None, usual: 
     parent = enclosing or key(message.get("parentMessageId"))
     content, lacks = parts(message.get("content") or message.get("text"))
     by_user = message.get("isCreatedByUser") is True
-    if not by_user:
-        content = _THOUGHTS.sub("", content, count=1) if content.startswith(":::") else content
+    if not by_user and (thoughts := _THOUGHTS.match(content)):
+        content = content[thoughts.end() :]
     broken = message.get("error") or "error" in (
         mapping(part).get("type") for part in items(message.get("content"))
     )

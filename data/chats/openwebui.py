@@ -132,14 +132,14 @@ def _blocks(content: str) -> Iterator[tuple[str, int, int]]:
     typed = 0
     for tag in _DETAILS.finditer(content):
         if not tag[0].startswith("</"):
-            kind = _TYPE.search(tag[0])
-            opened.append((kind[1] if kind else "", tag.start()))
+            given = _TYPE.search(tag[0])
+            opened.append((given[1] if given else "", tag.start()))
             typed += bool(opened[-1][0])
         elif opened:
-            name, start = opened.pop()
-            typed -= bool(name)
-            if name and not typed:
-                yield name, start, tag.end()
+            kind, start = opened.pop()
+            typed -= bool(kind)
+            if kind and not typed:
+                yield kind, start, tag.end()
 
 
 OPENWEBUI = Format("openwebui", _matches, _read)

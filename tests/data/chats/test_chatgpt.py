@@ -104,6 +104,20 @@ def test_the_text_beside_an_image_is_kept() -> None:
     assert len(found.incomplete) == 1
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_spoken_words_are_what_was_understood_of_them(whole: bool) -> None:
+    parts: list[dict[str, Any]] = [
+        {"content_type": "audio_transcription", "text": "Good morning", "direction": "in"},
+        {"content_type": "audio_asset_pointer"},
+    ]
+    spoken = {"content_type": "multimodal_text", "parts": parts if whole else parts[1:]}
+    asked = node("x", "u", "user", content=spoken)
+    found = read(CHATGPT, row(ROOT, ASKED, asked, node("a", "x", "assistant", "yo")))
+    expected = "hi\n\nGood morning" if whole else "hi"
+    assert said(found.chats[0]) == [("user", expected), ("assistant", "yo")]
+    assert bool(found.incomplete) is not whole
+
+
 @pytest.mark.parametrize(
     ("text", "kept", "whole"),
     [

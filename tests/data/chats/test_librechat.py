@@ -73,6 +73,12 @@ def test_parts_are_read_without_thoughts() -> None:
     assert said(chat(LIBRECHAT, row(message("u1", None), old)))[-1] == ("assistant", "yo")
 
 
+def test_hostile_text_takes_no_time() -> None:
+    for text in (":::thinking\n" * 80_000, ":::" + "\n" * 900_000 + "x"):
+        given = row(message("u1", None), message("a1", "u1", text=text))
+        assert said(chat(LIBRECHAT, given))[-1] == ("assistant", text)
+
+
 @pytest.mark.parametrize(
     ("about", "reason"),
     [

@@ -124,6 +124,13 @@ def test_folded_blocks_are_cut_out_of_replies(
     assert len(found.records) == (2 if whole else 0)
 
 
+@pytest.mark.parametrize("tag", ["<details ", '<details type="x">', '<details type="x" '])
+def test_hostile_text_takes_no_time(tag: str) -> None:
+    content = tag * 50_000 + "y"
+    given = row(message("u1", None), message("a1", "u1", content=content))
+    assert said(chat(OPENWEBUI, given))[-1] == ("assistant", content)
+
+
 def test_what_a_person_writes_is_left_as_it_is() -> None:
     content = details("reasoning", "mine") + " look"
     given = row(message("u1", None, content=content), message("a1", "u1"))
