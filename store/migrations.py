@@ -180,7 +180,7 @@ def _read_old(path: Path, notices: list[str]) -> dict[str, dict[str, BaseModel]]
 
 
 def _parse_old(path: Path) -> dict[str, dict[str, BaseModel]]:
-    tables = AtomicStorage(path, writable=False).read()
+    tables = AtomicStorage(path).read()
     stamp = tables.get("meta", {}).get("schema", {})
     version = _readable(stamp.get("version"), path)
     names = _OLD_FILES[path.name.removesuffix(".bak")]

@@ -10,6 +10,7 @@ that a missing one can be noticed.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -18,6 +19,7 @@ from tinydb import TinyDB
 from tinydb.table import Document, Table
 
 from store.backups import Backups
+from store.errors import TuteeError
 from store.storage import AtomicStorage, Damaged
 
 LIMIT = 256 * 1024
@@ -77,7 +79,8 @@ class Segments(Generic[_Model]):
     def _load(self) -> None:
         if self._backups.write:
             for leftover in self._folder.glob(".*.tmp"):
-                leftover.unlink(missing_ok=True)
+                with suppress(OSError):
+                    leftover.unlink()
         names = (Path(name).stem for name in self._backups.known(self._folder))
         for number in sorted(int(name) for name in names if name.isdecimal()):
             segment = self._backups.read(self._path(number), self._parse)
@@ -89,7 +92,7 @@ class Segments(Generic[_Model]):
         return self._folder / f"{number:04}.json"
 
     def _parse(self, path: Path) -> _Segment[_Model]:
-        storage = AtomicStorage(path, writable=False)
+        storage = AtomicStorage(path)
         unknown = storage.read().keys() - {_TABLE}
         if unknown:
             raise Damaged(path, f"it holds {', '.join(unknown)}")
@@ -122,6 +125,8 @@ class Segments(Generic[_Model]):
         Raises:
             TuteeError: a segment cannot be written.
         """
+        if changes and not self._backups.write:
+            raise TuteeError("This home was opened for reading only.")
         parts: dict[int, dict[str, _Model | None]] = {}
         sizes = dict(self._sizes)
         for doc_id, document in changes.items():
@@ -140,9 +145,7 @@ class Segments(Generic[_Model]):
         path = self._path(number)
         if number in self._sizes and not path.exists():
             raise Damaged(path, "it is gone")
-        storage = AtomicStorage(
-            path, backup=self._backups.previous(path), writable=self._backups.write
-        )
+        storage = AtomicStorage(path, backup=self._backups.previous(path))
         with storage.transaction():
             table = _TinyDB(storage=lambda: storage).table(_TABLE)
             table.remove(doc_ids=[_id(key) for key in part if table.contains(doc_id=_id(key))])

@@ -117,15 +117,13 @@ class AtomicStorage(Storage):
     Args:
         path: The file; made by the first write.
         backup: Where the state before each write goes; nowhere if not given.
-        writable: Whether writes are allowed. A writer must be alone (`Repository` holds a lock).
     """
 
-    def __init__(self, path: Path, *, backup: Path | None = None, writable: bool) -> None:
+    def __init__(self, path: Path, *, backup: Path | None = None) -> None:
         self.path = path
         self.size = 0
         """Bytes of the file as last read or written."""
         self._backup = backup
-        self._writable = writable
         self._tables: Tables | None = None
         self._gathering = False
 
@@ -157,8 +155,6 @@ class AtomicStorage(Storage):
 
     def write(self, data: Tables) -> None:
         """Take `data` as the new state; on the disk at once, or when the transaction ends."""
-        if not self._writable:
-            raise TuteeError(f"{self.path} was opened for reading only.")
         self._tables = data
         if not self._gathering:
             self._flush()

@@ -25,8 +25,8 @@ def backup_of(path: Path) -> Path:
     return path.parent / "earlier" / path.name
 
 
-def opened(path: Path, *, writable: bool = True) -> AtomicStorage:
-    return AtomicStorage(path, backup=backup_of(path), writable=writable)
+def opened(path: Path) -> AtomicStorage:
+    return AtomicStorage(path, backup=backup_of(path))
 
 
 def fail(*_: object, **__: object) -> None:
@@ -104,7 +104,7 @@ import os, sys
 from pathlib import Path
 from store.storage import AtomicStorage
 os.replace = lambda *_: os._exit(9)
-AtomicStorage(Path(sys.argv[1]), writable=True).write({"t": {}})
+AtomicStorage(Path(sys.argv[1])).write({"t": {}})
 """
     killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert killed.returncode == 9
@@ -139,12 +139,6 @@ def test_a_transaction_that_fails_writes_nothing(path: Path) -> None:
         half_way()
     assert storage.read() == OLD
     assert opened(path).read() == OLD
-
-
-def test_a_reader_cannot_write(path: Path) -> None:
-    with pytest.raises(TuteeError, match="reading only"):
-        opened(path, writable=False).write(NEW)
-    assert not path.exists()
 
 
 @pytest.mark.parametrize(
