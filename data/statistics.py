@@ -169,10 +169,10 @@ def _uncorrected(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Iter
 
 
 def _unreasoned(verdicts: Sequence[Verdict]) -> Iterable[str]:
-    disliked = [verdict for verdict in verdicts if not verdict.label]
+    disliked = [verdict for verdict in verdicts if not verdict.label and verdict.message_id]
     bare = sum(not verdict.reasons and not verdict.comment for verdict in disliked)
     if len(disliked) >= _FEW and bare > len(disliked) / 2:
-        yield f"{bare} of {len(disliked)} 👎 give no reason."
+        yield f"{bare} of your {len(disliked)} 👎 give no reason."
 
 
 def _thin(tasks: Mapping[str, int], languages: Mapping[str, int], lessons: int) -> Iterable[str]:

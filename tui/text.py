@@ -1,10 +1,18 @@
 """Small pieces of text: durations, bars, sparklines. Pure, and all in terminal cells."""
 
+import re
 from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
 _SPARKS = "▁▂▃▄▅▆▇█"
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that move the cursor, start a command or turn the direction of what follows."""
+
+
+def harmless(text: str) -> str:
+    """`text` of a model or a file with a blank for what would steer the terminal."""
+    return _STEERING.sub(" ", text)
 
 
 def one_line(text: str) -> str:

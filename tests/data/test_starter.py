@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from data import starter
+from data.checks import check
 from data.languages import language_of
 from store.records import Instruction
 
@@ -72,6 +73,10 @@ def test_ids_are_the_same_each_time() -> None:
     assert [record.id for record in one] == [record.id for record in two]
     assert len({record.id for record in one}) == len(one)
     assert {record.origin.source for record in one} == {"starter"}
+
+
+def test_nothing_in_it_repeats_contradicts_or_gives_away() -> None:
+    assert check(starter.instructions()) == []
 
 
 def blocks(record: Instruction) -> list[str]:

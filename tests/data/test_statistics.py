@@ -130,6 +130,11 @@ def test_dislikes_without_reasons_are_counted(given: int, said: bool) -> None:
     assert bool(gap(found, "give no reason")) is said
 
 
+def test_imported_dislikes_owe_no_reasons() -> None:
+    imported = [rated(False).model_copy(update={"message_id": None, "act": str(n)}) for n in "abcd"]
+    assert not gap(statistics(imported), "give no reason")
+
+
 def test_thin_tasks_and_languages_are_named() -> None:
     assert not gap(statistics(ALIKE), "Few lessons")
     found = statistics([*ALIKE[:12], taught("Qui est-ce ? Le roi ?")])

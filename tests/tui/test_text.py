@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.text import bar, clock, counted, one_line, shortened, sparkline
+from tui.text import bar, clock, counted, harmless, one_line, shortened, sparkline
 
 
 @given(st.text(), st.integers(1, 40))
@@ -16,6 +16,12 @@ def test_shortened_fits_whatever_the_script(text: str, cells: int) -> None:
 def test_shortened_keeps_what_fits_and_cuts_wide_characters_whole() -> None:
     assert shortened("ab\n c", 10) == "ab c"
     assert shortened("你好世界", 5) == "你好…"
+
+
+def test_what_steers_a_terminal_is_harmless() -> None:
+    assert harmless("\x1b[2J\x07\x9b31m\r\u202egnp") == " [2J  31m  gnp"
+    kept = "a\n\tb 你好 👩‍👩‍👧 می‌خواهم"
+    assert harmless(kept) == kept
 
 
 def test_one_line() -> None:

@@ -12,7 +12,8 @@ from tui.cli.ask import ask
 from tui.cli.exports import export
 from tui.cli.imports import import_command
 from tui.cli.invocation import Invocation
-from tui.cli.records import stats
+from tui.cli.overview import check, stats
+from tui.cli.records import delete, records, show
 from tui.cli.train import train
 from tui.log import log_to
 
@@ -50,5 +51,16 @@ def locate_command(invocation: Invocation) -> None:
         click.echo(f"{name:<14} {path}")
 
 
-for command in (ask, train, adapters, import_command, export, stats):
+for command in (
+    ask,
+    train,
+    adapters,
+    import_command,
+    export,
+    stats,
+    check,
+    records,
+    show,
+    delete,
+):
     cli.add_command(command)

@@ -1,0 +1,108 @@
+"""`tutee stats` and `tutee check`: what there is, what is thin, and what is wrong with it."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from core.lengths import lengths, limit
+from core.models import named
+from data.checks import Finding
+from data.checks import check as checked
+from data.statistics import Needs, Statistics, statistics
+from data.tasks import merged
+from store.records import Record
+from store.repository import Repository
+from tui.cli.invocation import Invocation
+from tui.text import counted, harmless
+
+_SECTIONS = ("trained", "labels", "reasons", "tasks", "languages", "lengths", "sources")
+"""Of the statistics, those that are shown as a table."""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.pass_obj
+def stats(invocation: Invocation, as_json: bool) -> None:
+    """Count the feedback, what of it has been learned, and say what is thin."""
+    adapters = invocation.adapters()
+    learned = adapters.learned()
+    with Repository.open(invocation.paths, write=False) as repository:
+        records = repository.records()
+        totals: dict[str, Any] = {
+            "conversations": len(repository.conversations()),
+            **asdict(repository.counts()),
+            "untrained": sum(r.id not in learned for r in repository.instructions()),
+            "active": adapters.active(),
+        }
+    # The reward model learns from all pairs each time, so the latest one has learned them all.
+    scored = frozenset(
+        adapters.versions("reward")[-1].records if adapters.versions("reward") else ()
+    )
+    config = invocation.config
+    needs = Needs(config.tuning.sft_minimum, config.tuning.reward_minimum)
+    found = statistics(records, learned | scored, merged(config.tasks), needs)
+    if as_json:
+        click.echo(json.dumps({**totals, **asdict(found)}, ensure_ascii=False))
+        return
+    for name, value in totals.items():
+        click.echo(f"{name:<14} {value}")
+    _show(found)
+
+
+def _show(found: Statistics) -> None:
+    for section in _SECTIONS:
+        counts: Mapping[str, int] = getattr(found, section)
+        if any(counts.values()):
+            click.echo(f"\n{section}")
+            for name, count in counts.items():
+                click.echo(f"  {harmless(name):<24} {count:>7,}")
+    if found.gaps:
+        click.echo("\nwhat is thin")
+        for gap in found.gaps:
+            click.echo(f"  {harmless(gap)}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="A JSON array instead of lines.")
+@click.pass_obj
+def check(invocation: Invocation, as_json: bool) -> None:
+    """Look for contradictions, secrets, repetitions and records that are too long.
+
+    Nothing is changed: `tutee show` and `tutee delete` take the ids that are listed.
+    """
+    with Repository.open(invocation.paths, write=False) as repository:
+        records = repository.records()
+    findings = checked(records, *_lengths(invocation, records))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+        return
+    _tell(findings, len(records))
+
+
+def _lengths(
+    invocation: Invocation, records: Sequence[Record]
+) -> tuple[Mapping[str, int] | None, int | None]:
+    """The lengths and the limit, where the model is there: it is not fetched for this."""
+    config = invocation.config
+    folder = named(config.chat.model, invocation.paths.cache)
+    if not folder.path.is_dir():
+        click.echo("Lengths are not checked: the model has not been fetched yet.", err=True)
+        return None, None
+    return lengths(records, folder, config), limit(folder, config)
+
+
+def _tell(findings: Sequence[Finding], records: int) -> None:
+    kind = ""
+    for finding in findings:
+        if finding.kind != kind:
+            kind = finding.kind
+            click.echo(kind)
+        ids = " ".join(finding.record_ids)
+        click.echo(f"  {harmless(finding.message)}\n    {harmless(ids)}")
+    kinds = Counter(finding.kind for finding in findings)
+    told = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "nothing found"
+    click.echo(f"{counted(records, 'record')} checked: {told}")
