@@ -19,7 +19,7 @@ from store.errors import TuteeError
 from store.records import Chat, Record
 from store.repository import Added, Repository
 from tui.cli.invocation import Invocation
-from tui.text import counted
+from tui.text import counted, harmless
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -
     except TuteeError as error:
         _tell_error(error)
         return False
-    click.echo(_plain(f"{file}: {found.format or 'nothing usable'}, {counted(found.rows, 'row')}"))
+    click.echo(_line(f"{file}: {found.format or 'nothing usable'}, {counted(found.rows, 'row')}"))
     if found.useful:
         added = home.add_imported(found.records, found.chats)
         _tell_taken(found.records, found.chats, added, options.dry_run)
@@ -132,15 +132,15 @@ def _tell_taken(
 def _tell_refused(found: Imported) -> None:
     for refused in found.refused:
         partly = " in part" if refused.partly else ""
-        click.echo(_plain(f"  line {refused.line} refused{partly}: {refused.reason}"))
+        click.echo(_line(f"  line {refused.line} refused{partly}: {refused.reason}"))
     if not found.useful:
         _tell_error(TuteeError(f"Nothing in {found.path} can be used."))
 
 
 def _tell_error(error: TuteeError) -> None:
-    click.echo(_plain(f"tutee: {error}"), err=True)
+    click.echo(_line(f"tutee: {error}"), err=True)
 
 
-def _plain(text: str) -> str:
-    """What cannot steer a terminal: reasons quote what stands in the file."""
-    return "".join(character if character.isprintable() else " " for character in text)
+def _line(text: str) -> str:
+    """One line that cannot steer a terminal: reasons quote what stands in the file."""
+    return harmless(text.replace("\n", " "))
