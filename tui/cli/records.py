@@ -66,9 +66,10 @@ def _task(rules: Rules, record: Record) -> str:
 def _line(record: Record, task: str, width: int | None) -> str:
     """A record on one line, cut to a width where there is one."""
     thumb = ("👍" if record.label else "👎") if isinstance(record, Verdict) else "  "
+    said = f"{one_line(question_of(record))} → {one_line(reply_of(record))}"
     line = harmless(
-        f"{record.id:<12} {record.created.astimezone():%Y-%m-%d} {record.kind:<11} {thumb} {task:<18} "
-        f"{record.origin.source:<16} {one_line(question_of(record))} → {one_line(reply_of(record))}"
+        f"{record.id:<12} {record.created.astimezone():%Y-%m-%d} {record.kind:<11} {thumb} "
+        f"{task:<18} {record.origin.source:<16} {said}"
     )
     return shortened(line, width) if width else line
 
