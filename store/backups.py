@@ -1,8 +1,9 @@
 """Earlier states of the files of a home, and the way back to them.
 
-Files are replaced and never changed in place, so an earlier state is a second name of the old file
-and costs nothing. There are two kinds: the state before the last change of each file, and all files
-as they were at the first opening of each of the last days.
+There are two kinds. The state before the last change of each file is the old file itself, under
+another name, because files are replaced and never changed in place. And all files are kept as they
+were at the first opening of each of the last days: as copies, so that a disk or an editor that
+spoils a file cannot spoil them too, but a file that did not change is one copy in all days.
 
 A file that is damaged or gone is put back in its newest good state; what was damaged is set aside
 and never deleted. Whoever opens the home is told (`Backups.notices`).
@@ -64,15 +65,26 @@ class Backups:
             shutil.copytree(
                 self.records,
                 partial,
-                copy_function=link_or_copy,
+                copy_function=self._copy_unless_kept,
                 ignore=shutil.ignore_patterns(".*"),
             )
             os.replace(partial, day)
-            for old in sorted(self._folder.glob(_DAY))[:-DAYS]:
+            for old in self._days()[:-DAYS]:
                 shutil.rmtree(old)
         except OSError as error:
             why = error.strerror or "the disk refused"
             self.notices.append(f"No backup of today could be made in {self._folder}: {why}.")
+
+    def _days(self) -> list[Path]:
+        return sorted(self._folder.glob(_DAY))
+
+    def _copy_unless_kept(self, path: str, target: str) -> None:
+        for day in self._days()[-1:]:
+            kept = day / Path(path).relative_to(self.records)
+            if kept.exists() and _state(kept) == _state(Path(path)):
+                link_or_copy(kept, target)
+                return
+        shutil.copy2(path, target)
 
     def read(
         self, path: Path, parse: Callable[[Path], _Content], empty: bytes = b"{}"
@@ -104,7 +116,7 @@ class Backups:
 
     def _earlier(self, path: Path) -> list[Path]:
         within = path.relative_to(self.records)
-        states = [self._folder / "previous", *self._folder.glob(_DAY)]
+        states = [self._folder / "previous", *self._days()]
         return [state / within for state in states if (state / within).exists()]
 
     def _recover(self, path: Path, notice: str, content: Path | bytes) -> None:
@@ -115,7 +127,7 @@ class Backups:
                 new = path.with_name(f".{path.name}.tmp")
                 new.unlink(missing_ok=True)
                 if isinstance(content, Path):
-                    link_or_copy(content, new)
+                    shutil.copy2(content, new)
                 else:
                     new.write_bytes(content)
                 os.replace(new, path)
@@ -136,5 +148,11 @@ class Backups:
 
 
 def _written(path: Path) -> float:
-    """When this state of a file was written; other names of it know that too."""
+    """When this state of a file was written; its copies know that too."""
     return path.stat().st_mtime
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What tells a state of a file from another without reading it."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
