@@ -139,10 +139,11 @@ def correct(reply: Reply, text: str) -> Change:
         replaced.add(verdict.act)
     about = reply.about(act)
     original = reply.message.content
+    better = Instruction(**about, completion=text)
     # An empty original has nothing to compare with.
     pair = (Preference(**about, chosen=text, rejected=original),) if original.strip() else ()
     return Change(
-        added=(Instruction(**about, completion=text), *pair),
+        added=(better, *pair),
         updated=_put_aside(reply.live, replaced, act),
     )
 

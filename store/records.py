@@ -49,7 +49,18 @@ def _writable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """Moments are compared with one another; one that says no zone is taken as UTC."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("it is before the first or after the last year") from error
+
+
 Text = Annotated[str, AfterValidator(_writable)]
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 class _Frozen(BaseModel):
@@ -93,8 +104,8 @@ class Conversation(_Frozen):
     title: Text = ""
     source: Text = "chat"
     """`chat`, or `import:NAME`."""
-    created: datetime = Field(default_factory=now)
-    updated: datetime = Field(default_factory=now)
+    created: Moment = Field(default_factory=now)
+    updated: Moment = Field(default_factory=now)
 
 
 class Message(_Frozen):
@@ -105,7 +116,7 @@ class Message(_Frozen):
     parent_id: str | None = None
     role: Role
     content: Text
-    created: datetime = Field(default_factory=now)
+    created: Moment = Field(default_factory=now)
     origin: Origin | None = None
     """Set on replies only."""
     tokens: int = 0
@@ -146,7 +157,7 @@ class _Feedback(_Frozen):
     act: str = Field(default_factory=new_id)
     superseded_by: str | None = None
     """The act that took this record's place; a record is live while this is empty."""
-    created: datetime = Field(default_factory=now)
+    created: Moment = Field(default_factory=now)
     conversation_id: str | None = None
     """The conversation it comes from, here or elsewhere: what is held out keeps them whole."""
     message_id: str | None = None
