@@ -5,7 +5,6 @@ import json
 import click
 
 from core.adapters import BASE
-from store.repository import Repository
 from tui.cli.invocation import Invocation
 
 
@@ -39,7 +38,7 @@ def adapters(context: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def use(invocation: Invocation, version: str) -> None:
     """Answer with VERSION (or `base`) from now on."""
-    with Repository.open(invocation.paths):
+    with invocation.home():
         invocation.adapters().use(version)
     click.echo(version)
 
@@ -48,6 +47,6 @@ def use(invocation: Invocation, version: str) -> None:
 @click.pass_obj
 def rollback(invocation: Invocation) -> None:
     """Go back to the version that was active before."""
-    with Repository.open(invocation.paths):
+    with invocation.home():
         version = invocation.adapters().rollback()
     click.echo(version)

@@ -10,7 +10,6 @@ from data import exports
 from data.exports import FORMATS, KINDS, Choices, Selection, select, write_table
 from data.tasks import merged
 from store.errors import TuteeError
-from store.repository import Repository
 from tui.cli.invocation import Invocation
 from tui.export import export_all
 from tui.text import counted
@@ -97,13 +96,13 @@ def _to_file(invocation: Invocation, choices: Choices, output: Path) -> None:
 
 
 def _selected(invocation: Invocation, choices: Choices) -> Selection:
-    with Repository.open(invocation.paths, write=False) as repository:
+    with invocation.home(write=False) as repository:
         return select(repository.records(), choices)
 
 
 def _to_folder(invocation: Invocation, choices: Choices, output: Path | None) -> None:
     rules = merged(invocation.config.tasks)
-    with Repository.open(invocation.paths, write=False) as repository:
+    with invocation.home(write=False) as repository:
         if output is None:
             home = invocation.paths.exports
             exported = export_all(repository, home, datetime.now(), choices, rules)

@@ -61,7 +61,7 @@ def import_command(
     if bool(paths) == with_starter:
         raise click.UsageError("Give a FILE, or --starter alone.")
     options = _Options(name, format_name, learn, dry_run)
-    with Repository.open(invocation.paths, write=not dry_run) as repository:
+    with invocation.home(write=not dry_run) as repository:
         home = _Rehearsal(repository) if dry_run else repository
         if with_starter:
             records = starter.instructions()

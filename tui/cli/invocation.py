@@ -1,6 +1,8 @@
 """What every command is given: where things are, the settings, and the model they name."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +14,8 @@ from core.config import Config
 from core.events import ModelLoading
 from core.models import ModelFolder, find, named
 from store.paths import Paths
+from store.repository import Repository
+from tui.text import harmless
 
 
 @dataclass
@@ -30,6 +34,14 @@ class Invocation:
             return found
         chat = found.chat.model_copy(update={"model": self.model})
         return found.model_copy(update={"chat": chat})
+
+    @contextmanager
+    def home(self, *, write: bool = True) -> Iterator[Repository]:
+        """The home, open; what its opening has to tell goes to standard error."""
+        with Repository.open(self.paths, write=write) as repository:
+            for notice in repository.notices:
+                click.echo(f"tutee: {harmless(notice)}", err=True)
+            yield repository
 
     def found_model(self) -> ModelFolder:
         """The model, fetched first where it is the built-in one and not there yet."""

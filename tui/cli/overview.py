@@ -15,7 +15,6 @@ from data.checks import check as checked
 from data.statistics import Needs, Statistics, statistics
 from data.tasks import merged
 from store.records import Record
-from store.repository import Repository
 from tui.cli.invocation import Invocation
 from tui.text import counted, harmless
 
@@ -30,7 +29,7 @@ def stats(invocation: Invocation, as_json: bool) -> None:
     """Count the feedback, what of it has been learned, and say what is thin."""
     adapters = invocation.adapters()
     learned = adapters.learned()
-    with Repository.open(invocation.paths, write=False) as repository:
+    with invocation.home(write=False) as repository:
         records = repository.records()
         totals: dict[str, Any] = {
             "conversations": len(repository.conversations()),
@@ -74,7 +73,7 @@ def check(invocation: Invocation, as_json: bool) -> None:
 
     Nothing is changed: `tutee show` and `tutee delete` take the ids that are listed.
     """
-    with Repository.open(invocation.paths, write=False) as repository:
+    with invocation.home(write=False) as repository:
         records = repository.records()
     findings = checked(records, *_lengths(invocation, records))
     if as_json:

@@ -17,7 +17,6 @@ from data.statistics import KINDS, question_of, reply_of
 from data.tasks import Rules, merged, task_of
 from store.errors import TuteeError
 from store.records import Record, Verdict
-from store.repository import Repository
 from tui.cli.invocation import Invocation
 from tui.text import counted, harmless, one_line, shortened
 
@@ -48,7 +47,7 @@ def records(
         source=source.lower(),
         task=task.lower(),
     )
-    with Repository.open(invocation.paths, write=False) as repository:
+    with invocation.home(write=False) as repository:
         found = search(repository.records(), query, partial(_task, rules))
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for record in found:
@@ -87,7 +86,7 @@ def show(invocation: Invocation, record_id: str, mask: bool, as_json: bool) -> N
 
     Where there are no colours, what carries loss stands between ⟦ and ⟧.
     """
-    with Repository.open(invocation.paths, write=False) as repository:
+    with invocation.home(write=False) as repository:
         record = repository.record(record_id)
     masks = _masks(invocation, record) if mask else ()
     if as_json:
@@ -169,7 +168,7 @@ def delete(
     """
     if bool(record_ids) == bool(source):
         raise click.UsageError("Give the ids of records, or --source.")
-    with Repository.open(invocation.paths) as repository:
+    with invocation.home() as repository:
         if source:
             chosen = _of_source(repository.records(), source)
         else:
