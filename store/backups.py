@@ -12,13 +12,12 @@ and never deleted. Whoever opens the home is told (`Backups.notices`).
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from store.errors import TuteeError
-from store.storage import Damaged, link_or_copy, private_folder, sync_folder, unwritable
+from store.storage import Damaged, link_or_copy, private_folder, replace_file, unwritable
 
 DAYS = 7
 """As many days are kept."""
@@ -50,8 +49,8 @@ class Backups:
 
     def known(self, folder: Path) -> set[str]:
         """The names of all files that are, or by their earlier states ought to be, in a folder."""
-        names = self._earlier(folder)
-        return {path.name for each in (folder, *names) if each.is_dir() for path in each.iterdir()}
+        states = (folder, *self._earlier(folder))
+        return {path.name for state in states if state.is_dir() for path in state.iterdir()}
 
     def take(self, today: date) -> None:
         """Keep the state of today unless that was done, and let the oldest day go."""
@@ -106,11 +105,14 @@ class Backups:
         except Damaged as error:
             why = f"is damaged ({error.why})"
         for earlier in sorted(self._earlier(path), key=_written, reverse=True):
-            with suppress(TuteeError):
+            try:
                 content = parse(earlier)
-                moment = datetime.fromtimestamp(_written(earlier)).strftime("%Y-%m-%d %H:%M")
-                self._recover(path, f"{path} {why}; its state of {moment} is used.", earlier)
-                return content
+            except TuteeError:
+                continue
+            moment = datetime.fromtimestamp(_written(earlier)).strftime("%Y-%m-%d %H:%M")
+            notice = f"{path} {why}; its state of {moment} is used."
+            self._recover(path, notice, earlier.read_bytes())
+            return content
         self._recover(path, f"{path} {why}, and no earlier state of it is left.", empty)
         return None
 
@@ -119,31 +121,23 @@ class Backups:
         states = [self._folder / "previous", *self._days()]
         return [state / within for state in states if (state / within).exists()]
 
-    def _recover(self, path: Path, notice: str, content: Path | bytes) -> None:
-        """Set a damaged file aside, and put `content` (a file, or bytes) in its place."""
+    def _recover(self, path: Path, notice: str, content: bytes) -> None:
+        """Set a damaged file aside, and put `content` in its place."""
         if self.write:
-            try:
-                notice += self._set_aside(path)
-                new = path.with_name(f".{path.name}.tmp")
-                new.unlink(missing_ok=True)
-                if isinstance(content, Path):
-                    shutil.copy2(content, new)
-                else:
-                    new.write_bytes(content)
-                os.replace(new, path)
-                sync_folder(path.parent)
-            except OSError as error:
-                raise unwritable(path, error) from error
+            notice += self._set_aside(path)
+            replace_file(path, content)
         self.notices.append(notice)
 
     def _set_aside(self, path: Path) -> str:
         if not path.exists():
             return ""
-        folder = self._folder / "damaged"
-        private_folder(folder)
         stamp = datetime.now().strftime("%Y%m%dT%H%M%S%f")
-        aside = folder / f"{path.parent.name}-{path.stem}-{stamp}{path.suffix}"
-        link_or_copy(path, aside)
+        aside = self._folder / "damaged" / f"{path.parent.name}-{path.stem}-{stamp}{path.suffix}"
+        try:
+            private_folder(aside.parent)
+            link_or_copy(path, aside)
+        except OSError as error:
+            raise unwritable(aside, error) from error
         return f" The damaged file is kept as {aside}."
 
 

@@ -146,7 +146,7 @@ class Ledger:
 
     def _changed(self, before: Judged | None, after: Judged | None) -> None:
         for record in before.records if before else ():
-            del self._records[record.id]
+            self._records.pop(record.id, None)
             if record.superseded_by is None:
                 self._live.discard(record.id)
                 self._counts[record.kind] -= 1

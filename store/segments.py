@@ -9,6 +9,7 @@ Left out on purpose: packing segments that deletions have made small. They are n
 that a missing one can be noticed.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ from store.storage import AtomicStorage, Damaged
 
 LIMIT = 256 * 1024
 """A segment of as many bytes takes no new documents."""
+
+_NAME = re.compile(r"([0-9]{4,})\.json")
 
 _TABLE = "documents"
 
@@ -81,8 +84,8 @@ class Segments(Generic[_Model]):
             for leftover in self._folder.glob(".*.tmp"):
                 with suppress(OSError):
                     leftover.unlink()
-        names = (Path(name).stem for name in self._backups.known(self._folder))
-        for number in sorted(int(name) for name in names if name.isdecimal()):
+        names = map(_NAME.fullmatch, self._backups.known(self._folder))
+        for number in sorted(int(name[1]) for name in names if name):
             segment = self._backups.read(self._path(number), self._parse)
             self._sizes[number] = segment.size if segment else 0
             for doc_id, document in (segment.documents if segment else {}).items():
@@ -135,8 +138,7 @@ class Segments(Generic[_Model]):
                 number = max(sizes, default=1)
                 if sizes.get(number, 0) >= LIMIT:
                     number += 1
-                size = len(document.model_dump_json()) if document is not None else 0
-                sizes[number] = sizes.get(number, 0) + size
+                sizes[number] = sizes.get(number, 0) + _size(document)
             parts.setdefault(number, {})[doc_id] = document
         for number, part in parts.items():
             self._write(number, part)
@@ -157,6 +159,10 @@ class Segments(Generic[_Model]):
         self._sizes[number] = storage.size
         for doc_id, document in part.items():
             self._take(number, doc_id, document)
+
+
+def _size(document: BaseModel | None) -> int:
+    return len(document.model_dump_json().encode()) if document else 0
 
 
 def _id(text: str) -> Any:

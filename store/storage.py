@@ -8,6 +8,7 @@ Left out on purpose: appending instead of rewriting. A file is written whole at 
 `store.segments` keeps files small enough for that.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -145,6 +146,8 @@ class AtomicStorage(Storage):
         except FileNotFoundError:
             return {}
         except OSError as error:
+            if error.errno == errno.EIO:
+                raise Damaged(self.path, "the disk cannot read it") from error
             raise TuteeError(f"Cannot read {self.path}: {error.strerror or error}.") from error
         except (ValueError, RecursionError) as error:
             raise Damaged(self.path, error) from error

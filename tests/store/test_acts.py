@@ -1,6 +1,7 @@
 """What thumbs and corrections do to the records of one reply."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -193,3 +194,22 @@ def test_undo_restores_exactly_what_was_there(steps: list[tuple[str, ...]]) -> N
         assert len(verdicts) <= 1
         assert len(pairs) <= 1
         assert judged.feedback.undoable == (len(history) > 1)
+
+
+@given(st.lists(ACT, max_size=12), st.sets(st.integers(0, 5)))
+def test_a_deletion_brings_nothing_to_life_and_can_be_taken_back(
+    steps: list[tuple[str, ...]], chosen: set[int]
+) -> None:
+    judged = Judged()
+    for name, *arguments in steps:
+        with suppress(TuteeError):
+            getattr(judged, name)(*arguments)
+    live = judged.live
+    ids = {record.id for number, record in enumerate(live) if number in chosen}
+    change = acts.delete(judged.records, ids)
+    left = change.applied_to(judged.records)
+    assert [r for r in left if r.superseded_by is None] == [r for r in live if r.id not in ids]
+    there = {record.act for record in left}
+    assert all(record.superseded_by in there | {None} for record in left), "what holds it is there"
+    assert acts.restored(left, change.removed) == judged.records
+    assert acts.restored(judged.records, change.removed) == judged.records

@@ -1,5 +1,6 @@
 """Damage of every kind: what is good takes its place, what is damaged is kept, and that is told."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from store.backups import DAYS, Backups
+from store.errors import TuteeError
 from store.paths import Paths
 from store.records import Instruction, Message, Origin, Turn
 from store.repository import Repository
@@ -80,6 +82,8 @@ def test_the_state_before_the_last_change_takes_the_place(
     assert all(str(file) in notice for file in aside)
     with Repository.open(paths) as repository:
         assert repository.notices == ()
+    files = [file for file in paths.home.rglob("*") if file.is_file()]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
 def test_a_day_takes_the_place_where_the_last_state_is_damaged_too(
@@ -125,9 +129,39 @@ def test_a_file_without_a_good_state_leaves_the_others_usable(
         assert len(repository.messages(kept.conversation_id)) == 3
         assert {record.id for record in repository.records()} == {"a", "b"}
         repository.rate(kept.id, True)
+    assert path.stat().st_mode & 0o777 == 0o600
     with Repository.open(paths) as repository:
         assert repository.notices == ()
         assert repository.feedback(kept.id).label is True
+
+
+def test_a_file_that_the_disk_cannot_read_is_damaged(
+    kept: Message, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = paths.records / "feedback" / "0001.json", Path.read_bytes
+    bad = path.stat().st_ino
+
+    def read_bytes(file: Path) -> bytes:
+        if file.stat().st_ino == bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(file)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    with Repository.open(paths) as repository:
+        assert "the disk cannot read it" in repository.notices[0]
+        assert repository.feedback(kept.id).label is True
+
+
+def test_a_file_that_may_not_be_read_is_no_damage(
+    kept: Message, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_bytes(_: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    with pytest.raises(TuteeError, match=r"Cannot read .*: Permission denied"):
+        Repository.open(paths)
+    assert not (paths.backups / "damaged").exists()
 
 
 def test_a_reader_recovers_in_memory_only(kept: Message, paths: Paths) -> None:

@@ -7,8 +7,18 @@ import pytest
 
 from store.errors import TuteeError
 from store.paths import Paths
-from store.records import Instruction, Message, Origin, Preference, Sampling, Turn, Verdict
-from store.repository import Counts, Repository
+from store.records import (
+    Chat,
+    Conversation,
+    Instruction,
+    Message,
+    Origin,
+    Preference,
+    Sampling,
+    Turn,
+    Verdict,
+)
+from store.repository import Added, Counts, Repository
 
 USER = Turn(role="user", content="What is the capital of France?")
 SYSTEM = Turn(role="system", content="Be brief.")
@@ -261,6 +271,57 @@ def test_records_are_oldest_first(repository: Repository, reply: Message) -> Non
     repository.correct(reply.id, "Paris")
     repository.add_imported([Instruction(prompt=(USER,), completion="late"), early])
     assert [r.completion for r in repository.instructions()] == ["early", "Paris", "late"]
+
+
+def test_a_record_whose_id_is_there_is_not_taken_again(
+    repository: Repository, reply: Message
+) -> None:
+    repository.rate(reply.id, True)
+    (verdict, _) = repository.records()
+    repository.rate(reply.id, False)
+    aside = repository.record(verdict.id)
+    assert repository.add_imported([aside]).records == ()
+
+
+def chat(*messages: tuple[str, str | None], title: str = "A talk") -> Chat:
+    conversation = Conversation(id="c", title=title, source="import:chats.json")
+    return Chat(
+        conversation,
+        tuple(
+            Message(
+                id=message_id,
+                conversation_id="c",
+                parent_id=parent,
+                role="assistant" if parent else "user",
+                content=f"I am {message_id}",
+            )
+            for message_id, parent in messages
+        ),
+    )
+
+
+def test_a_chat_from_elsewhere_is_kept_once_and_grows(repository: Repository, paths: Paths) -> None:
+    short = chat(("m1", None), ("m2", "m1"))
+    long = chat(("m1", None), ("m2", "m1"), ("m3", "m1"), title="Another title")
+    assert repository.add_imported((), [short]) == Added((), 1, 2)
+    assert repository.add_imported((), [short, short]) == Added((), 0, 0)
+    assert repository.add_imported((), [long]) == Added((), 0, 1)
+    with reopened(repository, paths) as again:
+        (conversation,) = again.conversations()
+        assert (conversation.title, conversation.source) == ("A talk", "import:chats.json")
+        assert conversation.updated == long.conversation.updated
+        assert [message.id for message in again.messages("c")] == ["m1", "m3"]
+        assert again.message("m2").content == "I am m2"
+        assert again.rate("m2", True).label is True
+
+
+def test_a_chat_from_elsewhere_goes_on_here(repository: Repository) -> None:
+    short = chat(("m1", None), ("m2", "m1"))
+    repository.add_imported((), [short])
+    message = repository.add_message("c", "user", "And now?")
+    assert message.parent_id == "m2"
+    assert repository.add_imported((), [short]) == Added((), 0, 0)
+    assert repository.messages("c")[-1] == message
 
 
 # -- opening -----------------------------------------------------------------------------------

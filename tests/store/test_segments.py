@@ -119,12 +119,15 @@ def test_a_reader_cannot_change_anything(kept: Kept, tmp_path: Path) -> None:
 
 
 def test_other_files_are_left_alone_and_leftovers_are_swept(kept: Kept, tmp_path: Path) -> None:
-    (kept.folder / "notes of mine.json").write_text("mine")
+    for mine in ("notes of mine.json", "1.json", "0001.json.bak", "0001.txt"):
+        (kept.folder / mine).write_text("mine")
     (kept.folder / ".0001.json.abc.tmp").write_text("half")
     Kept(tmp_path, write=False)
-    assert len(kept.files()) == 2
-    assert Kept(tmp_path).documents == {}
-    assert list(kept.files()) == ["notes of mine.json"]
+    assert len(kept.files()) == 5
+    again = Kept(tmp_path)
+    assert again.documents == {}
+    assert again.backups.notices == []
+    assert len(kept.files()) == 4
 
 
 def test_a_file_that_goes_while_it_is_in_use_is_not_begun_anew(kept: Kept, tmp_path: Path) -> None:
