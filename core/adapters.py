@@ -20,6 +20,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,11 +55,17 @@ class Manifest(BaseModel):
     """SHA-256 of the chat template it was trained with."""
     parent: str = BASE
     """The version training began from."""
+    pass_name: str = "sft"
+    """The pass that made it."""
     created: datetime = Field(default_factory=now)
     records: tuple[str, ...] = ()
     """Ids of the records first learned by this version."""
     replayed: tuple[str, ...] = ()
     """Ids of the earlier records repeated beside them."""
+    data: str = ""
+    """SHA-256 of what it was trained on."""
+    held_back: tuple[str, ...] = ()
+    """Why it was not adopted by itself; empty where it was."""
     settings: dict[str, Any] = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
@@ -200,6 +207,11 @@ class Adapters:
     def _write_history(self, history: list[str]) -> None:
         self.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         replace_file(self._pointer, json.dumps({"history": history}).encode())
+
+
+def template_hash(tokenizer: Any) -> str:
+    """SHA-256 of the chat template, which a version is bound to."""
+    return sha256((tokenizer.chat_template or "").encode("utf-8")).hexdigest()
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

@@ -64,6 +64,12 @@ class Tuning(_Section):
     """Tokens of prompt and reply; longer records are left out of a pass and named."""
     sft_minimum: int = Field(4, ge=1)
     """New instruction records from which SFT counts as ready."""
+    kto_minimum: int = Field(4, ge=1)
+    """Thumbs of each kind from which KTO counts as ready."""
+    dpo_minimum: int = Field(20, ge=1)
+    """Preference pairs from which DPO counts as ready."""
+    rl_minimum: int = Field(20, ge=1)
+    """Prompts from which RL counts as ready."""
     reward_minimum: int = Field(20, ge=2)
     """Preference pairs from which the reward model counts as ready."""
     seed: int = 0

@@ -13,6 +13,8 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cached_property
+from hashlib import sha256
 from statistics import fmean
 from typing import Any
 
@@ -25,6 +27,8 @@ from store.records import Sampling
 
 PROBE_TOKENS = 160
 """Tokens a probe's reply may have; one that is longer has not ended by itself."""
+HOLDOUT_REPLIES = 32
+"""Held-out corrections that are answered; the loss is of all of them."""
 _ROW_TOKENS = 400
 """Tokens of a packed row that is only measured, about half a second on two cores."""
 _GREEDY = Sampling(temperature=0, repetition_penalty=1.1)
@@ -47,6 +51,9 @@ class Answer(_Kept):
 
 class Figures(_Kept):
     """One version's answers."""
+
+    exam: str = ""
+    """Fingerprint of what was asked; figures of different exams are not compared."""
 
     probes: tuple[Answer, ...] = ()
     probe_loss: float | None = None
@@ -96,23 +103,42 @@ class Exam:
     reference: tuple[Sample, ...]
     held_out: tuple[Question, ...] = ()
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the probes and the reference texts, as the model reads them."""
+        asked = ([q.prompt for q in self.probes], [s.input_ids for s in self.reference])
+        return sha256(repr(asked).encode()).hexdigest()
 
-def sit(exam: Exam, model: Any, watch: Watch, known: Figures | None = None) -> Figures:
-    """Ask `model` everything.
+
+class Examiner:
+    """Asks one exam before and after a training.
 
     Args:
-        known: What the same weights answered before: its probes and their loss are taken over.
-
-    Raises:
-        Cancelled: `watch` was cancelled.
+        known: What the model answers before, if that was kept; taken over where the exam is still
+            the same, apart from the held-out corrections, which change.
     """
-    held_samples = [q.sample for q in exam.held_out if q.sample is not None]
-    return Figures(
-        probes=known.probes if known else _answers(exam, model, exam.probes, watch),
-        probe_loss=known.probe_loss if known else loss(model, exam.reference, watch),
-        holdout=_answers(exam, model, exam.held_out, watch),
-        holdout_loss=loss(model, held_samples, watch),
-    )
+
+    def __init__(self, exam: Exam, watch: Watch, known: Figures | None = None) -> None:
+        self._exam = exam
+        self._watch = watch
+        self._known = known if known and known.exam == exam.fingerprint else None
+
+    def before(self, model: Any) -> Figures:
+        return self._sit(model, self._known)
+
+    def after(self, model: Any) -> Figures:
+        return self._sit(model, None)
+
+    def _sit(self, model: Any, known: Figures | None) -> Figures:
+        exam, watch = self._exam, self._watch
+        held_samples = [q.sample for q in exam.held_out if q.sample is not None]
+        return Figures(
+            exam=exam.fingerprint,
+            probes=known.probes if known else _answers(exam, model, exam.probes, watch),
+            probe_loss=known.probe_loss if known else loss(model, exam.reference, watch),
+            holdout=_answers(exam, model, exam.held_out[:HOLDOUT_REPLIES], watch),
+            holdout_loss=loss(model, held_samples, watch),
+        )
 
 
 def loss(model: Any, samples: Sequence[Sample], watch: Watch) -> float | None:

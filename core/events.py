@@ -144,13 +144,28 @@ class PassDone:
     seconds: float
     trained_tokens: int
     metrics: dict[str, Any] = field(default_factory=dict)
+    held_back: tuple[str, ...] = ()
+    """Why the version is not to be adopted by itself; empty where it may be."""
+
+    @property
+    def adoptable(self) -> bool:
+        """It made an adapter that passed its gate."""
+        return self.name != "reward" and not self.held_back
+
+
+@dataclass(frozen=True)
+class PassSkipped:
+    """A pass that turned out not to be possible; the run goes on."""
+
+    name: PassName
+    why: str
 
 
 @dataclass(frozen=True)
 class TuningDone:
     passes: tuple[PassDone, ...]
     adapter: str | None
-    """The new adapter version to adopt; empty when no pass made one."""
+    """The new adapter version to adopt; empty when no pass made one that may be."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +195,7 @@ Event = (
     | StepReport
     | RolloutReport
     | PassDone
+    | PassSkipped
     | TuningDone
     | TuningCancelled
     | TuningFailed

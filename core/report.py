@@ -8,6 +8,7 @@ the version that the training began from.
 Left out on purpose: any single number for "better". The person reads the replies side by side.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from store.errors import TuteeError
 from store.storage import replace_file
 
 FILE = "report.json"
+_BASE_FILE = "base.json"
+"""What the base itself answered, beside the versions."""
 
 PROBE_TOLERANCE = 0.02
 """How much the loss on the reference texts may rise, as a share of what it was."""
@@ -33,9 +36,11 @@ class Report(BaseModel):
 
     version: str
     parent: str
-    passes: tuple[str, ...]
+    pass_name: str
     before: Figures
     after: Figures
+    held_back: tuple[str, ...] = ()
+    """Why it is not adopted by itself; empty where it may be."""
     metrics: dict[str, Any] = Field(default_factory=dict)
     """Of the pass itself, such as the margin of held-out pairs."""
 
@@ -78,7 +83,24 @@ def read(directory: Path) -> Report:
     except FileNotFoundError:
         raise TuteeError(
             f"Version {directory.name} has no report.",
-            "Versions are examined when they are trained; this one was not.",
+            "Adapters are examined when they are trained; this one was not.",
         ) from None
     except (OSError, ValidationError) as error:
         raise TuteeError(f"The report {path} cannot be read.") from error
+
+
+def known(directory: Path) -> Figures | None:
+    """What the version in `directory` answered when it was made, or the base beside the versions.
+
+    It only saves asking again, so what cannot be read is asked again.
+    """
+    with suppress(OSError, ValidationError):
+        return Figures.model_validate_json((directory / _BASE_FILE).read_bytes())
+    with suppress(TuteeError):
+        return read(directory).after
+    return None
+
+
+def remember_base(directory: Path, figures: Figures) -> None:
+    """Keep what the base answered in the folder of its versions."""
+    replace_file(directory / _BASE_FILE, figures.model_dump_json().encode("utf-8"))

@@ -1,159 +1,44 @@
-"""From feedback to a new version: what could be trained now, and training it.
+"""From a plan to new versions: training, examining and saving, one version a pass.
 
-`make_plan` looks at the records and decides; it needs no torch, so the tuning screen can show it at
-once. `run` carries the plan out, pass by pass, in whatever thread it is called from, and saves one
-version a pass. A plan holds immutable copies of the records, so feedback given while it runs waits
-for the next one.
+Each pass goes on from the version that the one before it made, unless that one was held back by the
+gate (`core.report`); then it goes on from where that one began. A version that was held back is
+kept, labelled and never adopted by itself.
 
-Left out on purpose: adopting the new adapter. Who asked for the run does that, between two replies.
+Left out on purpose: adopting the new version. Who asked for the run does that, between two replies.
 """
 
 import gc
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version as library_version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from core.adapters import BASE, Adapters, Manifest, write_manifest
-from core.config import Config, Tuning
-from core.events import PassDone, PassName, PassStarted
+from core import report
+from core.adapters import BASE, Kind, Manifest, template_hash, write_manifest
+from core.config import Tuning
+from core.evaluate import Exam, Examiner, Question
+from core.events import PassDone, PassName, PassSkipped, PassStarted
 from core.models import load_tokenizer
-from data.masks import Sample, encode
-from data.rows import holdout, with_system
-from data.rows import mix as mix_of
+from core.planning import Plan, Selection, repeated, steps
+from core.report import Report, judge
+from data import starter
+from data.masks import Sample, encode, encode_prompt
+from data.rows import with_system
+from store.acts import said
 from store.errors import TuteeError
-from store.records import Instruction, Preference, Turn
+from store.records import Instruction, Preference, Record, Turn, Verdict
 
 if TYPE_CHECKING:
     from core.passes.result import Trained
     from core.passes.watch import Watch
 
-PASSES: tuple[PassName, ...] = ("sft", "reward")
-"""In the order they run."""
+_Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
 
-HOLDOUT_MINIMUM = 32
-"""Pairs below which nothing is held out: an accuracy on a handful says nothing."""
-
-_TOKENS_PER_SECOND = 300.0
-"""Assumed until a pass of this base has been measured."""
-_SETUP_SECONDS = 6.0
-"""Importing TRL and building the training tree."""
-
-
-@dataclass(frozen=True)
-class PassPlan:
-    name: PassName
-    wanted: bool
-    """It will run."""
-    ready: bool
-    """There is enough new feedback for it."""
-    new: int
-    """Records it has not learned yet."""
-    replayed: int
-    """Earlier records it will repeat."""
-    minimum: int
-    """New records from which it counts as ready."""
-    missing: int
-    """How many of them are lacking."""
-    seconds: float
-    """Estimated time."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One tuning run, complete: `run` needs nothing else."""
-
-    passes: tuple[PassPlan, ...]
-    parent: str
-    """The adapter version that SFT goes on from."""
-    adapters: Adapters
-    settings: Tuning
-    system_prompt: str
-    unlearned: tuple[Instruction, ...]
-    """All that the parent has not learned, duplicates included."""
-    new: tuple[Instruction, ...]
-    """Those of them to train on."""
-    replayed: tuple[Instruction, ...]
-    preferences: tuple[Preference, ...]
-
-    @property
-    def wanted(self) -> tuple[PassPlan, ...]:
-        """The passes that will run, in order."""
-        return tuple(p for p in self.passes if p.wanted)
-
-
-def make_plan(
-    instructions: Sequence[Instruction],
-    preferences: Sequence[Preference],
-    adapters: Adapters,
-    config: Config,
-    passes: frozenset[PassName] | None = None,
-) -> Plan:
-    """Decide what to train.
-
-    Args:
-        instructions: All live instruction records, oldest first.
-        preferences: All live preference pairs, oldest first.
-        passes: Run exactly these where they have a record at all, ready or not; by default those
-            that are ready.
-    """
-    settings = config.tuning
-    learned = adapters.learned()
-    unlearned = [record for record in instructions if record.id not in learned]
-    mix = mix_of(
-        unlearned,
-        [record for record in instructions if record.id in learned],
-        settings.replay,
-        settings.seed,
-    )
-    rewards = adapters.versions("reward")
-    scored = set(rewards[-1].records) if rewards else set()
-    new_pairs = sum(pair.id not in scored for pair in preferences)
-    missing_pairs = max(settings.reward_minimum - len(preferences), 0)
-
-    def wanted(name: PassName, ready: bool, new: int) -> bool:
-        return ready if passes is None else name in passes and new > 0
-
-    sft_ready = len(mix.new) >= settings.sft_minimum
-    reward_ready = not missing_pairs and new_pairs > 0
-    speed = _measured_speed(adapters)
-    return Plan(
-        passes=(
-            PassPlan(
-                name="sft",
-                wanted=wanted("sft", sft_ready, len(mix.new)),
-                ready=sft_ready,
-                new=len(mix.new),
-                replayed=len(mix.replayed),
-                minimum=settings.sft_minimum,
-                missing=max(settings.sft_minimum - len(mix.new), 0),
-                seconds=_estimate(
-                    [*mix.new, *mix.replayed],
-                    _repeated(settings, len(mix.new) + len(mix.replayed)).epochs,
-                    speed,
-                ),
-            ),
-            PassPlan(
-                name="reward",
-                wanted=wanted("reward", reward_ready, len(preferences)),
-                ready=reward_ready,
-                new=new_pairs,
-                replayed=len(preferences) - new_pairs,
-                minimum=settings.reward_minimum,
-                missing=missing_pairs,
-                seconds=_estimate(preferences, settings.epochs, speed),
-            ),
-        ),
-        parent=adapters.active(),
-        adapters=adapters,
-        settings=settings,
-        system_prompt=config.chat.system_prompt,
-        unlearned=tuple(unlearned),
-        new=mix.new,
-        replayed=mix.replayed,
-        preferences=tuple(preferences),
-    )
+REFERENCE_ROWS = 50
+"""Texts whose loss tells what was forgotten; fewer would move by more than the gate allows."""
 
 
 def run(plan: Plan, watch: "Watch", finished: Callable[[PassDone], None] | None = None) -> None:
@@ -167,186 +52,341 @@ def run(plan: Plan, watch: "Watch", finished: Callable[[PassDone], None] | None 
         Cancelled: `watch` was cancelled; nothing of the pass under way is kept.
     """
     if not plan.wanted:
-        raise TuteeError("There is nothing to train yet.", _what_is_missing(plan))
-    runs = {"sft": _run_sft, "reward": _run_reward}
+        missing = "; ".join(f"{p.name}: {p.missing}" for p in plan.passes if p.missing)
+        raise TuteeError("There is nothing to train yet.", f"There is: {missing}.")
+    tuning = _Run(plan, watch)
     for planned in plan.wanted:
-        done = runs[planned.name](plan, watch)
+        done = tuning.pass_(planned.name)
         # A trainer and its model point at each other, so they would stay until some collection.
         gc.collect()
         watch.emit(done)
-        if finished:
+        if isinstance(done, PassDone) and finished:
             finished(done)
 
 
-def _run_sft(plan: Plan, watch: "Watch") -> PassDone:
-    from core.passes import sft
+class _Run:
+    """One run: what its passes share."""
 
-    tokenizer = load_tokenizer(plan.adapters.folder)
+    def __init__(self, plan: Plan, watch: "Watch") -> None:
+        self.plan = plan
+        self.watch = watch
+        self.parent = plan.parent
+        """The version that the next pass goes on from."""
 
-    def samples(records: Sequence[Instruction]) -> dict[str, Sample]:
+    @cached_property
+    def tokenizer(self) -> Any:
+        return load_tokenizer(self.plan.adapters.folder)
+
+    def pass_(self, name: PassName) -> PassDone | PassSkipped:
+        passes: dict[PassName, Callable[[], PassDone | PassSkipped]] = {
+            "sft": self._sft,
+            "kto": self._kto,
+            "dpo": self._dpo,
+            "reward": self._reward,
+            "rl": self._rl,
+        }
+        return passes[name]()
+
+    # -- the passes ------------------------------------------------------------------------------
+
+    def _sft(self) -> PassDone:
+        from core.passes import sft
+
+        chosen = self.plan.sft
+        new, replayed = self._samples(chosen.new), self._samples(chosen.replayed)
+        training = [*new.values(), *replayed.values()]
+        settings = repeated(self.plan.settings, len(training))
+        self._begin("sft", training, settings, len(new), len(replayed))
+        trained = sft.train(
+            self.plan.adapters.folder,
+            self.tokenizer,
+            self._adapter(),
+            training,
+            settings,
+            self.watch,
+            self._examiner(),
+        )
+        return self._keep("sft", trained, chosen, new, replayed)
+
+    def _kto(self) -> PassDone:
+        from core.passes import kto
+
+        def judged(records: Iterable[Verdict]) -> dict[str, kto.Judged]:
+            labels = {record.id: record.label for record in records}
+            samples = self._samples(records)
+            return {name: kto.Judged(sample, labels[name]) for name, sample in samples.items()}
+
+        chosen = self.plan.kto
+        new, replayed = judged(chosen.new), judged(chosen.replayed)
+        training = [*new.values(), *replayed.values()]
+        if len({sample.label for sample in training}) < 2:
+            raise TuteeError(
+                "All thumbs point the same way, so KTO has nothing to compare.",
+                "Rate some replies the other way, or leave KTO out.",
+            )
+        self._begin("kto", training, self.plan.settings, len(new), len(replayed))
+        trained = kto.train(
+            self.plan.adapters.folder,
+            self.tokenizer,
+            self._adapter(),
+            training,
+            list(judged(chosen.held_out).values()),
+            self.plan.settings,
+            self.watch,
+            self._examiner(),
+        )
+        return self._keep("kto", trained, chosen, new, replayed)
+
+    def _dpo(self) -> PassDone:
+        from core.passes import dpo
+
+        chosen = self.plan.dpo
+        new, replayed = self._pairs(chosen.new), self._pairs(chosen.replayed)
+        training = [*new.values(), *replayed.values()]
+        self._begin("dpo", training, self.plan.settings, len(new), len(replayed))
+        trained = dpo.train(
+            self.plan.adapters.folder,
+            self.tokenizer,
+            self._adapter(),
+            training,
+            list(self._pairs(chosen.held_out).values()),
+            self.plan.settings,
+            self.watch,
+            self._examiner(),
+        )
+        return self._keep("dpo", trained, chosen, new, replayed)
+
+    def _reward(self) -> PassDone:
+        from core.passes import reward
+
+        chosen = self.plan.reward
+        training = self._pairs(chosen.train)
+        self._begin("reward", list(training.values()), self.plan.settings, len(training), 0)
+        held_out = self._pairs(chosen.held_out)
+        trained = reward.train(
+            self.plan.adapters.folder,
+            self.tokenizer,
+            list(training.values()),
+            list(held_out.values()),
+            self.plan.settings,
+            self.watch,
+        )
+        # Held-out pairs count as seen: a later run must not ask for them again.
+        lost = len(chosen.train) + len(chosen.held_out) - len(training) - len(held_out)
+        return self._save("reward", trained, [*training, *held_out], [], lost)
+
+    def _rl(self) -> PassDone | PassSkipped:
+        from core.passes import reward, rl
+
+        rewards = self.plan.adapters.versions("reward")
+        if not rewards or not rewards[-1].metrics.get("passed"):
+            why = f"{rewards[-1].version} did not pass its gate" if rewards else "there is none yet"
+            return PassSkipped("rl", f"RL needs a reward model it can trust, and {why}.")
+        name = rewards[-1].version
+        directory = self.plan.adapters.path(name)
+        assert directory is not None  # only the base has none
+        prompts = self._prompts(self.plan.rl.train)
+        settings = self.plan.settings
+        self.watch.emit(PassStarted("rl", settings.rl_steps, len(prompts), 0))
+        scorer = reward.Scorer(self.plan.adapters.folder, directory, self.watch)
+        trained = rl.train(
+            self.plan.adapters.folder,
+            self.tokenizer,
+            self._adapter(),
+            prompts,
+            self._prompts(self.plan.rl.held_out),
+            lambda rollouts: scorer([rollout.sample for rollout in rollouts]),
+            settings,
+            self.watch,
+            self._examiner(),
+        )
+        trained = replace(trained, metrics={**trained.metrics, "reward_model": name})
+        return self._save("rl", trained, [], [], 0)
+
+    # -- what they learn from --------------------------------------------------------------------
+
+    def _turns(self, prompt: Sequence[Turn]) -> tuple[Turn, ...]:
+        return with_system(prompt, self.plan.system_prompt)
+
+    def _sample(self, prompt: Sequence[Turn], reply: str) -> Sample:
+        return encode(self.tokenizer, self._turns(prompt), reply)
+
+    def _fits(self, sample: Sample) -> bool:
+        return len(sample.input_ids) <= self.plan.settings.max_length
+
+    def _samples(self, records: Iterable[Instruction | Verdict]) -> dict[str, Sample]:
         """By record; those that are too long are left out."""
-        encoded = {
-            record.id: encode(
-                tokenizer, with_system(record.prompt, plan.system_prompt), record.completion
-            )
-            for record in records
+        samples = {r.id: self._sample(r.prompt, r.completion) for r in records}
+        return {name: sample for name, sample in samples.items() if self._fits(sample)}
+
+    def _pairs(self, records: Iterable[Preference]) -> dict[str, tuple[Sample, Sample]]:
+        """Chosen and rejected by record; those that are too long are left out."""
+        pairs = {
+            r.id: (self._sample(r.prompt, r.chosen), self._sample(r.prompt, r.rejected))
+            for r in records
         }
-        return {
-            record: sample
-            for record, sample in encoded.items()
-            if len(sample.input_ids) <= plan.settings.max_length
-        }
+        return {name: pair for name, pair in pairs.items() if all(map(self._fits, pair))}
 
-    new, replayed = samples(plan.new), samples(plan.replayed)
-    training = [*new.values(), *replayed.values()]
-    _refuse_empty(training, plan.settings)
-    settings = _repeated(plan.settings, len(training))
-    watch.emit(PassStarted("sft", _steps(training, settings), len(new), len(replayed)))
-    adapter = plan.adapters.path(plan.parent)
-    trained = sft.train(plan.adapters.folder, tokenizer, adapter, training, settings, watch)
-    left_out = len(plan.new) + len(plan.replayed) - len(training)
-    return _save(plan, "sft", trained, _covered(plan, new), list(replayed), left_out)
+    def _prompts(self, prompts: Iterable[Sequence[Turn]]) -> list[tuple[int, ...]]:
+        room = self.plan.settings.max_length - self.plan.settings.rl_max_new_tokens
+        encoded = (tuple(encode_prompt(self.tokenizer, self._turns(p))) for p in prompts)
+        return [prompt for prompt in encoded if len(prompt) <= room]
 
-
-def _covered(plan: Plan, trained: Container[str]) -> list[str]:
-    """Ids of all records that say what a trained one says, itself included."""
-    said = {(r.prompt, r.completion) for r in plan.new if r.id in trained}
-    return [r.id for r in plan.unlearned if (r.prompt, r.completion) in said]
-
-
-def _run_reward(plan: Plan, watch: "Watch") -> PassDone:
-    from core.passes import reward
-
-    tokenizer = load_tokenizer(plan.adapters.folder)
-
-    def pairs(records: Sequence[Preference]) -> Iterator[tuple[str, tuple[Sample, Sample]]]:
-        for record in records:
-            prompt: tuple[Turn, ...] = with_system(record.prompt, plan.system_prompt)
-            pair = (
-                encode(tokenizer, prompt, record.chosen),
-                encode(tokenizer, prompt, record.rejected),
+    def _begin(
+        self, name: PassName, training: Sequence[Any], settings: Tuning, new: int, replayed: int
+    ) -> None:
+        if not training:
+            raise TuteeError(
+                f"Every record is longer than {settings.max_length} tokens, so none can be"
+                " trained on.",
+                "Raise `max_length` under [tuning] in the settings, or teach with shorter replies.",
             )
-            if max(len(sample.input_ids) for sample in pair) <= plan.settings.max_length:
-                yield record.id, pair
+        self.watch.emit(PassStarted(name, steps(len(training), settings), new, replayed))
 
-    train: Sequence[Preference] = plan.preferences
-    held: Sequence[Preference] = ()
-    if len(plan.preferences) >= HOLDOUT_MINIMUM:
-        train, held = holdout(plan.preferences)
-    training, held_out = dict(pairs(train)), dict(pairs(held))
-    _refuse_empty(training, plan.settings)
-    watch.emit(PassStarted("reward", _steps(training, plan.settings), len(training), 0))
-    trained = reward.train(
-        plan.adapters.folder,
-        tokenizer,
-        list(training.values()),
-        list(held_out.values()),
-        plan.settings,
-        watch,
-    )
-    left_out = len(plan.preferences) - len(training) - len(held_out)
-    # Held-out pairs count as seen: a later run must not ask for them again.
-    return _save(plan, "reward", trained, [*training, *held_out], [], left_out)
+    def _adapter(self) -> Path | None:
+        return self.plan.adapters.path(self.parent)
 
+    # -- the exam --------------------------------------------------------------------------------
 
-def _save(
-    plan: Plan,
-    name: PassName,
-    trained: "Trained",
-    records: list[str],
-    replayed: list[str],
-    left_out: int,
-) -> PassDone:
-    metrics = {
-        **trained.metrics,
-        "tokens": trained.tokens,
-        "left_out_too_long": left_out,
-    }
-    done = PassDone(
-        name=name,
-        version="",
-        steps=trained.steps,
-        losses=trained.losses,
-        seconds=round(trained.seconds, 2),
-        trained_tokens=trained.trained_tokens,
-        metrics=metrics,
-    )
-    adapters = plan.adapters
-    with adapters.new_version("adapter" if name == "sft" else "reward") as (version, directory):
-        trained.save(directory)
-        write_manifest(
-            directory,
-            Manifest(
-                version=version,
-                kind="adapter" if name == "sft" else "reward",
-                model=adapters.folder.id,
-                revision=adapters.folder.revision,
-                template=sha256((trained.tokenizer.chat_template or "").encode()).hexdigest(),
-                parent=plan.parent if name == "sft" else BASE,
-                records=tuple(records),
-                replayed=tuple(replayed),
-                settings=plan.settings.model_dump(),
-                libraries={
-                    library: library_version(library)
-                    for library in ("torch", "transformers", "peft", "trl")
-                },
-                metrics={
-                    **metrics,
-                    "steps": done.steps,
-                    "losses": done.losses,
-                    "seconds": done.seconds,
-                    "trained_tokens": done.trained_tokens,
-                },
+    @cached_property
+    def _exam(self) -> Exam:
+        def question(prompt: Sequence[Turn], wanted: str = "") -> Question:
+            turns = self._turns(prompt)
+            return Question(
+                text=prompt[-1].content,
+                prompt=tuple(encode_prompt(self.tokenizer, turns)),
+                wanted=wanted,
+                sample=encode(self.tokenizer, turns, wanted) if wanted else None,
+            )
+
+        known = starter.instructions()
+        spread = [known[i * len(known) // REFERENCE_ROWS] for i in range(REFERENCE_ROWS)]
+        return Exam(
+            tokenizer=self.tokenizer,
+            probes=tuple(
+                question((Turn(role="user", content=probe.prompt),)) for probe in starter.probes()
+            ),
+            reference=tuple(self._sample(r.prompt, r.completion) for r in spread),
+            held_out=tuple(
+                held
+                for record in self.plan.sft.held_out
+                if (held := question(record.prompt, record.completion)).sample
+                and self._fits(held.sample)
             ),
         )
-    return replace(done, version=version)
 
+    def _examiner(self) -> Examiner:
+        directory = self.plan.adapters.path(self.parent) or self.plan.adapters.dir
+        return Examiner(self._exam, self.watch, report.known(directory))
 
-def _repeated(settings: Tuning, samples: int) -> Tuning:
-    """More epochs where few samples would otherwise make too few steps to be learned."""
-    steps_an_epoch = max(-(-samples // settings.batch_size), 1)
-    epochs = max(settings.epochs, -(-settings.minimum_steps // steps_an_epoch))
-    return settings.model_copy(update={"epochs": epochs})
+    # -- what they leave -------------------------------------------------------------------------
 
+    def _keep(
+        self,
+        name: PassName,
+        trained: "Trained",
+        chosen: Selection[_Kind],
+        new: Container[str],
+        replayed: Iterable[str],
+    ) -> PassDone:
+        """Save a version that has learned `new`, and go on from it unless it is held back."""
+        repeated_ids = list(replayed)
+        lost = sum(r.id not in new and r.id not in repeated_ids for r in chosen.train)
+        return self._save(name, trained, _covered(chosen, new), repeated_ids, lost)
 
-def _steps(samples: Any, settings: Tuning) -> int:
-    return -(-len(samples) // settings.batch_size) * settings.epochs
-
-
-def _refuse_empty(samples: Any, settings: Tuning) -> None:
-    if not samples:
-        raise TuteeError(
-            f"Every record is longer than {settings.max_length} tokens, so none can be trained on.",
-            "Raise `max_length` under [tuning] in the settings, or teach with shorter replies.",
+    def _save(
+        self,
+        name: PassName,
+        trained: "Trained",
+        records: list[str],
+        replayed: list[str],
+        left_out: int,
+    ) -> PassDone:
+        plan, adapters = self.plan, self.plan.adapters
+        kind: Kind = "reward" if name == "reward" else "adapter"
+        before, after = trained.before, trained.after
+        held_back = judge(before, after) if before and after else ()
+        done = PassDone(
+            name=name,
+            version="",
+            steps=trained.steps,
+            losses=trained.losses,
+            seconds=round(trained.seconds, 2),
+            trained_tokens=trained.trained_tokens,
+            metrics={
+                **trained.metrics,
+                "tokens": trained.tokens,
+                "left_out_too_long": left_out,
+            },
+            held_back=held_back,
         )
+        with adapters.new_version(kind) as (version, directory):
+            trained.save(directory)
+            if before and after:
+                report.write(
+                    directory,
+                    Report(
+                        version=version,
+                        parent=self.parent,
+                        pass_name=name,
+                        before=before,
+                        after=after,
+                        held_back=held_back,
+                        metrics=done.metrics,
+                    ),
+                )
+            write_manifest(
+                directory,
+                Manifest(
+                    version=version,
+                    kind=kind,
+                    pass_name=name,
+                    model=adapters.folder.id,
+                    revision=adapters.folder.revision,
+                    template=template_hash(trained.tokenizer),
+                    parent=BASE if kind == "reward" else self.parent,
+                    records=tuple(records),
+                    replayed=tuple(replayed),
+                    data=_fingerprint(plan, {*records, *replayed}),
+                    held_back=held_back,
+                    settings=plan.settings.model_dump(),
+                    libraries={
+                        library: library_version(library)
+                        for library in ("torch", "transformers", "peft", "trl")
+                    },
+                    metrics={
+                        **done.metrics,
+                        "steps": done.steps,
+                        "losses": done.losses,
+                        "seconds": done.seconds,
+                        "trained_tokens": done.trained_tokens,
+                    },
+                ),
+            )
+        if before and self.parent == BASE:
+            report.remember_base(adapters.dir, before)
+        if kind == "adapter" and not held_back:
+            self.parent = version
+        return replace(done, version=version)
 
 
-def _what_is_missing(plan: Plan) -> str:
-    sft, reward = plan.passes
-    return (
-        f"SFT has {sft.new} of {sft.minimum} new corrections or liked replies; the reward model "
-        f"has {reward.minimum - reward.missing} of {reward.minimum} pairs."
+def _covered(chosen: Selection[_Kind], trained: Container[str]) -> list[str]:
+    """Ids of all records that say what a trained one says, itself included."""
+    learned = {said(record) for record in chosen.new if record.id in trained}
+    return [record.id for record in chosen.unlearned if said(record) in learned]
+
+
+def _fingerprint(plan: Plan, ids: Container[str]) -> str:
+    """SHA-256 of what was trained on, so that two versions can be told to have seen the same."""
+    digest = sha256()
+    records: tuple[Record, ...] = (
+        *plan.sft.unlearned,
+        *plan.sft.replayed,
+        *plan.kto.unlearned,
+        *plan.kto.replayed,
+        *plan.dpo.unlearned,
+        *plan.dpo.replayed,
     )
-
-
-def _measured_speed(adapters: Adapters) -> float:
-    """Tokens a second of the latest pass on this base."""
-    for manifest in reversed(adapters.versions()):
-        tokens, seconds = manifest.metrics.get("tokens"), manifest.metrics.get("seconds")
-        if tokens and seconds:
-            return float(tokens) / float(seconds)
-    return _TOKENS_PER_SECOND
-
-
-def _estimate(
-    records: Sequence[Instruction | Preference], epochs: int, tokens_per_second: float
-) -> float:
-    """Seconds to train on `records`: about three characters of text make a token."""
-    characters = 0
-    for record in records:
-        characters += sum(len(turn.content) + 12 for turn in record.prompt)
-        if isinstance(record, Preference):
-            characters += len(record.chosen) + len(record.rejected)
-        else:
-            characters += len(record.completion)
-    return _SETUP_SECONDS + characters / 3 * epochs / tokens_per_second if records else 0.0
+    for line in sorted({repr(said(record)) for record in records if record.id in ids}):
+        digest.update(line.encode("utf-8"))
+    return digest.hexdigest()

@@ -37,6 +37,7 @@ from core.events import (
 )
 from core.models import find
 from core.passes.watch import Watch
+from core.planning import Plan
 from core.turns import Cancelled, Turns
 from store.errors import TuteeError
 from store.records import Sampling, Turn
@@ -201,7 +202,7 @@ class TuningWorker:
         self.running = False
         """A run is under way; false again before its last event is told."""
 
-    def start(self, plan: tuning.Plan) -> None:
+    def start(self, plan: Plan) -> None:
         """Begin `plan`.
 
         Raises:
@@ -228,15 +229,13 @@ class TuningWorker:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _run(self, plan: tuning.Plan, watch: Watch) -> None:
+    def _run(self, plan: Plan, watch: Watch) -> None:
         self._emit(TuningStarted(tuple(planned.name for planned in plan.wanted)))
         outcome = self._outcome(plan, watch)
         self.running = False
         self._emit(outcome)
 
-    def _outcome(
-        self, plan: tuning.Plan, watch: Watch
-    ) -> TuningDone | TuningCancelled | TuningFailed:
+    def _outcome(self, plan: Plan, watch: Watch) -> TuningDone | TuningCancelled | TuningFailed:
         finished: list[PassDone] = []
         try:
             tuning.run(plan, watch, finished.append)
@@ -244,5 +243,5 @@ class TuningWorker:
             return TuningCancelled(tuple(finished))
         except Exception as error:
             return TuningFailed(as_tutee_error(error, "Tuning"), tuple(finished))
-        adapter = next((done.version for done in finished if done.name == "sft"), None)
+        adapter = next((done.version for done in reversed(finished) if done.adoptable), None)
         return TuningDone(tuple(finished), adapter)

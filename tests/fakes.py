@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 
-from core.adapters import Adapters, Manifest, write_manifest
+from core.adapters import Adapters, Kind, Manifest, write_manifest
 from core.config import Config
 from core.events import (
     AdapterSwapped,
@@ -34,7 +34,7 @@ from core.events import (
     TuningStarted,
 )
 from core.models import ModelFolder
-from core.tuning import Plan, make_plan
+from core.planning import Plan, make_plan
 from store.errors import TuteeError
 from store.paths import locate
 from store.records import Sampling, Turn
@@ -259,22 +259,25 @@ class FakeTuning:
                 losses.append(3.0 / step)
                 left = 10.0 * (self.steps - step)
                 self._emit(StepReport(planned.name, step, self.steps, losses[-1], 212.0, left))
-            finished.append(self._save(plan, planned.name, tuple(losses)))
+            parent = next((d.version for d in reversed(finished) if d.adoptable), plan.parent)
+            finished.append(self._save(plan, parent, planned.name, tuple(losses)))
             self._emit(finished[-1])
-        adapter = next((done.version for done in finished if done.name == "sft"), None)
+        adapter = next((done.version for done in reversed(finished) if done.adoptable), None)
         self.running = False
         self._emit(TuningDone(tuple(finished), adapter))
 
-    def _save(self, plan: Plan, name: PassName, losses: tuple[float, ...]) -> PassDone:
-        kind = "adapter" if name == "sft" else "reward"
-        records = plan.new if name == "sft" else plan.preferences
+    def _save(
+        self, plan: Plan, parent: str, name: PassName, losses: tuple[float, ...]
+    ) -> PassDone:
+        kind: Kind = "reward" if name == "reward" else "adapter"
+        records = plan.sft.new if name == "sft" else plan.reward.new
         with plan.adapters.new_version(kind) as (version, directory):
             manifest = Manifest(
                 version=version,
                 kind=kind,
                 model=FOLDER.id,
                 revision=FOLDER.revision,
-                parent=plan.parent,
+                parent=parent,
                 records=tuple(record.id for record in records),
                 metrics={"losses": losses},
             )
@@ -312,11 +315,6 @@ class Home:
             make_plan=self._plan,
         )
 
-    def _plan(self, passes: frozenset[PassName] | None) -> Plan:
-        return make_plan(
-            self.repository.instructions(),
-            self.repository.preferences(),
-            self.adapters,
-            self.config,
-            passes,
-        )
+    def _plan(self, passes: frozenset[PassName] | None, rebuild: bool) -> Plan:
+        records = self.repository.records()
+        return make_plan(records, self.adapters, self.config, passes, rebuild=rebuild)

@@ -6,7 +6,9 @@ from typing import Literal
 from core.events import (
     PassDone,
     PassName,
+    PassSkipped,
     PassStarted,
+    RolloutReport,
     StepReport,
     TuningCancelled,
     TuningDone,
@@ -15,13 +17,21 @@ from core.events import (
 )
 from tui.text import clock, counted
 
-LABELS: dict[PassName, str] = {"sft": "SFT", "reward": "Reward"}
+LABELS: dict[PassName, str] = {
+    "sft": "SFT",
+    "kto": "KTO",
+    "dpo": "DPO",
+    "reward": "Reward",
+    "rl": "RL",
+}
 
 TuningEvent = (
     TuningStarted
     | PassStarted
     | StepReport
+    | RolloutReport
     | PassDone
+    | PassSkipped
     | TuningDone
     | TuningCancelled
     | TuningFailed
@@ -44,7 +54,10 @@ class Progress:
     speed: float = 0.0
     """Tokens a second."""
     eta: float | None = None
+    rollouts: tuple[RolloutReport, ...] = ()
+    """Of the RL pass, one a step."""
     finished: tuple[PassDone, ...] = ()
+    skipped: tuple[PassSkipped, ...] = ()
     message: str = ""
     """How it ended, as a sentence."""
 
@@ -65,10 +78,21 @@ def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
             return now if now.active else Progress()
         case PassStarted():
             return replace(
-                now, name=event.name, step=0.0, steps=event.steps, points=(), speed=0.0, eta=None
+                now,
+                name=event.name,
+                step=0.0,
+                steps=event.steps,
+                points=(),
+                rollouts=(),
+                speed=0.0,
+                eta=None,
             )
         case StepReport():
             return _stepped(now, event)
+        case RolloutReport():
+            return replace(now, rollouts=(*now.rollouts, event))
+        case PassSkipped():
+            return replace(now, skipped=(*now.skipped, event))
         case PassDone():
             points = tuple((float(step), loss) for step, loss in enumerate(event.losses, 1))
             return replace(
@@ -81,7 +105,7 @@ def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
                 finished=(*now.finished, event),
             )
         case TuningDone():
-            return replace(now, state="done", message=_done_sentence(event))
+            return replace(now, state="done", message=_done_sentence(event, now.skipped))
         case TuningCancelled():
             return replace(now, state="cancelled", message=_cancelled_sentence(event))
         case TuningFailed():
@@ -104,11 +128,17 @@ def _stepped(now: Progress, report: StepReport) -> Progress:
     )
 
 
-def _done_sentence(event: TuningDone) -> str:
-    parts = [
+def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
+    made = [
         f"{LABELS[done.name]} made {done.version} in {clock(done.seconds)}" for done in event.passes
     ]
-    return f"Done: {', '.join(parts)}." if parts else "Done."
+    sentences = [f"Done: {', '.join(made)}." if made else "Done."]
+    sentences += [
+        f"{done.version} is held back: {'; '.join(done.held_back)}."
+        for done in event.passes
+        if done.held_back
+    ]
+    return " ".join([*sentences, *(skip.why for skip in skipped)])
 
 
 def _cancelled_sentence(event: TuningCancelled) -> str:

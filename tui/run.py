@@ -3,7 +3,7 @@
 import os
 import sys
 
-from core import tuning
+from core import planning
 from core.config import Config
 from core.events import PassName
 from core.workers import ChatWorker, TuningWorker
@@ -32,12 +32,11 @@ def compose(paths: Paths, config: Config, repository: Repository) -> Services:
     bridge = Bridge()
     chat = ChatWorker(bridge.emit)
 
-    def make_plan(passes: frozenset[PassName] | None) -> tuning.Plan:
+    def make_plan(passes: frozenset[PassName] | None, rebuild: bool) -> planning.Plan:
         if chat.adapters is None:
             raise TuteeError("The model is still loading.", "Tuning can begin once it is ready.")
-        return tuning.make_plan(
-            repository.instructions(), repository.preferences(), chat.adapters, config, passes
-        )
+        records = repository.records()
+        return planning.make_plan(records, chat.adapters, config, passes, rebuild=rebuild)
 
     return Services(
         paths=paths,

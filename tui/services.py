@@ -11,7 +11,7 @@ from store.repository import Repository
 from tui.bridge import Bridge
 
 if TYPE_CHECKING:
-    from core.tuning import Plan
+    from core.planning import Plan
     from core.workers import ChatWorker, TuningWorker
 
 
@@ -26,5 +26,6 @@ class Services:
     bridge: Bridge
     chat: "ChatWorker"
     tuning: "TuningWorker"
-    make_plan: "Callable[[frozenset[PassName] | None], Plan]"
-    """What a training run would do now; with names, the passes the person wants."""
+    make_plan: "Callable[[frozenset[PassName] | None, bool], Plan]"
+    """What a training run would do now: with names, the passes the person wants; with true, anew
+    from the base."""

@@ -4,7 +4,6 @@ A new adapter becomes the active one first and then the chat swaps to it between
 chat cannot, the one it goes on with is made active again, so the two never disagree.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from tui.text import clock, counted
 from tui.views import PassView, VersionView
 
 if TYPE_CHECKING:
-    from core.tuning import PassPlan, Plan
+    from core.planning import PassPlan, Plan
 
 
 class Tuner:
@@ -37,14 +36,14 @@ class Tuner:
 
     # -- runs ------------------------------------------------------------------------------------
 
-    def plan(self, passes: frozenset[PassName] | None = None) -> "Plan":
+    def plan(self, passes: frozenset[PassName] | None = None, *, rebuild: bool = False) -> "Plan":
         """What a run would do now.
 
         Raises:
             TuteeError: the model is not ready yet.
         """
         self._adapters()
-        return self._services.make_plan(passes)
+        return self._services.make_plan(passes, rebuild)
 
     @property
     def model(self) -> str:
@@ -58,11 +57,12 @@ class Tuner:
             TuteeError: the pass has nothing at all to learn from.
         """
         before = frozenset(planned.name for planned in plan.passes if planned.wanted)
-        changed = self.plan(before ^ {name})
+        changed = self.plan(before ^ {name}, rebuild=plan.rebuild)
         after = frozenset(planned.name for planned in changed.passes if planned.wanted)
         if after == before:
             raise TuteeError(
-                f"{LABELS[name]} has nothing to learn from yet.", "Correct a reply first (F4)."
+                f"{LABELS[name]} has nothing to learn from yet.",
+                "Correct (F4) or rate (F2, F3) a reply first.",
             )
         return changed
 
@@ -71,7 +71,7 @@ class Tuner:
         if not any(planned.wanted for planned in plan.passes):
             raise TuteeError(
                 "No pass is chosen, so there is nothing to train.",
-                "Teach with F2 and F4 in the chat, or choose a pass with 1 or 2.",
+                "Teach with F2 and F4 in the chat, or choose a pass with 1 to 5.",
             )
         self._services.tuning.start(plan)
         self.progress = Progress()
@@ -148,31 +148,23 @@ def pass_views(plan: "Plan") -> list[PassView]:
             label=LABELS[planned.name],
             wanted=planned.wanted,
             forced=planned.wanted and not planned.ready,
-            detail=_DETAILS[planned.name](planned),
+            detail=_detail(planned),
             time=f"~{clock(planned.seconds)}" if planned.wanted else "",
         )
         for planned in plan.passes
     ]
 
 
-def _sft_detail(planned: "PassPlan") -> str:
-    if planned.missing:
-        return f"{planned.new} of {planned.minimum} new, {planned.missing} missing"
-    return f"{planned.new} new + {planned.replayed} replayed"
-
-
-def _reward_detail(planned: "PassPlan") -> str:
-    if planned.missing:
-        have = planned.minimum - planned.missing
-        return f"{have} of {planned.minimum} pairs, {planned.missing} missing"
-    pairs = counted(planned.new + planned.replayed, "pair")
-    return f"{pairs}, {planned.new} new" if planned.new else f"{pairs}, all learned"
-
-
-_DETAILS: "dict[PassName, Callable[[PassPlan], str]]" = {
-    "sft": _sft_detail,
-    "reward": _reward_detail,
-}
+def _detail(planned: "PassPlan") -> str:
+    """What the pass would learn from, or what it lacks."""
+    if planned.missing and not planned.wanted:
+        return planned.missing
+    parts = [f"{planned.new} new"]
+    if planned.replayed:
+        parts.append(f"{planned.replayed} replayed")
+    if planned.held_out:
+        parts.append(f"{planned.held_out} held out")
+    return " + ".join(parts)
 
 
 def _version_view(manifest: Manifest, active: str) -> VersionView:

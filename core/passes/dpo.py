@@ -11,15 +11,17 @@ first step, instead of once a step.
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.config import Tuning
+from core.evaluate import Examiner
 from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import index_dataset, micro_batch_size, packed_row
 from core.passes.logps import measure, measure_base, of_replies
-from core.passes.result import Trained
+from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import spare_collector
 from data.masks import Sample
@@ -38,6 +40,7 @@ def train(
     held_out: Sequence[Pair],
     settings: Tuning,
     watch: Watch,
+    examiner: Examiner | None = None,
 ) -> Trained:
     """Train a LoRA adapter on `pairs`, going on from `adapter` where one is given.
 
@@ -52,9 +55,9 @@ def train(
     trainer = build(folder, tokenizer, adapter, pairs, settings, watch)
     base = measure_base(trainer.model, held_out, watch)
     before = logratios(trainer.model, held_out, base, watch)
-    trainer.watched_train()
+    trained = learn(trainer, examiner)
     after = logratios(trainer.model, held_out, base, watch)
-    return Trained.of(trainer, trainer.progress, **_metrics(before, after))
+    return replace(trained, metrics=_metrics(before, after))
 
 
 def build(

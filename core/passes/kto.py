@@ -12,16 +12,18 @@ computed once.
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from core.config import Tuning
+from core.evaluate import Examiner
 from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import index_dataset, micro_batch_size, packed_row
 from core.passes.logps import measure, measure_base, of_replies
-from core.passes.result import Trained
+from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import spare_collector
 from data.masks import Sample
@@ -41,6 +43,7 @@ def train(
     held_out: Sequence[Judged],
     settings: Tuning,
     watch: Watch,
+    examiner: Examiner | None = None,
 ) -> Trained:
     """Train a LoRA adapter on `judged`, going on from `adapter` where one is given.
 
@@ -64,16 +67,16 @@ def train(
         return fmean(liked) - fmean(disliked)
 
     if len({j.label for j in held_out}) < 2:
-        trainer.watched_train()
-        return Trained.of(trainer, trainer.progress)
+        return learn(trainer, examiner)
     before = margin()
-    trainer.watched_train()
-    return Trained.of(
-        trainer,
-        trainer.progress,
-        holdout_thumbs=len(held_out),
-        holdout_margin_before=before,
-        holdout_margin=margin(),
+    trained = learn(trainer, examiner)
+    return replace(
+        trained,
+        metrics={
+            "holdout_thumbs": len(held_out),
+            "holdout_margin_before": before,
+            "holdout_margin": margin(),
+        },
     )
 
 

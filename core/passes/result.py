@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.passes.watch import Progress
+from core.evaluate import Examiner, Figures
 
 
 @dataclass(frozen=True)
@@ -20,23 +20,39 @@ class Trained:
     """Tokens of all samples seen, prompts and replies, each sample counted whole."""
     trained_tokens: int
     """Those of them that carried loss."""
+    before: Figures | None = None
+    """What the model answered before its training, where it was examined."""
+    after: Figures | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, trainer: Any, progress: Progress, **metrics: Any) -> "Trained":
-        return cls(
-            model=trainer.model,
-            tokenizer=trainer.processing_class,
-            steps=len(progress.losses),
-            losses=tuple(round(loss, 4) for loss in progress.losses),
-            seconds=progress.seconds,
-            tokens=progress.tokens,
-            trained_tokens=progress.trained_tokens,
-            metrics=metrics,
-        )
+    """Further figures of the pass's own."""
 
     def save(self, directory: Path) -> None:
         """Write the adapter and the tokenizer, in safetensors and as PEFT reads them."""
         self.model.save_pretrained(directory, save_embedding_layers=False)
         self.tokenizer.save_pretrained(directory)
         (directory / "README.md").unlink(missing_ok=True)
+
+
+def learn(trainer: Any, examiner: Examiner | None = None) -> Trained:
+    """Train, and examine the model before and after where there is an examiner.
+
+    Raises:
+        Cancelled: the trainer's watch was cancelled.
+        TuteeError: the loss became infinite or not a number.
+    """
+    before = examiner.before(trainer.model) if examiner else None
+    trainer.watched_train()
+    progress = trainer.progress
+    seconds = progress.seconds
+    after = examiner.after(trainer.model) if examiner else None
+    return Trained(
+        model=trainer.model,
+        tokenizer=trainer.processing_class,
+        steps=len(progress.losses),
+        losses=tuple(round(loss, 4) for loss in progress.losses),
+        seconds=seconds,
+        tokens=progress.tokens,
+        trained_tokens=progress.trained_tokens,
+        before=before,
+        after=after,
+    )

@@ -12,17 +12,25 @@ out and no accuracy on unseen pairs is claimed.
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from core.config import Tuning
 from core.models import ModelFolder
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size, packed_row
-from core.passes.result import Trained
+from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import hush, spare_collector
 from data.masks import Sample
+from store.errors import TuteeError
+
+_TOGETHER = 4
+"""Replies scored in one packed row."""
 
 Pair = tuple[Sample, Sample]
 """Chosen, rejected."""
@@ -43,12 +51,62 @@ def train(
         TuteeError: the loss became infinite or not a number.
     """
     trainer = build(folder, tokenizer, pairs, settings, watch)
-    trainer.watched_train()
+    trained = learn(trainer)
     metrics: dict[str, Any] = {"train_accuracy": trainer.accuracy()}
     if held_out:
-        right = sum(c > r for c, r in score_pairs(trainer.model, held_out, watch))
-        metrics |= {"holdout_accuracy": right / len(held_out), "holdout_pairs": len(held_out)}
-    return Trained.of(trainer, trainer.progress, **metrics)
+        scores = score_pairs(trainer.model, held_out, watch)
+        right = sum(chosen > rejected for chosen, rejected in scores)
+        low, high = wilson(right, len(held_out))
+        metrics |= {
+            "holdout_pairs": len(held_out),
+            "holdout_accuracy": right / len(held_out),
+            "holdout_interval": (low, high),
+            "holdout_margin": fmean(chosen - rejected for chosen, rejected in scores),
+            "passed": low > 0.5,
+        }
+    return replace(trained, metrics=metrics)
+
+
+def wilson(right: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share of `right` in `total` (Wilson, 1927)."""
+    z = 1.959964
+    share = right / total
+    middle = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return (middle - spread) / scale, (middle + spread) / scale
+
+
+class Scorer:
+    """A saved reward model, to score replies with.
+
+    Raises:
+        TuteeError: the folder does not hold one.
+    """
+
+    def __init__(self, folder: ModelFolder, directory: Path, watch: Watch) -> None:
+        from peft import PeftModel
+
+        self._watch = watch
+        base = _load_base(folder, seed=0)
+        try:
+            self._model = PeftModel.from_pretrained(base, directory).eval()
+        except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
+            raise TuteeError(
+                f"The reward model in {directory} could not be loaded: {error}",
+                "Train a new one.",
+            ) from error
+
+    def __call__(self, samples: Sequence[Sample]) -> list[float]:
+        """The reward of each reply, `_TOGETHER` of them in a row."""
+        import torch
+
+        rewards: list[float] = []
+        for start in range(0, len(samples), _TOGETHER):
+            with self._watch.turns.micro_batch(self._watch.cancelled), torch.inference_mode():
+                row = packed_row(samples[start : start + _TOGETHER], self._model.dtype)
+                rewards += score_row(self._model, row).tolist()
+        return rewards
 
 
 def build(

@@ -14,14 +14,15 @@ how over-optimising a reward shows (AlpacaFarm, arXiv 2305.14387, found 20 to 80
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.config import Tuning
+from core.evaluate import Examiner
 from core.models import ModelFolder, load_model
 from core.passes import lora
-from core.passes.result import Trained
+from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, arguments, assemble
 from core.quiet import spare_collector
 from data.masks import Sample
@@ -58,6 +59,7 @@ def train(
     reward: Reward,
     settings: Tuning,
     watch: Watch,
+    examiner: Examiner | None = None,
 ) -> Trained:
     """Train a LoRA adapter towards `reward`, going on from `adapter` where one is given.
 
@@ -71,18 +73,18 @@ def train(
     """
     trainer = build(folder, tokenizer, adapter, prompts, reward, settings, watch)
     before = trainer.mean_reward(held_out)
-    trainer.watched_train()
-    after = trainer.mean_reward(held_out)
-    return Trained.of(
-        trainer,
-        trainer.progress,
-        rewards=[report.reward for report in trainer.reports],
-        kl=[report.kl for report in trainer.reports],
-        truncated=[report.truncated for report in trainer.reports],
-        stopped_because=trainer.stopped_because,
-        holdout_prompts=len(held_out),
-        holdout_reward_before=before,
-        holdout_reward=after,
+    trained = learn(trainer, examiner)
+    return replace(
+        trained,
+        metrics={
+            "rewards": [report.reward for report in trainer.reports],
+            "kl": [report.kl for report in trainer.reports],
+            "truncated": [report.truncated for report in trainer.reports],
+            "stopped_because": trainer.stopped_because,
+            "holdout_prompts": len(held_out),
+            "holdout_reward_before": before,
+            "holdout_reward": trainer.mean_reward(held_out),
+        },
     )
 
 

@@ -95,7 +95,7 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         replies = decode_together(
             model,
             prompts,
-            functools.partial(Sampler, sampling, self.settings.seed + self._step),
+            functools.partial(Sampler, sampling, self.settings.seed + self.state.global_step),
             self.stop,
             self.settings.rl_max_new_tokens,
             copies=copies,

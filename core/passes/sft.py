@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from core.config import Tuning
+from core.evaluate import Examiner
 from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size
 from core.passes.logps import of_replies
-from core.passes.result import Trained
+from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import spare_collector
 from data.masks import Sample
@@ -31,6 +32,7 @@ def train(
     samples: Sequence[Sample],
     settings: Tuning,
     watch: Watch,
+    examiner: Examiner | None = None,
 ) -> Trained:
     """Train a LoRA adapter on `samples`, going on from `adapter` where one is given.
 
@@ -38,9 +40,7 @@ def train(
         Cancelled: `watch` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, tokenizer, adapter, samples, settings, watch)
-    trainer.watched_train()
-    return Trained.of(trainer, trainer.progress)
+    return learn(build(folder, tokenizer, adapter, samples, settings, watch), examiner)
 
 
 def build(

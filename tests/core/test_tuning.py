@@ -5,16 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from core import tuning
+from core import planning, report, tuning
 from core.adapters import Adapters
 from core.config import Config, Tuning
-from core.events import Event, PassDone, PassName, PassStarted
+from core.events import Event, PassDone, PassName, PassSkipped, PassStarted
 from core.models import ModelFolder
 from core.passes.watch import Watch
+from core.planning import Plan
 from core.turns import Cancelled
 from store.errors import TuteeError
-from store.records import Instruction, Preference, Turn
+from store.records import Instruction, Preference, Record, Turn, Verdict
 
+BOTH: frozenset[PassName] = frozenset({"sft", "reward"})
+REWARD: frozenset[PassName] = frozenset({"reward"})
 CONFIG = Config(tuning=Tuning(epochs=1, minimum_steps=2, max_length=256))
 
 
@@ -32,41 +35,28 @@ def pairs(count: int) -> list[Preference]:
     ]
 
 
+def thumbs(liked: int, disliked: int) -> list[Verdict]:
+    return [
+        Verdict(prompt=prompt(f"hello {n}"), completion=f"Paris {n}", label=n < liked)
+        for n in range(liked + disliked)
+    ]
+
+
 @pytest.fixture
 def adapters(tmp_path: Path, tiny_folder: ModelFolder) -> Adapters:
     return Adapters(tmp_path / "models", tiny_folder)
 
 
 def make_plan(
-    adapters: Adapters,
-    instructions: Sequence[Instruction] = (),
-    preferences: Sequence[Preference] = (),
-    passes: frozenset[PassName] | None = None,
-) -> tuning.Plan:
-    return tuning.make_plan(instructions, preferences, adapters, CONFIG, passes)
+    adapters: Adapters, records: Sequence[Record], passes: frozenset[PassName] | None = None
+) -> Plan:
+    return planning.make_plan(records, adapters, CONFIG, passes)
 
 
-def run(plan: tuning.Plan) -> list[PassDone]:
+def run(plan: Plan) -> list[PassDone]:
     done: list[PassDone] = []
     tuning.run(plan, Watch(), done.append)
     return done
-
-
-def test_a_plan_says_what_is_ready_and_what_is_missing(adapters: Adapters) -> None:
-    sft, reward = make_plan(adapters, instructions(3), pairs(20)).passes
-    assert (sft.ready, sft.wanted, sft.new, sft.missing) == (False, False, 3, 1)
-    assert (reward.ready, reward.wanted, reward.new, reward.missing) == (True, True, 20, 0)
-    assert reward.seconds > 0
-
-
-def test_named_passes_run_below_their_thresholds_but_not_on_nothing(adapters: Adapters) -> None:
-    plan = make_plan(adapters, instructions(1), passes=frozenset({"sft", "reward"}))
-    assert [planned.name for planned in plan.wanted] == ["sft"]
-
-
-def test_with_nothing_to_train_the_error_says_what_is_missing(adapters: Adapters) -> None:
-    with pytest.raises(TuteeError, match="2 of 4 new"):
-        run(make_plan(adapters, instructions(2)))
 
 
 def test_a_run_saves_a_version_that_knows_what_it_learned(adapters: Adapters) -> None:
@@ -95,6 +85,74 @@ def test_the_next_run_goes_on_with_new_records_and_replays_old_ones(adapters: Ad
     assert set(manifest.replayed) == {record.id for record in first}
     adapters.use("v2")
     assert make_plan(adapters, [*first, *second]).wanted == ()
+
+
+def test_a_run_on_nothing_says_what_is_missing(adapters: Adapters) -> None:
+    with pytest.raises(TuteeError, match="nothing to train") as caught:
+        run(make_plan(adapters, instructions(2)))
+    assert "2 of 4 corrections" in str(caught.value.hint)
+
+
+def test_every_adapter_has_a_report_of_before_and_after(adapters: Adapters) -> None:
+    (done,) = run(make_plan(adapters, instructions(4)))
+    found = report.read(adapters.dir / "v1")
+    assert (found.version, found.parent, found.pass_name) == ("v1", "base", "sft")
+    assert len(found.before.probes) == len(found.after.probes) == 15
+    assert found.before.probe_loss != found.after.probe_loss
+    assert found.held_back == done.held_back == adapters.manifest("v1").held_back
+
+
+def test_what_the_parent_answered_is_not_asked_again(adapters: Adapters) -> None:
+    run(make_plan(adapters, instructions(4)))
+    first = report.read(adapters.dir / "v1")
+    kept = first.after.model_copy(update={"probe_loss": 123.0})
+    report.write(adapters.dir / "v1", first.model_copy(update={"after": kept}))
+    adapters.use("v1")
+    run(make_plan(adapters, [*instructions(4), *instructions(4, "negative")]))
+    assert report.read(adapters.dir / "v2").before.probe_loss == 123.0
+
+
+def test_thumbs_and_pairs_make_a_version_each_on_top_of_the_one_before(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.tuning.judge", lambda before, after: ())
+    records = [*instructions(4), *thumbs(4, 4), *pairs(20)]
+    done = run(make_plan(adapters, records))
+    assert [(d.name, d.version) for d in done] == [
+        ("sft", "v1"),
+        ("kto", "v2"),
+        ("dpo", "v3"),
+        ("reward", "r1"),
+    ]
+    assert [m.parent for m in adapters.versions()] == ["base", "v1", "v2"]
+    assert adapters.learned("v3") == {record.id for record in records}
+    adapters.use("v3")
+    assert make_plan(adapters, records).wanted == ()
+
+
+def test_the_next_pass_does_not_go_on_from_a_version_that_was_held_back(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.tuning.judge", lambda before, after: ("it got worse",))
+    done = run(make_plan(adapters, [*instructions(4), *thumbs(4, 4)]))
+    assert [d.held_back for d in done] == [("it got worse",)] * 2
+    assert not any(d.adoptable for d in done)
+    assert [m.parent for m in adapters.versions()] == ["base", "base"]
+
+
+def test_thumbs_that_all_point_the_same_way_are_an_error(adapters: Adapters) -> None:
+    with pytest.raises(TuteeError, match="same way"):
+        run(make_plan(adapters, thumbs(5, 0), frozenset({"kto"})))
+    assert adapters.versions() == []
+
+
+def test_rl_without_a_reward_model_is_skipped_with_the_reason(adapters: Adapters) -> None:
+    events: list[Event] = []
+    plan = make_plan(adapters, instructions(4), frozenset({"rl"}))
+    tuning.run(plan, Watch(emit=events.append))
+    (skipped,) = [event for event in events if isinstance(event, PassSkipped)]
+    assert "there is none yet" in skipped.why
+    assert adapters.versions() == []
 
 
 def test_a_duplicate_counts_as_learned_with_its_twin(adapters: Adapters) -> None:
@@ -127,14 +185,14 @@ def test_only_records_that_are_too_long_is_an_error(adapters: Adapters) -> None:
 
 
 def test_both_passes_make_a_version_each(adapters: Adapters) -> None:
-    done = run(make_plan(adapters, instructions(4), pairs(20)))
+    done = run(make_plan(adapters, [*instructions(4), *pairs(20)], BOTH))
     assert [(d.name, d.version) for d in done] == [("sft", "v1"), ("reward", "r1")]
     assert [m.version for m in adapters.versions("reward")] == ["r1"]
     assert "holdout_accuracy" not in done[1].metrics  # too few pairs to say
 
 
 def test_with_enough_pairs_some_are_held_out_and_scored(adapters: Adapters) -> None:
-    (done,) = run(make_plan(adapters, preferences=pairs(40)))
+    (done,) = run(make_plan(adapters, pairs(40), REWARD))
     held = done.metrics["holdout_pairs"]
     assert 0 < held < 20
     assert 0 <= done.metrics["holdout_accuracy"] <= 1
@@ -150,5 +208,5 @@ def test_a_cancelled_pass_leaves_nothing_and_a_finished_one_stays(adapters: Adap
 
     watch.emit = emit
     with pytest.raises(Cancelled):
-        tuning.run(make_plan(adapters, instructions(4), pairs(20)), watch)
-    assert {path.name for path in adapters.dir.iterdir()} == {"v1"}
+        tuning.run(make_plan(adapters, [*instructions(4), *pairs(20)], BOTH), watch)
+    assert {path.name for path in adapters.dir.iterdir()} == {"v1", "base.json"}

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import pytest
 
-from core import tuning
 from core.config import Config, Tuning
 from core.events import (
     AdapterSwapped,
@@ -26,6 +25,7 @@ from core.events import (
     TuningFailed,
 )
 from core.models import ModelFolder
+from core.planning import Plan, make_plan
 from core.workers import ChatWorker, TuningWorker
 from store.errors import TuteeError
 from store.records import Instruction, Sampling, Turn
@@ -81,14 +81,14 @@ def trainer(ears: Ears, chat: ChatWorker) -> Iterator[TuningWorker]:
     assert worker.close(PATIENCE)
 
 
-def plan(chat: ChatWorker, epochs: int = 1) -> tuning.Plan:
+def plan(chat: ChatWorker, epochs: int = 1) -> Plan:
     records = [
         Instruction(prompt=(Turn(role="user", content=f"hello {n}"),), completion="positive")
         for n in range(8)
     ]
     assert chat.adapters is not None
     config = Config(tuning=Tuning(epochs=epochs, minimum_steps=1, learning_rate=0.02))
-    return tuning.make_plan(records, [], chat.adapters, config)
+    return make_plan(records, chat.adapters, config)
 
 
 def greedy_reply(chat: ChatWorker, ears: Ears) -> str:

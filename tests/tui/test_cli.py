@@ -136,7 +136,7 @@ def test_named_passes_and_epochs(tutee: Tutee, tmp_path: Path) -> None:
 def test_training_on_nothing_says_what_is_missing(tutee: Tutee) -> None:
     ran = tutee("train")
     assert (ran.code, ran.out) == (1, "")
-    assert "0 of 4 new" in ran.err
+    assert "0 of 4 corrections" in ran.err
 
 
 # -- ask -----------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def test_locate_prints_the_settings_file_and_touches_nothing(tutee: Tutee, home:
     assert not home.exists()
 
 
-@pytest.mark.parametrize("args", [["nonsense"], ["train", "--passes", "dpo"], ["train", "-x"]])
+@pytest.mark.parametrize("args", [["nonsense"], ["train", "--passes", "ppo"], ["train", "-x"]])
 def test_wrong_usage_exits_with_2(tutee: Tutee, args: list[str]) -> None:
     assert tutee(*args).code == 2
 

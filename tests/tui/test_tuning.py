@@ -38,11 +38,13 @@ async def test_the_plan_says_what_is_ready_and_what_is_missing(home: Home) -> No
         await ready(app, pilot)
         await pilot.press("f5")
         await until(pilot, lambda: app.screen.query(PlanRow))
-        sft, reward = rows(app)
-        assert sft.startswith("[x] 1  SFT     ~0:")
-        assert "5 new + 0 replayed" in sft
-        assert reward.startswith("[ ] 2  Reward")
-        assert "2 of 20 pairs, 18 missing" in reward
+        sft, kto, dpo, reward, rl = rows(app)
+        assert sft.startswith("[x] 1  SFT    5 new  ~0:")
+        assert kto.startswith("[ ] 2  KTO")
+        assert "3 of 4 👍, 0 of 4 👎" in kto
+        assert "2 of 20 pairs" in dpo
+        assert "2 of 20 pairs" in reward
+        assert "5 of 20 prompts" in rl
         assert "Tune Fake-1 from base" in painted(app)
         assert "● base  active" in painted(app)
 
@@ -57,7 +59,7 @@ async def test_before_the_model_is_ready_the_screen_says_so_and_then_plans(home:
         assert home.tuning.plans == []
         home.chat.finish_loading()
         await until(pilot, lambda: rows(app))
-        assert "4 new + 0 replayed" in rows(app)[0]
+        assert "4 new" in rows(app)[0]
 
 
 async def test_a_pass_that_is_not_ready_can_be_forced_if_it_has_a_record(home: Home) -> None:
@@ -69,7 +71,7 @@ async def test_a_pass_that_is_not_ready_can_be_forced_if_it_has_a_record(home: H
         assert rows(app)[0].startswith("[ ] 1")
         await pilot.press("enter")
         await until(pilot, lambda: "No pass is chosen" in toasts(app))
-        await pilot.press("2")
+        await pilot.press("4")
         await until(pilot, lambda: "Reward has nothing to learn from yet." in toasts(app))
         await pilot.press("1")
         await until(pilot, lambda: rows(app)[0].startswith("[x] 1"))
@@ -119,12 +121,12 @@ async def test_an_open_tuning_screen_follows_the_run(home: Home) -> None:
         await pilot.press("f5")
         await until(pilot, lambda: rows(app))
         await pilot.press("enter")
-        home.tuning.step(4)
+        home.tuning.step(7)
         await until(pilot, lambda: "Reward 1/3" in painted(app))
         home.tuning.step(2)
-        await until(pilot, lambda: "Done: SFT made v1 in 0:12" in painted(app))
-        await until(pilot, lambda: "● v1    active" in painted(app))
-        assert "0 of 4 new, 4 missing" in rows(app)[0]
+        await until(pilot, lambda: "Done: SFT made v1 in" in painted(app))
+        await until(pilot, lambda: "● v2    active" in painted(app))
+        assert "0 of 4 corrections or 👍" in rows(app)[0]
 
 
 async def test_cancel_stops_the_run_and_changes_nothing(home: Home) -> None:

@@ -9,11 +9,19 @@ import click
 
 from core import tuning
 from core.adapters import Adapters
-from core.events import Event, PassDone, PassName, PassStarted, StepReport
+from core.events import (
+    Event,
+    PassDone,
+    PassName,
+    PassSkipped,
+    PassStarted,
+    RolloutReport,
+    StepReport,
+)
 from core.passes.watch import Watch
+from core.planning import make_plan
 from core.turns import Cancelled
 from store.errors import TuteeError
-from store.repository import Repository
 from tui.cli.invocation import Invocation
 
 
@@ -34,14 +42,19 @@ def _parse_passes(
 @click.option(
     "--passes",
     callback=_parse_passes,
-    metavar="sft,reward",
+    metavar="sft,kto,dpo,reward,rl",
     help="Run these even below their thresholds; default: those that are ready.",
 )
 @click.option("--epochs", type=click.IntRange(min=1, max=100), metavar="N")
+@click.option("--rebuild", is_flag=True, help="Begin from the base, and learn everything anew.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as one line.")
 @click.pass_obj
 def train(
-    invocation: Invocation, passes: frozenset[PassName] | None, epochs: int | None, as_json: bool
+    invocation: Invocation,
+    passes: frozenset[PassName] | None,
+    epochs: int | None,
+    rebuild: bool,
+    as_json: bool,
 ) -> None:
     """Learn from the feedback, and answer with the new adapter from then on.
 
@@ -51,11 +64,9 @@ def train(
     if epochs:
         changed = config.tuning.model_copy(update={"epochs": epochs, "minimum_steps": 1})
         config = config.model_copy(update={"tuning": changed})
-    with Repository.open(invocation.paths) as repository:
+    with invocation.home() as repository:
         adapters = Adapters(invocation.paths.models, invocation.found_model())
-        plan = tuning.make_plan(
-            repository.instructions(), repository.preferences(), adapters, config, passes
-        )
+        plan = make_plan(repository.records(), adapters, config, passes, rebuild=rebuild)
         done: list[PassDone] = []
         try:
             tuning.run(plan, Watch(emit=_show), done.append)
@@ -63,15 +74,17 @@ def train(
             raise TuteeError("Cancelled: nothing of the pass under way was kept.") from None
         finally:
             # A pass that finished before a later one failed is whole, and is used.
-            for finished in done:
-                if finished.name == "sft":
-                    adapters.use(finished.version)
+            adopted = next((d.version for d in reversed(done) if d.adoptable), None)
+            if adopted:
+                adapters.use(adopted)
     result = _result(done, adapters)
     click.echo(json.dumps(result, ensure_ascii=False, indent=None if as_json else 2))
 
 
 def _result(done: list[PassDone], adapters: Adapters) -> dict[str, Any]:
     """The first pass's figures on top (SFT where it ran), and every pass in full."""
+    if not done:
+        return {"version": None, "active": adapters.active(), "passes": []}
     first = done[0]
     return {
         "version": first.version,
@@ -99,6 +112,16 @@ def _show(event: Event) -> None:
                 f"  {event.tokens_per_second:.0f} tok/s  {event.eta_seconds:.0f} s left"
             )
             click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=not live)
+        case RolloutReport():
+            reward = "–" if event.reward is None else f"{event.reward:+.2f}"
+            line = (
+                f"rl {event.step}/{event.steps}  reward {reward}  KL {event.kl:.3f}"
+                f"  {event.truncated:.0%} cut off"
+            )
+            click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=not live)
         case PassDone():
             line = f"{event.name}: {event.version} saved after {event.seconds:.1f} s"
-            click.echo(f"\r\x1b[K{line}" if live else line, err=True)
+            held_back = f"; held back: {'; '.join(event.held_back)}" if event.held_back else ""
+            click.echo(f"\r\x1b[K{line}{held_back}" if live else line + held_back, err=True)
+        case PassSkipped():
+            click.echo(event.why, err=True)

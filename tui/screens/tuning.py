@@ -20,7 +20,7 @@ from tui.tuner import Tuner, pass_views
 from tui.widgets.tuning import LearningPanel, PlanPanel, PlanRow, VersionsPanel
 
 if TYPE_CHECKING:
-    from core.tuning import Plan
+    from core.planning import Plan
 
 
 class TuningScreen(Screen[None]):
@@ -28,8 +28,12 @@ class TuningScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "start", "Start", key_display="Enter"),
-        Binding("1", "choose(0)", "SFT", key_display="1"),
-        Binding("2", "choose(1)", "Reward", key_display="2"),
+        Binding("1", "choose(0)", "SFT", show=False),
+        Binding("2", "choose(1)", "KTO", show=False),
+        Binding("3", "choose(2)", "DPO", show=False),
+        Binding("4", "choose(3)", "Reward", show=False),
+        Binding("5", "choose(4)", "RL", show=False),
+        Binding("b", "rebuild", "From the base", key_display="B"),
         Binding("x", "app.cancel_tuning", "Cancel", key_display="X"),
         Binding("escape", "dismiss", "Back to the chat", key_display="Esc"),
         Binding("f5", "dismiss", show=False),
@@ -69,6 +73,7 @@ class TuningScreen(Screen[None]):
         self._plan = plan
         self.query_one("#tuning-title", Static).update(
             f"Tune {self._tuner.model} from {plan.parent}"
+            + (", on everything" if plan.rebuild else "")
         )
         await self.query_one(PlanPanel).show(pass_views(plan))
         self.refresh_bindings()
@@ -79,7 +84,7 @@ class TuningScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         running = self.progress is not None and self.progress.active
-        if action in ("start", "choose"):
+        if action in ("start", "choose", "rebuild"):
             return None if running or self._plan is None else True
         return True
 
@@ -87,6 +92,11 @@ class TuningScreen(Screen[None]):
         if self._plan is not None:
             self._tuner.start(self._plan)
             self.progress = self._tuner.progress
+
+    async def action_rebuild(self) -> None:
+        """Plan to begin from the base with everything, or to go on after all."""
+        if self._plan is not None:
+            await self._show_plan(self._tuner.plan(rebuild=not self._plan.rebuild))
 
     async def action_choose(self, index: int) -> None:
         if self._plan is not None:

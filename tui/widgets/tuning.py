@@ -85,14 +85,13 @@ class VersionsPanel(VerticalScroll, can_focus=False):
 
 
 def _pass_content(index: int, view: PassView) -> Content:
-    forced = ("  forced", "$text-warning") if view.forced else ""
+    detail = f"forced: {view.detail}" if view.forced else view.detail
     return Content.assemble(
         checkbox(view.wanted),
         f" {index + 1}  ",
-        (f"{view.label:<8}", "bold"),
-        (view.time, MUTED),
-        forced,
-        ("\n       " + view.detail, MUTED),
+        (f"{view.label:<7}", "bold"),
+        (detail, "$text-warning" if view.forced else MUTED),
+        (f"  {view.time}" if view.time else "", "bold"),
     )
 
 
