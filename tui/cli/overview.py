@@ -42,7 +42,9 @@ def stats(invocation: Invocation, as_json: bool) -> None:
         adapters.versions("reward")[-1].records if adapters.versions("reward") else ()
     )
     config = invocation.config
-    needs = Needs(config.tuning.sft_minimum, config.tuning.reward_minimum)
+    tuning = config.tuning
+    pairs = max(tuning.dpo_minimum, tuning.reward_minimum)
+    needs = Needs(tuning.sft_minimum, pairs, tuning.kto_minimum)
     found = statistics(records, learned | scored, merged(config.tasks), needs)
     if as_json:
         click.echo(json.dumps({**totals, **asdict(found)}, ensure_ascii=False))
