@@ -7,12 +7,10 @@ ends within seconds whatever runs. It imports nothing heavy; a test holds that.
 import asyncio
 import logging
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.actions import ActionParseResult
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
@@ -31,12 +29,10 @@ from core.events import (
     TuningDone,
     TuningFailed,
 )
-from store.errors import TuteeError
 from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
-from tui.export import export_all
+from tui.doors import Doors
 from tui.guard import errors_shown, guarded, show_error
-from tui.library import Library
 from tui.log import log_to
 from tui.messages import FromCore, Taught
 from tui.progress import TuningEvent
@@ -47,7 +43,6 @@ from tui.screens.help import HelpScreen
 from tui.services import Services
 from tui.session import Session
 from tui.teaching import Teaching
-from tui.text import counted
 from tui.theme import TUTEE
 from tui.tuner import Tuner
 from tui.views import Status
@@ -63,7 +58,7 @@ _CTRL_C_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
 
-class TuteeApp(App[bool]):
+class TuteeApp(Doors):
     """Runs until the person quits; the result says whether all threads had ended by then."""
 
     TITLE = "Tutee"
@@ -76,12 +71,10 @@ class TuteeApp(App[bool]):
     ]
 
     def __init__(self, services: Services) -> None:
-        super().__init__()
+        super().__init__(services)
         self.animation_level = "none"
-        self._services = services
         self._session = Session(services.repository, services.chat, services.config)
         self._tuner = Tuner(services)
-        self._library = Library(services)
         self._chat_screen = ChatScreen(self._session, Teaching(services.repository))
         self._tuning_screen: TuningScreen | None = None
         self._model = ""
@@ -107,6 +100,7 @@ class TuteeApp(App[bool]):
     def on_mount(self) -> None:
         self._services.bridge.connect(lambda event: self.post_message(FromCore(event)))
         self._show_status()
+        self.tell_notices()
         self.call_after_refresh(self._start_model)
 
     def on_unmount(self) -> None:
@@ -194,6 +188,10 @@ class TuteeApp(App[bool]):
     def _taught(self, _: Taught) -> None:
         self._show_status()
 
+    async def records_changed(self) -> None:
+        await self._chat_screen.renew()
+        self._show_status()
+
     def _show_status(self) -> None:
         counts = self._services.repository.counts()
         self._chat_screen.status = Status(
@@ -259,31 +257,7 @@ class TuteeApp(App[bool]):
         self._tuner.cancel()
         self._show_progress()
 
-    # -- records ---------------------------------------------------------------------------------
-
-    def action_records(self) -> None:
-        """Look through everything that was taught."""
-        from tui.screens.records import RecordsScreen
-
-        if not any(isinstance(screen, RecordsScreen) for screen in self.screen_stack):
-            self.push_screen(RecordsScreen(self._library), self._records_closed)
-
-    async def _records_closed(self, _: None) -> None:
-        with errors_shown(self):
-            await self._chat_screen.renew()
-
-    # -- export, help, leaving -------------------------------------------------------------------
-
-    def action_export(self) -> None:
-        """Write all records as JSONL and say where."""
-        paths, repository = self._services.paths, self._services.repository
-        if not repository.counts().verdicts + repository.counts().instructions:
-            raise TuteeError("There is nothing to export yet.", "Teach with F2, F3 and F4 first.")
-        exported = export_all(repository, paths.exports, datetime.now())
-        self.copy_to_clipboard(str(exported.folder))
-        what = ", ".join(counted(number, kind) for kind, number in exported.counts.items())
-        where = f"{exported.folder}\nThe path is copied."
-        self.notify(where, title=f"Exported {what}.", markup=False)
+    # -- help, leaving ---------------------------------------------------------------------------
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by every way there is: what is selected anywhere, and paths."""

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from data.statistics import question_of
 from store.records import Preference, Record, Verdict
 from tui.background import Stopped
-from tui.text import one_line
+from tui.text import harmless, one_line
 from tui.views import RecordView
 
 TaskOf = Callable[[Record], str]
 
-_KEPT_CELLS = 400
-"""Of a text, what a line can show at most."""
+_KEPT = 400
+"""Characters of a text that a line can show at most."""
 
 
 @dataclass(frozen=True)
@@ -102,18 +103,17 @@ def viewed(
         found: What the check found about a record, by its id.
         today: Tells how much of a date is worth showing.
     """
-    asked = next((turn.content for turn in reversed(record.prompt) if turn.role == "user"), "")
     return RecordView(
         id=record.id,
         when=_when(record.created, today),
         kind=f"{record.kind} {thumb(record)}".strip(),
-        prompt=one_line(asked[:_KEPT_CELLS]),
-        reply=one_line(_reply(record)[: 2 * _KEPT_CELLS]),
+        prompt=_line(question_of(record)[:_KEPT]),
+        reply=_line(reply_shown(record)),
         said=_said(record),
         task=task_of(record),
-        source=record.origin.source,
+        source=harmless(record.origin.source),
         learned=learned.get(record.id, ""),
-        found=tuple(found.get(record.id, ())),
+        found=tuple(map(harmless, found.get(record.id, ()))),
     )
 
 
@@ -124,16 +124,21 @@ def thumb(record: Record) -> str:
     return "👍" if record.label else "👎"
 
 
-def _reply(record: Record) -> str:
+def reply_shown(record: Record) -> str:
+    """The reply, of a pair both, the better one first; long ones cut."""
     if isinstance(record, Preference):
-        return f"{record.chosen[:_KEPT_CELLS]} › {record.rejected[:_KEPT_CELLS]}"
-    return record.completion
+        return f"{record.chosen[:_KEPT]} › {record.rejected[:_KEPT]}"
+    return record.completion[:_KEPT]
 
 
 def _said(record: Record) -> str:
     if not isinstance(record, Verdict):
         return ""
-    return one_line(" · ".join(filter(None, (", ".join(record.reasons), record.comment))))
+    return _line(" · ".join(filter(None, (", ".join(record.reasons), record.comment))))
+
+
+def _line(text: str) -> str:
+    return harmless(one_line(text))
 
 
 def _when(moment: datetime, today: datetime) -> str:

@@ -7,6 +7,7 @@ from data.masks import encode, pieces
 from data.rows import with_system
 from store.records import Preference, Record, Turn, Verdict
 from tui.browsing import thumb
+from tui.text import harmless
 from tui.views import DetailView, MaskView, TextView
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ def detailed(record: Record, task: str, learned: str, found: Sequence[str]) -> D
         title=f"{record.kind.capitalize()} {thumb(record)}".strip(),
         prompt=tuple(TextView(_WHO[turn.role], _bounded(turn.content)) for turn in record.prompt),
         replies=tuple(_replies(record)),
-        facts=tuple((name, value) for name, value in _facts(record, task, learned) if value),
-        found=tuple(found),
+        facts=tuple(
+            (name, harmless(value)) for name, value in _facts(record, task, learned) if value
+        ),
+        found=tuple(map(harmless, found)),
     )
 
 
@@ -54,7 +57,7 @@ def _mask(heading: str, tokenizer: "Tokenizer", prompt: Sequence[Turn], reply: s
     tokens = len(sample.input_ids)
     return MaskView(
         f"{heading}: {tokens - sample.reply_start} of {tokens} tokens carry loss",
-        tuple((piece.text, piece.trained) for piece in pieces(tokenizer, sample)),
+        tuple((harmless(piece.text), piece.trained) for piece in pieces(tokenizer, sample)),
     )
 
 
@@ -99,5 +102,5 @@ def _facts(record: Record, task: str, learned: str) -> list[tuple[str, str]]:
 
 def _bounded(text: str) -> str:
     if len(text) <= _SHOWN:
-        return text
-    return f"{text[:_SHOWN]}… ({len(text) - _SHOWN:,} more characters)"
+        return harmless(text)
+    return f"{harmless(text[:_SHOWN])}… ({len(text) - _SHOWN:,} more characters)"

@@ -1,19 +1,25 @@
 """All records, without any widget: looked through, checked, deleted and brought back."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from core.lengths import lengths, limit
 from core.models import load_tokenizer
 from data.checks import check
+from data.exports import Choices, Exported, export
+from data.statistics import Needs, statistics
 from data.tasks import merged, task_of
 from store.errors import TuteeError
-from store.records import Record, now
+from store.records import Chat, Record, now
 from tui.browsing import viewed
+from tui.counting import statistics_view
 from tui.detail import detailed, masked
 from tui.services import Services
-from tui.views import DetailView, MaskView, RecordView
+from tui.views import DetailView, MaskView, RecordView, StatisticsView
 
 if TYPE_CHECKING:
     from data.masks import Tokenizer
@@ -29,6 +35,8 @@ class Library:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self.changed = False
+        """Records came or went since whoever reads this has put it back."""
         self._deleted: list[list[Record]] = []
         """What each deletion took, the latest last."""
         self._tasks: dict[str, str] = {}
@@ -65,6 +73,15 @@ class Library:
                 learned[record_id] = f"{learned.get(record_id, '')} {manifest.version}".strip()
         return learned
 
+    def trained(self) -> frozenset[str]:
+        """What the active adapter and the latest reward model have learned."""
+        adapters = self._services.chat.adapters
+        if adapters is None:
+            return frozenset()
+        # The reward model learns from all pairs each time.
+        scored = adapters.versions("reward")[-1:]
+        return adapters.learned().union(*(manifest.records for manifest in scored))
+
     def views(
         self,
         records: Iterable[Record],
@@ -91,12 +108,37 @@ class Library:
         return masked(record, self._tokenizer(), self._services.config.chat.system_prompt)
 
     def check(self, records: Sequence[Record]) -> dict[str, list[str]]:
-        """What is wrong with records (oldest first), by the id of each."""
+        """What is wrong with records (oldest first), by the id of each.
+
+        Lengths are looked at where there is a model that can be asked.
+        """
+        adapters, config = self._services.chat.adapters, self._services.config
+        sizes, most = None, None
+        if adapters is not None:
+            with suppress(TuteeError):
+                sizes, most = (
+                    lengths(records, adapters.folder, config),
+                    limit(adapters.folder, config),
+                )
         found: dict[str, list[str]] = {}
-        for finding in check(records):
+        for finding in check(records, sizes, most):
             for record_id in finding.record_ids:
                 found.setdefault(record_id, []).append(finding.message)
         return found
+
+    def statistics(self, records: Sequence[Record], learned: frozenset[str]) -> StatisticsView:
+        """What there is to learn from, and what of it was learned."""
+        tuning = self._services.config.tuning
+        needs = Needs(tuning.sft_minimum, tuning.reward_minimum)
+        return statistics_view(statistics(records, learned, self.rules, needs))
+
+    def export(self, records: Sequence[Record], choices: Choices, folder: Path) -> Exported:
+        """Write records to a folder.
+
+        Raises:
+            TuteeError: there is nothing to write, or it cannot be written.
+        """
+        return export(records, choices, folder, self.rules)
 
     def _tokenizer(self) -> "Tokenizer":
         adapters = self._services.chat.adapters
@@ -107,6 +149,13 @@ class Library:
                 self._loaded = load_tokenizer(adapters.folder)
             return self._loaded
 
+    # -- bringing in -----------------------------------------------------------------------------
+
+    def take(self, records: Sequence[Record], chats: Sequence[Chat]) -> None:
+        """Keep what was brought from elsewhere; what is there already is left out."""
+        self.changed = True
+        self._services.repository.add_imported(records, chats)
+
     # -- deleting --------------------------------------------------------------------------------
 
     @property
@@ -115,6 +164,7 @@ class Library:
 
     def delete(self, record_ids: Sequence[str]) -> int:
         """Take records away, and say how many went."""
+        self.changed = True
         removed = self._services.repository.delete_records(record_ids)
         if removed:
             self._deleted.append(removed)
@@ -128,5 +178,6 @@ class Library:
         """
         if not self._deleted:
             raise TuteeError("Nothing was deleted since Tutee was started.")
+        self.changed = True
         self._services.repository.restore_records(self._deleted[-1])
         return len(self._deleted.pop())

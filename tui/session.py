@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from core.config import Config
 from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
+from data import starter
 from store.records import Message, Origin, new_id
 from store.repository import Repository
 from tui.teaching import reply_view
@@ -226,7 +227,9 @@ class Session:
     def scene(self) -> Scene:
         """The open chat as it stands."""
         if self._open is None:
-            return Scene()
+            counts = self._repository.counts()
+            taught = counts.instructions + counts.preferences + counts.verdicts
+            return Scene(examples=0 if taught else len(starter.instructions()))
         messages = self._repository.messages(self._open)
         turns = tuple(self._view(message) for message in messages if message.role != "system")
         live = self._live if self._live and self._live.conversation_id == self._open else None

@@ -62,6 +62,8 @@ class Scene:
     turns: tuple[TurnView, ...] = ()
     live: LiveView | None = None
     queued: tuple[str, ...] = ()
+    examples: int = 0
+    """How many there are to start with, where nothing was taught yet."""
 
 
 # -- changes of the open chat --------------------------------------------------------------------
@@ -205,3 +207,31 @@ class MaskView:
     heading: str
     pieces: tuple[tuple[str, bool], ...]
     """Each token's text, and whether it carries loss."""
+
+
+@dataclass(frozen=True)
+class CountView:
+    """One count and its bar."""
+
+    name: str
+    count: int
+    note: str = ""
+    style: str = "$primary"
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """Counts that belong together."""
+
+    title: str
+    rows: tuple[CountView, ...]
+
+
+@dataclass(frozen=True)
+class StatisticsView:
+    """What there is to learn from."""
+
+    summary: str
+    gaps: tuple[str, ...]
+    """What is thin, one sentence each."""
+    sections: tuple[SectionView, ...]

@@ -1,6 +1,5 @@
 """The palette, the help, the keys and the export: everything can be found, and works."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from textual.command import CommandPalette
 from textual.widgets import OptionList, TextArea
 
 from tests.fakes import Home
-from tests.tui.conftest import answered, opened, painted, say, toasts, until, views
+from tests.tui.conftest import answered, opened, painted, say, until, views
 from tests.tui.test_tuning import ready
 from tui.app import TuteeApp
 from tui.commands import APP_COMMANDS, CHAT_COMMANDS
@@ -124,37 +123,6 @@ async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:
         await pilot.press("f2", "escape")
         await until(pilot, lambda: "^z Undo" in painted(app))
         assert painted(app).splitlines()[-1].endswith("^p Menu")
-
-
-async def test_export_writes_the_three_kinds_and_copies_where(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copied: list[str] = []
-    monkeypatch.setattr("tui.app.copy_to_desktop", copied.append)
-    async with opened(home, (120, 40)) as (app, pilot):
-        await say(pilot, "首都？")
-        await answered(app, pilot, 1)
-        await pilot.press("f3", "escape", "f4")
-        app.screen.query_one(TextArea).text = "巴黎。"
-        await pilot.press("ctrl+s", "f8")
-        await until(pilot, lambda: "The path is copied." in toasts(app))
-        (folder,) = home.paths.exports.iterdir()
-        assert "Exported 1 instruction, 1 preference, 1 verdict." in toasts(app)
-        assert app.clipboard == str(folder)
-        assert copied == [str(folder)]
-        rows = {path.stem: path.read_text(encoding="utf-8") for path in folder.iterdir()}
-        assert set(rows) == {"instruction", "preference", "verdict", "README"}
-        assert "巴黎。" in rows["instruction"]
-        assert json.loads(rows["preference"])["rejected"][0]["content"] == "Paris."
-        assert json.loads(rows["verdict"])["label"] is False
-        assert all(path.stat().st_mode & 0o777 == 0o600 for path in folder.iterdir())
-
-
-async def test_with_nothing_taught_there_is_nothing_to_export(home: Home) -> None:
-    async with opened(home) as (app, pilot):
-        await pilot.press("f8")
-        await until(pilot, lambda: "There is nothing to export yet." in toasts(app))
-        assert list(home.paths.exports.iterdir()) == []
 
 
 def test_a_desktop_without_a_clipboard_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

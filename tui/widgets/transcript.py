@@ -33,6 +33,15 @@ _WELCOME = Content.from_markup(
 )
 
 
+def _welcome(examples: int) -> Middle:
+    """What an empty chat says; with an offer where nothing was taught yet."""
+    text = _WELCOME
+    if examples:
+        offer = f" starts with {examples} short examples; first you look at them."
+        text += Content.assemble("\n", ("Ctrl+T", "bold"), offer)
+    return Middle(Static(text), id="welcome")
+
+
 class Earlier(Static, can_focus=True):
     """The line behind which older turns wait."""
 
@@ -75,7 +84,7 @@ class Transcript(VerticalScroll, can_focus=False):
             widgets: list[Widget] = [_turn(view) for view in self._turns[self._first :]]
             if scene.live:
                 widgets.append(ReplyTurn(scene.live))
-            await self._column.mount_all(widgets or [Middle(Static(_WELCOME), id="welcome")])
+            await self._column.mount_all(widgets or [_welcome(scene.examples)])
             await self._fold()
             await self.queue(scene.queued)
         self.anchor()

@@ -1,0 +1,82 @@
+"""The ways from the app to the screens about records, and what is told about the store.
+
+Each screen is imported when it is first opened, so that the first paint does not wait for it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from textual.app import App
+from textual.screen import Screen
+
+from store.errors import TuteeError
+from tui.guard import errors_shown
+from tui.library import Library
+from tui.services import Services
+
+
+class Doors(App[bool]):
+    """The part of the app that opens screens about records.
+
+    Args:
+        services: The parts behind the screens.
+    """
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+        self._library = Library(services)
+
+    def tell_notices(self) -> None:
+        """Say what the store had to do when it was opened."""
+        for notice in self._services.repository.notices:
+            self.notify(notice, severity="warning", timeout=15, markup=False)
+
+    def action_records(self) -> None:
+        """Look through everything that was taught."""
+        from tui.screens.records import RecordsScreen
+
+        self._open(RecordsScreen, lambda: RecordsScreen(self._library))
+
+    def action_statistics(self) -> None:
+        """Count it, and see what is thin."""
+        from tui.screens.statistics import StatisticsScreen
+
+        self._open(StatisticsScreen, lambda: StatisticsScreen(self._library))
+
+    def action_import(self) -> None:
+        """Bring in what was taught elsewhere."""
+        self._open_import(starter=False)
+
+    def action_starter(self) -> None:
+        """Look at the starter set, and take it or leave it."""
+        self._open_import(starter=True)
+
+    def _open_import(self, *, starter: bool) -> None:
+        from tui.screens.import_ import ImportScreen
+
+        self._open(ImportScreen, lambda: ImportScreen(self._library, starter=starter))
+
+    def action_export(self) -> None:
+        """Choose what of the records to write, and where."""
+        from tui.screens.export import ExportScreen
+
+        if not self._library.records():
+            raise TuteeError("There is nothing to export yet.", "Teach with F2, F3 and F4 first.")
+        folder = self._services.paths.exports / f"{datetime.now():%Y-%m-%d-%H%M%S}"
+        self._open(ExportScreen, lambda: ExportScreen(self._library, folder))
+
+    def _open(self, kind: type[Screen[None]], make: Callable[[], Screen[None]]) -> None:
+        """Open a screen, unless one of its kind is open already."""
+        if not any(isinstance(screen, kind) for screen in self.screen_stack):
+            self.push_screen(make(), self._came_back)
+
+    async def _came_back(self, _: None) -> None:
+        if self._library.changed:
+            self._library.changed = False
+            with errors_shown(self):
+                await self.records_changed()
+
+    async def records_changed(self) -> None:
+        """What is on the screens behind is stale."""
+        raise NotImplementedError

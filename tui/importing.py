@@ -1,0 +1,167 @@
+"""What an import would bring, told before anything is kept. Pure: runs in a thread over copies."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from data import starter
+from data.imports import Imported, find_files, read_file
+from data.statistics import question_of
+from store.acts import said
+from store.errors import TuteeError
+from store.records import Chat, Record
+from tui.background import Stopped
+from tui.browsing import reply_shown, thumb
+from tui.text import counted, harmless
+
+_SAMPLES = 100
+_SAMPLES_BEFORE_REFUSED = 3
+"""What was refused comes after them."""
+_CUT = 400
+"""Characters of a text that a line can show at most."""
+MATCHES = 200
+"""Files and folders that are named at most."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What files hold, and what of it would be new."""
+
+    formats: str
+    rows: int
+    records: tuple[Record, ...]
+    """Those that would be new."""
+    chats: tuple[Chat, ...]
+    known: int
+    """Records that are there already."""
+    refused: tuple[str, ...]
+    """What cannot be used, each with its place and reason."""
+
+    @property
+    def samples(self) -> list[tuple[str, str, str]]:
+        """The first few: what each is, what was asked, and what was replied."""
+        most = _SAMPLES_BEFORE_REFUSED if self.refused else _SAMPLES
+        if not self.records:
+            titles = (chat.conversation.title or "untitled" for chat in self.chats[:most])
+            return [("conversation", harmless(title[:_CUT]), "") for title in titles]
+        return [
+            (
+                f"{record.kind} {thumb(record)}".strip(),
+                harmless(question_of(record)[:_CUT]),
+                harmless(reply_shown(record)),
+            )
+            for record in self.records[:most]
+        ]
+
+    @property
+    def useful(self) -> bool:
+        return bool(self.records or self.chats)
+
+    @property
+    def kinds(self) -> str:
+        """How many of each kind would be new."""
+        kinds = Counter(record.kind for record in self.records)
+        parts = [counted(number, kind) for kind, number in sorted(kinds.items())]
+        if self.chats:
+            parts.append(counted(len(self.chats), "conversation"))
+        return ", ".join(parts)
+
+
+def preview(
+    path: Path,
+    name: str,
+    learn: bool,
+    here: Sequence[Record],
+    say: Callable[[str], object],
+    stopped: Stopped,
+) -> Preview:
+    """Read a file, or all of a folder.
+
+    Args:
+        path: What to read.
+        name: What to name the records after; the file's name if empty.
+        learn: Whether the replies of conversations are to be learned too.
+        here: The records there are.
+        say: Told what is being read.
+        stopped: Whether nobody waits for it any more.
+
+    Raises:
+        TuteeError: there is nothing of use.
+    """
+    files = find_files(path)
+    found: list[Imported] = []
+    refused: list[str] = []
+    for number, file in enumerate(files, start=1):
+        if stopped():
+            break
+        say(f"Reading {file.name} ({number} of {len(files)})…")
+        try:
+            found.append(read_file(file, name=name or None, learn=learn))
+        except TuteeError as error:
+            if len(files) == 1:
+                raise
+            refused.append(str(error))
+    known = set(map(said, here))
+    records: list[Record] = []
+    for record in (record for imported in found for record in imported.records):
+        if said(record) not in known:
+            known.add(said(record))
+            records.append(record)
+    return Preview(
+        formats=", ".join(sorted({i.format for i in found if i.format})) or "nothing usable",
+        rows=sum(imported.rows for imported in found),
+        records=tuple(records),
+        chats=tuple(chat for imported in found for chat in imported.chats),
+        known=sum(len(imported.records) for imported in found) - len(records),
+        refused=(*refused, *(line for i in found for line in _refused(i, len(files) > 1))),
+    )
+
+
+def starter_preview(here: Sequence[Record]) -> Preview:
+    """What the starter set would bring."""
+    known = set(map(said, here))
+    instructions = starter.instructions()
+    new = tuple(record for record in instructions if said(record) not in known)
+    return Preview("Tutee's own", len(instructions), new, (), len(instructions) - len(new), ())
+
+
+def _refused(imported: Imported, named: bool) -> list[str]:
+    place = f"{imported.path.name}, " if named else ""
+    return [
+        harmless(
+            f"{place}line {refused.line}{' in part' if refused.partly else ''}: {refused.reason}"
+        )
+        for refused in imported.refused
+    ]
+
+
+# -- paths -----------------------------------------------------------------------------------------
+
+
+def matches(typed: str) -> list[str]:
+    """The paths that go on from what was typed, folders first and with a slash at their end."""
+    typed_folder, beginning = os.path.split(typed)
+    folder = Path(typed_folder or ".").expanduser()
+    try:
+        entries = [
+            (not entry.is_dir(), entry.name)
+            for entry in os.scandir(folder)
+            if entry.name.lower().startswith(beginning.lower())
+            and (beginning.startswith(".") or not entry.name.startswith("."))
+        ]
+    except OSError:
+        return []
+    return [
+        os.path.join(typed_folder, name) + ("" if is_file else os.sep)
+        for is_file, name in sorted(entries)[:MATCHES]
+    ]
+
+
+def completed(typed: str) -> str:
+    """`typed`, gone on as far as all paths that match agree."""
+    if typed == "~":
+        return "~/"
+    common = os.path.commonprefix(matches(typed))  # noqa: RUF071 - names go on letter by letter
+    return common if len(common) > len(typed) else typed

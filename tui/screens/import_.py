@@ -1,0 +1,212 @@
+"""Bring in what was taught elsewhere: first what it would bring, then, on Enter, the bringing.
+
+Reading runs in a thread; keeping goes in portions between which the screen is drawn, because only
+this thread writes to the store.
+"""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from store.errors import TuteeError
+from tui.background import aside, in_thread
+from tui.importing import Preview, completed, matches, preview, starter_preview
+from tui.library import Library
+from tui.messages import Taught
+from tui.theme import MUTED
+from tui.widgets.form import MOVING, Field, Toggle
+from tui.widgets.preview import previewed
+
+_PORTION = 2000
+"""Records kept at a time: few enough that typing does not stall, many enough to be fast."""
+
+
+class ImportScreen(Screen[None]):
+    """A file, what it holds, and the question whether to take it.
+
+    Args:
+        library: Where it goes.
+        starter: Offer Tutee's own examples instead of asking for a file.
+    """
+
+    AUTO_FOCUS = "#import-path Input"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go", show=False),
+        Binding("tab", "complete", "Complete", key_display="Tab"),
+        Binding("ctrl+t", "starter", "Starter set", key_display="^t"),
+        # Before the fields, which have no pages to turn.
+        Binding("pageup", "scroll(-1)", show=False, priority=True),
+        Binding("pagedown", "scroll(1)", "Scroll", key_display="PgDn", priority=True),
+        Binding("escape", "leave", "Back", key_display="Esc"),
+        Binding("f1", "app.help", show=False),
+        *MOVING,
+    ]
+
+    class Reading(Message):
+        """What the thread reads now."""
+
+        def __init__(self, what: str) -> None:
+            super().__init__()
+            self.what = what
+
+    def __init__(self, library: Library, *, starter: bool = False) -> None:
+        super().__init__()
+        self._library = library
+        self._starter = starter
+        self._preview: Preview | None = None
+        self._taking = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="import-title")
+        yield Field("File or folder", placeholder="Tab completes", id="import-path")
+        yield Field("Call it", placeholder="by the file's name", id="import-name")
+        yield Toggle("learn every reply of conversations too", id="import-learn")
+        with VerticalScroll(id="import-body", can_focus=False):
+            yield Static(id="import-found")
+        yield Static(id="import-keys", markup=False)
+        yield Footer(compact=True, show_command_palette=True)
+
+    def on_mount(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        for part in ("#import-path", "#import-name", "#import-learn"):
+            self.query_one(part).display = not self._starter
+        title = "Start with examples" if self._starter else "Import"
+        about = "short instructions with good replies, in English and Chinese, written for Tutee"
+        line = Content.assemble((title, "bold"), "  ", (about if self._starter else "", MUTED))
+        self.query_one("#import-title", Static).update(line)
+        if self._starter:
+            self._show_preview(starter_preview(self._library.records()))
+        else:
+            aside(self, self._list_matches, "read")
+
+    # -- choosing --------------------------------------------------------------------------------
+
+    @property
+    def _path(self) -> str:
+        return self.query_one("#import-path", Field).value
+
+    @on(Input.Changed)
+    @on(Toggle.Changed)
+    def _changed(self) -> None:
+        """What was read is no longer what would be taken."""
+        if not self._starter:
+            self._preview = None
+            aside(self, self._list_matches, "read")
+
+    async def _list_matches(self) -> None:
+        typed = self._path
+        found = await in_thread(lambda _: matches(typed))
+        lines = Content("\n").join(Content(path) for path in found)
+        self._say(lines.stylize(MUTED), "Enter reads it; nothing is taken yet" if typed else "")
+
+    def action_complete(self) -> None:
+        """Go on with the path as far as it is clear; where there is nothing to it, go on."""
+        field = self.query_one("#import-path", Field).input
+        longer = completed(field.value)
+        if self.focused is not field or not (longer != field.value or matches(field.value)[1:]):
+            self.app.action_focus_next()
+        elif longer != field.value:
+            field.value = longer
+            field.cursor_position = len(longer)
+
+    def action_starter(self) -> None:
+        self._starter = True
+        self._begin()
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    @on(Input.Submitted)
+    def action_go(self) -> None:
+        """Read what is named, or take what was read."""
+        if self._taking:
+            return
+        if self._preview is None:
+            if self._path:
+                aside(self, self._read, "read")
+        elif self._preview.useful:
+            self._taking = True
+            aside(self, partial(self._take, self._preview), "take")
+        else:
+            self.dismiss()
+
+    async def _read(self) -> None:
+        path = Path(self._path).expanduser()
+        name = self.query_one("#import-name", Field).value
+        learn = self.query_one(Toggle).on
+        here = self._library.records()
+
+        def say(what: str) -> None:
+            self.post_message(self.Reading(what))
+
+        try:
+            read = partial(preview, path, name, learn, here, say)
+            self._show_preview(await in_thread(read))
+        except TuteeError as error:
+            self._say(Content(str(error)).stylize("$text-error"), "")
+
+    @on(Reading)
+    def _reading(self, event: Reading) -> None:
+        if self._preview is None:
+            self._say(Content(event.what).stylize("$text-warning"), "")
+
+    def _show_preview(self, found: Preview) -> None:
+        self._preview = found
+        if found.useful:
+            keys = f"Enter takes {found.kinds} · Esc leaves"
+        else:
+            keys = "There is nothing new to take · Esc leaves"
+        self._say(previewed(found), keys)
+
+    # -- taking ----------------------------------------------------------------------------------
+
+    async def _take(self, found: Preview) -> None:
+        """Keep it in portions; each is kept whole, so an end half-way loses nothing of them."""
+        try:
+            for start in range(0, max(len(found.records), 1), _PORTION):
+                share = f"{start:,} of {len(found.records):,}"
+                self._say(previewed(found), f"Taking {share} records…")
+                await asyncio.sleep(0)
+                last = start + _PORTION >= len(found.records)
+                self._library.take(
+                    found.records[start : start + _PORTION], found.chats if last else ()
+                )
+        finally:
+            self._taking = False
+            self.app.post_message(Taught())
+        self.app.notify(f"Taken: {found.kinds}.", markup=False)
+        self.dismiss()
+
+    def action_leave(self) -> None:
+        if not self._taking:
+            self.dismiss()
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def _say(self, found: Content, keys: str) -> None:
+        self.query_one("#import-found", Static).update(found)
+        self.query_one("#import-keys", Static).update(keys)
+        self.refresh_bindings()
+
+    def action_scroll(self, pages: int) -> None:
+        body = self.query_one("#import-body", VerticalScroll)
+        if pages < 0:
+            body.scroll_page_up(animate=False)
+        else:
+            body.scroll_page_down(animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("complete", "starter"):
+            return not self._starter
+        return True

@@ -1,0 +1,125 @@
+"""The parts of a form: a box to tick, a choice of a few, a line to write. ↑ ↓ go between them."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widgets import Input, Static
+
+from tui.theme import MUTED, checkbox
+
+MOVING: list[BindingType] = [
+    Binding("up", "app.focus_previous", show=False),
+    Binding("down", "app.focus_next", show=False),
+]
+"""For the screens of forms."""
+
+
+class Toggle(Static, can_focus=True):
+    """A box to tick."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "tick", "Change", key_display="Space")
+    ]
+
+    on: reactive[bool] = reactive(False)
+    detail: reactive[str] = reactive("")
+    """What stands behind it, dim."""
+
+    class Changed(Message):
+        """It was ticked, or no longer is."""
+
+        def __init__(self, toggle: "Toggle") -> None:
+            super().__init__()
+            self.toggle = toggle
+
+        @property
+        def control(self) -> "Toggle":
+            return self.toggle
+
+    def __init__(self, label: str, *, on: bool = False, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._label = label
+        self.set_reactive(Toggle.on, on)
+
+    def render(self) -> Content:
+        return Content.assemble(
+            checkbox(self.on), f" {self._label}", (f"  {self.detail}" if self.detail else "", MUTED)
+        )
+
+    def action_tick(self) -> None:
+        self.on = not self.on
+        self.post_message(self.Changed(self))
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.action_tick()
+
+
+class Choice(Static, can_focus=True):
+    """One of a few, by ← and →."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "step(-1)", "Before", key_display="←"),
+        Binding("right,space", "step(1)", "Next", key_display="→"),
+    ]
+
+    index: reactive[int] = reactive(0)
+
+    class Changed(Message):
+        """Another one was chosen."""
+
+    def __init__(self, options: Sequence[str], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._options = options
+
+    @property
+    def value(self) -> str:
+        return self._options[self.index]
+
+    def choose(self, option: str) -> None:
+        """Choose this one."""
+        self.index = self._options.index(option)
+
+    def render(self) -> Content:
+        return Content.assemble(("‹ ", MUTED), self.value, (" ›", MUTED))
+
+    def action_step(self, step: int) -> None:
+        self.index = (self.index + step) % len(self._options)
+        self.post_message(self.Changed())
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.action_step(1)
+
+
+class Field(Horizontal):
+    """A line to write, behind its name."""
+
+    def __init__(self, label: str, value: str = "", placeholder: str = "", *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._label = label
+        self._value = value
+        self._placeholder = placeholder
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._label, classes="label", markup=False)
+        field = Input(
+            self._value, placeholder=self._placeholder, compact=True, select_on_focus=False
+        )
+        field.cursor_blink = False
+        yield field
+
+    @property
+    def input(self) -> Input:
+        return self.query_one(Input)
+
+    @property
+    def value(self) -> str:
+        return self.input.value.strip()
