@@ -95,7 +95,8 @@ def test_stats_are_lines_for_a_person(run: Run) -> None:
 
 def test_the_needs_and_the_words_of_the_settings_count(run: Run, home: Path) -> None:
     (home / "config.toml").write_text(
-        '[tuning]\nreward_minimum = 2\n[tasks]\nweather = ["what is up"]\n', encoding="utf-8"
+        '[tuning]\nreward_minimum = 2\ndpo_minimum = 2\n[tasks]\nweather = ["what is up"]\n',
+        encoding="utf-8",
     )
     found = read(run("stats", "--json"))
     assert found["tasks"]["weather"] == 2
