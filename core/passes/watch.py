@@ -48,6 +48,10 @@ class Progress:
         self._started = time.perf_counter()
         self._accumulated: list[float] = []
 
+    def begin(self) -> None:
+        """Start the clock: building the trainer and the exam before it are no training."""
+        self._started = time.perf_counter()
+
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._started
@@ -104,6 +108,7 @@ class Watched:
         from transformers.trainer_callback import PrinterCallback
 
         self.remove_callback(PrinterCallback)  # type: ignore[attr-defined]
+        self.progress.begin()
         self.train()  # type: ignore[attr-defined]
 
 
