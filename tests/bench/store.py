@@ -1,7 +1,7 @@
 """The store at 100 to 100,000 records: what an act, an opening and a list cost as a home grows.
 
 Each home holds `n` messages in conversations of ten, `n` judged replies, and, apart from it, `n`
-imported records in a home of their own. Times of acts are the median and the worst of thirty.
+imported records in a home of their own. Of acts the median/the worst of thirty is given.
 """
 
 import statistics
@@ -50,15 +50,15 @@ def measured(size: int) -> dict[str, object]:
     return {
         "records": f"{size:,}",
         **figures,
-        "open": f"{opened:.2f} s",
-        "import": f"{imported:.2f} s",
+        "open, s": round(opened, 2),
+        "import, s": round(imported, 2),
     }
 
 
 def acts(repository: Repository, paths: Paths) -> dict[str, object]:
     """What is done while a person waits."""
     talk = repository.start_conversation("Be brief.")
-    said, rated, sizes, listed, counted = [], [], [], [], []
+    said, rated, sizes, listed = [], [], [], []
     for number in range(ACTS):
         role: Role = "assistant" if number % 2 else "user"
         said.append(seconds(partial(repository.add_message, talk.id, role, REPLY)))
@@ -66,14 +66,12 @@ def acts(repository: Repository, paths: Paths) -> dict[str, object]:
         for label in (True, False):
             rated.append(seconds(partial(repository.rate, message.id, label)))
             sizes.append(last_written(paths.records / "feedback").stat().st_size)
-            listed.append(seconds(repository.instructions))
-            counted.append(seconds(repository.counts))
+            listed.append(seconds(lambda: (repository.instructions(), repository.counts())))
     return {
-        "rate": milliseconds(rated),
-        "bytes a rate": f"{statistics.median(sizes):,.0f}",
-        "add message": milliseconds(said),
-        "list": milliseconds(listed),
-        "counts": milliseconds(counted),
+        "rate, ms": milliseconds(rated),
+        "KB a rate": round(statistics.median(sizes) / 1000),
+        "add message, ms": milliseconds(said),
+        "list and count, ms": milliseconds(listed),
     }
 
 
@@ -88,7 +86,7 @@ def seconds(act: Callable[[], object]) -> float:
 
 
 def milliseconds(times: list[float]) -> str:
-    return f"{statistics.median(times) * 1000:.2f} ms (at most {max(times) * 1000:.1f})"
+    return f"{statistics.median(times) * 1000:.1f}/{max(times) * 1000:.1f}"
 
 
 def instructions(count: int) -> Iterator[Instruction]:
