@@ -5,11 +5,15 @@ Each base model has its own folder in the home, so adapters of different models 
     models/<model id>/v1/       a LoRA adapter as PEFT reads it, and manifest.json
     models/<model id>/r1/       a reward model (LoRA and score head), and manifest.json
     models/<model id>/active.json   which adapter answers, and the ones before it
+    models/<model id>/labels.json   what a person calls them and noted about them
+    models/<model id>/deleted/      the manifests of deleted versions
 
 A version is written into a hidden folder beside and renamed when it is whole. The manifest names
 the records the version was trained on and its parent, and that is the only place where this is
 written: what the active adapter has learned is the union over its ancestors. So rolling back makes
-the records of the abandoned version count as new again, and no crash can leave the two at odds.
+the records of the abandoned version count as new again, and no crash can leave the two at odds. An
+adapter needs no other one to work, so any but the active one can be deleted; its manifest stays,
+because what its descendants have learned is written there too, and no name is ever used twice.
 
 Left out on purpose: anything that needs torch. This module is read before the first paint.
 """
@@ -21,16 +25,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
-from core.models import ModelFolder
+from core import remarks
+from core.differences import Difference, difference
+from core.models import ModelFolder, chat_template
+from core.remarks import Remark
 from store.errors import TuteeError
 from store.records import now
-from store.storage import replace_file
+from store.storage import private_folder, replace_file, sync_folder
 
 BASE = "base"
 """The name of the model without any adapter."""
@@ -78,63 +86,77 @@ class Adapters:
         self.folder = folder
         self.dir = models_dir / folder.id
         self._pointer = self.dir / "active.json"
+        self._labels = self.dir / "labels.json"
+        self._deleted = self.dir / "deleted"
 
     def versions(self, kind: Kind = "adapter") -> list[Manifest]:
         """All whole versions, oldest first."""
-        found = []
-        for path in self.dir.glob(f"{_LETTER[kind]}[0-9]*/{_MANIFEST}"):
-            try:
-                found.append(Manifest.model_validate_json(path.read_bytes()))
-            except (OSError, ValidationError) as error:
-                raise TuteeError(
-                    f"The manifest {path} cannot be read.",
-                    f"Mend it, or move the folder {path.parent} away to go on without it.",
-                ) from error
-        return sorted(found, key=lambda manifest: int(manifest.version[1:]))
+        found = [_read(path) for path in self.dir.glob(f"{_LETTER[kind]}[0-9]*/{_MANIFEST}")]
+        return sorted(found, key=_number)
+
+    def resolve(self, name: str) -> str:
+        """The version that `name` names by its own name or by its label.
+
+        Raises:
+            TuteeError: there is none.
+        """
+        if name == BASE or self._whole(name):
+            return name
+        for version, remark in self.remarks().items():
+            if remark.label == name:
+                return version
+        there = [m for kind in _LETTER for m in self.versions(kind)]
+        names = ", ".join([BASE, *(m.version for m in there)])
+        raise TuteeError(f"There is no adapter “{name}”.", f"There are: {names}.")
 
     def manifest(self, version: str) -> Manifest:
-        """The manifest of one version.
+        """The manifest of one version; that of the base is empty.
 
         Raises:
             TuteeError: there is no such version.
         """
-        kind: Kind = "reward" if version.startswith("r") else "adapter"
-        for manifest in self.versions(kind):
-            if manifest.version == version:
-                return manifest
-        names = ", ".join([BASE, *(m.version for m in self.versions())])
-        raise TuteeError(f"There is no adapter “{version}”.", f"There are: {names}.")
+        version = self.resolve(version)
+        if version == BASE:
+            folder = self.folder
+            return Manifest(
+                version=BASE, kind="adapter", model=folder.id, revision=folder.revision, parent=""
+            )
+        return _read(self.dir / version / _MANIFEST)
 
     def path(self, version: str) -> Path | None:
         """Where `version` is, checked to fit this base; nothing for the base itself.
 
         Raises:
-            TuteeError: there is no such version, or it was trained on another base.
+            TuteeError: there is no such version, or it was trained on another base or with another
+                chat template.
         """
-        if version == BASE:
-            return None
         manifest = self.manifest(version)
-        if manifest.revision != self.folder.revision:
-            raise TuteeError(
-                f"Adapter {version} was trained on another revision of {self.folder.label}.",
-                "Train a new one, or go back to the model it was trained on.",
-            )
-        return self.dir / version
+        if manifest.version == BASE:
+            return None
+        self._check_fits(manifest)
+        return self.dir / manifest.version
 
     def active(self) -> str:
         """The version that answers: `v3`, or `base`."""
         return self._history()[-1]
 
-    def use(self, version: str) -> None:
-        """Make `version` the active one; the one before stays a `rollback` away.
+    def use(self, version: str) -> str:
+        """Make `version` the active one, and name it; the one before stays a `rollback` away.
 
         Raises:
-            TuteeError: there is no such version, or it does not fit this base.
+            TuteeError: there is no such version, it does not fit this base, or it cannot answer.
         """
-        self.path(version)
+        manifest = self.manifest(version)
+        if manifest.kind == "reward":
+            raise TuteeError(
+                f"{manifest.version} is a reward model: it scores replies and writes none.",
+                "`tutee adapters` lists the versions that can answer.",
+            )
+        self.path(manifest.version)
         history = self._history()
-        if history[-1] != version:
-            self._write_history([*history, version])
+        if history[-1] != manifest.version:
+            self._write_history([*history, manifest.version])
+        return manifest.version
 
     def rollback(self) -> str:
         """Go back to the version that was active before, and name it.
@@ -150,8 +172,9 @@ class Adapters:
         return history[-2]
 
     def lineage(self, version: str) -> list[Manifest]:
-        """`version` and its ancestors, newest first; empty for the base."""
-        by_name = {manifest.version: manifest for manifest in self.versions()}
+        """`version` and its ancestors, deleted ones too, newest first; empty for the base."""
+        known = (*self._tombstones(), *(m for kind in _LETTER for m in self.versions(kind)))
+        by_name = {manifest.version: manifest for manifest in known}
         line: list[Manifest] = []
         while version in by_name and len(line) < len(by_name):
             line.append(by_name[version])
@@ -163,6 +186,89 @@ class Adapters:
         line = self.lineage(self.active() if version is None else version)
         return frozenset(record for manifest in line for record in manifest.records)
 
+    def diff(self, a: str, b: str) -> Difference:
+        """What differs between two versions; either may be the base.
+
+        Raises:
+            TuteeError: there is no such version.
+        """
+        first, second = self.manifest(a), self.manifest(b)
+        return difference(first, second, self.learned(first.version), self.learned(second.version))
+
+    def delete(self, version: str) -> str:
+        """Remove `version` from the disk, and name it; its manifest alone is kept.
+
+        Raises:
+            TuteeError: there is no such version, it is the active one or the base, or the disk
+                refuses.
+        """
+        version = self._of_training(version)
+        if version == self.active():
+            raise TuteeError(
+                f"{version} is the one that answers, so it cannot be deleted.",
+                "Choose another version first, or roll back.",
+            )
+        said = self.remark(version) != Remark()
+        removed = self.dir / f".{version}.partial"
+        try:
+            manifest = (self.dir / version / _MANIFEST).read_bytes()
+            private_folder(self._deleted)
+            replace_file(self._deleted / f"{version}.json", manifest)
+            # Renamed first, so that a crash leaves the version whole or gone.
+            (self.dir / version).rename(removed)
+            sync_folder(self.dir)
+            if said:
+                self._say(version, Remark())
+        except OSError as error:
+            raise TuteeError(f"Version {version} could not be deleted: {error}.") from error
+        shutil.rmtree(removed, ignore_errors=True)
+        return version
+
+    # -- what a person calls them ----------------------------------------------------------------
+
+    def remarks(self) -> dict[str, Remark]:
+        """The labels and notes, by version; only of those that have any.
+
+        Raises:
+            TuteeError: they cannot be read.
+        """
+        said = remarks.read(self._labels)
+        return {version: remark for version, remark in said.items() if self._whole(version)}
+
+    def remark(self, version: str) -> Remark:
+        """The label and the note of `version`; both may be empty."""
+        return self.remarks().get(version, Remark())
+
+    def label(self, version: str, name: str) -> str:
+        """Call `version` `name` from now on, and name it; an empty name takes its label away.
+
+        Raises:
+            TuteeError: there is no such version, or the label is taken or none that can be used.
+        """
+        version, label = self._of_training(version), remarks.checked_label(name)
+        for other, remark in self.remarks().items():
+            if label and remark.label == label and other != version:
+                raise TuteeError(
+                    f"{other} is called “{label}” already.", "Choose another word, or relabel it."
+                )
+        self._say(version, self.remark(version).model_copy(update={"label": label}))
+        return version
+
+    def note(self, version: str, text: str) -> str:
+        """Keep `text` as the note on `version`, and name it; an empty text takes it away.
+
+        Raises:
+            TuteeError: there is no such version.
+        """
+        version = self._of_training(version)
+        self._say(version, self.remark(version).model_copy(update={"note": text.strip()}))
+        return version
+
+    def _say(self, version: str, remark: Remark) -> None:
+        remarks.write(self._labels, {**self.remarks(), version: remark})
+
+    # -- making them -----------------------------------------------------------------------------
+
     @contextmanager
     def new_version(self, kind: Kind) -> Iterator[tuple[str, Path]]:
         """A name and an empty folder to fill; it becomes a version when the block ends well.
@@ -171,10 +277,11 @@ class Adapters:
         """
         self.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         letter = _LETTER[kind]
-        taken = [int(m.version[1:]) for m in self.versions(kind)]
-        version = f"{letter}{max(taken, default=0) + 1}"
+        taken = [*self.versions(kind), *(m for m in self._tombstones() if m.kind == kind)]
+        version = f"{letter}{max(map(_number, taken), default=0) + 1}"
         partial = self.dir / f".{version}.partial"
-        shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
+        for left in self.dir.glob(".[vr]*.partial"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         try:
             partial.mkdir(mode=0o700)
             yield version, partial
@@ -191,6 +298,38 @@ class Adapters:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
+    # -- what is on disk -------------------------------------------------------------------------
+
+    def _whole(self, version: str) -> bool:
+        return remarks.is_version(version) and (self.dir / version / _MANIFEST).exists()
+
+    def _of_training(self, name: str) -> str:
+        """The version that `name` names, which is not the base."""
+        version = self.resolve(name)
+        if version == BASE:
+            raise TuteeError("The base is the model as it came, not a version of it.")
+        return version
+
+    def _tombstones(self) -> list[Manifest]:
+        """The manifests of deleted versions."""
+        return [_read(path) for path in self._deleted.glob("[vr][0-9]*.json")]
+
+    def _check_fits(self, manifest: Manifest) -> None:
+        if manifest.revision != self.folder.revision:
+            raise TuteeError(
+                f"Adapter {manifest.version} was trained on another revision of"
+                f" {self.folder.label}.",
+                "Train a new one, or go back to the model it was trained on.",
+            )
+        template = chat_template(self.folder)
+        if template and manifest.template and manifest.template != _hash(template):
+            raise TuteeError(
+                f"Adapter {manifest.version} was trained with another chat template than the one"
+                f" {self.folder.label} has now, so it would read every prompt wrongly.",
+                f"Put the old template back (it is in {self.dir / manifest.version}), or answer"
+                " with the base (`tutee adapters use base`) and train a new version.",
+            )
+
     def _history(self) -> list[str]:
         try:
             history = json.loads(self._pointer.read_text(encoding="utf-8"))["history"]
@@ -201,8 +340,9 @@ class Adapters:
                 f"{self._pointer} cannot be read, so the active adapter is not known.",
                 "Delete that file to start from the base; the versions themselves are kept.",
             ) from error
-        # A version folder that a person removed by hand is passed over.
-        return [v for v in history if v == BASE or (self.dir / v / _MANIFEST).exists()] or [BASE]
+        # What was deleted is passed over, and what was before and after it is then one.
+        there = [v for v in history if v == BASE or self._whole(v)]
+        return [version for version, _ in groupby(there)] or [BASE]
 
     def _write_history(self, history: list[str]) -> None:
         self.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -211,13 +351,32 @@ class Adapters:
 
 def template_hash(tokenizer: Any) -> str:
     """SHA-256 of the chat template, which a version is bound to."""
-    return sha256((tokenizer.chat_template or "").encode("utf-8")).hexdigest()
+    template = tokenizer.chat_template
+    return _hash((template.get("default") if isinstance(template, dict) else template) or "")
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write `manifest` into a new version's folder: the last thing to be written there."""
     text = manifest.model_dump_json(indent=2)
     (directory / _MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _hash(template: str) -> str:
+    return sha256(template.encode("utf-8")).hexdigest()
+
+
+def _read(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise TuteeError(
+            f"The manifest {path} cannot be read.",
+            f"Mend it, or move {path.parent} away to go on without it.",
+        ) from error
+
+
+def _number(manifest: Manifest) -> int:
+    return int(manifest.version[1:])
 
 
 def _sync(path: Path) -> None:

@@ -86,6 +86,15 @@ def named(spec: str, cache: Path) -> ModelFolder:
     return ModelFolder(path, f"{name}-{revision[:8]}", label, revision)
 
 
+def chat_template(folder: ModelFolder) -> str | None:
+    """The chat template in `folder`, without loading the tokenizer; None where it is not there.
+
+    Raises:
+        TuteeError: the files are there and cannot be read.
+    """
+    return _chat_template(folder.path)
+
+
 def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
     """The tokenizer of `folder`, with its chat template."""
     hush()
@@ -156,7 +165,7 @@ def _folder(spec: str) -> Path:
             f"Put the model's tokenizer files ({_TOKENIZERS[0]} and tokenizer_config.json)"
             " beside its weights.",
         )
-    if not _has_chat_template(path):
+    if not _chat_template(path):
         raise TuteeError(
             f"The model in {path} has no chat template, so it cannot hold a chat.",
             "Use the chat (instruct) variant of the model.",
@@ -191,10 +200,18 @@ def _known_to_transformers(model_type: object) -> bool:
     return model_type in CONFIG_MAPPING_NAMES
 
 
-def _has_chat_template(path: Path) -> bool:
-    if (path / "chat_template.jinja").is_file():
-        return True
-    return bool((_read_json(path / "tokenizer_config.json") or {}).get("chat_template"))
+def _chat_template(path: Path) -> str | None:
+    """The one a tokenizer loaded from `path` uses, found as transformers finds it."""
+    try:
+        return (path / "chat_template.jinja").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        raise TuteeError(f"Cannot read the chat template in {path}: {error}.") from error
+    template = (_read_json(path / "tokenizer_config.json") or {}).get("chat_template")
+    if isinstance(template, list):
+        template = {entry["name"]: entry["template"] for entry in template}.get("default")
+    return template
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

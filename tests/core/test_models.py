@@ -11,7 +11,7 @@ import pytest
 
 from core import builtin
 from core.events import ModelLoading
-from core.models import ModelFolder, find, load_model, load_tokenizer, named
+from core.models import ModelFolder, chat_template, find, load_model, load_tokenizer, named
 from store.errors import TuteeError
 
 Spoil = Callable[[Path], object]
@@ -189,3 +189,18 @@ def test_a_damaged_tokenizer_is_an_error(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(TuteeError, match="tokenizer in"):
         load_tokenizer(look(folder))
+
+
+@pytest.mark.parametrize("kept", ["in a file", "in the settings", "among others"])
+def test_the_template_that_is_read_is_the_one_the_tokenizer_uses(folder: Path, kept: str) -> None:
+    text = "{{ messages[0]['content'] }}\r\n é"
+    if kept == "in a file":
+        edit(folder / "tokenizer_config.json", chat_template="another")
+        (folder / "chat_template.jinja").write_bytes(text.encode())
+    else:
+        (folder / "chat_template.jinja").unlink()
+        named = [{"name": "tools", "template": "no"}, {"name": "default", "template": text}]
+        template = text if kept == "in the settings" else named
+        edit(folder / "tokenizer_config.json", chat_template=template)
+    found = look(folder)
+    assert chat_template(found) == load_tokenizer(found).get_chat_template()
