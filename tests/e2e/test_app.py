@@ -63,7 +63,7 @@ async def test_a_correction_and_f5_change_the_next_reply(
             await until(pilot, lambda: len(views(app)) == 1)
             assert views(app)[0].text == REPLY
 
-            await pilot.press("f8")
+            await pilot.press("f8", "enter")
             await until(pilot, lambda: "Exported" in toasts(app))
             await pilot.press("ctrl+q")
             await until(pilot, lambda: not app.is_running)

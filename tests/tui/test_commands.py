@@ -13,10 +13,17 @@ from tests.tui.test_tuning import ready
 from tui.app import TuteeApp
 from tui.commands import APP_COMMANDS, CHAT_COMMANDS
 from tui.screens.chat import ChatScreen
+from tui.screens.export import ExportScreen
 from tui.screens.help import HelpScreen
+from tui.screens.import_ import ImportScreen
+from tui.screens.record import RecordScreen
+from tui.screens.records import RecordsScreen
+from tui.screens.statistics import StatisticsScreen
 from tui.screens.tuning import TuningScreen
 from tui.widgets.prompt import Prompt
 from tui.widgets.turns import ReplyTurn
+
+ABOUT_RECORDS = (RecordsScreen, RecordScreen, ImportScreen, ExportScreen, StatisticsScreen)
 
 
 async def listed(app: TuteeApp, pilot: object) -> str:
@@ -94,7 +101,7 @@ def test_every_key_of_the_table_is_bound_to_its_action() -> None:
 def test_no_key_needs_more_than_any_terminal_sends() -> None:
     keys = {
         key
-        for node in (TuteeApp, ChatScreen, ReplyTurn, TuningScreen)
+        for node in (TuteeApp, ChatScreen, ReplyTurn, TuningScreen, *ABOUT_RECORDS)
         for key in node._merge_bindings().key_to_bindings
     }
     assert not keys & {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+left_square_bracket", "f10", "f11"}

@@ -62,7 +62,7 @@ async def test_records_are_listed_newest_first_with_what_they_say(home: Home) ->
         lines = [line for line in painted(app).splitlines() if "question" in line]
         assert lines[0].split()[1:] == [
             *("instruction", "question", "0", "answer", "0"),
-            *("other", "import:many.jso…"),
+            *("other", "many.jsonl"),
         ]
         assert sum("verdict 👍" in line for line in lines) == 1
         assert any("better 0 › answer 0" in line for line in lines)

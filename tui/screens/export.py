@@ -3,6 +3,7 @@
 F8 Enter writes everything in the formats that tools expect. Counting and writing run in threads.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -49,6 +50,7 @@ class ExportScreen(Screen[None]):
         super().__init__()
         self._library = library
         self._records: Sequence[Record] = library.records()[::-1]
+        self._counts = Counter(str(record.kind) for record in self._records)
         self._folder = folder
         self._writing = False
 
@@ -57,7 +59,7 @@ class ExportScreen(Screen[None]):
         with Vertical(id="export-kinds"):
             for kind in KINDS:
                 with Horizontal(classes="kind-row"):
-                    yield Toggle(f"{kind}s", on=bool(self._count(kind)), id=f"kind-{kind}")
+                    yield Toggle(f"{kind}s", on=bool(self._counts[kind]), id=f"kind-{kind}")
                     yield Choice(writers(kind), id=f"format-{kind}")
         yield Toggle("hold a fifth of the conversations out, in files of their own", id="split")
         yield Toggle("hide secrets and e-mail addresses", id="redact")
@@ -71,14 +73,11 @@ class ExportScreen(Screen[None]):
 
     def on_mount(self) -> None:
         for kind in KINDS:
-            self.query_one(f"#kind-{kind}", Toggle).detail = f"{self._count(kind):,}"
+            self.query_one(f"#kind-{kind}", Toggle).detail = f"{self._counts[kind]:,}"
         total = counted(len(self._records), "record")
         line = Content.assemble(("Export", "bold"), "  ", (total, MUTED))
         self.query_one("#export-title", Static).update(line)
         aside(self, self._foresee, "foresee")
-
-    def _count(self, kind: str) -> int:
-        return sum(record.kind == kind for record in self._records)
 
     # -- choosing --------------------------------------------------------------------------------
 

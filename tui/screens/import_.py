@@ -167,7 +167,10 @@ class ImportScreen(Screen[None]):
             keys = f"Enter takes {found.kinds} · Esc leaves"
         else:
             keys = "There is nothing new to take · Esc leaves"
-        self._say(previewed(found), keys)
+        self._say(self._previewed(found), keys)
+
+    def _previewed(self, found: Preview) -> Content:
+        return previewed(found, self.size.width - 4)
 
     # -- taking ----------------------------------------------------------------------------------
 
@@ -176,7 +179,7 @@ class ImportScreen(Screen[None]):
         try:
             for start in range(0, max(len(found.records), 1), _PORTION):
                 share = f"{start:,} of {len(found.records):,}"
-                self._say(previewed(found), f"Taking {share} records…")
+                self._say(self._previewed(found), f"Taking {share} records…")
                 await asyncio.sleep(0)
                 last = start + _PORTION >= len(found.records)
                 self._library.take(

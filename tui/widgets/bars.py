@@ -22,10 +22,12 @@ class Bars(Static):
     def render(self) -> Content:
         lines = [Content(self._section.title).stylize("bold")]
         most = max((row.count for row in self._section.rows), default=0)
-        width = min(self.content_size.width - _NAME_CELLS - _COUNT_CELLS - 2, _MOST_CELLS)
+        notes = max((len(row.note) + 2 for row in self._section.rows if row.note), default=0)
+        room = self.content_size.width - _NAME_CELLS - _COUNT_CELLS - notes - 4
+        width = max(min(room, _MOST_CELLS), 0)
         for row in self._section.rows:
             name = Content(shortened(row.name, _NAME_CELLS - 1))
-            drawn = bar(row.count / most if most else 0, max(width, 0)).rstrip()
+            drawn = bar(row.count / most if most else 0, width).rstrip()
             if row.count and not drawn and width > 0:
                 drawn = "╸"
             lines.append(

@@ -9,11 +9,12 @@ from tui.theme import MUTED
 _REFUSED = 2000
 """Refused rows that are listed; more would only hold the screen up."""
 _CELLS = 300
+_KIND_CELLS = 14
 
 
-def previewed(found: Preview) -> Content:
-    """All there is to know before it is taken."""
-    return Content("\n").join([*_counts(found), *_samples(found), *_refused(found)])
+def previewed(found: Preview, cells: int) -> Content:
+    """All there is to know before it is taken, the first records in one line of `cells` each."""
+    return Content("\n").join([*_counts(found), *_samples(found, cells), *_refused(found)])
 
 
 def _counts(found: Preview) -> list[Content]:
@@ -31,15 +32,13 @@ def _counts(found: Preview) -> list[Content]:
     return lines
 
 
-def _samples(found: Preview) -> list[Content]:
+def _samples(found: Preview, cells: int) -> list[Content]:
+    room = max(cells - _KIND_CELLS, 20)
     lines = [Content(""), Content("The first of them").stylize("bold")] if found.useful else []
     for what, asked, replied in found.samples:
-        lines += [
-            Content(what).stylize(MUTED),
-            Content(f"  {shortened(asked, _CELLS)}"),
-        ]
+        lines.append(Content.assemble((f"{what:<{_KIND_CELLS}}", MUTED), shortened(asked, room)))
         if replied:
-            lines.append(Content(f"  › {shortened(replied, _CELLS)}"))
+            lines.append(Content(f"{'›':>{_KIND_CELLS - 1}} {shortened(replied, room)}"))
     return lines
 
 

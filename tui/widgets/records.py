@@ -33,7 +33,7 @@ _COLUMNS = (
     _Column("Reply", 0, lambda view: view.reply),
     _Column("Reasons", 16, lambda view: view.said, 130),
     _Column("Task", 14, lambda view: view.task, 100),
-    _Column("Source", 16, lambda view: view.source, 115),
+    _Column("Source", 16, lambda view: view.source.removeprefix("import:"), 115),
     _Column("Learned", 7, lambda view: view.learned),
 )
 _FOUND_COLUMNS = (  # what is wrong quotes the prompt
