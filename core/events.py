@@ -8,6 +8,7 @@ them). None of them carries a tensor.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from data.masks import Piece
 from store.errors import TuteeError
 
 # -- loading -------------------------------------------------------------------------------------
@@ -103,6 +104,34 @@ class PassStarted:
 
 
 @dataclass(frozen=True)
+class MaskProof:
+    """Every sample of the pass was checked, packed as it will be trained on."""
+
+    name: PassName
+    samples: int
+    tokens: int
+    """Of all samples, each counted whole."""
+    packed_tokens: int
+    """What of them goes through the model, because samples share their beginnings."""
+    padding: float
+    """Share of the packed tokens that belong to no sample."""
+    trained: int
+    """Those that carry loss; of the reward model, those where a reply is scored."""
+    shown: tuple[tuple[Piece, ...], ...]
+    """A few samples, for a person to see."""
+
+
+@dataclass(frozen=True)
+class PassResumed:
+    """The pass goes on where a run that was interrupted had got to."""
+
+    name: PassName
+    steps: int
+    losses: tuple[float, ...]
+    """Of the steps that are done."""
+
+
+@dataclass(frozen=True)
 class StepReport:
     """Sent after every micro-batch, so that a watcher sees life within a second."""
 
@@ -192,6 +221,8 @@ Event = (
     | SwapFailed
     | TuningStarted
     | PassStarted
+    | MaskProof
+    | PassResumed
     | StepReport
     | RolloutReport
     | PassDone

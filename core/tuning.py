@@ -96,7 +96,7 @@ class _Run:
         new, replayed = self._samples(chosen.new), self._samples(chosen.replayed)
         training = [*new.values(), *replayed.values()]
         settings = repeated(self.plan.settings, len(training))
-        self._begin("sft", training, settings, len(new), len(replayed))
+        self._begin("sft", [(s,) for s in training], settings, len(new), len(replayed))
         trained = sft.train(
             self.plan.adapters.folder,
             self.tokenizer,
@@ -124,7 +124,8 @@ class _Run:
                 "All thumbs point the same way, so KTO has nothing to compare.",
                 "Rate some replies the other way, or leave KTO out.",
             )
-        self._begin("kto", training, self.plan.settings, len(new), len(replayed))
+        groups = [(judged.sample,) for judged in training]
+        self._begin("kto", groups, self.plan.settings, len(new), len(replayed))
         trained = kto.train(
             self.plan.adapters.folder,
             self.tokenizer,
@@ -233,15 +234,24 @@ class _Run:
         return [prompt for prompt in encoded if len(prompt) <= room]
 
     def _begin(
-        self, name: PassName, training: Sequence[Any], settings: Tuning, new: int, replayed: int
+        self,
+        name: PassName,
+        groups: Sequence[Sequence[Sample]],
+        settings: Tuning,
+        new: int,
+        replayed: int,
     ) -> None:
-        if not training:
+        """Tell of the pass, once it is proven that it learns the replies and nothing else."""
+        from core.passes.proof import prove
+
+        if not groups:
             raise TuteeError(
                 f"Every record is longer than {settings.max_length} tokens, so none can be"
                 " trained on.",
                 "Raise `max_length` under [tuning] in the settings, or teach with shorter replies.",
             )
-        self.watch.emit(PassStarted(name, steps(len(training), settings), new, replayed))
+        self.watch.emit(PassStarted(name, steps(len(groups), settings), new, replayed))
+        prove(name, self.tokenizer, groups, settings.batch_size, self.watch)
 
     def _adapter(self) -> Path | None:
         return self.plan.adapters.path(self.parent)

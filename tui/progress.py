@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.events import (
+    MaskProof,
     PassDone,
     PassName,
+    PassResumed,
     PassSkipped,
     PassStarted,
     RolloutReport,
@@ -28,6 +30,8 @@ LABELS: dict[PassName, str] = {
 TuningEvent = (
     TuningStarted
     | PassStarted
+    | MaskProof
+    | PassResumed
     | StepReport
     | RolloutReport
     | PassDone
@@ -56,6 +60,8 @@ class Progress:
     eta: float | None = None
     rollouts: tuple[RolloutReport, ...] = ()
     """Of the RL pass, one a step."""
+    proof: MaskProof | None = None
+    """Which tokens the pass learns from."""
     finished: tuple[PassDone, ...] = ()
     skipped: tuple[PassSkipped, ...] = ()
     message: str = ""
@@ -87,6 +93,11 @@ def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
                 speed=0.0,
                 eta=None,
             )
+        case MaskProof():
+            return replace(now, proof=event)
+        case PassResumed():
+            points = tuple((float(step), loss) for step, loss in enumerate(event.losses, 1))
+            return replace(now, step=float(len(points)), steps=event.steps, points=points)
         case StepReport():
             return _stepped(now, event)
         case RolloutReport():

@@ -8,7 +8,7 @@ import pytest
 from core import planning, report, tuning
 from core.adapters import Adapters
 from core.config import Config, Tuning
-from core.events import Event, PassDone, PassName, PassSkipped, PassStarted
+from core.events import Event, MaskProof, PassDone, PassName, PassSkipped, PassStarted
 from core.models import ModelFolder
 from core.passes.watch import Watch
 from core.planning import Plan
@@ -210,3 +210,22 @@ def test_a_cancelled_pass_leaves_nothing_and_a_finished_one_stays(adapters: Adap
     with pytest.raises(Cancelled):
         tuning.run(make_plan(adapters, [*instructions(4), *pairs(20)], BOTH), watch)
     assert {path.name for path in adapters.dir.iterdir()} == {"v1", "base.json"}
+
+
+def test_nothing_is_trained_on_before_it_is_proven_what_is_learned(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Event] = []
+    records = [*instructions(4), *thumbs(4, 4), *pairs(20)]
+    tuning.run(make_plan(adapters, records), Watch(emit=events.append))
+    told = [event for event in events if isinstance(event, PassStarted | MaskProof)]
+    assert [(type(event), event.name) for event in told] == [
+        (kind, name)
+        for name in ("sft", "kto", "dpo", "reward")
+        for kind in (PassStarted, MaskProof)
+    ]
+    monkeypatch.setattr("core.passes.proof.stop_ids", lambda tokenizer: frozenset())
+    rebuilt = planning.make_plan(records, adapters, CONFIG, rebuild=True)
+    with pytest.raises(TuteeError, match="check before training failed"):
+        run(rebuilt)
+    assert len(adapters.versions()) == 3
