@@ -21,6 +21,13 @@ _WRITING = (
     Command("Scroll", "", "", "PgUp PgDn"),
     Command("The original of a corrected reply", "On the reply", "", "O"),
 )
+_RECORDS = (
+    Command("Filter", "Words, and kind: source: task:", "", "/"),
+    Command("Mark", "To delete several at once", "", "Space"),
+    Command("Delete", "Asks first; Ctrl+Z brings back", "", "D"),
+    Command("Check", "Shows only those that something is wrong with", "", "C"),
+    Command("Tokens of a record", "Those that carry loss in colour", "", "M"),
+)
 _MENU = Command("Everything by name", "The command palette", "", "Ctrl+P")
 
 
@@ -34,6 +41,7 @@ class HelpScreen(ModalScreen[None]):
             yield from _section("Talk", _WRITING)
             yield from _section("Teach", CHAT_COMMANDS)
             yield from _section("And else", (*APP_COMMANDS, _MENU))
+            yield from _section("Among the records", _RECORDS)
             yield Static("Esc back", classes="dialog-keys", markup=False)
 
 

@@ -1,5 +1,6 @@
 """What an import would bring, as text: counts, the first records, and every refused row."""
 
+from rich.cells import set_cell_size
 from textual.content import Content
 
 from tui.importing import Preview
@@ -36,7 +37,9 @@ def _samples(found: Preview, cells: int) -> list[Content]:
     room = max(cells - _KIND_CELLS, 20)
     lines = [Content(""), Content("The first of them").stylize("bold")] if found.useful else []
     for what, asked, replied in found.samples:
-        lines.append(Content.assemble((f"{what:<{_KIND_CELLS}}", MUTED), shortened(asked, room)))
+        lines.append(
+            Content.assemble((set_cell_size(what, _KIND_CELLS), MUTED), shortened(asked, room))
+        )
         if replied:
             lines.append(Content(f"{'›':>{_KIND_CELLS - 1}} {shortened(replied, room)}"))
     return lines
