@@ -10,10 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import imports, keys, learns, steps, store
+from tests.bench import imports, keys, learns, prefers, steps, store
 
 BENCHES = {
     "learns": learns.run,
+    "prefers": prefers.run,
     "steps": steps.run,
     "keys": keys.run,
     "imports": imports.run,

@@ -1,58 +1,129 @@
-"""It learns: 16 corrections, one training run, exact replies to 200 reviews it never saw.
+"""It learns, and what it costs elsewhere: sentiment corrections, exact replies to unseen reviews.
 
 Everything goes through the commands, as a script would do it, each time in an empty home. Several
-disjoint sets of 16, because one set says little about the next.
+disjoint sets of 16, because one set says little about the next; then 64 and 200; then 64 in four
+rounds of 16, each going on from the last one with replay, against all 64 at once. What was
+forgotten is read from the loss on 50 general instructions (Alpaca) that are not about reviews.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.reviews import Review, reviews
+from core.config import Config
+from core.evaluate import loss
+from core.models import find, load_model, load_tokenizer
+from core.passes.watch import Watch
+from core.quiet import hush
+from data.masks import Sample, encode
+from data.rows import with_system
+from store.paths import locate
+from store.records import Turn
+from tests.bench.reviews import DATA, reviews
 
-CORRECTIONS, UNSEEN, SETS = 16, 200, 3
+UNSEEN, GENERAL, LONGEST = 300, 50, 256
+RUNS: dict[str, tuple[tuple[int, int], ...]] = {
+    "16 (first set)": ((0, 16),),
+    "16 (second set)": ((16, 32),),
+    "16 (third set)": ((32, 48),),
+    "64": ((0, 64),),
+    "64 in four rounds": ((0, 16), (16, 32), (32, 48), (48, 64)),
+    "64 in four rounds, no replay": ((0, 16), (16, 32), (32, 48), (48, 64)),
+    "200": ((0, 200),),
+}
+"""Name of the run → which corrections each of its trainings is given."""
 
 
 def run() -> list[dict[str, object]]:
-    unseen = reviews("dev.tsv", UNSEEN)
     with tempfile.TemporaryDirectory() as scratch:
-        before = exact(Path(scratch), unseen, Path(scratch) / "home")
+        before = exact(Path(scratch))
+        general = general_loss(None)
     rows: list[dict[str, object]] = []
-    for number in range(SETS):
+    for name, rounds in RUNS.items():
         with tempfile.TemporaryDirectory() as scratch:
-            rows.append(learn(Path(scratch), number, unseen, before))
+            home = Path(scratch)
+            if "no replay" in name:
+                (home / "config.toml").write_text("[tuning]\nreplay = 0.0\n", encoding="utf-8")
+            trained = [learn(home, first, last) for first, last in rounds]
+            rise = general_loss(adapter(home)) / general - 1
+            rows.append(
+                {
+                    "corrections": name,
+                    "exact before": f"{before:.1%}",
+                    "exact after": f"{exact(home):.1%}",
+                    "training": f"{sum(float(str(t['seconds'])) for t in trained):.1f} s",
+                    "steps": sum(int(str(t["steps"])) for t in trained),
+                    "loss on general instructions": f"{rise:+.1%}",
+                    "held back": "; ".join(held_back(trained)) or "no",
+                }
+            )
     return rows
 
 
-def learn(scratch: Path, number: int, unseen: list[Review], before: float) -> dict[str, object]:
-    home, corrections = scratch / "home", scratch / "corrections.jsonl"
+def learn(home: Path, first: int, last: int) -> dict[str, object]:
+    """Teach the corrections `first` to `last`, and answer with what came of it."""
+    corrections = home / "corrections.jsonl"
     with corrections.open("w", encoding="utf-8") as file:
-        for review in reviews("train.tsv", CORRECTIONS, skip=number * CORRECTIONS):
+        for review in reviews("train.tsv", last - first, skip=first):
             turns = [("user", review.prompt), ("assistant", review.reply)]
             messages = [{"role": role, "content": content} for role, content in turns]
             file.write(json.dumps({"messages": messages}) + "\n")
     tutee(home, "import", str(corrections))
-    trained = json.loads(tutee(home, "train", "--json"))
-    return {
-        "corrections": f"{number * CORRECTIONS + 1}-{(number + 1) * CORRECTIONS}",
-        "exact before": f"{before:.1%}",
-        "exact after": f"{exact(scratch, unseen, home):.1%}",
-        "training seconds": trained["seconds"],
-        "steps": trained["steps"],
-    }
+    trained: dict[str, object] = json.loads(tutee(home, "train", "--passes", "sft", "--json"))
+    tutee(home, "adapters", "use", str(trained["version"]))  # also one that was held back
+    return trained
 
 
-def exact(scratch: Path, unseen: list[Review], home: Path) -> float:
-    """The share of `unseen` that gets exactly the right reply, greedily."""
-    questions = scratch / "questions.jsonl"
+def held_back(trained: Sequence[dict[str, object]]) -> list[str]:
+    passes = [done for run in trained for done in run["passes"]]  # type: ignore[attr-defined]
+    return [reason for done in passes for reason in done["held_back"]]
+
+
+def exact(home: Path) -> float:
+    """The share of unseen reviews that get exactly the right reply, greedily."""
+    unseen = reviews("dev.tsv", UNSEEN)
+    questions = home / "questions.jsonl"
     rows = [json.dumps({"prompt": review.prompt}) for review in unseen]
     questions.write_text("\n".join(rows), encoding="utf-8")
     out = tutee(home, "ask", "--batch", str(questions), "--greedy", "--max-new-tokens", "16")
     replies = [json.loads(line)["reply"] for line in out.splitlines()]
     right = [r.reply == reply for r, reply in zip(unseen, replies, strict=True)]
     return sum(right) / len(right)
+
+
+def adapter(home: Path) -> Path:
+    """The folder of the version that answers."""
+    active = json.loads(tutee(home, "adapters", "--json"))["active"]
+    return next((home / "models").glob(f"*/{active}"))
+
+
+def general_loss(adapter: Path | None) -> float:
+    """Mean loss on instructions that nobody taught, with or without an adapter."""
+    hush()
+    folder = find("builtin", locate(None).cache, lambda event: None)
+    model = load_model(folder)
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    found = loss(model, general_samples(load_tokenizer(folder)), Watch())
+    assert found is not None
+    return found
+
+
+def general_samples(tokenizer: object) -> list[Sample]:
+    path = DATA.parent / "llama-factory" / "alpaca_en_demo.json"
+    samples = []
+    for row in json.loads(path.read_text(encoding="utf-8")):
+        text = "\n".join(filter(None, (row["instruction"], row["input"])))
+        turns = with_system((Turn(role="user", content=text),), Config().chat.system_prompt)
+        sample = encode(tokenizer, turns, row["output"])  # type: ignore[arg-type]
+        if len(sample.input_ids) <= LONGEST:
+            samples.append(sample)
+    return samples[:GENERAL]
 
 
 def tutee(home: Path, *args: str) -> str:
