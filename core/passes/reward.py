@@ -218,6 +218,12 @@ def _classes() -> tuple[Any, Any]:
             self.progress.trained_tokens += len(rewards)
             return loss
 
+        def kept(self) -> dict[str, Any]:
+            return {"ranked_right": self.ranked_right}
+
+        def restore(self, kept: dict[str, Any]) -> None:
+            self.ranked_right = list(kept["ranked_right"])
+
         def accuracy(self) -> float:
             """Share of the last epoch's pairs that were ranked right, each before its step."""
             last = self.ranked_right[-len(self.train_dataset) :]

@@ -8,11 +8,13 @@ takes beside the chat. Imported on first use, because TRL takes seconds.
 import functools
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
 import torch
 from trl import RLOOTrainer
+from trl.trainer.utils import RepeatSampler
 
 from core.config import Tuning
 from core.decoding import decode_together
@@ -58,6 +60,30 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         ]
         ended = [rollout for rollout in rollouts if rollout.ended]
         return fmean(self.reward(ended)) if ended else None
+
+    # -- going on where it was ---------------------------------------------------------------------
+
+    def kept(self) -> dict[str, Any]:
+        return {
+            "reports": [asdict(report) for report in self.reports],
+            "values": sorted(self._values),
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        self.reports = [RolloutReport(**report) for report in kept["reports"]]
+        self._values = set(kept["values"])
+        for report in self.reports:
+            self.watch.emit(report)
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        sampler = super()._get_train_sampler(dataset)
+        return _SamplerByEpoch(
+            sampler.data_source,
+            mini_repeat_count=sampler.mini_repeat_count,
+            batch_size=sampler.batch_size,
+            repeat_count=sampler.repeat_count,
+            seed=sampler.seed,
+        )
 
     # -- a step ------------------------------------------------------------------------------------
 
@@ -212,6 +238,16 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
     def _end(self, why: str) -> None:
         self.stopped_because = why
         self.control.should_training_stop = True
+
+
+class _SamplerByEpoch(RepeatSampler):
+    """TRL's, whose order depends on the epochs before; here on the epoch's number alone.
+
+    A run that is resumed in its second epoch would otherwise see the prompts of the first one.
+    """
+
+    def set_epoch(self, epoch: int) -> None:
+        self.generator.manual_seed(self.seed + epoch)
 
 
 def _unpadded(ids: Any, mask: Any, columns: int) -> Sample:

@@ -3,7 +3,7 @@
 `Watched` is mixed into TRL's trainers in front of their `training_step`. Everything happens there,
 once a micro-batch: wait for the turn (chat goes first), stop if cancelled, compute, check the loss,
 report. Raising out of `training_step` ends `train()` at once, and since versions are saved only
-after it returns, a cancelled pass leaves nothing behind.
+after it returns, a cancelled pass leaves nothing behind but its checkpoints.
 """
 
 import math
@@ -11,10 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
 from core.events import Event, PassName, StepReport
+from core.passes.checkpoints import Checkpointed
 from core.turns import Turns
 from store.errors import TuteeError
 
@@ -29,11 +31,20 @@ class Watch:
     emit: Callable[[Event], None] = lambda event: None
     turns: Turns = field(default_factory=Turns)
     cancelled: Flag = field(default_factory=Flag)
+    interrupted: bool = False
+    """It was not the person who cancelled: the run is to be resumed."""
+    checkpoints: Path | None = None
+    """Where the pass under way keeps its checkpoints; nowhere if empty."""
 
     def cancel(self) -> None:
         """Stop the pass at its next micro-batch, also while it waits for a reply to end."""
         self.cancelled.set()
         self.turns.wake()
+
+    def interrupt(self) -> None:
+        """As `cancel`, but what the run needs to be resumed stays: the program ends."""
+        self.interrupted = True
+        self.cancel()
 
 
 class Progress:
@@ -51,6 +62,27 @@ class Progress:
     def begin(self) -> None:
         """Start the clock: building the trainer and the exam before it are no training."""
         self._started = time.perf_counter()
+
+    @property
+    def between_steps(self) -> bool:
+        """The latest optimiser step is whole."""
+        return not self._accumulated
+
+    def kept(self) -> dict[str, Any]:
+        """All of it as JSON, between two steps; `restore` takes it back."""
+        return {
+            "losses": self.losses,
+            "tokens": self.tokens,
+            "trained_tokens": self.trained_tokens,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from what `kept` gave."""
+        self.losses = list(kept["losses"])
+        self.tokens = kept["tokens"]
+        self.trained_tokens = kept["trained_tokens"]
+        self._started = time.perf_counter() - kept["seconds"]
 
     @property
     def seconds(self) -> float:
@@ -84,8 +116,8 @@ class Progress:
         )
 
 
-class Watched:
-    """Mixin for a TRL trainer; set `watch` and `progress` before `train()`."""
+class Watched(Checkpointed):
+    """Mixin for a TRL trainer; set `watch` and `progress` before `watched_train`."""
 
     watch: Watch
     progress: Progress
@@ -99,8 +131,9 @@ class Watched:
         self.progress.micro_batch(
             loss.item(),
             self.current_gradient_accumulation_steps,  # type: ignore[attr-defined]
-            self.state.max_steps,  # type: ignore[attr-defined]
+            self.state.max_steps,
         )
+        self.ask_for_checkpoint()
         return loss
 
     def watched_train(self) -> None:
@@ -109,7 +142,7 @@ class Watched:
 
         self.remove_callback(PrinterCallback)  # type: ignore[attr-defined]
         self.progress.begin()
-        self.train()  # type: ignore[attr-defined]
+        self.resumed_train()
 
 
 def assemble(
@@ -128,7 +161,7 @@ def assemble(
         own: Further arguments of this pass.
         parts: What the trainer is made of: model, data, collator, tokenizer.
     """
-    # Nothing is written there (no checkpoints), but the trainer insists on a folder.
+    # Nothing is written there (checkpoints have their own), but the trainer insists on a folder.
     with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
         trainer = trainer_class(args=config_class(output_dir=scratch, **common, **own), **parts)
     trainer.watch, trainer.progress = watch, progress
@@ -138,8 +171,8 @@ def assemble(
 def arguments(settings: "Tuning", micro_batch: int, learning_rate: float) -> dict[str, Any]:
     """The training arguments all passes have in common, for any TRL config class.
 
-    Nothing is saved or logged by the trainer itself: Tutee writes versions, and reports once a
-    micro-batch.
+    Nothing is saved or logged by the trainer of its own accord: Tutee says when it is time for a
+    checkpoint, writes versions, and reports once a micro-batch.
     """
     import torch
 
