@@ -1,36 +1,40 @@
-"""`tutee adapters`: which versions there are, and which one answers."""
+"""`tutee adapters`: the versions, which one answers, what they are called, what becomes of them.
+
+A version can be named by its label wherever one is named.
+"""
 
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import click
 
-from core.adapters import BASE
+from core.adapters import BASE, Adapters, Manifest
+from core.differences import Difference, Pair
+from core.remarks import Remark
 from tui.cli.invocation import Invocation
+from tui.text import counted, harmless, one_line, shortened
+
+_IDS_SHOWN = 8
 
 
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.pass_context
 def adapters(context: click.Context, as_json: bool) -> None:
-    """List the adapter versions; `use` or `rollback` changes which one answers."""
-    if context.invoked_subcommand:
-        return
-    found = context.obj.adapters()
-    active = found.active()
-    versions = found.versions()
-    if as_json:
-        rows = [manifest.model_dump(mode="json") for manifest in versions]
-        click.echo(json.dumps({"active": active, "versions": rows}, ensure_ascii=False))
-        return
-    click.echo(f"{'●' if active == BASE else ' '} {BASE:<6} {found.folder.label}, untouched")
-    for manifest in versions:
-        mark = "●" if manifest.version == active else " "
-        losses = manifest.metrics.get("losses") or [float("nan")]
-        click.echo(
-            f"{mark} {manifest.version:<6} {manifest.created:%Y-%m-%d %H:%M}"
-            f"  from {manifest.parent:<5} {len(manifest.records):>4} new"
-            f" + {len(manifest.replayed)} replayed, loss {losses[0]:.2f} → {losses[-1]:.2f}"
-        )
+    """List the versions; see the commands for what can be done with them."""
+    if not context.invoked_subcommand:
+        _list(context.obj, as_json)
+
+
+@adapters.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.pass_obj
+def list_command(invocation: Invocation, as_json: bool) -> None:
+    """List the versions, the one that answers marked."""
+    _list(invocation, as_json)
 
 
 @adapters.command()
@@ -39,7 +43,7 @@ def adapters(context: click.Context, as_json: bool) -> None:
 def use(invocation: Invocation, version: str) -> None:
     """Answer with VERSION (or `base`) from now on."""
     with invocation.home():
-        invocation.adapters().use(version)
+        version = invocation.adapters().use(version)
     click.echo(version)
 
 
@@ -50,3 +54,159 @@ def rollback(invocation: Invocation) -> None:
     with invocation.home():
         version = invocation.adapters().rollback()
     click.echo(version)
+
+
+@adapters.command()
+@click.argument("version")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(invocation: Invocation, version: str, yes: bool) -> None:
+    """Delete VERSION for good; versions that were trained from it stay as they are."""
+    with invocation.home():
+        found = invocation.adapters()
+        version = found.resolve(version)
+        if not yes:
+            click.confirm(f"Delete {version} for good?", abort=True, err=True)
+        found.delete(version)
+    click.echo(f"{version} deleted.")
+
+
+@adapters.command()
+@click.argument("version")
+@click.argument("name", default="")
+@click.pass_obj
+def label(invocation: Invocation, version: str, name: str) -> None:
+    """Call VERSION by NAME too; without NAME its label is taken away."""
+    with invocation.home():
+        click.echo(invocation.adapters().label(version, name))
+
+
+@adapters.command()
+@click.argument("version")
+@click.argument("text", default="")
+@click.pass_obj
+def note(invocation: Invocation, version: str, text: str) -> None:
+    """Keep TEXT as the note on VERSION; without TEXT its note is taken away."""
+    with invocation.home():
+        click.echo(invocation.adapters().note(version, text))
+
+
+@adapters.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.pass_obj
+def diff(invocation: Invocation, a: str, b: str, as_json: bool) -> None:
+    """Show what version B has otherwise than version A (either may be `base`)."""
+    found = invocation.adapters().diff(a, b)
+    if as_json:
+        click.echo(json.dumps(asdict(found), ensure_ascii=False))
+    else:
+        _show(found)
+
+
+@adapters.command()
+@click.argument("version")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the model to this folder, which must not hold anything.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write the result as one JSON object.")
+@click.pass_obj
+def merge(invocation: Invocation, version: str, output: Path, as_json: bool) -> None:
+    """Write the base with VERSION merged in, as a model that any program can load."""
+    found = Adapters(invocation.paths.models, invocation.found_model())
+    found.resolve(version)  # said before torch is loaded
+    from core.merging import merge as merged_into
+
+    merged = merged_into(found, version, output)
+    if as_json:
+        click.echo(json.dumps({**asdict(merged), "path": str(merged.path)}, ensure_ascii=False))
+        return
+    click.echo(
+        f"{merged.version} merged into {found.folder.label} ({merged.precision}): {merged.path}\n"
+        f"Loaded again it gives the same logits (largest difference {merged.difference:.1g})."
+    )
+
+
+# -- what is shown ---------------------------------------------------------------------------------
+
+
+def _list(invocation: Invocation, as_json: bool) -> None:
+    found = invocation.adapters()
+    active, remarks = found.active(), found.remarks()
+    if as_json:
+        rows = {
+            name: [
+                {**manifest.model_dump(mode="json"), **_said(remarks, manifest).model_dump()}
+                for manifest in versions
+            ]
+            for name, versions in (
+                ("versions", found.versions()),
+                ("rewards", found.versions("reward")),
+            )
+        }
+        click.echo(json.dumps({"active": active, **rows}, ensure_ascii=False))
+        return
+    click.echo(f"{'●' if active == BASE else ' '} {BASE:<5} {found.folder.label}, untouched")
+    for manifest in (*found.versions(), *found.versions("reward")):
+        mark = "●" if manifest.version == active else " "
+        for line in _lines(manifest, _said(remarks, manifest)):
+            click.echo(f"{mark} {line}")
+            mark = " "
+
+
+def _said(remarks: Mapping[str, Remark], manifest: Manifest) -> Remark:
+    return remarks.get(manifest.version, Remark())
+
+
+def _lines(manifest: Manifest, remark: Remark) -> Iterable[str]:
+    parts = [f"{manifest.pass_name} from {manifest.parent}"]
+    if manifest.records:
+        replayed = f" + {len(manifest.replayed)} replayed" if manifest.replayed else ""
+        parts.append(f"{counted(len(manifest.records), 'record')}{replayed}")
+    if losses := manifest.metrics.get("losses"):
+        parts.append(f"loss {losses[0]:.2f} → {losses[-1]:.2f}")
+    if (accuracy := manifest.metrics.get("holdout_accuracy")) is not None:
+        parts.append(f"{accuracy:.0%} ranked right")
+    called = f"“{harmless(remark.label)}”  " if remark.label else ""
+    created = f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
+    yield f"{manifest.version:<5} {created}  {called}{', '.join(parts)}"
+    if manifest.held_back:
+        yield f"      held back: {harmless('; '.join(manifest.held_back))}"
+    if remark.note:
+        yield f"      {harmless(one_line(remark.note))}"
+
+
+def _show(found: Difference) -> None:
+    click.echo(f"{'':<28} {found.a:<24} {found.b}")
+    sections: tuple[tuple[str, Mapping[str, Pair]], ...] = (
+        ("made", found.facts),
+        ("settings", found.settings),
+        ("libraries", found.libraries),
+        ("figures", found.metrics),
+    )
+    for title, pairs in sections:
+        if pairs:
+            click.echo(title)
+        for name, (first, second) in pairs.items():
+            click.echo(f"  {harmless(name):<26} {_value(first):<24} {_value(second)}")
+    click.echo(f"records: {found.both} learned by both")
+    for version, ids in ((found.a, found.only_a), (found.b, found.only_b)):
+        if ids:
+            more = f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""
+            shown = harmless(" ".join(ids[:_IDS_SHOWN]))
+            click.echo(f"  {len(ids)} only by {version}: {shown}{more}")
+
+
+def _value(value: Any) -> str:
+    if value is None or value in ((), ""):
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = "; ".join(value) if isinstance(value, tuple) else str(value)
+    return harmless(shortened(text, 24))

@@ -14,6 +14,7 @@ from tui.cli.imports import import_command
 from tui.cli.invocation import Invocation
 from tui.cli.overview import check, stats
 from tui.cli.records import delete, records, show
+from tui.cli.report import report
 from tui.cli.train import train
 from tui.log import log_to
 
@@ -55,6 +56,7 @@ for command in (
     ask,
     train,
     adapters,
+    report,
     import_command,
     export,
     stats,

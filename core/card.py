@@ -1,0 +1,319 @@
+"""The report card of a version, ready to be shown: what went in, what came out, and the judgement.
+
+Made from the manifest and the report, in words and numbers only, so that the screens, the terminal,
+the Markdown and the HTML all show the same. A version that was not examined has a card too, with
+what its manifest knows.
+
+Left out on purpose: any single number for "better"; see `core.report`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+from typing import Any, Literal, NamedTuple
+
+from core import report
+from core.adapters import Adapters, Kind, Manifest
+from core.evaluate import Answer, Figures
+from core.events import PassName
+from core.remarks import Remark
+from core.report import Report
+from store.errors import TuteeError
+
+TITLES: dict[str, str] = {
+    "sft": "supervised fine-tuning (SFT)",
+    "kto": "thumbs (KTO)",
+    "dpo": "pairs (DPO)",
+    "reward": "reward model",
+    "rl": "reinforcement learning (RLOO)",
+}
+_COMMON = ("batch_size", "rank", "alpha", "dropout", "max_length", "seed")
+_OWN: dict[PassName, tuple[str, ...]] = {
+    "sft": ("learning_rate", "epochs", "minimum_steps", "replay"),
+    "kto": ("preference_learning_rate", "beta", "epochs", "replay"),
+    "dpo": ("preference_learning_rate", "beta", "sft_weight", "epochs", "replay"),
+    "reward": ("reward_learning_rate", "epochs"),
+    "rl": (
+        "rl_learning_rate",
+        "rl_steps",
+        "rl_prompts",
+        "rl_generations",
+        "rl_max_new_tokens",
+        "rl_beta",
+        "kl_limit",
+    ),
+}
+"""The settings that each pass reads."""
+
+Verdict = Literal["passed", "held back", "not judged"]
+Trend = Literal["better", "worse", "same", ""]
+
+
+class Figure(NamedTuple):
+    """One number before and after; `before` is none where there was none."""
+
+    name: str
+    before: float | None
+    after: float
+    share: bool = False
+    """It is a share of one, to be read as per cent."""
+    falls: bool = False
+    """Less of it is better."""
+    remark: str = ""
+
+    def text(self, value: float | None) -> str:
+        """`value` as a person reads it."""
+        if value is None:
+            return "–"
+        return f"{value:.1%}" if self.share else f"{value:.3f}"
+
+    @property
+    def trend(self) -> Trend:
+        if self.before is None:
+            return ""
+        if self.text(self.before) == self.text(self.after):
+            return "same"
+        return "better" if (self.after < self.before) == self.falls else "worse"
+
+
+class Curve(NamedTuple):
+    """One number at each step."""
+
+    name: str
+    values: tuple[float, ...]
+
+    def thinned(self, most: int) -> list[float]:
+        """At most `most` numbers: means of runs of the values."""
+        runs = min(len(self.values), most)
+        bounds = [len(self.values) * run // runs for run in range(runs + 1)]
+        return [fmean(self.values[low:high]) for low, high in pairwise(bounds)]
+
+    @property
+    def ends(self) -> str:
+        """The first value and the last."""
+        return f"{self.values[0]:.3f} → {self.values[-1]:.3f}"
+
+
+class Reply(NamedTuple):
+    """What was answered to one prompt before and after."""
+
+    prompt: str
+    before: str
+    after: str
+    ended: bool
+    """The reply after the training ended by itself."""
+    wanted: str = ""
+    """The correction, where it was held out."""
+
+
+@dataclass(frozen=True)
+class Card:
+    manifest: Manifest
+    remark: Remark
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    """Why it was held back or could not be judged."""
+    facts: tuple[tuple[str, str], ...]
+    """What went in."""
+    settings: tuple[tuple[str, str], ...]
+    figures: tuple[Figure, ...]
+    curves: tuple[Curve, ...]
+    held_out: tuple[Reply, ...]
+    probes: tuple[Reply, ...]
+
+    @property
+    def title(self) -> str:
+        label = f" “{self.remark.label}”" if self.remark.label else ""
+        name = self.manifest.pass_name
+        return f"{self.manifest.version}{label} · {TITLES.get(name, name)}"
+
+    @property
+    def judgement(self) -> str:
+        """The verdict with its reasons, in one line."""
+        if self.verdict == "passed":
+            return "passed its gate: nothing that was measured got worse"
+        return f"{self.verdict}: {'; '.join(self.reasons)}"
+
+
+def card(adapters: Adapters, version: str) -> Card:
+    """The card of `version`.
+
+    Raises:
+        TuteeError: there is no such version, it is the base, or its report is damaged.
+    """
+    manifest = adapters.manifest(version)
+    directory = adapters.dir / manifest.version
+    if not directory.is_dir():
+        raise TuteeError(
+            "The base has no report: it is the model as it came.",
+            "`tutee adapters` lists the versions that were trained.",
+        )
+    examined = report.read(directory) if (directory / report.FILE).exists() else None
+    verdict, reasons = _judged(manifest, examined)
+    return Card(
+        manifest=manifest,
+        remark=adapters.remark(manifest.version),
+        verdict=verdict,
+        reasons=reasons,
+        facts=tuple(_facts(adapters, manifest)),
+        settings=tuple(_settings(manifest)),
+        figures=(*_examined(examined), *_measured(manifest.metrics)),
+        curves=tuple(_curves(manifest.metrics)),
+        held_out=_replies(examined.before.holdout, examined.after.holdout) if examined else (),
+        probes=_replies(examined.before.probes, examined.after.probes) if examined else (),
+    )
+
+
+def _judged(manifest: Manifest, examined: Report | None) -> tuple[Verdict, tuple[str, ...]]:
+    if manifest.held_back:
+        return "held back", manifest.held_back
+    if manifest.kind == "reward":
+        passed = manifest.metrics.get("passed")
+        if passed is None:
+            return "not judged", ("there were too few pairs to hold some out",)
+        chance = "its accuracy on held-out pairs may be chance"
+        return ("passed", ()) if passed else ("held back", (chance,))
+    if examined is None:
+        return "not judged", ("it was not examined",)
+    return "passed", ()
+
+
+# -- what went in --------------------------------------------------------------------------------
+
+
+def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
+    figures = manifest.metrics
+    yield "made", f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
+    yield "base", f"{adapters.folder.label}, revision {manifest.revision[:12]}"
+    yield "from", manifest.parent
+    if manifest.pass_name == "rl":
+        yield "rewarded by", str(figures.get("reward_model", "a function"))
+    else:
+        yield "records", _records(manifest)
+    known = len(adapters.learned(manifest.version))
+    if manifest.kind == "adapter" and known > len(manifest.records):
+        yield "learned in all", f"{known} records, with its ancestors"
+    if steps := figures.get("steps"):
+        yield "steps", f"{steps} in {figures.get('seconds', 0):.0f} s"
+    if figures.get("tokens"):
+        yield "tokens", _tokens(manifest.kind, figures)
+    if stopped := figures.get("stopped_because"):
+        yield "stopped early", str(stopped)
+    if manifest.data:
+        yield "data", f"SHA-256 {manifest.data[:12]}"
+    if manifest.template:
+        yield "chat template", f"SHA-256 {manifest.template[:12]}"
+    if manifest.libraries:
+        yield "libraries", ", ".join(f"{k} {v}" for k, v in manifest.libraries.items())
+
+
+def _records(manifest: Manifest) -> str:
+    parts = [f"{len(manifest.records)} new"]
+    if manifest.replayed:
+        parts.append(f"{len(manifest.replayed)} replayed")
+    if left_out := manifest.metrics.get("left_out_too_long"):
+        parts.append(f"{left_out} too long and left out")
+    return ", ".join(parts)
+
+
+def _tokens(kind: Kind, figures: Mapping[str, Any]) -> str:
+    tokens, seconds = figures["tokens"], figures.get("seconds")
+    parts = [f"{tokens:,}" + (f" ({tokens / seconds:.0f} a second)" if seconds else "")]
+    if kind == "adapter":
+        parts.append(f"{figures.get('trained_tokens', 0):,} of them carried loss")
+    if (padding := figures.get("padding")) is not None:
+        parts.append(f"{padding:.0%} padding")
+    return ", ".join(parts)
+
+
+def _settings(manifest: Manifest) -> Iterable[tuple[str, str]]:
+    own = _OWN.get(manifest.pass_name, ())  # type: ignore[call-overload]
+    for name in (*own, *_COMMON):
+        if name in manifest.settings:
+            yield name, str(manifest.settings[name])
+
+
+# -- what came out -------------------------------------------------------------------------------
+
+
+def _examined(examined: Report | None) -> Iterable[Figure]:
+    if examined is None:
+        return
+    before, after = examined.before, examined.after
+    questions = f"{len(after.holdout)} held-out corrections"
+    yield from _both(
+        "hold-out loss",
+        before.holdout_loss,
+        after.holdout_loss,
+        falls=True,
+        remark="on held-out corrections",
+    )
+    yield from _both("exactly right", before.exact, after.exact, share=True, remark=questions)
+    yield from _both("likeness", before.similarity, after.similarity, share=True, remark=questions)
+    yield from _both(
+        "probe loss",
+        before.probe_loss,
+        after.probe_loss,
+        falls=True,
+        remark="on fixed texts, to see what was forgotten",
+    )
+    yield from _both(
+        "replies that end", _ended(before), _ended(after), share=True, remark="of the probes"
+    )
+
+
+def _ended(figures: Figures) -> float | None:
+    return figures.ended if figures.probes else None
+
+
+def _measured(metrics: Mapping[str, Any]) -> Iterable[Figure]:
+    """Of the pass's own: pairs, thumbs and rewards that were held out."""
+
+    def found(name: str, title: str, share: bool = False, remark: str = "") -> Iterable[Figure]:
+        before = metrics.get(f"{name}_before")
+        return _both(title, before, metrics.get(name), share=share, remark=remark)
+
+    pairs = metrics.get("holdout_pairs") or 0
+    remark = f"{pairs} held-out pairs"
+    if interval := metrics.get("holdout_interval"):
+        remark += f", 95 % interval {interval[0]:.1%} to {interval[1]:.1%}"
+    yield from found("holdout_accuracy", "ranked right", True, remark)
+    thumbs = metrics.get("holdout_thumbs")
+    yield from found(
+        "holdout_margin",
+        "margin",
+        remark=f"{thumbs} held-out thumbs" if thumbs else f"{pairs} held-out pairs",
+    )
+    yield from found("train_accuracy", "ranked right in training", True)
+    prompts = metrics.get("holdout_prompts") or 0
+    yield from found("holdout_reward", "mean reward", remark=f"{prompts} held-out prompts")
+
+
+def _both(
+    name: str,
+    before: float | None,
+    after: float | None,
+    *,
+    share: bool = False,
+    falls: bool = False,
+    remark: str = "",
+) -> Iterable[Figure]:
+    if after is not None:
+        yield Figure(name, before, after, share, falls, remark)
+
+
+def _curves(metrics: Mapping[str, Any]) -> Iterable[Curve]:
+    for name, title in (("losses", "loss"), ("rewards", "mean reward"), ("kl", "KL to the base")):
+        values = tuple(value for value in metrics.get(name) or () if value is not None)
+        if len(values) > 1:
+            yield Curve(title, values)
+
+
+def _replies(before: Sequence[Answer], after: Sequence[Answer]) -> tuple[Reply, ...]:
+    """Replies to the same prompts; a prompt that was asked only once is left out."""
+    return tuple(
+        Reply(new.prompt, old.reply, new.reply, new.ended, new.wanted)
+        for old, new in zip(before, after, strict=False)
+        if old.prompt == new.prompt
+    )

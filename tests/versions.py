@@ -1,0 +1,79 @@
+"""Versions on disk that no training made, for what only reads them."""
+
+from typing import Any
+
+from core import report
+from core.adapters import BASE, Adapters, Kind, Manifest, write_manifest
+from core.evaluate import Answer, Figures
+from core.report import Report
+
+HOSTILE = "<script>alert(1)</script> [red]x[/red] **b** `c` | &amp; _d_ https://e.org \x1b[2J"
+"""What a model may write, none of which is to be taken for more than text."""
+RIGHT = f"Yes, it is. {HOSTILE}"
+
+
+def add_version(
+    adapters: Adapters,
+    *,
+    kind: Kind = "adapter",
+    examined: tuple[Figures, Figures] | None = None,
+    **facts: Any,
+) -> str:
+    """Save a version with these facts, and the figures before and after it."""
+    with adapters.new_version(kind) as (version, directory):
+        (directory / "adapter_model.safetensors").write_bytes(b"weights")
+        manifest = Manifest(
+            version=version,
+            kind=kind,
+            model=adapters.folder.id,
+            revision=adapters.folder.revision,
+            **facts,
+        )
+        if examined:
+            before, after = examined
+            report.write(
+                directory,
+                Report(
+                    version=version,
+                    parent=BASE,
+                    pass_name=manifest.pass_name,
+                    before=before,
+                    after=after,
+                ),
+            )
+        write_manifest(directory, manifest)
+    return version
+
+
+def figures(reply: str, loss: float, *, ended: bool = True) -> Figures:
+    """What a version that always says `reply` has answered."""
+    return Figures(
+        probes=(Answer(prompt=f"Why? {HOSTILE}", reply=reply, ended=ended),),
+        probe_loss=2.0,
+        holdout=(Answer(prompt="Good?", reply=reply, ended=True, wanted=RIGHT),),
+        holdout_loss=loss,
+    )
+
+
+def examined_version(adapters: Adapters) -> str:
+    """One that learned to say yes, with hostile texts all over it."""
+    version = add_version(
+        adapters,
+        examined=(figures(f"No, it is. {HOSTILE}", 2.5), figures(RIGHT, 0.5, ended=False)),
+        records=("a", "b"),
+        replayed=("c",),
+        data="d" * 64,
+        settings={"learning_rate": 2e-4, "rank": 16, "beta": 0.1},
+        libraries={"trl": "1.16.0"},
+        metrics={
+            "losses": [3.0, 2.0, 1.0],
+            "steps": 3,
+            "seconds": 2.0,
+            "tokens": 1000,
+            "trained_tokens": 100,
+            "left_out_too_long": 1,
+        },
+    )
+    adapters.label(version, "yes <man>")
+    adapters.note(version, HOSTILE)
+    return version

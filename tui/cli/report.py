@@ -1,0 +1,95 @@
+"""`tutee report`: what a version was made of, and what changed with it."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from core.adapters import BASE, Adapters
+from core.card import Card, card
+from store.errors import TuteeError
+from store.storage import replace_file
+from tui.cards import html, markdown, terminal
+from tui.cli.invocation import Invocation
+
+_SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html", ".htm": "html"}
+_PLAIN_WIDTH = 100
+"""Of a card in a text file."""
+
+
+@click.command()
+@click.argument("version", required=False)
+@click.option("--json", "form", flag_value="json", help="Everything as one JSON object.")
+@click.option("--markdown", "form", flag_value="markdown", help="As Markdown.")
+@click.option("--html", "form", flag_value="html", help="As one HTML file that needs no other.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file; its suffix decides the form where no option does.",
+)
+@click.pass_obj
+def report(
+    invocation: Invocation, version: str | None, form: str | None, output: Path | None
+) -> None:
+    """Show what VERSION was trained on, and what changed; by default the one that answers."""
+    adapters = invocation.adapters()
+    found = card(adapters, version or _latest(adapters))
+    if form is None and output is not None:
+        form = _SUFFIXES.get(output.suffix.lower())
+    if output is None and form is None:
+        terminal.show(found, _console(sys.stdout))
+        return
+    text = _FORMS[form or "text"](found)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    replace_file(output.expanduser().absolute(), text.encode("utf-8"))
+    click.echo(f"The report on {found.manifest.version} is in {output}.", err=True)
+
+
+def _latest(adapters: Adapters) -> str:
+    """The version that answers, or the newest where that is the base."""
+    active = adapters.active()
+    if active != BASE:
+        return active
+    trained = [*adapters.versions("reward"), *adapters.versions()]
+    if not trained:
+        raise TuteeError("There is nothing to report yet.", "`tutee train` makes a version.")
+    return trained[-1].version
+
+
+def _console(file: io.TextIOBase | object, width: int | None = None) -> Console:
+    return Console(file=file, width=width, markup=False, highlight=False, emoji=False)  # type: ignore[arg-type]
+
+
+def _as_text(found: Card) -> str:
+    written = io.StringIO()
+    terminal.show(found, _console(written, _PLAIN_WIDTH))
+    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+
+
+def _as_json(found: Card) -> str:
+    whole = {
+        **found.remark.model_dump(),
+        "verdict": found.verdict,
+        "reasons": found.reasons,
+        "figures": [{**figure._asdict(), "trend": figure.trend} for figure in found.figures],
+        "curves": {curve.name: curve.values for curve in found.curves},
+        "held_out": [reply._asdict() for reply in found.held_out],
+        "probes": [reply._asdict() for reply in found.probes],
+        "manifest": found.manifest.model_dump(mode="json"),
+    }
+    return json.dumps({"version": found.manifest.version, **whole}, ensure_ascii=False) + "\n"
+
+
+_FORMS: dict[str, Callable[[Card], str]] = {
+    "json": _as_json,
+    "markdown": markdown.render,
+    "html": html.render,
+    "text": _as_text,
+}
