@@ -7,6 +7,7 @@ advice. (`core` itself sets their environment: offline, because models come from
 
 import functools
 import gc
+import warnings
 
 
 @functools.cache
@@ -14,6 +15,8 @@ def hush() -> None:
     """Keep the model libraries silent; slow the first time (it imports them)."""
     from transformers.utils import logging
 
+    # What one of them says to the other about its next release.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft)\.")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 

@@ -38,6 +38,7 @@ from core.events import (
 from core.models import find
 from core.passes.watch import Watch
 from core.planning import Plan
+from core.runs import Run
 from core.turns import Cancelled, Turns
 from store.errors import TuteeError
 from store.records import Sampling, Turn
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from core.engine import Engine
 
 Emit = Callable[[Event], None]
+Work = Callable[[Watch, tuning.Finished], None]
 log = logging.getLogger(__name__)
 
 
@@ -203,17 +205,28 @@ class TuningWorker:
         """A run is under way; false again before its last event is told."""
 
     def start(self, plan: Plan) -> None:
-        """Begin `plan`.
+        """Begin `plan`; a run that was interrupted before is forgotten.
 
         Raises:
             TuteeError: a run is under way.
         """
+        self._start(lambda watch, finished: tuning.run(plan, watch, finished), plan)
+
+    def resume(self, begun: Run) -> None:
+        """Go on with a run that was interrupted; `core.runs.unfinished` finds it.
+
+        Raises:
+            TuteeError: a run is under way.
+        """
+        self._start(lambda watch, finished: tuning.resume(begun, watch, finished), begun.plan)
+
+    def _start(self, work: Work, plan: Plan) -> None:
         if self.running:
             raise TuteeError("Tuning is already under way.", "Wait for it, or cancel it first.")
         self._watch = Watch(self._emit, self._turns)
         self.running = True
         self._thread = Thread(
-            target=self._run, args=(plan, self._watch), name="tutee-tuning", daemon=True
+            target=self._run, args=(work, plan, self._watch), name="tutee-tuning", daemon=True
         )
         self._thread.start()
 
@@ -222,23 +235,26 @@ class TuningWorker:
         self._watch.cancel()
 
     def close(self, timeout: float) -> bool:
-        """Cancel, and say whether the thread ended within `timeout` seconds."""
-        self.cancel()
+        """Stop, and say whether the thread ended within `timeout` seconds.
+
+        The run under way can be resumed.
+        """
+        self._watch.interrupt()
         if self._thread is None:
             return True
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _run(self, plan: Plan, watch: Watch) -> None:
+    def _run(self, work: Work, plan: Plan, watch: Watch) -> None:
         self._emit(TuningStarted(tuple(planned.name for planned in plan.wanted)))
-        outcome = self._outcome(plan, watch)
+        outcome = self._outcome(work, watch)
         self.running = False
         self._emit(outcome)
 
-    def _outcome(self, plan: Plan, watch: Watch) -> TuningDone | TuningCancelled | TuningFailed:
+    def _outcome(self, work: Work, watch: Watch) -> TuningDone | TuningCancelled | TuningFailed:
         finished: list[PassDone] = []
         try:
-            tuning.run(plan, watch, finished.append)
+            work(watch, finished.append)
         except Cancelled:
             return TuningCancelled(tuple(finished))
         except Exception as error:

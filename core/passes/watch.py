@@ -43,7 +43,7 @@ class Watch:
 
     def interrupt(self) -> None:
         """As `cancel`, but what the run needs to be resumed stays: the program ends."""
-        self.interrupted = True
+        self.interrupted = not self.cancelled.is_set()
         self.cancel()
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from core.events import Event, StepReport
 from core.models import ModelFolder
 from store.lock import WriterLock
 from store.paths import locate
 from tui.__main__ import main
+from tui.cli import train as train_command
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,42 @@ def test_named_passes_and_epochs(tutee: Tutee, tmp_path: Path) -> None:
     trained = tutee("train", "--passes", "sft,reward", "--epochs", "3").json
     assert [p["name"] for p in trained["passes"]] == ["sft", "reward"]
     assert trained["steps"] == 3
+
+
+@pytest.mark.usefixtures("fast")
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    tutee: Tutee, corrections: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tutee("import", str(corrections))
+    monkeypatch.setattr("core.passes.checkpoints.EVERY_STEPS", 1)
+    real = train_command._show
+
+    def press_ctrl_c(event: Event, show_mask: bool) -> None:
+        real(event, show_mask)
+        if isinstance(event, StepReport) and event.step == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_command, "_show", press_ctrl_c)
+        stopped = tutee("train")
+    assert (stopped.code, stopped.out) == (1, "")
+    assert "`tutee train --resume` goes on" in stopped.err
+    resumed = tutee("train", "--resume")
+    assert "sft: goes on after step 1" in resumed.err
+    assert resumed.json["active"] == "v1"
+    assert resumed.json["steps"] == len(resumed.json["losses"]) == 2
+    again = tutee("train", "--resume")
+    assert again.code == 1
+    assert "No run was interrupted" in again.err
+    assert tutee("train", "--resume", "--rebuild").code == 2
+
+
+@pytest.mark.usefixtures("fast")
+def test_what_is_learned_can_be_seen(tutee: Tutee, corrections: Path) -> None:
+    tutee("import", str(corrections))
+    ran = tutee("train", "--show-mask")
+    assert "of 4 samples are learned" in ran.err
+    assert ran.err.count("assistant\n⟦positive<|im_end|>⟧") == 3
 
 
 def test_training_on_nothing_says_what_is_missing(tutee: Tutee) -> None:

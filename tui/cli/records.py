@@ -18,6 +18,7 @@ from data.tasks import Rules, merged, task_of
 from store.errors import TuteeError
 from store.records import Record, Verdict
 from tui.cli.invocation import Invocation
+from tui.cli.tokens import shown
 from tui.text import counted, harmless, one_line, shortened
 
 if TYPE_CHECKING:
@@ -137,18 +138,7 @@ def _whole(view: "DetailView") -> Text:
 
 
 def _tokens(view: "MaskView", *, colours: bool) -> Text:
-    """The tokens; every other trained one underlined, so that one sees where they end."""
-    text = Text(f"{view.heading}\n", style="")
-    inside = False
-    for number, (token, trained) in enumerate(view.pieces):
-        if trained != inside and not colours:
-            text.append("⟦" if trained else "⟧")
-        inside = trained
-        style = ("bold green" if number % 2 else "bold green underline") if trained else "dim"
-        text.append(harmless(token), style)
-    if inside and not colours:
-        text.append("⟧")
-    return text
+    return Text(f"{view.heading}\n", style="").append(shown(view.pieces, colours=colours))
 
 
 # -- away ------------------------------------------------------------------------------------------

@@ -6,23 +6,30 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 import click
+from rich.console import Console
 
-from core import tuning
+from core import runs, tuning
 from core.adapters import Adapters
 from core.events import (
     Event,
+    MaskProof,
     PassDone,
     PassName,
+    PassResumed,
     PassSkipped,
     PassStarted,
     RolloutReport,
     StepReport,
 )
 from core.passes.watch import Watch
-from core.planning import make_plan
+from core.planning import Plan, make_plan
+from core.runs import Run
 from core.turns import Cancelled
 from store.errors import TuteeError
+from store.repository import Repository
 from tui.cli.invocation import Invocation
+from tui.cli.tokens import shown
+from tui.text import counted
 
 
 def _parse_passes(
@@ -47,6 +54,8 @@ def _parse_passes(
 )
 @click.option("--epochs", type=click.IntRange(min=1, max=100), metavar="N")
 @click.option("--rebuild", is_flag=True, help="Begin from the base, and learn everything anew.")
+@click.option("--resume", is_flag=True, help="Go on with the run that was interrupted.")
+@click.option("--show-mask", is_flag=True, help="Show which tokens of a few samples are learned.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as one line.")
 @click.pass_obj
 def train(
@@ -54,24 +63,29 @@ def train(
     passes: frozenset[PassName] | None,
     epochs: int | None,
     rebuild: bool,
+    resume: bool,
+    show_mask: bool,
     as_json: bool,
 ) -> None:
     """Learn from the feedback, and answer with the new adapter from then on.
 
-    Progress goes to standard error; the result is one JSON object on standard output.
+    Progress goes to standard error; the result is one JSON object on standard output. Ctrl+C stops
+    it at once, and --resume goes on where it was.
     """
-    config = invocation.config
-    if epochs:
-        changed = config.tuning.model_copy(update={"epochs": epochs, "minimum_steps": 1})
-        config = config.model_copy(update={"tuning": changed})
+    if resume and (passes or epochs or rebuild):
+        raise click.UsageError("--resume goes on with the run as it was begun.")
+    watch = Watch(emit=lambda event: _show(event, show_mask))
+    done: list[PassDone] = []
     with invocation.home() as repository:
         adapters = Adapters(invocation.paths.models, invocation.found_model())
-        plan = make_plan(repository.records(), adapters, config, passes, rebuild=rebuild)
-        done: list[PassDone] = []
         try:
-            tuning.run(plan, Watch(emit=_show), done.append)
+            if resume:
+                tuning.resume(_interrupted(repository, adapters), watch, done.append)
+            else:
+                plan = _planned(invocation, repository, adapters, passes, epochs, rebuild)
+                tuning.run(plan, watch, done.append)
         except (Cancelled, KeyboardInterrupt):
-            raise TuteeError("Cancelled: nothing of the pass under way was kept.") from None
+            raise TuteeError("Stopped.", "`tutee train --resume` goes on where it was.") from None
         finally:
             # A pass that finished before a later one failed is whole, and is used.
             adopted = next((d.version for d in reversed(done) if d.adoptable), None)
@@ -79,6 +93,28 @@ def train(
                 adapters.use(adopted)
     result = _result(done, adapters)
     click.echo(json.dumps(result, ensure_ascii=False, indent=None if as_json else 2))
+
+
+def _planned(
+    invocation: Invocation,
+    repository: Repository,
+    adapters: Adapters,
+    passes: frozenset[PassName] | None,
+    epochs: int | None,
+    rebuild: bool,
+) -> Plan:
+    config = invocation.config
+    if epochs:
+        changed = config.tuning.model_copy(update={"epochs": epochs, "minimum_steps": 1})
+        config = config.model_copy(update={"tuning": changed})
+    return make_plan(repository.records(), adapters, config, passes, rebuild=rebuild)
+
+
+def _interrupted(repository: Repository, adapters: Adapters) -> Run:
+    found = runs.unfinished(adapters, repository.records())
+    if found is None:
+        raise TuteeError("No run was interrupted.", "`tutee train` begins one.")
+    return found
 
 
 def _result(done: list[PassDone], adapters: Adapters) -> dict[str, Any]:
@@ -97,9 +133,13 @@ def _result(done: list[PassDone], adapters: Adapters) -> dict[str, Any]:
     }
 
 
-def _show(event: Event) -> None:
+def _show(event: Event, show_mask: bool) -> None:
     live = sys.stderr.isatty()
     match event:
+        case MaskProof() if show_mask:
+            _show_mask(event)
+        case PassResumed():
+            click.echo(f"{event.name}: goes on after step {len(event.losses)}", err=True)
         case PassStarted():
             replayed = f" + {event.replayed} replayed" if event.replayed else ""
             click.echo(
@@ -125,3 +165,13 @@ def _show(event: Event) -> None:
             click.echo(f"\r\x1b[K{line}{held_back}" if live else line + held_back, err=True)
         case PassSkipped():
             click.echo(event.why, err=True)
+
+
+def _show_mask(proof: MaskProof) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(
+        f"{proof.name}: {proof.trained:,} of {proof.tokens:,} tokens of"
+        f" {counted(proof.samples, 'sample')} are learned; for instance:"
+    )
+    for pieces in proof.shown:
+        console.print(shown(pieces, colours=console.is_terminal and not console.no_color))

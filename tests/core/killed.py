@@ -1,0 +1,80 @@
+"""A process that trains and is killed in the middle of it, for `test_runs`.
+
+    python -m tests.core.killed MODELS BASE RECORDS PASS STEP
+
+begins the run, or goes on with the one it finds, and ends by SIGKILL in step STEP of the pass PASS.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+from pydantic import TypeAdapter
+
+from core import runs, tuning
+from core.adapters import Adapters
+from core.config import Config, Tuning
+from core.events import Event, PassName, StepReport
+from core.models import find
+from core.passes.watch import Watch
+from core.planning import Plan, make_plan
+from store.records import Record
+
+CONFIG = Config(
+    tuning=Tuning(
+        epochs=2,
+        minimum_steps=2,
+        batch_size=2,
+        max_length=256,
+        dropout=0.1,
+        reward_learning_rate=2e-2,
+        rl_steps=4,
+        rl_prompts=2,
+        rl_generations=2,
+        rl_max_new_tokens=6,
+        kl_limit=99,
+    )
+)
+PASSES: tuple[PassName, ...] = ("sft", "kto", "dpo", "reward", "rl")
+RECORDS = TypeAdapter(list[Record])
+
+
+@contextmanager
+def conditions() -> Iterator[None]:
+    """Checkpoints often, a short exam, and replies of the random model that end sooner or later."""
+    stop = frozenset(range(0, 400, 2))
+    with (
+        patch("core.passes.checkpoints.EVERY_STEPS", 2),
+        patch("core.evaluate.PROBE_TOKENS", 4),
+        patch("core.passes.rloo.stop_ids", lambda tokenizer: stop),
+    ):
+        yield
+
+
+def planned(adapters: Adapters, records: list[Record]) -> Plan:
+    return make_plan(records, adapters, CONFIG, frozenset(PASSES))
+
+
+def main(models: str, base: str, records_file: str, name: str, step: str) -> None:
+    folder = find(base, Path(base).parent, lambda event: None)
+    adapters = Adapters(Path(models), folder)
+    records = RECORDS.validate_json(Path(records_file).read_bytes())
+
+    def emit(event: Event) -> None:
+        if isinstance(event, StepReport) and (event.name, event.step) == (name, float(step)):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with conditions():
+        found = runs.unfinished(adapters, records)
+        if found:
+            tuning.resume(found, Watch(emit=emit))
+        else:
+            tuning.run(planned(adapters, records), Watch(emit=emit))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
