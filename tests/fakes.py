@@ -12,11 +12,14 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 
+from core import report
 from core.adapters import Adapters, Kind, Manifest, write_manifest
 from core.config import Config
+from core.evaluate import Answer, Figures
 from core.events import (
     AdapterSwapped,
     Event,
+    MaskProof,
     ModelFailed,
     ModelLoading,
     ModelReady,
@@ -25,6 +28,7 @@ from core.events import (
     PassStarted,
     ReplyDone,
     ReplyFailed,
+    RolloutReport,
     StepReport,
     SwapFailed,
     TokenChunk,
@@ -35,6 +39,9 @@ from core.events import (
 )
 from core.models import ModelFolder
 from core.planning import Plan, make_plan
+from core.report import Report
+from core.runs import Run
+from data.masks import Piece
 from store.errors import TuteeError
 from store.paths import locate
 from store.records import Sampling, Turn
@@ -210,6 +217,8 @@ class FakeTuning:
         self.running = False
         self.steps = steps
         self.fail_next: TuteeError | None = None
+        self.held_back: tuple[str, ...] = ()
+        """What the gate says of every adapter."""
         self._emit = emit
         self._obeys = obeys
         """Whether it heeds a cancel, as a thread inside a long kernel does not."""
@@ -224,6 +233,9 @@ class FakeTuning:
         self.running = True
         self._cancelled.clear()
         self._worker.put(lambda: self._run(plan))
+
+    def resume(self, begun: Run) -> None:
+        self.start(begun.plan)
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -245,6 +257,7 @@ class FakeTuning:
         finished: list[PassDone] = []
         for planned in wanted:
             self._emit(PassStarted(planned.name, self.steps, planned.new, planned.replayed))
+            self._emit(proof(planned.name))
             losses = []
             for step in range(1, self.steps + 1):
                 self._go.get()
@@ -259,6 +272,8 @@ class FakeTuning:
                 losses.append(3.0 / step)
                 left = 10.0 * (self.steps - step)
                 self._emit(StepReport(planned.name, step, self.steps, losses[-1], 212.0, left))
+                if planned.name == "rl":
+                    self._emit(rollout(step, self.steps))
             parent = next((d.version for d in reversed(finished) if d.adoptable), plan.parent)
             finished.append(self._save(plan, parent, planned.name, tuple(losses)))
             self._emit(finished[-1])
@@ -266,23 +281,65 @@ class FakeTuning:
         self.running = False
         self._emit(TuningDone(tuple(finished), adapter))
 
-    def _save(
-        self, plan: Plan, parent: str, name: PassName, losses: tuple[float, ...]
-    ) -> PassDone:
+    def _save(self, plan: Plan, parent: str, name: PassName, losses: tuple[float, ...]) -> PassDone:
         kind: Kind = "reward" if name == "reward" else "adapter"
         records = plan.sft.new if name == "sft" else plan.reward.new
+        held_back = self.held_back if kind == "adapter" else ()
         with plan.adapters.new_version(kind) as (version, directory):
+            if kind == "adapter":
+                report.write(directory, examined(version, parent, name, held_back))
             manifest = Manifest(
                 version=version,
                 kind=kind,
                 model=FOLDER.id,
                 revision=FOLDER.revision,
                 parent=parent,
+                pass_name=name,
                 records=tuple(record.id for record in records),
-                metrics={"losses": losses},
+                held_back=held_back,
+                metrics={"losses": losses, "steps": self.steps, "seconds": 12.0},
             )
             write_manifest(directory, manifest)
-        return PassDone(name, version, self.steps, losses, 12.0, 1000)
+        return PassDone(name, version, self.steps, losses, 12.0, 1000, held_back=held_back)
+
+
+def proof(name: PassName) -> MaskProof:
+    """Of one sample, whose reply is learned."""
+    pieces = tuple(Piece(text, text in ("Paris", "<end>")) for text in ("Capital", "?", "Paris"))
+    return MaskProof(name, 1, 3, 3, 0.0, 1, (pieces,))
+
+
+def rollout(step: int, steps: int) -> RolloutReport:
+    """A step of RL whose reward rises and whose distance grows."""
+    return RolloutReport(
+        step, steps, 0.1 * step, 0.001 * step**2, 0.25, "Say [b]hi[/b]", "Hi there!"
+    )
+
+
+def examined(version: str, parent: str, name: PassName, held_back: tuple[str, ...]) -> Report:
+    """A report: one probe answered otherwise, one the same, one held-out correction hit."""
+
+    def figures(loss: float, capital: str, review: str) -> Figures:
+        return Figures(
+            probes=(
+                Answer(prompt="What is the capital of France?", reply=capital, ended=True),
+                Answer(prompt="Say [b]hi[/b]", reply="Hi there!", ended=True),
+            ),
+            probe_loss=2.0,
+            holdout=(
+                Answer(prompt="A gob of drivel?", reply=review, ended=True, wanted="negative"),
+            ),
+            holdout_loss=loss,
+        )
+
+    return Report(
+        version=version,
+        parent=parent,
+        pass_name=name,
+        before=figures(1.91, "The capital of France is Lyon.", "The review is negative."),
+        after=figures(0.62, "The capital of France is Paris.", "negative"),
+        held_back=held_back,
+    )
 
 
 @dataclass

@@ -246,10 +246,10 @@ class TuteeApp(Doors):
         self._tuner.roll_back()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Grey out what cannot be done now."""
+        """Leave out what cannot be done now."""
         if action == "cancel_tuning":
             progress = self._tuner.progress
-            return True if progress is not None and progress.state == "running" else None
+            return progress is not None and progress.state == "running"
         return True
 
     def action_cancel_tuning(self) -> None:

@@ -145,7 +145,7 @@ def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
     ]
     sentences = [f"Done: {', '.join(made)}." if made else "Done."]
     sentences += [
-        f"{done.version} is held back: {'; '.join(done.held_back)}."
+        f"{done.version} got worse, so it is held back; F5 says why."
         for done in event.passes
         if done.held_back
     ]

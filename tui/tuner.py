@@ -7,12 +7,12 @@ chat cannot, the one it goes on with is made active again, so the two never disa
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.adapters import BASE, Adapters, Manifest
+from core.adapters import BASE, Adapters
 from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone
 from store.errors import TuteeError
 from tui.progress import LABELS, Progress, TuningEvent, advanced
 from tui.services import Services
-from tui.text import clock, counted
+from tui.text import clock
 from tui.views import PassView, VersionView
 
 if TYPE_CHECKING:
@@ -127,10 +127,27 @@ class Tuner:
 
     def versions(self) -> list[VersionView]:
         """All versions, newest first, the base last."""
-        adapters = self._adapters()
-        active = adapters.active()
-        views = [_version_view(manifest, active) for manifest in reversed(adapters.versions())]
-        return [*views, VersionView(BASE, active == BASE, detail="the model as it came")]
+        # Imported here because the gate's figures cost the first paint some time.
+        from tui.versions import version_views
+
+        return version_views(self._adapters())
+
+    def label(self, version: str, name: str) -> None:
+        """Call `version` `name`; an empty name takes its label away."""
+        self._adapters().label(version, name)
+
+    def delete(self, version: str) -> None:
+        """Remove `version` for good; what its descendants have learned stays learned.
+
+        Raises:
+            TuteeError: it answers, or a run may need it.
+        """
+        if self.running:
+            raise TuteeError(
+                "A version cannot be deleted while a run may go on from it.",
+                "Wait for the run, or cancel it first.",
+            )
+        self._adapters().delete(version)
 
     def _adapters(self) -> Adapters:
         adapters = self._services.chat.adapters
@@ -165,17 +182,3 @@ def _detail(planned: "PassPlan") -> str:
     if planned.held_out:
         parts.append(f"{planned.held_out} held out")
     return " + ".join(parts)
-
-
-def _version_view(manifest: Manifest, active: str) -> VersionView:
-    parts = [counted(len(manifest.records), "record")]
-    losses = manifest.metrics.get("losses")
-    if losses:
-        parts.append(f"loss {losses[0]:.2f} → {losses[-1]:.2f}")
-    parts.append(f"from {manifest.parent}")
-    return VersionView(
-        name=manifest.version,
-        active=manifest.version == active,
-        created=f"{manifest.created.astimezone():%Y-%m-%d %H:%M}",
-        detail=" · ".join(parts),
-    )

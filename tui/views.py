@@ -149,12 +149,19 @@ class PassView:
 
 @dataclass(frozen=True)
 class VersionView:
-    """One line of the list of adapter versions."""
+    """One entry of the list of versions."""
 
     name: str
     active: bool
     created: str = ""
     detail: str = ""
+    label: str = ""
+    """What the person calls it."""
+    note: str = ""
+    held_back: tuple[str, ...] = ()
+    """Why it was not adopted by itself."""
+    possible: frozenset[str] = frozenset()
+    """What can be done with it: `activate`, `report`, `label`, `delete`."""
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ async def test_a_run_from_start_to_the_new_version_and_back(home: Home) -> None:
         assert home.adapters.active() == "v1"
         await pilot.press("f5")
         await until(pilot, lambda: "● v1    active" in painted(app))
-        assert "4 records · loss 3.00 → 1.00 · from base" in painted(app)
+        assert "SFT · hold-out 1.91 → 0.62 · 4 records · from base" in painted(app)
         await pilot.press("escape")
         await app.run_action("app.roll_back")
         await until(pilot, lambda: "Tutee · Fake-1 · base" in painted(app))
@@ -124,7 +124,7 @@ async def test_an_open_tuning_screen_follows_the_run(home: Home) -> None:
         home.tuning.step(7)
         await until(pilot, lambda: "Reward 1/3" in painted(app))
         home.tuning.step(2)
-        await until(pilot, lambda: "Done: SFT made v1 in" in painted(app))
+        await until(pilot, lambda: "✓ SFT made v1 in" in painted(app))
         await until(pilot, lambda: "● v2    active" in painted(app))
         assert "0 of 4 corrections or 👍" in rows(app)[0]
 

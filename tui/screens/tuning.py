@@ -14,17 +14,32 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from store.errors import TuteeError
-from tui.guard import guarded
+from tui.guard import errors_shown, guarded
 from tui.progress import Progress
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.line import LineScreen
+from tui.screens.proof import ProofScreen
 from tui.tuner import Tuner, pass_views
-from tui.widgets.tuning import LearningPanel, PlanPanel, PlanRow, VersionsPanel
+from tui.views import VersionView
+from tui.widgets.tuning import LearningPanel, PlanPanel, PlanRow
+from tui.widgets.versions import VersionList
 
 if TYPE_CHECKING:
     from core.planning import Plan
 
 
+_IMPOSSIBLE = {
+    "activate": "{} cannot be made to answer: it does already, or it scores replies only.",
+    "report": "There is no report on {}: it was not examined.",
+    "label": "{} is the model as it came, and needs no other name.",
+    "delete": "{} cannot be deleted: it answers, or it is the model as it came.",
+}
+
+
 class TuningScreen(Screen[None]):
-    """The three panels and their keys."""
+    """The three panels and their keys. The list of versions has the focus, always."""
+
+    AUTO_FOCUS = "#versions"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "start", "Start", key_display="Enter"),
@@ -35,6 +50,12 @@ class TuningScreen(Screen[None]):
         Binding("5", "choose(4)", "RL", show=False),
         Binding("b", "rebuild", "From the base", key_display="B"),
         Binding("x", "app.cancel_tuning", "Cancel", key_display="X"),
+        Binding("m", "proof", "Trained tokens", key_display="M"),
+        # Said at the list itself, where they act.
+        Binding("a", "act('activate')", show=False),
+        Binding("r", "act('report')", show=False),
+        Binding("l", "act('label')", show=False),
+        Binding("d,delete", "act('delete')", show=False),
         Binding("escape", "dismiss", "Back to the chat", key_display="Esc"),
         Binding("f5", "dismiss", show=False),
     ]
@@ -51,7 +72,7 @@ class TuningScreen(Screen[None]):
         with Horizontal(id="tuning-top"):
             yield PlanPanel(id="plan")
             yield LearningPanel(id="learning")
-        yield VersionsPanel(id="versions")
+        yield VersionList(id="versions")
         yield Footer(compact=True, show_command_palette=True)
 
     async def on_mount(self) -> None:
@@ -64,7 +85,7 @@ class TuningScreen(Screen[None]):
         """Plan anew: the records, the model or the versions have changed."""
         try:
             await self._show_plan(self._tuner.plan())
-            await self.query_one(VersionsPanel).show(self._tuner.versions())
+            self.query_one(VersionList).show(self._tuner.versions())
         except TuteeError as error:
             self._plan = None
             await self.query_one(PlanPanel).explain(str(error))
@@ -85,7 +106,9 @@ class TuningScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         running = self.progress is not None and self.progress.active
         if action in ("start", "choose", "rebuild"):
-            return None if running or self._plan is None else True
+            return False if running else None if self._plan is None else True
+        if action == "proof":
+            return self.progress is not None and self.progress.proof is not None
         return True
 
     def action_start(self) -> None:
@@ -102,6 +125,57 @@ class TuningScreen(Screen[None]):
         if self._plan is not None:
             name = self._plan.passes[index].name
             await self._show_plan(self._tuner.toggled(self._plan, name))
+
+    def action_proof(self) -> None:
+        """Show which tokens the pass learns from."""
+        if self.progress is not None and self.progress.proof is not None:
+            self.app.push_screen(ProofScreen(self.progress.proof))
+
+    # -- versions --------------------------------------------------------------------------------
+
+    def action_act(self, act: str) -> None:
+        """Do something with the version that is marked."""
+        version = self.query_one(VersionList).marked
+        if version is None:
+            return
+        if act not in version.possible:
+            raise TuteeError(_IMPOSSIBLE[act].format(version.name))
+        match act:
+            case "activate":
+                self._tuner.use(version.name)
+            case "label":
+                self._label(version)
+            case "delete":
+                self._delete(version)
+
+    def _label(self, version: VersionView) -> None:
+        async def label(name: str | None) -> None:
+            if name is not None:
+                with errors_shown(self.app):
+                    self._tuner.label(version.name, name)
+                    await self.renew()
+
+        keys = "Enter keeps it; an empty one takes it away · Esc leaves it so"
+        title = f"What do you call {version.name}?"
+        self.app.push_screen(LineScreen(title, version.label, "a word or two", keys), label)
+
+    def _delete(self, version: VersionView) -> None:
+        async def delete(agreed: bool | None) -> None:
+            if agreed:
+                with errors_shown(self.app):
+                    self._tuner.delete(version.name)
+                    await self.renew()
+
+        self.app.push_screen(
+            ConfirmScreen(
+                f"Delete {version.name}?",
+                "It cannot be brought back. Your records stay, and so do the versions that were"
+                " made from it.",
+                yes="deletes",
+                no="keeps it",
+            ),
+            delete,
+        )
 
     @on(PlanRow.Toggled)
     @guarded

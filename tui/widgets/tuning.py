@@ -1,21 +1,23 @@
-"""The three panels of the tuning screen: the plan, the run, the versions."""
+"""Two panels of the tuning screen: the plan and the run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
+from core.events import PassDone, RolloutReport
 from tui.progress import LABELS, Progress
-from tui.text import clock
+from tui.text import clock, harmless, shortened
 from tui.theme import MUTED, checkbox
-from tui.views import PassView, VersionView
+from tui.views import PassView
 
 
 class PlanRow(Static):
@@ -51,13 +53,14 @@ class PlanPanel(Vertical):
 
 
 class LearningPanel(Vertical):
-    """How the run goes: figures over a plot of the loss."""
+    """How the run goes: figures over a plot, and in RL the reply that was drawn last."""
 
     progress: reactive[Progress | None] = reactive(None)
 
     def compose(self) -> ComposeResult:
         yield Static(id="figures")
         yield PlotextPlot(id="plot")
+        yield Static(id="rollout")
 
     def on_mount(self) -> None:
         self._draw()
@@ -70,18 +73,40 @@ class LearningPanel(Vertical):
         progress = self.progress
         self.query_one("#figures", Static).update(_figures(progress))
         plot = self.query_one(PlotextPlot)
-        plot.display = progress is not None and len(progress.points) > 1
+        curves = _curves(progress) if progress else ()
+        plot.display = any(len(curve.values) > 1 for curve in curves)
         if progress is not None and plot.display:
-            _plot(plot.plt, progress.points, progress.steps)
+            _plot(plot.plt, curves, progress.steps)
             plot.refresh()
+        rollout = self.query_one("#rollout", Static)
+        shown = progress is not None and progress.active and progress.rollouts
+        rollout.display = bool(shown)
+        if progress is not None and shown:
+            rollout.update(_rollout(progress.rollouts[-1]))
 
 
-class VersionsPanel(VerticalScroll, can_focus=False):
-    """Every adapter version, the active one marked."""
+@dataclass(frozen=True)
+class _Curve:
+    steps: Sequence[float]
+    values: Sequence[float]
+    color: tuple[int, int, int]
+    side: str = "left"
 
-    async def show(self, versions: Sequence[VersionView]) -> None:
-        await self.remove_children()
-        await self.mount_all(Static(_version_content(view)) for view in versions)
+
+_BLUE, _AMBER = (108, 166, 240), (224, 177, 101)
+
+
+def _curves(progress: Progress) -> tuple[_Curve, ...]:
+    """The loss; of RL the mean reward, and against the other axis the distance from the base."""
+    rollouts = progress.rollouts
+    if not rollouts:
+        steps, losses = zip(*progress.points, strict=True) if progress.points else ((), ())
+        return (_Curve(steps, losses, _BLUE),)
+    scored = [(r.step, r.reward) for r in rollouts if r.reward is not None]
+    return (
+        _Curve([step for step, _ in scored], [reward for _, reward in scored], _BLUE),
+        _Curve([r.step for r in rollouts], [r.kl for r in rollouts], _AMBER, "right"),
+    )
 
 
 def _pass_content(index: int, view: PassView) -> Content:
@@ -98,36 +123,70 @@ def _pass_content(index: int, view: PassView) -> Content:
 def _figures(progress: Progress | None) -> Content:
     if progress is None:
         return Content("Enter starts. Chat on meanwhile: replies always go first.").stylize(MUTED)
+    if progress.state == "done":
+        return _verdicts(progress)
     if not progress.active:
-        style = {"done": "$text-success", "failed": "$text-error"}.get(progress.state, "")
-        return Content(progress.message).stylize(style) if style else Content(progress.message)
+        style = "$text-error" if progress.state == "failed" else "$foreground"
+        return Content(progress.message).stylize(style)
     if progress.state == "cancelling":
         return Content("Cancelling after this micro-batch…").stylize("$text-warning")
     if progress.name is None:
         return Content("Getting ready…").stylize("$text-warning")
-    loss = f"loss {progress.points[-1][1]:.2f}" if progress.points else "loss after the first step"
-    first = f"{LABELS[progress.name]} {int(progress.step)}/{progress.steps} · {loss}"
+    first = f"{LABELS[progress.name]} {int(progress.step)}/{progress.steps}"
     speed = f"{progress.speed:.0f} tok/s" if progress.speed else "starting"
     left = f" · {clock(progress.eta)} left" if progress.eta is not None else ""
-    return Content.assemble((first, "bold"), "\n", (speed + left, MUTED))
+    figures: list[Content | str | tuple[str, str]] = [(f"{first} · ", "bold")]
+    figures += _reached(progress)
+    return Content.assemble(*figures, "\n", (speed + left, MUTED))
 
 
-def _plot(plt: Any, points: Sequence[tuple[float, float]], steps: int) -> None:
+def _reached(progress: Progress) -> list[Content | str | tuple[str, str]]:
+    """What the run has come to so far, in the colours of the plot."""
+    if not progress.rollouts:
+        points = progress.points
+        said = f"loss {points[-1][1]:.2f}" if points else "loss after the first step"
+        return [(said, "bold")]
+    last = progress.rollouts[-1]
+    reward = "no reward" if last.reward is None else f"reward {last.reward:+.2f}"
+    cut = f" · {last.truncated:.0%} cut off" if last.truncated else ""
+    kl = (f"KL {last.kl:.3f}", "bold $text-warning")
+    return [(reward, "bold $text-primary"), " · ", kl, (cut, MUTED)]
+
+
+def _verdicts(progress: Progress) -> Content:
+    """What each pass made, and whether it may be relied on."""
+    if not progress.finished:
+        return Content(progress.message)
+    lines = [_verdict(done) for done in progress.finished]
+    if any(done.held_back for done in progress.finished):
+        lines.append(Content("Something got worse: the list says what. R reports, A activates."))
+    lines += [Content(skip.why).stylize("$text-warning") for skip in progress.skipped]
+    return Content("\n").join(lines)
+
+
+def _verdict(done: PassDone) -> Content:
+    made = f"{LABELS[done.name]} made {done.version}"
+    if done.held_back:
+        return Content(f"! {made}, held back").stylize("bold $text-warning")
+    if done.name == "reward" and not done.metrics.get("passed"):
+        return Content(f"! {made}, not to be trusted yet").stylize("bold $text-warning")
+    return Content(f"✓ {made} in {clock(done.seconds)}").stylize("bold $text-success")
+
+
+def _rollout(report: RolloutReport) -> Content:
+    """One of the replies that RL has just drawn."""
+    asked, said = (shortened(harmless(text), 400) for text in (report.prompt, report.reply))
+    return Content.assemble((f"› {asked}", MUTED), "\n", said)
+
+
+def _plot(plt: Any, curves: Sequence[_Curve], steps: int) -> None:
     plt.clear_figure()
-    plt.plot(
-        [step for step, _ in points],
-        [loss for _, loss in points],
-        marker="braille",
-        color=(108, 166, 240),
-    )
+    for curve in curves:
+        if curve.values:
+            plt.plot(
+                curve.steps, curve.values, marker="braille", color=curve.color, yside=curve.side
+            )
     plt.xlim(1, max(steps, 2))
     plt.xticks([1, steps])
     plt.xaxes(True, False)
-    plt.yaxes(True, False)
-
-
-def _version_content(view: VersionView) -> Content:
-    mark = ("● ", "$text-success") if view.active else "  "
-    active = (" active", "$text-success") if view.active else "       "
-    name = (f"{view.name:<5}", "bold" if view.active else "")
-    return Content.assemble(mark, name, active, f"  {view.created:<16}  ", (view.detail, MUTED))
+    plt.yaxes(True, len(curves) > 1)

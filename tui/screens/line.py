@@ -1,0 +1,36 @@
+"""One line to write."""
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+
+class LineScreen(ModalScreen[str | None]):
+    """Gives back what the person wrote, which may be nothing; None where they left."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Leave it so")]
+
+    def __init__(self, title: str, value: str, placeholder: str, keys: str) -> None:
+        super().__init__()
+        self._title = title
+        self._value = value
+        self._placeholder = placeholder
+        self._keys = keys
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Content(self._title).stylize("bold"), classes="dialog-title")
+            line = Input(self._value, placeholder=self._placeholder, compact=True)
+            line.cursor_blink = False
+            yield line
+            yield Static(self._keys, classes="dialog-keys", markup=False)
+
+    @on(Input.Submitted)
+    def _written(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())

@@ -1,0 +1,51 @@
+"""What the pass under way, or the last one, is taught: a few of its samples, token by token."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from core.events import MaskProof
+from tui.progress import LABELS
+from tui.text import counted
+from tui.theme import MUTED
+from tui.views import MaskView
+from tui.widgets.record import RecordTokens
+
+
+class ProofScreen(Screen[None]):
+    """All samples were checked before the first step; some are shown."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,m", "dismiss", "Back", key_display="Esc"),
+        Binding("f1", "app.help", show=False),
+    ]
+
+    def __init__(self, proof: MaskProof) -> None:
+        super().__init__()
+        self._proof = proof
+
+    def compose(self) -> ComposeResult:
+        proof = self._proof
+        title = f"What {LABELS[proof.name]} learns from"
+        rest = "in colour: the tokens that carry loss"
+        yield Static(Content.assemble((title, "bold"), "  ", (rest, MUTED)), id="proof-title")
+        with VerticalScroll(id="proof"):
+            yield Static(_figures(proof), classes="figures")
+            for number, pieces in enumerate(proof.shown, 1):
+                shown = tuple((piece.text, piece.trained) for piece in pieces)
+                yield RecordTokens(MaskView(f"Sample {number}", shown))
+        yield Footer(compact=True, show_command_palette=True)
+
+
+def _figures(proof: MaskProof) -> Content:
+    return Content(
+        f"{counted(proof.samples, 'sample')}, each of them checked: no token of a prompt carries"
+        " loss, and every stop token does.\n"
+        f"{proof.trained:,} of {proof.tokens:,} tokens are learned; packed together they are"
+        f" {proof.packed_tokens:,}, of which {proof.padding:.0%} is padding."
+    )

@@ -1,0 +1,99 @@
+"""The versions as they are listed: what each learned, and how it did. Pure, apart from reading."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from core import report
+from core.adapters import BASE, Adapters, Manifest
+from core.report import Report
+from store.errors import TuteeError
+from tui.progress import LABELS
+from tui.text import counted
+from tui.views import VersionView
+
+
+def version_views(adapters: Adapters) -> list[VersionView]:
+    """All versions, newest first, the base last."""
+    active, remarks = adapters.active(), adapters.remarks()
+    made = [*adapters.versions("adapter"), *adapters.versions("reward")]
+    views = []
+    for manifest in sorted(made, key=lambda manifest: manifest.created, reverse=True):
+        name, remark = manifest.version, remarks.get(manifest.version)
+        examined = _report(adapters, manifest)
+        views.append(
+            VersionView(
+                name=name,
+                active=name == active,
+                created=_when(manifest.created),
+                detail=" · ".join(_facts(manifest, examined)),
+                label=remark.label if remark else "",
+                note=remark.note if remark else "",
+                held_back=manifest.held_back,
+                possible=frozenset(_possible(manifest, examined, active)),
+            )
+        )
+    base = frozenset() if active == BASE else frozenset({"activate"})
+    return [*views, VersionView(BASE, active == BASE, detail="as it came", possible=base)]
+
+
+def _report(adapters: Adapters, manifest: Manifest) -> Report | None:
+    """What the version was examined for; nothing where that is missing or damaged."""
+    try:
+        return report.read(adapters.dir / manifest.version)
+    except TuteeError:
+        return None
+
+
+def _possible(manifest: Manifest, examined: Report | None, active: str) -> Iterator[str]:
+    yield "label"
+    if manifest.version != active:
+        yield "delete"
+        if manifest.kind == "adapter":
+            yield "activate"
+    if examined is not None:
+        yield "report"
+
+
+def _facts(manifest: Manifest, examined: Report | None) -> Iterator[str]:
+    """The most telling first: a narrow terminal cuts the rest off."""
+    metrics = manifest.metrics
+    yield LABELS.get(manifest.pass_name, manifest.pass_name)  # type: ignore[call-overload]
+    if manifest.kind == "reward":
+        yield from _reward_facts(metrics)
+    elif manifest.pass_name == "rl":
+        yield from _change("reward", metrics, "holdout_reward", "+.2f")
+    elif examined and examined.before.holdout_loss is not None:
+        yield _arrow("hold-out", examined.before.holdout_loss, examined.after.holdout_loss, ".2f")
+    elif losses := metrics.get("losses"):
+        yield _arrow("loss", losses[0], losses[-1], ".2f")
+    if manifest.records:
+        yield counted(len(manifest.records), "record")
+    if manifest.kind == "adapter":
+        yield f"from {manifest.parent}"
+
+
+def _reward_facts(metrics: dict[str, object]) -> Iterator[str]:
+    accuracy, interval = metrics.get("holdout_accuracy"), metrics.get("holdout_interval")
+    if not isinstance(accuracy, float) or not isinstance(interval, (list, tuple)):
+        yield "too few pairs to check it"
+        return
+    low, high = interval
+    yield f"{accuracy:.0%} right ({low:.0%} to {high:.0%})"
+    if not metrics.get("passed"):
+        yield "not used"
+
+
+def _change(name: str, metrics: dict[str, object], key: str, form: str) -> Iterator[str]:
+    before, after = metrics.get(f"{key}_before"), metrics.get(key)
+    if isinstance(before, float) and isinstance(after, float):
+        yield _arrow(name, before, after, form)
+
+
+def _arrow(name: str, before: float, after: float | None, form: str) -> str:
+    return f"{name} {before:{form}} → " + ("–" if after is None else f"{after:{form}}")
+
+
+def _when(moment: datetime) -> str:
+    local = moment.astimezone()
+    today = local.date() == datetime.now().astimezone().date()
+    return f"today {local:%H:%M}" if today else f"{local:%Y-%m-%d}"

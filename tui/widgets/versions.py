@@ -1,0 +1,75 @@
+"""The list of versions: one moves in it, and the screen's keys act on the one that is marked."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tui.text import one_line
+from tui.theme import MUTED
+from tui.views import VersionView
+
+_DOES = {"activate": "A activates", "report": "R report", "label": "L label", "delete": "D deletes"}
+
+
+class VersionList(OptionList):
+    """Every version, the active one with a dot."""
+
+    class Marked(Message):
+        """Another version is marked."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id, compact=True)
+        self._views: list[VersionView] = []
+
+    @property
+    def marked(self) -> VersionView | None:
+        """The version that the keys act on."""
+        place = self.highlighted
+        return self._views[place] if place is not None and place < len(self._views) else None
+
+    def show(self, views: Sequence[VersionView]) -> None:
+        """List `views`; a version that has come since is marked, else the same one as before."""
+        before = {view.name for view in self._views}
+        marked = self.marked.name if self.marked else None
+        wanted = [view.name for view in views if before and view.name not in before]
+        wanted += [marked or "", *(view.name for view in views if view.active)]
+        self._views = list(views)
+        self.set_options(Option(_version_content(view)) for view in views)
+        names = [view.name for view in views]
+        self.highlighted = next((names.index(name) for name in wanted if name in names), 0)
+        self._say_keys()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave Enter to the screen."""
+        return action != "select"
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        self._say_keys()
+        self.post_message(self.Marked())
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+
+    def _say_keys(self) -> None:
+        possible = self.marked.possible if self.marked else frozenset()
+        self.border_subtitle = " · ".join(say for act, say in _DOES.items() if act in possible)
+
+
+def _version_content(view: VersionView) -> Content:
+    mark = ("● ", "$text-success") if view.active else "  "
+    active = ("active", "$text-success") if view.active else "      "
+    name = (f"{view.name:<5}", "bold" if view.active else "")
+    label = (f"{view.label}  ", "bold") if view.label else ""
+    line = Content.assemble(
+        mark, name, " ", active, f"  {view.created:<11}  ", label, (view.detail, MUTED)
+    )
+    for place, reason in enumerate(view.held_back):
+        why = "  held back: " if place == 0 else " " * 13
+        line += Content(f"\n{why}{reason}").stylize("$text-warning")
+    if view.note:
+        line += Content(f"\n  {one_line(view.note)}").stylize(MUTED)
+    return line
