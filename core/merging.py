@@ -127,7 +127,8 @@ def _make_it_end(model: Any, stops: frozenset[int]) -> None:
     """Let plain `generate` stop where the chat does, and keep settings that can be saved."""
     settings = model.generation_config
     ends = settings.eos_token_id
-    settings.eos_token_id = sorted(stops.union([ends] if isinstance(ends, int) else ends or []))
+    wanted = sorted(stops.union([ends] if isinstance(ends, int) else ends or []))
+    settings.eos_token_id = wanted if len(wanted) > 1 else wanted[0]
     try:
         settings.validate(strict=True)
     except ValueError:

@@ -93,7 +93,7 @@ def _reply(reply: Reply) -> RenderableType:
     before, after = changes(reply.before.strip(), reply.after.strip())
     table = Table.grid(padding=(0, 2), expand=True)
     for title in ("before", "after"):
-        table.add_column(title, ratio=1)
+        table.add_column(title, ratio=1, overflow="fold")
     cut = "" if reply.ended else " (cut off)"
     table.add_row(Text("before", style="dim"), Text(f"after{cut}", style="dim"))
     table.add_row(_marked(before, "red"), _marked(after, "bold green"))

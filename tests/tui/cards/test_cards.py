@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -125,6 +126,12 @@ def test_the_terminal_shows_it_within_its_width(found: Card) -> None:
     assert "[red]x[/red]" in text
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_long_text_without_blanks_loses_nothing(found: Card) -> None:
+    text = "".join(chr(0x4E00 + n) for n in range(200))
+    whole = replace(found, probes=(found.probes[0]._replace(before="", after=text),), held_out=())
+    assert text in "".join(shown(whole).split())
 
 
 def test_changed_words_are_marked_in_the_terminal(found: Card) -> None:
