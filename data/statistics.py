@@ -25,7 +25,7 @@ LENGTHS = ("up to 100 characters", "101 to 400", "401 to 1,600", "longer")
 _LIMITS = (100, 400, 1600)
 
 _FEW = 4
-"""Lessons below which a task or a language counts as thin."""
+"""Lessons below which a task counts as thin."""
 _ENOUGH_TO_SAY = 12
 """Lessons below which a missing task, or a lack of variety, says nothing yet."""
 _ONE_SIDED = 0.9
@@ -103,7 +103,7 @@ def statistics(
         *_missing_records(kinds, labels, needs),
         *_uncorrected(records, verdicts),
         *_unreasoned(verdicts),
-        *_thin(tasks, languages, len(lessons)),
+        *_thin(tasks, len(lessons)),
         *_one_sided(lengths, len(lessons)),
         *_outnumbered(sources, len(lessons)),
     )
@@ -175,11 +175,10 @@ def _unreasoned(verdicts: Sequence[Verdict]) -> Iterable[str]:
         yield f"{bare} of your {len(disliked)} 👎 give no reason."
 
 
-def _thin(tasks: Mapping[str, int], languages: Mapping[str, int], lessons: int) -> Iterable[str]:
+def _thin(tasks: Mapping[str, int], lessons: int) -> Iterable[str]:
     if lessons < _ENOUGH_TO_SAY:
         return
     rare = {task: tasks.get(task, 0) for task in TASKS if task != OTHER}
-    rare |= {language: count for language, count in languages.items() if language != OTHER}
     thin = [f"{name} ({count})" for name, count in rare.items() if count < _FEW]
     if thin:
         yield f"Few lessons or none: {', '.join(thin)}."
