@@ -8,6 +8,7 @@ everything. A folder that holds anything else is left alone.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from data.card import card
@@ -26,6 +27,7 @@ __all__ = [
     "File",
     "Selection",
     "Table",
+    "dated",
     "export",
     "line",
     "select",
@@ -76,6 +78,11 @@ class Exported:
         for file in self.files:
             counts[file.kind] = counts.get(file.kind, 0) + file.rows
         return counts
+
+
+def dated(exports: Path, moment: datetime) -> Path:
+    """The folder of an export made at `moment`, among all of a home."""
+    return exports / f"{moment:%Y-%m-%d-%H%M%S}"
 
 
 def export(

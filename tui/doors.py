@@ -9,6 +9,7 @@ from datetime import datetime
 from textual.app import App
 from textual.screen import Screen
 
+from data.exports import dated
 from store.errors import TuteeError
 from tui.guard import errors_shown
 from tui.library import Library
@@ -63,7 +64,7 @@ class Doors(App[bool]):
 
         if not self._library.records():
             raise TuteeError("There is nothing to export yet.", "Teach with F2, F3 and F4 first.")
-        folder = self._services.paths.exports / f"{datetime.now():%Y-%m-%d-%H%M%S}"
+        folder = dated(self._services.paths.exports, datetime.now())
         self._open(ExportScreen, lambda: ExportScreen(self._library, folder))
 
     def _open(self, kind: type[Screen[None]], make: Callable[[], Screen[None]]) -> None:

@@ -11,7 +11,6 @@ from data.exports import FORMATS, KINDS, Choices, Selection, select, write_table
 from data.tasks import merged
 from store.errors import TuteeError
 from tui.cli.invocation import Invocation
-from tui.export import export_all
 from tui.text import counted
 
 _FILES = (".jsonl", ".json", ".csv")
@@ -103,11 +102,8 @@ def _selected(invocation: Invocation, choices: Choices) -> Selection:
 def _to_folder(invocation: Invocation, choices: Choices, output: Path | None) -> None:
     rules = merged(invocation.config.tasks)
     with invocation.home(write=False) as repository:
-        if output is None:
-            home = invocation.paths.exports
-            exported = export_all(repository, home, datetime.now(), choices, rules)
-        else:
-            exported = exports.export(repository.records(), choices, output, rules)
+        folder = output or exports.dated(invocation.paths.exports, datetime.now())
+        exported = exports.export(repository.records(), choices, folder, rules)
     for file in exported.files:
         click.echo(f"{counted(file.rows, file.kind)} written to {file.path}.", err=True)
     _tell(exported.left_out, exported.redacted)
