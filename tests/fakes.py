@@ -143,6 +143,11 @@ class FakeChat:
 
     # -- what a test calls -----------------------------------------------------------------------
 
+    @property
+    def answering(self) -> str:
+        """The version that answers."""
+        return self._adapter
+
     def emit(self, event: Event) -> None:
         self._worker.put(lambda: self._emit(event))
 

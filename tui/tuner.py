@@ -16,6 +16,7 @@ from tui.text import clock
 from tui.views import PassView, VersionView
 
 if TYPE_CHECKING:
+    from core.card import Card
     from core.planning import PassPlan, Plan
 
 
@@ -131,6 +132,16 @@ class Tuner:
         from tui.versions import version_views
 
         return version_views(self._adapters())
+
+    def card(self, version: str) -> "Card":
+        """The report on `version`.
+
+        Raises:
+            TuteeError: it is the base, or its report is damaged.
+        """
+        from core.card import card
+
+        return card(self._adapters(), version)
 
     def label(self, version: str, name: str) -> None:
         """Call `version` `name`; an empty name takes its label away."""

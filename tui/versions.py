@@ -29,7 +29,7 @@ def version_views(adapters: Adapters) -> list[VersionView]:
                 label=remark.label if remark else "",
                 note=remark.note if remark else "",
                 held_back=manifest.held_back,
-                possible=frozenset(_possible(manifest, examined, active)),
+                possible=frozenset(_possible(manifest, active)),
             )
         )
     base = frozenset() if active == BASE else frozenset({"activate"})
@@ -44,14 +44,12 @@ def _report(adapters: Adapters, manifest: Manifest) -> Report | None:
         return None
 
 
-def _possible(manifest: Manifest, examined: Report | None, active: str) -> Iterator[str]:
-    yield "label"
+def _possible(manifest: Manifest, active: str) -> Iterator[str]:
+    yield from ("label", "report")
     if manifest.version != active:
         yield "delete"
         if manifest.kind == "adapter":
             yield "activate"
-    if examined is not None:
-        yield "report"
 
 
 def _facts(manifest: Manifest, examined: Report | None) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """F5's list of versions: what each one is, and what can be done with it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.test_tuning import ready, rows, teach
 from tui.app import TuteeApp
 from tui.screens.proof import ProofScreen
+from tui.screens.report import ReportScreen
 from tui.screens.tuning import TuningScreen
 from tui.widgets.versions import VersionList
 
@@ -34,6 +36,11 @@ def listed(app: TuteeApp) -> list[str]:
 def marked(app: TuteeApp) -> str:
     view = app.screen.query_one(VersionList).marked
     return view.name if view else ""
+
+
+def keys(app: TuteeApp) -> str:
+    """What the list says about its keys."""
+    return str(app.screen.query_one(VersionList).border_subtitle)
 
 
 async def tuning(app: TuteeApp, pilot: Pilot[Any]) -> None:
@@ -63,11 +70,11 @@ async def test_a_version_that_got_worse_says_why_and_can_be_used_all_the_same(ho
         assert marked(app) == "v1"
         assert f"held back: {WHY[0]}" in painted(app)
         assert WHY[1] in painted(app)
-        assert "A activates · R report · L label · D deletes" in painted(app)
+        assert keys(app) == "A activates · R report · L label · D deletes"
         await pilot.press("a")
         await until(pilot, lambda: "v1 answers from now on." in toasts(app))
         assert home.adapters.active() == "v1"
-        await until(pilot, lambda: "A activates" not in painted(app))
+        await until(pilot, lambda: "A activates" not in keys(app))
 
 
 async def test_any_version_can_be_made_to_answer(home: Home) -> None:
@@ -176,6 +183,58 @@ async def test_rl_shows_rewards_distance_and_a_reply_that_was_drawn(home: Home) 
         home.tuning.step()
         await until(pilot, lambda: "✓ RL made v1" in painted(app))
         assert "Hi there!" not in painted(app)
+
+
+async def test_the_report_shows_figures_and_replies_before_and_after(home: Home) -> None:
+    teach(home, 4)
+    home.tuning.held_back = WHY
+    async with opened(home, (100, 45)) as (app, pilot):
+        await tuning(app, pilot)
+        await run(home, app, pilot)
+        await pilot.press("r")
+        assert isinstance(app.screen, ReportScreen)
+        await until(pilot, lambda: "What went in" in painted(app))
+        shown = painted(app)
+        assert f"held back: {WHY[0]}" in shown
+        assert re.search(r"hold-out loss +1.910 → +0.620 ▲ better", shown)
+        assert re.search(r"exactly right +0.0% → +100.0%", shown)
+        assert re.search("The capital of France is Lyon. +The capital of France is Paris.", shown)
+        assert "Probes  1 of 2 answered otherwise than before" in shown
+        assert "› Say [b]hi[/b]" in shown
+        assert "both  Hi there!" in shown
+        marked_words = [
+            str(span.style)
+            for static in app.screen.query(".after")
+            for span in static.visual.spans  # type: ignore[attr-defined]
+            if str(static.visual)[span.start : span.end].strip() == "Paris"  # type: ignore[attr-defined]
+        ]
+        assert any("underline" in style for style in marked_words)
+
+
+async def test_a_version_is_activated_kept_or_rolled_back_from_its_report(home: Home) -> None:
+    made(home)
+    async with opened(home) as (app, pilot):
+        await tuning(app, pilot)
+        await pilot.press("up", "r")
+        assert isinstance(app.screen, ReportScreen)
+        assert "not judged: it was not examined" in painted(app)
+        await pilot.press("b")  # it does not answer, so there is nothing to take back
+        assert isinstance(app.screen, ReportScreen)
+        await pilot.press("a")
+        await until(pilot, lambda: home.chat.answering == "v1" and listed(app))
+        await pilot.press("r", "enter")
+        await until(pilot, lambda: isinstance(app.screen, TuningScreen))
+        assert home.adapters.active() == "v1"
+        await pilot.press("r", "b")
+        await until(pilot, lambda: home.chat.answering == "base")
+        assert home.adapters.active() == "base"
+
+
+async def test_the_base_has_no_report(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await tuning(app, pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: "There is no report on base" in toasts(app))
 
 
 async def test_the_trained_tokens_of_the_run_can_be_seen(home: Home) -> None:

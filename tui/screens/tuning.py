@@ -19,6 +19,7 @@ from tui.progress import Progress
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.line import LineScreen
 from tui.screens.proof import ProofScreen
+from tui.screens.report import Choice, ReportScreen
 from tui.tuner import Tuner, pass_views
 from tui.views import VersionView
 from tui.widgets.tuning import LearningPanel, PlanPanel, PlanRow
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _IMPOSSIBLE = {
     "activate": "{} cannot be made to answer: it does already, or it scores replies only.",
-    "report": "There is no report on {}: it was not examined.",
+    "report": "There is no report on {}: it is the model as it came.",
     "label": "{} is the model as it came, and needs no other name.",
     "delete": "{} cannot be deleted: it answers, or it is the model as it came.",
 }
@@ -143,10 +144,27 @@ class TuningScreen(Screen[None]):
         match act:
             case "activate":
                 self._tuner.use(version.name)
+            case "report":
+                self._report(version)
             case "label":
                 self._label(version)
             case "delete":
                 self._delete(version)
+
+    def _report(self, version: VersionView) -> None:
+        def choose(choice: Choice | None) -> None:
+            with errors_shown(self.app):
+                if choice == "activate":
+                    self._tuner.use(version.name)
+                elif choice == "roll back":
+                    self._tuner.roll_back()
+
+        screen = ReportScreen(
+            self._tuner.card(version.name),
+            active=version.active,
+            possible="activate" in version.possible,
+        )
+        self.app.push_screen(screen, choose)
 
     def _label(self, version: VersionView) -> None:
         async def label(name: str | None) -> None:

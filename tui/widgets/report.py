@@ -1,0 +1,116 @@
+"""A report card on the screen: what came out on top, then reply by reply, then what went in."""
+
+from collections.abc import Iterator, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from core.card import Card, Curve, Figure, Reply
+from core.wording import Spans, changes
+from tui.text import harmless, sparkline
+from tui.theme import MUTED
+
+_VERDICTS = {"passed": "$text-success", "held back": "$text-warning", "not judged": MUTED}
+_TRENDS = {
+    "better": (" ▲ better", "$text-success"),
+    "worse": (" ▼ worse ", "$text-error"),
+    "same": (" = same  ", MUTED),
+    "": ("", ""),
+}
+_NAME_CELLS = 24
+_CURVE_CELLS = 40
+
+
+class ReportBody(VerticalScroll):
+    """All of it, to scroll through."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(id="report")
+        self._card = card
+
+    def compose(self) -> ComposeResult:
+        card = self._card
+        yield Static(Content(harmless(card.judgement)).stylize(_VERDICTS[card.verdict]))
+        if card.remark.note:
+            yield Static(Content(harmless(card.remark.note)).stylize("italic"))
+        if card.figures or card.curves:
+            lines = [*map(_figure, card.figures), *map(_curve, card.curves)]
+            yield from _section("What came out", Content("\n").join(lines), "figures")
+        yield from _replies("Held-out corrections", card.held_out)
+        yield from _replies("Probes", card.probes)
+        yield from _section("What went in", Content("\n").join(_facts(card)))
+
+
+class ReplyPair(Vertical):
+    """One prompt, and what was answered before and after, the changed words marked."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self._reply = reply
+
+    def compose(self) -> ComposeResult:
+        reply = self._reply
+        yield Static(Content(harmless(f"› {reply.prompt.strip()}")).stylize("bold"))
+        if reply.wanted:
+            yield Static(Content(harmless(f"wanted: {reply.wanted.strip()}")).stylize(MUTED))
+        if reply.before.strip() == reply.after.strip():
+            yield Static(Content.assemble(("both  ", MUTED), _text(reply.after)))
+            return
+        before, after = changes(reply.before.strip(), reply.after.strip())
+        with Horizontal():
+            yield Static(_side("before", before, "$text-error"), classes="before")
+            cut = "" if reply.ended else ", cut off"
+            yield Static(_side(f"after{cut}", after, "bold $text-success"), classes="after")
+
+
+def _section(title: str, content: Content, kind: str = "") -> Iterator[Widget]:
+    yield Static(Content(title).stylize("bold"), classes="section")
+    yield Static(content, classes=kind)
+
+
+def _replies(title: str, replies: Sequence[Reply]) -> Iterator[Widget]:
+    if replies:
+        changed = sum(reply.before.strip() != reply.after.strip() for reply in replies)
+        rest = (f"  {changed} of {len(replies)} answered otherwise than before", MUTED)
+        yield Static(Content.assemble((title, "bold"), rest), classes="section")
+        yield from map(ReplyPair, replies)
+
+
+def _figure(figure: Figure) -> Content:
+    before = "" if figure.before is None else f"{figure.text(figure.before)} →"
+    remark = f"  {figure.remark}" if figure.remark else ""
+    return Content.assemble(
+        (f"{figure.name:<{_NAME_CELLS}}", MUTED),
+        f"{before:>9} {figure.text(figure.after):>7}",
+        _TRENDS[figure.trend],
+        (remark, MUTED),
+    )
+
+
+def _curve(curve: Curve) -> Content:
+    line = sparkline(curve.thinned(_CURVE_CELLS), _CURVE_CELLS)
+    return Content.assemble(
+        (f"{curve.name:<{_NAME_CELLS}}", MUTED), (line, "$text-primary"), f"  {curve.ends}"
+    )
+
+
+def _facts(card: Card) -> Iterator[Content]:
+    for name, value in card.facts:
+        yield Content.assemble((f"{name:<{_NAME_CELLS}}", MUTED), harmless(value))
+    settings = " · ".join(f"{name} {value}" for name, value in card.settings)
+    if settings:
+        yield Content.assemble((f"{'settings':<{_NAME_CELLS}}", MUTED), harmless(settings))
+
+
+def _side(heading: str, spans: Spans, style: str) -> Content:
+    parts = ((harmless(span.text), f"{style} underline" if span.changed else "") for span in spans)
+    text = Content.assemble(*parts)
+    return Content.assemble((heading, MUTED), "\n", text if spans else _text(""))
+
+
+def _text(text: str) -> Content:
+    said = harmless(text.strip())
+    return Content(said) if said else Content("(nothing)").stylize(MUTED)
