@@ -10,11 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import imports, keys, learns, prefers, steps, store
+from tests.bench import imports, keys, learns, prefers, reinforces, steps, store
 
 BENCHES = {
     "learns": learns.run,
     "prefers": prefers.run,
+    "reinforces": reinforces.run,
     "steps": steps.run,
     "keys": keys.run,
     "imports": imports.run,

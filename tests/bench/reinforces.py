@@ -1,0 +1,102 @@
+"""It reinforces: RLOO towards a reward, judged on prompts the policy never saw.
+
+Two rewards: the reward model that 100 tone pairs make, and a rule that a program can check (no
+commas in one sentence). Replies are greedy when they are judged; distance is nats a token from the
+base, as in the last step of the run.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from core.config import Config, Tuning
+from core.models import ModelFolder, find, load_tokenizer
+from core.passes import reward, rl
+from core.passes.rl import Prompt, Reward, Rollout
+from core.passes.watch import Watch
+from core.quiet import hush
+from data.masks import encode_prompt
+from data.rows import with_system
+from store.paths import locate
+from store.records import Turn
+from tests.bench import tone
+from tests.bench.reviews import DATA
+
+PAIRS, PROMPTS, UNSEEN = 100, 100, 60
+SETTINGS = Tuning()
+RULE = "Answer in one short sentence, without any commas."
+
+
+def run() -> list[dict[str, object]]:
+    hush()
+    folder = find("builtin", locate(None).cache, lambda event: None)
+    tokenizer = load_tokenizer(folder)
+    asked = [tone.prompt(tokenizer, pair) for pair in tone.pairs(PROMPTS + UNSEEN, skip=PAIRS)]
+    with tempfile.TemporaryDirectory() as scratch:
+        scorer = tone_scorer(folder, tokenizer, Path(scratch))
+        polite = measured("reward model of tone", folder, tokenizer, asked, scorer)
+    return [polite, measured("no comma", folder, tokenizer, ruled(tokenizer), no_comma)]
+
+
+def measured(
+    name: str, folder: ModelFolder, tokenizer: Any, asked: Sequence[Prompt], worth: Reward
+) -> dict[str, object]:
+    started = time.perf_counter()
+    train, unseen = asked[:-UNSEEN], asked[-UNSEEN:]
+    trained = rl.train(folder, tokenizer, None, train, unseen, worth, SETTINGS, Watch())
+    figures = trained.metrics
+    rewards = [value for value in figures["rewards"] if value is not None]
+    return {
+        "reward": name,
+        "unseen before": f"{figures['holdout_reward_before']:.2f}",
+        "unseen after": f"{figures['holdout_reward']:.2f}",
+        "first five steps": f"{sum(rewards[:5]) / len(rewards[:5]):.2f}",
+        "last five steps": f"{sum(rewards[-5:]) / len(rewards[-5:]):.2f}",
+        "KL": f"{figures['kl'][-1]:.3f}",
+        "cut off": f"{figures['truncated'][0]:.0%} → {figures['truncated'][-1]:.0%}",
+        "steps": trained.steps,
+        "ended early": figures["stopped_because"] or "no",
+        "a step": f"{trained.seconds / max(trained.steps, 1):.1f} s",
+        "in all": f"{time.perf_counter() - started:.0f} s",
+    }
+
+
+def tone_scorer(folder: ModelFolder, tokenizer: Any, scratch: Path) -> Reward:
+    """The reward of a model that learned from tone pairs."""
+    pairs = [tone.samples(tokenizer, pair) for pair in tone.pairs(PAIRS)]
+    reward.train(folder, tokenizer, pairs, [], SETTINGS, Watch()).save(scratch)
+    return partial(_scored, reward.Scorer(folder, scratch, Watch()))
+
+
+def _scored(scorer: reward.Scorer, rollouts: Sequence[Rollout]) -> list[float]:
+    return scorer([rollout.sample for rollout in rollouts])
+
+
+def ruled(tokenizer: Any) -> list[Prompt]:
+    """Questions with a rule about the form of the answer."""
+    path = DATA.parent / "llm-steer-instruct" / "ifeval_single_instr_format.jsonl"
+    if not path.exists():
+        sys.exit(f"This benchmark needs {path}, which is not part of the project.")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [
+        tuple(
+            encode_prompt(
+                tokenizer,
+                with_system(
+                    (Turn(role="user", content=f"{row['prompt_without_instruction']}\n{RULE}"),),
+                    Config().chat.system_prompt,
+                ),
+            )
+        )
+        for row in rows[: PROMPTS + UNSEEN]
+    ]
+
+
+def no_comma(rollouts: Sequence[Rollout]) -> list[float]:
+    """1 for a reply that keeps the rule, 0 for one that does not."""
+    return [float("," not in rollout.text) for rollout in rollouts]
