@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 
-from core import report
+from core import report, runs
 from core.adapters import Adapters, Kind, Manifest, write_manifest
 from core.config import Config
 from core.evaluate import Answer, Figures
@@ -228,19 +228,23 @@ class FakeTuning:
         self._obeys = obeys
         """Whether it heeds a cancel, as a thread inside a long kernel does not."""
         self._cancelled = Flag()
+        self._interrupted = False
         self._go: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._worker = _Thread()
 
     def start(self, plan: Plan) -> None:
+        self._begin(plan, None)
+
+    def resume(self, begun: Run) -> None:
+        self._begin(begun.plan, begun)
+
+    def _begin(self, plan: Plan, begun: Run | None) -> None:
         if self.running:
             raise TuteeError("Tuning is already under way.")
         self.plans.append(plan)
         self.running = True
         self._cancelled.clear()
-        self._worker.put(lambda: self._run(plan))
-
-    def resume(self, begun: Run) -> None:
-        self.start(begun.plan)
+        self._worker.put(lambda: self._run(plan, begun or runs.begin(plan)))
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -248,6 +252,7 @@ class FakeTuning:
             self._go.put(None)
 
     def close(self, timeout: float) -> bool:
+        self._interrupted = True
         self.cancel()
         return self._worker.close(timeout)
 
@@ -256,7 +261,7 @@ class FakeTuning:
         for _ in range(times):
             self._go.put(None)
 
-    def _run(self, plan: Plan) -> None:
+    def _run(self, plan: Plan, begun: Run) -> None:
         wanted = [planned for planned in plan.passes if planned.wanted]
         self._emit(TuningStarted(tuple(planned.name for planned in wanted)))
         finished: list[PassDone] = []
@@ -267,10 +272,13 @@ class FakeTuning:
             for step in range(1, self.steps + 1):
                 self._go.get()
                 if self._cancelled.is_set():
+                    if not self._interrupted:
+                        begun.drop()
                     self.running = False
                     self._emit(TuningCancelled(tuple(finished)))
                     return
                 if self.fail_next is not None:
+                    begun.drop()
                     self.running = False
                     self._emit(TuningFailed(self.fail_next, tuple(finished)))
                     return
@@ -283,6 +291,7 @@ class FakeTuning:
             finished.append(self._save(plan, parent, planned.name, tuple(losses)))
             self._emit(finished[-1])
         adapter = next((done.version for done in reversed(finished) if done.adoptable), None)
+        begun.drop()
         self.running = False
         self._emit(TuningDone(tuple(finished), adapter))
 

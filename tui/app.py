@@ -46,7 +46,7 @@ from tui.teaching import Teaching
 from tui.theme import TUTEE
 from tui.tuner import Tuner
 from tui.views import Status
-from tui.widgets.activity import Activity, loading_line, tuning_line
+from tui.widgets.activity import Activity, loading_line, offer_line, tuning_line
 
 if TYPE_CHECKING:
     from tui.screens.tuning import TuningScreen
@@ -163,6 +163,8 @@ class TuteeApp(Doors):
         self._model = event.label
         self._tuner.model_ready(event.adapter)
         self._show_status()
+        with errors_shown(self):
+            self._tuner.look_for_unfinished()
         await self._renew_tuning()
 
     async def _swapped(self, event: AdapterSwapped | SwapFailed) -> None:
@@ -181,7 +183,10 @@ class TuteeApp(Doors):
     def _show_activity(self) -> None:
         progress = self._tuner.progress
         active = progress is not None and progress.active
-        self._chat_screen.activity = tuning_line(progress) if progress and active else None
+        line = tuning_line(progress) if progress and active else None
+        if line is None and self._tuner.unfinished is not None:
+            line = offer_line("A training run was interrupted. F5 goes on with it, or drops it.")
+        self._chat_screen.activity = line
 
     @on(Taught)
     @guarded
@@ -217,6 +222,7 @@ class TuteeApp(Doors):
 
     def _tuning_closed(self, _: None) -> None:
         self._tuning_screen = None
+        self._show_activity()
 
     async def _tuning_went_on(self, event: TuningEvent) -> None:
         progress = self._tuner.on_tuning(event)
@@ -276,7 +282,7 @@ class TuteeApp(Doors):
         self.notify("Ctrl+C again quits.", timeout=_CTRL_C_SECONDS, markup=False)
 
     async def action_quit(self) -> None:
-        """Leave, after asking where a run would be lost."""
+        """Leave, after asking where a run would be interrupted."""
         if self._leaving:
             return
         if not self._tuner.running:
@@ -285,8 +291,7 @@ class TuteeApp(Doors):
             self.push_screen(
                 ConfirmScreen(
                     "A training run is under way.",
-                    "If you quit, the pass that runs is lost; your records and every finished "
-                    "version stay.",
+                    "If you quit, it is interrupted; when you come back it can go on from there.",
                     yes="quits",
                     no="stays",
                 ),

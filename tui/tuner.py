@@ -8,16 +8,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.adapters import BASE, Adapters
-from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone
+from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone, TuningFailed
 from store.errors import TuteeError
 from tui.progress import LABELS, Progress, TuningEvent, advanced
 from tui.services import Services
-from tui.text import clock
+from tui.text import clock, counted
 from tui.views import PassView, VersionView
 
 if TYPE_CHECKING:
     from core.card import Card
     from core.planning import PassPlan, Plan
+    from core.runs import Run
 
 
 class Tuner:
@@ -28,6 +29,8 @@ class Tuner:
         self.progress: Progress | None = None
         self.answering = BASE
         """The version the chat answers with."""
+        self.unfinished: Run | None = None
+        """The run that was interrupted, to go on with or to drop."""
         self._learned: frozenset[str] = frozenset()
         self._remark = ""
 
@@ -75,7 +78,47 @@ class Tuner:
                 "Teach with F2 and F4 in the chat, or choose a pass with 1 to 5.",
             )
         self._services.tuning.start(plan)
+        self.unfinished = None
         self.progress = Progress()
+
+    def look_for_unfinished(self) -> None:
+        """Find the run that was interrupted, if there is one.
+
+        Raises:
+            TuteeError: there was one, but it had to be dropped.
+        """
+        # Imported here because the first paint comes before it.
+        from core import runs
+
+        self.unfinished = None
+        self.unfinished = runs.unfinished(self._adapters(), self._services.repository.records())
+
+    def offer(self) -> str:
+        """How far the run got that was interrupted; empty where there is none."""
+        if self.unfinished is None:
+            return ""
+        began = f"{self.unfinished.began.astimezone():%Y-%m-%d %H:%M}"
+        name, steps = self.unfinished.under_way() or ("", 0)
+        place = f" after {counted(steps, 'step')} of {LABELS[name]}" if name and steps else ""
+        return f"The run of {began} was interrupted{place}."
+
+    def resume(self) -> None:
+        """Go on with the run that was interrupted.
+
+        Raises:
+            TuteeError: it had to be dropped meanwhile.
+        """
+        self.look_for_unfinished()
+        if self.unfinished is not None:
+            self._services.tuning.resume(self.unfinished)
+            self.unfinished = None
+            self.progress = Progress()
+
+    def drop_unfinished(self) -> None:
+        """Forget the run that was interrupted; the versions it made stay."""
+        if self.unfinished is not None:
+            self.unfinished.drop()
+            self.unfinished = None
 
     def cancel(self) -> None:
         """Stop the run at its next micro-batch."""
@@ -88,6 +131,8 @@ class Tuner:
         self.progress = advanced(self.progress, event)
         if isinstance(event, TuningDone) and event.adapter:
             self.use(event.adapter)
+        elif isinstance(event, TuningFailed):
+            self.look_for_unfinished()
         return self.progress
 
     # -- versions --------------------------------------------------------------------------------

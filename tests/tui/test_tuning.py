@@ -3,8 +3,9 @@
 import pytest
 from textual.widgets import Static
 
+from core.runs import unfinished
 from store.errors import TuteeError
-from tests.fakes import FakeChat, Home
+from tests.fakes import FakeChat, FakeTuning, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app import TuteeApp
 from tui.screens.chat import ChatScreen
@@ -209,3 +210,61 @@ async def test_the_line_over_the_footer_is_a_door_to_the_run(home: Home) -> None
         await until(pilot, lambda: "▸ SFT 1/3" in painted(app))
         await pilot.click("#activity")
         await until(pilot, lambda: isinstance(app.screen, TuningScreen))
+
+
+async def interrupted(home: Home) -> None:
+    """Leave a run behind, as quitting does."""
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step()
+        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await pilot.press("ctrl+q", "enter")
+        await until(pilot, lambda: app.return_value is True)
+    home.chat = FakeChat(home.bridge.emit, adapters=home.adapters)
+    home.tuning = FakeTuning(home.bridge.emit)
+
+
+async def test_an_interrupted_run_is_offered_and_goes_on(home: Home) -> None:
+    await interrupted(home)
+    async with opened(home) as (app, pilot):
+        await until(pilot, lambda: "▸ A training run was interrupted. F5" in painted(app))
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        assert "was interrupted" in str(app.screen.query_one("#figures", Static).content)
+        assert "Enter Go on" in painted(app)
+        assert "X Drop the old run" in painted(app)
+        await pilot.press("1")  # what the run does was decided when it began
+        await pilot.press("enter")
+        home.tuning.step(3)
+        await until(pilot, lambda: home.adapters.active() == "v1")
+        (plan,) = home.tuning.plans
+        assert [planned.name for planned in plan.wanted] == ["sft"]
+        await pilot.press("escape")
+        assert "▸" not in painted(app)
+
+
+async def test_an_interrupted_run_can_be_dropped(home: Home) -> None:
+    await interrupted(home)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "X Drop the old run" in painted(app))
+        await pilot.press("x")
+        await until(pilot, lambda: "Enter Start" in painted(app))
+        assert "interrupted" not in painted(app)
+        assert home.tuning.plans == []
+        assert unfinished(home.adapters, home.repository.records()) is None
+        await pilot.press("escape")
+        assert "▸" not in painted(app)
+
+
+async def test_a_run_on_records_that_are_gone_is_dropped_with_a_word(home: Home) -> None:
+    await interrupted(home)
+    home.repository.delete_records([home.repository.instructions()[0].id])
+    async with opened(home) as (app, pilot):
+        await until(pilot, lambda: "The interrupted training run was dropped" in toasts(app))
+        assert "▸" not in painted(app)

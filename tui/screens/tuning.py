@@ -43,7 +43,9 @@ class TuningScreen(Screen[None]):
     AUTO_FOCUS = "#versions"
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "resume", "Go on", key_display="Enter"),
         Binding("enter", "start", "Start", key_display="Enter"),
+        Binding("x", "drop", "Drop the old run", key_display="X"),
         Binding("1", "choose(0)", "SFT", show=False),
         Binding("2", "choose(1)", "KTO", show=False),
         Binding("3", "choose(2)", "DPO", show=False),
@@ -86,6 +88,7 @@ class TuningScreen(Screen[None]):
         """Plan anew: the records, the model or the versions have changed."""
         try:
             await self._show_plan(self._tuner.plan())
+            self._offer()
             self.query_one(VersionList).show(self._tuner.versions())
         except TuteeError as error:
             self._plan = None
@@ -106,6 +109,11 @@ class TuningScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         running = self.progress is not None and self.progress.active
+        unfinished = not running and self._tuner.unfinished is not None
+        if action in ("resume", "drop"):
+            return unfinished
+        if action == "start" and unfinished:
+            return False
         if action in ("start", "choose", "rebuild"):
             return False if running else None if self._plan is None else True
         if action == "proof":
@@ -116,6 +124,20 @@ class TuningScreen(Screen[None]):
         if self._plan is not None:
             self._tuner.start(self._plan)
             self.progress = self._tuner.progress
+
+    def action_resume(self) -> None:
+        """Go on with the run that was interrupted."""
+        self._tuner.resume()
+        self.progress = self._tuner.progress
+
+    def action_drop(self) -> None:
+        """Forget the run that was interrupted."""
+        self._tuner.drop_unfinished()
+        self._offer()
+
+    def _offer(self) -> None:
+        self.query_one(LearningPanel).offer = self._tuner.offer()
+        self.refresh_bindings()
 
     async def action_rebuild(self) -> None:
         """Plan to begin from the base with everything, or to go on after all."""

@@ -61,5 +61,10 @@ def tuning_line(progress: Progress) -> Content:
     return Content.assemble(*parts)
 
 
+def offer_line(text: str) -> Content:
+    """What waits for the person."""
+    return Content.assemble(("▸ ", "$text-warning"), text)
+
+
 def _size(total: int, unit: str) -> str:
     return f"{total / 1e6:.0f} MB" if unit == "B" else f"{total} {unit}"

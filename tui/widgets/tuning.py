@@ -56,6 +56,8 @@ class LearningPanel(Vertical):
     """How the run goes: figures over a plot, and in RL the reply that was drawn last."""
 
     progress: reactive[Progress | None] = reactive(None)
+    offer: reactive[str] = reactive("")
+    """What is said of a run that was interrupted."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="figures")
@@ -69,9 +71,18 @@ class LearningPanel(Vertical):
         if self.is_mounted:
             self._draw()
 
+    def watch_offer(self) -> None:
+        if self.is_mounted:
+            self._draw()
+
     def _draw(self) -> None:
         progress = self.progress
-        self.query_one("#figures", Static).update(_figures(progress))
+        figures = _figures(progress)
+        if self.offer and (progress is None or not progress.active):
+            said = Content(f"{self.offer} Enter goes on with it, X drops it.")
+            said = said.stylize("$text-warning")
+            figures = said if progress is None else figures + "\n" + said
+        self.query_one("#figures", Static).update(figures)
         plot = self.query_one(PlotextPlot)
         curves = _curves(progress) if progress else ()
         plot.display = any(len(curve.values) > 1 for curve in curves)
