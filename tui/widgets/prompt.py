@@ -105,8 +105,9 @@ class PromptBar(Horizontal):
         self._draw()
 
     def watch_hint(self) -> None:
-        if self.is_mounted:
-            self._draw()
+        self._draw()
 
     def _draw(self) -> None:
-        self.query_one("#prompt-hint", Static).update(self.hint)
+        # The hint can change before there is a place for it.
+        for place in self.query("#prompt-hint").results(Static):
+            place.update(self.hint)
