@@ -12,6 +12,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -64,6 +65,17 @@ def as_tutee_error(error: Exception, what: str) -> TuteeError:
     return TuteeError(f"{what} failed: {error}.", "The log file has the details.")
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What a reply is wanted to."""
+
+    id: str
+    turns: tuple[Turn, ...]
+    sampling: Sampling
+    seed: int
+    stop: Flag
+
+
 class ChatWorker:
     """Owns the serving model: loads it, streams replies, swaps adapters between two replies."""
 
@@ -78,6 +90,10 @@ class ChatWorker:
         self._closing = Flag()
         self._engine: Engine | None = None
         self._adapter = ""
+        self._beside: tuple[str, Engine] | None = None
+        """Another version, loaded to be compared with."""
+        self._comparing = Flag()
+        """Ends all answers that were asked for before it was set."""
         self._thread = Thread(target=self._work, name="tutee-chat", daemon=True)
 
     def start(self, spec: str, cache: Path, models_dir: Path, adapter: str | None = None) -> None:
@@ -90,13 +106,36 @@ class ChatWorker:
         self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
     ) -> None:
         """Stream a reply to `turns`, after whatever was asked before."""
-        self._stops.append(Flag())
-        self._jobs.put(lambda: self._reply(request_id, turns, sampling, seed))
+        request = _Request(request_id, turns, sampling, seed, Flag())
+        self._stops.append(request.stop)
+        self._jobs.put(lambda: self._reply(request))
 
     def stop_reply(self) -> None:
         """End the first reply that is not done at its next token; the others are not touched."""
         with suppress(IndexError):
             self._stops[0].set()
+
+    def answer(
+        self,
+        request_id: str,
+        version: str,
+        turns: tuple[Turn, ...],
+        sampling: Sampling,
+        seed: int,
+    ) -> None:
+        """Stream what `version` replies to `turns`, whichever version answers in the chat.
+
+        Replies of the chat go first. A version that does not answer there is loaded beside the one
+        that does, one at a time, and stays until `stop_answers`.
+        """
+        request = _Request(request_id, turns, sampling, seed, self._comparing)
+        self._jobs.put(lambda: self._answer(request, version))
+
+    def stop_answers(self) -> None:
+        """End everything that `answer` was asked for, without a word, and free its memory."""
+        self._comparing.set()
+        self._comparing = Flag()
+        self._jobs.put(self._forget)
 
     def swap(self, version: str) -> None:
         """Answer with adapter `version` from the next reply on."""
@@ -131,49 +170,74 @@ class ChatWorker:
             ModelReady(folder.id, folder.revision, folder.label, version, perf_counter() - started)
         )
 
-    def _reply(
-        self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
-    ) -> None:
-        stop = self._stops[0]
+    def _reply(self, request: _Request) -> None:
         event: ReplyDone | ReplyFailed
         try:
-            event = self._write(request_id, turns, sampling, seed, stop)
+            if self._engine is None:
+                raise TuteeError("The model is not loaded, so it cannot answer.")
+            event = self._write(request, self._engine, self._adapter)
         except Exception as error:
-            event = ReplyFailed(request_id, as_tutee_error(error, "The reply"))
+            event = ReplyFailed(request.id, as_tutee_error(error, "The reply"))
         self._stops.popleft()
         self._emit(event)
 
-    def _write(
-        self,
-        request_id: str,
-        turns: tuple[Turn, ...],
-        sampling: Sampling,
-        seed: int,
-        stop: Flag,
-    ) -> ReplyDone:
-        if self._engine is None:
+    def _answer(self, request: _Request, version: str) -> None:
+        if request.stop.is_set():
+            return
+        if self._stops:
+            self._jobs.put(lambda: self._answer(request, version))
+            return
+        event: ReplyDone | ReplyFailed
+        try:
+            event = self._write(request, self._engine_of(version), version)
+        except Exception as error:
+            event = ReplyFailed(request.id, as_tutee_error(error, "The reply"))
+        if not request.stop.is_set():
+            self._emit(event)
+
+    def _engine_of(self, version: str) -> "Engine":
+        """The serving engine where it is that version, or else one beside it."""
+        from core.engine import Engine
+
+        if self._engine is None or self.adapters is None:
             raise TuteeError("The model is not loaded, so it cannot answer.")
+        if version == self._adapter:
+            return self._engine
+        if self._beside is None or self._beside[0] != version:
+            self._beside = None  # the memory of one is freed before the next is loaded
+            with self.turns.reply():
+                engine = Engine(self.adapters.folder, self.adapters.path(version))
+            self._beside = version, engine
+        return self._beside[1]
+
+    def _forget(self) -> None:
+        self._beside = None
+
+    def _write(self, request: _Request, engine: "Engine", version: str) -> ReplyDone:
         pieces: list[str] = []
         started = perf_counter()
         with self.turns.reply():
-            for text in self._engine.stream(
-                turns, sampling, seed, lambda: stop.is_set() or self._closing.is_set()
+            for text in engine.stream(
+                request.turns,
+                request.sampling,
+                request.seed,
+                lambda: request.stop.is_set() or self._closing.is_set(),
             ):
                 if not pieces:
                     started = perf_counter()
                 pieces.append(text)
-                self._emit(TokenChunk(request_id, text))
-        last = self._engine.last
+                self._emit(TokenChunk(request.id, text))
+        last = engine.last
         assert last is not None  # set by an exhausted stream
         return ReplyDone(
-            request_id=request_id,
+            request_id=request.id,
             text="".join(pieces),
             stopped=last.stopped,
             truncated=last.truncated,
             tokens=last.tokens,
             seconds=perf_counter() - started,
-            adapter=self._adapter,
-            seed=seed,
+            adapter=version,
+            seed=request.seed,
         )
 
     def _swap(self, version: str) -> None:

@@ -194,7 +194,7 @@ def _one_sided(lengths: Mapping[str, int], lessons: int) -> Iterable[str]:
 
 
 def _outnumbered(sources: Mapping[str, int], lessons: int) -> Iterable[str]:
-    own = sources.get("chat", 0)
+    own = sources.get("chat", 0) + sources.get("compare", 0)
     if 0 < own < (1 - _ONE_SIDED) * lessons:
         yield f"Your own lessons are {own} of {lessons}: the imported ones will set the tone."
 

@@ -8,7 +8,7 @@ whole, so taking the latest live one back restores exactly what was there before
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from store.errors import TuteeError
 from store.records import Instruction, Message, Origin, Preference, Record, Turn, Verdict, new_id
@@ -165,6 +165,52 @@ def undo(reply: Reply) -> Change:
             if record.superseded_by == act
         ),
     )
+
+
+Picked = Literal["first", "second", "both", "neither"]
+"""Which of two replies is good."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two replies to the same prompt, side by side. They need not be in any conversation."""
+
+    prompt: tuple[Turn, ...]
+    replies: tuple[str, str]
+    origins: tuple[Origin, Origin]
+    conversation_id: str | None = None
+
+
+def pick(comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
+    """A preference for the better one, or a verdict on each where they are as good as each other.
+
+    Raises:
+        TuteeError: one of them is empty, or one is to be preferred over the same words.
+    """
+    first, second = comparison.replies
+    if not first.strip() or not second.strip():
+        raise TuteeError("An empty reply cannot be compared.", "Ask again, or ask something else.")
+    act = new_id()
+
+    def about(index: int) -> dict[str, Any]:
+        return {
+            "act": act,
+            "conversation_id": comparison.conversation_id,
+            "origin": comparison.origins[index],
+            "prompt": comparison.prompt,
+        }
+
+    if picked in ("both", "neither"):
+        replies = dict.fromkeys(comparison.replies)
+        return tuple(
+            Verdict(**about(index), completion=reply, label=picked == "both")
+            for index, reply in enumerate(replies)
+        )
+    if first.strip() == second.strip():
+        raise TuteeError("Both replies are the same, so neither is better.", "↑ or ↓ rates them.")
+    better = 0 if picked == "first" else 1
+    chosen, rejected = comparison.replies[better], comparison.replies[1 - better]
+    return (Preference(**about(better), chosen=chosen, rejected=rejected),)
 
 
 def delete(records: Sequence[Record], ids: Collection[str]) -> Change:

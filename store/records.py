@@ -88,7 +88,7 @@ class Origin(_Frozen):
     """Where a reply or a record came from."""
 
     source: Text = "chat"
-    """`chat`, or `import:NAME`."""
+    """`chat`, `compare` (two versions side by side), or `import:NAME`."""
     model: str | None = None
     revision: str | None = None
     adapter: str | None = None

@@ -16,7 +16,7 @@ from datetime import date
 from typing import Self, TypeVar
 
 from store import acts, garbage, migrations
-from store.acts import Feedback, Reply
+from store.acts import Comparison, Feedback, Picked, Reply
 from store.conversations import Conversations
 from store.errors import TuteeError
 from store.ledger import Counts, Ledger
@@ -199,6 +199,17 @@ class Repository:
             TuteeError: there is none.
         """
         return self._do(message_id, acts.undo(self._reply(message_id)))
+
+    def pick(self, comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
+        """Say which of two replies is good; what was said before changes nothing.
+
+        Returns:
+            The records that were new; `delete_records` takes them back.
+
+        Raises:
+            TuteeError: a reply is empty, or one is to be preferred over the same words.
+        """
+        return self._ledger.add(acts.pick(comparison, picked))
 
     def feedback(self, message_id: str) -> Feedback:
         """What stands about a message; nothing for one that was never judged."""

@@ -221,3 +221,70 @@ def test_swapping_to_what_is_not_there_keeps_the_adapter(chat: ChatWorker, ears:
     chat.swap("v9")
     assert ears.wait_for(SwapFailed).version == "v9"
     assert greedy_reply(chat, ears) == before
+
+
+# -- another version beside the one that answers --------------------------------------------------
+
+
+def trained(chat: ChatWorker, trainer: TuningWorker, ears: Ears) -> str:
+    """A version that answers otherwise than the base; the base goes on answering."""
+    trainer.start(plan(chat, epochs=12))
+    done = ears.wait_for(TuningDone)
+    return done.passes[0].version
+
+
+def test_a_version_answers_beside_the_one_that_serves(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    version = trained(chat, trainer, ears)
+    before = greedy_reply(chat, ears)
+    chat.answer("a", version, ASK, GREEDY, seed=0)
+    chat.answer("b", "base", ASK, GREEDY, seed=0)
+    beside, base = ears.wait_for(ReplyDone), ears.wait_for(ReplyDone)
+    assert (beside.request_id, beside.adapter) == ("a", version)
+    assert (base.request_id, base.adapter) == ("b", "base")
+    assert base.text == before
+    assert beside.text != before
+    assert greedy_reply(chat, ears) == before
+    chat.stop_answers()
+    chat.swap(version)
+    ears.wait_for(AdapterSwapped)
+    assert greedy_reply(chat, ears) == beside.text
+
+
+def test_replies_of_the_chat_go_before_answers(chat: ChatWorker, ears: Ears) -> None:
+    begun, go_on = Flag(), Flag()
+
+    def hold(event: Event) -> None:
+        if isinstance(event, TokenChunk) and not begun.is_set():
+            begun.set()
+            go_on.wait(PATIENCE)
+
+    ears.react = hold
+    chat.reply("first", ASK, GREEDY, seed=0)
+    assert begun.wait(PATIENCE)
+    chat.answer("compared", "base", ASK, GREEDY, seed=0)
+    chat.reply("second", ASK, GREEDY, seed=0)
+    go_on.set()
+    order = [ears.wait_for(ReplyDone).request_id for _ in range(3)]
+    assert order == ["first", "second", "compared"]
+
+
+def test_stopped_answers_are_not_told_of(chat: ChatWorker, ears: Ears) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, TokenChunk) and event.request_id == "a":
+            chat.stop_answers()
+
+    ears.react = stop
+    chat.answer("a", "base", ASK, GREEDY, seed=0)
+    chat.answer("b", "base", ASK, GREEDY, seed=0)
+    ears.wait_for(TokenChunk)
+    assert greedy_reply(chat, ears)
+    done = [event.request_id for event in ears.heard if isinstance(event, ReplyDone)]
+    assert done == ["r"]
+
+
+def test_a_version_that_is_not_there_fails_its_answer_alone(chat: ChatWorker, ears: Ears) -> None:
+    chat.answer("a", "v9", ASK, GREEDY, seed=0)
+    assert "v9" in ears.wait_for(ReplyFailed).error.title
+    assert greedy_reply(chat, ears)

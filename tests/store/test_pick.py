@@ -1,0 +1,76 @@
+"""Picking between two replies: what is kept of it, and that it can be taken back."""
+
+import pytest
+
+from store.acts import Comparison, Picked, pick
+from store.errors import TuteeError
+from store.paths import Paths
+from store.records import Origin, Preference, Turn, Verdict
+from store.repository import Repository
+
+PROMPT = (Turn(role="user", content="Say hello."),)
+ORIGINS = (Origin(source="compare", adapter="v2"), Origin(source="compare", adapter="base"))
+
+
+def comparison(first: str = "Hello!", second: str = "Go away.") -> Comparison:
+    return Comparison(PROMPT, (first, second), ORIGINS, "talk")
+
+
+@pytest.mark.parametrize(
+    ("picked", "chosen", "rejected", "adapter"),
+    [("first", "Hello!", "Go away.", "v2"), ("second", "Go away.", "Hello!", "base")],
+)
+def test_the_better_one_is_preferred(
+    picked: Picked, chosen: str, rejected: str, adapter: str
+) -> None:
+    (record,) = pick(comparison(), picked)
+    assert isinstance(record, Preference)
+    assert (record.chosen, record.rejected) == (chosen, rejected)
+    assert record.origin.adapter == adapter
+    assert record.prompt == PROMPT
+    assert record.conversation_id == "talk"
+    assert record.message_id is None
+
+
+@pytest.mark.parametrize(("picked", "label"), [("both", True), ("neither", False)])
+def test_where_neither_is_better_each_gets_a_thumb(picked: Picked, label: bool) -> None:
+    first, second = pick(comparison(), picked)
+    assert isinstance(first, Verdict)
+    assert isinstance(second, Verdict)
+    assert (first.completion, second.completion) == ("Hello!", "Go away.")
+    assert first.label is second.label is label
+    assert [first.origin.adapter, second.origin.adapter] == ["v2", "base"]
+    assert first.act == second.act
+
+
+def test_the_same_words_are_rated_once_and_never_preferred() -> None:
+    (verdict,) = pick(comparison("Hi.", "Hi."), "both")
+    assert isinstance(verdict, Verdict)
+    for picked in ("first", "second"):
+        with pytest.raises(TuteeError, match="the same"):
+            pick(comparison("Hi.", "Hi. "), picked)
+
+
+@pytest.mark.parametrize("replies", [("", "Hello!"), ("Hello!", " \n")])
+@pytest.mark.parametrize("picked", ["first", "second", "both", "neither"])
+def test_an_empty_reply_is_not_compared(replies: tuple[str, str], picked: Picked) -> None:
+    with pytest.raises(TuteeError, match="empty"):
+        pick(comparison(*replies), picked)
+
+
+def test_a_pick_is_kept_once_and_can_be_taken_back(paths: Paths) -> None:
+    with Repository.open(paths) as repository:
+        (kept,) = repository.pick(comparison(), "first")
+        assert repository.pick(comparison(), "first") == ()
+        assert len(repository.pick(comparison("Hm.", "Oh."), "both")) == 2
+    with Repository.open(paths) as repository:
+        assert [record.kind for record in repository.records()] == [
+            "preference",
+            "verdict",
+            "verdict",
+        ]
+        assert repository.record(kept.id) == kept
+        repository.delete_records([kept.id])
+        assert repository.preferences() == []
+        repository.restore_records([kept])
+        assert repository.preferences() == [kept]
