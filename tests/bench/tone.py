@@ -1,6 +1,7 @@
 """Pairs of replies that differ in tone, polite or not: the preference the passes learn here."""
 
 import json
+import random
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -26,13 +27,17 @@ class Pair:
 
 
 def pairs(count: int, skip: int = 0) -> list[Pair]:
-    """`count` pairs; ends the program where the data is absent."""
+    """`count` pairs in an order of chance that is always the same, as the file changes its manner.
+
+    Ends the program where the data is absent.
+    """
     if not FILE.exists():
         sys.exit(f"This benchmark needs {FILE}, which is not part of the project.")
-    rows = json.loads(FILE.read_text(encoding="utf-8"))[skip : skip + count]
+    rows = json.loads(FILE.read_text(encoding="utf-8"))
+    random.Random(0).shuffle(rows)
     return [
         Pair("\n".join(filter(None, (r["instruction"], r["input"]))), r["chosen"], r["rejected"])
-        for r in rows
+        for r in rows[skip : skip + count]
     ]
 
 
