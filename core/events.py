@@ -113,6 +113,8 @@ class MaskProof:
     """Of all samples, each counted whole."""
     packed_tokens: int
     """What of them goes through the model, because samples share their beginnings."""
+    largest: int
+    """Packed tokens of the largest micro-batch."""
     padding: float
     """Share of the packed tokens that belong to no sample."""
     trained: int

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from core.config import Config
+from core.config import Config, Tuning
 from core.models import ModelFolder, load_tokenizer
 from data.masks import Tokenizer, encode
 from data.rows import with_system
@@ -16,14 +16,14 @@ _BYTES_A_PROMPT = 512
 """Room for a system prompt that a template brings along."""
 
 
-def limit(folder: ModelFolder, config: Config) -> int:
+def limit(folder: ModelFolder, tuning: Tuning) -> int:
     """Tokens of prompt and reply that training takes and the model's context holds."""
     try:
         settings = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         settings = {}
-    context = settings.get("max_position_embeddings") or config.tuning.max_length
-    return min(config.tuning.max_length, context)
+    context = settings.get("max_position_embeddings") or tuning.max_length
+    return min(tuning.max_length, context)
 
 
 def lengths(records: Sequence[Record], folder: ModelFolder, config: Config) -> dict[str, int]:
@@ -34,7 +34,7 @@ def lengths(records: Sequence[Record], folder: ModelFolder, config: Config) -> d
     Raises:
         TuteeError: the tokenizer cannot be loaded.
     """
-    most = limit(folder, config)
+    most = limit(folder, config.tuning)
     system = config.chat.system_prompt
     long = [record for record in records if not _surely_fits(record, system, most)]
     if not long:

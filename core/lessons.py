@@ -1,12 +1,14 @@
 """What the passes of a run learn from, and what its versions are asked: records as tokens.
 
-Records that are longer than the settings allow are left out here, and counted by who asks.
+Records that are longer than the settings or the model's context allow are left out here, and
+counted by who asks.
 """
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
+from core import lengths
 from core.evaluate import Exam, Question
 from core.models import load_tokenizer
 from core.planning import Plan
@@ -29,6 +31,11 @@ class Lessons:
     def tokenizer(self) -> Any:
         return load_tokenizer(self._plan.adapters.folder)
 
+    @cached_property
+    def limit(self) -> int:
+        """Tokens of prompt and reply that a sample may have."""
+        return lengths.limit(self._plan.adapters.folder, self._plan.settings)
+
     def samples(self, records: Iterable[Instruction | Verdict]) -> dict[str, Sample]:
         """By record; those that are too long are left out."""
         samples = {r.id: self._sample(r.prompt, r.completion) for r in records}
@@ -44,7 +51,7 @@ class Lessons:
 
     def prompts(self, prompts: Iterable[Sequence[Turn]]) -> list[tuple[int, ...]]:
         """Those that leave room for the replies that RL draws."""
-        room = self._plan.settings.max_length - self._plan.settings.rl_max_new_tokens
+        room = self.limit - self._plan.settings.rl_max_new_tokens
         encoded = (tuple(encode_prompt(self.tokenizer, self._turns(p))) for p in prompts)
         return [prompt for prompt in encoded if len(prompt) <= room]
 
@@ -84,4 +91,4 @@ class Lessons:
         return encode(self.tokenizer, self._turns(prompt), reply)
 
     def _fits(self, sample: Sample) -> bool:
-        return len(sample.input_ids) <= self._plan.settings.max_length
+        return len(sample.input_ids) <= self.limit

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
-
 from core import report, runs
 from core.config import Tuning
 from core.evaluate import Examiner
 from core.events import PassDone, PassName, PassSkipped, PassStarted
 from core.lessons import Lessons
+from core.packing import packed_length
+from core.passes.memory import TooLittleMemory, ran_out, require
 from core.planning import Plan, repeated, steps
 from core.runs import Run
 from core.saving import Learned, learned, save
@@ -71,10 +71,17 @@ def resume(begun: Run, watch: "Watch", finished: Finished | None = None) -> None
             begun.drop()
         raise
     except TuteeError as error:
-        # What the machine refused may work later; what the data refused never will.
-        if not isinstance(error.__cause__, OSError | SafetensorError):
+        # What the machine refused (then there is a cause) may work later; what the data did, never.
+        if error.__cause__ is None and not isinstance(error, TooLittleMemory):
             begun.drop()
         raise
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        raise TuteeError(
+            "Tuning ran out of memory.",
+            "Close other programs and resume it, or use a smaller model; nothing else was lost.",
+        ) from error
     begun.drop()
 
 
@@ -197,8 +204,13 @@ class _Passes:
         directory = self.plan.adapters.path(name)
         assert directory is not None  # only the base has none
         prompts = self._lessons.prompts(self.plan.rl.train)
+        self._refuse_nothing(prompts)
         settings = self.plan.settings
         self.watch.emit(PassStarted("rl", settings.rl_steps, len(prompts), 0))
+        longest = sorted(prompts, key=len)[-rl.MICRO_BATCH :]
+        drawn = rl.MICRO_BATCH * settings.rl_max_new_tokens
+        tokens = drawn + packed_length(longest, [len(prompt) for prompt in longest])
+        require("rl", self.plan.adapters.folder, settings, tokens, drawn)
         scorer = reward.Scorer(self.plan.adapters.folder, directory, self.watch)
         trained = rl.train(
             *self._onward(),
@@ -221,22 +233,29 @@ class _Passes:
         new: int,
         replayed: int,
     ) -> dict[str, Any]:
-        """Tell of the pass, and prove that it learns the replies and nothing else.
+        """Tell of the pass, prove that it learns the replies and nothing else, and that it fits.
 
         Returns:
             What the proof has to say in the version's metrics.
         """
         from core.passes.proof import prove
 
-        if not groups:
-            raise TuteeError(
-                f"Every record is longer than {settings.max_length} tokens, so none can be"
-                " trained on.",
-                "Raise `max_length` under [tuning] in the settings, or teach with shorter replies.",
-            )
+        self._refuse_nothing(groups)
         self.watch.emit(PassStarted(name, steps(len(groups), settings), new, replayed))
         proof = prove(name, self._lessons.tokenizer, groups, settings.batch_size, self.watch)
+        # Of the largest micro-batch, as many will be trained as of all of them on average.
+        trained = proof.largest * proof.trained // max(proof.packed_tokens, 1)
+        require(name, self.plan.adapters.folder, settings, proof.largest, trained)
         return {"padding": round(proof.padding, 4)}
+
+    def _refuse_nothing(self, lessons: Sequence[Any]) -> None:
+        if not lessons:
+            raise TuteeError(
+                f"Every record is longer than {self._lessons.limit:,} tokens, so none can be"
+                " trained on.",
+                "Teach with shorter replies, or raise `max_length` under [tuning] in the settings"
+                " where the model's context allows it.",
+            )
 
     def _onward(self) -> tuple[Any, Any, Path | None]:
         """The base, its tokenizer and the adapter to go on from."""

@@ -8,7 +8,6 @@ quitting must not hang on it.
 
 import logging
 import queue
-import re
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +36,7 @@ from core.events import (
     TuningStarted,
 )
 from core.models import find
+from core.passes.memory import ran_out
 from core.passes.watch import Watch
 from core.planning import Plan
 from core.runs import Run
@@ -57,8 +57,7 @@ def as_tutee_error(error: Exception, what: str) -> TuteeError:
     if isinstance(error, TuteeError):
         return error
     log.error("%s failed", what, exc_info=error)
-    # torch has no exception of its own for a processor that runs out of memory.
-    if isinstance(error, MemoryError) or re.search("allocate memory|out of memory", str(error)):
+    if ran_out(error):
         return TuteeError(
             f"{what} ran out of memory.", "Close other programs, or use a smaller model."
         )

@@ -118,7 +118,7 @@ class Library:
             with suppress(TuteeError):
                 sizes, most = (
                     lengths(records, adapters.folder, config),
-                    limit(adapters.folder, config),
+                    limit(adapters.folder, config.tuning),
                 )
         found: dict[str, list[str]] = {}
         for finding in check(records, sizes, most):

@@ -55,6 +55,7 @@ def prove(
         samples=len(samples),
         tokens=sum(len(sample.input_ids) for sample in samples),
         packed_tokens=packed,
+        largest=max((row.tokens for row in rows), default=0),
         padding=sum(row.padding for row in rows) / max(packed, 1),
         trained=sum(row.trained for row in rows),
         shown=tuple(

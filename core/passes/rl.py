@@ -27,7 +27,7 @@ from core.passes.watch import Progress, Watch, arguments, assemble
 from core.quiet import spare_collector
 from data.masks import Sample
 
-_MICRO_BATCH = 4
+MICRO_BATCH = 4
 """Replies a micro-batch: about a second of work on two cores."""
 
 Prompt = tuple[int, ...]
@@ -105,8 +105,9 @@ def build(
 
     spare_collector()
     base = load_model(folder)
-    replies = settings.rl_prompts * settings.rl_generations
-    micro_batch = math.gcd(replies, _MICRO_BATCH)
+    # A step of more prompts than there are would never be full, and never made.
+    replies = min(settings.rl_prompts, len(prompts)) * settings.rl_generations
+    micro_batch = math.gcd(replies, MICRO_BATCH)
     common = arguments(settings, micro_batch, settings.rl_learning_rate)
     del common["max_length"]  # TRL's settings for this trainer have no such limit
     trainer = assemble(

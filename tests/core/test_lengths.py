@@ -57,8 +57,8 @@ def test_a_conversation_that_the_template_refuses_has_no_length(
 def test_the_limit_is_the_smaller_of_context_and_setting(
     tiny_folder: ModelFolder, tmp_path: Path
 ) -> None:
-    assert limit(tiny_folder, CONFIG) == 64
+    assert limit(tiny_folder, CONFIG.tuning) == 64
     wide = Config(tuning=Tuning(max_length=4096))
-    assert limit(tiny_folder, wide) == 1024
+    assert limit(tiny_folder, wide.tuning) == 1024
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "odd"}), encoding="utf-8")
-    assert limit(ModelFolder(tmp_path, "odd", "odd", "0"), wide) == 4096
+    assert limit(ModelFolder(tmp_path, "odd", "odd", "0"), wide.tuning) == 4096

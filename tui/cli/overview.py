@@ -93,7 +93,7 @@ def _lengths(
     if not folder.path.is_dir():
         click.echo("Lengths are not checked: the model has not been fetched yet.", err=True)
         return None, None
-    return lengths(records, folder, config), limit(folder, config)
+    return lengths(records, folder, config), limit(folder, config.tuning)
 
 
 def _tell(findings: Sequence[Finding], records: int) -> None:

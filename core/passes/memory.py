@@ -1,0 +1,157 @@
+"""Whether a pass fits into the memory that is free, asked before it begins.
+
+A pass that runs out of memory takes the chat, and often the whole machine, down with it. What it
+will need at its peak can be told from the shape of the model and the largest micro-batch: the
+weights, LoRA with its gradients and AdamW's two moments, what each layer keeps for the way back,
+the attention weights, and the logits. The factors were fitted on the built-in model on a CPU
+(peak resident memory of SFT, four lengths of samples), and hold for the other passes there.
+
+Left out on purpose: the memory limit of a container, and other devices than CUDA and the CPU.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from core.config import Tuning
+from core.events import PassName
+from core.models import ModelFolder
+from core.passes.batches import MICRO_BATCH_TOKENS
+from core.passes.lora import TARGETS
+from store.errors import TuteeError
+
+_LIBRARIES = 320 * 2**20
+"""What the libraries take for themselves once they train, and the allocator's scraps."""
+_HIDDEN_KEPT, _INNER_KEPT = 8, 5
+"""Numbers kept a token and layer for the way back, in hidden and in intermediate sizes."""
+_LOGITS_KEPT = 3
+"""The logits, their log-softmax and their gradient."""
+
+
+class TooLittleMemory(TuteeError):
+    """A pass that would not fit; it may at another time."""
+
+
+class Shape(NamedTuple):
+    """What of a base model decides how much memory it takes."""
+
+    weights: int
+    lora_weights: int
+    """Of a LoRA of rank 1."""
+    layers: int
+    hidden: int
+    inner: int
+    heads: int
+    vocabulary: int
+
+
+def require(
+    name: PassName, folder: ModelFolder, settings: Tuning, tokens: int, trained: int
+) -> None:
+    """Refuse a pass that would not fit into the memory that is free.
+
+    Args:
+        tokens: Of the largest micro-batch.
+        trained: How many of them go through the LM head.
+
+    Raises:
+        TooLittleMemory: it would not fit.
+    """
+    shape = read_shape(folder)
+    if shape is None:
+        return
+    need, free = needed(name, shape, settings, tokens, trained), _free()
+    if need <= free:
+        return
+    advice = "Close other programs, or use a smaller model."
+    if name == "rl":
+        advice += " A smaller `rl_max_new_tokens` under [tuning] in the settings takes less, too."
+    elif tokens > MICRO_BATCH_TOKENS:
+        advice += (
+            f" A smaller `max_length` under [tuning] in the settings takes less, too: the longest"
+            f" samples have {tokens:,} tokens."
+        )
+    raise TooLittleMemory(
+        f"The {name} pass needs about {_gigabytes(need)} of memory, and {_gigabytes(free)} are"
+        " free.",
+        advice,
+    )
+
+
+def needed(name: PassName, shape: Shape, settings: Tuning, tokens: int, trained: int) -> int:
+    """Bytes that a pass takes at its peak, beside what the program has taken before."""
+    number = 2 if _cuda() else 4
+    lora = shape.lora_weights * settings.rank
+    kept = tokens * (_HIDDEN_KEPT * shape.hidden + _INNER_KEPT * shape.inner)
+    attention = 0 if _cuda() else shape.heads * tokens * tokens
+    logits = 0 if name == "reward" else _LOGITS_KEPT * trained * shape.vocabulary * 4
+    # RL keeps the reward model beside the policy.
+    bases = 2 if name == "rl" else 1
+    return (
+        _LIBRARIES
+        + bases * shape.weights * number
+        + lora * 4 * 4  # weights, gradients and two moments, in float32
+        + shape.layers * (kept + attention) * number
+        + logits
+    )
+
+
+def read_shape(folder: ModelFolder) -> Shape | None:
+    """The shape of the base in `folder`; None where its settings do not say it."""
+    try:
+        settings = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
+        settings = settings.get("text_config", settings)
+        sizes = list(_sizes(folder))
+        return Shape(
+            weights=sum(math.prod(size) for _, size in sizes),
+            lora_weights=sum(
+                sum(size) for key, size in sizes if key.split(".")[-2:-1][0] in TARGETS
+            ),
+            layers=settings["num_hidden_layers"],
+            hidden=settings["hidden_size"],
+            inner=settings["intermediate_size"],
+            heads=settings["num_attention_heads"],
+            vocabulary=settings["vocab_size"],
+        )
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+
+
+def ran_out(error: BaseException) -> bool:
+    """`error` says that there was no memory left."""
+    # torch has no exception of its own for a processor that runs out of memory.
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and re.search("allocate memory|out of memory", str(error)) is not None
+    )
+
+
+def _sizes(folder: ModelFolder) -> Iterator[tuple[str, list[int]]]:
+    from safetensors import safe_open
+
+    for path in folder.path.glob("*.safetensors"):
+        with safe_open(path, framework="numpy") as file:
+            for key in file.keys():  # noqa: SIM118  # it is no dict
+                yield key, file.get_slice(key).get_shape()
+
+
+def _free() -> int:
+    import torch
+
+    if _cuda():
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def _cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

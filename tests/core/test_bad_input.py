@@ -1,0 +1,303 @@
+"""Whatever goes wrong in a pass: it ends, says what to do, and what was there is untouched."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import planning, runs, tuning
+from core.adapters import Adapters, Manifest, write_manifest
+from core.config import Config, Tuning
+from core.events import PassName, TuningDone, TuningFailed
+from core.lessons import Lessons
+from core.models import ModelFolder, find
+from core.passes import memory
+from core.passes.memory import Shape, TooLittleMemory
+from core.passes.result import Trained
+from core.passes.watch import Watch, Watched
+from core.planning import Plan
+from core.turns import Turns
+from core.workers import TuningWorker
+from store.errors import TuteeError
+from store.records import Instruction, Preference, Record, Verdict
+from tests.conftest import make_tiny_model
+from tests.core import killed
+from tests.core.test_runs import made
+from tests.core.test_tuning import instructions, pairs, prompt, thumbs
+from tests.core.test_workers import PATIENCE, Ears
+
+SETTINGS = Tuning(epochs=2, minimum_steps=4, max_length=256)
+
+
+@pytest.fixture(autouse=True)
+def conditions() -> Iterator[None]:
+    with killed.conditions():
+        yield
+
+
+@pytest.fixture
+def adapters(tmp_path: Path, tiny_folder: ModelFolder) -> Adapters:
+    """With a version to go on from."""
+    found = Adapters(tmp_path / "models", tiny_folder)
+    tuning.run(make_plan(found, instructions(4, "negative")), Watch())
+    found.use("v1")
+    return found
+
+
+def make_plan(
+    adapters: Adapters, records: list[Any], *names: PassName, settings: Tuning = SETTINGS
+) -> Plan:
+    config = Config(tuning=settings)
+    return planning.make_plan(records, adapters, config, frozenset(names) or None)
+
+
+def refused(plan: Plan, match: str) -> TuteeError:
+    """Run `plan`, see that it fails as it should, and that it left nothing."""
+    versions, active = plan.adapters.versions(), plan.adapters.active()
+    with pytest.raises(TuteeError, match=match) as caught:
+        tuning.run(plan, Watch())
+    assert caught.value.hint
+    assert plan.adapters.versions() == versions
+    assert plan.adapters.active() == active
+    return caught.value
+
+
+def test_a_disk_that_fills_at_save_time_costs_nothing_but_the_time_to_resume(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    records: list[Record] = [*instructions(6)]
+
+    def full(self: Trained, directory: Path) -> None:
+        (directory / "adapter_model.safetensors").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trained, "save", full)
+        error = refused(make_plan(adapters, records), "No space left on device")
+    assert "Make room" in error.hint
+    assert not list(adapters.dir.glob("*.partial"))
+    found = runs.unfinished(adapters, records)
+    assert found is not None
+    assert found.under_way() == ("sft", 4)  # all of it: only the exam is left
+    tuning.resume(found, Watch())
+
+    import shutil
+
+    shutil.copytree(adapters.dir / "v2", tmp_path / "kept")
+    shutil.rmtree(adapters.dir / "v2")
+    tuning.run(make_plan(adapters, records), Watch())
+    weights = "adapter_model.safetensors"
+    assert (tmp_path / "kept" / weights).read_bytes() == made(adapters, "v2")["weights"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_out_of_memory_says_so_and_can_be_resumed(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    real: Callable[..., Any] = Watched.training_step
+
+    def exhausted(self: Any, *arguments: Any) -> Any:
+        if self.state.global_step == 3:
+            raise error
+        return real(self, *arguments)
+
+    records: list[Record] = [*instructions(6)]
+    with monkeypatch.context() as patched:
+        patched.setattr(Watched, "training_step", exhausted)
+        assert "smaller model" in refused(make_plan(adapters, records), "ran out of memory").hint
+    found = runs.unfinished(adapters, records)
+    assert found is not None
+    assert found.under_way() == ("sft", 2)
+
+
+def test_another_defect_is_not_taken_for_a_lack_of_memory(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Any, *arguments: Any) -> Any:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(Watched, "training_step", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        tuning.run(make_plan(adapters, instructions(6)), Watch())
+
+
+def test_what_the_data_refuses_is_not_offered_again(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records: list[Record] = [*thumbs(5, 0)]
+    refused(make_plan(adapters, records, "kto"), "same way")
+    assert runs.unfinished(adapters, records) is None
+
+
+def test_a_pass_without_a_single_record_is_not_begun(adapters: Adapters) -> None:
+    refused(make_plan(adapters, instructions(6), "dpo", "reward", "kto"), "nothing to train")
+
+
+# -- too long --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def short_context(tmp_path: Path) -> Adapters:
+    """Versions of a model whose context is shorter than the settings would have a sample."""
+    path = tmp_path / "short"
+    make_tiny_model(path)
+    config = path / "config.json"
+    text = config.read_text()
+    assert '"max_position_embeddings": 1024' in text
+    config.write_text(text.replace("1024", "128"))
+    return Adapters(tmp_path / "models", find(str(path), tmp_path, lambda event: None))
+
+
+def test_what_is_longer_than_the_context_is_left_out(short_context: Adapters) -> None:
+    long = "fox " * 60
+    fits = [*instructions(1), *thumbs(1, 0), *pairs(1)]
+    too_long = [
+        Instruction(prompt=prompt("hi"), completion=long),
+        Verdict(prompt=prompt("hi"), completion=long, label=True),
+        Preference(prompt=prompt("hi"), chosen="yes", rejected=long),
+    ]
+    lessons = Lessons(make_plan(short_context, [*fits, *too_long]))
+    assert lessons.limit == 128
+    samples = lessons.samples([fits[0], too_long[0], fits[1], too_long[1]])  # type: ignore[list-item]
+    assert set(samples) == {fits[0].id, fits[1].id}
+    assert set(lessons.pairs([fits[2], too_long[2]])) == {fits[2].id}  # type: ignore[list-item]
+    assert len(lessons.prompts([prompt("hi"), prompt(long)])) == 1
+
+
+def test_only_replies_longer_than_the_context_are_refused(short_context: Adapters) -> None:
+    too_long = [Instruction(prompt=prompt(f"hi {n}"), completion="fox " * 60) for n in range(4)]
+    error = refused(make_plan(short_context, too_long), "longer than 128 tokens")
+    assert "context" in error.hint
+
+
+# -- RL --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged(adapters: Adapters, monkeypatch: pytest.MonkeyPatch) -> Adapters:
+    """With a reward model that finds every reply as good as any other."""
+    with adapters.new_version("reward") as (version, directory):
+        write_manifest(
+            directory,
+            Manifest(
+                version=version,
+                kind="reward",
+                model=adapters.folder.id,
+                revision=adapters.folder.revision,
+                metrics={"passed": True},
+            ),
+        )
+    monkeypatch.setattr(
+        "core.passes.reward.Scorer", lambda *_: lambda samples: [1.0 for _ in samples]
+    )
+    return adapters
+
+
+def test_rewards_that_are_all_alike_end_rl(judged: Adapters) -> None:
+    plan = make_plan(judged, instructions(8), "rl", settings=killed.CONFIG.tuning)
+    assert "varied pairs" in refused(plan, "same reward").hint
+
+
+def test_only_prompts_that_leave_no_room_for_a_reply_are_refused(judged: Adapters) -> None:
+    settings = killed.CONFIG.tuning.model_copy(update={"rl_max_new_tokens": 250})
+    refused(make_plan(judged, instructions(8), "rl", settings=settings), "longer than 256 tokens")
+
+
+def test_fewer_prompts_than_a_step_takes_make_smaller_steps(
+    judged: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "core.passes.reward.Scorer", lambda *_: lambda samples: list(range(len(samples)))
+    )
+    settings = killed.CONFIG.tuning.model_copy(update={"rl_prompts": 8})
+    tuning.run(make_plan(judged, instructions(3), "rl", settings=settings), Watch())
+    assert judged.versions()[-1].pass_name == "rl"
+    assert judged.versions()[-1].metrics["steps"] == settings.rl_steps
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sft", "kto", "dpo", "reward", "rl"])
+def test_a_pass_that_would_not_fit_is_refused_and_can_be_resumed(
+    name: PassName, judged: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records: list[Record] = [*instructions(8), *thumbs(4, 4), *pairs(20)]
+    monkeypatch.setattr(memory, "_free", lambda: 300_000_000)
+    error = refused(make_plan(judged, records, name), rf"The {name} pass needs about 0\.3 GB")
+    assert isinstance(error, TooLittleMemory)
+    assert "smaller model" in error.hint
+    found = runs.unfinished(judged, records)
+    assert found is not None
+    assert found.under_way() == (name, 0)
+
+
+SMOLLM2 = Shape(134_515_008, 305_280, 30, 576, 1536, 9, 49_152)
+"""Of the built-in model."""
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens", "trained", "measured"),
+    [
+        ("sft", 215, 93, 1321),
+        ("sft", 455, 213, 1914),
+        ("sft", 935, 453, 3487),
+        ("kto", 270, 106, 1341),
+        ("dpo", 263, 156, 1493),
+        ("reward", 488, 0, 1911),
+        ("rl", 234, 133, 1861),
+    ],
+)
+def test_the_estimate_is_what_was_measured(
+    name: PassName, tokens: int, trained: int, measured: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Peak resident memory in MiB, on a CPU."""
+    monkeypatch.setattr(memory, "_cuda", lambda: False)
+    need = memory.needed(name, SMOLLM2, Tuning(), tokens, trained)
+    assert need / 2**20 == pytest.approx(measured, rel=0.1)
+
+
+def test_the_shape_is_read_from_the_model(
+    builtin_folder: ModelFolder, tiny_folder: ModelFolder
+) -> None:
+    from core.models import load_model
+
+    assert memory.read_shape(builtin_folder) == SMOLLM2
+    tiny = memory.read_shape(tiny_folder)
+    assert tiny is not None
+    assert tiny.weights == sum(p.numel() for p in load_model(tiny_folder).parameters())
+
+
+def test_a_model_of_unknown_shape_is_not_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    folder = ModelFolder(tmp_path, "x", "x", "x")
+    assert memory.read_shape(folder) is None
+    memory.require("sft", folder, Tuning(), 10**9, 10**9)
+
+
+# -- in the worker ---------------------------------------------------------------------------------
+
+
+def test_the_app_is_told_and_can_resume(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ears = Ears()
+    worker = TuningWorker(ears, Turns())
+    records: list[Record] = [*instructions(6)]
+    with monkeypatch.context() as patched:
+        patched.setattr(memory, "_free", lambda: 0)
+        worker.start(make_plan(adapters, records))
+        assert "sft pass needs" in ears.wait_for(TuningFailed).error.title
+    found = runs.unfinished(adapters, records)
+    assert found is not None
+    worker.resume(found)
+    assert [done.version for done in ears.wait_for(TuningDone).passes] == ["v2"]
+    assert worker.close(PATIENCE)

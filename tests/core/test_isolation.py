@@ -1,0 +1,130 @@
+"""Whatever a pass does, the model that answers says token for token what it said before."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import tuning
+from core.adapters import Adapters
+from core.engine import Engine
+from core.events import Event, PassName, StepReport
+from core.models import ModelFolder
+from core.passes.watch import Progress, Watch
+from core.planning import make_plan
+from core.turns import Cancelled
+from store.errors import TuteeError
+from store.records import Record, Sampling, Turn
+from tests.core import killed
+from tests.core.test_tuning import instructions, pairs, thumbs
+
+GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)
+ASKED = ["hello 1", "the quick fox", "你好"]
+Ending = AbstractContextManager[Any]
+RECORDS: list[Record] = [*instructions(8), *thumbs(4, 4), *pairs(40)]
+
+
+@pytest.fixture(scope="module")
+def taught(tiny_folder: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Versions to begin from: an adapter, and a reward model that passed its gate."""
+    models = tmp_path_factory.mktemp("taught")
+    adapters = Adapters(models, tiny_folder)
+    with killed.conditions():
+        plan = make_plan(
+            RECORDS[4:], adapters, killed.CONFIG, frozenset[PassName]({"sft", "reward"})
+        )
+        tuning.run(plan, Watch())
+    adapters.use("v1")
+    return models
+
+
+@pytest.fixture
+def adapters(taught: Path, tiny_folder: ModelFolder, tmp_path: Path) -> Adapters:
+    shutil.copytree(taught, tmp_path / "models")
+    return Adapters(tmp_path / "models", tiny_folder)
+
+
+@pytest.fixture(autouse=True)
+def conditions() -> Iterator[None]:
+    with killed.conditions():
+        yield
+
+
+def cancel(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Ending:
+    def emit(event: Event) -> None:
+        if isinstance(event, StepReport):
+            watch.cancel()
+
+    watch.emit = emit
+    return pytest.raises(Cancelled)
+
+
+def fail(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Ending:
+    real = Progress.micro_batch
+
+    def spoilt(self: Progress, loss: float, accumulation: int, steps: int) -> None:
+        real(self, float("nan") if len(self.losses) == 1 else loss, accumulation, steps)
+
+    monkeypatch.setattr(Progress, "micro_batch", spoilt)
+    return pytest.raises(TuteeError, match="pass became nan")
+
+
+def finish(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Ending:
+    return nullcontext()
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("end", [finish, fail, cancel])
+@pytest.mark.parametrize("name", killed.PASSES)
+def test_nothing_of_a_pass_reaches_what_answers(
+    name: PassName,
+    end: Callable[[Watch, pytest.MonkeyPatch], Ending],
+    adapters: Adapters,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    engine = Engine(adapters.folder, adapters.path("v1"))
+
+    def replies() -> list[str]:
+        asked = [(Turn(role="user", content=text),) for text in ASKED]
+        return [
+            *engine.batch(asked, GREEDY, 0),
+            *("".join(engine.stream(a, GREEDY, 0)) for a in asked),
+        ]
+
+    before, tokenizer = (
+        replies(),
+        engine.tokenizer.init_kwargs | engine.tokenizer.special_tokens_map,
+    )
+    on_disk, base = hashes(adapters.dir), hashes(adapters.folder.path)
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    plan = make_plan(RECORDS, adapters, killed.CONFIG, frozenset([name]), rebuild=name == "reward")
+    watch = Watch()
+    ending = end(watch, monkeypatch)
+    capfd.readouterr()
+    with ending:
+        tuning.run(plan, watch)
+    assert capfd.readouterr() == ("", "")
+    assert replies() == before
+    assert engine.tokenizer.init_kwargs | engine.tokenizer.special_tokens_map == tokenizer
+    assert hashes(adapters.folder.path) == base
+    assert adapters.active() == "v1"
+    assert list(Path.cwd().iterdir()) == []
+    new = {path: digest for path, digest in hashes(adapters.dir).items() if path not in on_disk}
+    assert {path: hashes(adapters.dir)[path] for path in on_disk} == on_disk
+    made = {Path(path).parts[0] for path in new}
+    assert made == (set() if end is not finish else {"r2" if name == "reward" else "v2"})
+    assert not [path for path in new if "ref" in Path(path).parts]
