@@ -99,6 +99,9 @@ class FakeChat:
     ) -> None:
         self.adapters: Adapters | None = None
         self.prompts: list[tuple[Turn, ...]] = []
+        self.compared: list[tuple[str, tuple[Turn, ...]]] = []
+        """What each version was asked beside the chat."""
+        self.answers_stopped = 0
         self.started = 0
         self.fail_next: TuteeError | None = None
         self.fail_swap: TuteeError | None = None
@@ -131,6 +134,21 @@ class FakeChat:
     def stop_reply(self) -> None:
         self._stop.set()
         self._pieces.put(None)
+
+    def answer(
+        self,
+        request_id: str,
+        version: str,
+        turns: tuple[Turn, ...],
+        sampling: Sampling,
+        seed: int,
+    ) -> None:
+        self.compared.append((version, turns))
+        self._stop.clear()
+        self._worker.put(lambda: self._do_reply(request_id, turns, seed, version))
+
+    def stop_answers(self) -> None:
+        self.answers_stopped += 1
 
     def swap(self, version: str) -> None:
         self._worker.put(lambda: self._do_swap(version))
@@ -175,7 +193,9 @@ class FakeChat:
             self._adapter = self.adapters.active()
         self._emit(ModelReady(FOLDER.id, FOLDER.revision, FOLDER.label, self._adapter, 1.0))
 
-    def _do_reply(self, request_id: str, turns: tuple[Turn, ...], seed: int) -> None:
+    def _do_reply(
+        self, request_id: str, turns: tuple[Turn, ...], seed: int, version: str = ""
+    ) -> None:
         self.prompts.append(turns)
         text = ""
         for piece in self._script():
@@ -193,7 +213,7 @@ class FakeChat:
                 truncated=False,
                 tokens=83,
                 seconds=2.0,
-                adapter=self._adapter,
+                adapter=version or self._adapter,
                 seed=seed,
             )
         )
@@ -320,7 +340,7 @@ class FakeTuning:
 def proof(name: PassName) -> MaskProof:
     """Of one sample, whose reply is learned."""
     pieces = tuple(Piece(text, text in ("Paris", "<end>")) for text in ("Capital", "?", "Paris"))
-    return MaskProof(name, 1, 3, 3, 0.0, 1, (pieces,))
+    return MaskProof(name, 1, 3, 3, 3, 0.0, 1, (pieces,))
 
 
 def rollout(step: int, steps: int) -> RolloutReport:

@@ -31,12 +31,14 @@ from core.events import (
 )
 from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
+from tui.comparing import Comparing
 from tui.doors import Doors
 from tui.guard import errors_shown, guarded, show_error
 from tui.log import log_to
 from tui.messages import FromCore, Taught
 from tui.progress import TuningEvent
 from tui.screens.chat import ChatScreen
+from tui.screens.compare import CompareScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.failure import FailureScreen
 from tui.screens.help import HelpScreen
@@ -77,6 +79,7 @@ class TuteeApp(Doors):
         self._tuner = Tuner(services)
         self._chat_screen = ChatScreen(self._session, Teaching(services.repository))
         self._tuning_screen: TuningScreen | None = None
+        self._comparing: Comparing | None = None
         self._model = ""
         self._leaving = False
         self._ctrl_c_at = float("-inf")
@@ -150,7 +153,10 @@ class TuteeApp(Doors):
                 screen = FailureScreen(error, self._services.paths.log_file)
                 self.push_screen(screen, lambda _: self._start_model())
             case TokenChunk() | ReplyDone() | ReplyFailed() as event:
-                self._to_chat(event)
+                if self._comparing is not None and self._comparing.asked(event.request_id):
+                    self._to_comparison(event)
+                else:
+                    self._to_chat(event)
             case AdapterSwapped() | SwapFailed() as event:
                 await self._swapped(event)
             case event:
@@ -158,6 +164,11 @@ class TuteeApp(Doors):
 
     def _to_chat(self, event: Event) -> None:
         self._chat_screen.post_message(FromCore(event))
+
+    def _to_comparison(self, event: Event) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, CompareScreen):
+                screen.post_message(FromCore(event))
 
     async def _model_ready(self, event: ModelReady) -> None:
         self._model = event.label
@@ -246,6 +257,12 @@ class TuteeApp(Doors):
         self._show_progress()
         if self._tuning_screen is not None:
             await self._tuning_screen.renew()
+
+    def action_compare(self) -> None:
+        """Ask two versions the same, and keep which reply is better."""
+        self._comparing = Comparing(self._services, self._session.last_question())
+        self._comparing.versions()  # says why, where there is nothing to compare
+        self.push_screen(CompareScreen(self._comparing))
 
     def action_roll_back(self) -> None:
         """Answer with the version that was active before."""

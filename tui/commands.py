@@ -29,6 +29,7 @@ CHAT_COMMANDS = (
 
 APP_COMMANDS = (
     Command("Tune", "Train the model on what you taught", "app.tune", "F5"),
+    Command("Compare two versions", "One prompt, two replies, your choice", "app.compare", "F6"),
     Command(
         "Roll back to the previous adapter",
         "Answer with the version that was active before",

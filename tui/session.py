@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.config import Config
 from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from data import starter
-from store.records import Message, Origin, new_id
+from store.records import Message, Origin, Turn, new_id
 from store.repository import Repository
 from tui.teaching import reply_view
 from tui.views import (
@@ -42,6 +42,15 @@ STOPPING = "stopping"
 
 def random_seed() -> int:
     return random.randrange(2**31)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the person asked, with everything before it."""
+
+    text: str
+    turns: tuple[Turn, ...]
+    conversation_id: str
 
 
 @dataclass(frozen=True)
@@ -234,6 +243,20 @@ class Session:
         turns = tuple(self._view(message) for message in messages if message.role != "system")
         live = self._live if self._live and self._live.conversation_id == self._open else None
         return Scene(turns, live.view() if live else None, self._queued().texts)
+
+    def last_question(self) -> Question | None:
+        """What the person asked last in the open chat."""
+        if self._open is None:
+            return None
+        asked = [m for m in self._repository.messages(self._open) if m.role == "user"]
+        if not asked:
+            return None
+        last = asked[-1]
+        turns = (
+            *self._repository.prompt_for(last.id),
+            Turn(role="user", content=last.content),
+        )
+        return Question(last.content, turns, self._open)
 
     def _queued(self) -> Queued:
         return Queued(tuple(s.text for s in self._waiting if s.conversation_id == self._open))

@@ -165,6 +165,19 @@ class VersionView:
 
 
 @dataclass(frozen=True)
+class AnswerView:
+    """One of two replies that are compared."""
+
+    title: str
+    text: str
+    note: str = ""
+    """How it ended."""
+    whole: bool = False
+    good: bool | None = None
+    """What was chosen, once something was."""
+
+
+@dataclass(frozen=True)
 class RecordView:
     """One line of the list of records."""
 

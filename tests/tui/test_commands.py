@@ -13,16 +13,22 @@ from tests.tui.test_tuning import ready
 from tui.app import TuteeApp
 from tui.commands import APP_COMMANDS, CHAT_COMMANDS
 from tui.screens.chat import ChatScreen
+from tui.screens.compare import CompareScreen
 from tui.screens.export import ExportScreen
 from tui.screens.help import HelpScreen
 from tui.screens.import_ import ImportScreen
+from tui.screens.proof import ProofScreen
 from tui.screens.record import RecordScreen
 from tui.screens.records import RecordsScreen
+from tui.screens.report import ReportScreen
 from tui.screens.statistics import StatisticsScreen
 from tui.screens.tuning import TuningScreen
+from tui.widgets.compare import Answers
 from tui.widgets.prompt import Prompt
 from tui.widgets.turns import ReplyTurn
+from tui.widgets.versions import VersionList
 
+ABOUT_TUNING = (TuningScreen, ReportScreen, ProofScreen, CompareScreen, Answers, VersionList)
 ABOUT_RECORDS = (RecordsScreen, RecordScreen, ImportScreen, ExportScreen, StatisticsScreen)
 
 
@@ -101,14 +107,14 @@ def test_every_key_of_the_table_is_bound_to_its_action() -> None:
 def test_no_key_needs_more_than_any_terminal_sends() -> None:
     keys = {
         key
-        for node in (TuteeApp, ChatScreen, ReplyTurn, TuningScreen, *ABOUT_RECORDS)
+        for node in (TuteeApp, ChatScreen, ReplyTurn, *ABOUT_TUNING, *ABOUT_RECORDS)
         for key in node._merge_bindings().key_to_bindings
     }
     assert not keys & {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+left_square_bracket", "f10", "f11"}
     own = {key for key in ChatScreen._merge_bindings().key_to_bindings if key != "ctrl+c"}
     taken = set(TextArea._merge_bindings().key_to_bindings)
-    # The prompt leaves F7 to the screen.
-    assert not own & taken - {"tab", "shift+tab", "super+c", "f7"}
+    # The prompt leaves F6 and F7 to the screen.
+    assert not own & taken - {"tab", "shift+tab", "super+c", "f6", "f7"}
 
 
 async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:

@@ -41,6 +41,7 @@ class ChatScreen(Screen[None]):
         Binding("f3", "dislike", "👎", key_display="F3"),
         Binding("f4", "correct", "Correct", key_display="F4"),
         Binding("f5", "app.tune", "Tune", key_display="F5"),
+        Binding("f6", "app.compare", "Compare", key_display="F6"),
         Binding("f7", "app.records", "Records", key_display="F7"),
         Binding("f8", "app.export", "Export", key_display="F8"),
         Binding("ctrl+n", "new_chat", "New", show=False),

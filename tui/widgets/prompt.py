@@ -61,8 +61,8 @@ class Prompt(TextArea):
         self.post_message(self.Sent(text))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave F7, by which other text areas select everything, to the screen."""
-        return action != "select_all"
+        """Leave F6 and F7, by which other text areas select, to the screen."""
+        return action not in ("select_line", "select_all")
 
     def action_new_line(self) -> None:
         self.replace("\n", *self.selection, maintain_selection_offset=False)
