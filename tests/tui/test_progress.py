@@ -1,8 +1,10 @@
 """A training run folded into one value."""
 
 from core.events import (
+    MaskProof,
     ModelLoading,
     PassDone,
+    PassResumed,
     PassStarted,
     StepReport,
     TuningCancelled,
@@ -41,6 +43,24 @@ def test_only_whole_steps_add_a_loss() -> None:
     assert progress.points == ((1.0, 2.9), (2.0, 1.5))
     assert progress.active
     assert progress.eta == 31.0
+
+
+def test_a_resumed_pass_goes_on_where_its_curve_was() -> None:
+    progress = run(
+        TuningStarted(("sft",)),
+        PassStarted("sft", 24, 8, 2),
+        PassResumed("sft", 24, (2.9, 1.5)),
+        step(3.0, 1.2),
+    )
+    assert progress.points == ((1.0, 2.9), (2.0, 1.5), (3.0, 1.2))
+
+
+def test_the_proof_stays_to_be_looked_at() -> None:
+    proof = MaskProof("sft", 10, 300, 200, 50, 0.0, 40, ())
+    progress = run(
+        TuningStarted(("sft",)), PassStarted("sft", 24, 8, 2), proof, step(1.0, 2.9), SFT_DONE
+    )
+    assert progress.proof == proof
 
 
 def test_a_finished_pass_brings_every_loss_even_those_that_were_thinned_out() -> None:
