@@ -134,7 +134,7 @@ async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:
             assert key in footer
         assert footer.endswith("^p Menu")
         await pilot.press("f2", "escape")
-        await until(pilot, lambda: "^z Undo" in painted(app))
+        await until(pilot, lambda: "Ctrl+Z undo" in painted(app))
         assert painted(app).splitlines()[-1].endswith("^p Menu")
 
 

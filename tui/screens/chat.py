@@ -127,8 +127,10 @@ class ChatScreen(Screen[None]):
 
     def _hint(self) -> None:
         """Say beside the prompt what Enter or Esc does now."""
-        if self._transcript.focused_reply() is not None:
-            hint = "Esc back"
+        focused = self._transcript.focused_reply()
+        if focused is not None:
+            undoable = focused.view is not None and focused.view.undoable
+            hint = "Ctrl+Z undo · Esc back" if undoable else "Esc back"
         elif self._session.replying:
             hint = "Esc stops"
         else:
@@ -225,5 +227,6 @@ class ChatScreen(Screen[None]):
 
     async def _taught(self, reply: ReplyView) -> None:
         await self._transcript.change(reply)
+        self._hint()
         self.refresh_bindings()
         self.post_message(Taught())

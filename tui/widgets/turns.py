@@ -73,7 +73,8 @@ class ReplyTurn(Vertical, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+z", "screen.undo", "Undo", key_display="^z"),
+        # Said beside the prompt: the footer has no room for it on a narrow terminal.
+        Binding("ctrl+z", "screen.undo", "Undo", show=False),
         Binding("o", "original", "Original", show=False),
         Binding("up", "screen.step(-1)", "Previous reply", show=False),
         Binding("down", "screen.step(1)", "Next reply", show=False),
