@@ -9,6 +9,7 @@ Left out on purpose: packed weights; everything here is transformers' own model.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from core.models import ModelFolder, load_model, load_tokenizer
 from core.text_stream import TextStream, decode
+from core.turns import Cancelled
 from data.masks import encode_prompt, stop_ids
 from store.errors import TuteeError
 from store.records import Sampling, Turn
@@ -137,9 +139,47 @@ class Engine:
                 min(sampling.max_new_tokens, self.context - max(map(len, chosen))),
             )
             for index, answer in zip(group, answers, strict=True):
-                ended = bool(answer) and answer[-1] in self._stop
-                replies[index] = decode(self.tokenizer, answer[:-1] if ended else answer)
+                replies[index] = self._text(answer)
         return replies
+
+    def candidates(
+        self,
+        turns: Sequence[Turn],
+        sampling: Sampling,
+        seed: int,
+        count: int,
+        should_stop: Callable[[], bool],
+    ) -> list[str]:
+        """`count` replies to the same `turns`, drawn side by side.
+
+        Raises:
+            Cancelled: it was asked to stop.
+            TuteeError: the prompt does not fit into the model's context.
+        """
+        from core.decoding import decode_together
+        from core.sampling import Sampler
+
+        @contextmanager
+        def going_on() -> Iterator[None]:
+            if should_stop():
+                raise Cancelled
+            yield
+
+        prompt, room = self._fit(turns, sampling.max_new_tokens)
+        drawn = decode_together(
+            self.model,
+            [prompt],
+            partial(Sampler, sampling, seed),
+            self._stop,
+            room,
+            copies=count,
+            turn=going_on,
+        )
+        return [self._text(reply) for reply in drawn]
+
+    def _text(self, reply: Sequence[int]) -> str:
+        ended = bool(reply) and reply[-1] in self._stop
+        return decode(self.tokenizer, reply[:-1] if ended else reply)
 
     def _fit(self, turns: Sequence[Turn], max_new_tokens: int) -> tuple[list[int], int]:
         """The prompt's tokens, and how many the reply may have.

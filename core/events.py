@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from data.masks import Piece
 from store.errors import TuteeError
+from store.records import Sampling
 
 # -- loading -------------------------------------------------------------------------------------
 
@@ -67,6 +68,26 @@ class ReplyDone:
 class ReplyFailed:
     request_id: str
     error: TuteeError
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One reply of several to the same prompt."""
+
+    text: str
+    reward: float
+
+
+@dataclass(frozen=True)
+class CandidatesRanked:
+    """Replies to one prompt, the one that the reward model likes best first."""
+
+    request_id: str
+    candidates: tuple[Candidate, ...]
+    adapter: str
+    """The version that drew them."""
+    sampling: Sampling
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -219,6 +240,7 @@ Event = (
     | TokenChunk
     | ReplyDone
     | ReplyFailed
+    | CandidatesRanked
     | AdapterSwapped
     | SwapFailed
     | TuningStarted

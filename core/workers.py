@@ -22,6 +22,8 @@ from core import tuning
 from core.adapters import Adapters
 from core.events import (
     AdapterSwapped,
+    Candidate,
+    CandidatesRanked,
     Event,
     ModelFailed,
     ModelReady,
@@ -41,6 +43,7 @@ from core.passes.watch import Watch
 from core.planning import Plan
 from core.runs import Run
 from core.turns import Cancelled, Turns
+from data.masks import encode
 from store.errors import TuteeError
 from store.records import Sampling, Turn
 
@@ -50,6 +53,9 @@ if TYPE_CHECKING:
 Emit = Callable[[Event], None]
 Work = Callable[[Watch, tuning.Finished], None]
 log = logging.getLogger(__name__)
+
+_WARM = 0.8
+"""The least temperature at which replies are drawn to choose from."""
 
 
 def as_tutee_error(error: Exception, what: str) -> TuteeError:
@@ -130,8 +136,28 @@ class ChatWorker:
         request = _Request(request_id, turns, sampling, seed, self._comparing)
         self._jobs.put(lambda: self._answer(request, version))
 
+    def draw(
+        self,
+        request_id: str,
+        turns: tuple[Turn, ...],
+        given: str,
+        reward_model: Path,
+        sampling: Sampling,
+        seed: int,
+        count: int,
+    ) -> None:
+        """Draw `count` replies to `turns`, and rank them and the `given` one by a reward model.
+
+        They are drawn at a temperature of 0.8 at least, because replies that are all alike leave
+        nothing to choose. `stop_answers` ends this too.
+        """
+        warm = max(sampling.temperature, _WARM)
+        sampling = sampling.model_copy(update={"temperature": warm})
+        request = _Request(request_id, turns, sampling, seed, self._comparing)
+        self._jobs.put(lambda: self._draw(request, given, reward_model, count))
+
     def stop_answers(self) -> None:
-        """End everything that `answer` was asked for, without a word, and free its memory."""
+        """End what `answer` and `draw` were asked for, without a word, and free its memory."""
         self._comparing.set()
         self._comparing = Flag()
         self._jobs.put(self._forget)
@@ -193,6 +219,46 @@ class ChatWorker:
             event = ReplyFailed(request.id, as_tutee_error(error, "The reply"))
         if not request.stop.is_set():
             self._emit(event)
+
+    def _draw(self, request: _Request, given: str, reward_model: Path, count: int) -> None:
+        event: CandidatesRanked | ReplyFailed
+        try:
+            event = self._ranked(request, given, reward_model, count)
+        except Cancelled:
+            return
+        except Exception as error:
+            event = ReplyFailed(request.id, as_tutee_error(error, "Drawing replies"))
+        if not request.stop.is_set():
+            self._emit(event)
+
+    def _ranked(
+        self, request: _Request, given: str, reward_model: Path, count: int
+    ) -> CandidatesRanked:
+        from core.passes.reward import Scorer
+
+        engine = self._engine
+        if engine is None:
+            raise TuteeError("The model is not loaded, so it cannot answer.")
+
+        def should_stop() -> bool:
+            return request.stop.is_set() or self._closing.is_set()
+
+        with self.turns.reply():
+            drawn = engine.candidates(
+                request.turns, request.sampling, request.seed, count, should_stop
+            )
+            texts = [text for text in dict.fromkeys((given, *drawn)) if text.strip()]
+            # With turns of its own: those of the chat are held already.
+            scorer = Scorer(engine.folder, reward_model, Watch(cancelled=request.stop))
+            rewards = scorer([encode(engine.tokenizer, request.turns, text) for text in texts])
+        ranked = sorted(zip(rewards, texts, strict=True), key=lambda pair: -pair[0])
+        return CandidatesRanked(
+            request_id=request.id,
+            candidates=tuple(Candidate(text, reward) for reward, text in ranked),
+            adapter=self._adapter,
+            sampling=request.sampling,
+            seed=request.seed,
+        )
 
     def _engine_of(self, version: str) -> "Engine":
         """The serving engine where it is that version, or else one beside it."""

@@ -167,6 +167,20 @@ def undo(reply: Reply) -> Change:
     )
 
 
+def prefer(reply: Reply, others: Sequence[str]) -> Change:
+    """The reply was picked among `others` to the same prompt; each makes a pair with it.
+
+    Raises:
+        TuteeError: the reply is empty, or there is no other to prefer it over.
+    """
+    chosen = reply.message.content
+    worse = [text for text in dict.fromkeys(others) if text.strip() and text != chosen]
+    if not chosen.strip() or not worse:
+        raise TuteeError("There is nothing to prefer this reply over.")
+    about = reply.about(new_id())
+    return Change(added=tuple(Preference(**about, chosen=chosen, rejected=text) for text in worse))
+
+
 Picked = Literal["first", "second", "both", "neither"]
 """Which of two replies is good."""
 

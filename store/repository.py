@@ -192,8 +192,16 @@ class Repository:
         """
         return self._do(message_id, acts.correct(self._reply(message_id), text))
 
+    def prefer(self, message_id: str, others: Sequence[str]) -> Feedback:
+        """Say that a reply was picked among `others` to the same prompt.
+
+        Raises:
+            TuteeError: it is no reply, an empty one, or there is no other.
+        """
+        return self._do(message_id, acts.prefer(self._reply(message_id), others))
+
     def undo(self, message_id: str) -> Feedback:
-        """Take back the latest thumb or correction on a reply.
+        """Take back the latest act on a reply.
 
         Raises:
             TuteeError: there is none.

@@ -12,6 +12,7 @@ import pytest
 from core.config import Config, Tuning
 from core.events import (
     AdapterSwapped,
+    CandidatesRanked,
     Event,
     ModelFailed,
     ModelReady,
@@ -28,7 +29,7 @@ from core.models import ModelFolder
 from core.planning import Plan, make_plan
 from core.workers import ChatWorker, TuningWorker
 from store.errors import TuteeError
-from store.records import Instruction, Sampling, Turn
+from store.records import Instruction, Preference, Sampling, Turn
 
 PATIENCE = 60.0
 ASK = (Turn(role="user", content="hello world"),)
@@ -287,4 +288,62 @@ def test_stopped_answers_are_not_told_of(chat: ChatWorker, ears: Ears) -> None:
 def test_a_version_that_is_not_there_fails_its_answer_alone(chat: ChatWorker, ears: Ears) -> None:
     chat.answer("a", "v9", ASK, GREEDY, seed=0)
     assert "v9" in ears.wait_for(ReplyFailed).error.title
+    assert greedy_reply(chat, ears)
+
+
+# -- the best of several --------------------------------------------------------------------------
+
+
+def reward_model(chat: ChatWorker, trainer: TuningWorker, ears: Ears) -> Path:
+    assert chat.adapters is not None
+    pairs = [
+        Preference(
+            prompt=(Turn(role="user", content=f"hello {n}"),),
+            chosen="the capital of France",
+            rejected="quick brown fox",
+        )
+        for n in range(4)
+    ]
+    config = Config(tuning=Tuning(epochs=1))
+    trainer.start(make_plan(pairs, chat.adapters, config, frozenset({"reward"})))
+    ears.wait_for(TuningDone)
+    path = chat.adapters.path("r1")
+    assert path is not None
+    return path
+
+
+def test_replies_are_drawn_and_ranked_with_the_one_that_was_given(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    directory = reward_model(chat, trainer, ears)
+    chat.draw("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
+    ranked = ears.wait_for(CandidatesRanked)
+    rewards = [candidate.reward for candidate in ranked.candidates]
+    assert rewards == sorted(rewards, reverse=True)
+    texts = [candidate.text for candidate in ranked.candidates]
+    assert "the capital of France" in texts
+    assert len(set(texts)) == len(texts) == 4
+    assert ranked.adapter == "base"
+    assert ranked.sampling.temperature == 0.8
+    chat.draw("again", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
+    assert ears.wait_for(CandidatesRanked).candidates == ranked.candidates
+
+
+def test_drawing_can_be_stopped_and_the_chat_goes_on(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    directory = reward_model(chat, trainer, ears)
+    chat.draw("d", ASK, "hello", directory, GREEDY, seed=1, count=3)
+    chat.stop_answers()
+    assert greedy_reply(chat, ears)
+    assert not [event for event in ears.heard if isinstance(event, CandidatesRanked)]
+
+
+def test_a_reward_model_that_is_not_there_is_told(
+    chat: ChatWorker, ears: Ears, tmp_path: Path
+) -> None:
+    chat.draw("d", ASK, "hello", tmp_path / "r9", GREEDY, seed=1, count=2)
+    failed = ears.wait_for(ReplyFailed)
+    assert failed.request_id == "d"
+    assert "reward model" in failed.error.title
     assert greedy_reply(chat, ears)

@@ -5,7 +5,7 @@ import pytest
 from store.acts import Comparison, Picked, pick
 from store.errors import TuteeError
 from store.paths import Paths
-from store.records import Origin, Preference, Turn, Verdict
+from store.records import Message, Origin, Preference, Turn, Verdict
 from store.repository import Repository
 
 PROMPT = (Turn(role="user", content="Say hello."),)
@@ -74,3 +74,28 @@ def test_a_pick_is_kept_once_and_can_be_taken_back(paths: Paths) -> None:
         assert repository.preferences() == []
         repository.restore_records([kept])
         assert repository.preferences() == [kept]
+
+
+def test_the_reply_that_was_picked_makes_a_pair_with_each_other_one(
+    repository: Repository, reply: Message
+) -> None:
+    others = ["Worse.", reply.content, "Worse.", " ", "Bad."]
+    assert repository.prefer(reply.id, others).undoable
+    pairs = repository.preferences()
+    assert [(pair.chosen, pair.rejected) for pair in pairs] == [
+        (reply.content, "Worse."),
+        (reply.content, "Bad."),
+    ]
+    assert {pair.message_id for pair in pairs} == {reply.id}
+    repository.rate(reply.id, True)
+    assert len(repository.preferences()) == 2
+    repository.undo(reply.id)
+    assert not repository.undo(reply.id).undoable
+    assert repository.records() == []
+
+
+def test_there_must_be_another_reply_to_prefer_one_over(
+    repository: Repository, reply: Message
+) -> None:
+    with pytest.raises(TuteeError, match="nothing to prefer"):
+        repository.prefer(reply.id, [reply.content, ""])
