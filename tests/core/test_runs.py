@@ -153,6 +153,23 @@ def found_again(adapters: Adapters, version: str, done: PassDone) -> PassDone:
     )
 
 
+def test_killed_after_its_last_version_it_has_only_to_tell_of_it(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = instructions(6)
+    with monkeypatch.context() as patched:
+        patched.setattr(runs.Run, "drop", lambda self: None)
+        tuning.run(make_plan(adapters, records), Watch())
+    found = runs.unfinished(adapters, records)
+    assert found is not None
+    assert found.under_way() is None
+    done: list[PassDone] = []
+    tuning.resume(found, Watch(), done.append)
+    assert [one.version for one in done] == ["v1"]
+    assert [manifest.version for manifest in adapters.versions()] == ["v1"]
+    assert runs.unfinished(adapters, records) is None
+
+
 def test_the_plan_comes_back_as_it_was(adapters: Adapters) -> None:
     records = [*instructions(6), *thumbs(4, 4), *pairs(40)]
     plan = make_plan(adapters, records)
