@@ -18,6 +18,8 @@ from core.config import Config
 from core.evaluate import Answer, Figures
 from core.events import (
     AdapterSwapped,
+    Candidate,
+    CandidatesRanked,
     Event,
     MaskProof,
     ModelFailed,
@@ -102,6 +104,10 @@ class FakeChat:
         self.compared: list[tuple[str, tuple[Turn, ...]]] = []
         """What each version was asked beside the chat."""
         self.answers_stopped = 0
+        self.candidates: tuple[str, ...] = ()
+        """What it draws, the best first."""
+        self.drawn: list[tuple[tuple[Turn, ...], str]] = []
+        """What it was asked to draw for, and by which reward model to rank."""
         self.started = 0
         self.fail_next: TuteeError | None = None
         self.fail_swap: TuteeError | None = None
@@ -146,6 +152,29 @@ class FakeChat:
         self.compared.append((version, turns))
         self._stop.clear()
         self._worker.put(lambda: self._do_reply(request_id, turns, seed, version))
+
+    def draw(
+        self,
+        request_id: str,
+        turns: tuple[Turn, ...],
+        given: str,
+        reward_model: Path,
+        sampling: Sampling,
+        seed: int,
+        count: int,
+    ) -> None:
+        self.drawn.append((turns, reward_model.name))
+
+        def rank() -> None:
+            if self.fail_next is not None:
+                error, self.fail_next = self.fail_next, None
+                self._emit(ReplyFailed(request_id, error))
+                return
+            texts = dict.fromkeys((*self.candidates, given))
+            ranked = tuple(Candidate(text, 1.5 - place) for place, text in enumerate(texts))
+            self._emit(CandidatesRanked(request_id, ranked, self._adapter, sampling, seed))
+
+        self._worker.put(rank)
 
     def stop_answers(self) -> None:
         self.answers_stopped += 1

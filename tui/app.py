@@ -7,7 +7,7 @@ ends within seconds whatever runs. It imports nothing heavy; a test holds that.
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.actions import ActionParseResult
@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from core.events import (
     AdapterSwapped,
+    CandidatesRanked,
     Event,
     ModelFailed,
     ModelLoading,
@@ -29,6 +30,7 @@ from core.events import (
     TuningDone,
     TuningFailed,
 )
+from tui.candidates import Candidates
 from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
 from tui.comparing import Comparing
@@ -37,6 +39,7 @@ from tui.guard import errors_shown, guarded, show_error
 from tui.log import log_to
 from tui.messages import FromCore, Taught
 from tui.progress import TuningEvent
+from tui.screens.candidates import CandidatesScreen
 from tui.screens.chat import ChatScreen
 from tui.screens.compare import CompareScreen
 from tui.screens.confirm import ConfirmScreen
@@ -80,6 +83,8 @@ class TuteeApp(Doors):
         self._chat_screen = ChatScreen(self._session, Teaching(services.repository))
         self._tuning_screen: TuningScreen | None = None
         self._comparing: Comparing | None = None
+        self._drawn = ""
+        """Id of what was asked for last by `Candidates`."""
         self._model = ""
         self._leaving = False
         self._ctrl_c_at = float("-inf")
@@ -154,9 +159,13 @@ class TuteeApp(Doors):
                 self.push_screen(screen, lambda _: self._start_model())
             case TokenChunk() | ReplyDone() | ReplyFailed() as event:
                 if self._comparing is not None and self._comparing.asked(event.request_id):
-                    self._to_comparison(event)
+                    self._to_screen(CompareScreen, event)
+                elif event.request_id == self._drawn:
+                    self._to_screen(CandidatesScreen, event)
                 else:
                     self._to_chat(event)
+            case CandidatesRanked() as event:
+                self._to_screen(CandidatesScreen, event)
             case AdapterSwapped() | SwapFailed() as event:
                 await self._swapped(event)
             case event:
@@ -165,9 +174,10 @@ class TuteeApp(Doors):
     def _to_chat(self, event: Event) -> None:
         self._chat_screen.post_message(FromCore(event))
 
-    def _to_comparison(self, event: Event) -> None:
+    def _to_screen(self, kind: type[Screen[Any]], event: Event) -> None:
+        """Tell the screen of that kind, if it is still open."""
         for screen in self.screen_stack:
-            if isinstance(screen, CompareScreen):
+            if isinstance(screen, kind):
                 screen.post_message(FromCore(event))
 
     async def _model_ready(self, event: ModelReady) -> None:
@@ -263,6 +273,19 @@ class TuteeApp(Doors):
         self._comparing = Comparing(self._services, self._session.last_question())
         self._comparing.versions()  # says why, where there is nothing to compare
         self.push_screen(CompareScreen(self._comparing))
+
+    def action_best_of(self) -> None:
+        """Draw the last reply again several times, and let the person pick."""
+        candidates = Candidates(self._services, self._session.last_exchange())
+        self._drawn = candidates.id
+
+        async def pick(index: int | None) -> None:
+            if index is not None:
+                with errors_shown(self):
+                    self.notify(candidates.pick(index), timeout=6, markup=False)
+                    await self.records_changed()
+
+        self.push_screen(CandidatesScreen(candidates), pick)
 
     def action_roll_back(self) -> None:
         """Answer with the version that was active before."""

@@ -29,6 +29,7 @@ CHAT_COMMANDS = (
 
 APP_COMMANDS = (
     Command("Tune", "Train the model on what you taught", "app.tune", "F5"),
+    Command("Best of four", "Draw the last reply again, and pick", "app.best_of", "Ctrl+O"),
     Command("Compare two versions", "One prompt, two replies, your choice", "app.compare", "F6"),
     Command(
         "Roll back to the previous adapter",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from core.config import Config
 from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from data import starter
+from store.errors import TuteeError
 from store.records import Message, Origin, Turn, new_id
 from store.repository import Repository
 from tui.teaching import reply_view
@@ -51,6 +52,16 @@ class Question:
     text: str
     turns: tuple[Turn, ...]
     conversation_id: str
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question and the reply that stands."""
+
+    text: str
+    turns: tuple[Turn, ...]
+    """Everything before the reply."""
+    reply: Message
 
 
 @dataclass(frozen=True)
@@ -257,6 +268,18 @@ class Session:
             Turn(role="user", content=last.content),
         )
         return Question(last.content, turns, self._open)
+
+    def last_exchange(self) -> Exchange:
+        """The last question of the open chat with its reply.
+
+        Raises:
+            TuteeError: there is none, or one is being written.
+        """
+        messages = self._repository.messages(self._open) if self._open else []
+        if len(messages) < 2 or messages[-1].role != "assistant" or self._live is not None:
+            raise TuteeError("There is no whole reply to draw again.", "Ask something first.")
+        reply = messages[-1]
+        return Exchange(messages[-2].content, self._repository.prompt_for(reply.id), reply)
 
     def _queued(self) -> Queued:
         return Queued(tuple(s.text for s in self._waiting if s.conversation_id == self._open))

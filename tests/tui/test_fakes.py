@@ -9,7 +9,7 @@ from tests.fakes import FakeChat, FakeTuning
 
 
 @pytest.mark.parametrize(
-    "name", ["start", "reply", "stop_reply", "answer", "stop_answers", "swap", "close"]
+    "name", ["start", "reply", "stop_reply", "answer", "draw", "stop_answers", "swap", "close"]
 )
 def test_the_chat_twin_has_the_calls_of_the_real_one(name: str) -> None:
     assert parameters(getattr(FakeChat, name)) == parameters(getattr(ChatWorker, name))

@@ -46,6 +46,7 @@ class ChatScreen(Screen[None]):
         Binding("f8", "app.export", "Export", key_display="F8"),
         Binding("ctrl+n", "new_chat", "New", show=False),
         Binding("ctrl+r", "chats", "Open", show=False),
+        Binding("ctrl+o", "app.best_of", "Best of four", show=False),
         Binding("ctrl+t", "app.starter", "Starter set", show=False),
         Binding("escape", "escape", "Back", show=False),
     ]
