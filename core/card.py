@@ -31,9 +31,16 @@ TITLES: dict[str, str] = {
 _COMMON = ("batch_size", "rank", "alpha", "dropout", "max_length", "seed")
 _OWN: dict[PassName, tuple[str, ...]] = {
     "sft": ("learning_rate", "epochs", "minimum_steps", "replay"),
-    "kto": ("preference_learning_rate", "beta", "epochs", "replay"),
-    "dpo": ("preference_learning_rate", "beta", "sft_weight", "epochs", "replay"),
-    "reward": ("reward_learning_rate", "epochs"),
+    "kto": ("preference_learning_rate", "beta", "epochs", "preference_minimum_steps", "replay"),
+    "dpo": (
+        "preference_learning_rate",
+        "beta",
+        "sft_weight",
+        "epochs",
+        "preference_minimum_steps",
+        "replay",
+    ),
+    "reward": ("reward_learning_rate", "epochs", "preference_minimum_steps"),
     "rl": (
         "rl_learning_rate",
         "rl_steps",

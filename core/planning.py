@@ -268,10 +268,10 @@ def _thumbs_missing(kto: Selection[Verdict], minimum: int) -> str:
     return ", ".join(filter(None, lacking))
 
 
-def repeated(settings: Tuning, samples: int) -> Tuning:
+def repeated(settings: Tuning, samples: int, minimum_steps: int) -> Tuning:
     """More epochs where few samples would otherwise make too few steps to be learned."""
     steps_an_epoch = max(-(-samples // settings.batch_size), 1)
-    epochs = max(settings.epochs, -(-settings.minimum_steps // steps_an_epoch))
+    epochs = max(settings.epochs, -(-minimum_steps // steps_an_epoch))
     return settings.model_copy(update={"epochs": epochs})
 
 
@@ -296,13 +296,15 @@ def _estimates(
     def policy(records: Sequence[Record], epochs: float) -> float:
         return _seconds(records, epochs, speed, _EXAM_SECONDS)
 
-    epochs = settings.epochs
+    def preferring(records: Sequence[Record]) -> int:
+        return repeated(settings, len(records), settings.preference_minimum_steps).epochs
+
     return {
-        "sft": policy(sft.train, repeated(settings, len(sft.train)).epochs),
+        "sft": policy(sft.train, repeated(settings, len(sft.train), settings.minimum_steps).epochs),
         # The reference, and the mismatched replies of KTO, are forward passes only.
-        "kto": policy(kto.train, epochs * 4 / 3 + 2 / 3),
-        "dpo": policy(dpo.train, epochs + 1 / 3),
-        "reward": _seconds(reward.train, epochs, speed, 0),
+        "kto": policy(kto.train, preferring(kto.train) * 4 / 3 + 2 / 3),
+        "dpo": policy(dpo.train, preferring(dpo.train) + 1 / 3),
+        "reward": _seconds(reward.train, preferring(reward.train), speed, 0),
         "rl": _SETUP_SECONDS + _EXAM_SECONDS + settings.rl_steps * rollout,
     }
 

@@ -131,7 +131,7 @@ class _Passes:
         chosen = self.plan.sft
         new, replayed = self._lessons.samples(chosen.new), self._lessons.samples(chosen.replayed)
         training = [*new.values(), *replayed.values()]
-        settings = repeated(self.plan.settings, len(training))
+        settings = repeated(self.plan.settings, len(training), self.plan.settings.minimum_steps)
         figures = self._begin("sft", [(s,) for s in training], settings, len(new), len(replayed))
         trained = sft.train(*self._onward(), training, settings, self.watch, self._examiner())
         return self._save("sft", trained, learned(chosen, new, replayed), figures)
@@ -144,7 +144,7 @@ class _Passes:
             samples = self._lessons.samples(records)
             return {name: kto.Judged(sample, labels[name]) for name, sample in samples.items()}
 
-        chosen, settings = self.plan.kto, self.plan.settings
+        chosen = self.plan.kto
         new, replayed = judged(chosen.new), judged(chosen.replayed)
         training = [*new.values(), *replayed.values()]
         if len({sample.label for sample in training}) < 2:
@@ -152,6 +152,7 @@ class _Passes:
                 "All thumbs point the same way, so KTO has nothing to compare.",
                 "Rate some replies the other way, or leave KTO out.",
             )
+        settings = self._preferring(len(training))
         groups = [(one.sample,) for one in training]
         figures = self._begin("kto", groups, settings, len(new), len(replayed))
         held_out = list(judged(chosen.held_out).values())
@@ -163,9 +164,10 @@ class _Passes:
     def _dpo(self) -> PassDone:
         from core.passes import dpo
 
-        chosen, settings = self.plan.dpo, self.plan.settings
+        chosen = self.plan.dpo
         new, replayed = self._lessons.pairs(chosen.new), self._lessons.pairs(chosen.replayed)
         training = [*new.values(), *replayed.values()]
+        settings = self._preferring(len(training))
         figures = self._begin("dpo", training, settings, len(new), len(replayed))
         held_out = list(self._lessons.pairs(chosen.held_out).values())
         trained = dpo.train(
@@ -176,8 +178,9 @@ class _Passes:
     def _reward(self) -> PassDone:
         from core.passes import reward
 
-        chosen, settings = self.plan.reward, self.plan.settings
+        chosen = self.plan.reward
         training = self._lessons.pairs(chosen.train)
+        settings = self._preferring(len(training))
         figures = self._begin("reward", list(training.values()), settings, len(training), 0)
         held_out = self._lessons.pairs(chosen.held_out)
         trained = reward.train(
@@ -256,6 +259,10 @@ class _Passes:
                 "Teach with shorter replies, or raise `max_length` under [tuning] in the settings"
                 " where the model's context allows it.",
             )
+
+    def _preferring(self, samples: int) -> Tuning:
+        settings = self.plan.settings
+        return repeated(settings, samples, settings.preference_minimum_steps)
 
     def _onward(self) -> tuple[Any, Any, Path | None]:
         """The base, its tokenizer and the adapter to go on from."""

@@ -28,6 +28,7 @@ CONFIG = Config(
     tuning=Tuning(
         epochs=2,
         minimum_steps=2,
+        preference_minimum_steps=2,
         batch_size=2,
         max_length=256,
         dropout=0.1,

@@ -27,7 +27,7 @@ from tests.core.test_runs import made
 from tests.core.test_tuning import instructions, pairs, prompt, thumbs
 from tests.core.test_workers import PATIENCE, Ears
 
-SETTINGS = Tuning(epochs=2, minimum_steps=4, max_length=256)
+SETTINGS = Tuning(epochs=2, minimum_steps=4, preference_minimum_steps=4, max_length=256)
 
 
 @pytest.fixture(autouse=True)

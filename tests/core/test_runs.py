@@ -23,7 +23,9 @@ from tests.core import killed
 from tests.core.test_tuning import instructions, pairs, prompt, thumbs
 
 ROOT = Path(__file__).parents[2]
-CONFIG = Config(tuning=Tuning(epochs=2, minimum_steps=4, max_length=256))
+CONFIG = Config(
+    tuning=Tuning(epochs=2, minimum_steps=4, preference_minimum_steps=4, max_length=256)
+)
 
 
 @pytest.fixture

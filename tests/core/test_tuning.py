@@ -18,7 +18,9 @@ from store.records import Instruction, Preference, Record, Turn, Verdict
 
 BOTH: frozenset[PassName] = frozenset({"sft", "reward"})
 REWARD: frozenset[PassName] = frozenset({"reward"})
-CONFIG = Config(tuning=Tuning(epochs=1, minimum_steps=2, max_length=256))
+CONFIG = Config(
+    tuning=Tuning(epochs=1, minimum_steps=2, preference_minimum_steps=2, max_length=256)
+)
 
 
 def prompt(text: str) -> tuple[Turn, ...]:

@@ -74,7 +74,7 @@ def corrections(tmp_path: Path) -> Path:
 def fast(home: Path) -> None:
     """Settings that make a run on the tiny model a matter of a second."""
     home.mkdir()
-    settings = "[tuning]\nminimum_steps = 2\nepochs = 1\nreward_minimum = 2\n"
+    settings = "[tuning]\nminimum_steps = 2\npreference_minimum_steps = 2\nepochs = 1\nreward_minimum = 2\n"
     (home / "config.toml").write_text(settings)
 
 

@@ -105,7 +105,8 @@ def _planned(
 ) -> Plan:
     config = invocation.config
     if epochs:
-        changed = config.tuning.model_copy(update={"epochs": epochs, "minimum_steps": 1})
+        exactly = {"epochs": epochs, "minimum_steps": 1, "preference_minimum_steps": 1}
+        changed = config.tuning.model_copy(update=exactly)
         config = config.model_copy(update={"tuning": changed})
     return make_plan(repository.records(), adapters, config, passes, rebuild=rebuild)
 
