@@ -74,8 +74,14 @@ def corrections(tmp_path: Path) -> Path:
 def fast(home: Path) -> None:
     """Settings that make a run on the tiny model a matter of a second."""
     home.mkdir()
-    settings = "[tuning]\nminimum_steps = 2\npreference_minimum_steps = 2\nepochs = 1\nreward_minimum = 2\n"
-    (home / "config.toml").write_text(settings)
+    settings = [
+        "[tuning]",
+        "minimum_steps = 2",
+        "preference_minimum_steps = 2",
+        "epochs = 1",
+        "reward_minimum = 2",
+    ]
+    (home / "config.toml").write_text("\n".join(settings))
 
 
 def write(path: Path, rows: list[Any]) -> Path:
