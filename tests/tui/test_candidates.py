@@ -30,7 +30,7 @@ async def drawn(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await say(pilot, "Capital of France?")
     await answered(app, pilot, 1)
     await pilot.press("ctrl+o")
-    await until(pilot, lambda: "the choice is yours" in painted(app))
+    await until(pilot, lambda: "Enter lets it stand" in painted(app))
 
 
 async def test_the_picked_reply_stands_and_is_preferred_over_the_others(judged: Home) -> None:

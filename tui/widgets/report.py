@@ -41,7 +41,7 @@ class ReportBody(VerticalScroll):
             yield from _section("What came out", Content("\n").join(lines), "figures")
         yield from _replies("Held-out corrections", card.held_out)
         yield from _replies("Probes", card.probes)
-        yield from _section("What went in", Content("\n").join(_facts(card)))
+        yield from _section("What went in", Content("\n").join(_facts(card)), "went-in")
 
 
 class ReplyPair(Vertical):
