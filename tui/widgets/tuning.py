@@ -15,7 +15,7 @@ from textual_plotext import PlotextPlot
 
 from core.events import PassDone, RolloutReport
 from tui.progress import LABELS, Progress
-from tui.text import clock, harmless, shortened
+from tui.text import clock, harmless, one_line, shortened
 from tui.theme import MUTED, checkbox
 from tui.views import PassView
 
@@ -93,7 +93,7 @@ class LearningPanel(Vertical):
         shown = progress is not None and progress.active and progress.rollouts
         rollout.display = bool(shown)
         if progress is not None and shown:
-            rollout.update(_rollout(progress.rollouts[-1]))
+            rollout.update(_rollout(progress.rollouts[-1], self.content_size.width))
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,10 @@ def _verdict(done: PassDone) -> Content:
     return Content(f"✓ {made} in {clock(done.seconds)}").stylize("bold $text-success")
 
 
-def _rollout(report: RolloutReport) -> Content:
-    """One of the replies that RL has just drawn."""
-    asked, said = (shortened(harmless(text), 400) for text in (report.prompt, report.reply))
+def _rollout(report: RolloutReport, cells: int) -> Content:
+    """One of the replies that RL has just drawn, under one line of its prompt."""
+    asked = shortened(harmless(report.prompt), cells - 2)
+    said = one_line(harmless(report.reply))
     return Content.assemble((f"› {asked}", MUTED), "\n", said)
 
 
