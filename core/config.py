@@ -36,11 +36,11 @@ class Tuning(_Section):
     """SFT repeats a small set for more epochs until it makes this many optimiser steps."""
     learning_rate: float = Field(2e-4, gt=0, lt=1)
     reward_learning_rate: float = Field(1e-3, gt=0, lt=1)
-    preference_learning_rate: float = Field(5e-5, gt=0, lt=1)
+    preference_learning_rate: float = Field(1e-4, gt=0, lt=1)
     """Of DPO and KTO, which undo themselves at the rate of SFT."""
     preference_minimum_steps: int = Field(40, ge=1)
     """KTO, DPO and the reward model repeat a small set until they make this many steps."""
-    beta: float = Field(0.1, gt=0)
+    beta: float = Field(0.3, gt=0)
     """How closely DPO and KTO keep to the base: the larger, the closer."""
     sft_weight: float = Field(0.2, ge=0)
     """Weight of imitating the chosen replies, beside preferring them, in DPO."""
