@@ -155,6 +155,11 @@ class Comparing:
         """Both have answered, so that one can choose."""
         return self.sides is not None and all(side.done is not None for side in self.sides)
 
+    @property
+    def alike(self) -> bool:
+        """Both have answered the same, so that neither is better."""
+        return self.whole and len({side.text.strip() for side in self.sides or ()}) == 1
+
     # -- judging ---------------------------------------------------------------------------------
 
     def pick(self, picked: Picked) -> str:

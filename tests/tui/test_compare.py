@@ -48,7 +48,7 @@ async def asked(app: TuteeApp, pilot: Pilot[Any], prompt: str = "Capital of Fran
     """Ask both, and wait until one can choose."""
     app.screen.query_one(Input).value = prompt
     await pilot.press("enter")
-    await until(pilot, lambda: "Which is better?" in painted(app))
+    await until(pilot, lambda: "↑ both good" in painted(app))
 
 
 async def test_a_blind_choice_is_kept_and_then_told(versions: Home) -> None:
@@ -119,7 +119,7 @@ async def test_the_last_question_is_asked_with_the_chat_before_it(versions: Home
         await comparing(app, pilot)
         assert app.screen.query_one(Input).value == "Capital of France?"
         await pilot.press("enter")
-        await until(pilot, lambda: "Which is better?" in painted(app))
+        await until(pilot, lambda: "↑ both good" in painted(app))
         for _, turns in versions.chat.compared:
             assert turns[-3:] == (
                 Turn(role="user", content="I like short replies."),
@@ -149,7 +149,7 @@ async def test_nothing_can_be_chosen_before_both_have_answered(versions: Home) -
         versions.chat.finish()
         versions.chat.write("Hello")
         versions.chat.finish()
-        await until(pilot, lambda: "Which is better?" in painted(app))
+        await until(pilot, lambda: "They say the same." in painted(app))
         await pilot.press("left")
         await until(pilot, lambda: "Both replies are the same" in toasts(app))
         await pilot.press("up")

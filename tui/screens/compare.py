@@ -151,6 +151,8 @@ class CompareScreen(Screen[None]):
             return self._remark
         if self._comparing.writing:
             return "They answer one after the other…"
+        if self._comparing.alike:
+            return "They say the same.   ↑ both good   ↓ both bad"
         if self._comparing.whole:
             return "Which is better?   ← A   → B   ↑ both good   ↓ both bad"
         if self._comparing.prompt:
