@@ -25,7 +25,7 @@ from core.passes.watch import Watch
 from data.masks import Sample, stop_ids
 from store.records import Sampling
 
-PROBE_TOKENS = 96
+PROBE_TOKENS = 160
 """Tokens a probe's reply may have; one that is longer has not ended by itself."""
 HOLDOUT_REPLIES = 32
 """Held-out corrections that are answered; the loss is of all of them."""

@@ -25,6 +25,7 @@ def figures(probe: float = 2.0, holdout: float | None = None, ended: int = 15) -
         (figures(holdout=1.0), figures(holdout=1.0005)),
         (figures(), figures(holdout=9.0)),  # nothing to compare with
         (figures(ended=12), figures(ended=12)),  # the base did no better
+        (figures(), figures(ended=14)),  # one alone may be chance
     ],
 )
 def test_what_did_not_get_worse_passes(before: Figures, after: Figures) -> None:
@@ -36,8 +37,8 @@ def test_what_did_not_get_worse_passes(before: Figures, after: Figures) -> None:
     [
         (figures(2.0), figures(2.05), "probe loss rose by 2.5%"),
         (figures(holdout=1.0), figures(holdout=1.2), "hold-out loss rose from 1.00 to 1.20"),
-        (figures(), figures(ended=14), "only 93% of the probe replies end by themselves"),
-        (figures(ended=12), figures(ended=11), "(80% before)"),
+        (figures(), figures(ended=13), "only 87% of the probe replies end by themselves"),
+        (figures(ended=12), figures(ended=10), "(80% before)"),
     ],
 )
 def test_what_got_worse_is_held_back_with_the_reason(
