@@ -139,7 +139,7 @@ class Card:
     def judgement(self) -> str:
         """The verdict with its reasons, in one line."""
         if self.verdict == "passed":
-            return "passed its gate: nothing got worse than it may"
+            return "passed its gate: nothing got worse beyond its limit"
         return f"{self.verdict}: {'; '.join(self.reasons)}"
 
 
