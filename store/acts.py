@@ -23,6 +23,8 @@ class Feedback:
     reasons: tuple[str, ...] = ()
     comment: str = ""
     correction: str | None = None
+    excluded: bool = False
+    """Nothing of it is trained on."""
     undoable: bool = False
 
 
@@ -75,6 +77,7 @@ def feedback_of(records: Sequence[Record]) -> Feedback:
         reasons=verdict.reasons if verdict else (),
         comment=verdict.comment if verdict else "",
         correction=correction.completion if correction else None,
+        excluded=bool(live) and all(record.excluded for record in live),
         undoable=bool(live),
     )
 

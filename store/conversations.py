@@ -1,19 +1,20 @@
 """Conversations as trees of messages, kept one document each.
 
-The path of a conversation is the way from its first message to the one added last. A conversation
-reaches the disk with its first message, so that none stays empty.
+Whatever is said again, differently, is a new message beside the old one, so nothing is ever
+overwritten. The *path* of a conversation is the one way through its tree that is shown and that the
+model sees; adding a message puts the path there, and `choose` moves it. A conversation reaches the
+disk with its first message, so that none stays empty.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from store.backups import Backups
 from store.errors import TuteeError
 from store.ordered import ByTime
 from store.records import Chat, Conversation, Message, Thread
 from store.segments import Segments
-
-_TITLE_LENGTH = 60
+from store.titles import title_of
 
 
 class Grown(NamedTuple):
@@ -39,14 +40,7 @@ class Conversations:
         self._spoken: ByTime[Conversation] = ByTime(lambda conversation: conversation.updated)
         self._kept = Segments("conversations", Thread, backups, self._changed)
 
-    def start(self, system_prompt: str) -> Conversation:
-        """Begin a conversation, in memory only."""
-        conversation = Conversation()
-        root = Message(conversation_id=conversation.id, role="system", content=system_prompt)
-        thread = Thread(conversation=conversation, messages=(root,) if system_prompt else ())
-        self._begun[conversation.id] = thread
-        self._changed(None, thread)
-        return conversation
+    # -- what there is ---------------------------------------------------------------------------
 
     def thread(self, conversation_id: str) -> Thread:
         """A conversation with all its messages.
@@ -76,8 +70,9 @@ class Conversations:
 
     def tip(self, conversation_id: str) -> str | None:
         """The end of the conversation's path."""
-        messages = self.thread(conversation_id).messages
-        return messages[-1].id if messages else None
+        thread = self.thread(conversation_id)
+        last = thread.messages[-1].id if thread.messages else None
+        return thread.conversation.tip or last
 
     def path(self, message_id: str | None) -> list[Message]:
         """The way to a message, first message first."""
@@ -88,18 +83,75 @@ class Conversations:
             message_id = message.parent_id
         return path[::-1]
 
+    def siblings(self, conversation_id: str) -> dict[str, tuple[str, ...]]:
+        """For each message the ones in its place, itself included, oldest first."""
+        places: dict[tuple[str | None, str], list[str]] = {}
+        for message in self.thread(conversation_id).messages:
+            places.setdefault((message.parent_id, message.role), []).append(message.id)
+        return {each: tuple(place) for place in places.values() for each in place}
+
+    # -- talking ---------------------------------------------------------------------------------
+
+    def start(self, system_prompt: str) -> Conversation:
+        """Begin a conversation, in memory only."""
+        conversation = Conversation()
+        root = Message(conversation_id=conversation.id, role="system", content=system_prompt)
+        thread = Thread(conversation=conversation, messages=(root,) if system_prompt else ())
+        self._begun[conversation.id] = thread
+        self._changed(None, thread)
+        return conversation
+
     def add(self, message: Message) -> None:
-        """Keep a message at the end of its conversation's path; the first one said titles it."""
+        """Keep a message, and put the path there."""
         thread = self.thread(message.conversation_id)
-        changes: dict[str, object] = {"updated": message.created}
-        if message.role == "user" and not thread.conversation.title:
-            changes["title"] = _title(message.content)
+        messages = (*thread.messages, message)
+        changes: dict[str, Any] = {"updated": message.created, "tip": None}
+        if message.role == "user":
+            changes["title"] = _retitled(thread, message)
         conversation = thread.conversation.model_copy(update=changes)
-        grown = Thread.model_construct(
-            conversation=conversation, messages=(*thread.messages, message)
-        )
-        self._kept.put({conversation.id: grown})
-        self._begun.pop(conversation.id, None)
+        self._keep(Thread.model_construct(conversation=conversation, messages=messages))
+
+    def choose(self, message_id: str) -> None:
+        """Put the path through a message, and on to what was added last behind it."""
+        message = self.message(message_id)
+        tip, behind = message.id, {message.id}
+        for other in self.thread(message.conversation_id).messages:
+            if other.parent_id in behind:
+                tip = other.id
+                behind.add(tip)
+        self.change(message.conversation_id, tip=tip)
+
+    def change(self, conversation_id: str, **changes: Any) -> Conversation:
+        """Change what a conversation says of itself; its messages stay."""
+        thread = self.thread(conversation_id)
+        conversation = thread.conversation.model_copy(update=changes)
+        if conversation != thread.conversation:
+            self._keep(Thread.model_construct(conversation=conversation, messages=thread.messages))
+        return conversation
+
+    def _keep(self, thread: Thread) -> None:
+        conversation_id = thread.conversation.id
+        if not any(message.role != "system" for message in thread.messages):
+            self._begun[conversation_id] = thread
+            return
+        self._kept.put({conversation_id: thread})
+        self._begun.pop(conversation_id, None)
+
+    # -- coming and going ------------------------------------------------------------------------
+
+    def delete(self, conversation_id: str) -> Thread:
+        """Take a conversation away; `restore` puts it back."""
+        thread = self.thread(conversation_id)
+        if self._begun.pop(conversation_id, None):
+            self._changed(thread, None)
+        else:
+            self._kept.put({conversation_id: None})
+        return thread
+
+    def restore(self, thread: Thread) -> None:
+        """Put a deleted conversation back as it was; one that is here stays as it is."""
+        if thread.conversation.id not in self._kept.documents:
+            self._keep(thread)
 
     def add_chats(self, chats: Iterable[Chat]) -> Grown:
         """Keep conversations from elsewhere; of those that are here, the new messages."""
@@ -115,20 +167,27 @@ class Conversations:
                 conversation = chat.conversation
                 if here:
                     latest = max(here.conversation.updated, conversation.updated)
-                    conversation = here.conversation.model_copy(update={"updated": latest})
+                    changes = {"updated": latest, "tip": None}
+                    conversation = here.conversation.model_copy(update=changes)
                 grown[chat_id] = Thread(conversation=conversation, messages=(*old, *new))
         self._kept.put(grown)
         return Grown(len(self._kept.documents) - before[0], len(self._messages) - before[1])
 
     def _changed(self, before: Thread | None, after: Thread | None) -> None:
         if after is None:
-            return  # a conversation is never taken away
+            for message in before.messages if before else ():
+                self._messages.pop(message.id, None)
+            if before:
+                self._spoken.discard(before.conversation.id)
+            return
         for message in after.messages[len(before.messages) if before else 0 :]:
             self._messages[message.id] = message
         if any(message.role == "user" for message in after.messages):
             self._spoken.put(after.conversation.id, after.conversation)
 
 
-def _title(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _TITLE_LENGTH else line[: _TITLE_LENGTH - 1].rstrip() + "…"
+def _retitled(thread: Thread, said: Message) -> str:
+    """The title with one more question; one that the person gave stays."""
+    questions = [message.content for message in thread.messages if message.role == "user"]
+    title = thread.conversation.title
+    return title_of([*questions, said.content]) if title in ("", title_of(questions)) else title

@@ -98,6 +98,25 @@ class Ledger:
         self._imports.put({record.id: _judged((record,)) for record in new.values()})
         return tuple(new.values())
 
+    def replace(self, records: Iterable[Record]) -> None:
+        """Put records in the places of those with their ids."""
+        imports: dict[str, Judged | None] = {}
+        replies: dict[str, list[Record]] = {}
+        for record in records:
+            if record.id in self._imports.documents:
+                imports[record.id] = _judged((record,))
+            else:
+                replies.setdefault(record.message_id or "", []).append(record)
+        self._imports.put(imports)
+        self._feedback.put(
+            {
+                message_id: _judged(
+                    acts.Change(updated=tuple(new)).applied_to(self.about(message_id))
+                )
+                for message_id, new in replies.items()
+            }
+        )
+
     def delete(self, ids: Collection[str]) -> list[Record]:
         """Take records away for good; see `acts.delete`.
 

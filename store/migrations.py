@@ -6,7 +6,8 @@ files moved among the backups. So a crash at any moment leaves the old home or t
 home is made the same way, from nothing; a reader of an old home reads a copy that is thrown away.
 
 Left out on purpose: replacing one folder of segments by another. Schema 1 was three files of other
-names, so nothing can be in the way of the new folder yet.
+names, and what came since are fields that may be absent, so nothing has been in the way of the new
+folder yet.
 """
 
 import json
@@ -78,7 +79,15 @@ def _one_document_each(old: Tables) -> Tables:
     return {"conversations": threads, "feedback": judged, "imports": imports}
 
 
-STEPS = (Step(1, "one document a conversation and a judged reply", _one_document_each),)
+def _as_they_are(old: Tables) -> Tables:
+    """Fields came that may be absent; the number keeps an older Tutee from a newer home."""
+    return old
+
+
+STEPS = (
+    Step(1, "one document a conversation and a judged reply", _one_document_each),
+    Step(2, "branches, chat settings and exclusions", _as_they_are),
+)
 
 
 def upgraded(version: int, documents: Tables) -> Tables:
@@ -98,7 +107,8 @@ def current(paths: Paths, *, write: bool) -> Iterator[Backups]:
     backups = Backups(paths.records, paths.backups, write=write)
     old = [paths.home / name for name in _OLD_FILES]
     if paths.records.exists():
-        _check_version(backups)
+        if _version(backups) < SCHEMA_VERSION and write:
+            replace_file(backups.records / "schema.json", _STAMP)
     elif write:
         _build(paths.records, old, backups.notices)
     elif any(state.exists() for path in old for state in _states(path)):
@@ -112,7 +122,7 @@ def current(paths: Paths, *, write: bool) -> Iterator[Backups]:
     yield backups
 
 
-def _check_version(backups: Backups) -> None:
+def _version(backups: Backups) -> int:
     def version(path: Path) -> int:
         try:
             found = json.loads(path.read_bytes())["version"]
@@ -122,7 +132,8 @@ def _check_version(backups: Backups) -> None:
             raise Damaged(path, "it has no schema version") from error
         return _readable(found, path)
 
-    backups.read(backups.records / "schema.json", version, empty=_STAMP)
+    stamp = backups.records / "schema.json"
+    return backups.read(stamp, version, empty=_STAMP) or SCHEMA_VERSION
 
 
 def _readable(version: object, path: Path) -> int:

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Role = Literal["system", "user", "assistant"]
 
@@ -106,6 +106,13 @@ class Conversation(_Frozen):
     """`chat`, or `import:NAME`."""
     created: Moment = Field(default_factory=now)
     updated: Moment = Field(default_factory=now)
+    pinned: bool = False
+    tip: str | None = None
+    """The message its path ends with; the one added last where it is empty."""
+    system_prompt: Text = ""
+    """Takes the place of the one it began with, from the next reply on."""
+    sampling: Sampling | None = None
+    """Of this conversation alone; the settings decide where it is empty."""
 
 
 class Message(_Frozen):
@@ -119,6 +126,8 @@ class Message(_Frozen):
     created: Moment = Field(default_factory=now)
     origin: Origin | None = None
     """Set on replies only."""
+    system_prompt: Text = ""
+    """What a reply was written under, where the conversation had begun with another."""
     tokens: int = 0
     seconds: float = 0.0
 
@@ -140,7 +149,7 @@ class Thread(_Frozen):
 
     conversation: Conversation
     messages: tuple[Message, ...] = ()
-    """In the order they were added; the way to the last one is the conversation's path."""
+    """In the order they were added."""
 
     @model_validator(mode="after")
     def _is_a_tree(self) -> Self:
@@ -149,6 +158,8 @@ class Thread(_Frozen):
             if message.conversation_id != self.conversation.id or message.parent_id not in seen:
                 raise ValueError(f"message {message.id} has lost its place")
             seen.add(message.id)
+        if self.conversation.tip not in seen:
+            raise ValueError("its path ends nowhere")
         return self
 
 
@@ -157,6 +168,8 @@ class _Feedback(_Frozen):
     act: str = Field(default_factory=new_id)
     superseded_by: str | None = None
     """The act that took this record's place; a record is live while this is empty."""
+    excluded: bool = False
+    """It is kept and shown, but not trained on."""
     created: Moment = Field(default_factory=now)
     conversation_id: str | None = None
     """The conversation it comes from, here or elsewhere: what is held out keeps them whole."""

@@ -24,18 +24,14 @@ from store.lock import WriterLock
 from store.paths import Paths, ensure
 from store.records import (
     Chat,
-    Conversation,
     Instruction,
-    Message,
-    Origin,
     Preference,
     Record,
-    Role,
-    Turn,
     Verdict,
 )
+from store.talks import Found, Talks
 
-__all__ = ["Added", "Counts", "Feedback", "Repository"]
+__all__ = ["Added", "Counts", "Feedback", "Found", "Repository"]
 
 _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
 
@@ -51,7 +47,7 @@ class Added:
     """Messages, in new conversations and in those that were there."""
 
 
-class Repository:
+class Repository(Talks):
     """The home of one person's conversations and records; see the module for the idea.
 
     Open it with `Repository.open`, and close it or use it as a context manager.
@@ -101,76 +97,6 @@ class Repository:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- conversations ---------------------------------------------------------------------------
-
-    def start_conversation(self, system_prompt: str = "") -> Conversation:
-        """Begin a conversation; it reaches the disk with its first message, so none stays empty."""
-        return self._conversations.start(system_prompt)
-
-    def conversations(self) -> list[Conversation]:
-        """Those in which the person has said something, newest first."""
-        return self._conversations.spoken()
-
-    def conversation(self, conversation_id: str) -> Conversation:
-        return self._conversations.thread(conversation_id).conversation
-
-    def messages(self, conversation_id: str) -> list[Message]:
-        """The path of the conversation, first message first."""
-        return self._conversations.path(self._conversations.tip(conversation_id))
-
-    def message(self, message_id: str) -> Message:
-        return self._conversations.message(message_id)
-
-    def add_message(
-        self,
-        conversation_id: str,
-        role: Role,
-        content: str,
-        *,
-        parent_id: str | None = None,
-        origin: Origin | None = None,
-        tokens: int = 0,
-        seconds: float = 0.0,
-    ) -> Message:
-        """Keep a message; it becomes the end of the conversation's path.
-
-        Args:
-            conversation_id: The conversation it belongs to.
-            role: Whose it is.
-            content: Its text; the first one of the person gives the conversation its title.
-            parent_id: The message it follows; the end of the path if not given.
-            origin: Where a reply came from.
-            tokens: Tokens of a reply.
-            seconds: How long it took.
-        """
-        tip = self._conversations.tip(conversation_id)
-        if parent_id and self.message(parent_id).conversation_id != conversation_id:
-            raise TuteeError(f"Message {parent_id} is not in this conversation.")
-        message = Message(
-            conversation_id=conversation_id,
-            parent_id=parent_id or tip,
-            role=role,
-            content=content,
-            origin=origin,
-            tokens=tokens,
-            seconds=seconds,
-        )
-        self._conversations.add(message)
-        return message
-
-    def prompt_for(self, message_id: str) -> tuple[Turn, ...]:
-        """Everything before a message, with corrections in place of what they correct."""
-        return self._turns(self._conversations.path(self.message(message_id).parent_id))
-
-    def turns(self, conversation_id: str) -> tuple[Turn, ...]:
-        """The whole path as the model is to see it next, with corrections in place."""
-        return self._turns(self.messages(conversation_id))
-
-    def _turns(self, path: Iterable[Message]) -> tuple[Turn, ...]:
-        return tuple(
-            Turn(role=m.role, content=self.feedback(m.id).correction or m.content) for m in path
-        )
-
     # -- feedback --------------------------------------------------------------------------------
 
     def rate(
@@ -200,6 +126,20 @@ class Repository:
         """
         return self._do(message_id, acts.prefer(self._reply(message_id), others))
 
+    def exclude(self, message_id: str, excluded: bool) -> Feedback:
+        """Say whether what stands about a reply is trained on.
+
+        Raises:
+            TuteeError: it was never judged, so nothing of it would be.
+        """
+        live = [r for r in self._ledger.about(message_id) if r.superseded_by is None]
+        if not live:
+            raise TuteeError(
+                "Nothing of this reply is trained on.", "Only what you rate or correct is."
+            )
+        self.exclude_records([record.id for record in live], excluded)
+        return self.feedback(message_id)
+
     def undo(self, message_id: str) -> Feedback:
         """Take back the latest act on a reply.
 
@@ -218,13 +158,6 @@ class Repository:
             TuteeError: a reply is empty, or one is to be preferred over the same words.
         """
         return self._ledger.add(acts.pick(comparison, picked))
-
-    def feedback(self, message_id: str) -> Feedback:
-        """What stands about a message; nothing for one that was never judged."""
-        return acts.feedback_of(self._ledger.about(message_id))
-
-    def feedback_for(self, message_ids: Iterable[str]) -> dict[str, Feedback]:
-        return {message_id: self.feedback(message_id) for message_id in message_ids}
 
     def _reply(self, message_id: str) -> Reply:
         message = self.message(message_id)
@@ -246,6 +179,10 @@ class Repository:
     def records(self) -> list[Record]:
         """All live records, oldest first, imports included."""
         return self._ledger.live()
+
+    def trainable(self) -> list[Record]:
+        """The live records that are not excluded from training, oldest first."""
+        return [record for record in self.records() if not record.excluded]
 
     def instructions(self) -> list[Instruction]:
         """Live instruction records, oldest first, imports included."""
@@ -269,6 +206,23 @@ class Repository:
             TuteeError: there is none of that id.
         """
         return self._ledger.record(record_id)
+
+    def exclude_records(self, ids: Collection[str], excluded: bool) -> list[Record]:
+        """Say whether records are trained on; they are kept and shown either way.
+
+        Returns:
+            Those that changed.
+
+        Raises:
+            TuteeError: there is no record of such an id.
+        """
+        changed = [
+            record.model_copy(update={"excluded": excluded})
+            for record in map(self.record, ids)
+            if record.excluded != excluded
+        ]
+        self._ledger.replace(changed)
+        return changed
 
     def delete_records(self, ids: Collection[str]) -> list[Record]:
         """Take records away for good, with what they had put aside.

@@ -436,5 +436,5 @@ class Home:
         )
 
     def _plan(self, passes: frozenset[PassName] | None, rebuild: bool) -> Plan:
-        records = self.repository.records()
+        records = self.repository.trainable()
         return make_plan(records, self.adapters, self.config, passes, rebuild=rebuild)

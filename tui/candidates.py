@@ -98,6 +98,6 @@ class Candidates:
             }
         )
         message = self._services.repository.add_message(
-            reply.conversation_id, "assistant", text, parent_id=reply.parent_id, origin=origin
+            reply.conversation_id, "assistant", text, beside=reply.id, origin=origin
         )
         return message.id

@@ -35,7 +35,7 @@ def compose(paths: Paths, config: Config, repository: Repository) -> Services:
     def make_plan(passes: frozenset[PassName] | None, rebuild: bool) -> planning.Plan:
         if chat.adapters is None:
             raise TuteeError("The model is still loading.", "Tuning can begin once it is ready.")
-        records = repository.records()
+        records = repository.trainable()
         return planning.make_plan(records, chat.adapters, config, passes, rebuild=rebuild)
 
     return Services(

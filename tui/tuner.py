@@ -91,7 +91,7 @@ class Tuner:
         from core import runs
 
         self.unfinished = None
-        self.unfinished = runs.unfinished(self._adapters(), self._services.repository.records())
+        self.unfinished = runs.unfinished(self._adapters(), self._services.repository.trainable())
 
     def offer(self) -> str:
         """How far the run got that was interrupted; empty where there is none."""
@@ -168,8 +168,8 @@ class Tuner:
         """Instruction records that the answering version has not learned; unknown while loading."""
         if self._services.chat.adapters is None:
             return None
-        records = self._services.repository.instructions()
-        return sum(record.id not in self._learned for record in records)
+        records = self._services.repository.trainable()
+        return sum(r.kind == "instruction" and r.id not in self._learned for r in records)
 
     def versions(self) -> list[VersionView]:
         """All versions, newest first, the base last."""

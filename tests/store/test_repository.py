@@ -79,7 +79,7 @@ def test_a_conversation_without_messages_never_reaches_the_disk(
 
 def test_the_title_is_one_short_line(repository: Repository) -> None:
     conversation = repository.start_conversation()
-    repository.add_message(conversation.id, "user", "  many\n\nwords " + "and more " * 20)
+    repository.add_message(conversation.id, "user", "  many\nwords " + "and more " * 20)
     title = repository.conversation(conversation.id).title
     assert title.startswith("many words and more")
     assert len(title) <= 60

@@ -34,7 +34,10 @@ def stats(invocation: Invocation, as_json: bool) -> None:
         totals: dict[str, Any] = {
             "conversations": len(repository.conversations()),
             **asdict(repository.counts()),
-            "untrained": sum(r.id not in learned for r in repository.instructions()),
+            "untrained": sum(
+                record.kind == "instruction" and record.id not in learned
+                for record in repository.trainable()
+            ),
             "active": adapters.active(),
         }
     # The reward model learns from all pairs each time, so the latest one has learned them all.

@@ -108,11 +108,11 @@ def _planned(
         exactly = {"epochs": epochs, "minimum_steps": 1, "preference_minimum_steps": 1}
         changed = config.tuning.model_copy(update=exactly)
         config = config.model_copy(update={"tuning": changed})
-    return make_plan(repository.records(), adapters, config, passes, rebuild=rebuild)
+    return make_plan(repository.trainable(), adapters, config, passes, rebuild=rebuild)
 
 
 def _interrupted(repository: Repository, adapters: Adapters) -> Run:
-    found = runs.unfinished(adapters, repository.records())
+    found = runs.unfinished(adapters, repository.trainable())
     if found is None:
         raise TuteeError("No run was interrupted.", "`tutee train` begins one.")
     return found
