@@ -1,12 +1,13 @@
-"""What a person can set: one TOML file, checked on reading, written once with its comments.
+"""What a person can set: one TOML file, checked on reading. `core.settings` writes it.
 
 Every field has a default, so an empty or absent file is fine. An unknown key or a bad value is an
-error that names the file and the key, because a setting that is silently ignored is worse.
+error that names the file and the key, because a setting that is silently ignored is worse. The
+docstring under a field is what the settings screen says of it.
 """
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -18,7 +19,7 @@ BUILTIN = "builtin"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Chat(_Section):
@@ -32,10 +33,13 @@ class Tuning(_Section):
     """Defaults follow practice on tiny data; see the README for the reasons."""
 
     epochs: int = Field(3, ge=1, le=100)
+    """How often SFT sees each record."""
     minimum_steps: int = Field(16, ge=1)
     """SFT repeats a small set for more epochs until it makes this many optimiser steps."""
     learning_rate: float = Field(2e-4, gt=0, lt=1)
+    """Of SFT."""
     reward_learning_rate: float = Field(1e-3, gt=0, lt=1)
+    """Of the reward model."""
     preference_learning_rate: float = Field(1e-4, gt=0, lt=1)
     """Of DPO and KTO, which undo themselves at the rate of SFT."""
     preference_minimum_steps: int = Field(40, ge=1)
@@ -47,10 +51,13 @@ class Tuning(_Section):
     rl_steps: int = Field(40, ge=1, le=500)
     """At most; more of it mostly finds the reward model's mistakes."""
     rl_learning_rate: float = Field(1e-4, gt=0, lt=1)
+    """Of RL."""
     rl_prompts: int = Field(4, ge=1)
     """Prompts a step, each answered `rl_generations` times."""
     rl_generations: int = Field(4, ge=2)
+    """Replies drawn to each prompt; they are measured against each other."""
     rl_max_new_tokens: int = Field(64, ge=4)
+    """Tokens at most in each of these replies."""
     rl_beta: float = Field(0.05, ge=0)
     """Price of a nat of KL to the base, in reward."""
     kl_limit: float = Field(0.5, gt=0)
@@ -58,8 +65,11 @@ class Tuning(_Section):
     batch_size: int = Field(4, ge=1)
     """Samples an optimiser step, however small the micro-batches are."""
     rank: int = Field(16, ge=1)
+    """Of the LoRA adapter: how much it can hold."""
     alpha: int = Field(32, ge=1)
+    """Of the LoRA adapter: its output is scaled by alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
+    """Of the LoRA adapter. Costs much time on a CPU."""
     replay: float = Field(0.4, ge=0, lt=1)
     """Share of each SFT run that repeats what the adapter has learned before."""
     max_length: int = Field(1024, ge=16)
@@ -75,6 +85,31 @@ class Tuning(_Section):
     reward_minimum: int = Field(20, ge=2)
     """Preference pairs from which the reward model counts as ready."""
     seed: int = 0
+    """The same seed, records and settings make the same adapter."""
+
+
+ThemeName = Literal[
+    "auto",
+    "dark",
+    "light",
+    "terminal",
+    "nord",
+    "gruvbox",
+    "tokyo-night",
+    "catppuccin-latte",
+    "solarized-light",
+]
+
+
+class Screen(_Section):
+    """What the app looks and sounds like."""
+
+    theme: ThemeName = "auto"
+    """`auto` is dark or light as the terminal is; `terminal` takes the terminal's own colours."""
+    bell: bool = True
+    """Ring the terminal's bell when a training run ends."""
+    notify: bool = True
+    """When a training run ends while you look elsewhere, ask the terminal to tell the desktop."""
 
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -84,6 +119,9 @@ class Config(_Section):
     chat: Chat = Chat()
     sampling: Sampling = Sampling()
     tuning: Tuning = Tuning()
+    screen: Screen = Screen()
+    keys: dict[str, str] = {}
+    """Other keys, by the id of what they do; `tutee keys` lists the ids. See `tui.keys`."""
     tasks: dict[Word, tuple[Word, ...]] = {}
     """Words by which the statistics tell what a prompt asks for, by task; they come before the
     built-in ones. See `data.tasks`."""
@@ -95,12 +133,29 @@ def load(path: Path) -> Config:
     Raises:
         TuteeError: it is not TOML, or has an unknown key or a value out of range.
     """
+    return parse(read(path), path)
+
+
+def read(path: Path) -> str:
+    """The text of the settings; empty where there is no file.
+
+    Raises:
+        TuteeError: it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Config()
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise TuteeError(f"Cannot read the settings in {path}: {error}.") from error
+
+
+def parse(text: str, path: Path) -> Config:
+    """The settings that `text` says, which is or will be in `path`.
+
+    Raises:
+        TuteeError: it is not TOML, or has an unknown key or a value out of range.
+    """
     try:
         return Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

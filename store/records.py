@@ -77,11 +77,16 @@ class Turn(_Frozen):
 class Sampling(_Frozen):
     """How a reply is drawn from the model."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     temperature: float = Field(0.2, ge=0, le=5)
     """0 is greedy: the most likely token each time. Small models err more the warmer they are."""
     top_p: float = Field(0.9, gt=0, le=1)
+    """Only the likeliest tokens that together have this probability are drawn from; 1 is all."""
     repetition_penalty: float = Field(1.1, gt=0, le=5)
+    """Above 1 what was said already becomes less likely."""
     max_new_tokens: int = Field(512, ge=1)
+    """A reply is cut off at this many tokens."""
 
 
 class Origin(_Frozen):

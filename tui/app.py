@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from core.config import Config, ThemeName
 from core.events import (
     AdapterSwapped,
     CandidatesRanked,
@@ -48,7 +49,7 @@ from tui.screens.help import HelpScreen
 from tui.services import Services
 from tui.session import Session
 from tui.teaching import Teaching
-from tui.theme import TUTEE
+from tui.theme import THEMES, theme_for
 from tui.tuner import Tuner
 from tui.views import Status
 from tui.widgets.activity import Activity, loading_line, offer_line, tuning_line
@@ -64,7 +65,12 @@ _log = logging.getLogger(__name__)
 
 
 class TuteeApp(Doors):
-    """Runs until the person quits; the result says whether all threads had ended by then."""
+    """Runs until the person quits; the result says whether all threads had ended by then.
+
+    Args:
+        services: The parts behind the screens.
+        light: The terminal has a light background.
+    """
 
     TITLE = "Tutee"
     CSS_PATH = "tutee.tcss"
@@ -75,9 +81,10 @@ class TuteeApp(Doors):
         Binding("ctrl+p", "command_palette", "Menu", show=False, key_display="^p", priority=True),
     ]
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, light: bool = False) -> None:
         super().__init__(services)
         self.animation_level = "none"
+        self._light = light
         self._session = Session(services.repository, services.chat, services.config)
         self._tuner = Tuner(services)
         self._chat_screen = ChatScreen(self._session, Teaching(services.repository))
@@ -102,8 +109,9 @@ class TuteeApp(Doors):
 
     def on_load(self) -> None:
         self._log_handler = log_to(self._services.paths.log_file)
-        self.register_theme(TUTEE)
-        self.theme = TUTEE.name
+        for theme in THEMES:
+            self.register_theme(theme)
+        self._dress()
 
     def on_mount(self) -> None:
         self._services.bridge.connect(lambda event: self.post_message(FromCore(event)))
@@ -115,6 +123,21 @@ class TuteeApp(Doors):
         if self._log_handler is not None:
             logging.getLogger().removeHandler(self._log_handler)
             self._log_handler.close()
+
+    # -- settings --------------------------------------------------------------------------------
+
+    def _configured(self, config: Config) -> None:
+        super()._configured(config)
+        self._session.configure(self._services.config)
+        self._dress()
+
+    def _dress(self) -> None:
+        """Take the looks that are set."""
+        self.try_on(self._services.config.screen.theme)
+
+    def try_on(self, name: ThemeName) -> None:
+        """Show a theme without keeping it."""
+        self.theme = theme_for(name, light=self._light)
 
     # -- errors ----------------------------------------------------------------------------------
 

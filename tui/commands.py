@@ -42,7 +42,8 @@ APP_COMMANDS = (
     Command("Import", "Records and chats of other programs; first a look at them", "app.import"),
     Command("Starter set", "Short examples to begin with", "app.starter", "Ctrl+T"),
     Command("Export", "Your records as files for other tools", "app.export", "F8"),
-    Command("Theme", "Other colours, until you quit", "app.change_theme"),
+    Command("Settings", "System prompt, replies, looks, tuning", "app.settings", "F9"),
+    Command("Theme", "Other colours: look at them, and keep some", "app.change_theme"),
     Command("Help", "All keys on one screen", "app.help", "F1"),
     Command("Quit", "Everything is kept", "app.quit", "Ctrl+Q"),
 )

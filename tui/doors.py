@@ -1,4 +1,4 @@
-"""The ways from the app to the screens about records, and what is told about the store.
+"""The ways from the app to the screens about records and settings, and what the store tells.
 
 Each screen is imported when it is first opened, so that the first paint does not wait for it.
 """
@@ -9,11 +9,13 @@ from datetime import datetime
 from textual.app import App
 from textual.screen import Screen
 
+from core.config import Config, ThemeName
 from data.exports import dated
 from store.errors import TuteeError
 from tui.guard import errors_shown
 from tui.library import Library
 from tui.services import Services
+from tui.settings import Settings, setting
 
 
 class Doors(App[bool]):
@@ -27,6 +29,7 @@ class Doors(App[bool]):
         super().__init__()
         self._services = services
         self._library = Library(services)
+        self._settings = Settings(services.paths.config_file, self._configured)
 
     def tell_notices(self) -> None:
         """Say what the store had to do when it was opened."""
@@ -66,6 +69,31 @@ class Doors(App[bool]):
             raise TuteeError("There is nothing to export yet.", "Teach with F2, F3 and F4 first.")
         folder = dated(self._services.paths.exports, datetime.now())
         self._open(ExportScreen, lambda: ExportScreen(self._library, folder))
+
+    def action_settings(self) -> None:
+        """Change what can be set."""
+        from tui.screens.settings import SettingsScreen
+
+        self._open(SettingsScreen, lambda: SettingsScreen(self._settings))
+
+    def action_change_theme(self) -> None:
+        """Try themes on, and keep one."""
+        from tui.screens.theme import ThemeScreen
+
+        def keep(name: ThemeName | None) -> None:
+            with errors_shown(self):
+                if name is None or not self._settings.take(setting("screen", "theme"), name):
+                    self.try_on(self._services.config.screen.theme)
+
+        self.push_screen(ThemeScreen(self._services.config.screen.theme, self.try_on), keep)
+
+    def try_on(self, name: ThemeName) -> None:
+        """Show a theme without keeping it."""
+        raise NotImplementedError
+
+    def _configured(self, config: Config) -> None:
+        """The settings were changed: go on with the new ones."""
+        self._services.configure(config)
 
     def _open(self, kind: type[Screen[None]], make: Callable[[], Screen[None]]) -> None:
         """Open a screen, unless one of its kind is open already."""

@@ -13,12 +13,14 @@ from store.repository import Repository
 from tui.app import TuteeApp
 from tui.bridge import Bridge
 from tui.services import Services
+from tui.terminal import has_light_background
 
 
 def run_app(paths: Paths, config: Config) -> None:
     """Run the app until the person quits, and shut the store after it."""
     with Repository.open(paths) as repository:
-        threads_ended = TuteeApp(compose(paths, config, repository)).run()
+        app = TuteeApp(compose(paths, config, repository), light=has_light_background())
+        threads_ended = app.run()
     if threads_ended:
         return
     # A thread deep inside a kernel cannot be stopped, and the interpreter's own way out can crash
@@ -35,10 +37,10 @@ def compose(paths: Paths, config: Config, repository: Repository) -> Services:
     def make_plan(passes: frozenset[PassName] | None, rebuild: bool) -> planning.Plan:
         if chat.adapters is None:
             raise TuteeError("The model is still loading.", "Tuning can begin once it is ready.")
-        records = repository.trainable()
-        return planning.make_plan(records, chat.adapters, config, passes, rebuild=rebuild)
+        records, settings = repository.trainable(), services.config
+        return planning.make_plan(records, chat.adapters, settings, passes, rebuild=rebuild)
 
-    return Services(
+    services = Services(
         paths=paths,
         config=config,
         repository=repository,
@@ -47,3 +49,4 @@ def compose(paths: Paths, config: Config, repository: Repository) -> Services:
         tuning=TuningWorker(bridge.emit, chat.turns),
         make_plan=make_plan,
     )
+    return services

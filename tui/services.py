@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from core.workers import ChatWorker, TuningWorker
 
 
-@dataclass(frozen=True)
+@dataclass
 class Services:
     """The parts behind the screens. The workers must emit into `bridge`."""
 
     paths: Paths
     config: Config
-    """With `chat.model` as the person asked for it on the command line, if they did."""
+    """As it is now, with `chat.model` as the person asked for it on the command line, if they did.
+    Whoever needs it reads it here each time; it changes while the app runs."""
     repository: Repository
     bridge: Bridge
     chat: "ChatWorker"
@@ -29,3 +30,8 @@ class Services:
     make_plan: "Callable[[frozenset[PassName] | None, bool], Plan]"
     """What a training run would do now: with names, the passes the person wants; with true, anew
     from the base."""
+
+    def configure(self, config: Config) -> None:
+        """Go on with other settings, but with the model that is there."""
+        chat = config.chat.model_copy(update={"model": self.config.chat.model})
+        self.config = config.model_copy(update={"chat": chat})

@@ -106,6 +106,10 @@ class Session:
         self._waiting: deque[_Said] = deque()
         self._live: _Live | None = None
 
+    def configure(self, config: Config) -> None:
+        """Go on with other settings; what is under way keeps its own."""
+        self._config = config
+
     # -- talking ---------------------------------------------------------------------------------
 
     @property

@@ -44,6 +44,7 @@ class ChatScreen(Screen[None]):
         Binding("f6", "app.compare", "Compare", key_display="F6"),
         Binding("f7", "app.records", "Records", key_display="F7"),
         Binding("f8", "app.export", "Export", key_display="F8"),
+        Binding("f9", "app.settings", "Settings", show=False),
         Binding("ctrl+n", "new_chat", "New", show=False),
         Binding("ctrl+r", "chats", "Open", show=False),
         Binding("ctrl+o", "app.best_of", "Best of four", show=False),

@@ -1,0 +1,134 @@
+"""F9: what can be set, each with what it means. A value is written when one leaves it."""
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from tui.guard import guarded
+from tui.settings import SECTIONS, Setting, Settings, listed, shown
+from tui.theme import MUTED
+from tui.widgets.form import MOVING
+from tui.widgets.settings import SettingRow
+
+
+class _Rows(VerticalScroll, can_focus=False):
+    """All settings, by section."""
+
+    BINDINGS: ClassVar[list[BindingType]] = MOVING
+
+
+class SettingsScreen(Screen[None]):
+    """The rows, and below them what is said of the one that has the focus."""
+
+    AUTO_FOCUS = "SettingRow Lines"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "undo", "Undo", key_display="^z", id="settings.undo"),
+        Binding("ctrl+r", "reset", "Default", key_display="^r", id="settings.reset"),
+        Binding("escape,f9", "leave", "Back", key_display="Esc", id="settings.back"),
+        Binding("f1", "app.help", "Help", show=False, id="app.help"),
+    ]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._row: SettingRow | None = None
+        """The one that has the focus."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="settings-title")
+        with _Rows(id="settings"):
+            section = ""
+            for setting in listed():
+                if setting.section != section:
+                    section = setting.section
+                    yield Static(Content(SECTIONS[section]).stylize("bold"), classes="section")
+                yield SettingRow(setting, self._text(setting))
+        yield Static(id="settings-said")
+        yield Footer(compact=True, show_command_palette=True)
+
+    def on_mount(self) -> None:
+        place = Content.assemble(("Settings", "bold"), "  ", (str(self._settings.path), MUTED))
+        self.query_one("#settings-title", Static).update(place)
+
+    def _text(self, setting: Setting) -> str:
+        return shown(self._settings.value(setting))
+
+    # -- changing --------------------------------------------------------------------------------
+
+    @on(SettingRow.Focused)
+    def _came_to(self, event: SettingRow.Focused) -> None:
+        self._row = event.row
+        self._tell()
+
+    @on(SettingRow.Edited)
+    def _edited(self, event: SettingRow.Edited) -> None:
+        self._tell()
+
+    @on(SettingRow.Wanted)
+    @guarded
+    def _wanted(self, event: SettingRow.Wanted) -> None:
+        row = event.row
+        if not self._settings.flaw(row.setting, row.text):
+            if self._settings.take(row.setting, row.text):
+                self._renew()
+        elif self.focused is None or row not in self.focused.ancestors:
+            # One who goes on has been told; what cannot be is not left standing.
+            self.notify(self._settings.flaw(row.setting, row.text), markup=False, timeout=4)
+            self._show(row)
+        self._tell()
+
+    def action_reset(self) -> None:
+        """Give the setting its default again."""
+        if self._row is not None:
+            self._settings.reset(self._row.setting)
+            self._renew()
+
+    def action_undo(self) -> None:
+        """Take the latest change back."""
+        self._settings.undo()
+        self._renew()
+
+    def action_leave(self) -> None:
+        """Leave, but first take back what cannot be."""
+        row = self._row
+        if row is not None and row.edited:
+            if self._settings.flaw(row.setting, row.text):
+                self._show(row)
+                self._tell()
+                return
+            self._settings.take(row.setting, row.text)
+        self.dismiss(None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "undo":
+            return self._settings.undoable or None
+        return True
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def _renew(self) -> None:
+        for row in self.query(SettingRow):
+            self._show(row)
+        self._tell()
+
+    def _show(self, row: SettingRow) -> None:
+        row.show(self._text(row.setting))
+
+    def _tell(self) -> None:
+        row = self._row
+        if row is None:
+            return
+        setting = row.setting
+        flaw = self._settings.flaw(setting, row.text)
+        row.flawed(bool(flaw))
+        default = shown(setting.default) or "empty"
+        facts = " · ".join(filter(None, (f"default: {default}", setting.bounds)))
+        said = Content(flaw).stylize("$text-error") if flaw else Content(facts).stylize(MUTED)
+        self.query_one("#settings-said", Static).update(said + "\n" + setting.help)
+        self.refresh_bindings()

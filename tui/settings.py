@@ -1,0 +1,207 @@
+"""The settings as a person changes them, without any widget: each written at once, and undoable.
+
+The list is read off `core.config`, so a new setting appears here by itself. Left out on purpose:
+the model, which is chosen elsewhere, and tables of the person's own making (`keys`, `tasks`), which
+are better written in the file.
+"""
+
+import math
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from core import settings
+from core.config import Config, parse, read
+from core.settings import Value
+from store.errors import TuteeError
+
+SECTIONS = {"chat": "Chat", "sampling": "Replies", "screen": "Screen", "tuning": "Tuning"}
+"""Those that are shown, by what they are called."""
+_LEFT_OUT = {("chat", "model")}
+_CAPITALS = {"rl": "RL", "kl": "KL", "sft": "SFT", "kto": "KTO", "dpo": "DPO", "top": "Top"}
+
+Kind = Literal["text", "whole", "number", "switch", "choice"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that can be set."""
+
+    section: str
+    name: str
+    kind: Kind
+    default: Value
+    help: str
+    options: tuple[str, ...] = ()
+    """What a choice offers."""
+    bounds: str = ""
+    """In words; empty where anything goes."""
+
+    @property
+    def label(self) -> str:
+        words = [_CAPITALS.get(word, word) for word in self.name.split("_")]
+        return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
+
+
+def listed() -> list[Setting]:
+    """All settings that are shown, in the order of `core.config`."""
+    found = []
+    for section in SECTIONS:
+        fields = type(getattr(Config(), section)).model_fields
+        for name, field in fields.items():
+            kind = _kind(field)
+            if kind is not None and (section, name) not in _LEFT_OUT:
+                found.append(_setting(section, name, kind, field))
+    return found
+
+
+def setting(section: str, name: str) -> Setting:
+    """One of them."""
+    return next(one for one in listed() if (one.section, one.name) == (section, name))
+
+
+def _kind(field: FieldInfo) -> Kind | None:
+    if get_origin(field.annotation) is Literal:
+        return "choice"
+    kinds: dict[object, Kind] = {bool: "switch", int: "whole", float: "number", str: "text"}
+    return kinds.get(field.annotation)
+
+
+def _setting(section: str, name: str, kind: Kind, field: FieldInfo) -> Setting:
+    options = tuple(map(str, get_args(field.annotation))) if kind == "choice" else ()
+    help_ = " ".join((field.description or "").replace("`", "").split())
+    return Setting(section, name, kind, field.default, help_, options, _bounds(field))
+
+
+def _bounds(field: FieldInfo) -> str:
+    limits = {
+        limit: getattr(mark, limit)
+        for mark in field.metadata
+        for limit in ("ge", "gt", "le", "lt")
+        if getattr(mark, limit, None) is not None
+    }
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    return ", ".join(
+        f"{word} {limits[limit]:g}" for limit, word in words.items() if limit in limits
+    )
+
+
+def shown(value: Value) -> str:
+    """A value as a person would write it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def understood(setting: Setting, text: str) -> Value:
+    """What the person wrote, as a value of the setting's kind.
+
+    Raises:
+        TuteeError: it is none.
+    """
+    if setting.kind == "switch":
+        return text == "true"
+    if setting.kind in ("text", "choice"):
+        return text
+    try:
+        number = int(text) if setting.kind == "whole" else float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        wanted = "a whole number" if setting.kind == "whole" else "a number"
+        raise TuteeError(f"{setting.label} is {wanted}.")
+    return number
+
+
+class Settings:
+    """One person's settings file.
+
+    Args:
+        path: Where it is; it need not be there.
+        changed: Called with the settings each time they have been written.
+    """
+
+    def __init__(self, path: Path, changed: Callable[[Config], None]) -> None:
+        self.path = path
+        self._changed = changed
+        self._done: list[tuple[str, str]] = []
+        """The file before and after each change, the latest last."""
+
+    @property
+    def undoable(self) -> bool:
+        return bool(self._done)
+
+    def value(self, setting: Setting) -> Value:
+        """What the file says, or the default.
+
+        Raises:
+            TuteeError: the file cannot be understood.
+        """
+        config = parse(read(self.path), self.path)
+        value: Value = getattr(getattr(config, setting.section), setting.name)
+        return value
+
+    def flaw(self, setting: Setting, text: str) -> str:
+        """What is wrong with `text` as a value; empty where nothing is."""
+        try:
+            value = understood(setting, text)
+        except TuteeError as error:
+            return error.title
+        try:
+            parse(settings.with_value("", setting.section, setting.name, value), self.path)
+        except TuteeError:
+            return f"{setting.label} is {setting.bounds}." if setting.bounds else "Not possible."
+        return ""
+
+    def take(self, setting: Setting, text: str) -> bool:
+        """Set it to what `text` says; false where it is that already.
+
+        Raises:
+            TuteeError: it is no possible value, or the file is damaged or cannot be written.
+        """
+        flaw = self.flaw(setting, text)
+        if flaw:
+            raise TuteeError(flaw)
+        value = understood(setting, text)
+        if value == self.value(setting):
+            return False
+        before = read(self.path)
+        self._write(settings.with_value(before, setting.section, setting.name, value), before)
+        return True
+
+    def reset(self, setting: Setting) -> bool:
+        """Give it its default again; false where it has that already.
+
+        Raises:
+            TuteeError: the file is damaged or cannot be written.
+        """
+        before = read(self.path)
+        parse(before, self.path)
+        if setting.name not in tomllib.loads(before).get(setting.section, {}):
+            return False
+        self._write(settings.without(before, setting.section, setting.name), before)
+        return True
+
+    def undo(self) -> None:
+        """Take the latest change back.
+
+        Raises:
+            TuteeError: there is none, or the file was changed by somebody else since.
+        """
+        if not self._done:
+            raise TuteeError("No setting was changed since Tutee was started.")
+        before, after = self._done[-1]
+        if read(self.path) != after:
+            self._done.clear()
+            raise TuteeError("The settings file was changed elsewhere, so nothing was taken back.")
+        self._changed(settings.save(self.path, before))
+        self._done.pop()
+
+    def _write(self, text: str, before: str) -> None:
+        config = settings.save(self.path, text)
+        self._done.append((before, text))
+        self._changed(config)

@@ -1,0 +1,69 @@
+"""What the terminal is, asked before the app takes it over.
+
+A terminal that says nothing is taken to be dark, as most are. Left out on purpose: asking again
+while the app runs, and Windows' old console, which does not answer.
+"""
+
+import os
+import re
+import select
+import sys
+import time
+
+_SECONDS = 0.3
+"""How long an answer is waited for; one over a slow line takes a round trip."""
+_ASK = b"\x1b]11;?\x1b\\" + b"\x1b[c"
+"""The background colour, and what every terminal answers, so that silence is noticed at once."""
+_ANSWER = re.compile(rb"\x1b\]11;rgba?:([0-9a-fA-F]+)/([0-9a-fA-F]+)/([0-9a-fA-F]+)")
+_END = re.compile(rb"\x1b\[\?[0-9;]*c")
+_LIGHT_COLOURS = ("7", "15")
+"""White and bright white, among the sixteen."""
+
+
+def has_light_background() -> bool:
+    """Whether the terminal is dark on light, as far as it says so."""
+    known = os.environ.get("COLORFGBG", "")
+    if known:
+        return known.rpartition(";")[2] in _LIGHT_COLOURS
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    if os.environ.get("TERM", "dumb") in ("dumb", "linux"):
+        return False
+    return is_light(_asked(sys.stdin.fileno(), sys.stdout.fileno()))
+
+
+def is_light(answer: bytes) -> bool:
+    """Whether the colour in a terminal's answer is nearer to white than to black."""
+    found = _ANSWER.search(answer)
+    if not found:
+        return False
+    red, green, blue = (int(part, 16) / (16 ** len(part) - 1) for part in found.groups())
+    return 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
+
+
+def _asked(keyboard: int, screen: int) -> bytes:
+    """What the terminal answers; nothing where it cannot be asked."""
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows
+        return b""
+    try:
+        before = termios.tcgetattr(keyboard)
+    except termios.error:
+        return b""
+    answer = b""
+    try:
+        tty.setcbreak(keyboard)
+        os.write(screen, _ASK)
+        until = time.monotonic() + _SECONDS
+        while not _END.search(answer):
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([keyboard], [], [], left)[0]:
+                break
+            answer += os.read(keyboard, 1024)
+    except OSError:
+        return b""
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSANOW, before)
+    return answer
