@@ -122,6 +122,21 @@ def thumb(reply: Reply, label: bool, reasons: tuple[str, ...], comment: str) -> 
     )
 
 
+def explain(reply: Reply, reasons: tuple[str, ...], comment: str) -> Change:
+    """Give the 👎 that stands its reasons. They become part of it, so both are undone as one.
+
+    Raises:
+        TuteeError: there is none.
+    """
+    verdict = _verdict(reply.live)
+    if verdict is None or verdict.label:
+        raise TuteeError("There is no 👎 to give reasons for.")
+    if (verdict.reasons, verdict.comment) == (reasons, comment):
+        return Change()
+    explained = verdict.model_copy(update={"reasons": reasons, "comment": comment})
+    return Change(updated=(explained,))
+
+
 def correct(reply: Reply, text: str) -> Change:
     """A better reply; nothing where the same correction stands already.
 

@@ -110,6 +110,15 @@ class Repository(Talks):
         change = acts.thumb(self._reply(message_id), label, tuple(reasons), comment)
         return self._do(message_id, change)
 
+    def explain(self, message_id: str, reasons: Sequence[str], comment: str = "") -> Feedback:
+        """Give the 👎 that stands its reasons, as part of the same act.
+
+        Raises:
+            TuteeError: there is none.
+        """
+        change = acts.explain(self._reply(message_id), tuple(reasons), comment)
+        return self._do(message_id, change)
+
     def correct(self, message_id: str, text: str) -> Feedback:
         """Say what the reply should have been.
 

@@ -27,10 +27,11 @@ class Teaching:
 
     def explain(self, reply_id: str, reasons: tuple[str, ...], comment: str) -> ReplyView:
         """Give a 👎 its reasons. With the 👎 just given they are one act, undone as one."""
-        if self._bare == reply_id and (reasons or comment):
-            self._repository.undo(reply_id)
+        if self._bare == reply_id:
+            self._repository.explain(reply_id, reasons, comment)
+        else:
+            self._repository.rate(reply_id, False, reasons, comment)
         self._bare = None
-        self._repository.rate(reply_id, False, reasons, comment)
         return self.reply(reply_id)
 
     def correct(self, reply_id: str, text: str) -> ReplyView:

@@ -34,6 +34,9 @@ class Judged:
     def dislike(self, *reasons: str, comment: str = "") -> None:
         self.do(lambda reply: acts.thumb(reply, False, reasons, comment))
 
+    def explain(self, *reasons: str, comment: str = "") -> None:
+        self.do(lambda reply: acts.explain(reply, reasons, comment))
+
     def correct(self, text: str) -> None:
         self.do(lambda reply: acts.correct(reply, text))
 
@@ -74,6 +77,30 @@ def test_a_thumb_down_is_a_verdict_with_its_reasons() -> None:
     assert judged.feedback == Feedback(
         label=False, reasons=("wrong", "style"), comment="It is Paris.", undoable=True
     )
+
+
+def test_reasons_given_afterwards_are_part_of_the_same_act() -> None:
+    judged = Judged()
+    judged.like()
+    judged.dislike()
+    bare = judged.live
+    judged.explain("wrong", comment="It is Paris.")
+    (verdict,) = judged.live
+    assert [verdict.id] == [record.id for record in bare]
+    assert judged.feedback == Feedback(
+        label=False, reasons=("wrong",), comment="It is Paris.", undoable=True
+    )
+    judged.undo()
+    assert judged.feedback.label is True
+
+
+def test_only_a_thumb_down_can_be_explained() -> None:
+    judged = Judged()
+    with pytest.raises(TuteeError, match="no 👎"):
+        judged.explain("wrong")
+    judged.like()
+    with pytest.raises(TuteeError, match="no 👎"):
+        judged.explain("wrong")
 
 
 def test_a_correction_is_an_instruction_and_a_preference() -> None:

@@ -51,6 +51,10 @@ def state(repository: Repository) -> object:
 ACTS: dict[str, Callable[[Repository, Message], object]] = {
     "message": lambda home, reply: home.add_message(reply.conversation_id, "user", "And?"),
     "rate": lambda home, reply: home.rate(reply.id, False, ["wrong"]),
+    "explain": lambda home, reply: (
+        home.rate(reply.id, False),
+        home.explain(reply.id, ["style"], "Too long."),
+    ),
     "correct": lambda home, reply: home.correct(reply.id, "Paris"),
     "undo": lambda home, reply: home.undo(reply.id),
     "delete": lambda home, reply: home.delete_records([r.id for r in home.records()]),
@@ -71,7 +75,7 @@ def test_memory_equals_the_disk_wherever_a_write_fails(
             failed = attempted(ACTS[name], repository, reply)
         if failed:
             failures += 1
-            whole = name in {"delete", "import"}  # these are a write for each segment
+            whole = name in {"explain", "delete", "import"}  # these are several writes
             assert whole or state(repository) == before
         with Repository.open(paths, write=False) as reader:
             assert state(reader) == state(repository)
