@@ -54,25 +54,40 @@ class Backups:
 
     def take(self, today: date) -> None:
         """Keep the state of today unless that was done, and let the oldest day go."""
-        day = self._folder / today.isoformat()
-        if day.exists():
-            return
-        partial = self._folder / ".day.partial"
         try:
-            private_folder(self._folder)
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(
-                self.records,
-                partial,
-                copy_function=self._copy_unless_kept,
-                ignore=shutil.ignore_patterns(".*"),
-            )
-            os.replace(partial, day)
+            self._keep(self._folder / today.isoformat())
             for old in self._days()[:-DAYS]:
                 shutil.rmtree(old)
         except OSError as error:
             why = error.strerror or "the disk refused"
             self.notices.append(f"No backup of today could be made in {self._folder}: {why}.")
+
+    def keep(self, name: str) -> None:
+        """Keep the state of now under a name, for good.
+
+        Raises:
+            TuteeError: it cannot be written.
+        """
+        state = self._folder / name
+        try:
+            self._keep(state)
+        except OSError as error:
+            raise unwritable(state, error) from error
+
+    def _keep(self, state: Path) -> None:
+        """Copy all files, so that the copy is whole or not there; once."""
+        if state.exists():
+            return
+        partial = self._folder / ".state.partial"
+        private_folder(self._folder)
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(
+            self.records,
+            partial,
+            copy_function=self._copy_unless_kept,
+            ignore=shutil.ignore_patterns(".*"),
+        )
+        os.replace(partial, state)
 
     def _days(self) -> list[Path]:
         return sorted(self._folder.glob(_DAY))

@@ -107,7 +107,9 @@ def current(paths: Paths, *, write: bool) -> Iterator[Backups]:
     backups = Backups(paths.records, paths.backups, write=write)
     old = [paths.home / name for name in _OLD_FILES]
     if paths.records.exists():
-        if _version(backups) < SCHEMA_VERSION and write:
+        version = _version(backups)
+        if version < SCHEMA_VERSION and write:
+            backups.keep(f"schema-{version}")
             replace_file(backups.records / "schema.json", _STAMP)
     elif write:
         _build(paths.records, old, backups.notices)

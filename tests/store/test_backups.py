@@ -253,8 +253,8 @@ def test_a_disk_without_links_gets_copies(
 
 
 def test_a_day_that_was_broken_off_is_taken_again(kept: Message, paths: Paths) -> None:
-    (paths.backups / ".day.partial" / "feedback").mkdir(parents=True)
+    (paths.backups / ".state.partial" / "feedback").mkdir(parents=True)
     backups = Backups(paths.records, paths.backups, write=True)
     backups.take(DAY)
     assert (paths.backups / "2026-03-01" / "feedback" / "0001.json").exists()
-    assert not (paths.backups / ".day.partial").exists()
+    assert not (paths.backups / ".state.partial").exists()

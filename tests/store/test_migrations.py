@@ -1,8 +1,11 @@
 """Homes of an older Tutee, in the form that it wrote them, and of a newer one."""
 
+import errno
 import json
 import os
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,6 +77,15 @@ def write_old(paths: Paths) -> None:
     put(paths.home / "imports.json", {"records": by_id(IMPORTS)})
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def full() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def check(repository: Repository) -> None:
     """It is the home that was written."""
     assert repository.conversations() == [TALK]
@@ -96,6 +108,26 @@ def test_an_old_home_is_brought_up_to_date_and_kept(paths: Paths) -> None:
     assert not list(paths.home.glob("*.json"))
     with Repository.open(paths) as repository:
         assert repository.undo("m2") == Feedback(label=True, undoable=True)
+
+
+def test_a_home_of_later_segments_is_kept_as_it_was(paths: Paths) -> None:
+    """From schema 2 on the files stay in their places, so a copy of them is kept."""
+    write_old(paths)
+    Repository.open(paths).close()
+    (paths.records / "schema.json").write_text('{"version": 2}')
+    old = contents(paths.records)
+    for number in range(200):
+        (paths.records / "schema.json").write_text('{"version": 2}')
+        with fault(number, full) as reached, suppress(TuteeError):
+            Repository.open(paths).close()
+        with Repository.open(paths) as repository:
+            check(repository)
+        assert contents(paths.backups / "schema-2") == old
+        shutil.rmtree(paths.backups / "schema-2")
+        if not reached():
+            break
+    assert number > 10
+    assert json.loads((paths.records / "schema.json").read_bytes()) == {"version": SCHEMA_VERSION}
 
 
 def test_reading_an_old_home_moves_nothing(paths: Paths) -> None:
