@@ -15,13 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from tinydb import TinyDB
 from tinydb.table import Document, Table
 
 from store.backups import Backups
 from store.errors import TuteeError
-from store.storage import AtomicStorage, Damaged
+from store.storage import AtomicStorage, Damaged, content_of
 
 LIMIT = 256 * 1024
 """A segment of as many bytes takes no new documents."""
@@ -69,7 +69,9 @@ class Segments(Generic[_Model]):
         changed: Callable[[_Model | None, _Model | None], None],
     ) -> None:
         self._folder = backups.records / name
-        self._model = model
+        self._tables: TypeAdapter[dict[str, dict[str, _Model]]] = TypeAdapter(
+            dict[str, dict[str, model]]  # type: ignore[valid-type]
+        )
         self._backups = backups
         self._changed = changed
         self.documents: dict[str, _Model] = {}
@@ -95,18 +97,19 @@ class Segments(Generic[_Model]):
         return self._folder / f"{number:04}.json"
 
     def _parse(self, path: Path) -> _Segment[_Model]:
-        storage = AtomicStorage(path)
-        unknown = storage.read().keys() - {_TABLE}
-        if unknown:
-            raise Damaged(path, f"it holds {', '.join(unknown)}")
-        table = _TinyDB(storage=lambda: storage).table(_TABLE)
+        """The documents of a segment, read past TinyDB: from its JSON to models in one go, which
+        takes half the time."""
+        content = content_of(path)
         try:
-            documents = {str(item.doc_id): self._model.model_validate(item) for item in table}
+            tables = self._tables.validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise Damaged(path, f"at {where}: {first['msg']}" if where else first["msg"]) from error
-        return _Segment(documents, storage.size)
+        unknown = tables.keys() - {_TABLE}
+        if unknown:
+            raise Damaged(path, f"it holds {', '.join(unknown)}")
+        return _Segment(tables.get(_TABLE, {}), len(content))
 
     def _take(self, number: int, doc_id: str, document: _Model | None) -> None:
         before = self.documents.pop(doc_id, None)

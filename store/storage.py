@@ -112,6 +112,24 @@ class Damaged(TuteeError):
         self.why = str(why)
 
 
+def content_of(path: Path) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        Damaged: the disk cannot give them.
+        FileNotFoundError: there is none.
+        TuteeError: it may not be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise Damaged(path, "the disk cannot read it") from error
+        raise TuteeError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
 class AtomicStorage(Storage):
     """A TinyDB storage: one UTF-8 JSON file, kept in memory and written whole.
 
@@ -141,14 +159,10 @@ class AtomicStorage(Storage):
 
     def _parse(self) -> Tables:
         try:
-            content = self.path.read_bytes()
+            content = content_of(self.path)
             tables = json.loads(content.decode("utf-8"))
         except FileNotFoundError:
             return {}
-        except OSError as error:
-            if error.errno == errno.EIO:
-                raise Damaged(self.path, "the disk cannot read it") from error
-            raise TuteeError(f"Cannot read {self.path}: {error.strerror or error}.") from error
         except (ValueError, RecursionError) as error:
             raise Damaged(self.path, error) from error
         if not _are_tables(tables):
