@@ -22,6 +22,7 @@ def main(home: Path, times: int) -> None:
     paths = locate(home)
     chance = random.Random(7)
     done = {"kills": 0, "messages": 0, "ratings": 0}
+    everything: list[str] = []
     for number in range(times):
         at_work = number % 4 != 0
         acknowledged = killed_after(paths, chance.uniform(0.0, 0.05), at_work=at_work)
@@ -29,6 +30,8 @@ def main(home: Path, times: int) -> None:
         done["messages"] += sum(line.startswith("said") for line in acknowledged)
         done["ratings"] += sum(line.startswith("rated") for line in acknowledged)
         look(paths, acknowledged)
+        everything += acknowledged
+    look(paths, everything)
     sys.stdout.write(json.dumps(done))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,17 +61,40 @@ def test_a_killed_writer_holds_nothing(paths: Paths) -> None:
     assert paths.lock.read_text() == ""
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the writers it kills")
-def test_nothing_acknowledged_is_lost_by_two_hundred_kills(paths: Paths) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.store.killed", str(paths.home), "200"],
+def ran(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A test's own program, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", f"tests.store.{module}", *map(str, arguments)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
-    done = json.loads(ran.stdout)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the writers it kills")
+def test_nothing_acknowledged_is_lost_by_two_hundred_kills(paths: Paths) -> None:
+    killed = ran("killed", paths.home, 200)
+    assert killed.returncode == 0, killed.stderr
+    done = json.loads(killed.stdout)
     assert done["kills"] == 200
     assert done["messages"] >= 150
     assert done["ratings"] > 0
+
+
+def test_nothing_acknowledged_is_lost_on_a_disk_that_is_full(tmp_path: Path) -> None:
+    """A real disk of two megabytes, where the system lets a process mount one for itself."""
+    mounting = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    small = f"mount -t tmpfs -o size=2m tmpfs '{tmp_path}'"
+    if not shutil.which("unshare") or subprocess.run([*mounting, small], check=False).returncode:
+        pytest.skip("this system lets nobody mount a small disk")
+    filling = f"'{sys.executable}' -m tests.store.filling '{tmp_path}/home'"
+    full = subprocess.run(
+        [*mounting, f"{small} && {filling}"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert full.returncode == 0, full.stderr
+    assert int(full.stdout) > 100
