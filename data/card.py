@@ -35,6 +35,7 @@ _MEANINGS = {
     "kind": "the kind of record",
     "act": "what was recorded together, by one thumb or one correction",
     "superseded_by": "empty: every record here stands",
+    "excluded": "true for what the person keeps out of training",
     "origin": "source, model, adapter and sampling of the reply",
     "reasons": "why 👎",
     "comment": "what the person wrote about it",

@@ -42,9 +42,11 @@ class Needs:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts, each in the order to be shown; only the first three ever hold a zero."""
+    """Counts, each in the order to be shown; only the first three of them ever hold a zero."""
 
     records: int
+    excluded: int
+    """Records that are kept, but not trained on; no pass counts them."""
     lessons: int
     kinds: dict[str, int]
     trained: dict[str, int]
@@ -100,7 +102,7 @@ def statistics(
     lengths = _counted(map(length_of, lessons), LENGTHS)
     sources = _counted(record.origin.source for record in lessons)
     gaps = (
-        *_missing_records(kinds, labels, needs),
+        *_missing_records([record for record in records if not record.excluded], needs),
         *_uncorrected(records, verdicts),
         *_unreasoned(verdicts),
         *_thin(tasks, len(lessons)),
@@ -109,6 +111,7 @@ def statistics(
     )
     return Statistics(
         records=len(records),
+        excluded=sum(record.excluded for record in records),
         lessons=len(lessons),
         kinds={kind: kinds[kind] for kind in KINDS},
         trained={kind: trained[kind] for kind in KINDS},
@@ -132,11 +135,9 @@ def _counted(names: Iterable[str], order: Sequence[str] = ()) -> dict[str, int]:
 # -- gaps ------------------------------------------------------------------------------------------
 
 
-def _missing_records(
-    kinds: Counter[Literal["instruction", "preference", "verdict"]],
-    labels: Counter[str],
-    needs: Needs,
-) -> Iterable[str]:
+def _missing_records(trainable: Sequence[Record], needs: Needs) -> Iterable[str]:
+    kinds = Counter(record.kind for record in trainable)
+    labels = Counter(record.label for record in trainable if isinstance(record, Verdict))
     if not kinds:
         yield "Nothing has been taught yet: rate a reply, or correct one."
         return
@@ -145,7 +146,7 @@ def _missing_records(
             f"{_number(kinds['instruction'], 'good reply', 'good replies')} to imitate: SFT wants "
             f"{needs.instructions}. Correct a reply, or give a 👍."
         )
-    liked, disliked = labels[LIKED], labels[DISLIKED]
+    liked, disliked = labels[True], labels[False]
     if labels and min(liked, disliked) < needs.of_each_label:
         yield f"{liked} 👍 and {disliked} 👎: KTO wants {needs.of_each_label} of each."
     if kinds["preference"] < needs.preferences:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from data import formats, llama_factory
+from data.formats import OWN
 from data.rows import holdout
 from data.secrets import redacted
 from store.errors import TuteeError
@@ -127,7 +128,9 @@ def _tables(
     for split, part in parts.items():
         pairs = []
         for record in part:
-            if isinstance(record, Preference) and record.chosen == record.rejected:
+            if record.excluded and name != OWN.name:
+                missed[f"{kind}: excluded from training (the format {OWN.name} keeps them)"] += 1
+            elif isinstance(record, Preference) and record.chosen == record.rejected:
                 missed[f"{kind}: both replies are the same once redacted"] += 1
             elif (row := formats.row(record, name)) is None:
                 missed[f"{kind}: {_no_place(kind, name)}"] += 1

@@ -28,8 +28,9 @@ def statistics_view(found: Statistics) -> StatisticsView:
         _section("Sources", found.sources),
     )
     lessons = counted(found.lessons, "lesson")
+    excluded = f", {found.excluded:,} kept out of training" if found.excluded else ""
     return StatisticsView(
-        summary=f"{counted(found.records, 'record')} from {lessons}",
+        summary=f"{counted(found.records, 'record')} from {lessons}{excluded}",
         gaps=tuple(map(harmless, found.gaps)),
         sections=(
             kinds,

@@ -146,6 +146,21 @@ def test_every_format_carries_plain_records(tmp_path: Path, kind: str, name: str
     assert said(again) == said(plain[kind])
 
 
+@pytest.mark.parametrize("name", [None, *formats.writers("instruction")])
+def test_what_is_kept_out_of_training_leaves_only_with_the_home(name: str | None) -> None:
+    kept, learned = instruction("kept").model_copy(update={"excluded": True}), instruction("a")
+    selection = select([kept, learned], Choices(format=name))
+    (table,) = selection.tables
+    if name == "tutee":
+        assert table.records == (kept, learned)
+        assert selection.left_out == ()
+    else:
+        assert table.records == (learned,)
+        assert selection.left_out == (
+            "1 × instruction: excluded from training (the format tutee keeps them)",
+        )
+
+
 # -- what is chosen --------------------------------------------------------------------------------
 
 

@@ -155,3 +155,12 @@ def test_a_few_lessons_among_many_imported_ones_are_named() -> None:
     assert gap(statistics([*many, taught("What?")]), "Your own lessons are 1 of 61")
     assert not gap(statistics(many), "Your own")
     assert not gap(statistics([*many[:5], taught("What?")]), "Your own")
+
+
+def test_what_is_kept_out_of_training_is_counted_and_missed_by_the_passes() -> None:
+    records = [taught("What?"), taught("Why?").model_copy(update={"excluded": True})]
+    found = statistics(records, needs=Needs(instructions=2))
+    assert (found.records, found.excluded, found.kinds["instruction"]) == (2, 1, 2)
+    assert gap(found, "SFT") == [
+        "1 good reply to imitate: SFT wants 2. Correct a reply, or give a 👍."
+    ]

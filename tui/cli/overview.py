@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+from rich.cells import cell_len, set_cell_size
 
 from core.lengths import lengths, limit
 from core.models import named
@@ -58,12 +59,14 @@ def stats(invocation: Invocation, as_json: bool) -> None:
 
 
 def _show(found: Statistics) -> None:
-    for section in _SECTIONS:
-        counts: Mapping[str, int] = getattr(found, section)
+    sections: dict[str, Mapping[str, int]] = {name: getattr(found, name) for name in _SECTIONS}
+    width = max(cell_len(harmless(name)) for counts in sections.values() for name in counts)
+    for section, counts in sections.items():
         if any(counts.values()):
             click.echo(f"\n{section}")
             for name, count in counts.items():
-                click.echo(f"  {harmless(name):<24} {count:>7,}")
+                shown = set_cell_size(harmless(name), width)
+                click.echo(f"  {shown} {count:>7,}")
     if found.gaps:
         click.echo("\nwhat is thin")
         for gap in found.gaps:
