@@ -145,6 +145,8 @@ def _part(name: str, content: bytes, path: Path) -> Part:
         columns = max(names.values(), key=len)
         told = f"{', '.join(columns):.200}"
         raise TuteeError(f"{shown}: its first line names no known columns: {told}.", EXPECTED)
+    if not any(line.lstrip().startswith(b"{") for line in io.BytesIO(content)):
+        raise TuteeError(f"{shown} cannot be used: line 1 is neither JSON nor columns.", EXPECTED)
     return Part(name, False, _lines(content))
 
 
@@ -191,7 +193,7 @@ def _parsed(line: bytes) -> object:
     except UnicodeDecodeError:
         return RowError("not UTF-8 text")
     except json.JSONDecodeError as error:
-        return RowError(f"not valid JSON ({error.msg} at column {error.colno})")
+        return RowError(f"not valid JSON ({_matter(error)} at column {error.colno})")
     except (ValueError, RecursionError) as error:
         return RowError(f"not valid JSON ({error})")
 
@@ -247,10 +249,15 @@ def _nothing_after(text: str, position: int) -> None:
 
 
 def _broken(shown: str, error: Exception) -> TuteeError:
-    place = ""
+    matter = str(error)
     if isinstance(error, json.JSONDecodeError):
-        place, error = f" at line {error.lineno}, column {error.colno}", ValueError(error.msg)
-    return TuteeError(f"{shown} cannot be used: not valid JSON ({error}{place}).", EXPECTED)
+        matter = f"{_matter(error)} at line {error.lineno}, column {error.colno}"
+    return TuteeError(f"{shown} cannot be used: not valid JSON ({matter}).", EXPECTED)
+
+
+def _matter(error: json.JSONDecodeError) -> str:
+    """What is wrong; some messages end as if the place stood behind them already."""
+    return error.msg.removesuffix(" starting at")
 
 
 # -- tables --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ model sees; adding a message puts the path there, and `choose` moves it. A conve
 disk with its first message, so that none stays empty.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from store.backups import Backups
@@ -63,6 +63,12 @@ class Conversations:
             return self._messages[message_id]
         except KeyError:
             raise TuteeError(f"There is no message {message_id}.") from None
+
+    def ids(self) -> Iterator[str]:
+        """Of all conversations and messages."""
+        yield from self._begun
+        yield from self._kept.documents
+        yield from self._messages
 
     def spoken(self) -> list[Conversation]:
         """Those in which the person has said something, newest first."""

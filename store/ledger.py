@@ -41,6 +41,8 @@ class Ledger:
         self._records: dict[str, Record] = {}
         self._live: ByTime[Record] = ByTime(lambda record: record.created)
         self._counts: Counter[str] = Counter()
+        self._said: Counter[object] | None = None
+        """How often live records say each thing; counted when it is first asked for."""
         self._feedback = Segments("feedback", Judged, backups, self._reply_changed)
         self._imports = Segments("imports", Judged, backups, self._changed)
 
@@ -66,6 +68,10 @@ class Ledger:
         except KeyError:
             raise TuteeError(f"There is no record {record_id}.") from None
 
+    def ids(self) -> Iterable[str]:
+        """Of all records, live or put aside."""
+        return self._records.keys()
+
     def counts(self) -> Counts:
         return Counts(
             liked=self._counts["liked"],
@@ -88,12 +94,15 @@ class Ledger:
         Returns:
             Those that were new.
         """
-        known = {said(record) for record in self._live.all()}
+        if self._said is None:
+            self._said = Counter(map(said, self._live.all()))
         new: dict[str, Record] = {}
+        newly_said: set[object] = set()
         for record in records:
             says = said(record)
-            if says not in known and record.id not in self._records:
-                known.add(says)
+            fresh = not self._said[says] and says not in newly_said
+            if fresh and record.id not in self._records:
+                newly_said.add(says)
                 new[record.id] = record
         self._imports.put({record.id: _judged((record,)) for record in new.values()})
         return tuple(new.values())
@@ -168,12 +177,17 @@ class Ledger:
             self._records.pop(record.id, None)
             if record.superseded_by is None:
                 self._live.discard(record.id)
-                self._counts[record.kind] -= 1
+                self._count(record, -1)
         for record in after.records if after else ():
             self._records[record.id] = record
             if record.superseded_by is None:
                 self._live.put(record.id, record)
-                self._counts[record.kind] += 1
+                self._count(record, 1)
+
+    def _count(self, record: Record, number: int) -> None:
+        self._counts[record.kind] += number
+        if self._said is not None:
+            self._said[said(record)] += number
 
 
 def _judged(records: Sequence[Record]) -> Judged | None:

@@ -185,6 +185,10 @@ class Repository(Talks):
     def counts(self) -> Counts:
         return self._ledger.counts()
 
+    def ids(self) -> frozenset[str]:
+        """Of all conversations, messages and records, also of those that were put aside."""
+        return frozenset((*self._conversations.ids(), *self._ledger.ids()))
+
     def records(self) -> list[Record]:
         """All live records, oldest first, imports included."""
         return self._ledger.live()

@@ -2,18 +2,19 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from data import starter
 from data.imports import Imported, find_files, read_file
+from data.known import Known
 from data.statistics import question_of
-from store.acts import said
 from store.errors import TuteeError
 from store.records import Chat, Record
 from tui.background import Stopped
 from tui.browsing import reply_shown, thumb
+from tui.refusals import told
 from tui.text import counted, harmless
 
 _SAMPLES = 100
@@ -36,8 +37,10 @@ class Preview:
     chats: tuple[Chat, ...]
     known: int
     """Records that are there already."""
-    refused: tuple[str, ...]
-    """What cannot be used, each with its place and reason."""
+    refused: tuple[str, ...] = ()
+    """What cannot be used, with its place and reason, in lines."""
+    lost: int = 0
+    """How many rows of those files that could be read at all."""
 
     @property
     def samples(self) -> list[tuple[str, str, str]]:
@@ -73,7 +76,7 @@ def preview(
     path: Path,
     name: str,
     learn: bool,
-    here: Sequence[Record],
+    here: Known,
     say: Callable[[str], object],
     stopped: Stopped,
 ) -> Preview:
@@ -83,7 +86,7 @@ def preview(
         path: What to read.
         name: What to name the records after; the file's name if empty.
         learn: Whether the replies of conversations are to be learned too.
-        here: The records there are.
+        here: What is there already.
         say: Told what is being read.
         stopped: Whether nobody waits for it any more.
 
@@ -103,38 +106,28 @@ def preview(
             if len(files) == 1:
                 raise
             refused.append(str(error))
-    known = set(map(said, here))
-    records: list[Record] = []
-    for record in (record for imported in found for record in imported.records):
-        if said(record) not in known:
-            known.add(said(record))
-            records.append(record)
+    records = here.new_records(record for imported in found for record in imported.records)
     return Preview(
         formats=", ".join(sorted({i.format for i in found if i.format})) or "nothing usable",
         rows=sum(imported.rows for imported in found),
-        records=tuple(records),
-        chats=tuple(chat for imported in found for chat in imported.chats),
+        records=records,
+        chats=here.new_chats(chat for imported in found for chat in imported.chats),
         known=sum(len(imported.records) for imported in found) - len(records),
         refused=(*refused, *(line for i in found for line in _refused(i, len(files) > 1))),
+        lost=sum(len(imported.refused) for imported in found),
     )
 
 
-def starter_preview(here: Sequence[Record]) -> Preview:
+def starter_preview(here: Known) -> Preview:
     """What the starter set would bring."""
-    known = set(map(said, here))
     instructions = starter.instructions()
-    new = tuple(record for record in instructions if said(record) not in known)
-    return Preview("Tutee's own", len(instructions), new, (), len(instructions) - len(new), ())
+    new = here.new_records(instructions)
+    return Preview("Tutee's own", len(instructions), new, (), len(instructions) - len(new))
 
 
 def _refused(imported: Imported, named: bool) -> list[str]:
-    place = f"{imported.path.name}, " if named else ""
-    return [
-        harmless(
-            f"{place}line {refused.line}{' in part' if refused.partly else ''}: {refused.reason}"
-        )
-        for refused in imported.refused
-    ]
+    place = f"{imported.path.name}: " if named else ""
+    return [harmless(f"{place}{line}") for line in told(imported.refused)]
 
 
 # -- paths -----------------------------------------------------------------------------------------

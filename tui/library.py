@@ -11,6 +11,7 @@ from core.lengths import lengths, limit
 from core.models import load_tokenizer
 from data.checks import check
 from data.exports import Choices, Exported, export
+from data.known import Known
 from data.statistics import Needs, statistics
 from data.tasks import merged, task_of
 from store.errors import TuteeError
@@ -49,6 +50,10 @@ class Library:
     def records(self) -> list[Record]:
         """All live records, newest first."""
         return self._services.repository.records()[::-1]
+
+    def known(self) -> Known:
+        """What is there, for what an import would bring."""
+        return Known(self._services.repository.records(), self._services.repository.ids())
 
     @cached_property
     def rules(self) -> "Rules":

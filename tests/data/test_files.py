@@ -88,6 +88,18 @@ def test_a_broken_value_is_refused_whole_with_its_place(
     assert str(path) in caught.value.title
 
 
+@pytest.mark.parametrize("content", [b"# Title\n\nWords.\n", b"\x00\xff\n\x01", b"null\n3\n"])
+def test_a_file_of_something_else_is_refused_whole(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(TuteeError, match="line 1 is neither JSON nor columns"):
+        rows(path)
+
+
+def test_a_text_that_is_cut_is_told_in_plain_words(path: Path) -> None:
+    path.write_text('{"a": 1}\n{"a": "b')
+    assert str(rows(path)[1][1]) == "not valid JSON (Unterminated string at column 7)"
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\n \n", b"\xef\xbb\xbf\n", b"\xff\xfe", gzip.compress(b"")]
 )

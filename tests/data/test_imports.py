@@ -111,7 +111,7 @@ def test_in_an_archive_the_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_of_no_use_tells_why_row_by_row(path: Path) -> None:
-    path.write_text("hello\nworld\n")
+    path.write_text('{"text": "hello"}\nworld\n')
     found = read_file(path)
     assert not found.useful
     assert [refused.line for refused in found.refused] == [1, 2]

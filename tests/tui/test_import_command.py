@@ -13,6 +13,7 @@ from store.repository import Repository
 from tui.cli.root import cli
 
 Import = Callable[..., Result]
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 @pytest.fixture
@@ -80,6 +81,38 @@ def test_a_dry_run_says_the_same_and_keeps_nothing(run: Import, home: Path, fold
     assert dry.stdout.replace("would be taken", "taken") == wet.stdout
     again = run(folder / "b.csv", "--dry-run")
     assert "0 records would be taken\n  2 were there already" in again.stdout
+
+
+def test_a_dry_run_knows_the_messages_of_a_conversation_that_is_there(
+    run: Import, tmp_path: Path
+) -> None:
+    path = tmp_path / "logs.json"
+    talk = {"conversation_id": "c", "model": "m", "datetime_utc": "2025-02-16T22:34:30+00:00"}
+    asked = [{**talk, "id": f"{n}", "prompt": f"q{n}", "response": f"r{n}"} for n in range(2)]
+    path.write_text(json.dumps(asked[:1]))
+    run(path)
+    path.write_text(json.dumps(asked))
+    for _ in range(2):
+        dry, wet = run(path, "--dry-run"), run(path)
+        assert dry.stdout.replace("would be taken", "taken") == wet.stdout
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared data is not here")
+def test_a_dry_run_of_everything_says_what_happens(run: Import) -> None:
+    for _ in range(2):
+        dry, wet = run(SHARED, "--dry-run"), run(SHARED)
+        assert dry.stdout.replace("would be taken", "taken") == wet.stdout
+
+
+def test_rows_refused_for_one_reason_are_told_together(run: Import, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = [{"q": 1}, {"q": 2}, {"instruction": "hi", "output": "yo"}, {"q": 3}, {"w": 4}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    assert run(path).stdout.splitlines()[2:] == [
+        "  3 rows refused: no known format; its keys: q",
+        "    lines 1-2, 4",
+        "  line 5 refused: no known format; its keys: w",
+    ]
 
 
 @pytest.mark.parametrize("name", ["c.json", "d.jsonl", "none.jsonl"])

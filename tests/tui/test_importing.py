@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from data import starter
+from data.known import Known
 from tests.fakes import Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.test_tuning import teach
@@ -64,7 +65,7 @@ async def test_a_file_is_looked_at_first_and_then_taken(home: Home, file: Path) 
         await until(pilot, lambda: "Enter takes 3 instructions" in painted(app))
         for text in (
             *("alpaca, 5 rows", "2 rows", "question 0", "› answer 0"),
-            *("line 3: duplicate of line 2", "line 4: "),
+            *("line 3 refused: duplicate of line 2", "line 4 refused: "),
         ):
             assert text in painted(app)
         assert home.repository.records() == []
@@ -139,6 +140,20 @@ async def test_conversations_are_kept_and_learned_only_when_asked(
         assert len(home.repository.instructions()) == learn
         await pilot.press("ctrl+r")
         await until(pilot, lambda: "Cities" in painted(app))
+
+
+async def test_conversations_that_are_known_are_not_offered_again(
+    home: Home, tmp_path: Path
+) -> None:
+    file = tmp_path / "chats.json"
+    file.write_text(json.dumps([CHAT]), encoding="utf-8")
+    async with opened(home, (100, 30)) as (app, pilot):
+        await importing(app, pilot, file)
+        await until(pilot, lambda: "Enter takes 1 conversation" in painted(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        await importing(app, pilot, file)
+        await until(pilot, lambda: "There is nothing new to take" in painted(app))
 
 
 async def test_many_records_are_taken_in_portions(
@@ -216,18 +231,18 @@ def test_a_folder_is_read_whole_and_each_refusal_names_its_file(tmp_path: Path, 
     (tmp_path / "other.jsonl").write_text(json.dumps(row(2)) + "\n" + json.dumps(row(9)) + "\n")
     (tmp_path / "bad.json").write_text("{")
     said: list[str] = []
-    found = preview(tmp_path, "", False, [], said.append, lambda: False)
+    found = preview(tmp_path, "", False, Known([], ()), said.append, lambda: False)
     assert [record.prompt[-1].content for record in found.records] == [
         f"question {number}" for number in (0, 1, 2, 9)
     ]
     assert found.known == 1
     assert any("bad.json" in line for line in found.refused)
-    assert any(line.startswith("lessons.jsonl, line 3: ") for line in found.refused)
+    assert any(line.startswith("lessons.jsonl: line 3 refused: ") for line in found.refused)
     assert "Reading other.jsonl (3 of 3)…" in said
 
 
 def test_the_starter_set_is_known_once_it_is_there() -> None:
     everything = starter.instructions()
-    assert [r.id for r in starter_preview([]).records] == [r.id for r in everything]
-    again = starter_preview(everything)
+    assert [r.id for r in starter_preview(Known([], ())).records] == [r.id for r in everything]
+    again = starter_preview(Known(everything, ()))
     assert (again.records, again.known, again.useful) == ((), len(everything), False)

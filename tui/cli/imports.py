@@ -13,12 +13,13 @@ import click
 
 from data import starter
 from data.imports import Imported, find_files, read_file
+from data.known import Known
 from data.reading import NAMES
-from store.acts import said
 from store.errors import TuteeError
 from store.records import Chat, Record
 from store.repository import Added, Repository
 from tui.cli.invocation import Invocation
+from tui.refusals import told
 from tui.text import counted, harmless
 
 
@@ -76,16 +77,15 @@ class _Rehearsal:
     """Tells what a home would take, and keeps nothing."""
 
     def __init__(self, repository: Repository) -> None:
-        self._known = {said(record) for record in repository.records()}
-        self._chats = {conversation.id for conversation in repository.conversations()}
+        self._known = Known(repository.records(), repository.ids())
 
     def add_imported(self, records: Iterable[Record], chats: Iterable[Chat] = ()) -> Added:
-        """What would be new; messages new to a conversation that is there are not looked for."""
-        new = [record for record in records if said(record) not in self._known]
-        self._known.update(map(said, new))
-        fresh = [chat for chat in chats if chat.conversation.id not in self._chats]
-        self._chats.update(chat.conversation.id for chat in fresh)
-        return Added(tuple(new), len(fresh), sum(len(chat.messages) for chat in fresh))
+        """What would be new."""
+        chats = [*chats]
+        fresh = sum(not self._known.holds(chat.conversation.id) for chat in chats)
+        grown = self._known.new_chats(chats)
+        messages = sum(len(chat.messages) for chat in grown)
+        return Added(self._known.new_records(records), fresh, messages)
 
 
 def _import(home: Repository | _Rehearsal, path: Path, options: _Options) -> bool:
@@ -118,9 +118,9 @@ def _tell_taken(
 ) -> None:
     taken = "would be taken" if dry_run else "taken"
     kinds = Counter(record.kind for record in added.records)
-    told = ", ".join(counted(number, kind) for kind, number in sorted(kinds.items()))
+    parts = ", ".join(counted(number, kind) for kind, number in sorted(kinds.items()))
     number = counted(len(added.records), "record")
-    click.echo(f"  {number} {taken}" + (f": {told}" if told else ""))
+    click.echo(f"  {number} {taken}" + (f": {parts}" if parts else ""))
     if added.chats or added.messages:
         spoken = counted(added.messages, "message")
         click.echo(f"  {counted(added.chats, 'conversation')} {taken} ({spoken})")
@@ -130,9 +130,8 @@ def _tell_taken(
 
 
 def _tell_refused(found: Imported) -> None:
-    for refused in found.refused:
-        partly = " in part" if refused.partly else ""
-        click.echo(_line(f"  line {refused.line} refused{partly}: {refused.reason}"))
+    for line in told(found.refused):
+        click.echo(f"  {_line(line)}")
     if not found.useful:
         _tell_error(TuteeError(f"Nothing in {found.path} can be used."))
 

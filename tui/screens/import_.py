@@ -5,6 +5,7 @@ this thread writes to the store.
 """
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +20,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from store.errors import TuteeError
+from store.records import Chat, Record
 from tui.background import aside, in_thread
 from tui.importing import Preview, completed, matches, preview, starter_preview
 from tui.library import Library
@@ -27,8 +29,20 @@ from tui.theme import MUTED
 from tui.widgets.form import MOVING, Field, Toggle
 from tui.widgets.preview import previewed
 
-_PORTION = 2000
+_PORTION = 500
 """Records kept at a time: few enough that typing does not stall, many enough to be fast."""
+_CHATS = 50
+"""Conversations kept at a time."""
+
+
+def _portions(found: Preview) -> Iterator[tuple[Sequence[Record], Sequence[Chat], str]]:
+    """What is kept at a time, and how far that is."""
+    for start in range(0, len(found.records), _PORTION):
+        share = f"{start:,} of {len(found.records):,} records"
+        yield found.records[start : start + _PORTION], (), share
+    for start in range(0, len(found.chats), _CHATS):
+        share = f"{start:,} of {len(found.chats):,} conversations"
+        yield (), found.chats[start : start + _CHATS], share
 
 
 class ImportScreen(Screen[None]):
@@ -87,7 +101,7 @@ class ImportScreen(Screen[None]):
         line = Content.assemble((title, "bold"), "  ", (about if self._starter else "", MUTED))
         self.query_one("#import-title", Static).update(line)
         if self._starter:
-            self._show_preview(starter_preview(self._library.records()))
+            self._show_preview(starter_preview(self._library.known()))
         else:
             aside(self, self._list_matches, "read")
 
@@ -145,13 +159,13 @@ class ImportScreen(Screen[None]):
         path = Path(self._path).expanduser()
         name = self.query_one("#import-name", Field).value
         learn = self.query_one(Toggle).on
-        here = self._library.records()
+        known = self._library.known()
 
         def say(what: str) -> None:
             self.post_message(self.Reading(what))
 
         try:
-            read = partial(preview, path, name, learn, here, say)
+            read = partial(preview, path, name, learn, known, say)
             self._show_preview(await in_thread(read))
         except TuteeError as error:
             self._say(Content(str(error)).stylize("$text-error"), "")
@@ -177,14 +191,10 @@ class ImportScreen(Screen[None]):
     async def _take(self, found: Preview) -> None:
         """Keep it in portions; each is kept whole, so an end half-way loses nothing of them."""
         try:
-            for start in range(0, max(len(found.records), 1), _PORTION):
-                share = f"{start:,} of {len(found.records):,}"
-                self._say(self._previewed(found), f"Taking {share} records…")
+            for records, chats, share in _portions(found):
+                self._say(self._previewed(found), f"Taking {share}…")
                 await asyncio.sleep(0)
-                last = start + _PORTION >= len(found.records)
-                self._library.take(
-                    found.records[start : start + _PORTION], found.chats if last else ()
-                )
+                self._library.take(records, chats)
         finally:
             self._taking = False
             self.app.post_message(Taught())

@@ -27,8 +27,8 @@ def _counts(found: Preview) -> list[Content]:
     if found.known:
         known = f"{counted(found.known, 'record')}, left as they are"
         lines.append(Content.assemble(("Known    ", MUTED), known))
-    if found.refused:
-        refused = Content(counted(len(found.refused), "row")).stylize("$text-warning")
+    if found.lost:
+        refused = Content(counted(found.lost, "row")).stylize("$text-warning")
         lines.append(Content.assemble(("Refused  ", MUTED), refused))
     return lines
 
