@@ -30,7 +30,7 @@ TITLES: dict[str, str] = {
 }
 _COMMON = ("batch_size", "rank", "alpha", "dropout", "max_length", "seed")
 _OWN: dict[PassName, tuple[str, ...]] = {
-    "sft": ("learning_rate", "epochs", "minimum_steps", "replay"),
+    "sft": ("learning_rate", "epochs", "minimum_steps", "replay", "rehearsal"),
     "kto": ("preference_learning_rate", "beta", "epochs", "preference_minimum_steps", "replay"),
     "dpo": (
         "preference_learning_rate",

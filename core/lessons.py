@@ -56,6 +56,20 @@ class Lessons:
         return [prompt for prompt in encoded if len(prompt) <= room]
 
     @cached_property
+    def rehearsed(self) -> list[Sample]:
+        """General texts that SFT keeps to the base on, without prompts that somebody taught."""
+        if not self._plan.settings.rehearsal:
+            return []
+        every = self._plan.rl  # the prompts of all records
+        taught = {prompt[-1].content for prompt in (*every.train, *every.held_out)}
+        samples = [
+            self._sample(record.prompt, record.completion)
+            for record in starter.rehearsal()
+            if record.prompt[-1].content not in taught
+        ]
+        return [sample for sample in samples if self._fits(sample)]
+
+    @cached_property
     def exam(self) -> Exam:
         """What each version is asked before and after its training."""
         known = starter.instructions()

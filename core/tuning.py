@@ -132,8 +132,16 @@ class _Passes:
         new, replayed = self._lessons.samples(chosen.new), self._lessons.samples(chosen.replayed)
         training = [*new.values(), *replayed.values()]
         settings = repeated(self.plan.settings, len(training), self.plan.settings.minimum_steps)
-        figures = self._begin("sft", [(s,) for s in training], settings, len(new), len(replayed))
-        trained = sft.train(*self._onward(), training, settings, self.watch, self._examiner())
+        groups, beside = [(sample,) for sample in training], self._lessons.rehearsed
+        figures = self._begin("sft", groups, settings, len(new), len(replayed), beside)
+        trained = sft.train(
+            *self._onward(),
+            training,
+            settings,
+            self.watch,
+            self._examiner(),
+            beside,
+        )
         return self._save("sft", trained, learned(chosen, new, replayed), figures)
 
     def _kto(self) -> PassDone:
@@ -235,12 +243,17 @@ class _Passes:
         settings: Tuning,
         new: int,
         replayed: int,
+        beside: Sequence[Sample] = (),
     ) -> dict[str, Any]:
         """Tell of the pass, prove that it learns the replies and nothing else, and that it fits.
+
+        Args:
+            beside: Texts that are rehearsed beside the training.
 
         Returns:
             What the proof has to say in the version's metrics.
         """
+        from core.passes import rehearsal
         from core.passes.proof import prove
 
         self._refuse_nothing(groups)
@@ -248,7 +261,9 @@ class _Passes:
         proof = prove(name, self._lessons.tokenizer, groups, settings.batch_size, self.watch)
         # Of the largest micro-batch, as many will be trained as of all of them on average.
         trained = proof.largest * proof.trained // max(proof.packed_tokens, 1)
-        require(name, self.plan.adapters.folder, settings, proof.largest, trained)
+        longest = sorted(len(sample.input_ids) for sample in beside)[-rehearsal.TOGETHER :]
+        extra = sum(longest)
+        require(name, self.plan.adapters.folder, settings, proof.largest + extra, trained + extra)
         return {"padding": round(proof.padding, 4)}
 
     def _refuse_nothing(self, lessons: Sequence[Any]) -> None:

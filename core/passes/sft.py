@@ -3,7 +3,8 @@
 TRL's `SFTTrainer` with two changes in how a step is computed, none in what it learns: the samples
 of a micro-batch share one packed row (`core.packing`), and the LM head projects only the positions
 that carry loss. Cross-entropy over the reply's tokens and its stop token, averaged over all of the
-step's reply tokens as TRL does.
+step's reply tokens as TRL does. Where there are general texts to rehearse, a further term keeps the
+policy near the base on them (`core.passes.rehearsal`).
 
 Left out on purpose: evaluation during the run, which at these sizes costs more than the training.
 """
@@ -19,6 +20,7 @@ from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size
 from core.passes.logps import of_replies
+from core.passes.rehearsal import Rehearsal
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import spare_collector
@@ -33,14 +35,19 @@ def train(
     settings: Tuning,
     watch: Watch,
     examiner: Examiner | None = None,
+    rehearsed: Sequence[Sample] = (),
 ) -> Trained:
     """Train a LoRA adapter on `samples`, going on from `adapter` where one is given.
+
+    Args:
+        rehearsed: General texts on which the policy is kept near the base.
 
     Raises:
         Cancelled: `watch` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    return learn(build(folder, tokenizer, adapter, samples, settings, watch), examiner)
+    trainer = build(folder, tokenizer, adapter, samples, settings, watch, rehearsed)
+    return learn(trainer, examiner)
 
 
 def build(
@@ -50,13 +57,14 @@ def build(
     samples: Sequence[Sample],
     settings: Tuning,
     watch: Watch,
+    rehearsed: Sequence[Sample] = (),
 ) -> Any:
     """The trainer, ready for `watched_train`; apart from `train` so that a step can be timed."""
     trainer_class, config_class = _classes()
     base = load_model(folder)
     groups = [(sample,) for sample in samples]
     micro_batch = micro_batch_size(groups, settings.batch_size)
-    return assemble(
+    trainer = assemble(
         trainer_class,
         config_class,
         watch,
@@ -68,6 +76,12 @@ def build(
         train_dataset=index_dataset(len(groups)),
         processing_class=tokenizer,
     )
+    trainer.rehearsal = (
+        Rehearsal(trainer.model, rehearsed, settings.rehearsal, watch)
+        if rehearsed and settings.rehearsal
+        else None
+    )
+    return trainer
 
 
 @functools.cache
@@ -76,6 +90,8 @@ def _classes() -> tuple[Any, Any]:
     from trl import SFTConfig, SFTTrainer
 
     class PackedSFTTrainer(Watched, SFTTrainer):
+        rehearsal: Rehearsal | None
+
         def compute_loss(
             self,
             model: Any,
@@ -83,9 +99,14 @@ def _classes() -> tuple[Any, Any]:
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            logps = of_replies(self.accelerator.unwrap_model(model), inputs).logps()
+            policy = self.accelerator.unwrap_model(model)
+            logps = of_replies(policy, inputs).logps()
             self.progress.trained_tokens += len(logps)
-            return -logps.sum() / num_items_in_batch
+            loss = -logps.sum() / num_items_in_batch
+            # Once an optimiser step, however many micro-batches it has.
+            if self.rehearsal and self.progress.between_steps:
+                loss = loss + self.rehearsal.loss(policy, self.state.global_step)
+            return loss
 
     spare_collector()
     return PackedSFTTrainer, SFTConfig

@@ -7,7 +7,8 @@ brackets where only the person knows what belongs there. Offered where a home is
 added unasked. The licence is the project's own.
 
 `instructions.jsonl` holds rows of the messages format, so that every tool of the field reads it;
-`probes.jsonl` holds prompts that are not among them, asked before and after training.
+`probes.jsonl` holds prompts that are not among them, asked before and after training, and
+`rehearsal.jsonl` holds general texts that are among neither, on which training keeps to the base.
 """
 
 import hashlib
@@ -35,6 +36,12 @@ class Probe(NamedTuple):
 def instructions() -> list[Instruction]:
     """The instructions as records; the same texts have the same ids each time."""
     return [_instruction(row["messages"]) for row in _rows("instructions.jsonl")]
+
+
+@cache
+def rehearsal() -> tuple[Instruction, ...]:
+    """General texts that are not offered to be learned from."""
+    return tuple(_instruction(row["messages"]) for row in _rows("rehearsal.jsonl"))
 
 
 @cache

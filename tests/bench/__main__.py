@@ -10,13 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import imports, keys, learns, prefers, reinforces, steps, store
+from tests.bench import imports, keys, learns, passes, prefers, reinforces, steps, store
 
 BENCHES = {
     "learns": learns.run,
     "prefers": prefers.run,
     "reinforces": reinforces.run,
     "steps": steps.run,
+    "passes": passes.run,
     "keys": keys.run,
     "imports": imports.run,
     "store": store.run,

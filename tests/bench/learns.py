@@ -3,7 +3,8 @@
 Everything goes through the commands, as a script would do it, each time in an empty home. Several
 disjoint sets of 16, because one set says little about the next; then 64 and 200; then 64 in four
 rounds of 16, each going on from the last one with replay, against all 64 at once. What was
-forgotten is read from the loss on 50 general instructions (Alpaca) that are not about reviews.
+forgotten is read from the loss on 50 general instructions (Alpaca) that are not about reviews, and
+on 50 of the starter set, which the gate asks.
 """
 
 import json
@@ -18,6 +19,7 @@ from core.evaluate import loss
 from core.models import find, load_model, load_tokenizer
 from core.passes.watch import Watch
 from core.quiet import hush
+from data import starter
 from data.masks import Sample, encode
 from data.rows import with_system
 from store.paths import locate
@@ -29,6 +31,7 @@ RUNS: dict[str, tuple[tuple[int, int], ...]] = {
     "16 (first set)": ((0, 16),),
     "16 (second set)": ((16, 32),),
     "16 (third set)": ((32, 48),),
+    "16, no rehearsal": ((0, 16),),
     "64": ((0, 64),),
     "64 in four rounds": ((0, 16), (16, 32), (32, 48), (48, 64)),
     "64 in four rounds, no replay": ((0, 16), (16, 32), (32, 48), (48, 64)),
@@ -39,24 +42,29 @@ RUNS: dict[str, tuple[tuple[int, int], ...]] = {
 
 def run() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as scratch:
-        before = exact(Path(scratch))
-        general = general_loss(None)
+        untaught = exact(Path(scratch))
+        kept = losses(None)
     rows: list[dict[str, object]] = []
     for name, rounds in RUNS.items():
         with tempfile.TemporaryDirectory() as scratch:
             home = Path(scratch)
-            if "no replay" in name:
-                (home / "config.toml").write_text("[tuning]\nreplay = 0.0\n", encoding="utf-8")
+            if ", no " in name:
+                setting = name.rpartition(" ")[2]
+                (home / "config.toml").write_text(f"[tuning]\n{setting} = 0.0\n", encoding="utf-8")
             trained = [learn(home, first, last) for first, last in rounds]
-            rise = general_loss(adapter(home)) / general - 1
+            general, probes = (
+                f"{now / before - 1:+.1%}"
+                for now, before in zip(losses(adapter(home)), kept, strict=True)
+            )
             rows.append(
                 {
                     "corrections": name,
-                    "exact before": f"{before:.1%}",
+                    "exact before": f"{untaught:.1%}",
                     "exact after": f"{exact(home):.1%}",
                     "training": f"{sum(float(str(t['seconds'])) for t in trained):.1f} s",
                     "steps": sum(int(str(t["steps"])) for t in trained),
-                    "loss on general instructions": f"{rise:+.1%}",
+                    "general loss": general,
+                    "probe loss": probes,
                     "held back": "; ".join(held_back(trained)) or "no",
                 }
             )
@@ -100,18 +108,28 @@ def adapter(home: Path) -> Path:
     return next((home / "models").glob(f"*/{active}"))
 
 
-def general_loss(adapter: Path | None) -> float:
-    """Mean loss on instructions that nobody taught, with or without an adapter."""
+def losses(adapter: Path | None) -> tuple[float, float]:
+    """Mean loss on instructions that nobody taught and on the gate's, also with an adapter."""
     hush()
     folder = find("builtin", locate(None).cache, lambda event: None)
-    model = load_model(folder)
+    model, tokenizer = load_model(folder), load_tokenizer(folder)
     if adapter is not None:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    found = loss(model, general_samples(load_tokenizer(folder)), Watch())
-    assert found is not None
-    return found
+    general = loss(model, general_samples(tokenizer), Watch())
+    probes = loss(model, starter_samples(tokenizer), Watch())
+    assert general is not None
+    assert probes is not None
+    return general, probes
+
+
+def starter_samples(tokenizer: object) -> list[Sample]:
+    system = Config().chat.system_prompt
+    return [
+        encode(tokenizer, with_system(record.prompt, system), record.completion)  # type: ignore[arg-type]
+        for record in starter.instructions()[:GENERAL]
+    ]
 
 
 def general_samples(tokenizer: object) -> list[Sample]:

@@ -3,7 +3,9 @@
 Two kinds of samples: reviews, whose prompts share their instruction, and diverse instructions,
 which share only the system prompt. The pipeline that pads every sample to 512 tokens and takes the
 loss over all of them is what many first scripts do. Steps are taken in turn, A B A B, so that a
-drifting machine hits all alike; its own step is so slow that it is taken once.
+drifting machine hits all alike; its own step is so slow that it is taken once. As a floor, the bare
+matrix products of Tutee's step: each weight of the base times the activations, there and back.
+Tutee's step is timed without rehearsal, which the others do not have, and with it.
 """
 
 import json
@@ -18,9 +20,10 @@ from typing import Any
 from core.config import Config, Tuning
 from core.models import ModelFolder, find, load_model, load_tokenizer
 from core.passes import lora, sft
-from core.passes.batches import packed_length
+from core.passes.batches import micro_batch_size, packed_length
 from core.passes.watch import Watch
 from core.quiet import hush
+from data import starter
 from data.masks import Sample, encode
 from data.rows import with_system
 from store.paths import locate
@@ -49,25 +52,30 @@ def run() -> list[dict[str, object]]:
 
 def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as scratch:
-        tutee, trl, trl_float32 = (
-            stepper(trainer)
-            for trainer in (
-                sft.build(folder, load_tokenizer(folder), None, samples, SETTINGS, Watch()),
-                plain_trl(folder, samples, scratch),
-                plain_trl(folder, samples, scratch, bf16=False),
-            )
-        )
-        times: dict[str, list[float]] = {"Tutee": [], "TRL defaults": [], "TRL in float32": []}
+        tokenizer = load_tokenizer(folder)
+        steps = {
+            "Tutee": stepper(sft.build(folder, tokenizer, None, samples, SETTINGS, Watch())),
+            "bare matrix products": products(folder, samples),
+            "Tutee with rehearsal": stepper(
+                sft.build(folder, tokenizer, None, samples, SETTINGS, Watch(), general(tokenizer))
+            ),
+            "TRL defaults": stepper(plain_trl(folder, samples, scratch)),
+            "TRL in float32": stepper(plain_trl(folder, samples, scratch, bf16=False)),
+        }
+        times: dict[str, list[float]] = {name: [] for name in steps}
         for number in range(STEPS + 1):
-            for name, step in zip(times, (tutee, trl, trl_float32), strict=True):
+            for name, step in steps.items():
                 seconds = step()
                 if number:
                     times[name].append(seconds)
         times["all padded to 512"] = [stepper(padded(folder, samples, scratch))()]
     ours = statistics.median(times["Tutee"])
     lengths = [len(sample.input_ids) for sample in samples]
-    tokens = {
-        "Tutee": packed_length(samples),
+    packed = packed_length(samples)
+    tokens: dict[str, object] = {
+        "Tutee": packed,
+        "bare matrix products": packed,
+        "Tutee with rehearsal": f"{packed} and two texts",
         "TRL defaults": max(lengths) * SAMPLES,
         "TRL in float32": max(lengths) * SAMPLES,
         "all padded to 512": PADDED * SAMPLES,
@@ -82,6 +90,44 @@ def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[
             "of Tutee's": f"{statistics.median(seconds) / ours:.1f} x",
         }
         for name, seconds in times.items()
+    ]
+
+
+def products(folder: ModelFolder, samples: Sequence[Sample]) -> Callable[[], float]:
+    """Time the matrix products of one step alone, in the micro-batches that the step has."""
+    import torch
+
+    model = load_model(folder)
+    groups = [(sample,) for sample in samples]
+    size = micro_batch_size(groups, SETTINGS.batch_size)
+    chunks = [samples[i : i + size] for i in range(0, len(samples), size)]
+    head = model.get_output_embeddings()
+    layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
+    shapes = [
+        (linear.weight, torch.randn(rows, linear.in_features))
+        for chunk in chunks
+        for rows in [packed_length(chunk)]
+        for linear in layers
+    ]
+    scored = [sum(len(s.input_ids) - s.reply_start for s in chunk) for chunk in chunks]
+    shapes += [(head.weight, torch.randn(rows, head.in_features)) for rows in scored]
+
+    def step() -> float:
+        started = time.perf_counter()
+        with torch.no_grad():
+            for weight, activations in shapes:
+                (activations @ weight.t()) @ weight
+        return time.perf_counter() - started
+
+    return step
+
+
+def general(tokenizer: Any) -> list[Sample]:
+    """The texts that are rehearsed."""
+    system = Config().chat.system_prompt
+    return [
+        encode(tokenizer, with_system(record.prompt, system), record.completion)
+        for record in starter.rehearsal()
     ]
 
 

@@ -65,7 +65,9 @@ def train(
     ]
     common = (tiny_folder, tokenizer)
     passes: dict[str, Train] = {
-        "sft": lambda watch: sft.train(*common, started, samples, SETTINGS, watch),
+        "sft": lambda watch: sft.train(
+            *common, started, samples, SETTINGS, watch, rehearsed=[pair[0] for pair in pairs]
+        ),
         "kto": lambda watch: kto.train(*common, started, judged, judged, SETTINGS, watch),
         "dpo": lambda watch: dpo.train(*common, started, pairs, pairs, SETTINGS, watch),
         "reward": lambda watch: reward.train(*common, pairs, pairs, SETTINGS, watch),
