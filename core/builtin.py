@@ -18,11 +18,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from core.events import ModelLoading
 from core.quiet import hush
+from core.sources.alone import alone
+from core.sources.disk import arrived
+from core.sources.gguf import plain
 from store.errors import TuteeError
 
 NAME = "smollm2-135m-instruct"
@@ -61,8 +64,7 @@ def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
     if _complete(place):
         return place
     try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(place, on_progress, should_stop):
+        with alone(place, "the built-in model", on_progress, should_stop):
             if not _complete(place):
                 _build(place, on_progress, should_stop)
     except OSError as error:
@@ -73,28 +75,26 @@ def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
     return place
 
 
+def remove(cache: Path) -> int:
+    """Take the built-in model off this machine; the bytes that are free again.
+
+    Raises:
+        TuteeError: it is not there, or the disk refuses.
+    """
+    place = target(cache)
+    size = arrived(place)
+    try:
+        shutil.rmtree(place)
+    except FileNotFoundError:
+        raise TuteeError("The built-in model is not on this machine.") from None
+    except OSError as error:
+        raise TuteeError(f"The built-in model could not be removed: {error}.") from error
+    return size
+
+
 def _complete(target: Path) -> bool:
     """False also where something (a cache cleaner) has since removed one of the files."""
     return all((target / name).is_file() for name in _FILES)
-
-
-@contextlib.contextmanager
-def _alone(target: Path, on_progress: Progress, should_stop: ShouldStop) -> Iterator[None]:
-    """Hold the lock that keeps two Tutees from fetching at once."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(target.with_name(f".{NAME}.lock"), mode=0o600)
-    while True:
-        try:
-            lock.acquire(timeout=0.2)
-            break
-        except Timeout:
-            on_progress(ModelLoading("Waiting for another Tutee that fetches the built-in model"))
-            _stop_if(should_stop)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _build(target: Path, on_progress: Progress, should_stop: ShouldStop) -> None:
@@ -235,14 +235,7 @@ def _convert(gguf: Path, target: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.float32
     )
-    # The weights are plain numbers by now; what is left of the quantisation would only make
-    # transformers refuse to save them.
-    model.hf_quantizer = None
-    model.is_quantized = False
-    for leftover in ("quantization_config", "_model_name_or_path"):
-        model.config.__dict__.pop(leftover, None)
-    model.config.name_or_path = ""
-    model.save_pretrained(target)
+    plain(model).save_pretrained(target)
 
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     # The GGUF names its way of splitting text ("smollm"), which transformers does not read: each

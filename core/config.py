@@ -24,7 +24,7 @@ class _Section(BaseModel):
 
 class Chat(_Section):
     model: str = BUILTIN
-    """`builtin`, or the path of a folder with a model in safetensors form."""
+    """`builtin`, `hf:owner/name`, `modelscope:owner/name`, or the path of a folder or GGUF file."""
     system_prompt: str = "You are a helpful assistant. Answer clearly and briefly."
     """Put before every conversation that has no system message of its own; empty for none."""
 

@@ -1,10 +1,9 @@
 """Find a base model and load it.
 
-A base is a folder as transformers writes it: `config.json`, weights in safetensors, a tokenizer
-with a chat template. `find` checks that without importing torch and gives it a name; nothing in
-such a folder is ever run as code, and pickled weights are not opened.
-
-Left out on purpose: fetching from model hubs, and bases without a chat template.
+A base is a folder as transformers writes it: `config.json`, weights in safetensors, a tokenizer.
+`core.sources` makes such a folder of whatever else a person names. `find` checks it without
+importing torch and gives it a name; nothing in it is ever run as code, and pickled weights are not
+opened. Where it has no chat template, `core.templates` has one.
 """
 
 import hashlib
@@ -15,20 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import builtin
+from core import builtin, templates
 from core.config import BUILTIN
 from core.events import ModelLoading
 from core.quiet import hush
+from core.sources import gguf, hubs
+from core.sources.listing import INDEX
+from core.sources.names import hub_model, is_gguf, no_such_folder
+from core.sources.safety import TOKENIZERS, refuse_code, refuse_files
 from store.errors import TuteeError
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 _IDENTITY = (
     "config.json",
-    *_TOKENIZERS,
+    *TOKENIZERS,
     "merges.txt",
     "tokenizer_config.json",
     "chat_template.jinja",
@@ -56,18 +58,24 @@ def find(
     on_progress: Callable[[ModelLoading], None],
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ModelFolder:
-    """The model that `spec` names: `builtin` (fetched on first use), or a folder's path.
+    """The model that `spec` names, fetched or converted first where the cache lacks it.
+
+    `spec` is `builtin`, the id of a model on a hub (`core.sources.names`), or the path of a folder
+    or a GGUF file.
 
     The revision of a folder hashes its small files whole, and of each file of weights the size,
     the header and slices taken evenly from all of it: reading gigabytes at each start would take
     longer than loading them, and no training leaves all of those slices as they were.
 
     Raises:
-        TuteeError: it is not a model Tutee can use, or the built-in one cannot be had; the hint
-            says what to do.
+        TuteeError: it is not a model Tutee can use, or it cannot be had; the hint says what to do.
     """
     if spec == BUILTIN:
         builtin.folder(cache, on_progress, should_stop)
+    elif model := hub_model(spec):
+        hubs.fetch(model, cache, on_progress, should_stop)
+    elif is_gguf(spec):
+        gguf.folder(_local(spec), cache, on_progress, should_stop)
     return named(spec, cache)
 
 
@@ -75,24 +83,47 @@ def named(spec: str, cache: Path) -> ModelFolder:
     """What `find` gives, without fetching: the built-in model's folder may not be there yet.
 
     Raises:
+        NotFetched: it is on a hub, and not on this machine.
         TuteeError: as `find`.
     """
     if spec == BUILTIN:
         path = builtin.target(cache)
         name, label, revision = builtin.NAME, builtin.LABEL, builtin.SHA256
     else:
-        path = _folder(spec)
-        name, label, revision = _slug(path.name), path.name[:32], _revision(path)
+        path, known_as = _place(spec, cache)
+        name, label, revision = _slug(known_as), known_as[:32], _revision(path)
     return ModelFolder(path, f"{name}-{revision[:8]}", label, revision)
 
 
+def _place(spec: str, cache: Path) -> tuple[Path, str]:
+    """The checked folder that `spec` stands for, and what it is known as."""
+    if model := hub_model(spec):
+        return _checked(hubs.whole(model, cache)), model.name
+    path = _local(spec)
+    if is_gguf(spec):
+        return _checked(gguf.whole(path, cache)), path.stem
+    if not path.is_dir():
+        raise no_such_folder(spec, path)
+    return _checked(path), path.name
+
+
+def _local(spec: str) -> Path:
+    return Path(spec).expanduser().resolve()
+
+
 def chat_template(folder: ModelFolder) -> str | None:
-    """The chat template in `folder`, without loading the tokenizer; None where it is not there.
+    """The chat template of `folder`, without loading the tokenizer; None where it is not there.
 
     Raises:
         TuteeError: the files are there and cannot be read.
     """
-    return _chat_template(folder.path)
+    own = _chat_template(folder.path)
+    return own or (templates.fitting(folder.path) if folder.path.is_dir() else None)
+
+
+def notice(folder: ModelFolder) -> str:
+    """What a person who uses `folder` should know; most often nothing."""
+    return "" if _chat_template(folder.path) else templates.NOTICE
 
 
 def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
@@ -101,11 +132,13 @@ def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(
             folder.path, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:
         raise _unreadable("tokenizer", folder, error) from error
+    tokenizer.chat_template = tokenizer.chat_template or chat_template(folder)
+    return tokenizer
 
 
 def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
@@ -144,60 +177,26 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
 # -- checks --------------------------------------------------------------------------------------
 
 
-def _folder(spec: str) -> Path:
-    """The folder at `spec`, checked to be a model that Tutee can load."""
-    path = Path(spec).expanduser().resolve()
-    if not path.is_dir():
-        raise TuteeError(
-            f"There is no model folder at {path}.",
-            f"Give the path of a folder with a model, or `{BUILTIN}`.",
-        )
-    config = _read_json(path / "config.json")
-    if config is None:
+def _checked(path: Path) -> Path:
+    """`path`, which holds a model that Tutee can load."""
+    names = {entry.name for entry in path.iterdir()}
+    where = f"The model in {path}"
+    if "config.json" not in names and not any(name.endswith(".safetensors") for name in names):
         raise TuteeError(
             f"The folder {path} holds no model: it has no config.json.",
             "Give the folder that holds config.json and the weights in safetensors form.",
         )
-    _refuse_unsafe(path, config)
-    if not any((path / name).is_file() for name in _TOKENIZERS):
+    refuse_files(where, names)
+    refuse_code(where, _read_json(path / "config.json") or {})
+    index = _read_json(path / INDEX) or {}
+    missing = sorted(set(index.get("weight_map", {}).values()) - names)
+    if missing:
         raise TuteeError(
-            f"The model in {path} has no tokenizer.",
-            f"Put the model's tokenizer files ({_TOKENIZERS[0]} and tokenizer_config.json)"
-            " beside its weights.",
-        )
-    if not _chat_template(path):
-        raise TuteeError(
-            f"The model in {path} has no chat template, so it cannot hold a chat.",
-            "Use the chat (instruct) variant of the model.",
+            f"{where} is incomplete: {len(missing)} of its files of weights are missing,"
+            f" among them {missing[0]}.",
+            "Fetch them, and put them beside the others.",
         )
     return path
-
-
-def _refuse_unsafe(path: Path, config: dict[str, Any]) -> None:
-    """Refuse what could only be loaded by running code that came with the model."""
-    if not any(path.glob("*.safetensors")):
-        pickled = any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth"))
-        raise TuteeError(
-            f"The model in {path} has no weights in safetensors form.",
-            "Its weights are pickled, which can run code when opened: get or make the"
-            " safetensors variant."
-            if pickled
-            else "Fetch its *.safetensors files.",
-        )
-    if "auto_map" in config and not _known_to_transformers(config.get("model_type")):
-        raise TuteeError(
-            f"The model in {path} can only be loaded by running code of its own"
-            " (auto_map in its config.json), which Tutee does not do.",
-            "Use a model whose architecture is part of transformers.",
-        )
-
-
-def _known_to_transformers(model_type: object) -> bool:
-    """Many folders name code of their own for an architecture that has long become standard."""
-    hush()
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-
-    return model_type in CONFIG_MAPPING_NAMES
 
 
 def _chat_template(path: Path) -> str | None:

@@ -140,12 +140,26 @@ def _ending(tokenizer: Tokenizer) -> _Ending:
 
 
 def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, prompt: bool) -> str:
-    messages = [turn.model_dump() for turn in turns]
     try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
+        return _applied(tokenizer, turns, prompt)
     except Exception as error:  # a template is a program of its own: it may raise anything
+        if len(turns) > 1 and turns[0].role == "system":
+            # Gemma's and older ones of Mistral know no system role.
+            return _render(tokenizer, _folded(turns), prompt=prompt)
         raise TuteeError(f"This model's chat template cannot be used: {error}") from error
-    return str(text)
+
+
+def _applied(tokenizer: Tokenizer, turns: Sequence[Turn], prompt: bool) -> str:
+    messages = [turn.model_dump() for turn in turns]
+    options = {"tokenize": False, "add_generation_prompt": prompt}
+    return str(tokenizer.apply_chat_template(messages, **options))
+
+
+def _folded(turns: Sequence[Turn]) -> list[Turn]:
+    """`turns` with the system message at the head of the first one after it."""
+    system, first, *rest = turns
+    content = f"{system.content}\n\n{first.content}"
+    return [first.model_copy(update={"content": content}), *rest]
 
 
 def _decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:

@@ -5,11 +5,15 @@ built-in model: everything that works on it works on folders a person brings.
 """
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests.hub import Hub, serving
 
 if TYPE_CHECKING:
     from core.models import ModelFolder
@@ -61,6 +65,25 @@ def builtin_folder() -> "ModelFolder":
         return find("builtin", locate(None).cache, lambda event: None)
     except Unreachable as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def hub(
+    tiny_folder: "ModelFolder", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Hub]:
+    """A hub with the tiny model as `org/Tiny-Chat`, which a test may change."""
+    folder = tmp_path / "hub" / "Tiny-Chat"
+    shutil.copytree(tiny_folder.path, folder)
+    (folder / "README.md").write_text("---\nlicense: mit\n---\nA tiny model.\n")
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.safetensors").write_bytes(b"never wanted")
+    (folder / "pytorch_model.bin").write_bytes(b"pickled, never wanted")
+    with serving(Hub(repositories={"org/Tiny-Chat": folder})) as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
+        monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "modelscope-home"))
+        yield running
 
 
 def make_tiny_model(path: Path) -> None:

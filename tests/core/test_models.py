@@ -120,7 +120,6 @@ def without_tokenizer(path: Path) -> None:
         (without_weights, "no weights in safetensors form", "Fetch"),
         (with_pickled_weights, "no weights in safetensors form", "can run code"),
         (without_tokenizer, "has no tokenizer", "tokenizer.json"),
-        (lambda path: (path / "chat_template.jinja").unlink(), "no chat template", "instruct"),
         (
             lambda path: edit(
                 path / "config.json", model_type="homemade", auto_map={"AutoConfig": "code.X"}

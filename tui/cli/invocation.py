@@ -12,9 +12,10 @@ from core import config
 from core.adapters import Adapters
 from core.config import Config
 from core.events import ModelLoading
-from core.models import ModelFolder, find, named
+from core.models import ModelFolder, find, named, notice
 from store.paths import Paths
 from store.repository import Repository
+from tui.pace import Pace, size
 from tui.text import harmless
 
 
@@ -46,8 +47,9 @@ class Invocation:
     def found_model(self) -> ModelFolder:
         """The model, fetched first where it is the built-in one and not there yet."""
         folder = find(self.config.chat.model, self.paths.cache, show_loading)
-        if sys.stderr.isatty():
-            click.echo("\r\x1b[K", err=True, nl=False)
+        end_loading()
+        if said := notice(folder):
+            click.echo(f"tutee: {said}", err=True)
         return folder
 
     def adapters(self) -> Adapters:
@@ -55,9 +57,22 @@ class Invocation:
         return Adapters(self.paths.models, named(self.config.chat.model, self.paths.cache))
 
 
+_pace = Pace()
+
+
 def show_loading(event: ModelLoading) -> None:
     """Progress on standard error: one line that rewrites itself, on a terminal only."""
     if not sys.stderr.isatty():
         return
-    share = f" {event.done / event.total:.0%}" if event.total else ""
-    click.echo(f"\r\x1b[K{event.stage}{share}", err=True, nl=False)
+    parts = [event.stage]
+    if event.total:
+        parts.append(f"{event.done / event.total:.0%} of {size(event.total)}")
+    if note := _pace.note(event):
+        parts.append(note)
+    click.echo("\r\x1b[K" + "  ".join(parts), err=True, nl=False)
+
+
+def end_loading() -> None:
+    """Take the line of `show_loading` away."""
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", err=True, nl=False)

@@ -12,6 +12,7 @@ from tui.cli.ask import ask
 from tui.cli.exports import export
 from tui.cli.imports import import_command
 from tui.cli.invocation import Invocation
+from tui.cli.models import models
 from tui.cli.overview import check, stats
 from tui.cli.records import delete, records, show
 from tui.cli.report import report
@@ -26,7 +27,11 @@ from tui.log import log_to
     envvar="TUTEE_HOME",
     help="Keep settings, records and adapters in this folder.",
 )
-@click.option("--model", metavar="PATH", help="A model's folder, or `builtin`.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="`builtin`, `hf:owner/name`, `modelscope:owner/name`, a folder or a GGUF file.",
+)
 @click.version_option(package_name="tutee")
 @click.pass_context
 def cli(context: click.Context, home: Path | None, model: str | None) -> None:
@@ -56,6 +61,7 @@ for command in (
     ask,
     train,
     adapters,
+    models,
     report,
     import_command,
     export,

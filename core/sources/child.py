@@ -1,0 +1,188 @@
+"""Fetch one model: the process that `core.sources.hubs` starts, `python -m core.sources.child`.
+
+A process of its own, because the hubs' clients cannot be stopped from outside, write to the
+terminal, and want an environment that the rest of the program must not have. Killing it loses
+nothing: what has arrived is gone on with the next time.
+
+What the clients print goes to standard error. Standard output gets one JSON object a line, every
+fifth of a second and at the end; the parent's end of the pipe going away ends it, too.
+"""
+
+import errno
+import json
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from core.sources import huggingface, modelscope
+from core.sources.disk import arrived
+from core.sources.listing import Listing, RemoteFile, small, weights
+from core.sources.names import TITLES, HubModel, hub_model
+from core.sources.safety import refuse_code
+from store.errors import TuteeError
+
+SOURCE_FILE = ".source.json"
+"""In a fetched folder: where it came from. There only once it is whole."""
+_BEAT = 0.2
+_SAID = 200
+"""Letters of what a client says that are passed on."""
+_MARGIN = 100_000_000
+"""Bytes that are to stay free on the disk."""
+
+
+class _Reporter(threading.Thread):
+    """Tells how many bytes have arrived, or been checked, until `close`."""
+
+    def __init__(self, out: TextIO, directory: Path) -> None:
+        super().__init__(daemon=True)
+        self.stage, self.total = "", 0
+        self.checked: int | None = None
+        """Bytes that were checked, once that has begun."""
+        self._out, self._directory = out, directory
+        self._closed = threading.Event()
+
+    def run(self) -> None:
+        while not self._closed.wait(_BEAT):
+            self.tell(stage=self.stage, done=self._done(), total=self.total)
+
+    def tell(self, **said: Any) -> None:
+        try:
+            print(json.dumps(said), file=self._out, flush=True)
+        except OSError:
+            os._exit(1)  # nobody waits for it any more
+
+    def close(self) -> None:
+        self._closed.set()
+        self.join()
+
+    def _done(self) -> int:
+        if self.checked is not None:
+            return self.checked
+        return min(arrived(self._directory), self.total)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Fetch the model named by the first argument into the folder that is the second."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever the clients print
+    os.environ["HF_HUB_OFFLINE"] = "0"
+    os.environ["HF_HUB_DISABLE_XET"] = "1"
+    model, directory = hub_model(arguments[0]), Path(arguments[1])
+    assert model is not None
+    reporter = _Reporter(out, directory)
+    reporter.start()
+    try:
+        _fetch(model, directory, reporter)
+        said: dict[str, str] = {"finished": "yes"}
+    except TuteeError as error:
+        said = {"error": error.title, "hint": error.hint}
+    except Exception as error:
+        said = _failure(model, error)
+    reporter.close()
+    reporter.tell(**said)
+
+
+def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
+    source = huggingface if model.hub == "hf" else modelscope
+    where = f"The model {model.repository} on {TITLES[model.hub]}"
+    reporter.stage = f"Asking {TITLES[model.hub]} for {model.repository}"
+    listing = source.listing(model)
+    few = small(where, listing)
+    source.fetch(model, listing.commit, few, directory)
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    refuse_code(where, config)
+    wanted = [*few, *weights(listing, directory)]
+    reporter.total = sum(file.size for file in wanted)
+    _require_room(model, reporter.total - arrived(directory), directory)
+    reporter.stage = f"Fetching {model.repository}"
+    source.fetch(model, listing.commit, wanted, directory)
+    reporter.checked, reporter.stage = 0, f"Checking {model.repository}"
+    _check(model, wanted, directory, reporter)
+    _leave_only(wanted, directory)
+    _sign(model, listing, wanted, directory)
+
+
+def _require_room(model: HubModel, missing: int, directory: Path) -> None:
+    free = shutil.disk_usage(directory).free
+    if missing + _MARGIN > free:
+        raise TuteeError(
+            f"{model.repository} needs {missing // 10**6:,} MB more in {directory.parent};"
+            f" {free // 10**6:,} MB are free.",
+            "Make room, or name another folder with TUTEE_CACHE.",
+        )
+
+
+def _check(
+    model: HubModel, wanted: Sequence[RemoteFile], directory: Path, reporter: _Reporter
+) -> None:
+    def count(size: int) -> None:
+        assert reporter.checked is not None
+        reporter.checked += size
+
+    for file in wanted:
+        if not file.matches(directory / file.path, count):
+            (directory / file.path).unlink(missing_ok=True)
+            raise _damaged(model, file.path)
+
+
+def _damaged(model: HubModel, path: str) -> TuteeError:
+    return TuteeError(
+        f"{path} of {model.repository} is not the file that {TITLES[model.hub]} lists: its checksum"
+        " differs, so it was not used.",
+        "Fetch it again; if that stays so, a proxy on the way may be changing files.",
+    )
+
+
+def _leave_only(wanted: Sequence[RemoteFile], directory: Path) -> None:
+    """Remove what the clients keep for themselves, and make the rest private."""
+    names = {file.path for file in wanted}
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name not in names:
+            path.unlink()
+        else:
+            path.chmod(0o600)
+
+
+def _sign(model: HubModel, listing: Listing, wanted: Sequence[RemoteFile], directory: Path) -> None:
+    told = {
+        "spec": model.spec,
+        "commit": listing.commit,
+        "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
+        "files": {file.path: file.sha256 or file.git_sha1 for file in wanted},
+    }
+    path = directory / SOURCE_FILE
+    path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    path.chmod(0o600)
+
+
+def _failure(model: HubModel, error: Exception) -> dict[str, str]:
+    """What a client raised, as something a person can act on."""
+    failed = getattr(error, "failed_files", {})  # of ModelScope's client
+    causes = [error, *failed.values()]
+    hub = TITLES[model.hub]
+    if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
+        return {
+            "error": f"There is no room left on the disk for {model.repository}.",
+            "hint": "Make room and fetch it again: it goes on where it was.",
+        }
+    for path, cause in failed.items():
+        if type(cause).__name__ in ("FileIntegrityError", "FileSizeMismatchError"):
+            damaged = _damaged(model, path)
+            return {"error": damaged.title, "hint": damaged.hint}
+    said = (str(causes[-1]).strip() or type(error).__name__).splitlines()[0]
+    return {
+        "error": f"{model.repository} could not be fetched from {hub}.",
+        "hint": "Check the network and fetch it again: it goes on where it was."
+        f" The hub's client said: {said[:_SAID]}",
+    }
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

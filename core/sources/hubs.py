@@ -1,0 +1,204 @@
+"""Models from hubs: fetched once into the cache, whole or not at all, and used from there offline.
+
+    models/modelscope/Qwen--Qwen1.5-0.5B-Chat/   with `.source.json`: where it came from
+    models/hf/.org--name.partial/                not finished; fetching goes on with it
+
+Only a model whose files all have the hashes the hub lists gets its final name. From then on the hub
+is not asked again: what is there is used as it is, also without a network.
+
+Left out on purpose: the clients' own caches, in which a model cannot be told to be whole.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.events import ModelLoading
+from core.sources.alone import alone
+from core.sources.child import SOURCE_FILE
+from core.sources.disk import arrived
+from core.sources.names import HUBS, HubModel, hub_model
+from store.errors import TuteeError
+from store.storage import sync_folder
+
+Progress = Callable[[ModelLoading], None]
+ShouldStop = Callable[[], bool]
+
+
+class NotFetched(TuteeError):
+    """The model of a hub that is not on this machine yet."""
+
+
+class FetchStopped(TuteeError):
+    """The person stopped it; what has arrived is kept."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A hub's model on this machine."""
+
+    model: HubModel
+    path: Path
+    whole: bool
+    """False for one that was not finished, in its hidden folder."""
+    size: int
+    """Bytes on disk."""
+
+
+def target(model: HubModel, cache: Path) -> Path:
+    """Where `model` is, or will be."""
+    at = "" if not model.revision else f"@{model.revision.replace('/', '--')}"
+    return cache / "models" / model.hub / f"{model.owner}--{model.name}{at}"
+
+
+def whole(model: HubModel, cache: Path) -> Path:
+    """The folder of `model`.
+
+    Raises:
+        NotFetched: it is not on this machine, or not all of it.
+    """
+    place = target(model, cache)
+    if not (place / SOURCE_FILE).is_file():
+        raise NotFetched(
+            f"{model.spec} is not on this machine yet.",
+            f"`tutee models fetch {model.spec}` fetches it, or choose it in the app (Ctrl+O).",
+        )
+    return place
+
+
+def fetch(model: HubModel, cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
+    """The folder of `model`, fetched first where the cache lacks it.
+
+    Raises:
+        FetchStopped: `should_stop` said so.
+        TuteeError: the hub cannot be reached, does not have it, it is none that Tutee can use, or
+            there is no room for it. What has arrived is kept, and gone on with the next time.
+    """
+    place = target(model, cache)
+    if (place / SOURCE_FILE).is_file():
+        return place
+    partial = _partial(place)
+    try:
+        with alone(place, model.repository, on_progress, should_stop):
+            if not (place / SOURCE_FILE).is_file():
+                partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _run(model, partial, on_progress, should_stop)
+                shutil.rmtree(place, ignore_errors=True)
+                partial.rename(place)
+                sync_folder(place.parent)
+    except OSError as error:
+        raise TuteeError(
+            f"The model {model.spec} cannot be kept in {place.parent}: {error}.",
+            "Make room or mend the folder; TUTEE_CACHE names another one.",
+        ) from error
+    return place
+
+
+def fetched(cache: Path) -> list[Fetched]:
+    """The hubs' models on this machine, unfinished ones too, by their ids."""
+    found = []
+    for hub in HUBS:
+        for path in (cache / "models" / hub).glob("*--*"):
+            hidden = path.name.startswith(".")
+            if not path.is_dir() or (hidden and not path.name.endswith(".partial")):
+                continue
+            name = path.name.removeprefix(".").removesuffix(".partial") if hidden else path.name
+            model = hub_model(f"{hub}:{name.replace('--', '/')}")
+            if model is not None:
+                done = not hidden and (path / SOURCE_FILE).is_file()
+                found.append(Fetched(model, path, done, arrived(path)))
+    return sorted(found, key=lambda one: one.model.spec.lower())
+
+
+def remove(model: HubModel, cache: Path) -> int:
+    """Take `model` off this machine, whole or not; the bytes that are free again.
+
+    Raises:
+        NotFetched: it is not there.
+        TuteeError: the disk refuses.
+    """
+    place = target(model, cache)
+    there = [path for path in (place, _partial(place)) if path.is_dir()]
+    if not there:
+        whole(model, cache)
+    size = sum(map(arrived, there))
+    try:
+        for path in there:
+            shutil.rmtree(path)
+    except OSError as error:
+        raise TuteeError(f"{model.spec} could not be removed: {error}.") from error
+    return size
+
+
+def origin(path: Path) -> dict[str, Any]:
+    """What is known of where the model in `path` came from; empty where nothing is."""
+    try:
+        found = json.loads((path / SOURCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _partial(place: Path) -> Path:
+    return place.with_name(f".{place.name}.partial")
+
+
+# -- the process that fetches --------------------------------------------------------------------
+
+
+def _run(model: HubModel, partial: Path, on_progress: Progress, should_stop: ShouldStop) -> None:
+    """Have `core.sources.child` fill `partial`. The caller holds the lock."""
+    root = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    with (partial / "fetch.log").open("wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "core.sources.child", model.spec, str(partial)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        try:
+            _follow(model, _lines(child), on_progress, should_stop)
+        finally:
+            child.kill()
+            child.wait()
+
+
+def _lines(child: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
+    assert child.stdout is not None
+    with child.stdout:
+        for line in child.stdout:
+            yield json.loads(line)
+
+
+def _follow(
+    model: HubModel,
+    lines: Iterator[dict[str, Any]],
+    on_progress: Progress,
+    should_stop: ShouldStop,
+) -> None:
+    """Pass on what the child says until it has finished."""
+    for said in lines:
+        if should_stop():
+            raise FetchStopped(
+                f"Fetching {model.repository} was stopped.",
+                "Fetch it again to go on where it was.",
+            )
+        if "error" in said:
+            raise TuteeError(said["error"], said["hint"])
+        if "finished" in said:
+            return
+        on_progress(ModelLoading(said["stage"], said["done"], said["total"]))
+    raise TuteeError(
+        f"Fetching {model.repository} ended before it was done.",
+        "Fetch it again: it goes on where it was.",
+    )

@@ -1,0 +1,57 @@
+"""Fetch from ModelScope, with its own client's `snapshot_download`.
+
+It goes on where a file ends, fetches large ones in parts, and checks the hashes that the hub lists.
+MODELSCOPE_ENDPOINT and MODELSCOPE_API_TOKEN count as they do there.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.sources.listing import Listing, RemoteFile
+from core.sources.names import HubModel
+from store.errors import TuteeError
+
+
+def listing(model: HubModel) -> Listing:
+    """What the repository holds.
+
+    Raises:
+        TuteeError: there is no such repository.
+        OSError: the hub cannot be reached.
+    """
+    from modelscope_hub import HubApi
+    from modelscope_hub.errors import AuthenticationError, NotExistError, PermissionDeniedError
+
+    try:
+        found = HubApi().list_repo_files(model.repository, "model", revision=model.revision or None)
+    except (NotExistError, AuthenticationError, PermissionDeniedError) as error:
+        at = f" at the revision “{model.revision}”" if model.revision else ""
+        raise TuteeError(
+            f"There is no model {model.repository}{at} on ModelScope, or it is private.",
+            "Check its name for typing mistakes. If it is private, set MODELSCOPE_API_TOKEN to an"
+            " access token of yours.",
+        ) from error
+    return Listing(
+        "",
+        {
+            file.path: RemoteFile(file.path, file.size, sha256=file.sha256 or "")
+            for file in found
+            if not file.is_dir
+        },
+    )
+
+
+def fetch(model: HubModel, commit: str, files: Iterable[RemoteFile], directory: Path) -> None:
+    """Bring `files` into `directory`; what is there of one is not asked for again.
+
+    Raises:
+        OSError: the hub cannot be reached, or the disk is full.
+    """
+    from modelscope.hub.snapshot_download import snapshot_download
+
+    snapshot_download(
+        model.repository,
+        revision=model.revision or None,
+        local_dir=str(directory),
+        allow_patterns=[file.path for file in files],
+    )

@@ -1,0 +1,82 @@
+"""What of a model is never opened: pickled weights, and code that came with it.
+
+The same questions are asked of a folder and of what a hub lists, so that nothing is fetched that
+would be refused afterwards.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from core.quiet import hush
+from store.errors import TuteeError
+
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+"""A tokenizer that transformers can load has at least one of these files."""
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def refuse_files(where: str, names: Collection[str]) -> None:
+    """Refuse a model whose files cannot be used.
+
+    Args:
+        where: Names the model, as in "the model in /a/folder".
+        names: Of the files beside each other.
+
+    Raises:
+        TuteeError: no settings, weights in safetensors form or tokenizer are among them.
+    """
+    if not any(name.endswith(".safetensors") for name in names):
+        raise TuteeError(f"{where} has no weights in safetensors form.", _instead(names))
+    if "config.json" not in names:
+        adapter = "adapter_config.json" in names
+        raise TuteeError(
+            f"{where} holds no model: it has no config.json.",
+            "It is an adapter. Choose the model it was trained on, then take it in with"
+            " `tutee adapters add`."
+            if adapter
+            else "Choose the one that holds config.json and the weights in safetensors form.",
+        )
+    if not any(name in names for name in TOKENIZERS):
+        raise TuteeError(
+            f"{where} has no tokenizer.",
+            f"Put the model's tokenizer files ({TOKENIZERS[0]} and tokenizer_config.json)"
+            " beside its weights.",
+        )
+
+
+def _instead(names: Collection[str]) -> str:
+    """What to do where there are no safetensors."""
+    if any(name.endswith(".gguf") for name in names):
+        return "It has GGUF files: fetch one, and give Tutee the path of that file."
+    if any(name.endswith(_PICKLED) for name in names):
+        return (
+            "Its weights are pickled, which can run code when opened: get or make the"
+            " safetensors variant."
+        )
+    return "Fetch its *.safetensors files."
+
+
+def refuse_code(where: str, config: Mapping[str, Any]) -> None:
+    """Refuse a model that could only be loaded by running code that came with it.
+
+    Args:
+        where: Names the model.
+        config: What its `config.json` says.
+
+    Raises:
+        TuteeError: its architecture is not part of transformers.
+    """
+    if "auto_map" in config and not _known_to_transformers(config.get("model_type")):
+        raise TuteeError(
+            f"{where} can only be loaded by running code of its own (auto_map in its config.json,"
+            " trust_remote_code elsewhere), which Tutee does not do.",
+            "Use a model whose architecture is part of transformers.",
+        )
+
+
+def _known_to_transformers(model_type: object) -> bool:
+    """Many folders name code of their own for an architecture that has long become standard."""
+    hush()
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    return model_type in CONFIG_MAPPING_NAMES

@@ -1,0 +1,169 @@
+"""`tutee models`: which base models there are, on this machine and to fetch."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from core import builtin
+from core.adapters import Adapters
+from core.config import BUILTIN
+from core.models import find, named, notice
+from core.sources import catalogue, hubs
+from core.sources.catalogue import Known
+from core.sources.names import hub_model
+from store.errors import TuteeError
+from tui.cli.invocation import Invocation, end_loading, show_loading
+from tui.pace import size
+from tui.text import counted, harmless
+
+_MARKS = {"here": "✓", "partly": "◐", "absent": " "}
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.pass_context
+def models(context: click.Context, as_json: bool) -> None:
+    """List the base models; see the commands for what can be done with them."""
+    if not context.invoked_subcommand:
+        _list(context.obj, as_json)
+
+
+@models.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.pass_obj
+def list_command(invocation: Invocation, as_json: bool) -> None:
+    """List a few models to begin with, and all on this machine."""
+    _list(invocation, as_json)
+
+
+@models.command()
+@click.argument("model")
+@click.pass_obj
+def fetch(invocation: Invocation, model: str) -> None:
+    """Fetch MODEL (`hf:owner/name`, `modelscope:owner/name`), or convert a GGUF file.
+
+    What an interrupted fetch has brought is kept: the next one goes on where it was.
+    """
+    folder = find(model, invocation.paths.cache, show_loading)
+    end_loading()
+    if said := notice(folder):
+        click.echo(f"tutee: {said}", err=True)
+    click.echo(folder.path)
+
+
+@models.command()
+@click.argument("model")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(invocation: Invocation, model: str, yes: bool) -> None:
+    """Take MODEL off this machine; what was trained on it stays, and needs it to be used."""
+    on_hub = hub_model(model)
+    if on_hub is None and model != BUILTIN:
+        raise TuteeError(
+            "Only what Tutee has fetched can be removed.", "`tutee models list` shows it."
+        )
+    if not yes:
+        click.confirm(f"Remove {model} from this machine?", abort=True, err=True)
+    cache = invocation.paths.cache
+    freed = hubs.remove(on_hub, cache) if on_hub else builtin.remove(cache)
+    click.echo(f"{model} removed: {size(freed)} are free again.")
+
+
+@models.command()
+@click.argument("model", default="")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.pass_obj
+def info(invocation: Invocation, model: str, as_json: bool) -> None:
+    """Say what is known of MODEL, or else of the one in use."""
+    told = _facts(invocation, model or invocation.config.chat.model)
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return
+    for name, value in told.items():
+        if value not in ("", None):
+            click.echo(f"{name:<12} {harmless(str(value))}")
+
+
+# -- what is shown ---------------------------------------------------------------------------------
+
+
+def _list(invocation: Invocation, as_json: bool) -> None:
+    used = invocation.config.chat.model
+    found = catalogue.known(invocation.paths.cache)
+    if as_json:
+        rows = [_row(one, used) for one in found]
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    click.echo(f"  {'model':<42} {'size':>5} {'fetch':>7} {'memory':>7}  languages, licence")
+    for one in found:
+        click.echo(_line(one, used))
+    if all(one.spec != used for one in found):
+        click.echo(f"● {harmless(used)}")
+    click.echo("\n● in use · ✓ on this machine · ◐ partly fetched. Any other: its id.", err=True)
+
+
+def _row(one: Known, used: str) -> dict[str, Any]:
+    path = str(one.path) if one.path and one.state != "absent" else None
+    offer = asdict(one.offer) if one.offer else {}
+    memory = catalogue.memory(one.offer.parameters) if one.offer else None
+    return {
+        **offer,
+        "spec": one.spec,
+        "state": one.state,
+        "in_use": one.spec == used,
+        "path": path,
+        "bytes": one.size,
+        "memory": memory,
+    }
+
+
+def _line(one: Known, used: str) -> str:
+    mark = "●" if one.spec == used else _MARKS[one.state]
+    if one.offer is None:
+        return f"{mark} {one.spec:<42} {'':>5} {size(one.size):>7}"
+    offer = one.offer
+    parameters = f"{offer.parameters / 1e9:.1f}B"
+    if offer.parameters < 10**9:
+        parameters = f"{offer.parameters / 1e6:.0f}M"
+    memory = size(catalogue.memory(offer.parameters))
+    about = f"{offer.languages}, {offer.licence}"
+    return f"{mark} {one.spec:<42} {parameters:>5} {size(offer.download):>7} {memory:>7}  {about}"
+
+
+def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
+    """What is known of a model on this machine, or at least on the list."""
+    cache = invocation.paths.cache
+    one = next((one for one in catalogue.known(cache) if one.spec == spec), None)
+    offer = one.offer if one else None
+    told: dict[str, Any] = {"model": spec}
+    if offer:
+        told |= {
+            "name": offer.name,
+            "parameters": f"{offer.parameters:,}",
+            "languages": offer.languages,
+            "licence": offer.licence,
+            "fetch": size(offer.download),
+            "memory": f"{size(catalogue.memory(offer.parameters))} on a processor",
+        }
+    if one and one.state != "here":
+        return {**told, "state": "partly fetched" if one.state == "partly" else "not fetched"}
+    folder = named(spec, cache)
+    config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
+    text = config.get("text_config", config)
+    adapters = Adapters(invocation.paths.models, folder)
+    origin = hubs.origin(folder.path)
+    return {
+        **told,
+        "path": str(folder.path),
+        "id": folder.id,
+        "revision": folder.revision,
+        "architecture": ", ".join(config.get("architectures") or ()),
+        "context": text.get("max_position_embeddings"),
+        "template": "its own" if not notice(folder) else "a plain one of Tutee's",
+        "commit": origin.get("commit"),
+        "fetched": origin.get("fetched"),
+        "versions": counted(len(adapters.versions()), "adapter")
+        + f", {counted(len(adapters.versions('reward')), 'reward model')}",
+    }
