@@ -159,8 +159,16 @@ def test_a_tokenizer_that_cannot_chat_is_a_clear_error(broken: Build, reason: st
         encode(broken(), PROMPT, "yes")
 
 
+def test_a_template_that_knows_no_system_role_gets_it_with_the_first_message() -> None:
+    said = (Turn(role="system", content="Be brief."), *PROMPT)
+    first = PROMPT[0].model_copy(update={"content": f"Be brief.\n\n{PROMPT[0].content}"})
+    tokenizer = tiny.llama2()
+    assert encode_prompt(tokenizer, said) == encode_prompt(tokenizer, (first, *PROMPT[1:]))
+    assert encode(tokenizer, said, "yes") == encode(tokenizer, (first, *PROMPT[1:]), "yes")
+
+
 def test_turns_that_a_template_refuses_are_a_clear_error() -> None:
-    turns = (Turn(role="system", content="Be brief."), *PROMPT)
+    turns = (Turn(role="user", content="Hello?"), Turn(role="system", content="Be brief."))
     with pytest.raises(TuteeError, match="System role not supported"):
         encode_prompt(tiny.llama2(), turns)
 
