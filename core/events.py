@@ -32,10 +32,29 @@ class ModelReady:
     label: str
     adapter: str
     seconds: float
+    notice: str = ""
+    """What a person who uses this model should know."""
 
 
 @dataclass(frozen=True)
 class ModelFailed:
+    """A model could not be loaded; `ModelReady` of the one before follows, where there was one."""
+
+    error: TuteeError
+
+
+@dataclass(frozen=True)
+class ModelFetched:
+    """The model `spec` is on this machine now."""
+
+    spec: str
+
+
+@dataclass(frozen=True)
+class FetchFailed:
+    """The model `spec` could not be fetched, or the person stopped it."""
+
+    spec: str
     error: TuteeError
 
 
@@ -237,6 +256,8 @@ Event = (
     ModelLoading
     | ModelReady
     | ModelFailed
+    | ModelFetched
+    | FetchFailed
     | TokenChunk
     | ReplyDone
     | ReplyFailed

@@ -6,7 +6,6 @@ waits a bounded time, because a thread inside a long kernel cannot be stopped fr
 quitting must not hang on it.
 """
 
-import logging
 import queue
 from collections import deque
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from core.events import (
     CandidatesRanked,
     Event,
     ModelFailed,
+    ModelLoading,
     ModelReady,
     PassDone,
     ReplyDone,
@@ -37,8 +37,8 @@ from core.events import (
     TuningFailed,
     TuningStarted,
 )
-from core.models import find
-from core.passes.memory import ran_out
+from core.failures import as_tutee_error
+from core.models import find, notice
 from core.passes.watch import Watch
 from core.planning import Plan
 from core.runs import Run
@@ -52,22 +52,8 @@ if TYPE_CHECKING:
 
 Emit = Callable[[Event], None]
 Work = Callable[[Watch, tuning.Finished], None]
-log = logging.getLogger(__name__)
-
 _WARM = 0.8
 """The least temperature at which replies are drawn to choose from."""
-
-
-def as_tutee_error(error: Exception, what: str) -> TuteeError:
-    """`error` as something to show; a defect is logged with its traceback first."""
-    if isinstance(error, TuteeError):
-        return error
-    log.error("%s failed", what, exc_info=error)
-    if ran_out(error):
-        return TuteeError(
-            f"{what} ran out of memory.", "Close other programs, or use a smaller model."
-        )
-    return TuteeError(f"{what} failed: {error}.", "The log file has the details.")
 
 
 @dataclass(frozen=True)
@@ -102,7 +88,11 @@ class ChatWorker:
         self._thread = Thread(target=self._work, name="tutee-chat", daemon=True)
 
     def start(self, spec: str, cache: Path, models_dir: Path, adapter: str | None = None) -> None:
-        """Find and load the model `spec`, with `adapter` or else the home's active one."""
+        """Find and load the model `spec`, with `adapter` or else the home's active one.
+
+        A model that answered before goes once the replies asked for are written, and comes back if
+        this one cannot be loaded.
+        """
         if not self._thread.is_alive():
             self._thread.start()
         self._jobs.put(lambda: self._load(spec, cache, models_dir, adapter))
@@ -179,21 +169,36 @@ class ChatWorker:
             job()
 
     def _load(self, spec: str, cache: Path, models_dir: Path, adapter: str | None) -> None:
+        before = self.adapters
+        try:
+            adapters = Adapters(models_dir, find(spec, cache, self._emit, self._closing.is_set))
+            self._emit(ModelLoading(f"Loading {adapters.folder.label}"))
+            self._serve(adapters, adapter or adapters.active())
+        except Exception as error:
+            self._emit(ModelFailed(as_tutee_error(error, "Loading the model")))
+            if before is not None:
+                self._return_to(before)
+
+    def _serve(self, adapters: Adapters, version: str) -> None:
         from core.engine import Engine
 
         started = perf_counter()
+        directory = adapters.path(version)
+        self._engine = self._beside = None  # their memory is freed before another model is loaded
+        self._engine = Engine(adapters.folder, directory)
+        self.adapters, self._adapter = adapters, version
+        folder, seconds = adapters.folder, perf_counter() - started
+        ready = ModelReady(
+            folder.id, folder.revision, folder.label, version, seconds, notice(folder)
+        )
+        self._emit(ready)
+
+    def _return_to(self, adapters: Adapters) -> None:
+        """Go on with the model that answered before another one could not be loaded."""
         try:
-            folder = find(spec, cache, self._emit, self._closing.is_set)
-            self.adapters = Adapters(models_dir, folder)
-            version = adapter or self.adapters.active()
-            self._engine = Engine(folder, self.adapters.path(version))
+            self._serve(adapters, self._adapter)
         except Exception as error:
             self._emit(ModelFailed(as_tutee_error(error, "Loading the model")))
-            return
-        self._adapter = version
-        self._emit(
-            ModelReady(folder.id, folder.revision, folder.label, version, perf_counter() - started)
-        )
 
     def _reply(self, request: _Request) -> None:
         event: ReplyDone | ReplyFailed

@@ -109,6 +109,8 @@ class FakeChat:
         self.drawn: list[tuple[tuple[Turn, ...], str]] = []
         """What it was asked to draw for, and by which reward model to rank."""
         self.started = 0
+        self.specs: list[str] = []
+        """Models it was started with."""
         self.fail_next: TuteeError | None = None
         self.fail_swap: TuteeError | None = None
         self.closed = False
@@ -129,7 +131,12 @@ class FakeChat:
 
     def start(self, spec: str, cache: Path, models_dir: Path, adapter: str | None = None) -> None:
         self.started += 1
+        self.specs.append(spec)
         self._worker.put(self._do_load)
+
+    def fail_loading(self, error: TuteeError) -> None:
+        """The next model that is asked for cannot be loaded."""
+        self._load_errors.append(error)
 
     def reply(
         self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int

@@ -7,7 +7,7 @@ ends within seconds whatever runs. It imports nothing heavy; a test holds that.
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.actions import ActionParseResult
@@ -20,7 +20,9 @@ from core.events import (
     AdapterSwapped,
     CandidatesRanked,
     Event,
+    FetchFailed,
     ModelFailed,
+    ModelFetched,
     ModelLoading,
     ModelReady,
     ReplyDone,
@@ -31,6 +33,7 @@ from core.events import (
     TuningDone,
     TuningFailed,
 )
+from store.errors import TuteeError
 from tui.candidates import Candidates
 from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
@@ -172,14 +175,15 @@ class TuteeApp(Doors):
     async def _from_core(self, message: FromCore) -> None:
         match message.event:
             case ModelLoading() as event:
-                self._chat_screen.activity = loading_line(event)
+                self._choosing.on_loading(event)
+                self._show_loading(event)
+            case ModelFetched() | FetchFailed() as event:
+                self._fetched(event)
             case ModelReady() as event:
                 self._to_chat(event)
                 await self._model_ready(event)
             case ModelFailed(error):
-                self._chat_screen.activity = None
-                screen = FailureScreen(error, self._services.paths.log_file)
-                self.push_screen(screen, lambda _: self._start_model())
+                self._model_failed(error)
             case TokenChunk() | ReplyDone() | ReplyFailed() as event:
                 if self._comparing is not None and self._comparing.asked(event.request_id):
                     self._to_screen(CompareScreen, event)
@@ -197,14 +201,33 @@ class TuteeApp(Doors):
     def _to_chat(self, event: Event) -> None:
         self._chat_screen.post_message(FromCore(event))
 
-    def _to_screen(self, kind: type[Screen[Any]], event: Event) -> None:
-        """Tell the screen of that kind, if it is still open."""
-        for screen in self.screen_stack:
-            if isinstance(screen, kind):
-                screen.post_message(FromCore(event))
+    def _show_loading(self, event: ModelLoading) -> None:
+        if not self._tuner.running:
+            self._chat_screen.activity = loading_line(event, self._choosing.note)
+        self.tell_models(event)
+
+    def _fetched(self, event: ModelFetched | FetchFailed) -> None:
+        self._show_activity()
+        self.tell_models(event)
+        remark = self._choosing.on_fetched(event)
+        self.notify(remark, title=f"{event.spec} is on this machine.", markup=False)
+
+    def _model_failed(self, error: TuteeError) -> None:
+        self._show_activity()
+        self._choosing.failed()
+        if self._model:
+            show_error(self, error)
+        else:
+            screen = FailureScreen(error, self._services.paths.log_file)
+            self.push_screen(screen, lambda _: self._start_model())
 
     async def _model_ready(self, event: ModelReady) -> None:
+        if self._model:
+            self.notify(f"{event.label} answers from now on.", markup=False)
+        if event.notice:
+            self.notify(event.notice, severity="warning", timeout=15, markup=False)
         self._model = event.label
+        self._choosing.loaded()
         self._tuner.model_ready(event.adapter)
         self._show_status()
         with errors_shown(self):

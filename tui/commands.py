@@ -29,7 +29,8 @@ CHAT_COMMANDS = (
 
 APP_COMMANDS = (
     Command("Tune", "Train the model on what you taught", "app.tune", "F5"),
-    Command("Best of four", "Draw the last reply again, and pick", "app.best_of", "Ctrl+O"),
+    Command("Best of four", "Draw the last reply again, and pick", "app.best_of", "Ctrl+L"),
+    Command("Models", "Choose, fetch or remove the base model", "app.models", "Ctrl+O"),
     Command("Compare two versions", "One prompt, two replies, your choice", "app.compare", "F6"),
     Command(
         "Roll back to the previous adapter",

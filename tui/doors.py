@@ -1,19 +1,23 @@
-"""The ways from the app to the screens about records and settings, and what the store tells.
+"""The ways from the app to the screens about models, records and settings; what the store tells.
 
 Each screen is imported when it is first opened, so that the first paint does not wait for it.
 """
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from textual.app import App
 from textual.screen import Screen
 
 from core.config import Config, ThemeName
+from core.events import Event
 from data.exports import dated
 from store.errors import TuteeError
+from tui.choosing import Choosing
 from tui.guard import errors_shown
 from tui.library import Library
+from tui.messages import FromCore
 from tui.services import Services
 from tui.settings import Settings, setting
 
@@ -29,7 +33,20 @@ class Doors(App[bool]):
         super().__init__()
         self._services = services
         self._library = Library(services)
+        self._choosing = Choosing(services)
         self._settings = Settings(services.paths.config_file, self._configured)
+
+    def action_models(self) -> None:
+        """Choose the base model."""
+        from tui.screens.models import ModelsScreen
+
+        self._open(ModelsScreen, lambda: ModelsScreen(self._choosing))
+
+    def tell_models(self, event: Event) -> None:
+        """Tell the screen of models, if it is open."""
+        from tui.screens.models import ModelsScreen
+
+        self._to_screen(ModelsScreen, event)
 
     def tell_notices(self) -> None:
         """Say what the store had to do when it was opened."""
@@ -99,6 +116,12 @@ class Doors(App[bool]):
         """Open a screen, unless one of its kind is open already."""
         if not any(isinstance(screen, kind) for screen in self.screen_stack):
             self.push_screen(make(), self._came_back)
+
+    def _to_screen(self, kind: type[Screen[Any]], event: Event) -> None:
+        """Tell the screen of that kind, if it is still open."""
+        for screen in self.screen_stack:
+            if isinstance(screen, kind):
+                screen.post_message(FromCore(event))
 
     async def _came_back(self, _: None) -> None:
         if self._library.changed:

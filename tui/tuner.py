@@ -152,8 +152,10 @@ class Tuner:
         self._services.chat.swap(version)
 
     def model_ready(self, version: str) -> None:
-        """The chat answers, with `version`."""
+        """The chat answers, with `version` of the model that is in use now."""
         self.answering = version
+        if not self.running:
+            self.progress = None  # it was of the model before
         self._learned = self._adapters().learned(version)
 
     def on_swap(self, event: AdapterSwapped | SwapFailed) -> str:

@@ -27,6 +27,9 @@ from core.sources.names import HUBS, HubModel, hub_model
 from store.errors import TuteeError
 from store.storage import sync_folder
 
+_LOG = "fetch.log"
+"""What the clients print, beside the files while they come."""
+
 Progress = Callable[[ModelLoading], None]
 ShouldStop = Callable[[], bool]
 
@@ -88,7 +91,11 @@ def fetch(model: HubModel, cache: Path, on_progress: Progress, should_stop: Shou
         with alone(place, model.repository, on_progress, should_stop):
             if not (place / SOURCE_FILE).is_file():
                 partial.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _run(model, partial, on_progress, should_stop)
+                try:
+                    _run(model, partial, on_progress, should_stop)
+                finally:
+                    if {path.name for path in partial.iterdir()} <= {_LOG}:
+                        shutil.rmtree(partial)  # there is nothing to go on with
                 shutil.rmtree(place, ignore_errors=True)
                 partial.rename(place)
                 sync_folder(place.parent)
@@ -156,7 +163,7 @@ def _run(model: HubModel, partial: Path, on_progress: Progress, should_stop: Sho
     """Have `core.sources.child` fill `partial`. The caller holds the lock."""
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    with (partial / "fetch.log").open("wb") as log:
+    with (partial / _LOG).open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "core.sources.child", model.spec, str(partial)],
             stdin=subprocess.DEVNULL,

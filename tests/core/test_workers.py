@@ -1,5 +1,6 @@
 """The two threads as the app meets them, on a real (tiny) model."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -347,3 +348,47 @@ def test_a_reward_model_that_is_not_there_is_told(
     assert failed.request_id == "d"
     assert "reward model" in failed.error.title
     assert greedy_reply(chat, ears)
+
+
+def test_another_model_answers_with_versions_of_its_own_and_the_first_comes_back_with_its_own(
+    ears: Ears, chat: ChatWorker, trainer: TuningWorker, tiny_folder: ModelFolder, tmp_path: Path
+) -> None:
+    other = tmp_path / "another"
+    shutil.copytree(tiny_folder.path, other)
+    (other / "chat_template.jinja").unlink()
+    first = chat.adapters
+    assert first is not None
+    trainer.start(plan(chat))
+    ears.wait_for(TuningDone)
+    first.use("v1")
+
+    chat.start(str(other), tmp_path / "cache", tmp_path / "models")
+    ready = ears.wait_for(ModelReady)
+    assert ready.adapter == "base"
+    assert "without a chat template" in ready.notice
+    assert chat.adapters is not None
+    assert chat.adapters.versions() == []
+    assert chat.adapters.dir != first.dir
+    chat.reply("r1", ASK, GREEDY, seed=0)
+    assert ears.wait_for(ReplyDone).adapter == "base"
+
+    chat.start(str(tiny_folder.path), tmp_path / "cache", tmp_path / "models")
+    assert ears.wait_for(ModelReady).adapter == "v1"
+    chat.reply("r2", ASK, GREEDY, seed=0)
+    assert ears.wait_for(ReplyDone).adapter == "v1"
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_one_before_answering(
+    ears: Ears, chat: ChatWorker, tiny_folder: ModelFolder, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_folder.path, broken)
+    (broken / "tokenizer.json").write_text("{}")
+    chat.start(str(broken), tmp_path / "cache", tmp_path / "models")
+    assert "tokenizer" in ears.wait_for(ModelFailed).error.title
+    assert ears.wait_for(ModelReady).model_id == tiny_folder.id
+    chat.start("/nowhere", tmp_path / "cache", tmp_path / "models")
+    assert "no model folder" in ears.wait_for(ModelFailed).error.title
+    assert ears.wait_for(ModelReady).model_id == tiny_folder.id
+    chat.reply("r1", ASK, GREEDY, seed=0)
+    assert ears.wait_for(ReplyDone).text

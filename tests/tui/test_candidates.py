@@ -29,7 +29,7 @@ async def drawn(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await ready(app, pilot)
     await say(pilot, "Capital of France?")
     await answered(app, pilot, 1)
-    await pilot.press("ctrl+o")
+    await pilot.press("ctrl+l")
     await until(pilot, lambda: "Enter lets it stand" in painted(app))
 
 
@@ -98,7 +98,7 @@ async def test_a_reward_model_that_cannot_be_loaded_is_told(judged: Home) -> Non
         await say(pilot, "Capital of France?")
         await answered(app, pilot, 1)
         judged.chat.fail_next = TuteeError("The reward model could not be loaded.", "Train one.")
-        await pilot.press("ctrl+o")
+        await pilot.press("ctrl+l")
         await until(pilot, lambda: "could not be loaded" in toasts(app))
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
 
@@ -113,11 +113,11 @@ async def test_without_a_trusted_reward_model_nothing_is_drawn(
         made(home, kind="reward", pass_name="reward", metrics=metrics)
     async with opened(home) as (app, pilot):
         await ready(app, pilot)
-        await pilot.press("ctrl+o")
+        await pilot.press("ctrl+l")
         await until(pilot, lambda: "There is no whole reply to draw again." in toasts(app))
         await say(pilot, "Capital of France?")
         await answered(app, pilot, 1)
-        await pilot.press("ctrl+o")
+        await pilot.press("ctrl+l")
         await until(pilot, lambda: why in toasts(app))
         assert isinstance(app.screen, ChatScreen)
         assert home.chat.drawn == []

@@ -47,7 +47,8 @@ class ChatScreen(Screen[None]):
         Binding("f9", "app.settings", "Settings", show=False),
         Binding("ctrl+n", "new_chat", "New", show=False),
         Binding("ctrl+r", "chats", "Open", show=False),
-        Binding("ctrl+o", "app.best_of", "Best of four", show=False),
+        Binding("ctrl+l", "app.best_of", "Best of four", show=False),
+        Binding("ctrl+o", "app.models", "Models", show=False),
         Binding("ctrl+t", "app.starter", "Starter set", show=False),
         Binding("escape", "escape", "Back", show=False),
     ]

@@ -18,6 +18,7 @@ class FailureScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "dismiss", "Try again"),
+        Binding("ctrl+o", "app.models", "Models"),
     ]
 
     def __init__(self, error: TuteeError, log_file: Path) -> None:
@@ -35,6 +36,8 @@ class FailureScreen(Screen[None]):
                 Content.assemble(
                     ("R", "bold"),
                     " tries again · ",
+                    ("Ctrl+O", "bold"),
+                    " chooses another model · ",
                     ("Ctrl+Q", "bold"),
                     " quits\n",
                     "Your chats and records are safe, and what you sent is kept.",

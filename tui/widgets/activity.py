@@ -7,8 +7,10 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from core.events import ModelLoading
+from tui.pace import size
 from tui.progress import LABELS, Progress
 from tui.text import bar, clock, sparkline
+from tui.theme import MUTED
 
 _BAR_CELLS = 24
 _SPARK_CELLS = 12
@@ -31,16 +33,21 @@ class Activity(Static):
         self.post_message(self.Opened())
 
 
-def loading_line(loading: ModelLoading) -> Content:
-    """How far the model is."""
+def loading_line(loading: ModelLoading, note: str = "") -> Content:
+    """How far the model is.
+
+    Args:
+        note: Its speed, and how long the rest will take.
+    """
     if not loading.total:
         return Content.assemble(("▸ ", "$text-warning"), f"{loading.stage}…")
     share = loading.done / loading.total
     return Content.assemble(
         ("▸ ", "$text-warning"),
         f"{loading.stage}  ",
-        (bar(share, _BAR_CELLS), "$text-warning on $panel"),
+        (bar(share, _BAR_CELLS // 3 if note else _BAR_CELLS), "$text-warning on $panel"),
         f"  {share:.0%} of {_size(loading.total, loading.unit)}",
+        (f" · {note}" if note else "", MUTED),
     )
 
 
@@ -67,4 +74,4 @@ def offer_line(text: str) -> Content:
 
 
 def _size(total: int, unit: str) -> str:
-    return f"{total / 1e6:.0f} MB" if unit == "B" else f"{total} {unit}"
+    return size(total) if unit == "B" else f"{total} {unit}"

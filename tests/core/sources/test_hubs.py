@@ -158,6 +158,7 @@ def test_a_model_that_is_not_there_is_said_so(source: str, hub: Hub, tmp_path: P
     error = refusal(source, tmp_path, "org/Nothing")
     assert error.title.startswith("There is no model org/Nothing on")
     assert "typing mistakes" in error.hint
+    assert hubs.fetched(tmp_path) == []
     error = refusal(source, tmp_path, "org/Tiny-Chat@v9")
     assert "revision “v9”" in error.title
 

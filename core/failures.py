@@ -1,0 +1,20 @@
+"""Whatever a worker's thread meets, as something to show."""
+
+import logging
+
+from core.passes.memory import ran_out
+from store.errors import TuteeError
+
+log = logging.getLogger(__name__)
+
+
+def as_tutee_error(error: Exception, what: str) -> TuteeError:
+    """`error` as something to show; a defect is logged with its traceback first."""
+    if isinstance(error, TuteeError):
+        return error
+    log.error("%s failed", what, exc_info=error)
+    if ran_out(error):
+        return TuteeError(
+            f"{what} ran out of memory.", "Close other programs, or use a smaller model."
+        )
+    return TuteeError(f"{what} failed: {error}.", "The log file has the details.")

@@ -1,0 +1,49 @@
+"""Fetch a model in a thread of its own, while the chat goes on with the one it has."""
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+
+from core.events import Event, FetchFailed, ModelFetched
+from core.failures import as_tutee_error
+from core.models import find
+from store.errors import TuteeError
+
+
+class Fetcher:
+    """Brings one model at a time to this machine, and tells how far it is."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self._emit = emit
+        self._stop = Flag()
+        self.spec = ""
+        """What is being fetched; empty again before its last event is told."""
+
+    def start(self, spec: str, cache: Path) -> None:
+        """Begin to fetch (or convert) `spec`.
+
+        Raises:
+            TuteeError: another one is under way.
+        """
+        if self.spec:
+            raise TuteeError(
+                f"{self.spec} is still being fetched.", "Wait for it, or stop it first (Ctrl+O, X)."
+            )
+        self.spec, self._stop = spec, Flag()
+        Thread(
+            target=self._run, args=(spec, cache, self._stop), name="tutee-fetch", daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        """End it soon; what has arrived is kept."""
+        self._stop.set()
+
+    def _run(self, spec: str, cache: Path, stop: Flag) -> None:
+        outcome: Event = ModelFetched(spec)
+        try:
+            find(spec, cache, self._emit, stop.is_set)
+        except Exception as error:
+            outcome = FetchFailed(spec, as_tutee_error(error, f"Fetching {spec}"))
+        self.spec = ""
+        self._emit(outcome)
