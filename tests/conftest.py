@@ -23,6 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # And no example may fail because the machine was busy.
 settings.register_profile("tutee", deadline=None)
 settings.load_profile("tutee")
+# pytest --hypothesis-profile=thorough tries ten times as much.
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"

@@ -53,5 +53,5 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 pair`, `2 pairs`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """`1 pair`, `2,000 pairs`."""
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -110,7 +110,7 @@ def names(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(("kind", "name"), CARRIED)
-@settings(max_examples=30)
+@settings(max_examples=settings().max_examples * 30 // 100)
 @given(data=st.data())
 def test_what_is_exported_is_imported_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, kind: str, name: str, data: st.DataObject

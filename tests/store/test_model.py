@@ -159,4 +159,6 @@ class Home(RuleBasedStateMachine):
 
 
 TestHome = Home.TestCase
-TestHome.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestHome.settings = settings(
+    max_examples=settings().max_examples * 30 // 100, stateful_step_count=25
+)

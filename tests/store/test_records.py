@@ -72,7 +72,7 @@ RECORD: st.SearchStrategy[Record] = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples * 60 // 100)
 @given(st.lists(RECORD, min_size=1, max_size=4))
 def test_records_come_back_from_the_disk(
     tmp_path_factory: pytest.TempPathFactory, records: list[Record]

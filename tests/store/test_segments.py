@@ -152,7 +152,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings().max_examples * 40 // 100)
 @given(CHANGES)
 def test_it_is_a_dictionary_on_the_disk(
     tmp_path_factory: pytest.TempPathFactory, changes: list[dict[str, Note | None]]

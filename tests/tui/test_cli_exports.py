@@ -64,6 +64,12 @@ def test_one_kind_goes_to_standard_output(run: Export) -> None:
     assert "世界" in ran.stdout
 
 
+def test_a_dash_is_standard_output(run: Export, tmp_path: Path) -> None:
+    assert run("--kind", "instruction", "-o", "-").stdout == run("--kind", "instruction").stdout
+    for wrong in ([], ["--kind", "verdict", "--split"]):
+        assert run("-o", "-", *wrong).exit_code == 2
+
+
 def test_a_format_and_redaction(run: Export) -> None:
     ran = run("--kind", "instruction", "--format", "csv", "--redact")
     (head, first, _) = csv.reader(io.StringIO(ran.stdout, newline=""))

@@ -15,6 +15,7 @@ from tui.text import counted
 
 _FILES = (".jsonl", ".json", ".csv")
 """Endings by which `-o` names a file; anything else is a folder."""
+_STDOUT = Path("-")
 
 
 @click.command()
@@ -51,8 +52,8 @@ def export(
 ) -> None:
     """Write records as files with a dataset card, or those of one kind to standard output.
 
-    FILE ends in .jsonl, .json or .csv and takes one kind; a FOLDER takes all. Without -o a folder
-    is made among the exports of the home.
+    FILE ends in .jsonl, .json or .csv and takes one kind, as standard output does, which is also
+    called -; a FOLDER takes all. Without -o several kinds go to a folder among the home's exports.
     """
     choices = Choices(
         kinds=kinds or KINDS,
@@ -63,12 +64,23 @@ def export(
         dataset_info=dataset_info,
         licence=licence,
     )
-    if output is not None and output.suffix.lower() in _FILES:
-        _to_file(invocation, choices, output)
-    elif output is None and len(kinds) == 1 and not (split or dataset_info or licence):
+    piped = output == _STDOUT
+    if output is not None and (piped or output.suffix.lower() in _FILES):
+        _check_one(choices)
+    if piped or (output is None and len(kinds) == 1 and not (split or dataset_info or licence)):
         _to_stdout(invocation, choices)
+    elif output is not None and output.suffix.lower() in _FILES:
+        _to_file(invocation, choices, output)
     else:
         _to_folder(invocation, choices, output)
+
+
+def _check_one(choices: Choices) -> None:
+    """Refuse what is more than one stream of rows."""
+    if len(choices.kinds) > 1:
+        raise click.UsageError("A file takes one --kind; give a folder for several.")
+    if choices.split or choices.dataset_info or choices.licence:
+        raise click.UsageError("--split, --dataset-info and --licence need a folder.")
 
 
 def _to_stdout(invocation: Invocation, choices: Choices) -> None:
@@ -79,10 +91,6 @@ def _to_stdout(invocation: Invocation, choices: Choices) -> None:
 
 
 def _to_file(invocation: Invocation, choices: Choices, output: Path) -> None:
-    if len(choices.kinds) > 1:
-        raise click.UsageError("A file takes one --kind; give a folder for several.")
-    if choices.split or choices.dataset_info or choices.licence:
-        raise click.UsageError("--split, --dataset-info and --licence need a folder.")
     if output.suffix.lower() == ".csv" and choices.format is None:
         choices = replace(choices, format="csv")
     selection = _selected(invocation, choices)

@@ -105,7 +105,7 @@ def test_a_sound_row_is_of_one_format_and_gives_something(form: Format) -> None:
     assert found.records or found.chats
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=settings().max_examples * 4)
 @given(st.sampled_from(sorted(WHOLE)).flatmap(lambda name: _spoiled(WHOLE[name])))
 def test_a_spoiled_row_is_read_or_refused(row: dict[str, Any]) -> None:
     for form in CHATS:
@@ -127,7 +127,7 @@ _WILD = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings().max_examples * 3)
 @given(st.dictionaries(st.sampled_from(_KEYS), _WILD, max_size=8))
 def test_any_object_of_known_keys_is_read_or_refused(row: dict[str, Any]) -> None:
     for form in CHATS:
