@@ -29,6 +29,15 @@ class Chat(_Section):
     """Put before every conversation that has no system message of its own; empty for none."""
 
 
+class Serving(_Section):
+    """How the model that answers is kept."""
+
+    precision: Literal["auto", "int4", "int8", "bf16", "fp32"] = "auto"
+    """Of its weights: `auto` is the fastest that costs no quality; `fp32` changes nothing."""
+    cache_mb: int = Field(256, ge=0)
+    """Memory for what was read of earlier chats, so that going on with one starts at once."""
+
+
 class Tuning(_Section):
     """Defaults follow practice on tiny data; see the README for the reasons."""
 
@@ -120,6 +129,7 @@ Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 class Config(_Section):
     chat: Chat = Chat()
     sampling: Sampling = Sampling()
+    serving: Serving = Serving()
     tuning: Tuning = Tuning()
     screen: Screen = Screen()
     keys: dict[str, str] = {}

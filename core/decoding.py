@@ -1,17 +1,20 @@
-"""Run the model forward: one reply at a time over a kept cache, or many side by side.
+"""Run transformers' model forward: one reply at a time over a kept cache, or many side by side.
 
-A plain loop around transformers' forward pass, because its `generate` costs a fifth of the speed
-and cannot carry its cache from one reply to the next.
+For training, and for chat where `core.serving` does not serve the base. A plain loop around
+transformers' forward pass, because its `generate` costs a fifth of the speed and cannot carry its
+cache from one reply to the next.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from core.sampling import Sampler
+from core.serving.cache import shared
 
 if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
@@ -27,15 +30,39 @@ class Decoder:
     after the longest common beginning is read anew.
     """
 
-    def __init__(self, model: "PreTrainedModel") -> None:
-        self._model = model
+    def __init__(
+        self, model: "PreTrainedModel", reload: "Callable[[Path | None], Decoder] | None" = None
+    ) -> None:
+        self.model = model
+        self.precision = str(model.dtype).removeprefix("torch.")
+        self._reload = reload
         self._forget()
+
+    def with_adapter(self, adapter: Path | None) -> "Decoder":
+        """Another model, with that adapter merged in."""
+        assert self._reload is not None
+        return self._reload(adapter)
+
+    def together(
+        self,
+        prompts: Sequence[Sequence[int]],
+        new_sampler: Callable[[Tensor], Sampler],
+        stop: frozenset[int],
+        max_new_tokens: int,
+        *,
+        copies: int = 1,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> list[list[int]]:
+        """See `decode_together`."""
+        return decode_together(
+            self.model, prompts, new_sampler, stop, max_new_tokens, copies=copies, turn=turn
+        )
 
     @torch.inference_mode()
     def read(self, prompt: Sequence[int], should_stop: Callable[[], bool]) -> Tensor | None:
         """Scores (1, vocabulary) for the token after `prompt`; None when asked to stop."""
         # The last token is always read: its scores are what is wanted.
-        self._keep(min(_common(self._tokens, prompt), len(prompt) - 1))
+        self._keep(min(shared(self._tokens, prompt), len(prompt) - 1))
         logits = None
         while len(self._tokens) < len(prompt):
             if should_stop():
@@ -51,7 +78,7 @@ class Decoder:
 
     def _forward(self, tokens: Sequence[int]) -> Tensor:
         try:
-            logits = forward(self._model, [tokens], self._cache)
+            logits = forward(self.model, [tokens], self._cache)
         except BaseException:
             self._forget()  # some layers may have taken the tokens in, others not
             raise
@@ -71,7 +98,7 @@ class Decoder:
             self._forget()
 
     def _forget(self) -> None:
-        self._cache = new_cache(self._model)
+        self._cache = new_cache(self.model)
         self._tokens: list[int] = []
 
 
@@ -173,11 +200,3 @@ def new_cache(model: "PreTrainedModel") -> "DynamicCache":
     from transformers import DynamicCache
 
     return DynamicCache(config=model.config)
-
-
-def _common(first: Sequence[int], second: Sequence[int]) -> int:
-    """Length of the longest common beginning."""
-    for index, (a, b) in enumerate(zip(first, second, strict=False)):
-        if a != b:
-            return index
-    return min(len(first), len(second))

@@ -1,29 +1,27 @@
 """The model as the chat sees it: turns in, text out.
 
-An engine serves one base with at most one adapter merged into its own copy of the weights; it
-shares nothing with training, and adopting another adapter means building another engine. One
-thread uses it at a time.
-
-Left out on purpose: packed weights; everything here is transformers' own model.
+An engine serves one base with at most one adapter; it shares nothing with training. On a processor
+the base is packed and the adapter lies beside it (`core.serving`), so an engine with another
+adapter shares the base, and changing adapters takes no time. Where that cannot be done (another
+device, another architecture), transformers' own model answers, with the adapter merged in. One
+thread uses engines at a time.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from core.models import ModelFolder, load_model, load_tokenizer
+from core.config import Serving
+from core.models import ModelFolder, load_tokenizer
 from core.text_stream import TextStream, decode
 from core.turns import Cancelled
 from data.masks import encode_prompt, stop_ids
 from store.errors import TuteeError
 from store.records import Sampling, Turn
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 ROOM = 256
 """Tokens of the context kept for the reply, before the oldest turns are dropped instead."""
@@ -48,30 +46,40 @@ class Generated:
 
 
 class Engine:
-    """A base model with an adapter merged in.
+    """A base model with an adapter.
 
     Args:
         folder: The base.
         adapter: A folder with a LoRA adapter as peft writes it, or None.
+        serving: How to keep the weights, and how much of what was read.
 
     Raises:
         TuteeError: one of them cannot be loaded.
     """
 
-    def __init__(self, folder: ModelFolder, adapter: Path | None) -> None:
-        from core.decoding import Decoder, arrange
+    def __init__(
+        self, folder: ModelFolder, adapter: Path | None, serving: Serving | None = None
+    ) -> None:
+        from core import backend
 
         self.folder = folder
-        self.tokenizer = load_tokenizer(folder)
-        self.model = load_model(folder)
-        if adapter is not None:
-            self.model = _merged(self.model, adapter)
-        arrange(self.model)
         self.last: Generated | None = None
-        self._decoder = Decoder(self.model)
-        self._stop = stop_ids(self.tokenizer) | _end_tokens(self.model)
-        config = self.model.config.get_text_config()
+        self.tokenizer = load_tokenizer(folder)
+        config = backend.read_config(folder)
         self.context: int = getattr(config, "max_position_embeddings", None) or 2**31
+        self._stop = stop_ids(self.tokenizer) | backend.ends(folder, config)
+        self.backend = backend.load(folder, config, adapter, serving or Serving())
+
+    def with_adapter(self, adapter: Path | None) -> "Engine":
+        """An engine like this one that answers with another adapter; this one stays as it is.
+
+        Raises:
+            TuteeError: the adapter cannot be loaded.
+        """
+        other = copy(self)
+        other.last = None
+        other.backend = self.backend.with_adapter(adapter)
+        return other
 
     def stream(
         self,
@@ -92,7 +100,7 @@ class Engine:
         prompt, room = self._fit(turns, sampling.max_new_tokens)
         text = TextStream(self.tokenizer)
         tokens, ended = 0, False
-        logits = self._decoder.read(prompt, should_stop)
+        logits = self.backend.read(prompt, should_stop)
         stopped = logits is None
         if logits is not None:
             sampler = Sampler(sampling, seed, logits)
@@ -107,7 +115,7 @@ class Engine:
             if tokens == room:
                 break
             stopped = should_stop()
-            logits = None if stopped else self._decoder.advance(token)
+            logits = None if stopped else self.backend.advance(token)
         if rest := text.flush():
             yield rest
         self.last = Generated(
@@ -124,15 +132,13 @@ class Engine:
         Raises:
             TuteeError: a prompt does not fit into the model's context.
         """
-        from core.decoding import decode_together
         from core.sampling import Sampler
 
         fitted = [self._fit(turns, sampling.max_new_tokens)[0] for turns in prompts]
         replies = [""] * len(fitted)
         for number, group in enumerate(_groups([len(prompt) for prompt in fitted])):
             chosen = [fitted[index] for index in group]
-            answers = decode_together(
-                self.model,
+            answers = self.backend.together(
                 chosen,
                 partial(Sampler, sampling, seed + number),
                 self._stop,
@@ -156,7 +162,6 @@ class Engine:
             Cancelled: it was asked to stop.
             TuteeError: the prompt does not fit into the model's context.
         """
-        from core.decoding import decode_together
         from core.sampling import Sampler
 
         @contextmanager
@@ -166,8 +171,7 @@ class Engine:
             yield
 
         prompt, room = self._fit(turns, sampling.max_new_tokens)
-        drawn = decode_together(
-            self.model,
+        drawn = self.backend.together(
             [prompt],
             partial(Sampler, sampling, seed),
             self._stop,
@@ -221,24 +225,3 @@ def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:
         group.append(index)
     if group:
         yield group
-
-
-def _end_tokens(model: "PreTrainedModel") -> frozenset[int]:
-    """What the model's own settings say ends a text."""
-    ends = model.generation_config.eos_token_id if model.generation_config else None
-    return frozenset([ends] if isinstance(ends, int) else ends or [])
-
-
-def _merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
-    """`model` with the adapter added to its weights, so that it costs nothing afterwards."""
-    from peft import PeftModel
-
-    try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
-    except Exception as error:
-        # A damaged folder fails in peft in more ways than can be listed.
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TuteeError(
-            f"The adapter in {adapter} could not be loaded: {said}",
-            "`tutee adapters` lists the others; `tutee adapters use base` goes back to the base.",
-        ) from error

@@ -17,19 +17,13 @@ _BYTES_A_PROMPT = 512
 
 
 def limit(folder: ModelFolder, tuning: Tuning) -> int:
-    """Tokens of prompt and reply that training takes and the model's context holds.
-
-    A window of attention bounds them too: packed rows know none (`core.packing`).
-    """
+    """Tokens of prompt and reply that training takes and the model's context holds."""
     try:
         settings = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         settings = {}
-    settings = settings.get("text_config", settings)
-    bounds = [tuning.max_length, settings.get("max_position_embeddings")]
-    if settings.get("use_sliding_window", True):
-        bounds.append(settings.get("sliding_window"))
-    return min(bound for bound in bounds if bound)
+    context = settings.get("max_position_embeddings") or tuning.max_length
+    return min(tuning.max_length, context)
 
 
 def lengths(records: Sequence[Record], folder: ModelFolder, config: Config) -> dict[str, int]:

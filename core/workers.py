@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from core import tuning
 from core.adapters import Adapters
+from core.config import Serving
 from core.events import (
     AdapterSwapped,
     Candidate,
@@ -70,11 +71,14 @@ class _Request:
 class ChatWorker:
     """Owns the serving model: loads it, streams replies, swaps adapters between two replies."""
 
-    def __init__(self, emit: Emit, turns: Turns | None = None) -> None:
+    def __init__(
+        self, emit: Emit, turns: Turns | None = None, serving: Serving | None = None
+    ) -> None:
         self.adapters: Adapters | None = None
         """The versions of the model in use; set once the model is found."""
         self.turns = turns or Turns()
         self._emit = emit
+        self._serving = serving or Serving()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stops: deque[Flag] = deque()
         """A flag for each reply that is not done yet, the one under way first."""
@@ -185,7 +189,7 @@ class ChatWorker:
         started = perf_counter()
         directory = adapters.path(version)
         self._engine = self._beside = None  # their memory is freed before another model is loaded
-        self._engine = Engine(adapters.folder, directory)
+        self._engine = Engine(adapters.folder, directory, self._serving)
         self.adapters, self._adapter = adapters, version
         folder, seconds = adapters.folder, perf_counter() - started
         ready = ModelReady(
@@ -267,8 +271,6 @@ class ChatWorker:
 
     def _engine_of(self, version: str) -> "Engine":
         """The serving engine where it is that version, or else one beside it."""
-        from core.engine import Engine
-
         if self._engine is None or self.adapters is None:
             raise TuteeError("The model is not loaded, so it cannot answer.")
         if version == self._adapter:
@@ -276,7 +278,7 @@ class ChatWorker:
         if self._beside is None or self._beside[0] != version:
             self._beside = None  # the memory of one is freed before the next is loaded
             with self.turns.reply():
-                engine = Engine(self.adapters.folder, self.adapters.path(version))
+                engine = self._engine.with_adapter(self.adapters.path(version))
             self._beside = version, engine
         return self._beside[1]
 
@@ -311,15 +313,13 @@ class ChatWorker:
         )
 
     def _swap(self, version: str) -> None:
-        from core.engine import Engine
-
         started = perf_counter()
         try:
             if self._engine is None or self.adapters is None:
                 raise TuteeError("The model is not loaded, so its adapter cannot be changed.")
             # Built beside the old one, which answers on should this fail.
             with self.turns.reply():
-                engine = Engine(self.adapters.folder, self.adapters.path(version))
+                engine = self._engine.with_adapter(self.adapters.path(version))
         except Exception as error:
             self._emit(SwapFailed(version, as_tutee_error(error, "Changing the adapter")))
             return

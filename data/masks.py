@@ -151,8 +151,7 @@ def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, prompt: bool) -> str
 
 def _applied(tokenizer: Tokenizer, turns: Sequence[Turn], prompt: bool) -> str:
     messages = [turn.model_dump() for turn in turns]
-    # Models that can think aloud first (Qwen3) are asked not to: what is taught is replies.
-    options = {"tokenize": False, "add_generation_prompt": prompt, "enable_thinking": False}
+    options = {"tokenize": False, "add_generation_prompt": prompt}
     return str(tokenizer.apply_chat_template(messages, **options))
 
 

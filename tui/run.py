@@ -32,7 +32,7 @@ def run_app(paths: Paths, config: Config) -> None:
 def compose(paths: Paths, config: Config, repository: Repository) -> Services:
     """The real parts behind the screens."""
     bridge = Bridge()
-    chat = ChatWorker(bridge.emit)
+    chat = ChatWorker(bridge.emit, serving=config.serving)
 
     def make_plan(passes: frozenset[PassName] | None, rebuild: bool) -> planning.Plan:
         if chat.adapters is None:

@@ -1,5 +1,6 @@
 """The engine against transformers' own `generate`, against itself made anew, on the real model."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.config import Chat
+from core.config import Chat, Serving
 from core.engine import BATCH, Engine, _groups
 from core.models import ModelFolder, find, load_model
+from core.serving.network import Network
+from core.serving.precision import packs_fast
 from data.masks import encode_prompt
 from store.errors import TuteeError
 from store.records import Sampling, Turn
@@ -36,19 +39,27 @@ def system(text: str) -> Turn:
 HELLO = [system("Be brief."), user("hello")]
 
 
+EXACT = Serving(precision="fp32")
+
+
 @pytest.fixture(scope="module")
 def engine(tiny_folder: ModelFolder) -> Engine:
-    return Engine(tiny_folder, None)
+    return Engine(tiny_folder, None, EXACT)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder: ModelFolder) -> Any:
+    return load_model(tiny_folder, torch.float32)
 
 
 def reply(engine: Engine, turns: Sequence[Turn], sampling: Sampling = GREEDY, seed: int = 0) -> str:
     return "".join(engine.stream(turns, sampling, seed))
 
 
-def generated(engine: Engine, turns: Sequence[Turn], sampling: Sampling) -> str:
+def generated(model: Any, engine: Engine, turns: Sequence[Turn], sampling: Sampling) -> str:
     """What transformers' own loop makes of the same prompt, without the end token."""
-    prompt = torch.tensor([encode_prompt(engine.tokenizer, turns)], device=engine.model.device)
-    output = engine.model.generate(
+    prompt = torch.tensor([encode_prompt(engine.tokenizer, turns)], device=model.device)
+    output = model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),
         do_sample=False,
@@ -61,9 +72,9 @@ def generated(engine: Engine, turns: Sequence[Turn], sampling: Sampling) -> str:
 
 
 @pytest.mark.parametrize("text", ["hello", "What is the capital of France?", "你好 🐱", "x" * 700])
-def test_greedy_is_transformers_greedy(engine: Engine, text: str) -> None:
+def test_greedy_is_transformers_greedy(engine: Engine, model: Any, text: str) -> None:
     turns = [system("Be brief."), user(text)]
-    assert reply(engine, turns) == generated(engine, turns, GREEDY) != ""
+    assert reply(engine, turns) == generated(model, engine, turns, GREEDY) != ""
 
 
 def test_the_reply_is_told_about_afterwards(engine: Engine) -> None:
@@ -88,12 +99,12 @@ def test_a_seed_gives_the_same_reply_again(engine: Engine) -> None:
 
 
 def test_the_token_that_ends_a_reply_is_not_shown(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompt = encode_prompt(engine.tokenizer, HELLO)
     with torch.inference_mode():
-        output = engine.model.generate(
-            torch.tensor([prompt], device=engine.model.device), do_sample=False, max_new_tokens=24
+        output = model.generate(
+            torch.tensor([prompt], device=model.device), do_sample=False, max_new_tokens=24
         )
     tokens = output[0, len(prompt) :].tolist()
     end = next(index for index in range(3, 24) if tokens[index] not in tokens[:index])
@@ -163,21 +174,26 @@ def test_conversations_edited_anywhere_are_answered_as_if_new(
     for place, text in edits:
         turns[place] = turns[place].model_copy(update={"content": text})
         asked = [*turns[: max(place, 1)], user(text)]
-        anew = reply(Engine(tiny_folder, None), asked, short)
+        anew = reply(Engine(tiny_folder, None, EXACT), asked, short)
         assert reply(engine, asked, short) == anew
 
 
-def test_a_conversation_that_goes_on_reads_only_what_is_new(engine: Engine) -> None:
+def test_a_conversation_that_goes_on_reads_only_what_is_new(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     turns = [system("Be brief."), user("hello")]
     answer = reply(engine, turns)
     read: list[int] = []
-    hook = engine.model.register_forward_pre_hook(
-        lambda module, args, kwargs: read.append(kwargs["input_ids"].shape[1]), with_kwargs=True
-    )
+    plain = Network.read
+
+    def counting(self: Network, parts: Any, adapter: None) -> torch.Tensor:
+        read.append(len(parts[0][1]))
+        return plain(self, parts)
+
+    monkeypatch.setattr(Network, "read", counting)
     before = len(encode_prompt(engine.tokenizer, turns))
     turns += [assistant(answer), user("and now?")]
     reply(engine, turns)
-    hook.remove()
     whole = len(encode_prompt(engine.tokenizer, turns))
     # The reply may be split otherwise when read back; what came before it is never read again.
     assert read[0] <= whole - before
@@ -247,35 +263,45 @@ def adapter(tiny_folder: ModelFolder, tmp_path_factory: pytest.TempPathFactory) 
     return path
 
 
-def scores(model: Any) -> torch.Tensor:
-    with torch.inference_mode():
-        return model(torch.tensor([[5, 6, 7]], device=model.device)).logits
-
-
-def test_an_adapter_is_merged_into_a_plain_model(
+def test_an_adapter_answers_as_it_does_in_peft(
     tiny_folder: ModelFolder, engine: Engine, adapter: Path
 ) -> None:
     from peft import PeftModel
 
-    tuned = Engine(tiny_folder, adapter)
-    assert type(tuned.model) is type(engine.model)
-    assert not tuned.model.training
-    assert [name for name, _ in tuned.model.named_modules()] == [
-        name for name, _ in engine.model.named_modules()
-    ]
-    beside = PeftModel.from_pretrained(load_model(tiny_folder), str(adapter)).eval()
-    torch.testing.assert_close(scores(tuned.model), scores(beside), atol=1e-4, rtol=1e-4)
-    assert not torch.allclose(scores(tuned.model), scores(engine.model), atol=0.1)
-    assert reply(tuned, HELLO) != reply(engine, HELLO)
+    beside = PeftModel.from_pretrained(load_model(tiny_folder, torch.float32), str(adapter)).eval()
+    for tuned in (Engine(tiny_folder, adapter, EXACT), engine.with_adapter(adapter)):
+        for turns in (HELLO, [*HELLO, assistant("the fox"), user("and now?")]):
+            answer = reply(tuned, turns)
+            assert answer == generated(beside, engine, turns, GREEDY)
+            assert answer != reply(engine, turns)
+        assert tuned.batch([HELLO], GREEDY, 0) == [reply(tuned, HELLO)]
 
 
-def test_an_adapter_changes_nothing_but_its_own_engine(
-    tiny_folder: ModelFolder, adapter: Path
+def test_an_adapter_changes_nothing_but_its_own_engine(engine: Engine, adapter: Path) -> None:
+    old = reply(engine, HELLO)
+    tuned = engine.with_adapter(adapter)
+    new = reply(tuned, HELLO)
+    assert reply(engine, HELLO) == old
+    assert reply(tuned, HELLO) == new
+    assert reply(tuned.with_adapter(None), HELLO) == old
+
+
+def test_an_adapter_beyond_plain_lora_is_merged_into_a_plain_model(
+    tiny_folder: ModelFolder, adapter: Path, tmp_path: Path
 ) -> None:
-    before = Engine(tiny_folder, None)
-    old = scores(before.model)
-    Engine(tiny_folder, adapter)
-    assert torch.equal(scores(before.model), old)
+    from core.decoding import Decoder
+
+    path = Path(shutil.copytree(adapter, tmp_path / "v2"))
+    settings = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+    settings["rank_pattern"] = {"q_proj": settings["r"]}
+    (path / "adapter_config.json").write_text(json.dumps(settings))
+    merged = Engine(tiny_folder, path, EXACT)
+    plain = Engine(tiny_folder, adapter, EXACT)
+    other = plain.with_adapter(path)
+    for engine in (merged, other):
+        assert isinstance(engine.backend, Decoder)
+        assert reply(engine, HELLO) == reply(plain, HELLO)
+    assert reply(merged.with_adapter(None), HELLO) == reply(plain.with_adapter(None), HELLO)
 
 
 @pytest.mark.parametrize("spoil", ["absent", "damaged"])
@@ -290,7 +316,7 @@ def test_an_adapter_that_cannot_be_loaded_is_named(
         )
         (broken / "adapter_model.safetensors").write_bytes(b"half")
     with pytest.raises(TuteeError, match="v3") as caught:
-        Engine(tiny_folder, broken)
+        Engine(tiny_folder, broken, EXACT)
     assert "tutee adapters" in caught.value.hint
 
 
@@ -329,14 +355,19 @@ def test_batches_are_small_enough_and_hold_every_prompt_once(lengths: list[int])
 
 
 def test_the_built_in_model_knows_the_capital_of_france(builtin_folder: ModelFolder) -> None:
-    engine = Engine(builtin_folder, None)
+    engine, model = Engine(builtin_folder, None, EXACT), load_model(builtin_folder, torch.float32)
     question = [system(Chat().system_prompt), user("What is the capital of France?")]
     assert "Paris" in reply(engine, question)
     assert engine.last is not None
     assert not engine.last.truncated
     again = [*question, assistant("Paris."), user("And of Italy?")]
-    for turns in (question, again):
-        assert reply(engine, turns) == generated(engine, turns, GREEDY)
-    assert engine.batch([question, again], GREEDY, 0) == [
-        generated(engine, turns, GREEDY) for turns in (question, again)
-    ]
+    wanted = [generated(model, engine, turns, GREEDY) for turns in (question, again)]
+    assert [reply(engine, turns) for turns in (question, again)] == wanted
+    assert engine.batch([question, again], GREEDY, 0) == wanted
+
+
+def test_the_built_in_model_loses_nothing_to_four_bits(builtin_folder: ModelFolder) -> None:
+    exact, packed = Engine(builtin_folder, None, EXACT), Engine(builtin_folder, None)
+    assert packed.backend.precision == ("int4, head int8" if packs_fast() else "fp32")
+    question = [system(Chat().system_prompt), user("What is the capital of France?")]
+    assert reply(packed, question) == reply(exact, question)

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core import merging
 from core.adapters import Adapters, Kind, Manifest, template_hash, write_manifest
+from core.config import Serving
 from core.engine import Engine
 from core.merging import merge
 from core.models import ModelFolder, find, load_model, load_tokenizer
@@ -20,6 +21,7 @@ from store.records import Sampling, Turn
 
 HELLO = (Turn(role="user", content="hello world"),)
 GREEDY = Sampling(temperature=0, repetition_penalty=1, max_new_tokens=24)
+EXACT = Serving(precision="fp32")
 
 
 def trained(models: Path, folder: ModelFolder, kind: Kind = "adapter") -> Adapters:
@@ -74,7 +76,7 @@ def test_plain_transformers_loads_it_and_answers_as_the_adapter_does(
     )
     written = plain.generate(**asked, max_new_tokens=24, do_sample=False)
     reply = tokenizer.decode(written[0, asked["input_ids"].shape[1] :], skip_special_tokens=True)
-    engine = Engine(adapters.folder, adapters.path("v1"))
+    engine = Engine(adapters.folder, adapters.path("v1"), EXACT)
     assert reply == "".join(engine.stream(HELLO, GREEDY, 0))
 
 
@@ -82,8 +84,9 @@ def test_it_is_a_base_of_its_own(adapters: Adapters, tmp_path: Path) -> None:
     merged = merge(adapters, "v1", tmp_path / "out")
     found = find(str(merged.path), tmp_path, lambda event: None)
     assert found.id != adapters.folder.id
-    mine = "".join(Engine(found, None).stream(HELLO, GREEDY, 0))
-    assert mine == "".join(Engine(adapters.folder, adapters.path("v1")).stream(HELLO, GREEDY, 0))
+    beside = Engine(adapters.folder, adapters.path("v1"), EXACT)
+    mine = "".join(Engine(found, None, EXACT).stream(HELLO, GREEDY, 0))
+    assert mine == "".join(beside.stream(HELLO, GREEDY, 0))
 
 
 def test_it_is_private_and_holds_no_pickle(adapters: Adapters, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def _engine(invocation: Invocation, adapter: str | None) -> "Engine":
     path = adapters.path(adapter or adapters.active())
     from core.engine import Engine
 
-    return Engine(folder, path)
+    return Engine(folder, path, invocation.config.serving)
 
 
 def _read_batch(path: Path) -> list[dict[str, Any]]:

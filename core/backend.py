@@ -1,0 +1,131 @@
+"""What runs the model for an engine: packed weights on a processor, or else transformers.
+
+Both give the same: scores after a prompt, scores after one more token, replies side by side.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from core.config import Serving
+from core.models import ModelFolder, load_model
+from core.quiet import hush
+from store.errors import TuteeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PretrainedConfig, PreTrainedModel
+
+    from core.decoding import Decoder
+    from core.sampling import Sampler
+
+
+class Backend(Protocol):
+    """A base model with an adapter, and what it has read."""
+
+    precision: str
+    """Of the weights, for a person to read."""
+
+    def read(self, prompt: Sequence[int], should_stop: Callable[[], bool]) -> "Tensor | None":
+        """Scores (1, vocabulary) for the token after `prompt`; None when asked to stop."""
+        ...
+
+    def advance(self, token: int) -> "Tensor":
+        """Scores (1, vocabulary) for the token after `token`, which follows all read so far."""
+        ...
+
+    def together(
+        self,
+        prompts: Sequence[Sequence[int]],
+        new_sampler: "Callable[[Tensor], Sampler]",
+        stop: frozenset[int],
+        max_new_tokens: int,
+        *,
+        copies: int = 1,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> list[list[int]]:
+        """The tokens of `copies` replies to each prompt; see `core.decoding.decode_together`."""
+        ...
+
+    def with_adapter(self, adapter: Path | None) -> "Backend":
+        """The same base with another adapter, beside this one."""
+        ...
+
+
+def load(
+    folder: ModelFolder, config: "PretrainedConfig", adapter: Path | None, serving: Serving
+) -> Backend:
+    """The base in `folder` with an adapter in a folder as peft writes it, or None.
+
+    Raises:
+        TuteeError: one of them cannot be loaded.
+    """
+    from core.serving import decoder, reading
+
+    def whole(adapter: Path | None) -> Backend:
+        return _whole(folder, adapter)
+
+    if device() == "cpu" and reading.supports(config):
+        return decoder.load(folder, config, serving, whole).with_adapter(adapter)
+    return whole(adapter)
+
+
+def _whole(folder: ModelFolder, adapter: Path | None) -> "Decoder":
+    from core.decoding import Decoder, arrange
+
+    model = load_model(folder)
+    if adapter is not None:
+        model = merged(model, adapter)
+    arrange(model)
+    return Decoder(model, lambda adapter: _whole(folder, adapter))
+
+
+def device() -> str:
+    """`cuda`, `mps` or `cpu`: where the model answers."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "cpu"
+
+
+def read_config(folder: ModelFolder) -> "PretrainedConfig":
+    """What the files in `folder` say of the model.
+
+    Raises:
+        TuteeError: they cannot be read.
+    """
+    hush()
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(
+            folder.path, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TuteeError(f"The model in {folder.path} could not be loaded: {said}") from error
+    return config.get_text_config()
+
+
+def ends(folder: ModelFolder, config: "PretrainedConfig") -> frozenset[int]:
+    """The tokens that the model's own settings say end a text."""
+    path = folder.path / "generation_config.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    told = found.get("eos_token_id", config.eos_token_id)
+    return frozenset([told] if isinstance(told, int) else told or [])
+
+
+def merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
+    """`model` with the adapter added to its weights, so that it costs nothing afterwards."""
+    from peft import PeftModel
+
+    from core.serving import adapter as adapters
+
+    try:
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
+    except Exception as error:
+        # A damaged folder fails in peft in more ways than can be listed.
+        raise adapters.unreadable(adapter, error) from error

@@ -1,0 +1,228 @@
+"""The Llama family, forward, on one processor: Llama, SmolLM, Mistral, Qwen2, Qwen2.5, Qwen3.
+
+The same arithmetic as transformers' models, laid out for one token at a time: the projections of
+queries, keys and values are one matrix, those of gate and up another; each head's features are
+reordered, once, so that the pairs that RoPE turns lie side by side and one complex product turns
+queries and keys together; keys and values are written into a store that is there already. Between
+two products everything is float32.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from core.serving.cache import Text
+from core.serving.linear import Linear
+
+if TYPE_CHECKING:
+    from core.serving.adapter import Adapter, Delta
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the forward pass has to know of a model."""
+
+    layers: int
+    heads: int
+    key_heads: int
+    head_size: int
+    epsilon: float
+    windows: tuple[int | None, ...]
+    """Of each layer: a token sees so many tokens, itself included; None for all."""
+    frequencies: Tensor
+    """(head size / 2), angle a position."""
+    rope_scale: float
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A product and what is added to it."""
+
+    weight: Linear
+    bias: Tensor | None
+    """(out), float32."""
+
+    def __call__(self, x: Tensor, delta: "Delta | None") -> Tensor:
+        """(n, in) -> (n, out)."""
+        y = self.weight(x)
+        if self.bias is not None:
+            y = y + self.bias
+        return y if delta is None else delta.added(y, x)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The weights of one layer; features of query and key heads are in RoPE's order."""
+
+    input_norm: Tensor
+    qkv: Projection
+    head_norm: Tensor | None
+    """(heads + key heads, head size): Qwen3 normalises each head of queries and keys."""
+    o: Projection
+    mlp_norm: Tensor
+    gate_up: Projection
+    down: Projection
+
+
+Part = tuple[Text, Sequence[int]]
+"""A text, and the tokens that follow it."""
+
+
+class Network:
+    """A base model; adapters are given to each call.
+
+    Args:
+        embedding: (vocabulary, hidden), float32 or bfloat16.
+        norm: (hidden), the last one.
+    """
+
+    def __init__(
+        self, shape: Shape, embedding: Tensor, layers: Sequence[Layer], norm: Tensor, head: Linear
+    ) -> None:
+        self.shape = shape
+        self.layers = tuple(layers)
+        self.head = head
+        self._embedding = embedding
+        self._norm = norm
+        self._zeros = torch.zeros_like(norm)
+
+    @property
+    def nbytes(self) -> int:
+        """Of the matrices and the embedding."""
+        layers = (
+            part.weight.nbytes
+            for layer in self.layers
+            for part in (layer.qkv, layer.o, layer.gate_up, layer.down)
+        )
+        return self._embedding.nbytes + self.head.nbytes + sum(layers)
+
+    @torch.inference_mode()
+    def read(
+        self, parts: Sequence[Part], adapter: "Adapter | None" = None, *, every: bool = False
+    ) -> Tensor:
+        """Scores, float32 (parts, vocabulary), for what comes after each of `parts`.
+
+        Each part's tokens follow its own text, and are added to it once all layers have read them.
+        With `every`, the scores after each of the tokens (tokens of all parts, vocabulary).
+        """
+        spans: list[_Span] = []
+        last: list[int] = []
+        for text, tokens in parts:
+            text.reserve(len(text.tokens) + len(tokens))
+            first = last[-1] + 1 if last else 0
+            spans.append(_Span(slice(first, first + len(tokens)), text, len(text.tokens)))
+            last.append(first + len(tokens) - 1)
+        ids = torch.tensor([token for _, tokens in parts for token in tokens])
+        x = functional.embedding(ids, self._embedding).float()  # (n, hidden)
+        turns = self._turns(spans)
+        deltas = adapter.layers if adapter is not None else (None,) * len(self.layers)
+        for index, (layer, delta) in enumerate(zip(self.layers, deltas, strict=True)):
+            qkv, o, gate_up, down = delta or (None,) * 4
+            heads = layer.qkv(self._normed(x, layer.input_norm), qkv)
+            x += layer.o(self._attend(index, heads.float(), turns, spans), o)
+            inner = layer.gate_up(self._normed(x, layer.mlp_norm), gate_up)
+            gate, up = inner.chunk(2, -1)
+            x += layer.down(functional.silu(gate).mul_(up), down)
+        for text, tokens in parts:
+            text.tokens += tokens
+        if not every and len(ids) > len(parts):
+            x = x[last]
+        return self.head(self._normed(x, self._norm)).float()
+
+    def _turns(self, spans: Sequence["_Span"]) -> Tensor:
+        """How far RoPE turns each pair of features, complex (n, 1, head size / 2)."""
+        positions = torch.cat([torch.arange(span.start, span.end) for span in spans])
+        angles = positions[:, None] * self.shape.frequencies
+        return torch.polar(torch.full_like(angles, self.shape.rope_scale), angles)[:, None]
+
+    def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
+        """RMS norm of each row of `x` (n, hidden)."""
+        if x.shape[0] > 1:
+            return functional.rms_norm(x, weight.shape, weight, self.shape.epsilon)
+        # torch's own takes twice as long for a single row, and there are two of these a layer.
+        row = x[0]
+        size = torch.dot(row, row).item() / weight.shape[0]
+        scale = (size + self.shape.epsilon) ** -0.5
+        return torch.addcmul(self._zeros, row, weight, value=scale)[None]
+
+    def _attend(self, index: int, qkv: Tensor, turns: Tensor, spans: Sequence["_Span"]) -> Tensor:
+        """Attention of new tokens to all before them, (n, heads * head size).
+
+        Their keys and values are written into the texts' stores first.
+        """
+        shape, both = self.shape, self.shape.heads + self.shape.key_heads
+        heads = qkv.view(qkv.shape[0], -1, shape.head_size)
+        turned = heads[:, :both]
+        norm = self.layers[index].head_norm
+        if norm is not None:
+            turned = functional.rms_norm(turned, norm.shape[-1:], None, shape.epsilon) * norm
+        pairs = torch.view_as_complex(turned.unflatten(-1, (-1, 2)))
+        turned = torch.view_as_real(pairs * turns).flatten(-2)  # (n, heads + key heads, head size)
+        window = shape.windows[index]
+        seen = []
+        for rows, text, start in spans:
+            end = start + rows.stop - rows.start
+            keys, values = text.store[index].tensor_split(2)  # (key heads, room, head size)
+            keys[:, start:end] = turned[rows, shape.heads :].transpose(0, 1)
+            values[:, start:end] = heads[rows, both:].transpose(0, 1)
+            first = 0 if window is None else max(0, start + 1 - window)
+            keys, values = keys[:, first:end], values[:, first:end]
+            queries = turned[rows, : shape.heads]
+            if end - start == 1:
+                seen.append(_one(queries[0], keys, values))
+            else:
+                seen.append(_many(queries, keys, values, start - first, window))
+        return seen[0] if len(seen) == 1 else torch.cat(seen)
+
+
+class _Span(NamedTuple):
+    """The new tokens of one text."""
+
+    rows: slice
+    """Where they are among those of all texts."""
+    text: Text
+    start: int
+    """How many tokens the text had before."""
+
+    @property
+    def end(self) -> int:
+        return self.start + self.rows.stop - self.rows.start
+
+
+def _one(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Attention of a single token, (1, heads * head size).
+
+    Args:
+        queries: (heads, head size); those that share a key head are neighbours.
+        keys, values: (key heads, tokens, head size)
+    """
+    groups = queries.view(keys.shape[0], -1, keys.shape[2])
+    scores = torch.bmm(groups, keys.transpose(1, 2)).mul_(keys.shape[2] ** -0.5)
+    return torch.bmm(torch.softmax(scores, -1), values).view(1, -1)
+
+
+def _many(queries: Tensor, keys: Tensor, values: Tensor, past: int, window: int | None) -> Tensor:
+    """Attention of n tokens, of which the first has `past` tokens before it in `keys`.
+
+    Args:
+        queries: (n, heads, head size)
+    """
+    n, total = queries.shape[0], keys.shape[1]
+    mask = None
+    if past or (window is not None and total > window):
+        mask = torch.ones(n, total, dtype=torch.bool).tril_(past)
+        if window is not None:
+            mask.triu_(past + 1 - window)
+    seen = functional.scaled_dot_product_attention(
+        queries.transpose(0, 1)[None],
+        keys[None],
+        values[None],
+        attn_mask=mask,
+        is_causal=mask is None,
+        enable_gqa=True,
+    )
+    return seen[0].transpose(0, 1).reshape(n, -1)
