@@ -101,7 +101,11 @@ class Backups:
         shutil.copy2(path, target)
 
     def read(
-        self, path: Path, parse: Callable[[Path], _Content], empty: bytes = b"{}"
+        self,
+        path: Path,
+        parse: Callable[[Path], _Content],
+        empty: bytes = b"{}",
+        told: Callable[[_Content], str] = lambda _: "",
     ) -> _Content | None:
         """What a file holds; where it is damaged or gone, what its newest good state holds.
 
@@ -109,6 +113,7 @@ class Backups:
             path: The file.
             parse: Reads it, or raises `Damaged`.
             empty: What is put in the place of a damaged file without a good earlier state.
+            told: Says in a few words how much an earlier state holds, for the person.
 
         Returns:
             The content, or None where no good state is left.
@@ -125,7 +130,7 @@ class Backups:
             except TuteeError:
                 continue
             moment = datetime.fromtimestamp(_written(earlier)).strftime("%Y-%m-%d %H:%M")
-            notice = f"{path} {why}; its state of {moment} is used."
+            notice = f"{path} {why}; its state of {moment}{told(content)} is used."
             self._recover(path, notice, earlier.read_bytes())
             return content
         self._recover(path, f"{path} {why}, and no earlier state of it is left.", empty)

@@ -88,7 +88,7 @@ class Segments(Generic[_Model]):
                     leftover.unlink()
         names = map(_NAME.fullmatch, self._backups.known(self._folder))
         for number in sorted(int(name[1]) for name in names if name):
-            segment = self._backups.read(self._path(number), self._parse)
+            segment = self._backups.read(self._path(number), self._parse, told=_entries)
             self._sizes[number] = segment.size if segment else 0
             for doc_id, document in (segment.documents if segment else {}).items():
                 self._take(number, doc_id, document)
@@ -162,6 +162,11 @@ class Segments(Generic[_Model]):
         self._sizes[number] = storage.size
         for doc_id, document in part.items():
             self._take(number, doc_id, document)
+
+
+def _entries(segment: _Segment[_Model]) -> str:
+    count = len(segment.documents)
+    return f" ({count} {'entry' if count == 1 else 'entries'})"
 
 
 def _size(document: BaseModel | None) -> int:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -71,7 +72,7 @@ def test_the_state_before_the_last_change_takes_the_place(
     with Repository.open(paths) as repository:
         (notice,) = repository.notices
         assert str(path) in notice
-        assert "its state of 20" in notice
+        assert re.search(r"its state of 20.{14} \(1 entry\) is used", notice)
         talk = repository.messages(kept.conversation_id)
         assert len(talk) == (2 if name == "conversations" else 3)
         assert repository.feedback(kept.id).label is (name == "feedback")
