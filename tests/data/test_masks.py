@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
@@ -176,17 +176,26 @@ def test_turns_that_a_template_refuses_are_a_clear_error() -> None:
 # -- as it is built for training -----------------------------------------------------------------
 
 
+CONVERSATIONS = st.lists(st.tuples(REPLIES, REPLIES), max_size=2).flatmap(
+    lambda pairs: REPLIES.map(
+        lambda last: tuple(
+            Turn(role="assistant" if number % 2 else "user", content=text)
+            for number, text in enumerate([*(text for pair in pairs for text in pair), last])
+        )
+    )
+)
+
+
 @pytest.mark.parametrize("build", MODELS)
-@given(said=st.lists(st.tuples(REPLIES, REPLIES), min_size=1, max_size=4))
+@settings(max_examples=settings().max_examples // 4)
+@given(said=st.lists(st.tuples(CONVERSATIONS, REPLIES), min_size=1, max_size=4))
 def test_in_training_the_replies_and_their_ends_carry_loss_and_nothing_else(
-    build: Build, said: list[tuple[str, str]]
+    build: Build, said: list[tuple[tuple[Turn, ...], str]]
 ) -> None:
     import torch
 
     tokenizer = build()
-    samples = [
-        encode(tokenizer, (Turn(role="user", content=question),), reply) for question, reply in said
-    ]
+    samples = [encode(tokenizer, prompt, reply) for prompt, reply in said]
     labels = packed_row(samples, torch.float32)["labels"][0].tolist()
     learned = Counter(label for label in labels if label != IGNORED)
     assert learned == Counter(token for s in samples for token in s.input_ids[s.reply_start :])
