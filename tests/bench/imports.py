@@ -56,12 +56,14 @@ def _import(home: Path, file: Path) -> dict[str, Any]:
     with Repository.open(locate(home)) as repository:
         added = repository.add_imported(found.records, found.chats)
     kept = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    peak = usage.ru_maxrss
     peak_bytes = peak if sys.platform == "darwin" else peak * 1024
     return {
         "taken": len(added.records),
         "read s": round(read - start, 2),
         "keep s": round(kept - read, 2),
+        "processor s": round(usage.ru_utime + usage.ru_stime, 2),
         "peak MiB": round(peak_bytes / MEBIBYTE),
     }
 
