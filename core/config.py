@@ -9,7 +9,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from store.errors import TuteeError
 from store.records import Sampling
@@ -126,13 +133,24 @@ class Screen(_Section):
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
+def _flat(keys: object) -> object:
+    """`chat.like = "f2"` means the same with and without quotes around the id."""
+    if not isinstance(keys, dict):
+        return keys
+    flat: dict[str, object] = {}
+    for name, value in keys.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        flat.update({f"{name}.{rest}".rstrip("."): key for rest, key in inner.items()})
+    return flat
+
+
 class Config(_Section):
     chat: Chat = Chat()
     sampling: Sampling = Sampling()
     serving: Serving = Serving()
     tuning: Tuning = Tuning()
     screen: Screen = Screen()
-    keys: dict[str, str] = {}
+    keys: Annotated[dict[str, str], BeforeValidator(_flat)] = {}
     """Other keys, by the id of what they do; `tutee keys` lists the ids. See `tui.keys`."""
     tasks: dict[Word, tuple[Word, ...]] = {}
     """Words by which the statistics tell what a prompt asks for, by task; they come before the

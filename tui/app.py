@@ -40,6 +40,8 @@ from tui.commands import Commands
 from tui.comparing import Comparing
 from tui.doors import Doors
 from tui.guard import errors_shown, guarded, show_error
+from tui.helping import help_sections, help_text
+from tui.keys import key_name, keymap
 from tui.log import log_to
 from tui.messages import FromCore, Taught
 from tui.progress import TuningEvent
@@ -80,8 +82,17 @@ class TuteeApp(Doors):
     COMMANDS: ClassVar = {Commands}
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal"), (100, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
-        Binding("ctrl+p", "command_palette", "Menu", show=False, key_display="^p", priority=True),
+        Binding("f1", "help", "Help", show=False, id="app.help"),
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit"),
+        Binding(
+            "ctrl+p",
+            "command_palette",
+            "Menu",
+            show=False,
+            key_display="^p",
+            priority=True,
+            id="app.menu",
+        ),
     ]
 
     def __init__(self, services: Services, *, light: bool = False) -> None:
@@ -115,6 +126,7 @@ class TuteeApp(Doors):
         for theme in THEMES:
             self.register_theme(theme)
         self._dress()
+        self.set_keymap(keymap(self._services.config.keys))
 
     def on_mount(self) -> None:
         self._services.bridge.connect(lambda event: self.post_message(FromCore(event)))
@@ -133,6 +145,7 @@ class TuteeApp(Doors):
         super()._configured(config)
         self._session.configure(self._services.config)
         self._dress()
+        self.set_keymap(keymap(config.keys))
 
     def _dress(self) -> None:
         """Take the looks that are set."""
@@ -356,8 +369,14 @@ class TuteeApp(Doors):
         super().copy_to_clipboard(text)
         copy_to_desktop(text)
 
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as the footer shows it."""
+        return binding.key_display or key_name(binding.key)
+
     def action_help(self) -> None:
-        self.push_screen(HelpScreen())
+        """Say what the screen is for, and which keys work on it."""
+        sections = help_sections(self.screen, self._services.config.keys)
+        self.push_screen(HelpScreen(*help_text(self.screen), sections))
 
     def action_help_quit(self) -> None:
         """Ctrl+C with nothing to copy: quits the second time."""

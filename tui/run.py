@@ -12,12 +12,14 @@ from store.paths import Paths
 from store.repository import Repository
 from tui.app import TuteeApp
 from tui.bridge import Bridge
+from tui.keys import keymap
 from tui.services import Services
 from tui.terminal import has_light_background
 
 
 def run_app(paths: Paths, config: Config) -> None:
     """Run the app until the person quits, and shut the store after it."""
+    keymap(config.keys)  # a bad one ends here, where it can be said
     with Repository.open(paths) as repository:
         app = TuteeApp(compose(paths, config, repository), light=has_light_background())
         threads_ended = app.run()

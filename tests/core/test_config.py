@@ -25,6 +25,12 @@ def test_what_is_set_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
     assert found.tuning == Config().tuning
 
 
+@pytest.mark.parametrize("name", ["chat.like", '"chat.like"'])
+def test_the_id_of_a_key_may_be_quoted(tmp_path: Path, name: str) -> None:
+    found = config.load(written(tmp_path, f'[keys]\n{name} = "f2,ctrl+l"\n'))
+    assert found.keys == {"chat.like": "f2,ctrl+l"}
+
+
 def test_words_of_ones_own_name_tasks(tmp_path: Path) -> None:
     found = config.load(written(tmp_path, '[tasks]\ntranslation = ["into Latin"]\nrecipes = []\n'))
     assert found.tasks == {"translation": ("into Latin",), "recipes": ()}

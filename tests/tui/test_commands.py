@@ -77,7 +77,7 @@ async def test_a_command_of_the_palette_does_what_its_key_does(home: Home) -> No
 
 
 async def test_help_lists_every_key(home: Home) -> None:
-    async with opened(home, (100, 50)) as (app, pilot):
+    async with opened(home, (100, 90)) as (app, pilot):
         await pilot.press("f1")
         assert isinstance(app.screen, HelpScreen)
         for command in (*CHAT_COMMANDS, *APP_COMMANDS):

@@ -12,6 +12,7 @@ from tui.cli.ask import ask
 from tui.cli.exports import export
 from tui.cli.imports import import_command
 from tui.cli.invocation import Invocation
+from tui.cli.keys import keys
 from tui.cli.models import models
 from tui.cli.overview import check, stats
 from tui.cli.records import delete, records, show
@@ -70,5 +71,6 @@ for command in (
     records,
     show,
     delete,
+    keys,
 ):
     cli.add_command(command)

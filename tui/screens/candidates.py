@@ -21,9 +21,11 @@ from tui.theme import MUTED
 class CandidatesScreen(Screen[int | None]):
     """Gives back the place of the reply that was picked; nothing where the person left."""
 
+    TITLE = "Best of four"
+    HELP = """The last reply drawn again several times, ranked by the reward model.
+        The one you pick stands, and is preferred over the others."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss", "Back", key_display="Esc"),
-        Binding("f1", "app.help", show=False),
+        Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
     ]
 
     def __init__(self, candidates: Candidates) -> None:

@@ -29,28 +29,35 @@ from tui.widgets.activity import Activity
 from tui.widgets.prompt import Prompt, PromptBar
 from tui.widgets.status import StatusBar
 from tui.widgets.transcript import Transcript
+from tui.widgets.turns import ReplyTurn
 
 
 class ChatScreen(Screen[None]):
     """One chat, open."""
 
+    TITLE = "Chat"
+    HELP = """Enter sends, and several messages may wait in a row; a pasted text is never sent by
+        itself. ↑ and ↓ bring back what you sent. Esc stops a reply and keeps what it has so far;
+        else it goes to the last reply and back. What you say of a reply with F2, F3 or F4 becomes a
+        record; F5 trains the model on them. Ctrl+P has everything by name."""
+    PARTS = (Prompt, ReplyTurn)
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "app.help", "Help", key_display="F1"),
-        Binding("f2", "like", "👍", key_display="F2"),
-        Binding("f3", "dislike", "👎", key_display="F3"),
-        Binding("f4", "correct", "Correct", key_display="F4"),
-        Binding("f5", "app.tune", "Tune", key_display="F5"),
-        Binding("f6", "app.compare", "Compare", key_display="F6"),
-        Binding("f7", "app.records", "Records", key_display="F7"),
-        Binding("f8", "app.export", "Export", key_display="F8"),
-        Binding("f9", "app.settings", "Settings", show=False),
-        Binding("ctrl+n", "new_chat", "New", show=False),
-        Binding("ctrl+r", "chats", "Open", show=False),
-        Binding("ctrl+l", "app.best_of", "Best of four", show=False),
-        Binding("ctrl+o", "app.models", "Models", show=False),
-        Binding("ctrl+t", "app.starter", "Starter set", show=False),
-        Binding("escape", "escape", "Back", show=False),
+        Binding("f1", "app.help", "Help", key_display="F1", id="app.help"),
+        Binding("f2", "like", "👍", key_display="F2", id="chat.like"),
+        Binding("f3", "dislike", "👎", key_display="F3", id="chat.dislike"),
+        Binding("f4", "correct", "Correct", key_display="F4", id="chat.correct"),
+        Binding("f5", "app.tune", "Tune", key_display="F5", id="app.tune"),
+        Binding("f6", "app.compare", "Compare", key_display="F6", id="app.compare"),
+        Binding("f7", "app.records", "Records", key_display="F7", id="app.records"),
+        Binding("f8", "app.export", "Export", key_display="F8", id="app.export"),
+        Binding("f9", "app.settings", "Settings", show=False, id="app.settings"),
+        Binding("ctrl+n", "new_chat", "New", show=False, id="chat.new"),
+        Binding("ctrl+r", "chats", "Open", show=False, id="chat.open"),
+        Binding("ctrl+l", "app.best_of", "Best of four", show=False, id="app.best_of"),
+        Binding("ctrl+o", "app.models", "Models", show=False, id="app.models"),
+        Binding("ctrl+t", "app.starter", "Starter set", show=False, id="app.starter"),
+        Binding("escape", "escape", "Stop, or to the replies", show=False, id="chat.escape"),
     ]
 
     status: reactive[Status] = reactive(Status())

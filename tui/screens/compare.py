@@ -38,12 +38,14 @@ class _Form(Vertical):
 class CompareScreen(Screen[None]):
     """The prompt and the two versions on top, their replies side by side below."""
 
+    TITLE = "Compare"
+    HELP = """One prompt, two replies, and which is better. While it is blind you are told only
+        afterwards which was which. What you choose is kept as a lesson, and can be taken back."""
     AUTO_FOCUS = "#compare-prompt Input"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "ask", "Ask both", key_display="Enter", priority=True),
-        Binding("escape", "leave", "Back", key_display="Esc"),
-        Binding("f6", "dismiss", show=False),
-        Binding("f1", "app.help", show=False),
+        Binding("enter", "ask", "Ask both", key_display="Enter", priority=True, id="compare.ask"),
+        Binding("escape", "leave", "Back", key_display="Esc", id="app.back"),
+        Binding("f6", "dismiss", "Back", show=False, id="app.compare"),
     ]
 
     def __init__(self, comparing: Comparing) -> None:

@@ -14,8 +14,8 @@ class ConfirmScreen(ModalScreen[bool]):
     """Gives back whether the person agreed; leaving means no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,y", "answer(True)", "Yes"),
-        Binding("escape,n", "answer(False)", "No"),
+        Binding("enter,y", "answer(True)", "Yes", id="confirm.yes"),
+        Binding("escape,n", "answer(False)", "No", id="confirm.no"),
     ]
 
     def __init__(self, question: str, detail: str, yes: str, no: str) -> None:

@@ -19,7 +19,7 @@ from tui.views import ConversationView
 class ConversationsScreen(ModalScreen[str | None]):
     """Gives back the id of the chat to open."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Back", id="app.back")]
 
     def __init__(self, conversations: Sequence[ConversationView]) -> None:
         super().__init__()

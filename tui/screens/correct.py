@@ -24,10 +24,14 @@ _SURE = "Not saved yet. Esc again drops your version · Ctrl+S saves it"
 class CorrectScreen(ModalScreen[None]):
     """The original and an editor, side by side where there is room."""
 
+    TITLE = "Correct"
+    HELP = """Write what the reply should have been. It is kept as an instruction to learn, and
+        as a preference of your version over the original."""
     AUTO_FOCUS = "TextArea"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", "Save"),
-        Binding("escape", "leave", "Leave"),
+        Binding("ctrl+s", "save", "Save", id="correct.save"),
+        Binding("escape", "leave", "Leave", id="app.back"),
+        Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
     def __init__(self, reply: ReplyView, save: Callable[[str], Awaitable[None]]) -> None:

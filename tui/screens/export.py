@@ -38,11 +38,14 @@ class ExportScreen(Screen[None]):
         folder: Where it goes if the person does not say otherwise.
     """
 
+    TITLE = "Export"
+    HELP = """Which kinds of records to write, in which format, and where. What would be
+        written is shown below while you choose."""
     AUTO_FOCUS = "Toggle"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "write", "Write", key_display="Enter"),
-        Binding("escape,f8", "dismiss", "Back", key_display="Esc"),
-        Binding("f1", "app.help", show=False),
+        Binding("enter", "write", "Write", key_display="Enter", id="export.write"),
+        Binding("escape", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("f8", "dismiss", "Back", show=False, id="app.export"),
         *MOVING,
     ]
 

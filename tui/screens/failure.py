@@ -17,8 +17,8 @@ class FailureScreen(Screen[None]):
     """Leaves when the person wants to try again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "dismiss", "Try again"),
-        Binding("ctrl+o", "app.models", "Models"),
+        Binding("r", "dismiss", "Try again", id="failure.retry"),
+        Binding("ctrl+o", "app.models", "Models", id="app.models"),
     ]
 
     def __init__(self, error: TuteeError, log_file: Path) -> None:

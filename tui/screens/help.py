@@ -1,4 +1,4 @@
-"""All keys on one screen, from the same table as the command palette."""
+"""F1: what this screen is for, and every key that works on it, as the settings have them."""
 
 from typing import ClassVar
 
@@ -9,51 +9,44 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.commands import APP_COMMANDS, CHAT_COMMANDS, Command
+from tui.helping import KeyView
 from tui.theme import MUTED
 
-_WRITING = (
-    Command("Send", "Several may wait in a row", "", "Enter"),
-    Command("New line", "A paste never sends", "", "Ctrl+J"),
-    Command("Earlier messages", "From the first and last line", "", "↑ ↓"),
-    Command("Stop the reply", "What it has so far is kept", "", "Esc"),
-    Command("To the last reply, and back", "↑ ↓ go from reply to reply", "", "Esc"),
-    Command("Scroll", "", "", "PgUp PgDn"),
-    Command("The original of a corrected reply", "On the reply", "", "O"),
-)
-_RECORDS = (
-    Command("Filter", "Words, and kind: source: task:", "", "/"),
-    Command("Mark", "To delete several at once", "", "Space"),
-    Command("Delete", "Asks first; Ctrl+Z brings back", "", "D"),
-    Command("Check", "Shows only those that something is wrong with", "", "C"),
-    Command("Tokens of a record", "Those that carry loss in colour", "", "M"),
-)
-_MENU = Command("Everything by name", "The command palette", "", "Ctrl+P")
+_KEY_CELLS = 14
 
 
 class HelpScreen(ModalScreen[None]):
-    """Keys and what they do."""
+    """What is said of the screen that was open.
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q", "dismiss", "Back")]
+    Args:
+        title: What that screen is called.
+        text: What it is for.
+        sections: Its keys, by where they work.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", "Back", id="app.back"),
+        Binding("f1", "dismiss", "Back", show=False, id="app.help"),
+    ]
+
+    def __init__(self, title: str, text: str, sections: dict[str, list[KeyView]]) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+        self._sections = sections
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog wide"):
-            yield from _section("Talk", _WRITING)
-            yield from _section("Teach", CHAT_COMMANDS)
-            yield from _section("And else", (*APP_COMMANDS, _MENU))
-            yield from _section("Among the records", _RECORDS)
-            yield Static("Esc back", classes="dialog-keys", markup=False)
+            yield Static(Content(self._title).stylize("bold"), classes="dialog-title")
+            if self._text:
+                yield Static(self._text, markup=False)
+            for title, keys in self._sections.items():
+                yield Static(Content(title).stylize("bold"), classes="help-title")
+                yield from (Static(_line(view), classes="help-line") for view in keys)
+            yield Static("↑ ↓ scroll · Esc back", classes="dialog-keys", markup=False)
 
 
-def _section(title: str, commands: tuple[Command, ...]) -> ComposeResult:
-    yield Static(Content(title).stylize("bold"), classes="help-title")
-    for command in commands:
-        if command.keys:
-            yield Static(
-                Content.assemble(
-                    (f"{command.keys:<10}", "bold"),
-                    command.title,
-                    (f"  {command.help}", MUTED),
-                ),
-                classes="help-line",
-            )
+def _line(view: KeyView) -> Content:
+    keys = Content(view.keys)
+    gap = " " * max(_KEY_CELLS - keys.cell_length, 2)
+    return Content.assemble(keys.stylize("bold"), gap, view.does, (f"  {view.more}", MUTED))

@@ -53,16 +53,18 @@ class ImportScreen(Screen[None]):
         starter: Offer Tutee's own examples instead of asking for a file.
     """
 
+    TITLE = "Import"
+    HELP = """A file or folder that another program wrote: first a look at what it holds, and
+        at every row that is refused, then take it or leave it. What is known adds nothing."""
     AUTO_FOCUS = "#import-path Input"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", show=False),
-        Binding("tab", "complete", "Complete", key_display="Tab"),
-        Binding("ctrl+t", "starter", "Starter set", key_display="^t"),
+        Binding("enter", "go", "Look, then take", show=False, id="import.go"),
+        Binding("tab", "complete", "Complete", key_display="Tab", id="import.complete"),
+        Binding("ctrl+t", "starter", "Starter set", key_display="^t", id="import.starter"),
         # Before the fields, which have no pages to turn.
-        Binding("pageup", "scroll(-1)", show=False, priority=True),
-        Binding("pagedown", "scroll(1)", "Scroll", key_display="PgDn", priority=True),
-        Binding("escape", "leave", "Back", key_display="Esc"),
-        Binding("f1", "app.help", show=False),
+        Binding("pageup", "scroll(-1)", "Scroll up", show=False, priority=True, id="import.up"),
+        Binding("pagedown", "scroll(1)", "Scroll", priority=True, id="import.down"),
+        Binding("escape", "leave", "Back", key_display="Esc", id="app.back"),
         *MOVING,
     ]
 

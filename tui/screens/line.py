@@ -14,7 +14,9 @@ from textual.widgets import Input, Static
 class LineScreen(ModalScreen[str | None]):
     """Gives back what the person wrote, which may be nothing; None where they left."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Leave it so")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Leave it so", id="app.back")
+    ]
 
     def __init__(self, title: str, value: str, placeholder: str, keys: str) -> None:
         super().__init__()

@@ -20,9 +20,12 @@ from tui.widgets.record import RecordTokens
 class ProofScreen(Screen[None]):
     """All samples were checked before the first step; some are shown."""
 
+    TITLE = "Trained tokens"
+    HELP = """What a pass learns from, token by token, as it was checked before the first
+        step."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,m", "dismiss", "Back", key_display="Esc"),
-        Binding("f1", "app.help", show=False),
+        Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("m", "dismiss", "Back", show=False, id="tune.tokens"),
     ]
 
     def __init__(self, proof: MaskProof) -> None:

@@ -36,9 +36,18 @@ class _ReasonList(OptionList):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         # For the list itself Enter means the same as Space.
-        Binding("enter", "screen.save", show=False),
-        Binding("space", "select", show=False),
-        *(Binding(str(number), f"choose({number})", show=False) for number in _NUMBERS),
+        Binding("enter", "screen.save", "Save", show=False, id="reasons.save"),
+        Binding("space", "select", "Choose", show=False, id="reasons.choose"),
+        *(
+            Binding(
+                str(number),
+                f"choose({number})",
+                REASONS[number - 1].capitalize(),
+                show=False,
+                id=f"reasons.{number}",
+            )
+            for number in _NUMBERS
+        ),
     ]
 
     def __init__(self, chosen: Iterable[str]) -> None:
@@ -63,8 +72,11 @@ class _ReasonList(OptionList):
 class ReasonsScreen(ModalScreen[Reasons | None]):
     """Asks why; gives nothing back where the person leaves."""
 
+    TITLE = "Why"
+    HELP = """Reasons help to see what goes wrong; all of them are optional."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Leave it at the thumb"),
+        Binding("escape", "dismiss", "Leave it at the thumb", id="app.back"),
+        Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
     def __init__(self, reply: ReplyView) -> None:

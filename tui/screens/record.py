@@ -28,10 +28,12 @@ class RecordScreen(Screen[int]):
         found: What the check found, by record.
     """
 
+    TITLE = "Record"
+    HELP = """One record, whole: what was asked, what was said of the reply, where it comes
+        from, and which versions learned it. The tokens in colour are those the model is taught."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "mask", "Tokens", key_display="M"),
-        Binding("escape,q", "leave", "Back", key_display="Esc"),
-        Binding("f1", "app.help", show=False),
+        Binding("m", "mask", "Tokens", key_display="M", id="record.tokens"),
+        Binding("escape,q", "leave", "Back", key_display="Esc", id="app.back"),
     ]
 
     def __init__(

@@ -41,27 +41,41 @@ _NOTHING = (
 class FilterInput(Input):
     """What the records must have; leaving it by Esc empties it."""
 
+    HELP = "In the filter"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "screen.clear_filter", "Show all", key_display="Esc"),
-        Binding("enter,down", "screen.focus_table", "To the records", key_display="Enter"),
+        Binding(
+            "escape", "screen.clear_filter", "Show all", key_display="Esc", id="records.show_all"
+        ),
+        Binding(
+            "enter,down",
+            "screen.focus_table",
+            "To the records",
+            key_display="Enter",
+            id="records.to_table",
+        ),
     ]
 
 
 class RecordsScreen(Screen[None]):
     """The table, the filter over it, and what can be done with a record."""
 
+    TITLE = "Records"
+    HELP = """Everything you taught, newest first. The filter takes words, and kind: source:
+        task: with a word. “Learned” names the versions that learned a record. Deleting asks first,
+        and can be undone."""
     AUTO_FOCUS = "RecordTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "focus_filter", "Filter", key_display="/"),
-        Binding("space", "mark", "Mark", key_display="Space"),
-        Binding("d,delete", "delete", "Delete", key_display="D"),
-        Binding("ctrl+z", "undo", "Undo", show=False),
-        Binding("c", "check", "Check", key_display="C"),
-        Binding("s", "app.statistics", "Stats", key_display="S"),
-        Binding("i", "app.import", "Import", key_display="I"),
-        Binding("e,f8", "app.export", "Export", key_display="E"),
-        Binding("escape,f7", "dismiss", "Back", key_display="Esc"),
-        Binding("f1", "app.help", show=False),
+        Binding("slash", "focus_filter", "Filter", key_display="/", id="records.filter"),
+        Binding("space", "mark", "Mark", key_display="Space", id="records.mark"),
+        Binding("d,delete", "delete", "Delete", key_display="D", id="records.delete"),
+        Binding("ctrl+z", "undo", "Undo", show=False, id="records.undo"),
+        Binding("c", "check", "Check", key_display="C", id="records.check"),
+        Binding("s", "app.statistics", "Stats", key_display="S", id="records.statistics"),
+        Binding("i", "app.import", "Import", key_display="I", id="records.import"),
+        Binding("e", "app.export", "Export", key_display="E", id="records.export"),
+        Binding("f8", "app.export", "Export", show=False, id="app.export"),
+        Binding("escape", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("f7", "dismiss", "Back", show=False, id="app.records"),
     ]
 
     def __init__(self, library: Library) -> None:

@@ -24,12 +24,15 @@ class ReportScreen(Screen[Choice | None]):
         possible: It could answer; a reward model cannot.
     """
 
+    TITLE = "Report"
+    HELP = """What changed with a version: the same prompts answered before and after, the changed
+        words marked, and the figures by which it was judged."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "keep", "Keep it", key_display="Enter"),
-        Binding("b", "choose('roll back')", "Roll back", key_display="B"),
-        Binding("a", "choose('activate')", "Activate", key_display="A"),
-        Binding("escape,q,r", "dismiss", "Back", key_display="Esc"),
-        Binding("f1", "app.help", show=False),
+        Binding("enter", "keep", "Keep it", key_display="Enter", id="report.keep"),
+        Binding("b", "choose('roll back')", "Roll back", key_display="B", id="report.roll_back"),
+        Binding("a", "choose('activate')", "Activate", key_display="A", id="report.activate"),
+        Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("r", "dismiss", "Back", show=False, id="tune.report"),
     ]
 
     def __init__(self, card: Card, *, active: bool, possible: bool) -> None:

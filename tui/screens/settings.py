@@ -26,12 +26,15 @@ class _Rows(VerticalScroll, can_focus=False):
 class SettingsScreen(Screen[None]):
     """The rows, and below them what is said of the one that has the focus."""
 
+    TITLE = "Settings"
+    HELP = """A value is written to the file when you leave it or press Enter; comments in
+        the file stay. A dot marks what is not the default."""
     AUTO_FOCUS = "SettingRow Lines"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+z", "undo", "Undo", key_display="^z", id="settings.undo"),
         Binding("ctrl+r", "reset", "Default", key_display="^r", id="settings.reset"),
-        Binding("escape,f9", "leave", "Back", key_display="Esc", id="settings.back"),
-        Binding("f1", "app.help", "Help", show=False, id="app.help"),
+        Binding("escape", "leave", "Back", key_display="Esc", id="app.back"),
+        Binding("f9", "leave", "Back", show=False, id="app.settings"),
     ]
 
     def __init__(self, settings: Settings) -> None:

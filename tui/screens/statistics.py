@@ -19,9 +19,10 @@ from tui.widgets.bars import Bars
 class StatisticsScreen(Screen[None]):
     """The gaps first, because they say what to do next; then every count."""
 
+    TITLE = "Statistics"
+    HELP = """What there is to learn from, and what is thin."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss", "Back", key_display="Esc"),
-        Binding("f1", "app.help", show=False),
+        Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
     ]
 
     def __init__(self, library: Library) -> None:

@@ -26,8 +26,9 @@ class ThemeScreen(ModalScreen[ThemeName | None]):
         try_on: Shows one.
     """
 
+    TITLE = "Theme"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Back", id="theme.back"),
+        Binding("escape", "dismiss", "Back", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 

@@ -40,27 +40,32 @@ _IMPOSSIBLE = {
 class TuningScreen(Screen[None]):
     """The three panels and their keys. The list of versions has the focus, always."""
 
+    TITLE = "Tune"
+    HELP = """What would be trained now, how it goes, and every version there is. The passes with a
+        cross run one after the other; below its minimum a pass says what it lacks, and can be
+        forced. Leaving this screen changes nothing about a run. The keys at the foot of the list
+        act on the version that is marked."""
     AUTO_FOCUS = "#versions"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "resume", "Go on", key_display="Enter"),
-        Binding("enter", "start", "Start", key_display="Enter"),
-        Binding("x", "drop", "Drop the old run", key_display="X"),
-        Binding("1", "choose(0)", "SFT", show=False),
-        Binding("2", "choose(1)", "KTO", show=False),
-        Binding("3", "choose(2)", "DPO", show=False),
-        Binding("4", "choose(3)", "Reward", show=False),
-        Binding("5", "choose(4)", "RL", show=False),
-        Binding("b", "rebuild", "From the base", key_display="B"),
-        Binding("x", "app.cancel_tuning", "Cancel", key_display="X"),
-        Binding("m", "proof", "Trained tokens", key_display="M"),
+        Binding("enter", "resume", "Go on", key_display="Enter", id="tune.resume"),
+        Binding("enter", "start", "Start", key_display="Enter", id="tune.start"),
+        Binding("x", "drop", "Drop the old run", key_display="X", id="tune.drop"),
+        Binding("1", "choose(0)", "SFT", show=False, id="tune.sft"),
+        Binding("2", "choose(1)", "KTO", show=False, id="tune.kto"),
+        Binding("3", "choose(2)", "DPO", show=False, id="tune.dpo"),
+        Binding("4", "choose(3)", "Reward", show=False, id="tune.reward"),
+        Binding("5", "choose(4)", "RL", show=False, id="tune.rl"),
+        Binding("b", "rebuild", "From the base", key_display="B", id="tune.rebuild"),
+        Binding("x", "app.cancel_tuning", "Cancel", key_display="X", id="tune.cancel"),
+        Binding("m", "proof", "Trained tokens", key_display="M", id="tune.tokens"),
         # Said at the list itself, where they act.
-        Binding("a", "act('activate')", show=False),
-        Binding("r", "act('report')", show=False),
-        Binding("l", "act('label')", show=False),
-        Binding("d,delete", "act('delete')", show=False),
-        Binding("escape", "dismiss", "Back to the chat", key_display="Esc"),
-        Binding("f5", "dismiss", show=False),
+        Binding("a", "act('activate')", "Activate", show=False, id="tune.activate"),
+        Binding("r", "act('report')", "Report", show=False, id="tune.report"),
+        Binding("l", "act('label')", "Label", show=False, id="tune.label"),
+        Binding("d,delete", "act('delete')", "Delete", show=False, id="tune.delete"),
+        Binding("escape", "dismiss", "Back to the chat", key_display="Esc", id="app.back"),
+        Binding("f5", "dismiss", "Back", show=False, id="app.tune"),
     ]
 
     progress: reactive[Progress | None] = reactive(None, init=False)

@@ -33,13 +33,13 @@ class Answers(Horizontal, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         # Said in the line below.
-        Binding("left", "screen.pick('first')", show=False),
-        Binding("right", "screen.pick('second')", show=False),
-        Binding("up", "screen.pick('both')", show=False),
-        Binding("down", "screen.pick('neither')", show=False),
-        Binding("ctrl+z", "screen.undo", "Undo", key_display="^z"),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
+        Binding("left", "screen.pick('first')", "A is better", show=False, id="compare.first"),
+        Binding("right", "screen.pick('second')", "B is better", show=False, id="compare.second"),
+        Binding("up", "screen.pick('both')", "Both are good", show=False, id="compare.both"),
+        Binding("down", "screen.pick('neither')", "Both are bad", show=False, id="compare.neither"),
+        Binding("ctrl+z", "screen.undo", "Undo", key_display="^z", id="compare.undo"),
+        Binding("pageup", "page(-1)", "Scroll up", show=False, id="compare.page_up"),
+        Binding("pagedown", "page(1)", "Scroll down", show=False, id="compare.page_down"),
     ]
 
     def compose(self) -> ComposeResult:

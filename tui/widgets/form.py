@@ -15,8 +15,8 @@ from textual.widgets import Input, Static
 from tui.theme import MUTED, checkbox
 
 MOVING: list[BindingType] = [
-    Binding("up", "app.focus_previous", show=False),
-    Binding("down", "app.focus_next", show=False),
+    Binding("up", "app.focus_previous", "The field above", show=False, id="form.up"),
+    Binding("down", "app.focus_next", "The field below", show=False, id="form.down"),
 ]
 """For the screens of forms."""
 
@@ -25,7 +25,7 @@ class Toggle(Static, can_focus=True):
     """A box to tick."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "tick", "Change", key_display="Space")
+        Binding("space", "tick", "Change", key_display="Space", id="form.tick")
     ]
 
     on: reactive[bool] = reactive(False)
@@ -66,8 +66,8 @@ class Choice(Static, can_focus=True):
     """One of a few, by ← and →."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "step(-1)", "Before", key_display="←"),
-        Binding("right,space", "step(1)", "Next", key_display="→"),
+        Binding("left", "step(-1)", "Before", key_display="←", id="form.before"),
+        Binding("right,space", "step(1)", "Next", key_display="→", id="form.next"),
     ]
 
     index: reactive[int] = reactive(0)

@@ -17,11 +17,14 @@ from textual.widgets import Static, TextArea
 class Prompt(TextArea):
     """A text area that sends."""
 
+    HELP = "While you write"
     BINDINGS: ClassVar[list[BindingType]] = [
         # The last two reach only terminals that tell them apart from Enter.
-        Binding("ctrl+j,shift+enter,alt+enter", "new_line", "New line", show=False),
-        Binding("pageup", "screen.page(-1)", "Scroll up", show=False),
-        Binding("pagedown", "screen.page(1)", "Scroll down", show=False),
+        Binding(
+            "ctrl+j,shift+enter,alt+enter", "new_line", "New line", show=False, id="prompt.new_line"
+        ),
+        Binding("pageup", "screen.page(-1)", "Scroll up", show=False, id="chat.page_up"),
+        Binding("pagedown", "screen.page(1)", "Scroll down", show=False, id="chat.page_down"),
     ]
 
     class Sent(Message):

@@ -22,8 +22,8 @@ class RecordBody(VerticalScroll):
     """What there is to say about a record, or the tokens that training makes of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "screen.step(-1)", "Newer", key_display="←"),
-        Binding("right", "screen.step(1)", "Older", key_display="→"),
+        Binding("left", "screen.step(-1)", "Newer", key_display="←", id="record.newer"),
+        Binding("right", "screen.step(1)", "Older", key_display="→", id="record.older"),
     ]
 
     async def show(self, view: DetailView) -> None:

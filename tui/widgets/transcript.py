@@ -45,7 +45,7 @@ def _welcome(examples: int) -> Middle:
 class Earlier(Static, can_focus=True):
     """The line behind which older turns wait."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "show", "Show")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "show", "Show", id="earlier.show")]
 
     class Wanted(Message):
         """The person wants to see a page more."""

@@ -72,14 +72,15 @@ class ReplyTurn(Vertical, can_focus=True):
     Made from a `LiveView` it streams until `end`; made from a `ReplyView` it is whole at once.
     """
 
+    HELP = "On a reply"
     BINDINGS: ClassVar[list[BindingType]] = [
         # Said beside the prompt: the footer has no room for it on a narrow terminal.
-        Binding("ctrl+z", "screen.undo", "Undo", show=False),
-        Binding("o", "original", "Original", show=False),
-        Binding("up", "screen.step(-1)", "Previous reply", show=False),
-        Binding("down", "screen.step(1)", "Next reply", show=False),
-        Binding("pageup", "screen.page(-1)", "Scroll up", show=False),
-        Binding("pagedown", "screen.page(1)", "Scroll down", show=False),
+        Binding("ctrl+z", "screen.undo", "Undo", show=False, id="reply.undo"),
+        Binding("o", "original", "Original", show=False, id="reply.original"),
+        Binding("up", "screen.step(-1)", "Previous reply", show=False, id="reply.previous"),
+        Binding("down", "screen.step(1)", "Next reply", show=False, id="reply.next"),
+        Binding("pageup", "screen.page(-1)", "Scroll up", show=False, id="chat.page_up"),
+        Binding("pagedown", "screen.page(1)", "Scroll down", show=False, id="chat.page_down"),
     ]
 
     view: reactive[ReplyView | None] = reactive(None, init=False)

@@ -1,0 +1,92 @@
+"""Keys of one's own: they work, they are shown, and a bad choice is refused with a reason."""
+
+import pytest
+from click.testing import CliRunner
+
+from core.config import Config
+from store.errors import TuteeError
+from tests.fakes import Home
+from tests.tui.conftest import opened, painted, until
+from tests.tui.test_tuning import ready
+from tui import keys
+from tui.cli.root import cli
+from tui.keys import keymap
+from tui.screens.chat import ChatScreen
+from tui.screens.help import HelpScreen
+from tui.screens.records import RecordsScreen
+from tui.screens.tuning import TuningScreen
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"tune.strat": "f2"}, r"keys.tune.strat`: nothing has that id. Did you mean `tune.start`"),
+        ({"tune.start": "f77"}, "there is no key `f77`"),
+        ({"tune.start": "hyper+"}, "there is no key `hyper\\+`"),
+        ({"tune.start": "ctrl+m"}, "terminals send `ctrl\\+m` as Enter"),
+        ({"records.check": "d"}, "`d` is the key of `records.delete` there"),
+    ],
+)
+def test_a_bad_choice_is_refused(chosen: dict[str, str], said: str) -> None:
+    with pytest.raises(TuteeError, match=said):
+        keymap(chosen)
+
+
+def test_two_keys_may_change_places() -> None:
+    chosen = {"records.check": "d", "records.delete": "c, ctrl+d"}
+    assert keymap(chosen) == {"records.check": "d", "records.delete": "c,ctrl+d"}
+
+
+def test_what_shared_a_key_keeps_it() -> None:
+    assert keymap({"tune.drop": "z"}) == {"tune.drop": "z", "tune.cancel": "x"}
+
+
+def test_every_key_of_ours_can_be_chosen() -> None:
+    nameless = [b for bindings in keys._tables() for b in bindings if not b.id]
+    assert nameless == []
+    assert all(one.description for one in keys.bound().values())
+
+
+def test_no_key_needs_more_than_an_old_terminal() -> None:
+    for one in keys.bound().values():
+        assert not set(one.keys) & set(keys._SAME), one
+        assert any(not key.startswith(("alt+", "super+", "shift+")) for key in one.keys), one
+
+
+async def test_another_key_works_and_is_shown(home: Home) -> None:
+    home.config = Config(keys={"records.statistics": "w", "app.back": "z"})
+    async with opened(home) as (app, pilot):
+        await pilot.press("f7")
+        await until(pilot, lambda: isinstance(app.screen, RecordsScreen) and app.screen.is_mounted)
+        await until(pilot, lambda: "W Stats" in painted(app))
+        await pilot.press("s", "escape")
+        assert isinstance(app.screen, RecordsScreen)
+        await pilot.press("f1")
+        await until(
+            pilot, lambda: isinstance(app.screen, HelpScreen) and "Statistics" in painted(app)
+        )
+        line = next(line for line in painted(app).splitlines() if "Statistics" in line)
+        assert line.split()[1:3] == ["W", "Statistics"]
+        await pilot.press("z")
+        await pilot.press("z")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+
+
+async def test_help_is_about_the_screen_it_was_asked_on(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, TuningScreen) and app.screen.is_mounted)
+        await pilot.press("f1")
+        await until(pilot, lambda: "every version there is" in painted(app))
+        assert "From the base" in painted(app)
+        assert "👎" not in painted(app)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, TuningScreen))
+
+
+def test_the_ids_are_listed(tmp_path: object) -> None:
+    done = CliRunner().invoke(cli, ["--home", str(tmp_path), "keys"])
+    assert done.exit_code == 0
+    assert "tune.start" in done.output
+    assert "app.quit" in done.output

@@ -1,0 +1,83 @@
+"""What F1 says of a screen: read off its bindings, so that it says nothing but what is so.
+
+A screen says what it is for in `HELP`, and a widget in `HELP` where its keys work. A screen names
+in `PARTS` the widgets whose keys it always explains, also while there is none of them. Keys are
+those of the settings.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from tui.commands import APP_COMMANDS, CHAT_COMMANDS
+from tui.keys import key_name
+
+_HERE, _EVERYWHERE = "On this screen", "Everywhere"
+
+
+@dataclass(frozen=True)
+class KeyView:
+    """One line: the keys, what they do, and more about it."""
+
+    keys: str
+    does: str
+    more: str = ""
+
+
+def help_text(screen: Screen[object]) -> tuple[str, str]:
+    """What a screen is called, and what it is for."""
+    return screen.title or "Tutee", " ".join((screen.HELP or "").split())
+
+
+def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str, list[KeyView]]:
+    """The keys of a screen and of what is on it, by where they work.
+
+    Args:
+        screen: The one that is open.
+        chosen: Keys of the person's own, by the id of a binding.
+    """
+    kinds: list[tuple[str, type[DOMNode]]] = [(_HERE, type(screen))]
+    kinds += [(kind.__dict__.get("HELP") or _HERE, kind) for kind in _parts(screen)]
+    kinds += [(_EVERYWHERE, type(screen.app))]
+    lines: dict[str, dict[str, list[Binding]]] = {}
+    seen: set[str] = set()
+    for heading, kind in kinds:
+        # Those of one class may share an id, as the keys that close a screen do.
+        new = [binding for binding in _own(kind) if binding.id not in seen]
+        for binding in new:
+            lines.setdefault(heading, {}).setdefault(binding.description, []).append(binding)
+        seen |= {binding.id or "" for binding in new}
+    return {
+        heading: [_view(bindings, chosen) for bindings in said.values()]
+        for heading, said in lines.items()
+    }
+
+
+def _parts(screen: Screen[object]) -> Iterator[type[DOMNode]]:
+    kinds = (*getattr(screen, "PARTS", ()), *map(type, screen.walk_children()))
+    yield from (kind for kind in dict.fromkeys(kinds) if kind.__module__.startswith("tui."))
+
+
+def _own(kind: type[DOMNode]) -> Iterator[Binding]:
+    """The bindings that a class of ours brings along; Textual's widgets speak for themselves."""
+    for parent in kind.__mro__:
+        if parent.__module__.startswith("tui."):
+            listed = parent.__dict__.get("BINDINGS", ())
+            yield from (b for b in listed if isinstance(b, Binding) and b.id and b.description)
+
+
+def _view(bindings: list[Binding], chosen: Mapping[str, str]) -> KeyView:
+    keys = [chosen.get(binding.id or "", binding.key).split(",") for binding in bindings]
+    names = dict.fromkeys(key_name(key.strip()) for several in keys for key in several)
+    first = bindings[0]
+    action = first.action.removeprefix("screen.")
+    if action in _COMMANDS:
+        command = _COMMANDS[action]
+        return KeyView("  ".join(names), command.title, command.help)
+    return KeyView("  ".join(names), first.description)
+
+
+_COMMANDS = {command.action: command for command in (*CHAT_COMMANDS, *APP_COMMANDS)}

@@ -1,0 +1,175 @@
+"""Keys of the person's own choice: which can be chosen, and whether the settings' choice can be.
+
+Every binding has an id that stays the same whatever its key is; `[keys]` in the settings names keys
+by it. A bad entry is refused before the app starts, because a key that silently does nothing is
+worse than none.
+"""
+
+import importlib
+import pkgutil
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.keys import REPLACED_KEYS, Keys, format_key
+
+import tui.screens
+import tui.widgets
+from store.errors import TuteeError
+
+_MODIFIERS = frozenset({"ctrl", "alt", "shift", "super", "meta", "hyper"})
+_SAME = {
+    "ctrl+m": "Enter",
+    "ctrl+i": "Tab",
+    "ctrl+h": "Backspace",
+    "ctrl+left_square_bracket": "Esc",
+    "ctrl+[": "Esc",
+}
+"""What most terminals send the same for as for another key."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a key can be chosen for."""
+
+    id: str
+    keys: tuple[str, ...]
+    """Those it has by default."""
+    description: str
+
+
+_NAMES = {
+    "escape": "Esc",
+    "enter": "Enter",
+    "delete": "Del",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+}
+
+
+def key_name(key: str) -> str:
+    """A key as a person would write it: `Ctrl+N`, `F2`, `/`."""
+    *modifiers, last = key.split("+") if key != "+" else [key]
+    name = _NAMES.get(last) or format_key(last)
+    return "+".join([*map(str.capitalize, modifiers), name[:1].upper() + name[1:]])
+
+
+def bound() -> dict[str, Bound]:
+    """All bindings by their id, in the order of their ids; imports every screen."""
+    found: dict[str, Bound] = {}
+    for bindings in _tables():
+        for binding in bindings:
+            if binding.id:
+                before = found.get(binding.id)
+                keys = dict.fromkeys((*(before.keys if before else ()), *_split(binding.key)))
+                said = before.description if before else binding.description
+                if said in ("", "Back"):
+                    said = binding.description  # where it opens says more than where it closes
+                found[binding.id] = Bound(binding.id, tuple(keys), said)
+    return dict(sorted(found.items()))
+
+
+def keymap(chosen: Mapping[str, str]) -> dict[str, str]:
+    """What `App.set_keymap` takes, from what the settings say.
+
+    Raises:
+        TuteeError: an entry names no binding or no key, or a key that has another meaning.
+    """
+    if not chosen:
+        return {}
+    known = bound()
+    for name, keys in chosen.items():
+        _check_entry(name, keys, known)
+    taken = {name: keys.replace(" ", "") for name, keys in chosen.items()}
+    for bindings in _tables():
+        _check_clashes(bindings, taken)
+    return taken | _neighbours(taken)
+
+
+def _check_entry(name: str, keys: str, known: Mapping[str, Bound]) -> None:
+    place = f"The settings have a problem at `keys.{name}`"
+    if name not in known:
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"Did you mean `{near[0]}`? " if near else ""
+        raise TuteeError(f"{place}: nothing has that id.", f"{hint}`tutee keys` lists them all.")
+    for key in _split(keys):
+        if not _is_key(key):
+            raise TuteeError(
+                f"{place}: there is no key `{key}`.",
+                "Write keys like `f2`, `ctrl+n`, `alt+up`, `space`; several with commas.",
+            )
+        if key in _SAME:
+            raise TuteeError(f"{place}: terminals send `{key}` as {_SAME[key]}.")
+
+
+def _is_key(name: str) -> bool:
+    *modifiers, key = name.split("+") if name != "+" else [name]
+    named = {str(known.value) for known in Keys}
+    good = len(key) == 1 or key in named or _is_character(key)
+    return _MODIFIERS.issuperset(modifiers) and good
+
+
+def _is_character(name: str) -> bool:
+    """Whether it is what Unicode calls a character, as in `question_mark`."""
+    with suppress(KeyError):
+        return bool(unicodedata.lookup(name.replace("_", " ")))
+    return name in REPLACED_KEYS
+
+
+def _check_clashes(bindings: Iterable[Binding], taken: Mapping[str, str]) -> None:
+    """Refuse a key that would do two things on one screen, where it did one before."""
+    table = [binding for binding in bindings if binding.id]
+    for one in table:
+        for other in table:
+            if one.id == other.id or not one.id or one.id not in taken:
+                continue
+            before = set(_split(one.key)) & set(_split(other.key))
+            mine, theirs = _split(taken[one.id]), _split(taken.get(other.id or "", other.key))
+            for key in set(mine) & set(theirs) - before:
+                raise TuteeError(
+                    f"The settings have a problem at `keys.{one.id}`: `{key}` is the key of"
+                    f" `{other.id}` there.",
+                    f"Give `{other.id}` another key too.",
+                )
+
+
+def _neighbours(taken: Mapping[str, str]) -> dict[str, str]:
+    """Bindings that share a key with a changed one keep it: Textual takes a key away as a whole."""
+    kept = {}
+    for bindings in _tables():
+        table = [binding for binding in bindings if binding.id]
+        given_up = {key for b in table if b.id in taken for key in _split(b.key)}
+        for binding in table:
+            if binding.id not in taken and given_up & set(_split(binding.key)):
+                kept[binding.id or ""] = binding.key
+    return kept
+
+
+def _tables() -> Iterator[list[Binding]]:
+    """The bindings of each class of ours."""
+    for package in (tui.screens, tui.widgets):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    importlib.import_module("tui.app")
+    for node in _descendants(DOMNode):
+        if node.__module__.startswith("tui."):
+            listed = node.__dict__.get("BINDINGS", ())
+            yield [binding for binding in listed if isinstance(binding, Binding)]
+
+
+def _descendants(node: type[DOMNode]) -> Iterator[type[DOMNode]]:
+    for child in node.__subclasses__():
+        yield child
+        yield from _descendants(child)
+
+
+def _split(keys: str) -> tuple[str, ...]:
+    return tuple(key.strip() for key in keys.split(",") if key.strip())
