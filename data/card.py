@@ -38,7 +38,7 @@ _MEANINGS = {
     "excluded": "true for what the person keeps out of training",
     "origin": "source, model, adapter and sampling of the reply",
     "reasons": "why 👎",
-    "comment": "what the person wrote about it",
+    "comment": "why, in the words of the person",
     "created": "when it was judged",
     "id": "of this record",
     "conversation_id": "of the conversation: what is held out keeps them whole",

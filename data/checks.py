@@ -140,11 +140,10 @@ def _secrets(records: Sequence[Record]) -> Iterator[Finding]:
 def _texts(record: Record) -> Iterator[str]:
     for turn in record.prompt:
         yield turn.content
+    yield record.comment
     match record:
         case Preference():
             yield from (record.chosen, record.rejected)
-        case Verdict():
-            yield from (record.completion, record.comment)
         case _:
             yield record.completion
 

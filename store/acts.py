@@ -23,6 +23,8 @@ class Feedback:
     reasons: tuple[str, ...] = ()
     comment: str = ""
     correction: str | None = None
+    why: str = ""
+    """What was said with the correction."""
     excluded: bool = False
     """Nothing of it is trained on."""
     undoable: bool = False
@@ -77,6 +79,7 @@ def feedback_of(records: Sequence[Record]) -> Feedback:
         reasons=verdict.reasons if verdict else (),
         comment=verdict.comment if verdict else "",
         correction=correction.completion if correction else None,
+        why=correction.comment if correction else "",
         excluded=bool(live) and all(record.excluded for record in live),
         undoable=bool(live),
     )
@@ -137,8 +140,8 @@ def explain(reply: Reply, reasons: tuple[str, ...], comment: str) -> Change:
     return Change(updated=(explained,))
 
 
-def correct(reply: Reply, text: str) -> Change:
-    """A better reply; nothing where the same correction stands already.
+def correct(reply: Reply, text: str, why: str = "") -> Change:
+    """A better reply, and why it is better; nothing where the same correction stands already.
 
     Raises:
         TuteeError: the correction is empty, or the original itself.
@@ -148,14 +151,14 @@ def correct(reply: Reply, text: str) -> Change:
     if text.strip() == reply.message.content.strip():
         raise TuteeError("The correction is the same as the reply.", "A 👍 says that it is right.")
     earlier = _correction(reply.live)
-    if earlier and earlier.completion == text:
+    if earlier and (earlier.completion, earlier.comment) == (text, why):
         return Change()
     act = new_id()
     verdict = _verdict(reply.live)
     replaced = {earlier.act} if earlier else set()
     if verdict and verdict.label:
         replaced.add(verdict.act)
-    about = reply.about(act)
+    about = reply.about(act) | {"comment": why}
     original = reply.message.content
     better = Instruction(**about, completion=text)
     # An empty original has nothing to compare with.

@@ -175,6 +175,8 @@ class _Feedback(_Frozen):
     """The act that took this record's place; a record is live while this is empty."""
     excluded: bool = False
     """It is kept and shown, but not trained on."""
+    comment: Text = ""
+    """Why, in the person's own words."""
     created: Moment = Field(default_factory=now)
     conversation_id: str | None = None
     """The conversation it comes from, here or elsewhere: what is held out keeps them whole."""
@@ -207,7 +209,6 @@ class Verdict(_Feedback):
     completion: Text
     label: bool
     reasons: tuple[str, ...] = ()
-    comment: Text = ""
 
 
 Record = Annotated[Instruction | Preference | Verdict, Field(discriminator="kind")]

@@ -119,13 +119,13 @@ class Repository(Talks):
         change = acts.explain(self._reply(message_id), tuple(reasons), comment)
         return self._do(message_id, change)
 
-    def correct(self, message_id: str, text: str) -> Feedback:
-        """Say what the reply should have been.
+    def correct(self, message_id: str, text: str, why: str = "") -> Feedback:
+        """Say what the reply should have been, and why.
 
         Raises:
             TuteeError: it is no reply, or the correction is empty or the reply itself.
         """
-        return self._do(message_id, acts.correct(self._reply(message_id), text))
+        return self._do(message_id, acts.correct(self._reply(message_id), text, why))
 
     def prefer(self, message_id: str, others: Sequence[str]) -> Feedback:
         """Say that a reply was picked among `others` to the same prompt.

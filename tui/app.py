@@ -7,6 +7,7 @@ ends within seconds whatever runs. It imports nothing heavy; a test holds that.
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -39,11 +40,12 @@ from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
 from tui.comparing import Comparing
 from tui.doors import Doors
+from tui.drafting import Drafting
 from tui.guard import errors_shown, guarded, show_error
 from tui.helping import help_sections, help_text
 from tui.keys import key_name, keymap
 from tui.log import log_to
-from tui.messages import FromCore, Taught
+from tui.messages import Asker, FromCore, Taught
 from tui.progress import TuningEvent
 from tui.screens.candidates import CandidatesScreen
 from tui.screens.chat import ChatScreen
@@ -101,11 +103,10 @@ class TuteeApp(Doors):
         self._light = light
         self._session = Session(services.repository, services.chat, services.config)
         self._tuner = Tuner(services)
-        self._chat_screen = ChatScreen(self._session, Teaching(services.repository))
+        self._chat_screen = ChatScreen(
+            self._session, Teaching(services.repository, partial(Drafting, services))
+        )
         self._tuning_screen: TuningScreen | None = None
-        self._comparing: Comparing | None = None
-        self._drawn = ""
-        """Id of what was asked for last by `Candidates`."""
         self._model = ""
         self._leaving = False
         self._ctrl_c_at = float("-inf")
@@ -197,15 +198,8 @@ class TuteeApp(Doors):
                 await self._model_ready(event)
             case ModelFailed(error):
                 self._model_failed(error)
-            case TokenChunk() | ReplyDone() | ReplyFailed() as event:
-                if self._comparing is not None and self._comparing.asked(event.request_id):
-                    self._to_screen(CompareScreen, event)
-                elif event.request_id == self._drawn:
-                    self._to_screen(CandidatesScreen, event)
-                else:
-                    self._to_chat(event)
-            case CandidatesRanked() as event:
-                self._to_screen(CandidatesScreen, event)
+            case TokenChunk() | ReplyDone() | ReplyFailed() | CandidatesRanked() as event:
+                self._to_asker(event)
             case AdapterSwapped() | SwapFailed() as event:
                 await self._swapped(event)
             case event:
@@ -233,6 +227,14 @@ class TuteeApp(Doors):
         else:
             screen = FailureScreen(error, self._services.paths.log_file)
             self.push_screen(screen, lambda _: self._start_model())
+
+    def _to_asker(self, event: TokenChunk | ReplyDone | ReplyFailed | CandidatesRanked) -> None:
+        """Tell the screen that waits for that reply; what none does is the chat's, or too late."""
+        for screen in self.screen_stack:
+            if isinstance(screen, Asker) and screen.asked(event.request_id):
+                screen.post_message(FromCore(event))
+                return
+        self._to_chat(event)
 
     async def _model_ready(self, event: ModelReady) -> None:
         if self._model:
@@ -329,14 +331,11 @@ class TuteeApp(Doors):
 
     def action_compare(self) -> None:
         """Ask two versions the same, and keep which reply is better."""
-        self._comparing = Comparing(self._services, self._session.last_question())
-        self._comparing.versions()  # says why, where there is nothing to compare
-        self.push_screen(CompareScreen(self._comparing))
+        self.push_screen(CompareScreen(Comparing(self._services, self._session.last_question())))
 
     def action_best_of(self) -> None:
         """Draw the last reply again several times, and let the person pick."""
         candidates = Candidates(self._services, self._session.last_exchange())
-        self._drawn = candidates.id
 
         async def pick(index: int | None) -> None:
             if index is not None:

@@ -75,11 +75,12 @@ def _says(record: Record, word: str) -> bool:
 
 def _texts(record: Record) -> Iterable[str]:
     yield from (turn.content for turn in record.prompt)
+    yield record.comment
     match record:
         case Preference():
             yield from (record.chosen, record.rejected)
         case Verdict():
-            yield from (record.completion, thumb(record), *record.reasons, record.comment)
+            yield from (record.completion, thumb(record), *record.reasons)
         case _:
             yield record.completion
 
@@ -132,9 +133,8 @@ def reply_shown(record: Record) -> str:
 
 
 def _said(record: Record) -> str:
-    if not isinstance(record, Verdict):
-        return ""
-    return _line(" · ".join(filter(None, (", ".join(record.reasons), record.comment))))
+    reasons = ", ".join(record.reasons) if isinstance(record, Verdict) else ""
+    return _line(" · ".join(filter(None, (reasons, record.comment))))
 
 
 def _line(text: str) -> str:

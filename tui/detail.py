@@ -82,7 +82,7 @@ def _facts(record: Record, task: str, learned: str) -> list[tuple[str, str]]:
     verdict = record if isinstance(record, Verdict) else None
     return [
         ("Reasons", ", ".join(verdict.reasons) if verdict else ""),
-        ("Comment", verdict.comment if verdict else ""),
+        ("Comment", record.comment),
         ("Task", task),
         ("When", f"{record.created.astimezone():%Y-%m-%d %H:%M}"),
         ("Source", origin.source),

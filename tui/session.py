@@ -6,7 +6,6 @@ neither stops nor mixes anything. Every method returns the changes of the chat t
 screen to draw.
 """
 
-import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from data import starter
 from store.errors import TuteeError
 from store.records import Message, Origin, Turn, new_id
 from store.repository import Repository
+from tui.seeds import random_seed
 from tui.teaching import reply_view
 from tui.views import (
     Asked,
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 WAITING = "waiting for the model"
 WRITING = "writing"
 STOPPING = "stopping"
-
-
-def random_seed() -> int:
-    return random.randrange(2**31)
 
 
 @dataclass(frozen=True)

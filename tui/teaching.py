@@ -1,15 +1,24 @@
 """Feedback on replies, without any widget: each verb stores one act and gives the reply back."""
 
+from collections.abc import Callable
+
 from store.records import Message, Origin
 from store.repository import Repository
+from tui.drafting import Drafting
 from tui.views import ReplyView
 
 
 class Teaching:
-    """What one person thinks of the replies."""
+    """What one person thinks of the replies.
 
-    def __init__(self, repository: Repository) -> None:
+    Args:
+        repository: Where it is kept.
+        drafting: Has the model write a correction of the reply of that id.
+    """
+
+    def __init__(self, repository: Repository, drafting: Callable[[str], Drafting]) -> None:
         self._repository = repository
+        self.drafting = drafting
         self._bare: str | None = None
         """The reply whose 👎 was just given and may still get its reasons."""
 
@@ -34,10 +43,10 @@ class Teaching:
         self._bare = None
         return self.reply(reply_id)
 
-    def correct(self, reply_id: str, text: str) -> ReplyView:
-        """Say what the reply should have been."""
+    def correct(self, reply_id: str, text: str, why: str = "") -> ReplyView:
+        """Say what the reply should have been, and why."""
         self._bare = None
-        self._repository.correct(reply_id, text)
+        self._repository.correct(reply_id, text, why)
         return self.reply(reply_id)
 
     def undo(self, reply_id: str) -> ReplyView:
@@ -68,6 +77,7 @@ def reply_view(repository: Repository, message: Message) -> ReplyView:
         reasons=feedback.reasons,
         comment=feedback.comment,
         correction=feedback.correction,
+        why=feedback.why,
         undoable=feedback.undoable,
     )
 

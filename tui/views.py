@@ -34,6 +34,8 @@ class ReplyView:
     reasons: tuple[str, ...] = ()
     comment: str = ""
     correction: str | None = None
+    why: str = ""
+    """What was said with the correction."""
     undoable: bool = False
 
     @property

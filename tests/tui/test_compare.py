@@ -35,9 +35,9 @@ async def comparing(app: TuteeApp, pilot: Pilot[Any], *, swap: bool = False) -> 
     await ready(app, pilot)
     await pilot.press("f6")
     await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.is_mounted)
-    assert app._comparing is not None
-    app._comparing._swap = lambda: swap
-    return app._comparing
+    assert isinstance(app.screen, CompareScreen)
+    app.screen._comparing._swap = lambda: swap
+    return app.screen._comparing
 
 
 def titles(app: TuteeApp) -> list[str]:

@@ -197,7 +197,7 @@ async def test_a_correction_that_cannot_be_kept_is_told_and_not_lost(
 
 
 async def test_the_panes_stand_side_by_side_where_there_is_room(home: Home) -> None:
-    for width, beside in ((80, False), (120, True)):
+    for width, beside in ((70, False), (80, True)):
         async with opened(home, (width, 30)) as (app, pilot):
             await say(pilot, "Hello")
             await answered(app, pilot, 1)

@@ -9,6 +9,7 @@ from store.errors import TuteeError
 from store.paths import locate
 from store.records import Origin, Sampling
 from store.repository import Repository
+from tui.drafting import Drafting
 from tui.teaching import Teaching, reply_view
 
 
@@ -18,9 +19,13 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
         yield opened
 
 
+def no_drafts(reply_id: str) -> Drafting:
+    pytest.fail("Nothing here is drafted.")
+
+
 @pytest.fixture
 def teaching(repository: Repository) -> Teaching:
-    return Teaching(repository)
+    return Teaching(repository, no_drafts)
 
 
 @pytest.fixture

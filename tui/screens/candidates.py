@@ -47,6 +47,10 @@ class CandidatesScreen(Screen[int | None]):
     def on_unmount(self) -> None:
         self._candidates.stop()
 
+    def asked(self, request_id: str) -> bool:
+        """Whether this screen waits for those replies."""
+        return request_id == self._candidates.id
+
     @on(FromCore)
     @guarded
     def _from_core(self, message: FromCore) -> None:

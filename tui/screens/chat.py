@@ -226,11 +226,11 @@ class ChatScreen(Screen[None]):
     def action_correct(self) -> None:
         reply = self._target()
 
-        async def correct(text: str) -> None:
-            await self._taught(self._teaching.correct(reply.id, text))
+        async def correct(text: str, why: str) -> None:
+            await self._taught(self._teaching.correct(reply.id, text, why))
             self.notify("Kept as 1 instruction and 1 preference.", markup=False, timeout=3)
 
-        self.app.push_screen(CorrectScreen(reply, correct))
+        self.app.push_screen(CorrectScreen(reply, correct, self._teaching.drafting(reply.id)))
 
     async def action_undo(self) -> None:
         await self._taught(self._teaching.undo(self._target().id))

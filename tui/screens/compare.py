@@ -93,6 +93,10 @@ class CompareScreen(Screen[None]):
         self.query_one(Answers).focus()
         self._draw()
 
+    def asked(self, request_id: str) -> bool:
+        """Whether this screen waits for that reply."""
+        return self._comparing.asked(request_id)
+
     @on(FromCore)
     @guarded
     def _from_core(self, message: FromCore) -> None:

@@ -1,6 +1,7 @@
-"""Say it better: the reply beside the person's own version of it.
+"""Say it better: the reply beside the person's own version of it, what differs marked in both.
 
-The text stays here until it is stored, so a correction that cannot be kept is not lost.
+The text stays here until it is stored, so a correction that cannot be kept is not lost. The model
+can be told to draft it; a draft takes the place of the version like any edit, and Ctrl+Z undoes it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,64 +13,163 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static, TextArea
+from textual.widgets import Input, Static, TextArea
 
-from tui.text import shortened
+from core.events import ReplyDone, ReplyFailed, TokenChunk
+from core.wording import Span, changes
+from tui.drafting import Drafting
+from tui.guard import guarded, show_error
+from tui.messages import FromCore
+from tui.text import harmless, shortened
 from tui.views import ReplyView
+from tui.widgets.correct import Original, Version
+from tui.widgets.form import Field
 
-_KEYS = "Ctrl+S saves · F7 selects all · Esc leaves"
+_COMPARED = 8000
+"""Characters of a text up to which its words are compared at each key; more would hold it up."""
+_KEYS = "Ctrl+S saves · Tab to the lines below · Esc leaves"
 _SURE = "Not saved yet. Esc again drops your version · Ctrl+S saves it"
+_WAITS = "The model drafts… Esc stops it"
+_DRAFTED = "A draft: change it, or Ctrl+S saves it as yours · Ctrl+Z brings yours back"
+
+Save = Callable[[str, str], Awaitable[None]]
+"""Keep a correction, and why; an error leaves the screen open."""
 
 
 class CorrectScreen(ModalScreen[None]):
-    """The original and an editor, side by side where there is room."""
+    """The original and an editor, side by side where there is room, and two lines below them.
+
+    Args:
+        reply: What is corrected.
+        save: Keeps the correction.
+        drafting: Has the model write one.
+    """
 
     TITLE = "Correct"
     HELP = """Write what the reply should have been. It is kept as an instruction to learn, and
-        as a preference of your version over the original."""
-    AUTO_FOCUS = "TextArea"
+        as a preference of your version over the original. Below, say why, if you like; or tell the
+        model how to write it (“shorter”, “in Chinese”), then change or save what it drafts."""
+    AUTO_FOCUS = "Version"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "Save", id="correct.save"),
         Binding("escape", "leave", "Leave", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
-    def __init__(self, reply: ReplyView, save: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, reply: ReplyView, save: Save, drafting: Drafting) -> None:
         super().__init__()
         self._reply = reply
         self._save = save
+        self._drafting = drafting
+        self._mine = ""
+        """The version while a draft is being written over it."""
         self._sure = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
             yield Static(Content("✎ Correct this reply").stylize("bold"), classes="dialog-title")
-            yield Static(
-                f"You asked: {shortened(self._reply.question, 300)}", classes="quoted", markup=False
-            )
+            asked = shortened(harmless(self._reply.question), 300)
+            yield Static(f"You asked: {asked}", classes="quoted", markup=False)
             with Horizontal(id="panes"):
                 with VerticalScroll(id="original", can_focus=False) as original:
                     original.border_title = "original"
-                    yield Static(self._reply.text, markup=False)
-                yield self._editor()
+                    yield Original(markup=False)
+                version = Version(self._reply.shown)
+                version.border_title = "your version"
+                yield version
+            yield Field("Why", self._reply.why, "what is better now, if you like", id="why")
+            yield Field("Let it draft", "", "shorter · in Chinese · as a list …", id="draft")
             yield Static(_KEYS, classes="dialog-keys", markup=False)
 
-    def _editor(self) -> TextArea:
-        editor = TextArea(self._reply.shown, id="version", highlight_cursor_line=False)
-        editor.border_title = "your version"
-        editor.cursor_blink = False
-        editor.move_cursor(editor.document.end)
-        return editor
+    @property
+    def _version(self) -> Version:
+        return self.query_one(Version)
+
+    def on_mount(self) -> None:
+        self._compare()
+
+    def on_unmount(self) -> None:
+        self._drafting.stop()
 
     @on(TextArea.Changed)
     def _edited(self) -> None:
-        self._say(_KEYS, sure=False)
+        self._compare()
+        if not self._drafting.writing:
+            self._say(_KEYS, sure=False)
+
+    def _compare(self) -> None:
+        """Mark the words that only one side has."""
+        original, version = self._reply.text, self._version.text
+        if len(original) + len(version) <= _COMPARED:
+            before, after = changes(original, version)
+        else:
+            before, after = (Span(original, False),), ()
+        self.query_one(Original).mark(before)
+        self._version.mark(after)
+
+    # -- drafting --------------------------------------------------------------------------------
+
+    def asked(self, request_id: str) -> bool:
+        """Whether this screen waits for that reply."""
+        return self._drafting.asked(request_id)
+
+    @on(Input.Submitted, "#draft Input")
+    @guarded
+    def _draft(self, event: Input.Submitted) -> None:
+        event.stop()
+        version = self._version
+        if not self._drafting.writing:
+            self._mine = version.text
+        self._drafting.ask(self._mine, event.value)
+        version.read_only = True
+        self._say(_WAITS, sure=False)
+
+    @on(Input.Submitted, "#why Input")
+    async def _said_why(self, event: Input.Submitted) -> None:
+        event.stop()
+        await self.run_action("save")
+
+    @on(FromCore)
+    @guarded
+    def _from_core(self, message: FromCore) -> None:
+        event = message.event
+        if not isinstance(event, (TokenChunk, ReplyDone, ReplyFailed)):
+            return
+        self._drafting.on_reply(event)
+        if isinstance(event, TokenChunk):
+            self._version.load_text(self._drafting.text)
+            self._version.scroll_end(animate=False)
+            return
+        if isinstance(event, ReplyFailed):
+            show_error(self.app, event.error)
+        self._take(self._drafting.text)
+
+    def _take(self, draft: str) -> None:
+        """Put the draft, if there is one, over the person's version as one edit."""
+        version = self._version
+        version.read_only = False
+        version.load_text(self._mine)
+        if draft:
+            version.replace(draft, version.document.start, version.document.end)
+            version.focus()
+        self.call_after_refresh(self._say, _DRAFTED if draft else _KEYS, sure=False)
+
+    # -- leaving ---------------------------------------------------------------------------------
 
     async def action_save(self) -> None:
-        await self._save(self.query_one(TextArea).text)
-        self.dismiss()
+        """Keep it."""
+        if not self._drafting.writing:
+            await self._save(self._version.text, self.query_one("#why", Field).value)
+            self.dismiss()
 
     def action_leave(self) -> None:
-        if self._sure or self.query_one(TextArea).text == self._reply.shown:
+        """Stop the draft; else leave, after asking where something would be lost."""
+        if self._drafting.writing:
+            self._drafting.stop()
+            self._take("")
+            return
+        why = self.query_one("#why", Field).value
+        if self._sure or (self._version.text, why) == (self._reply.shown, self._reply.why):
             self.dismiss()
         else:
             self._say(_SURE, sure=True)
@@ -78,4 +178,4 @@ class CorrectScreen(ModalScreen[None]):
         self._sure = sure
         keys = self.query_one(".dialog-keys", Static)
         keys.update(text)
-        keys.set_class(sure, "waiting")
+        keys.set_class(sure or text == _WAITS, "waiting")

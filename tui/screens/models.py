@@ -35,12 +35,15 @@ class ModelsScreen(Screen[None]):
         choosing: What there is, and what is done with it.
     """
 
+    TITLE = "Models"
+    HELP = """The model that everything is learned on top of: what is on this machine, and what can
+        be fetched. Each has versions of its own; your records serve them all."""
     AUTO_FOCUS = "#models"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+o", "dismiss", "Back", key_display="Esc"),
-        Binding("x", "stop", "Stop fetching", key_display="X"),
-        Binding("d,delete", "remove", "Remove", key_display="D"),
-        Binding("f1", "app.help", show=False),
+        Binding("escape", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("ctrl+o", "dismiss", "Back", show=False, id="app.models"),
+        Binding("x", "stop", "Stop fetching", key_display="X", id="models.stop"),
+        Binding("d,delete", "remove", "Remove", key_display="D", id="models.remove"),
     ]
 
     def __init__(self, choosing: Choosing) -> None:
