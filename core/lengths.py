@@ -17,13 +17,19 @@ _BYTES_A_PROMPT = 512
 
 
 def limit(folder: ModelFolder, tuning: Tuning) -> int:
-    """Tokens of prompt and reply that training takes and the model's context holds."""
+    """Tokens of prompt and reply that training takes and the model's context holds.
+
+    A window of attention bounds them too: packed rows know none (`core.packing`).
+    """
     try:
         settings = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         settings = {}
-    context = settings.get("max_position_embeddings") or tuning.max_length
-    return min(tuning.max_length, context)
+    settings = settings.get("text_config", settings)
+    bounds = [tuning.max_length, settings.get("max_position_embeddings")]
+    if settings.get("use_sliding_window", True):
+        bounds.append(settings.get("sliding_window"))
+    return min(bound for bound in bounds if bound)
 
 
 def lengths(records: Sequence[Record], folder: ModelFolder, config: Config) -> dict[str, int]:

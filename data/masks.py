@@ -151,7 +151,8 @@ def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, prompt: bool) -> str
 
 def _applied(tokenizer: Tokenizer, turns: Sequence[Turn], prompt: bool) -> str:
     messages = [turn.model_dump() for turn in turns]
-    options = {"tokenize": False, "add_generation_prompt": prompt}
+    # Models that can think aloud first (Qwen3) are asked not to: what is taught is replies.
+    options = {"tokenize": False, "add_generation_prompt": prompt, "enable_thinking": False}
     return str(tokenizer.apply_chat_template(messages, **options))
 
 

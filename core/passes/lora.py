@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+FUSED_TARGETS = ["qkv_proj", "gate_up_proj"]
+"""What some families (Phi) have in place of several of them."""
 
 
 def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
@@ -28,11 +30,12 @@ def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
     from transformers import set_seed
 
     set_seed(settings.seed)
+    there = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=TARGETS,
+        target_modules=[name for name in (*TARGETS, *FUSED_TARGETS) if name in there],
         **extra,
     )
     return get_peft_model(model, config)

@@ -19,7 +19,7 @@ from core.config import Tuning
 from core.events import PassName
 from core.models import ModelFolder
 from core.passes.batches import MICRO_BATCH_TOKENS
-from core.passes.lora import TARGETS
+from core.passes.lora import FUSED_TARGETS, TARGETS
 from store.errors import TuteeError
 
 _LIBRARIES = 320 * 2**20
@@ -107,7 +107,9 @@ def read_shape(folder: ModelFolder) -> Shape | None:
         return Shape(
             weights=sum(math.prod(size) for _, size in sizes),
             lora_weights=sum(
-                sum(size) for key, size in sizes if key.split(".")[-2:-1][0] in TARGETS
+                sum(size)
+                for key, size in sizes
+                if key.split(".")[-2:-1][0] in (*TARGETS, *FUSED_TARGETS)
             ),
             layers=settings["num_hidden_layers"],
             hidden=settings["hidden_size"],
@@ -117,6 +119,11 @@ def read_shape(folder: ModelFolder) -> Shape | None:
         )
     except (OSError, ValueError, KeyError, IndexError):
         return None
+
+
+def _adapted(key: str) -> bool:
+    """Whether LoRA is put on the layer that this weight is of."""
+    return key.split(".")[-2:-1][0] in (*TARGETS, *FUSED_TARGETS)
 
 
 def ran_out(error: BaseException) -> bool:

@@ -50,7 +50,7 @@ def test_a_conversation_that_the_template_refuses_has_no_length(
     tiny_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.lengths.load_tokenizer", lambda folder: tiny.gemma())
-    told = taught("because " * 40, Turn(role="system", content="Be brief."))
+    told = taught("because " * 40, Turn(role="user", content="Hello?"))  # twice the same role
     assert lengths([told], tiny_folder, CONFIG) == {}
 
 
