@@ -29,7 +29,7 @@ def main(names: list[str]) -> None:
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         sys.exit(f"No benchmark {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     results = {}
     for name in names or BENCHES:
         console.rule(name)

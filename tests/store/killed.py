@@ -1,4 +1,5 @@
-"""Kill a writer again and again at random moments, and look each time what is left of its work.
+"""Kill a writer again and again at random moments, and look each time what is left of its work;
+now and then another process reads along.
 
 Run as a program of its own, so that the writers can be forked from a small process:
 `python -m tests.store.killed HOME TIMES`. It writes what the writers got done.
@@ -25,7 +26,10 @@ def main(home: Path, times: int) -> None:
     everything: list[str] = []
     for number in range(times):
         at_work = number % 4 != 0
-        acknowledged = killed_after(paths, chance.uniform(0.0, 0.05), at_work=at_work)
+        along = number % 10 == 1
+        acknowledged = killed_after(
+            paths, chance.uniform(0.0, 0.05), at_work=at_work, read_along=along
+        )
         done["kills"] += 1
         done["messages"] += sum(line.startswith("said") for line in acknowledged)
         done["ratings"] += sum(line.startswith("rated") for line in acknowledged)
@@ -35,13 +39,16 @@ def main(home: Path, times: int) -> None:
     sys.stdout.write(json.dumps(done))
 
 
-def killed_after(paths: Paths, seconds: float, *, at_work: bool) -> list[str]:
+def killed_after(
+    paths: Paths, seconds: float, *, at_work: bool, read_along: bool = False
+) -> list[str]:
     """Let a child write for a while and kill it; what it said it had done.
 
     Args:
         paths: The home.
         seconds: How long it has.
         at_work: Counted from its first act; if not, from its start, which hits its opening.
+        read_along: Open the home for reading meanwhile; it must look whole.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -51,6 +58,9 @@ def killed_after(paths: Paths, seconds: float, *, at_work: bool) -> list[str]:
     os.close(writing)
     if at_work:
         select.select([reading], [], [])
+    if read_along:
+        with Repository.open(paths, write=False) as reader:
+            assert reader.notices == (), reader.notices
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
