@@ -41,8 +41,8 @@ class Ledger:
         self._records: dict[str, Record] = {}
         self._live: ByTime[Record] = ByTime(lambda record: record.created)
         self._counts: Counter[str] = Counter()
-        self._said: Counter[object] | None = None
-        """How often live records say each thing; counted when it is first asked for."""
+        self._said: Counter[object] = Counter()
+        """How often live records say each thing."""
         self._feedback = Segments("feedback", Judged, backups, self._reply_changed)
         self._imports = Segments("imports", Judged, backups, self._changed)
 
@@ -94,8 +94,6 @@ class Ledger:
         Returns:
             Those that were new.
         """
-        if self._said is None:
-            self._said = Counter(map(said, self._live.all()))
         new: dict[str, Record] = {}
         newly_said: set[object] = set()
         for record in records:
@@ -186,8 +184,7 @@ class Ledger:
 
     def _count(self, record: Record, number: int) -> None:
         self._counts[record.kind] += number
-        if self._said is not None:
-            self._said[said(record)] += number
+        self._said[said(record)] += number
 
 
 def _judged(records: Sequence[Record]) -> Judged | None:

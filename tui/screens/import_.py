@@ -29,10 +29,12 @@ from tui.theme import MUTED
 from tui.widgets.form import MOVING, Field, Toggle
 from tui.widgets.preview import previewed
 
-_PORTION = 500
+_PORTION = 200
 """Records kept at a time: few enough that typing does not stall, many enough to be fast."""
 _CHATS = 50
 """Conversations kept at a time."""
+_BREATH = 0.005
+"""Seconds between two portions: time for what was typed and for the paint."""
 
 
 def _portions(found: Preview) -> Iterator[tuple[Sequence[Record], Sequence[Chat], str]]:
@@ -194,8 +196,8 @@ class ImportScreen(Screen[None]):
         """Keep it in portions; each is kept whole, so an end half-way loses nothing of them."""
         try:
             for records, chats, share in _portions(found):
-                self._say(self._previewed(found), f"Taking {share}…")
-                await asyncio.sleep(0)
+                self.query_one("#import-keys", Static).update(f"Taking {share}…")
+                await asyncio.sleep(_BREATH)
                 self._library.take(records, chats)
         finally:
             self._taking = False

@@ -27,7 +27,7 @@ from tui.theme import MUTED
 from tui.views import RecordView
 from tui.widgets.records import RecordTable
 
-PAGE = 300
+PAGE = 100
 """Rows added at a time."""
 _CHECKED_UNASKED = 2000
 """Records up to which the check costs so little that it runs by itself."""
