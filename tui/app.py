@@ -6,6 +6,7 @@ ends within seconds whatever runs. It imports nothing heavy; a test holds that.
 
 import asyncio
 import logging
+import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -35,6 +36,7 @@ from core.events import (
     TuningFailed,
 )
 from store.errors import TuteeError
+from tui.attention import notification
 from tui.candidates import Candidates
 from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
@@ -101,6 +103,8 @@ class TuteeApp(Doors):
         super().__init__(services)
         self.animation_level = "none"
         self._light = light
+        self._away = False
+        """The person looks elsewhere, as far as the terminal says so."""
         self._session = Session(services.repository, services.chat, services.config)
         self._tuner = Tuner(services)
         self._chat_screen = ChatScreen(
@@ -115,9 +119,11 @@ class TuteeApp(Doors):
     def on_app_focus(self, event: events.AppFocus) -> None:
         """Nothing looks different when the terminal has the focus, so nothing is drawn anew."""
         event.prevent_default()
+        self._away = False
 
     def on_app_blur(self, event: events.AppBlur) -> None:
         event.prevent_default()
+        self._away = True
 
     def get_default_screen(self) -> Screen[None]:
         return self._chat_screen
@@ -317,7 +323,16 @@ class TuteeApp(Doors):
         if progress.active:
             self._show_progress()
         else:
+            self._call_back(progress.message)
             await self._renew_tuning()
+
+    def _call_back(self, message: str) -> None:
+        """Tell a person who has turned to something else that the run has ended."""
+        screen = self._services.config.screen
+        if screen.bell:
+            self.bell()
+        if screen.notify and self._away and self._driver is not None:
+            self._driver.write(notification(message, os.environ))
 
     def _show_progress(self) -> None:
         self._show_activity()

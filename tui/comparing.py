@@ -1,7 +1,8 @@
-"""Two versions side by side on one prompt, without any widget: asked, answered, judged.
+"""Two replies side by side to one prompt, without any widget: asked, answered, judged.
 
-When it is blind, which version is A is drawn anew each time and told only after the choice. What is
-chosen is kept as a lesson like any other, and can be taken back.
+They come from two versions, or are two samples of one. When it is blind, which is A is drawn anew
+each time and told only after the choice. What is chosen is kept as a lesson like any other, and can
+be taken back.
 """
 
 import random
@@ -12,13 +13,15 @@ from core.adapters import BASE
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.acts import Comparison, Picked
 from store.errors import TuteeError
-from store.records import Origin, Record, Turn, new_id
+from store.records import Origin, Record, Sampling, Turn, new_id
 from tui.seeds import random_seed
 from tui.services import Services
 from tui.session import Question
 from tui.text import counted, one_line
 
 SOURCE = "compare"
+SAMPLES_TEMPERATURE = 0.8
+"""The least at which two samples are drawn: those of a cold model are the same."""
 
 
 @dataclass
@@ -65,21 +68,19 @@ class Comparing:
         """Every version that can answer, newest first, the base last.
 
         Raises:
-            TuteeError: there is only one, or the model is still loading.
+            TuteeError: the model is still loading.
         """
         adapters = self._services.chat.adapters
         if adapters is None:
             raise TuteeError("The model is still loading.", "Compare as soon as it is ready.")
         made = [manifest.version for manifest in reversed(adapters.versions())]
-        if not made:
-            raise TuteeError(
-                "There is only the base, so there is nothing to compare it with.",
-                "F5 trains a first version.",
-            )
         return (*made, BASE)
 
     def pair(self) -> tuple[str, str]:
-        """The two to begin with: the one that answers, and the one it was made from."""
+        """The two to begin with: the one that answers, and the one it was made from.
+
+        Two samples of the base where there is nothing else.
+        """
         versions, adapters = self.versions(), self._services.chat.adapters
         assert adapters is not None  # or there would be no versions
         active = adapters.active()
@@ -99,21 +100,33 @@ class Comparing:
         """Have `text` answered by both; the chat's own last question with all that was before it.
 
         Raises:
-            TuteeError: there is no text, or both are the same.
+            TuteeError: there is no text.
         """
         if not text.strip():
             raise TuteeError("There is nothing to ask yet.", "Write a prompt first.")
-        if versions[0] == versions[1]:
-            raise TuteeError("Both sides are the same version.", "Choose another for one of them.")
         self.stop()
         self._take(text)
         first, second = versions[::-1] if blind and self._swap() else versions
         self.sides = Side(first), Side(second)
         self.picked, self._kept = None, ()
-        seed, sampling = self._seed(), self._services.config.sampling
-        for side in self.sides:
+        seed = self._seed()
+        for place, side in enumerate(self.sides):
             self._asked.add(side.id)
-            self._services.chat.answer(side.id, side.version, self._turns, sampling, seed)
+            # Two versions draw from one seed, so that only they differ; two samples from two.
+            drawn = seed + place if self.samples else seed
+            self._services.chat.answer(side.id, side.version, self._turns, self._sampling(), drawn)
+
+    def _sampling(self) -> Sampling:
+        sampling = self._services.config.sampling
+        if not self.samples:
+            return sampling
+        warm = max(sampling.temperature, SAMPLES_TEMPERATURE)
+        return sampling.model_copy(update={"temperature": warm})
+
+    @property
+    def samples(self) -> bool:
+        """Both sides are the same version."""
+        return self.sides is not None and self.sides[0].version == self.sides[1].version
 
     def _take(self, text: str) -> None:
         question = self._question
@@ -182,6 +195,8 @@ class Comparing:
         return self._said(picked, first.version, second.version)
 
     def _said(self, picked: Picked, first: str, second: str) -> str:
+        if self.samples:
+            first, second = "A", "B"
         what = {
             "first": f"{first} was better than {second}",
             "second": f"{second} was better than {first}",
@@ -208,7 +223,7 @@ class Comparing:
             model=adapters.folder.id,
             revision=adapters.folder.revision,
             adapter=side.version,
-            sampling=self._services.config.sampling,
+            sampling=self._sampling(),
             seed=side.done.seed,
             stopped=side.done.stopped,
         )

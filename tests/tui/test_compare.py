@@ -48,7 +48,7 @@ async def asked(app: TuteeApp, pilot: Pilot[Any], prompt: str = "Capital of Fran
     """Ask both, and wait until one can choose."""
     app.screen.query_one(Input).value = prompt
     await pilot.press("enter")
-    await until(pilot, lambda: "↑ both good" in painted(app))
+    await until(pilot, lambda: "↓ both bad" in painted(app))
 
 
 async def test_a_blind_choice_is_kept_and_then_told(versions: Home) -> None:
@@ -119,7 +119,7 @@ async def test_the_last_question_is_asked_with_the_chat_before_it(versions: Home
         await comparing(app, pilot)
         assert app.screen.query_one(Input).value == "Capital of France?"
         await pilot.press("enter")
-        await until(pilot, lambda: "↑ both good" in painted(app))
+        await until(pilot, lambda: "↓ both bad" in painted(app))
         for _, turns in versions.chat.compared:
             assert turns[-3:] == (
                 Turn(role="user", content="I like short replies."),
@@ -163,8 +163,6 @@ async def test_names_can_be_shown_and_other_versions_chosen(versions: Home) -> N
         await asked(app, pilot)
         assert [version for version, _ in versions.chat.compared] == ["v2", "base"]
         assert titles(app) == ["A · v2", "B · base"]
-        await pilot.press("shift+tab", "shift+tab", "left", "left", "enter")
-        await until(pilot, lambda: "Both sides are the same version." in toasts(app))
 
 
 async def test_an_answer_that_fails_is_told_and_can_be_asked_again(versions: Home) -> None:
@@ -176,12 +174,19 @@ async def test_an_answer_that_fails_is_told_and_can_be_asked_again(versions: Hom
         await asked(app, pilot)
 
 
-async def test_with_the_base_alone_there_is_nothing_to_compare(home: Home) -> None:
+async def test_with_the_base_alone_two_samples_of_it_are_compared(home: Home) -> None:
+    home.chat = FakeChat(home.bridge.emit, ("Paris.", "Lyon."), adapters=home.adapters)
     async with opened(home) as (app, pilot):
-        await ready(app, pilot)
-        await pilot.press("f6")
-        await until(pilot, lambda: "There is only the base" in toasts(app))
-        assert isinstance(app.screen, ChatScreen)
+        await comparing(app, pilot)
+        await asked(app, pilot)
+        assert [version for version, _ in home.chat.compared] == ["base", "base"]
+        await pilot.press("left")
+        await until(pilot, lambda: "A was better than B: kept as 1 preference." in painted(app))
+        assert titles(app) == ["A · base", "B · base"]
+        (pair,) = home.repository.preferences()
+        assert (pair.chosen, pair.rejected) == ("Paris.", "Lyon.")
+        assert pair.origin.sampling is not None
+        assert pair.origin.sampling.temperature == 0.8
 
 
 async def test_without_a_prompt_nothing_is_asked(versions: Home) -> None:

@@ -1,4 +1,4 @@
-"""F6: one prompt, two versions, and which reply is better."""
+"""F6: one prompt, two replies, and which is better."""
 
 from typing import ClassVar
 
@@ -73,7 +73,7 @@ class CompareScreen(Screen[None]):
         for side, version in zip("ab", self._comparing.pair(), strict=True):
             self.query_one(f"#version-{side}", Choice).choose(version)
         line = Content.assemble(
-            ("Compare", "bold"), ("  the same prompt, two versions, your choice", MUTED)
+            ("Compare", "bold"), ("  one prompt, two versions or two samples, your choice", MUTED)
         )
         self.query_one("#compare-title", Static).update(line)
         self._draw()
@@ -160,7 +160,7 @@ class CompareScreen(Screen[None]):
         if self._comparing.alike:
             return "They say the same.   ↑ both good   ↓ both bad"
         if self._comparing.whole:
-            return "Which is better?   ← A   → B   ↑ both good   ↓ both bad"
+            return "Which is better?   ← A   → B   ↑ a tie, both good   ↓ both bad"
         if self._comparing.prompt:
             return "Enter asks both your last question, with the chat before it. Or ask another."
         return "Enter asks both. Your choice becomes a lesson."
