@@ -358,11 +358,16 @@ class TuningWorker:
         if self.running:
             raise TuteeError("Tuning is already under way.", "Wait for it, or cancel it first.")
         self._watch = Watch(self._emit, self._turns)
+        self._turns.pause(False)
         self.running = True
         self._thread = Thread(
             target=self._run, args=(work, plan, self._watch), name="tutee-tuning", daemon=True
         )
         self._thread.start()
+
+    def pause(self, paused: bool) -> None:
+        """Rest after the micro-batch under way, or go on."""
+        self._turns.pause(paused)
 
     def cancel(self) -> None:
         """Stop at the next micro-batch; nothing of the pass under way is kept."""

@@ -276,6 +276,7 @@ class FakeTuning:
     def __init__(self, emit: Emit, steps: int = 3, obeys: bool = True) -> None:
         self.plans: list[Plan] = []
         self.running = False
+        self.paused = False
         self.steps = steps
         self.fail_next: TuteeError | None = None
         self.held_back: tuple[str, ...] = ()
@@ -301,6 +302,9 @@ class FakeTuning:
         self.running = True
         self._cancelled.clear()
         self._worker.put(lambda: self._run(plan, begun or runs.begin(plan)))
+
+    def pause(self, paused: bool) -> None:
+        self.paused = paused
 
     def cancel(self) -> None:
         self._cancelled.set()

@@ -368,7 +368,7 @@ class TuteeApp(Doors):
         """Leave out what cannot be done now."""
         if action == "cancel_tuning":
             progress = self._tuner.progress
-            return progress is not None and progress.state == "running"
+            return progress is not None and progress.state in ("running", "paused")
         return True
 
     def action_cancel_tuning(self) -> None:

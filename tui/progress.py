@@ -41,7 +41,7 @@ TuningEvent = (
     | TuningFailed
 )
 
-State = Literal["running", "cancelling", "done", "cancelled", "failed"]
+State = Literal["running", "paused", "cancelling", "done", "cancelled", "failed"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Progress:
 
     @property
     def active(self) -> bool:
-        return self.state in ("running", "cancelling")
+        return self.state in ("running", "paused", "cancelling")
 
     @property
     def losses(self) -> list[float]:
@@ -121,6 +121,46 @@ def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
             return replace(now, state="cancelled", message=_cancelled_sentence(event))
         case TuningFailed():
             return replace(now, state="failed", message=str(event.error))
+
+
+def told(event: TuningEvent) -> str:
+    """The event as a line of the log; empty for those that come many times."""
+    match event:
+        case TuningStarted(passes):
+            return f"Began: {', '.join(LABELS[name] for name in passes)}."
+        case PassStarted(name, steps, records, replayed):
+            again = f" and {replayed} replayed" if replayed else ""
+            return (
+                f"{LABELS[name]}: {counted(steps, 'step')} on {counted(records, 'record')}{again}."
+            )
+        case MaskProof():
+            return (
+                f"{LABELS[event.name]}: checked {counted(event.samples, 'sample')};"
+                f" {event.trained:,} of {event.tokens:,} tokens carry loss,"
+                f" {event.padding:.0%} padding."
+            )
+        case PassResumed(name, steps, losses):
+            return f"{LABELS[name]}: goes on after step {len(losses)} of {steps}."
+        case RolloutReport():
+            reward = "no reply ended" if event.reward is None else f"reward {event.reward:+.2f}"
+            return f"RL: step {event.step} of {event.steps}, {reward}, KL {event.kl:.3f}."
+        case PassDone():
+            return _finished(event)
+        case PassSkipped(name, why):
+            return f"{LABELS[name]}: skipped. {why}"
+        case TuningDone():
+            return f"Done. {event.adapter} is adopted." if event.adapter else "Done."
+        case TuningCancelled():
+            return _cancelled_sentence(event)
+        case TuningFailed(error):
+            return f"Failed. {error}"
+    return ""
+
+
+def _finished(done: PassDone) -> str:
+    losses = f", loss {done.losses[0]:.2f} → {done.losses[-1]:.2f}" if done.losses else ""
+    held = f" Held back: {' '.join(done.held_back)}" if done.held_back else ""
+    return f"{LABELS[done.name]}: made {done.version} in {clock(done.seconds)}{losses}.{held}"
 
 
 def _stepped(now: Progress, report: StepReport) -> Progress:

@@ -5,12 +5,15 @@ chat cannot, the one it goes on with is made active again, so the two never disa
 """
 
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.adapters import BASE, Adapters
 from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone, TuningFailed
 from store.errors import TuteeError
-from tui.progress import LABELS, Progress, TuningEvent, advanced
+from store.records import now
+from tui.progress import LABELS, Progress, TuningEvent, advanced, told
 from tui.services import Services
 from tui.text import clock, counted
 from tui.views import PassView, VersionView
@@ -33,6 +36,13 @@ class Tuner:
         """The run that was interrupted, to go on with or to drop."""
         self._learned: frozenset[str] = frozenset()
         self._remark = ""
+        self.log: list[tuple[datetime, str]] = []
+        """What the runs since the start of the app did, oldest first."""
+
+    @property
+    def log_file(self) -> Path:
+        """Where errors are told in full."""
+        return self._services.paths.log_file
 
     @property
     def running(self) -> bool:
@@ -120,6 +130,17 @@ class Tuner:
             self.unfinished.drop()
             self.unfinished = None
 
+    def pause(self) -> None:
+        """Let the run rest, or go on after all."""
+        if self.progress is not None and self.progress.state in ("running", "paused"):
+            paused = self.progress.state == "running"
+            self._services.tuning.pause(paused)
+            self.progress = replace(self.progress, state="paused" if paused else "running")
+            self._note("Paused." if paused else "Goes on.")
+
+    def _note(self, line: str) -> None:
+        self.log.append((now(), line))
+
     def cancel(self) -> None:
         """Stop the run at its next micro-batch."""
         if self.running and self.progress is not None:
@@ -128,6 +149,9 @@ class Tuner:
 
     def on_tuning(self, event: TuningEvent) -> Progress:
         """Take up what the worker says; a finished adapter is adopted."""
+        line = told(event)
+        if line:
+            self._note(line)
         self.progress = advanced(self.progress, event)
         if isinstance(event, TuningDone) and event.adapter:
             self.use(event.adapter)
@@ -153,9 +177,12 @@ class Tuner:
 
     def model_ready(self, version: str) -> None:
         """The chat answers, with `version` of the model that is in use now."""
-        self.answering = version
         if not self.running:
             self.progress = None  # it was of the model before
+        self._answers(version)
+
+    def _answers(self, version: str) -> None:
+        self.answering = version
         self._learned = self._adapters().learned(version)
 
     def on_swap(self, event: AdapterSwapped | SwapFailed) -> str:
@@ -163,7 +190,7 @@ class Tuner:
         if isinstance(event, SwapFailed):
             self._adapters().use(self.answering)
             return f"{self.answering} goes on answering."
-        self.model_ready(event.version)
+        self._answers(event.version)
         return self._remark
 
     def new_records(self) -> int | None:

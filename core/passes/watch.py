@@ -56,12 +56,13 @@ class Progress:
         self.tokens = 0
         self.trained_tokens = 0
         self._watch = watch
-        self._started = time.perf_counter()
         self._accumulated: list[float] = []
+        self.begin()
 
     def begin(self) -> None:
         """Start the clock: building the trainer and the exam before it are no training."""
         self._started = time.perf_counter()
+        self._waited = self._watch.turns.waited
 
     @property
     def between_steps(self) -> bool:
@@ -82,11 +83,14 @@ class Progress:
         self.losses = list(kept["losses"])
         self.tokens = kept["tokens"]
         self.trained_tokens = kept["trained_tokens"]
-        self._started = time.perf_counter() - kept["seconds"]
+        self.begin()
+        self._started -= kept["seconds"]
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self._started
+        """Of training; what was waited for replies, or paused, is not in it."""
+        waited = self._watch.turns.waited - self._waited
+        return time.perf_counter() - self._started - waited
 
     def micro_batch(self, loss: float, accumulation: int, steps: int) -> None:
         """Take in one micro-batch's share of its step's loss, and report.

@@ -64,3 +64,23 @@ def test_a_failing_micro_batch_gives_its_turn_back() -> None:
         raise ZeroDivisionError
     with turns.reply():
         pass
+
+
+def test_while_paused_only_replies_have_a_turn() -> None:
+    turns, cancelled, order = Turns(), Event(), []
+
+    def train() -> None:
+        with turns.micro_batch(cancelled):
+            order.append("micro-batch")
+
+    turns.pause(True)
+    thread = Thread(target=train)
+    thread.start()
+    with turns.reply():
+        order.append("reply")
+    thread.join(0.05)
+    assert order == ["reply"]
+    turns.pause(False)
+    thread.join(PATIENCE)
+    assert order == ["reply", "micro-batch"]
+    assert turns.waited >= 0.05

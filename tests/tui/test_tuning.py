@@ -9,6 +9,7 @@ from tests.fakes import FakeChat, FakeTuning, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app import TuteeApp
 from tui.screens.chat import ChatScreen
+from tui.screens.log import LogScreen
 from tui.screens.tuning import TuningScreen
 from tui.widgets.tuning import PlanRow
 
@@ -268,3 +269,32 @@ async def test_a_run_on_records_that_are_gone_is_dropped_with_a_word(home: Home)
     async with opened(home) as (app, pilot):
         await until(pilot, lambda: "The interrupted training run was dropped" in toasts(app))
         assert "▸" not in painted(app)
+
+
+async def test_a_run_rests_and_goes_on(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5", "enter")
+        home.tuning.step()
+        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await pilot.press("p")
+        assert home.tuning.paused
+        await until(pilot, lambda: "Paused." in painted(app) and "P Go on" in painted(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Tuning is paused at step 1 of 3" in painted(app))
+        await pilot.press("f5")
+        await until(pilot, lambda: "P Go on" in painted(app))
+        await pilot.press("p")
+        assert not home.tuning.paused
+        home.tuning.step(2)
+        await until(pilot, lambda: "SFT made v1" in painted(app))
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen) and app.screen.is_mounted)
+        await until(pilot, lambda: "Goes on." in painted(app))
+        lines = [line for _, line in app._tuner.log]
+        assert lines[0] == "Began: SFT."
+        assert lines[1].startswith("SFT: 3 steps on 4 records")
+        assert "Paused." in lines
+        assert any("made v1 in 0:12, loss 3.00 → 1.00." in line for line in lines)
+        assert lines[-1] == "Done. v1 is adopted."

@@ -11,6 +11,7 @@ from tests.tui.test_snapshots import held
 from tests.tui.test_tuning import rows, teach
 from tests.tui.test_versions import WHY, listed, made
 from tui.app import TuteeApp
+from tui.screens.compare import CompareScreen
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 
@@ -88,8 +89,8 @@ def test_a_comparison(home: Home, snap_compare: Any, size: tuple[int, int]) -> N
         await say(pilot, "What is the capital of France?")
         await until(pilot, lambda: len(views(app)) == 1)
         await pilot.press("f6")
-        assert app._comparing is not None
-        app._comparing._swap = lambda: False
+        assert isinstance(app.screen, CompareScreen)
+        app.screen._comparing._swap = lambda: False
         await pilot.press("enter")
         await until(pilot, lambda: "Which is better?" in painted(app))
         await pilot.press("left")

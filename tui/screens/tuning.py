@@ -18,6 +18,7 @@ from tui.guard import errors_shown, guarded
 from tui.progress import Progress
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.line import LineScreen
+from tui.screens.log import LogScreen
 from tui.screens.proof import ProofScreen
 from tui.screens.report import Choice, ReportScreen
 from tui.tuner import Tuner, pass_views
@@ -57,7 +58,10 @@ class TuningScreen(Screen[None]):
         Binding("4", "choose(3)", "Reward", show=False, id="tune.reward"),
         Binding("5", "choose(4)", "RL", show=False, id="tune.rl"),
         Binding("b", "rebuild", "From the base", key_display="B", id="tune.rebuild"),
+        Binding("p", "pause", "Pause", key_display="P", id="tune.pause"),
+        Binding("p", "go_on", "Go on", key_display="P", id="tune.go_on"),
         Binding("x", "app.cancel_tuning", "Cancel", key_display="X", id="tune.cancel"),
+        Binding("g", "log", "Log", key_display="G", id="tune.log"),
         Binding("m", "proof", "Trained tokens", key_display="M", id="tune.tokens"),
         # Said at the list itself, where they act.
         Binding("a", "act('activate')", "Activate", show=False, id="tune.activate"),
@@ -117,6 +121,11 @@ class TuningScreen(Screen[None]):
         unfinished = not running and self._tuner.unfinished is not None
         if action in ("resume", "drop"):
             return unfinished
+        if action in ("pause", "go_on"):
+            wanted = "running" if action == "pause" else "paused"
+            return self.progress is not None and self.progress.state == wanted
+        if action == "log":
+            return bool(self._tuner.log)
         if action == "start" and unfinished:
             return False
         if action in ("start", "choose", "rebuild"):
@@ -153,6 +162,19 @@ class TuningScreen(Screen[None]):
         if self._plan is not None:
             name = self._plan.passes[index].name
             await self._show_plan(self._tuner.toggled(self._plan, name))
+
+    def action_pause(self) -> None:
+        """Let the run rest after its micro-batch; the chat has the processor to itself."""
+        self._tuner.pause()
+        self.progress = self._tuner.progress
+
+    def action_go_on(self) -> None:
+        """Let the run go on after a pause."""
+        self.action_pause()
+
+    def action_log(self) -> None:
+        """Show what the runs did, step by step."""
+        self.app.push_screen(LogScreen(self._tuner.log, self._tuner.log_file))
 
     def action_proof(self) -> None:
         """Show which tokens the pass learns from."""

@@ -56,6 +56,8 @@ def tuning_line(progress: Progress) -> Content:
     parts: list[str | Content | tuple[str, str]] = [("▸ ", "$text-warning")]
     if progress.state == "cancelling":
         parts.append("Cancelling after this micro-batch…")
+    elif progress.state == "paused":
+        parts.append(f"Tuning is paused at step {int(progress.step)} of {progress.steps} · F5")
     elif progress.name is None:
         parts.append("Tuning: getting ready…")
     else:

@@ -139,6 +139,8 @@ def _figures(progress: Progress | None) -> Content:
     if not progress.active:
         style = "$text-error" if progress.state == "failed" else "$foreground"
         return Content(progress.message).stylize(style)
+    if progress.state == "paused":
+        return Content("Paused. P goes on; what was learned so far stays.").stylize("$text-warning")
     if progress.state == "cancelling":
         return Content("Cancelling after this micro-batch…").stylize("$text-warning")
     if progress.name is None:

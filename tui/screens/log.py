@@ -1,0 +1,55 @@
+"""What the training runs did, line by line, since the app was started."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from tui.text import harmless
+from tui.theme import MUTED
+
+
+class LogScreen(Screen[None]):
+    """The lines, the last one in sight.
+
+    Args:
+        lines: When, and what.
+        log_file: Where errors are told in full.
+    """
+
+    TITLE = "Log"
+    HELP = """What the training runs did since Tutee was started. Errors are told in full in the log
+        file."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("g", "dismiss", "Back", show=False, id="tune.log"),
+    ]
+
+    def __init__(self, lines: Sequence[tuple[datetime, str]], log_file: Path) -> None:
+        super().__init__()
+        self._lines = lines
+        self._log_file = log_file
+
+    def compose(self) -> ComposeResult:
+        title = Content.assemble(
+            ("Log", "bold"), "  ", (f"errors in full: {self._log_file}", MUTED)
+        )
+        yield Static(title, id="log-title")
+        with VerticalScroll(id="log"):
+            yield Static(Content("\n").join(map(_line, self._lines)))
+        yield Footer(compact=True, show_command_palette=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#log", VerticalScroll).scroll_end(animate=False)
+
+
+def _line(line: tuple[datetime, str]) -> Content:
+    when, what = line
+    return Content.assemble((f"{when.astimezone():%H:%M:%S}  ", MUTED), harmless(what))
