@@ -90,6 +90,19 @@ async def test_what_is_known_is_not_taken_again(home: Home, file: Path) -> None:
         assert len(home.repository.records()) == 3
 
 
+async def test_a_narrow_screen_does_not_cut_what_enter_does(home: Home, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        row(0),
+        {"prompt": "a", "chosen": "b", "rejected": "c"},
+        {"prompt": "a", "completion": "b", "label": True},
+        CHAT,
+    ]
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    async with opened(home, (60, 24)) as (app, pilot):
+        await importing(app, pilot, tmp_path / "all.jsonl")
+        await until(pilot, lambda: "Enter takes all that is new · Esc leaves" in painted(app))
+
+
 async def test_leaving_takes_nothing(home: Home, file: Path) -> None:
     async with opened(home) as (app, pilot):
         await importing(app, pilot, file)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -183,6 +184,8 @@ class ImportScreen(Screen[None]):
         self._preview = found
         if found.useful:
             keys = f"Enter takes {found.kinds} · Esc leaves"
+            if cell_len(keys) > self.size.width - 2:
+                keys = "Enter takes all that is new · Esc leaves"
         else:
             keys = "There is nothing new to take · Esc leaves"
         self._say(self._previewed(found), keys)
