@@ -130,6 +130,23 @@ class Screen(_Section):
     """When a training run ends while you look elsewhere, ask the terminal to tell the desktop."""
 
 
+class Preset(Sampling):
+    """A way a chat can go on: `/preset NAME` takes it."""
+
+    system_prompt: str = ""
+    """Empty for that of the settings."""
+
+    def sampling(self) -> Sampling:
+        return Sampling(**self.model_dump(exclude={"system_prompt"}))
+
+
+PRESETS = {
+    "precise": Preset(temperature=0, top_p=1, repetition_penalty=1.05),
+    "balanced": Preset(),
+    "creative": Preset(temperature=0.9, top_p=0.95),
+}
+"""Those that come along."""
+
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -150,6 +167,8 @@ class Config(_Section):
     serving: Serving = Serving()
     tuning: Tuning = Tuning()
     screen: Screen = Screen()
+    presets: dict[Word, Preset] = {}
+    """The person's own."""
     keys: Annotated[dict[str, str], BeforeValidator(_flat)] = {}
     """Other keys, by the id of what they do; `tutee keys` lists the ids. See `tui.keys`."""
     tasks: dict[Word, tuple[Word, ...]] = {}

@@ -65,12 +65,16 @@ class _Ending(NamedTuple):
 
 
 def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
-    """The tokens the model is fed to write the next reply.
+    """The tokens the model is fed to write the next reply, or on from the last turn if that is one.
 
     Raises:
         TuteeError: the tokenizer has no chat template, or its template refuses these turns.
     """
-    return _ids(tokenizer, _render(tokenizer, turns, prompt=True))
+    if turns and turns[-1].role == "assistant":
+        before, begun = _render(tokenizer, turns[:-1], prompt=True), turns[-1].content
+    else:
+        before, begun = _render(tokenizer, turns, prompt=True), ""
+    return _whole(tokenizer, before, begun)
 
 
 def encode(tokenizer: Tokenizer, prompt: Sequence[Turn], reply: str) -> Sample:
@@ -89,13 +93,8 @@ def encode(tokenizer: Tokenizer, prompt: Sequence[Turn], reply: str) -> Sample:
         written = whole[len(before) :].removesuffix(ending.text) + ending.before
     else:
         written = reply + ending.before
-    prompt_ids = _ids(tokenizer, before)
-    ids = _ids(tokenizer, before + written)
-    if ids[: len(prompt_ids)] != prompt_ids:
-        # The reply's first letters would melt into the prompt's last token. The chat cannot take
-        # that token back, so neither does the training.
-        ids = prompt_ids + _ids(tokenizer, written)
-    return Sample(input_ids=(*ids, ending.stop), reply_start=len(prompt_ids))
+    ids = _whole(tokenizer, before, written)
+    return Sample(input_ids=(*ids, ending.stop), reply_start=len(_ids(tokenizer, before)))
 
 
 def pieces(tokenizer: Tokenizer, sample: Sample) -> list[Piece]:
@@ -161,6 +160,17 @@ def _folded(turns: Sequence[Turn]) -> list[Turn]:
     system, first, *rest = turns
     content = f"{system.content}\n\n{first.content}"
     return [first.model_copy(update={"content": content}), *rest]
+
+
+def _whole(tokenizer: Tokenizer, before: str, written: str) -> list[int]:
+    """The tokens of a prompt and of what there is of its reply; those of the prompt come first."""
+    prompt_ids = _ids(tokenizer, before)
+    ids = _ids(tokenizer, before + written)
+    if ids[: len(prompt_ids)] != prompt_ids:
+        # The reply's first letters would melt into the prompt's last token. The chat cannot take
+        # that token back, so neither does the training.
+        ids = prompt_ids + _ids(tokenizer, written)
+    return ids
 
 
 def _decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:

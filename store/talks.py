@@ -59,6 +59,16 @@ class Talks:
         """Put the path of its conversation through a message, to the newest one behind it."""
         self._conversations.choose(message_id)
 
+    def asked(self, count: int) -> list[str]:
+        """What the person said last in any conversation, oldest first, nothing twice."""
+        found: list[Message] = []
+        own = [talk for talk in self.conversations() if talk.source == "chat"]
+        for conversation in own[:count]:
+            messages = self._conversations.thread(conversation.id).messages
+            found += [message for message in messages if message.role == "user"]
+        found.sort(key=lambda message: message.created, reverse=True)
+        return list(dict.fromkeys(message.content for message in found))[:count][::-1]
+
     def search(self, text: str) -> list[Found]:
         """The conversations that hold `text` in their title or in anything said, newest first."""
         wanted = text.casefold()

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import time
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -42,7 +41,6 @@ from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
 from tui.comparing import Comparing
 from tui.doors import Doors
-from tui.drafting import Drafting
 from tui.guard import errors_shown, guarded, show_error
 from tui.helping import help_sections, help_text
 from tui.keys import key_name, keymap
@@ -57,7 +55,6 @@ from tui.screens.failure import FailureScreen
 from tui.screens.help import HelpScreen
 from tui.services import Services
 from tui.session import Session
-from tui.teaching import Teaching
 from tui.theme import THEMES, theme_for
 from tui.tuner import Tuner
 from tui.views import Status
@@ -79,6 +76,7 @@ class TuteeApp(Doors):
     Args:
         services: The parts behind the screens.
         light: The terminal has a light background.
+        open_chat: Id of the chat to go on with; a new one is begun otherwise.
     """
 
     TITLE = "Tutee"
@@ -99,7 +97,9 @@ class TuteeApp(Doors):
         ),
     ]
 
-    def __init__(self, services: Services, *, light: bool = False) -> None:
+    def __init__(
+        self, services: Services, *, light: bool = False, open_chat: str | None = None
+    ) -> None:
         super().__init__(services)
         self.animation_level = "none"
         self._light = light
@@ -107,9 +107,9 @@ class TuteeApp(Doors):
         """The person looks elsewhere, as far as the terminal says so."""
         self._session = Session(services.repository, services.chat, services.config)
         self._tuner = Tuner(services)
-        self._chat_screen = ChatScreen(
-            self._session, Teaching(services.repository, partial(Drafting, services))
-        )
+        if open_chat:
+            self._session.open(open_chat)
+        self._chat_screen = ChatScreen(self._session, services)
         self._tuning_screen: TuningScreen | None = None
         self._model = ""
         self._leaving = False
@@ -393,7 +393,10 @@ class TuteeApp(Doors):
         self.push_screen(HelpScreen(*help_text(self.screen), sections))
 
     def action_help_quit(self) -> None:
-        """Ctrl+C with nothing to copy: quits the second time."""
+        """Ctrl+C with nothing to copy: stops the reply under way, or else quits the second time."""
+        if self.screen is self._chat_screen and self._session.replying:
+            self.call_later(self._chat_screen.action_stop)
+            return
         if time.monotonic() - self._ctrl_c_at < _CTRL_C_SECONDS:
             self.call_later(self.action_quit)
             return

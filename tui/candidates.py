@@ -10,9 +10,9 @@ from pathlib import Path
 from core.events import CandidatesRanked
 from store.errors import TuteeError
 from store.records import Origin, new_id
+from tui.open_chat import Exchange
 from tui.seeds import random_seed
 from tui.services import Services
-from tui.session import Exchange
 
 COUNT = 4
 

@@ -1,10 +1,16 @@
-"""What can be done, in one table: the command palette and the help screen both read it."""
+"""What can be done, in one table: the palette, the help and the slash commands all read it."""
 
+import inspect
+import re
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.screen import Screen
+
+from store.errors import TuteeError
 
 
 @dataclass(frozen=True)
@@ -16,63 +22,199 @@ class Command:
     action: str
     keys: str = ""
     """As shown to the person; empty where only the palette has it."""
+    slash: tuple[str, ...] = ()
+    """Its names in the prompt, the first one the one that is offered."""
+    argument: str = ""
+    """What may stand behind that name; the action then takes it as text."""
 
 
 CHAT_COMMANDS = (
-    Command("👍 Keep this reply", "The focused or last reply is worth learning", "like", "F2"),
-    Command("👎 Refuse this reply", "And say why, if you like", "dislike", "F3"),
-    Command("✎ Correct this reply", "Say what it should have been", "correct", "F4"),
-    Command("Undo feedback on this reply", "Takes back the latest act on it", "undo", "Ctrl+Z"),
-    Command("New chat", "The one that is open stays in the list", "new_chat", "Ctrl+N"),
-    Command("Open a chat", "Go back to an earlier one", "chats", "Ctrl+R"),
+    Command(
+        "👍 Keep this reply", "The focused or last reply is worth learning", "like", "F2", ("good",)
+    ),
+    Command("👎 Refuse this reply", "And say why, if you like", "dislike", "F3", ("bad",), "WHY"),
+    Command(
+        "✎ Correct this reply", "Say what it should have been", "correct", "F4", ("fix",), "TEXT"
+    ),
+    Command(
+        "Undo feedback on this reply",
+        "Takes back the latest act on it",
+        "undo",
+        "Ctrl+Z",
+        ("undo",),
+    ),
+    Command(
+        "Prefer this reply", "Over the others to the same question", "prefer", "P", ("prefer",)
+    ),
+    Command(
+        "Exclude from training", "Or let it in again; nothing is lost", "exclude", "X", ("exclude",)
+    ),
+    Command("Trained tokens", "Those that carry loss in colour", "tokens", "M", ("tokens",)),
+    Command(
+        "Write another reply",
+        "Beside this one; ← → change between them",
+        "regenerate",
+        "R",
+        ("retry",),
+    ),
+    Command(
+        "Go on with this reply", "Where it was stopped or cut off", "go_on", "G", ("continue",)
+    ),
+    Command("Edit the question", "And ask it anew; the old one stays", "edit", "E", ("edit",)),
+    Command("Copy this reply", "", "copy", "Y", ("copy",)),
+    Command("Copy its code", "The last block of code", "copy_code", "Shift+Y", ("code",)),
+    Command(
+        "Take the waiting message back", "The one that was sent last", "take_back", "", ("unsend",)
+    ),
+    Command("Write in your editor", "$VISUAL or $EDITOR", "editor", "Ctrl+G", ("editor",)),
+    Command(
+        "System prompt", "Of this chat alone, and its sampling", "system", "", ("system",), "TEXT"
+    ),
+    Command(
+        "Preset", "precise, balanced, creative, or your own", "preset", "", ("preset",), "NAME"
+    ),
+    Command("Set", "One thing about how replies are drawn", "set", "", ("set",), "NAME VALUE"),
+    Command("Title", "Call this chat something else", "title", "", ("title",), "TEXT"),
+    Command("Pin this chat", "Keeps it at the top of the list, or no longer", "pin", "", ("pin",)),
+    Command(
+        "Save this chat",
+        "As Markdown, among the exports or where you say",
+        "save",
+        "",
+        ("save",),
+        "PATH",
+    ),
+    Command(
+        "Delete this chat",
+        "What it taught stays; the list brings it back",
+        "delete_chat",
+        "",
+        ("delete",),
+    ),
+    Command("New chat", "The one that is open stays in the list", "new_chat", "Ctrl+N", ("new",)),
+    Command("Open a chat", "Search, rename, pin, delete", "chats", "Ctrl+R", ("chats",)),
 )
 
 APP_COMMANDS = (
-    Command("Tune", "Train the model on what you taught", "app.tune", "F5"),
-    Command("Best of four", "Draw the last reply again, and pick", "app.best_of", "Ctrl+L"),
-    Command("Models", "Choose, fetch or remove the base model", "app.models", "Ctrl+O"),
-    Command("Compare two versions", "One prompt, two replies, your choice", "app.compare", "F6"),
+    Command("Tune", "Train the model on what you taught", "app.tune", "F5", ("train", "tune")),
+    Command("Models", "Choose, fetch or remove the base model", "app.models", "Ctrl+O", ("model",)),
+    Command(
+        "Best of four", "Draw the last reply again, and pick", "app.best_of", "Ctrl+L", ("best",)
+    ),
+    Command(
+        "Compare two versions",
+        "One prompt, two replies, your choice",
+        "app.compare",
+        "F6",
+        ("ab", "compare"),
+    ),
     Command(
         "Roll back to the previous adapter",
         "Answer with the version that was active before",
         "app.roll_back",
+        "",
+        ("rollback",),
     ),
-    Command("Cancel the training", "Stops at the next micro-batch", "app.cancel_tuning"),
-    Command("Records", "Everything you taught: look, check, delete", "app.records", "F7"),
-    Command("Statistics", "What there is to learn from, and what is thin", "app.statistics"),
-    Command("Import", "Records and chats of other programs; first a look at them", "app.import"),
-    Command("Starter set", "Short examples to begin with", "app.starter", "Ctrl+T"),
-    Command("Export", "Your records as files for other tools", "app.export", "F8"),
-    Command("Settings", "System prompt, replies, looks, tuning", "app.settings", "F9"),
-    Command("Theme", "Other colours: look at them, and keep some", "app.change_theme"),
-    Command("Help", "All keys on one screen", "app.help", "F1"),
-    Command("Quit", "Everything is kept", "app.quit", "Ctrl+Q"),
+    Command(
+        "Cancel the training", "Stops at the next micro-batch", "app.cancel_tuning", "", ("cancel",)
+    ),
+    Command(
+        "Records", "Everything you taught: look, check, delete", "app.records", "F7", ("records",)
+    ),
+    Command(
+        "Statistics",
+        "What there is to learn from, and what is thin",
+        "app.statistics",
+        "",
+        ("stats",),
+    ),
+    Command(
+        "Import",
+        "Records and chats of other programs; first a look at them",
+        "app.import",
+        "",
+        ("import",),
+    ),
+    Command("Starter set", "Short examples to begin with", "app.starter", "Ctrl+T", ("starter",)),
+    Command("Export", "Your records as files for other tools", "app.export", "F8", ("export",)),
+    Command(
+        "Settings", "System prompt, replies, looks, tuning", "app.settings", "F9", ("settings",)
+    ),
+    Command(
+        "Theme", "Other colours: look at them, and keep some", "app.change_theme", "", ("theme",)
+    ),
+    Command("Help", "All keys on one screen", "app.help", "F1", ("help",)),
+    Command("Quit", "Everything is kept", "app.quit", "Ctrl+Q", ("quit", "exit")),
 )
+
+COMMANDS = (*CHAT_COMMANDS, *APP_COMMANDS)
+
+_SLASH = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
+
+
+def possible(screen: Screen[Any]) -> Iterator[Command]:
+    """What can be done now on `screen`."""
+    for command in COMMANDS:
+        namespace, _, name = command.action.rpartition(".")
+        node = screen.app if namespace == "app" else screen
+        if hasattr(node, f"action_{name}") and node.check_action(name, ()):
+            yield command
+
+
+def spelled(text: str) -> tuple[Command, str] | None:
+    """The slash command that a message is, with its argument; none where it is a message.
+
+    `//` at the beginning says that what follows is a message after all, and so does a second slash
+    in the first word, as in a path.
+
+    Raises:
+        TuteeError: there is no command of that name, or it takes nothing.
+    """
+    match = _SLASH.fullmatch(text.strip())
+    if match is None:
+        return None
+    name, argument = match[1], (match[2] or "").strip()
+    command = next((command for command in COMMANDS if name in command.slash), None)
+    if command is None:
+        raise TuteeError(
+            f"There is no command /{name}.", "/help lists them; // sends a text that begins with /."
+        )
+    if argument and not command.argument:
+        raise TuteeError(f"/{name} stands alone.", "// sends a text that begins with /.")
+    return command, argument
+
+
+async def perform(command: Command, argument: str, screen: Screen[Any]) -> None:
+    """Do what a slash command says.
+
+    Raises:
+        TuteeError: it cannot be done now, or whatever it raises.
+    """
+    if command not in possible(screen):
+        raise TuteeError(f"/{command.slash[0]} cannot be done now.")
+    namespace, _, name = command.action.rpartition(".")
+    node = screen.app if namespace == "app" else screen
+    done = getattr(node, f"action_{name}")(*([argument] if argument else []))
+    if inspect.isawaitable(done):
+        await done
 
 
 class Commands(Provider):
     """What can be done now, where the palette was opened."""
 
     async def discover(self) -> Hits:
-        for command in self._possible():
+        for command in possible(self.screen):
             yield DiscoveryHit(_display(command), self._run(command), command.title, command.help)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for command in self._possible():
+        for command in possible(self.screen):
             score = matcher.match(command.title)
             if score > 0:
                 title = matcher.highlight(command.title)
                 yield Hit(score, title, self._run(command), command.title, command.help)
 
-    def _possible(self) -> Iterator[Command]:
-        for command in (*CHAT_COMMANDS, *APP_COMMANDS):
-            namespace, _, name = command.action.rpartition(".")
-            node = self.app if namespace == "app" else self.screen
-            if hasattr(node, f"action_{name}") and node.check_action(name, ()):
-                yield command
-
-    def _run(self, command: Command) -> "partial[Coroutine[object, object, bool]]":
+    def _run(self, command: Command) -> "partial[Coroutine[Any, Any, bool]]":
         return partial(self.app.run_action, command.action, self.screen)
 
 

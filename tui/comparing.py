@@ -14,9 +14,9 @@ from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.acts import Comparison, Picked
 from store.errors import TuteeError
 from store.records import Origin, Record, Sampling, Turn, new_id
+from tui.open_chat import Question
 from tui.seeds import random_seed
 from tui.services import Services
-from tui.session import Question
 from tui.text import counted, one_line
 
 SOURCE = "compare"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from textual import on
 from textual.app import App
 from textual.screen import Screen
 
@@ -17,7 +18,7 @@ from store.errors import TuteeError
 from tui.choosing import Choosing
 from tui.guard import errors_shown
 from tui.library import Library
-from tui.messages import FromCore
+from tui.messages import FromCore, TokensWanted
 from tui.services import Services
 from tui.settings import Settings, setting
 
@@ -58,6 +59,12 @@ class Doors(App[bool]):
         from tui.screens.records import RecordsScreen
 
         self._open(RecordsScreen, lambda: RecordsScreen(self._library))
+
+    @on(TokensWanted)
+    def _tokens_wanted(self, event: TokensWanted) -> None:
+        from tui.screens.record import RecordScreen
+
+        self.push_screen(RecordScreen(self._library, event.records, 0, {}, tokens=True))
 
     def action_statistics(self) -> None:
         """Count it, and see what is thin."""

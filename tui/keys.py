@@ -58,6 +58,8 @@ _NAMES = {
 def key_name(key: str) -> str:
     """A key as a person would write it: `Ctrl+N`, `F2`, `/`."""
     *modifiers, last = key.split("+") if key != "+" else [key]
+    if len(last) == 1 and last.isupper():
+        modifiers.append("shift")
     name = _NAMES.get(last) or format_key(last)
     return "+".join([*map(str.capitalize, modifiers), name[:1].upper() + name[1:]])
 

@@ -1,10 +1,12 @@
 """Messages that travel between the app and its screens; those of one widget are nested in it."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from textual.message import Message
 
 from core.events import Event
+from store.records import Record
 
 
 class FromCore(Message, bubble=False):
@@ -13,6 +15,14 @@ class FromCore(Message, bubble=False):
     def __init__(self, event: Event) -> None:
         super().__init__()
         self.event = event
+
+
+class TokensWanted(Message):
+    """The person wants to see which tokens of these records are trained on."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        super().__init__()
+        self.records = records
 
 
 @runtime_checkable

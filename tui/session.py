@@ -2,8 +2,9 @@
 
 A message is stored before its reply is asked for. Replies come one at a time; whatever is sent
 meanwhile waits in order, each message with the chat it was written in, so changing to another chat
-neither stops nor mixes anything. Every method returns the changes of the chat that is open, for the
-screen to draw.
+neither stops nor mixes anything. What is asked or answered again becomes another way through the
+chat beside the first (`store.conversations`). Every method returns the changes of the chat that is
+open, for the screen to draw.
 """
 
 from collections import deque
@@ -15,21 +16,21 @@ from core.config import Config
 from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from data import starter
 from store.errors import TuteeError
-from store.records import Message, Origin, Turn, new_id
+from store.records import Message, Origin, Sampling, Turn, new_id
 from store.repository import Repository
+from tui.open_chat import ChatSettings, Exchange, OpenChat
 from tui.seeds import random_seed
-from tui.teaching import reply_view
+from tui.teaching import reply_view, turn_view
 from tui.views import (
     Asked,
     Began,
     Change,
-    ConversationView,
     Ended,
     Grew,
     LiveView,
     Queued,
+    Rerouted,
     Scene,
-    TurnView,
     UserView,
 )
 
@@ -42,28 +43,13 @@ STOPPING = "stopping"
 
 
 @dataclass(frozen=True)
-class Question:
-    """What the person asked, with everything before it."""
+class Said:
+    """A message that waits for its turn."""
 
-    text: str
-    turns: tuple[Turn, ...]
-    conversation_id: str
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A question and the reply that stands."""
-
-    text: str
-    turns: tuple[Turn, ...]
-    """Everything before the reply."""
-    reply: Message
-
-
-@dataclass(frozen=True)
-class _Said:
     conversation_id: str
     text: str
+    beside: str | None = None
+    """The earlier message it is another version of."""
 
 
 @dataclass
@@ -73,16 +59,23 @@ class _Live:
     id: str
     conversation_id: str
     question_id: str
+    sampling: Sampling
     text: str = ""
+    """What there is of it; it begins with that of the reply it goes on with."""
+    goes_on: Message | None = None
+    again: bool = False
+    """The question has another reply already."""
     requested: bool = False
     stopping: bool = False
+    unwanted: bool = False
+    """Its chat was deleted."""
 
     def view(self) -> LiveView:
         note = STOPPING if self.stopping else WRITING if self.requested else WAITING
         return LiveView(self.id, self.text, note)
 
 
-class Session:
+class Session(OpenChat):
     """One person talking with one model."""
 
     def __init__(
@@ -92,14 +85,12 @@ class Session:
         config: Config,
         seed: Callable[[], int] = random_seed,
     ) -> None:
-        self._repository = repository
+        super().__init__(repository, config)
         self._chat = chat
-        self._config = config
         self._seed = seed
         self._model: ModelReady | None = None
         self._adapter: str | None = None
-        self._open: str | None = None
-        self._waiting: deque[_Said] = deque()
+        self._waiting: deque[Said] = deque()
         self._live: _Live | None = None
 
     def configure(self, config: Config) -> None:
@@ -111,20 +102,30 @@ class Session:
     @property
     def replying(self) -> bool:
         """Whether a reply is being written in the open chat."""
-        live = self._live
-        return live is not None and live.requested and live.conversation_id == self._open
+        live = self._live_here()
+        return live is not None and live.requested
 
-    def send(self, text: str) -> list[Change]:
-        """Say `text` in the open chat, now or when its turn comes."""
-        if self._open is None:
-            system_prompt = self._config.chat.system_prompt
-            self._open = self._repository.start_conversation(system_prompt).id
-        self._waiting.append(_Said(self._open, text))
-        return self._next() or [self._queued()]
+    def send(self, text: str, beside: str | None = None) -> list[Change]:
+        """Say `text` in the open chat, now or when its turn comes.
+
+        Args:
+            text: What is said.
+            beside: The earlier message of the person it is another version of, if it is one.
+        """
+        self._waiting.append(Said(self._begun(), text, beside))
+        return self._next() or [self.queued()]
+
+    def take_back(self) -> Said | None:
+        """Take the message back that was sent last in the open chat and still waits."""
+        waiting = [said for said in self._waiting if said.conversation_id == self._open]
+        if not waiting:
+            return None
+        self._waiting.remove(waiting[-1])
+        return waiting[-1]
 
     def stop(self) -> list[Change]:
         """End the reply under way in the open chat; what it has so far is kept."""
-        live = self._live
+        live = self._live_here()
         if live is None or not self.replying:
             return []
         live.stopping = True
@@ -165,39 +166,117 @@ class Session:
         if live is not None:
             self._keep_partial(live)
 
+    # -- another way through the chat ------------------------------------------------------------
+
+    def regenerate(self, reply_id: str | None) -> list[Change]:
+        """Have a reply written anew, beside the one there is.
+
+        Args:
+            reply_id: Which one; None for the end of the chat, also where no reply came.
+
+        Raises:
+            TuteeError: another reply is under way, or nothing was asked yet.
+        """
+        message = self._repository.message(reply_id) if reply_id else self._last()
+        question_id = message.id if message.role == "user" else message.parent_id
+        return self._again(message.conversation_id, question_id, None)
+
+    def go_on(self, reply_id: str) -> list[Change]:
+        """Have a reply written on from its end; the longer one stands beside it.
+
+        Raises:
+            TuteeError: another reply is under way.
+        """
+        message = self._repository.message(reply_id)
+        return self._again(message.conversation_id, message.parent_id, message)
+
+    def _again(
+        self, conversation_id: str, question_id: str | None, goes_on: Message | None
+    ) -> list[Change]:
+        if self._live is not None:
+            raise TuteeError("A reply is being written.", "Esc stops it; then try again.")
+        if question_id is None:
+            raise TuteeError("This reply answers no question, so it cannot be written anew.")
+        live = self._live = self._new_live(conversation_id, question_id)
+        live.again = True
+        if goes_on is not None:
+            # A model goes on badly behind a blank; it writes what it needs itself.
+            standing = self._repository.feedback(goes_on.id).correction or goes_on.content
+            live.goes_on, live.text = goes_on, standing.rstrip()
+        if self._model is not None:
+            self._request(live)
+        return [Rerouted(self.scene())]
+
+    def choose(self, message_id: str, step: int) -> list[Change]:
+        """Show the version of a message before or after it, with all that followed that one.
+
+        Raises:
+            TuteeError: a reply is under way, which belongs to this one.
+        """
+        conversation_id = self._repository.message(message_id).conversation_id
+        versions = self._repository.siblings(conversation_id)[message_id]
+        place = versions.index(message_id) + step
+        if not 0 <= place < len(versions):
+            return []
+        if self._live_here() is not None:
+            raise TuteeError("A reply is being written.", "Esc stops it; then change.")
+        self._repository.choose(versions[place])
+        return [Rerouted(self.scene(), versions[place])]
+
+    # -- one reply after the other ---------------------------------------------------------------
+
     def _next(self) -> list[Change]:
         """Take the next waiting message up, if nothing is under way."""
         if self._live is not None or not self._waiting:
             return []
         said = self._waiting[0]
-        message = self._repository.add_message(said.conversation_id, "user", said.text)
+        message = self._repository.add_message(
+            said.conversation_id, "user", said.text, beside=said.beside
+        )
         self._waiting.popleft()
-        live = self._live = _Live(new_id(), said.conversation_id, message.id)
+        live = self._live = self._new_live(said.conversation_id, message.id)
         if self._model is not None:
             self._request(live)
         if said.conversation_id != self._open:
             return []
+        if said.beside:
+            return [Rerouted(self.scene())]
         asked = Asked(UserView(message.id, message.content))
-        return [asked, Began(live.view()), self._queued()]
+        return [asked, Began(live.view()), self.queued()]
+
+    def _new_live(self, conversation_id: str, question_id: str) -> _Live:
+        own = self._repository.conversation(conversation_id).sampling
+        return _Live(new_id(), conversation_id, question_id, own or self._config.sampling)
 
     def _request(self, live: _Live) -> None:
         live.requested = True
-        turns = self._repository.turns(live.conversation_id)
-        self._chat.reply(live.id, turns, self._config.sampling, self._seed())
+        turns = self._repository.turns(live.conversation_id, live.question_id)
+        if live.goes_on is not None:
+            turns = (*turns, Turn(role="assistant", content=live.text))
+        self._chat.reply(live.id, turns, live.sampling, self._seed())
 
     def _finish(self, live: _Live, done: ReplyDone) -> list[Change]:
         self._live = None
+        before = live.goes_on
+        whole = live.text if before else done.text
         if done.stopped and not done.text.strip():
-            return self._ended(live, None)
-        origin = self._origin(done.adapter, done.seed, stopped=done.stopped)
-        message = self._store_reply(live, done.text, origin, done.tokens, done.seconds)
+            message = None  # stopped before it had said anything
+        elif live.unwanted:
+            message = None
+        else:
+            origin = self._origin(live, done.adapter, done.seed, stopped=done.stopped)
+            tokens = done.tokens + (before.tokens if before else 0)
+            seconds = done.seconds + (before.seconds if before else 0.0)
+            message = self._store_reply(live, whole, origin, tokens, seconds)
         return self._ended(live, message)
 
     def _keep_partial(self, live: _Live) -> Message | None:
-        if not live.text.strip():
+        before = len(live.goes_on.content.rstrip()) if live.goes_on else 0
+        if live.unwanted or not live.text[before:].strip():
             return None
-        origin = self._origin(self._adapter, None, stopped=True)
-        return self._store_reply(live, live.text, origin)
+        return self._store_reply(
+            live, live.text, self._origin(live, self._adapter, None, stopped=True)
+        )
 
     def _store_reply(
         self, live: _Live, text: str, origin: Origin, tokens: int = 0, seconds: float = 0.0
@@ -212,37 +291,53 @@ class Session:
             seconds=seconds,
         )
 
-    def _origin(self, adapter: str | None, seed: int | None, *, stopped: bool) -> Origin:
+    def _origin(
+        self, live: _Live, adapter: str | None, seed: int | None, *, stopped: bool
+    ) -> Origin:
         return Origin(
             model=self._model.model_id if self._model else None,
             revision=self._model.revision if self._model else None,
             adapter=adapter,
-            sampling=self._config.sampling,
+            sampling=live.sampling,
             seed=seed,
             stopped=stopped,
         )
 
     def _ended(self, live: _Live, message: Message | None) -> list[Change]:
-        view = reply_view(self._repository, message) if message else None
-        ended: list[Change] = [Ended(live.id, view)] if live.conversation_id == self._open else []
+        ended: list[Change] = []
+        if live.conversation_id == self._open:
+            view = reply_view(self._repository, message) if message else None
+            ended = [Ended(live.id, view)]
+            if live.again and view is None:
+                ended.append(Rerouted(self.scene()))
         return ended + self._next()
 
     # -- which chat is open ----------------------------------------------------------------------
 
-    def new(self) -> None:
-        """Begin another chat; it is kept from its first message on."""
-        self._open = None
+    def forget(self, conversation_id: str) -> None:
+        """Drop what waits or is under way in a chat that is deleted, and leave it."""
+        self._waiting = deque(s for s in self._waiting if s.conversation_id != conversation_id)
+        live = self._live
+        if live is not None and live.conversation_id == conversation_id:
+            if live.requested:
+                live.unwanted = True
+                self._chat.stop_reply()
+            else:
+                self._live = None
+        if self._open == conversation_id:
+            self._open = None
 
-    def open(self, conversation_id: str) -> None:
-        """Go back to an earlier chat."""
-        self._open = self._repository.conversation(conversation_id).id
+    def set_chat(self, settings: ChatSettings) -> None:
+        """Say how the open chat goes on.
 
-    def conversations(self) -> list[ConversationView]:
-        """All chats, newest first."""
-        return [
-            ConversationView(c.id, c.title, f"{c.updated.astimezone():%Y-%m-%d %H:%M}")
-            for c in self._repository.conversations()
-        ]
+        Raises:
+            TuteeError: a reply is under way.
+        """
+        if self._live_here() is not None:
+            raise TuteeError("A reply is being written.", "Esc stops it; then change.")
+        self._repository.set_chat(
+            self._begun(), system_prompt=settings.system_prompt, sampling=settings.sampling
+        )
 
     def scene(self) -> Scene:
         """The open chat as it stands."""
@@ -250,41 +345,31 @@ class Session:
             counts = self._repository.counts()
             taught = counts.instructions + counts.preferences + counts.verdicts
             return Scene(examples=0 if taught else len(starter.instructions()))
-        messages = self._repository.messages(self._open)
-        turns = tuple(self._view(message) for message in messages if message.role != "system")
-        live = self._live if self._live and self._live.conversation_id == self._open else None
-        return Scene(turns, live.view() if live else None, self._queued().texts)
-
-    def last_question(self) -> Question | None:
-        """What the person asked last in the open chat."""
-        if self._open is None:
-            return None
-        asked = [m for m in self._repository.messages(self._open) if m.role == "user"]
-        if not asked:
-            return None
-        last = asked[-1]
-        turns = (
-            *self._repository.prompt_for(last.id),
-            Turn(role="user", content=last.content),
+        live = self._live_here()
+        end = live.question_id if live else None
+        messages = self._repository.path(end) if end else self._repository.messages(self._open)
+        versions = self._repository.siblings(self._open)
+        turns = tuple(
+            turn_view(self._repository, message, versions)
+            for message in messages
+            if message.role != "system"
         )
-        return Question(last.content, turns, self._open)
+        return Scene(turns, live.view() if live else None, self.queued().texts)
 
     def last_exchange(self) -> Exchange:
-        """The last question of the open chat with its reply.
+        """The last question with its reply.
 
         Raises:
             TuteeError: there is none, or one is being written.
         """
-        messages = self._repository.messages(self._open) if self._open else []
-        if len(messages) < 2 or messages[-1].role != "assistant" or self._live is not None:
+        if self._live is not None:
             raise TuteeError("There is no whole reply to draw again.", "Ask something first.")
-        reply = messages[-1]
-        return Exchange(messages[-2].content, self._repository.prompt_for(reply.id), reply)
+        return super().last_exchange()
 
-    def _queued(self) -> Queued:
+    def _live_here(self) -> _Live | None:
+        live = self._live
+        return live if live is not None and live.conversation_id == self._open else None
+
+    def queued(self) -> Queued:
+        """What waits in the open chat."""
         return Queued(tuple(s.text for s in self._waiting if s.conversation_id == self._open))
-
-    def _view(self, message: Message) -> TurnView:
-        if message.role == "user":
-            return UserView(message.id, message.content)
-        return reply_view(self._repository, message)

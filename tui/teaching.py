@@ -1,11 +1,12 @@
 """Feedback on replies, without any widget: each verb stores one act and gives the reply back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from store.records import Message, Origin
+from store.errors import TuteeError
+from store.records import Instruction, Message, Origin, Record
 from store.repository import Repository
 from tui.drafting import Drafting
-from tui.views import ReplyView
+from tui.views import ReplyView, TurnView, UserView
 
 
 class Teaching:
@@ -49,6 +50,43 @@ class Teaching:
         self._repository.correct(reply_id, text, why)
         return self.reply(reply_id)
 
+    def prefer(self, reply_id: str) -> ReplyView:
+        """Say that a reply is better than the others to the same question.
+
+        Raises:
+            TuteeError: there is no other.
+        """
+        self._bare = None
+        versions = self._repository.siblings(self._repository.message(reply_id).conversation_id)
+        others = [other for other in versions[reply_id] if other != reply_id]
+        if not others:
+            raise TuteeError(
+                "There is only one reply to this question.", "R on the reply writes another."
+            )
+        self._repository.prefer(reply_id, [self._repository.message(m).content for m in others])
+        return self.reply(reply_id)
+
+    def exclude(self, reply_id: str) -> ReplyView:
+        """Keep what stands about a reply out of training, or let it in again.
+
+        Raises:
+            TuteeError: nothing stands about it.
+        """
+        self._repository.exclude(reply_id, not self._repository.feedback(reply_id).excluded)
+        return self.reply(reply_id)
+
+    def records(self, reply_id: str) -> list[Record]:
+        """What is trained on of a reply; where it was not judged, what a 👍 would make of it."""
+        records = [r for r in self._repository.records() if r.message_id == reply_id]
+        message = self._repository.message(reply_id)
+        preview = Instruction(
+            message_id=reply_id,
+            origin=message.origin or Origin(),
+            prompt=self._repository.prompt_for(reply_id),
+            completion=message.content,
+        )
+        return records or [preview]
+
     def undo(self, reply_id: str) -> ReplyView:
         """Take back the latest feedback on a reply."""
         self._bare = None
@@ -60,15 +98,35 @@ class Teaching:
         return reply_view(self._repository, self._repository.message(reply_id))
 
 
-def reply_view(repository: Repository, message: Message) -> ReplyView:
+Siblings = Mapping[str, tuple[str, ...]]
+"""For each message those in its place, as `Repository.siblings` gives them."""
+
+
+def turn_view(repository: Repository, message: Message, siblings: Siblings) -> TurnView:
+    """A stored message as the transcript shows it."""
+    if message.role != "user":
+        return reply_view(repository, message, siblings)
+    versions = siblings[message.id]
+    return UserView(message.id, message.content, versions.index(message.id) + 1, len(versions))
+
+
+def reply_view(
+    repository: Repository, message: Message, siblings: Siblings | None = None
+) -> ReplyView:
     """A stored reply with everything that stands about it."""
+    siblings = siblings or repository.siblings(message.conversation_id)
     feedback = repository.feedback(message.id)
+    versions = siblings[message.id]
     origin = message.origin or Origin()
     limit = origin.sampling.max_new_tokens if origin.sampling else None
     return ReplyView(
         id=message.id,
         text=message.content,
         question=repository.message(message.parent_id).content if message.parent_id else "",
+        place=versions.index(message.id) + 1,
+        places=len(versions),
+        question_id=message.parent_id or "",
+        question_places=len(siblings.get(message.parent_id or "", ())),
         adapter=origin.adapter,
         speed=_speed(message),
         stopped=origin.stopped,
@@ -78,6 +136,7 @@ def reply_view(repository: Repository, message: Message) -> ReplyView:
         comment=feedback.comment,
         correction=feedback.correction,
         why=feedback.why,
+        excluded=feedback.excluded,
         undoable=feedback.undoable,
     )
 

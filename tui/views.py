@@ -13,6 +13,9 @@ class UserView:
 
     id: str
     text: str
+    place: int = 1
+    places: int = 1
+    """Which of how many versions of the message it is."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,12 @@ class ReplyView:
     """What the model wrote."""
     question: str = ""
     """The message it answers."""
+    place: int = 1
+    places: int = 1
+    """Which of how many replies to that message it is."""
+    question_id: str = ""
+    question_places: int = 1
+    """How many versions of that message there are."""
     adapter: str | None = None
     speed: float | None = None
     """Tokens a second."""
@@ -36,6 +45,8 @@ class ReplyView:
     correction: str | None = None
     why: str = ""
     """What was said with the correction."""
+    excluded: bool = False
+    """Nothing of it is trained on, though it was judged."""
     undoable: bool = False
 
     @property
@@ -108,7 +119,16 @@ class Ended:
     turn: ReplyView | None
 
 
-Change = Asked | Queued | Began | Grew | Ended
+@dataclass(frozen=True)
+class Rerouted:
+    """The chat goes another way from somewhere on."""
+
+    scene: Scene
+    message_id: str = ""
+    """The message that was chosen, where one was."""
+
+
+Change = Asked | Queued | Began | Grew | Ended | Rerouted
 
 
 # -- the lines around the chat -------------------------------------------------------------------
@@ -134,6 +154,9 @@ class ConversationView:
     id: str
     title: str
     updated: str
+    pinned: bool = False
+    excerpt: str = ""
+    """Where the words were found that were searched for."""
 
 
 @dataclass(frozen=True)

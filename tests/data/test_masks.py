@@ -54,6 +54,19 @@ def test_the_chat_is_fed_what_the_template_renders(build: Build) -> None:
     assert encode_prompt(tokenizer, PROMPT) == expected["input_ids"]
 
 
+@pytest.mark.parametrize("build", MODELS)
+@pytest.mark.parametrize("begun", ["Pa", "Paris is", "hi\n"])
+def test_a_reply_that_goes_on_is_fed_without_its_end(build: Build, begun: str) -> None:
+    tokenizer = build()
+    before = encode_prompt(tokenizer, PROMPT)
+    whole = encode_prompt(tokenizer, (*PROMPT, Turn(role="assistant", content=begun)))
+    assert whole[: len(before)] == before
+    assert not stop_ids(tokenizer) & set(whole[len(before) :])
+    went_on = str(tokenizer.decode(whole))
+    assert went_on.endswith(begun)
+    assert went_on.count(begun) == str(tokenizer.decode(before)).count(begun) + 1
+
+
 def test_chatml_ends_where_the_assistant_begins() -> None:
     assert text(tiny.smollm2(), PROMPT[:1]) == (
         "<|im_start|>system\nYou are a helpful AI assistant<|im_end|>\n"

@@ -1,4 +1,4 @@
-"""Ctrl+O: the last reply drawn again, ranked by the reward model, picked by the person."""
+"""The last reply drawn again, ranked by the reward model, picked by the person."""
 
 from typing import Any
 

@@ -22,7 +22,6 @@ from tests.tui.conftest import (
 )
 from tui.widgets.activity import Activity
 from tui.widgets.prompt import Prompt
-from tui.widgets.transcript import PAGE, Earlier
 from tui.widgets.turns import ReplyTurn, UserTurn
 
 ODD = "[red]x[/red] [/] \\[b] 你好，世界 👍🏽 <b>html</b> & `code`"
@@ -271,29 +270,6 @@ async def test_a_failed_reply_is_a_toast_and_the_chat_goes_on(home: Home) -> Non
         await say(pilot, "Again")
         await answered(app, pilot, 2)
         assert [view.stopped for view in views(app)] == [True, False]
-
-
-async def test_a_long_chat_keeps_few_widgets_and_brings_the_rest_back(home: Home) -> None:
-    conversation = home.repository.start_conversation()
-    count = 2 * PAGE + 10
-    for number in range(count // 2):
-        home.repository.add_message(conversation.id, "user", f"question {number}")
-        home.repository.add_message(conversation.id, "assistant", f"answer {number}")
-    async with opened(home) as (app, pilot):
-        await pilot.press("ctrl+r", "enter")
-        await until(pilot, lambda: views(app))
-        turns = transcript(app).query("UserTurn, ReplyTurn")
-        assert len(turns) == PAGE
-        assert f"{count - PAGE} earlier messages" in str(transcript(app).query_one(Earlier).content)
-        transcript(app).query_one(Earlier).action_show()
-        await until(pilot, lambda: len(transcript(app).query("UserTurn, ReplyTurn")) == 2 * PAGE)
-        transcript(app).query_one(Earlier).action_show()
-        await until(pilot, lambda: len(transcript(app).query("UserTurn, ReplyTurn")) == count)
-        assert not transcript(app).query(Earlier)
-        assert [view.text for view in views(app)] == [f"answer {n}" for n in range(count // 2)]
-        await say(pilot, "one more")
-        await until(pilot, lambda: views(app)[-1].text == "Paris.")
-        assert len(transcript(app).query("UserTurn, ReplyTurn")) == count + 2 - PAGE
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (200, 60)])

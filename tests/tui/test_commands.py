@@ -11,7 +11,7 @@ from tests.fakes import Home
 from tests.tui.conftest import answered, opened, painted, say, until, views
 from tests.tui.test_tuning import ready
 from tui.app import TuteeApp
-from tui.commands import APP_COMMANDS, CHAT_COMMANDS
+from tui.commands import COMMANDS
 from tui.screens.chat import ChatScreen
 from tui.screens.compare import CompareScreen
 from tui.screens.export import ExportScreen
@@ -46,8 +46,17 @@ async def test_the_palette_lists_every_command(home: Home) -> None:
         await answered(app, pilot, 1)
         await pilot.press("f2", "ctrl+p")
         found = await listed(app, pilot)
-        for command in (*CHAT_COMMANDS, *APP_COMMANDS):
-            assert (command.title in found) is (command.title != "Cancel the training")
+        impossible = {
+            "Cancel the training",
+            "Copy its code",
+            "Prefer this reply",
+            "Take the waiting message back",
+        }
+        for command in COMMANDS:
+            if hasattr(app.screen_stack[0], f"action_{command.action}") or hasattr(
+                app, f"action_{command.action.removeprefix('app.')}"
+            ):
+                assert (command.title in found) is (command.title not in impossible)
 
 
 async def test_the_palette_offers_only_what_can_be_done(home: Home) -> None:
@@ -80,7 +89,7 @@ async def test_help_lists_every_key(home: Home) -> None:
     async with opened(home, (100, 90)) as (app, pilot):
         await pilot.press("f1")
         assert isinstance(app.screen, HelpScreen)
-        for command in (*CHAT_COMMANDS, *APP_COMMANDS):
+        for command in COMMANDS:
             if command.keys:
                 assert any(
                     line.strip(" │").startswith(command.keys) and command.title in line
@@ -93,15 +102,16 @@ async def test_help_lists_every_key(home: Home) -> None:
 def test_every_key_of_the_table_is_bound_to_its_action() -> None:
     bound = {
         (key, binding.action)
-        for node in (TuteeApp, ChatScreen, ReplyTurn)
+        for node in (TuteeApp, ChatScreen, ReplyTurn, Prompt)
         for binding in node._merge_bindings().key_to_bindings.values()
         for binding in binding
         for key in binding.key.split(",")
     }
     bare = {(key, action.rpartition(".")[2]) for key, action in bound}
-    for command in (*CHAT_COMMANDS, *APP_COMMANDS):
+    for command in COMMANDS:
         if command.keys:
-            assert (command.keys.lower(), command.action.rpartition(".")[2]) in bare
+            key = command.keys.lower().replace("shift+y", "Y")
+            assert (key, command.action.rpartition(".")[2]) in bare
 
 
 def test_no_key_needs_more_than_any_terminal_sends() -> None:
@@ -135,7 +145,11 @@ async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:
         assert footer.endswith("^p Menu")
         await pilot.press("f2", "escape")
         await until(pilot, lambda: "Ctrl+Z undo" in painted(app))
-        assert painted(app).splitlines()[-1].endswith("^p Menu")
+        footer = painted(app).splitlines()[-1]
+        for key in ("+ 👍", "- 👎", "C Correct", "R Again", "E Edit", "Y Copy", "X Exclude"):
+            assert key in footer
+        for key in ("P Prefer", "←→", "Shift+Y Code", "F1"):
+            assert key not in footer, "it would do nothing now"
 
 
 def test_a_desktop_without_a_clipboard_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def broken(tmp_path: Path) -> Home:
 async def test_a_defect_is_a_toast_and_its_traceback_is_in_the_log_only(
     broken: Home, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def defect(*_: object) -> None:
+    def defect(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by design")
 
     async with opened(broken) as (app, pilot):

@@ -208,7 +208,7 @@ def test_going_back_to_a_chat_shows_its_live_reply_and_its_queue(
     session.send("one")
     session.send("two")
     session.on_reply(TokenChunk(chat.requests[0][0], "par"))
-    (conversation,) = session.conversations()
+    (conversation,) = repository.conversations()
     session.new()
     assert session.scene().turns == ()
     session.open(conversation.id)

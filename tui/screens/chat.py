@@ -1,45 +1,57 @@
 """The chat: where talking and teaching happen.
 
-It hands what the person does to the controllers and draws the changes they give back.
+It hands what the person does to the controllers and draws the changes they give back. What is done
+with a reply is in `tui.screens.replies`, what is done with whole chats in `tui.screens.chats`.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
-from textual.screen import Screen
-from textual.widgets import Footer
 
 from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from store.errors import TuteeError
+from tui.attachments import with_files, without_files
+from tui.commands import perform, possible, spelled
+from tui.completion import Completions, completions
+from tui.editor import edited
 from tui.guard import errors_shown, guarded, show_error
-from tui.messages import FromCore, Taught
-from tui.screens.conversations import ConversationsScreen
-from tui.screens.correct import CorrectScreen
-from tui.screens.reasons import Reasons, ReasonsScreen
-from tui.session import Session
-from tui.teaching import Teaching
-from tui.views import Asked, Began, Change, Ended, Grew, Queued, ReplyView, Status
+from tui.messages import FromCore
+from tui.screens.chats import ChatActions
+from tui.views import (
+    Asked,
+    Began,
+    Change,
+    Ended,
+    Grew,
+    Queued,
+    Rerouted,
+    Status,
+    UserView,
+)
 from tui.widgets.activity import Activity
+from tui.widgets.keybar import KeyBar
 from tui.widgets.prompt import Prompt, PromptBar
 from tui.widgets.status import StatusBar
 from tui.widgets.transcript import Transcript
 from tui.widgets.turns import ReplyTurn
 
 
-class ChatScreen(Screen[None]):
+class ChatScreen(ChatActions):
     """One chat, open."""
 
     TITLE = "Chat"
     HELP = """Enter sends, and several messages may wait in a row; a pasted text is never sent by
-        itself. ↑ and ↓ bring back what you sent. Esc stops a reply and keeps what it has so far;
-        else it goes to the last reply and back. What you say of a reply with F2, F3 or F4 becomes a
-        record; F5 trains the model on them. Ctrl+P has everything by name."""
+        itself. ↑ and ↓ bring back what you sent. A / offers commands, an @ text files that go
+        along. Esc stops a reply and keeps what it has so far; else it goes to the last reply and
+        back. What you say of a reply becomes a record; F5 trains the model on them. Ctrl+P has
+        everything by name."""
     PARTS = (Prompt, ReplyTurn)
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,6 +70,7 @@ class ChatScreen(Screen[None]):
         Binding("ctrl+o", "app.models", "Models", show=False, id="app.models"),
         Binding("ctrl+t", "app.starter", "Starter set", show=False, id="app.starter"),
         Binding("escape", "escape", "Stop, or to the replies", show=False, id="chat.escape"),
+        Binding("ctrl+up", "step(0)", "To the replies", show=False, id="chat.to_replies"),
     ]
 
     status: reactive[Status] = reactive(Status())
@@ -65,45 +78,92 @@ class ChatScreen(Screen[None]):
     activity: reactive[Content | None] = reactive(None)
     """What runs in the background."""
 
-    def __init__(self, session: Session, teaching: Teaching) -> None:
-        super().__init__()
-        self._session = session
-        self._teaching = teaching
-
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status").data_bind(ChatScreen.status)
         yield Transcript()
-        yield PromptBar(id="prompt-bar")
+        yield PromptBar(self._meant)
         yield Activity(id="activity").data_bind(line=ChatScreen.activity)
-        yield Footer(compact=True, show_command_palette=True)
+        yield KeyBar(compact=True, show_command_palette=True)
 
     @property
-    def _transcript(self) -> Transcript:
-        return self.query_one(Transcript)
+    def _bar(self) -> PromptBar:
+        return self.query_one(PromptBar)
 
     async def on_mount(self) -> None:
+        with errors_shown(self.app):
+            earlier = map(without_files, self._session.remembered())
+            self._bar.prompt.remember(list(earlier))
         await self.renew()
 
     # -- talking ---------------------------------------------------------------------------------
 
     @on(Prompt.Sent)
     @guarded
-    async def _send(self, event: Prompt.Sent) -> None:
-        await self._apply_or_reload(partial(self._session.send, event.text))
+    async def _sent(self, event: Prompt.Sent) -> None:
+        editing, text = self._bar.editing, event.text
+        try:
+            command = None if editing else spelled(text)
+            if command is not None:
+                await perform(*command, self)
+                return
+            earlier = self._session.text_of(editing) if editing else ""
+            whole = with_files(_unescaped(text), Path.cwd(), earlier)
+        except TuteeError:
+            if not self._bar.prompt.text:
+                self._bar.prompt.put(text)
+            raise
+        self._bar.done()
+        await self.apply(partial(self._session.send, whole, editing or None))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "take_back":
+            return bool(self._session.queued().texts) or None
+        return super().check_action(action, parameters)
+
+    def _meant(self, text: str, before: str) -> Completions:
+        return completions(text, before, possible(self), Path.cwd())
+
+    @on(Prompt.Recalled)
+    @guarded
+    async def _recalled(self, _: Prompt.Recalled) -> None:
+        await self.action_take_back()
+
+    async def action_take_back(self) -> None:
+        """Take the message that waits back into the prompt."""
+        said = self._session.take_back()
+        if said is None:
+            raise TuteeError("Nothing waits.")
+        await self.apply(lambda: [self._session.queued()])
+        if said.beside:
+            self._bar.edit(said.beside, without_files(said.text))
+        else:
+            self._bar.prompt.put(without_files(said.text))
+
+    def action_editor(self) -> None:
+        """Go on writing in the person's own editor."""
+        prompt = self._bar.prompt
+        try:
+            prompt.put(edited(prompt.text, self.app.suspend()))
+        except SuspendNotSupported as error:
+            raise TuteeError("This terminal cannot be left for an editor.") from error
+
+    def edit(self, question: UserView) -> None:
+        self._bar.edit(question.id, without_files(question.text))
+        self._hint()
 
     @on(FromCore)
     @guarded
     async def _from_core(self, message: FromCore) -> None:
         match message.event:
             case ModelReady() as event:
-                await self._apply_or_reload(partial(self._session.model_ready, event))
+                await self.apply(partial(self._session.model_ready, event))
             case TokenChunk() | ReplyDone() as event:
-                await self._apply_or_reload(partial(self._session.on_reply, event))
+                await self.apply(partial(self._session.on_reply, event))
             case ReplyFailed() as event:
                 show_error(self.app, event.error)
-                await self._apply_or_reload(partial(self._session.on_reply, event))
+                await self.apply(partial(self._session.on_reply, event))
 
-    async def _apply_or_reload(self, act: Callable[[], Sequence[Change]]) -> None:
+    async def apply(self, act: Callable[[], Sequence[Change]]) -> None:
         """Draw what `act` changed; where it failed half-way, draw the chat anew."""
         try:
             changes = act()
@@ -115,12 +175,13 @@ class ChatScreen(Screen[None]):
         self._hint()
 
     async def _draw(self, change: Change) -> None:
-        transcript = self._transcript
+        transcript = self.transcript
         match change:
             case Asked(turn):
                 await transcript.ask(turn)
             case Queued(texts):
                 await transcript.queue(texts)
+                self._bar.prompt.waiting = bool(texts)
             case Began(live):
                 await transcript.begin(live)
             case Grew(live_id, text):
@@ -128,115 +189,68 @@ class ChatScreen(Screen[None]):
             case Ended(live_id, reply):
                 await transcript.end(live_id, reply)
                 self.refresh_bindings()
+            case Rerouted(scene, message_id):
+                await transcript.show(scene, message_id)
+                self._bar.prompt.waiting = bool(scene.queued)
+                self.refresh_bindings()
 
     async def renew(self) -> None:
         """Draw the chat anew."""
-        await self._transcript.show(self._session.scene())
+        scene = self._session.scene()
+        await self.transcript.show(scene)
+        self._bar.prompt.waiting = bool(scene.queued)
+        self.changed()
+
+    def changed(self) -> None:
         self._hint()
         self.refresh_bindings()
 
     def _hint(self) -> None:
         """Say beside the prompt what Enter or Esc does now."""
-        focused = self._transcript.focused_reply()
-        if focused is not None:
-            undoable = focused.view is not None and focused.view.undoable
-            hint = "Ctrl+Z undo · Esc back" if undoable else "Esc back"
-        elif self._session.replying:
-            hint = "Esc stops"
-        else:
-            hint = "Enter sends"
-        self.query_one(PromptBar).hint = hint
+        self._bar.hint = self._now()
+
+    def _now(self) -> str:
+        focused = self.transcript.focused_reply()
+        if focused is not None and focused.view is not None:
+            view = focused.view
+            parts = ["G goes on"] if view.stopped or view.limit else []
+            parts += ["Ctrl+Z undo"] if view.undoable else []
+            return " · ".join([*parts, "Esc back"])
+        if self._session.replying:
+            waits = self._bar.prompt.waiting
+            return "Esc stops · ↑ takes back" if waits else "Esc stops"
+        return "Enter sends"
 
     # -- moving about ----------------------------------------------------------------------------
 
     async def action_escape(self) -> None:
-        """Stop the reply under way; else go from the prompt to the last reply and back."""
-        if self._session.replying:
-            await self._apply_or_reload(self._session.stop)
-        elif self._transcript.focused_reply() is not None or not self._transcript.step(0):
-            self._focus_prompt()
+        """Leave the message that is written anew; else stop the reply under way; else go from the
+        prompt to the last reply and back."""
+        if self._bar.editing:
+            self._bar.done()
+        elif self._session.replying:
+            await self.action_stop()
+        elif self.transcript.focused_reply() or not await self.transcript.step(0):
+            self.focus_prompt()
+        self._hint()
 
-    def action_step(self, step: int) -> None:
-        if not self._transcript.step(step):
-            self._focus_prompt()
+    async def action_stop(self) -> None:
+        await self.apply(self._session.stop)
 
-    def action_page(self, pages: int) -> None:
-        transcript = self._transcript
-        if pages < 0:
-            transcript.scroll_page_up(animate=False)
-        else:
-            transcript.scroll_page_down(animate=False)
+    async def action_step(self, step: int) -> None:
+        if not await self.transcript.step(step):
+            self.focus_prompt()
 
-    def _focus_prompt(self) -> None:
-        self.query_one(Prompt).focus()
+    async def action_page(self, pages: int) -> None:
+        await self.transcript.page(pages)
+
+    def focus_prompt(self) -> None:
+        self._bar.prompt.focus()
 
     def on_descendant_focus(self) -> None:
-        self._hint()
-        self.refresh_bindings()
+        self.changed()
 
-    async def action_new_chat(self) -> None:
-        self._session.new()
-        await self.renew()
-        self._focus_prompt()
 
-    def action_chats(self) -> None:
-        self.app.push_screen(ConversationsScreen(self._session.conversations()), self._open_chat)
-
-    async def _open_chat(self, conversation_id: str | None) -> None:
-        if conversation_id is None:
-            return
-        with errors_shown(self.app):
-            self._session.open(conversation_id)
-            await self.renew()
-            self._focus_prompt()
-
-    # -- teaching --------------------------------------------------------------------------------
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Grey the keys out that have no reply to work on."""
-        if action in ("like", "dislike", "correct"):
-            return True if self.is_mounted and self._transcript.target() else None
-        if action == "undo":
-            target = self._transcript.target()
-            return True if target and target.undoable else None
-        return True
-
-    def _target(self) -> ReplyView:
-        target = self._transcript.target()
-        if target is None:
-            raise TuteeError("There is no whole reply to judge yet.", "Ask something first.")
-        return target
-
-    async def action_like(self) -> None:
-        await self._taught(self._teaching.like(self._target().id))
-
-    async def action_dislike(self) -> None:
-        reply = self._teaching.dislike(self._target().id)
-        await self._taught(reply)
-
-        async def explain(reasons: Reasons | None) -> None:
-            if reasons is None:
-                return
-            with errors_shown(self.app):
-                view = self._teaching.explain(reply.id, reasons.chosen, reasons.comment)
-                await self._taught(view)
-
-        self.app.push_screen(ReasonsScreen(reply), explain)
-
-    def action_correct(self) -> None:
-        reply = self._target()
-
-        async def correct(text: str, why: str) -> None:
-            await self._taught(self._teaching.correct(reply.id, text, why))
-            self.notify("Kept as 1 instruction and 1 preference.", markup=False, timeout=3)
-
-        self.app.push_screen(CorrectScreen(reply, correct, self._teaching.drafting(reply.id)))
-
-    async def action_undo(self) -> None:
-        await self._taught(self._teaching.undo(self._target().id))
-
-    async def _taught(self, reply: ReplyView) -> None:
-        await self._transcript.change(reply)
-        self._hint()
-        self.refresh_bindings()
-        self.post_message(Taught())
+def _unescaped(text: str) -> str:
+    """A message that began with `//` because it is to begin with a slash."""
+    return text[1:] if text.startswith("//") else text

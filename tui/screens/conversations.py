@@ -1,6 +1,5 @@
-"""The list of chats, newest first."""
+"""The list of chats: searched, opened, renamed, pinned, deleted and brought back."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -9,36 +8,153 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
+from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from tui.chats import Chats
+from tui.guard import errors_shown
+from tui.screens.line import LineScreen
 from tui.theme import MUTED
 from tui.views import ConversationView
 
+_NONE = "None yet: a chat is kept from its first message on."
+
+
+class _Search(Input):
+    """The words to look for; ↓ and Enter go on to what was found."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "app.focus_next", show=False, id="form.down"),
+        Binding("escape", "clear_search", "All chats", key_display="Esc", id="chats.all"),
+    ]
+
+    def action_clear_search(self) -> None:
+        self.value = ""
+        self.screen.query_one(OptionList).focus()
+
 
 class ConversationsScreen(ModalScreen[str | None]):
-    """Gives back the id of the chat to open."""
+    """Gives back the id of the chat to open.
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Back", id="app.back")]
+    Args:
+        chats: All of them.
+    """
 
-    def __init__(self, conversations: Sequence[ConversationView]) -> None:
+    AUTO_FOCUS = "OptionList"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "search", "Search", key_display="/", id="chats.search"),
+        Binding("r", "rename", "Rename", id="chats.rename"),
+        Binding("p", "pin", "Pin", id="chats.pin"),
+        Binding("d", "delete", "Delete", id="chats.delete"),
+        Binding("s", "save", "Save as Markdown", id="chats.save"),
+        Binding("ctrl+z", "undo", "Undo", key_display="^z", id="chats.undo"),
+        Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
+    ]
+
+    def __init__(self, chats: Chats) -> None:
         super().__init__()
-        self._conversations = conversations
+        self._chats = chats
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
             yield Static(Content("Chats").stylize("bold"), classes="dialog-title")
-            if self._conversations:
-                yield OptionList(*(Option(_line(c), id=c.id) for c in self._conversations))
-            else:
-                yield Static("None yet: a chat is kept from its first message on.", markup=False)
-            keys = "Enter opens · Esc back" if self._conversations else "Esc back"
-            yield Static(keys, classes="dialog-keys", markup=False)
+            search = _Search(placeholder="/ searches titles and texts", compact=True)
+            search.cursor_blink = False
+            yield search
+            yield OptionList(compact=True, markup=False)
+            yield Static(_NONE, id="no-chats", markup=False)
+            yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._show()
+
+    # -- what is listed --------------------------------------------------------------------------
+
+    def _show(self, chosen: str | None = None) -> None:
+        """List what there is, with `chosen` or else the same place marked."""
+        options, query = self.query_one(OptionList), self.query_one(_Search).value
+        place = options.highlighted or 0
+        found = self._chats.listed(query)
+        options.clear_options()
+        options.add_options(Option(_line(view), id=view.id) for view in found)
+        if found:
+            ids = [view.id for view in found]
+            options.highlighted = ids.index(chosen) if chosen in ids else min(place, len(ids) - 1)
+        options.display = bool(found)
+        none = self.query_one("#no-chats", Static)
+        none.display = not found
+        none.update("Nothing holds these words." if query else _NONE)
+        self.refresh_bindings()
+
+    def _chosen(self) -> str | None:
+        options = self.query_one(OptionList)
+        if options.highlighted is None:
+            return None
+        return options.get_option_at_index(options.highlighted).id
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("rename", "pin", "delete", "save"):
+            return (self.is_mounted and self._chosen() is not None) or None
+        return True
+
+    @on(Input.Changed)
+    def _searched(self) -> None:
+        with errors_shown(self.app):
+            self._show()
+
+    @on(Input.Submitted)
+    def _found(self) -> None:
+        self.dismiss(self._chosen())
 
     @on(OptionList.OptionSelected)
-    def _chosen(self, event: OptionList.OptionSelected) -> None:
+    def _opened(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option_id)
 
+    # -- what is done ----------------------------------------------------------------------------
 
-def _line(conversation: ConversationView) -> Content:
-    return Content.assemble((conversation.updated, MUTED), "  ", conversation.title)
+    def action_search(self) -> None:
+        self.query_one(_Search).focus()
+
+    def action_rename(self) -> None:
+        chosen = self._chosen()
+        if chosen is None:
+            return
+        title = next(view.title for view in self._chats.listed() if view.id == chosen)
+
+        def rename(title: str | None) -> None:
+            if title is not None:
+                with errors_shown(self.app):
+                    self._chats.rename(chosen, title)
+                    self._show(chosen)
+
+        keys = "Enter keeps it · empty: that of its first question · Esc leaves"
+        self.app.push_screen(LineScreen("Title", title, "", keys), rename)
+
+    def action_pin(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            self._chats.pin(chosen)
+            self._show(chosen)
+
+    def action_delete(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            self._chats.delete(chosen)
+            self._show()
+            self.notify("Ctrl+Z brings it back. What it taught stays.", title="Deleted.")
+
+    def action_undo(self) -> None:
+        self._show(self._chats.undo())
+
+    def action_save(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            path = self._chats.save(chosen)
+            self.app.copy_to_clipboard(str(path))
+            self.notify(str(path), title="Saved; the path is copied.", markup=False)
+
+
+def _line(view: ConversationView) -> Content:
+    pin = ("📌 ", "") if view.pinned else ("", "")
+    excerpt = f"  {view.excerpt}" if view.excerpt else ""
+    return Content.assemble((view.updated, MUTED), "  ", pin, view.title, (excerpt, MUTED))

@@ -26,6 +26,7 @@ class RecordScreen(Screen[int]):
         records: The list it was chosen from; ← and → go along it.
         index: Its place there.
         found: What the check found, by record.
+        tokens: Begin with the tokens.
     """
 
     TITLE = "Record"
@@ -42,13 +43,15 @@ class RecordScreen(Screen[int]):
         records: Sequence[Record],
         index: int,
         found: Mapping[str, Sequence[str]],
+        *,
+        tokens: bool = False,
     ) -> None:
         super().__init__()
         self._library = library
         self._records = records
         self._index = index
         self._found = found
-        self._tokens_shown = False
+        self._tokens_shown = tokens
 
     def compose(self) -> ComposeResult:
         yield Static(id="record-title")

@@ -17,6 +17,7 @@ from textual.reactive import reactive
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
+from tui.attachments import folded
 from tui.text import one_line
 from tui.theme import MUTED
 from tui.views import LiveView, ReplyView, UserView
@@ -40,12 +41,31 @@ class UserTurn(Static):
     """What the person said, stored or still waiting."""
 
     def __init__(self, turn: UserView | None, queued: str = "") -> None:
-        name, text = Content("You").stylize("bold"), Content(turn.text if turn else queued)
-        if turn is None:
-            waits = Content("  queued").stylize("$text-warning")
-            name, text = name + waits, text.stylize(MUTED)
-        super().__init__(name + "\n" + text, classes="" if turn else "queued")
         self.turn = turn
+        content = _said(turn) if turn else _waiting(queued)
+        super().__init__(content, classes="" if turn else "queued")
+
+    @property
+    def turn_id(self) -> str:
+        """Of the message; empty while it waits."""
+        return self.turn.id if self.turn else ""
+
+    async def change(self, turn: UserView) -> None:
+        """Show what stands about the message now."""
+        if turn != self.turn:
+            self.turn = turn
+            self.update(_said(turn))
+
+
+def _said(turn: UserView) -> Content:
+    versions = f"  {turn.place}/{turn.places}" if turn.places > 1 else ""
+    return Content.assemble(("You", "bold"), (versions, MUTED), "\n", folded(turn.text))
+
+
+def _waiting(text: str) -> Content:
+    return Content.assemble(
+        ("You", "bold"), ("  queued", "$text-warning"), "\n", (folded(text), MUTED)
+    )
 
 
 class Heading(Static):
@@ -74,11 +94,40 @@ class ReplyTurn(Vertical, can_focus=True):
 
     HELP = "On a reply"
     BINDINGS: ClassVar[list[BindingType]] = [
+        # In the order of the footer, which shows those that do something now.
+        Binding("plus", "screen.like", "👍", key_display="+", id="reply.like"),
+        Binding("minus", "screen.dislike", "👎", key_display="-", id="reply.dislike"),
+        Binding("c", "screen.correct", "Correct", id="reply.correct"),
+        Binding("r", "screen.regenerate", "Again", id="reply.again"),
+        Binding("e", "screen.edit", "Edit", id="reply.edit"),
+        Binding("left", "screen.choose(-1)", "Other", key_display="←→", id="reply.other_before"),
+        Binding("right", "screen.choose(1)", "Other reply", show=False, id="reply.other_after"),
+        Binding("p", "screen.prefer", "Prefer", id="reply.prefer"),
+        Binding("g", "screen.go_on", "Go on", show=False, id="reply.go_on"),
+        Binding("y", "screen.copy", "Copy", id="reply.copy"),
+        Binding("Y", "screen.copy_code", "Code", id="reply.copy_code"),
+        Binding("x", "screen.exclude", "Exclude", id="reply.exclude"),
+        Binding("m", "screen.tokens", "Tokens", id="reply.tokens"),
+        Binding("o", "original", "Original", id="reply.original"),
+        Binding("b", "app.best_of", "Best of four", show=False, id="reply.best_of"),
         # Said beside the prompt: the footer has no room for it on a narrow terminal.
         Binding("ctrl+z", "screen.undo", "Undo", show=False, id="reply.undo"),
-        Binding("o", "original", "Original", show=False, id="reply.original"),
-        Binding("up", "screen.step(-1)", "Previous reply", show=False, id="reply.previous"),
-        Binding("down", "screen.step(1)", "Next reply", show=False, id="reply.next"),
+        Binding(
+            "shift+left,left_square_bracket",
+            "screen.choose_question(-1)",
+            "Question before",
+            show=False,
+            id="reply.question_before",
+        ),
+        Binding(
+            "shift+right,right_square_bracket",
+            "screen.choose_question(1)",
+            "Question after",
+            show=False,
+            id="reply.question_after",
+        ),
+        Binding("up,k", "screen.step(-1)", "Previous reply", show=False, id="reply.previous"),
+        Binding("down,j", "screen.step(1)", "Next reply", show=False, id="reply.next"),
         Binding("pageup", "screen.page(-1)", "Scroll up", show=False, id="chat.page_up"),
         Binding("pagedown", "screen.page(1)", "Scroll down", show=False, id="chat.page_down"),
     ]
@@ -96,6 +145,11 @@ class ReplyTurn(Vertical, can_focus=True):
             self.set_reactive(ReplyTurn.view, turn)
         else:
             self.set_reactive(ReplyTurn.note, turn.note)
+
+    @property
+    def turn_id(self) -> str:
+        """Of the reply; empty while it is written."""
+        return self.view.id if self.view else ""
 
     def compose(self) -> ComposeResult:
         yield Heading()
@@ -133,6 +187,8 @@ class ReplyTurn(Vertical, can_focus=True):
 
     async def change(self, view: ReplyView) -> None:
         """Show what stands about the reply now."""
+        if view == self.view:
+            return
         self.show_original = False
         before, self.view = self.view, view
         if before is None or before.shown != view.shown:
@@ -186,12 +242,16 @@ class ReplyTurn(Vertical, can_focus=True):
 
 def _badges(view: ReplyView) -> Content:
     parts: list[Content] = []
+    if view.places > 1:
+        parts.append(Content(f"{view.place}/{view.places}"))
     if view.label is True:
         parts.append(Content("👍"))
     if view.label is False:
         parts.append(Content(f"👎 {', '.join(view.reasons)}".rstrip()).stylize("$text-error"))
     if view.correction is not None:
         parts.append(Content("✎ corrected").stylize("$text-success"))
+    if view.excluded:
+        parts.append(Content("not trained on").stylize("$text-warning"))
     if view.stopped:
         parts.append(Content("stopped").stylize("$text-warning"))
     if view.limit:

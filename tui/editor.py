@@ -1,0 +1,57 @@
+"""Writing in the person's own editor, with the app out of the way until it is closed."""
+
+import os
+import shlex
+import subprocess
+from contextlib import AbstractContextManager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from store.errors import TuteeError
+
+_FALLBACKS = ("nano", "vim", "vi")
+
+
+def edited(text: str, out_of_the_way: AbstractContextManager[None]) -> str:
+    """`text` as the person left it.
+
+    Args:
+        text: What is there so far.
+        out_of_the_way: While it holds, the editor has the terminal.
+
+    Raises:
+        TuteeError: there is no editor, or it could not be run or read; nothing is changed then.
+    """
+    command = _command()
+    with TemporaryDirectory(prefix="tutee-") as folder:
+        path = Path(folder) / "message.md"
+        try:
+            path.write_text(text, encoding="utf-8")
+            with out_of_the_way:
+                code = subprocess.run([*command, str(path)], check=False).returncode
+            written = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TuteeError(f"The editor {command[0]} failed: {error}.", _HINT) from error
+    if code != 0:
+        raise TuteeError(
+            f"The editor {command[0]} ended with {code}, so the message stays as it was."
+        )
+    return written.rstrip("\n")
+
+
+_HINT = "Set $VISUAL or $EDITOR to the editor you want."
+
+
+def _command() -> list[str]:
+    from shutil import which
+
+    for name in ("VISUAL", "EDITOR"):
+        if os.environ.get(name, "").strip():
+            try:
+                return shlex.split(os.environ[name])
+            except ValueError as error:
+                raise TuteeError(f"${name} cannot be read: {error}.", _HINT) from error
+    for fallback in _FALLBACKS:
+        if which(fallback):
+            return [fallback]
+    raise TuteeError("There is no editor.", _HINT)

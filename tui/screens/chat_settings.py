@@ -1,0 +1,87 @@
+"""How one chat goes on: its own system prompt, and how its replies are drawn."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static, TextArea
+
+from core.config import Preset
+from store.records import Sampling
+from tui.guard import errors_shown
+from tui.open_chat import ChatSettings
+from tui.presets import DEFAULT, sampling_settings, with_values
+from tui.settings import shown
+from tui.widgets.form import MOVING, Choice, Field
+from tui.widgets.settings import Lines
+
+_KEYS = "Ctrl+S keeps it · empty: as in the settings (F9) · Esc leaves"
+
+
+class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
+    """Gives back what the chat is to have; nothing where the person leaves.
+
+    Args:
+        own: What it has now.
+        default: What it has where it has nothing of its own.
+        presets: What can be chosen at once.
+    """
+
+    AUTO_FOCUS = "#system-prompt"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *MOVING,
+        Binding("ctrl+s", "save", "Save", id="app.save"),
+        Binding("escape", "dismiss", "Leave", id="app.back"),
+    ]
+
+    def __init__(
+        self, own: ChatSettings, default: ChatSettings, presets: Mapping[str, Preset]
+    ) -> None:
+        super().__init__()
+        self._own = own
+        self._default = default
+        self._default_sampling = default.sampling or Sampling()
+        self._presets = presets
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Content("This chat").stylize("bold"), classes="dialog-title")
+            yield Static("System prompt", classes="dim", markup=False)
+            lines = Lines(self._own.system_prompt)
+            lines.id = "system-prompt"
+            lines.placeholder = self._default.system_prompt
+            yield lines
+            with Horizontal(id="preset-row"):
+                yield Static("Preset", classes="label", markup=False)
+                yield Choice(("—", DEFAULT, *self._presets), id="preset")
+            for setting in sampling_settings():
+                standard = shown(getattr(self._default_sampling, setting.name))
+                yield Field(setting.label, self._text(setting.name), standard, id=setting.name)
+            yield Static(_KEYS, classes="dialog-keys", markup=False)
+
+    def _text(self, name: str) -> str:
+        sampling = self._own.sampling
+        return shown(getattr(sampling, name)) if sampling else ""
+
+    @on(Choice.Changed)
+    def _preset_chosen(self) -> None:
+        preset = self._presets.get(self.query_one(Choice).value)
+        for setting in sampling_settings():
+            value = shown(getattr(preset, setting.name)) if preset else ""
+            self.query_one(f"#{setting.name}", Field).input.value = value
+        if preset and preset.system_prompt:
+            self.query_one("#system-prompt", TextArea).text = preset.system_prompt
+
+    @on(Input.Submitted)
+    def action_save(self) -> None:
+        values = {s.name: self.query_one(f"#{s.name}", Field).value for s in sampling_settings()}
+        written = {name: value for name, value in values.items() if value}
+        with errors_shown(self.app):
+            sampling = with_values(self._default_sampling, written) if written else None
+            system_prompt = self.query_one("#system-prompt", TextArea).text.strip()
+            self.dismiss(ChatSettings(system_prompt, sampling))

@@ -1,0 +1,53 @@
+"""The list over the prompt of what could be meant; the prompt keeps the focus and steers it."""
+
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tui.completion import Completion, Completions
+from tui.text import harmless
+from tui.theme import MUTED
+
+_LABEL = 24
+"""Cells of the first column."""
+
+
+class CompletionList(OptionList, can_focus=False):
+    """Shown while there is something to choose from."""
+
+    def __init__(self) -> None:
+        super().__init__(id="completions", compact=True, markup=False)
+        self.found = Completions()
+        self.display = False
+
+    @property
+    def chosen(self) -> Completion | None:
+        """The one that is marked."""
+        if not self.display or self.highlighted is None:
+            return None
+        return self.found.items[self.highlighted]
+
+    def show(self, found: Completions) -> None:
+        """Show these; nothing hides the list."""
+        if found == self.found:
+            return
+        self.found = found
+        self.clear_options()
+        self.add_options(Option(_line(item)) for item in found.items)
+        self.display = bool(found.items)
+        self.highlighted = 0 if found.items else None
+
+    def hide(self) -> None:
+        """Until something else could be meant."""
+        self.display = False
+
+    def step(self, step: int) -> None:
+        """Mark the next one, or the one before; round and round."""
+        count = len(self.found.items)
+        self.highlighted = ((self.highlighted or 0) + step) % count
+
+
+def _line(item: Completion) -> Content:
+    label = Content(harmless(item.label))
+    gap = " " * max(_LABEL - label.cell_length, 2)
+    return Content.assemble(label, (gap + item.help, MUTED) if item.help else "")

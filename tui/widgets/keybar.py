@@ -1,0 +1,26 @@
+"""The keys that work now: those of the reply that has the focus, or else those of the screen."""
+
+from textual.app import ComposeResult
+from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
+
+from tui.widgets.turns import ReplyTurn
+
+
+class KeyBar(Footer):
+    """A footer that has room for one set of keys only, and shows the nearer one."""
+
+    def compose(self) -> ComposeResult:
+        focused = self.screen.focused
+        if not self._bindings_ready or not isinstance(focused, ReplyTurn) or not focused.view:
+            yield from super().compose()
+            return
+        for node, binding, enabled, _ in self.screen.active_bindings.values():
+            if node is focused and binding.show and enabled:
+                yield FooterKey(
+                    binding.key,
+                    self.app.get_key_display(binding),
+                    binding.description,
+                    binding.action,
+                    tooltip=binding.tooltip or binding.description,
+                ).data_bind(compact=Footer.compact)
