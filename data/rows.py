@@ -74,7 +74,8 @@ def holdout(records: Sequence[_Kind], share: float = 0.2) -> tuple[list[_Kind], 
     taught, to see whether it was learned. Where a conversation lies is decided once, by its name
     alone (by its prompt where it has none), or by an earlier one it shares a prompt with. So sides
     stay as they are when records are added, and no later run trains on what an earlier one
-    measured with.
+    measured with. One thing gives way to that: a prompt that comes late into a conversation goes
+    with the conversation, even where another one on the other side has it.
 
     Args:
         records: Oldest first.
