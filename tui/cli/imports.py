@@ -4,6 +4,7 @@ What was taken and every row that was not is told on standard output, as it is w
 files of no use are told on standard error. The others of a folder, or of several files, go on.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from store.records import Chat, Record
 from store.repository import Added, Repository
 from tui.cli.invocation import Invocation
 from tui.refusals import told
-from tui.text import counted, harmless
+from tui.text import counted, harmless, shortened
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,21 @@ def _import(home: Repository | _Rehearsal, path: Path, options: _Options) -> boo
 
 
 def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -> bool:
+    _tell_doing(f"Reading {file.name}…")
     try:
         found = read_file(file, name=options.name, format=options.format, learn=options.learn)
     except TuteeError as error:
         _tell_error(error)
         return False
+    finally:
+        _tell_doing("")
     click.echo(_line(f"{file}: {found.format or 'nothing usable'}, {counted(found.rows, 'row')}"))
     if found.useful:
-        added = home.add_imported(found.records, found.chats)
+        _tell_doing(f"Keeping {counted(len(found.records), 'record')}…")
+        try:
+            added = home.add_imported(found.records, found.chats)
+        finally:
+            _tell_doing("")
         _tell_taken(found.records, found.chats, added, options.dry_run)
     _tell_refused(found)
     return found.useful
@@ -138,6 +146,12 @@ def _tell_refused(found: Imported) -> None:
 
 def _tell_error(error: TuteeError) -> None:
     click.echo(_line(f"tutee: {error}"), err=True)
+
+
+def _tell_doing(what: str) -> None:
+    """What goes on, in a line on a terminal of which the next one takes the place."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{shortened(_line(what), 70)}", err=True, nl=False)
 
 
 def _line(text: str) -> str:
