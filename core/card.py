@@ -265,13 +265,18 @@ def _examined(examined: Report | None) -> Iterable[Figure]:
         falls=True,
         remark="on fixed texts, to see what was forgotten",
     )
+    asked = f"{len(after.probes_in(examined.languages))} probes in the languages you teach in"
     yield from _both(
-        "replies that end", _ended(before), _ended(after), share=True, remark="of the probes"
+        "replies that end",
+        _ended(before, examined),
+        _ended(after, examined),
+        share=True,
+        remark=asked,
     )
 
 
-def _ended(figures: Figures) -> float | None:
-    return figures.ended if figures.probes else None
+def _ended(figures: Figures, examined: Report) -> float | None:
+    return report.ended(figures, examined.languages) if figures.probes else None
 
 
 def _measured(metrics: Mapping[str, Any]) -> Iterable[Figure]:

@@ -10,7 +10,7 @@ differ only where the models do.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -25,7 +25,7 @@ from core.passes.watch import Watch
 from data.masks import Sample, stop_ids
 from store.records import Sampling
 
-PROBE_TOKENS = 160
+PROBE_TOKENS = 192
 """Tokens a probe's reply may have; one that is longer has not ended by itself."""
 HOLDOUT_REPLIES = 32
 """Held-out corrections that are answered; the loss is of all of them."""
@@ -47,6 +47,8 @@ class Answer(_Kept):
     """By itself, not cut off."""
     wanted: str = ""
     """The correction, where the prompt is of one that was held out."""
+    language: str = ""
+    """Of a probe's prompt."""
 
 
 class Figures(_Kept):
@@ -61,10 +63,10 @@ class Figures(_Kept):
     holdout: tuple[Answer, ...] = ()
     holdout_loss: float | None = None
 
-    @property
-    def ended(self) -> float:
-        """Share of the probes' replies that ended by themselves."""
-        return fmean(answer.ended for answer in self.probes) if self.probes else 1.0
+    def probes_in(self, languages: Collection[str]) -> tuple[Answer, ...]:
+        """The probes in some languages; all of them where none is."""
+        found = tuple(answer for answer in self.probes if answer.language in languages)
+        return found or self.probes
 
     @property
     def exact(self) -> float | None:
@@ -92,6 +94,7 @@ class Question:
     wanted: str = ""
     sample: Sample | None = None
     """With the reply that was held out."""
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,7 @@ def _answers(
             reply=decode(exam.tokenizer, reply),
             ended=reply[-1] in stop,
             wanted=question.wanted,
+            language=question.language,
         )
         for question, reply in zip(questions, replies, strict=True)
     )

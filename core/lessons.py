@@ -77,7 +77,7 @@ class Lessons:
         return Exam(
             tokenizer=self.tokenizer,
             probes=tuple(
-                self._question((Turn(role="user", content=probe.prompt),))
+                self._question((Turn(role="user", content=probe.prompt),), language=probe.language)
                 for probe in starter.probes()
             ),
             reference=tuple(self._sample(r.prompt, r.completion) for r in spread),
@@ -89,12 +89,13 @@ class Lessons:
             ),
         )
 
-    def _question(self, prompt: Sequence[Turn], wanted: str = "") -> Question:
+    def _question(self, prompt: Sequence[Turn], wanted: str = "", language: str = "") -> Question:
         turns = self._turns(prompt)
         return Question(
             text=prompt[-1].content,
             prompt=tuple(encode_prompt(self.tokenizer, turns)),
             wanted=wanted,
+            language=language,
             sample=encode(self.tokenizer, turns, wanted) if wanted else None,
         )
 

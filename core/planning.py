@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from core.adapters import BASE, Adapters
 from core.config import Config, Tuning
 from core.events import PassName
+from data.languages import language_of
 from data.rows import holdout, mix
 from store.records import Instruction, Preference, Record, Turn, Verdict
 
@@ -109,6 +110,12 @@ class Plan:
     def wanted(self) -> tuple[PassPlan, ...]:
         """The passes that will run, in order."""
         return tuple(p for p in self.passes if p.wanted)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those of all prompts."""
+        prompts = (*self.rl.train, *self.rl.held_out)
+        return tuple(sorted({language_of(prompt[-1].content) for prompt in prompts}))
 
     def of(self, name: PassName) -> PassPlan:
         return next(planned for planned in self.passes if planned.name == name)

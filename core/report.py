@@ -8,8 +8,10 @@ the version that the training began from.
 Left out on purpose: any single number for "better". The person reads the replies side by side.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -41,14 +43,21 @@ class Report(BaseModel):
     pass_name: str
     before: Figures
     after: Figures
+    languages: tuple[str, ...] = ()
+    """Those the person taught in, by which the endings of replies are judged."""
     held_back: tuple[str, ...] = ()
     """Why it is not adopted by itself; empty where it may be."""
     metrics: dict[str, Any] = Field(default_factory=dict)
     """Of the pass itself, such as the margin of held-out pairs."""
 
 
-def judge(before: Figures, after: Figures) -> tuple[str, ...]:
-    """Why a version with these figures is held back; nothing where it may be adopted."""
+def judge(before: Figures, after: Figures, languages: Collection[str] = ()) -> tuple[str, ...]:
+    """Why a version with these figures is held back; nothing where it may be adopted.
+
+    Args:
+        languages: Those that the person teaches in. A model may never have spoken the others, and
+            how it fails in them is chance.
+    """
     reasons = []
     if before.holdout_loss is not None and after.holdout_loss is not None:
         rise = after.holdout_loss - before.holdout_loss
@@ -60,13 +69,17 @@ def judge(before: Figures, after: Figures) -> tuple[str, ...]:
         rise = after.probe_loss / before.probe_loss - 1
         if rise > PROBE_TOLERANCE:
             reasons.append(f"probe loss rose by {rise:.1%}")
-    lost = round((before.ended - after.ended) * len(after.probes))
-    if after.ended < ENDED_MINIMUM and lost > 1:
-        reasons.append(
-            f"only {after.ended:.0%} of the probe replies end by themselves"
-            f" ({before.ended:.0%} before)"
-        )
+    had, has = ended(before, languages), ended(after, languages)
+    lost = round((had - has) * len(after.probes_in(languages)))
+    if has < ENDED_MINIMUM and lost > 1:
+        reasons.append(f"only {has:.0%} of the probe replies end by themselves ({had:.0%} before)")
     return tuple(reasons)
+
+
+def ended(figures: Figures, languages: Collection[str]) -> float:
+    """Share of the probes' replies that ended by themselves, of those that are judged."""
+    probes = figures.probes_in(languages)
+    return fmean(answer.ended for answer in probes) if probes else 1.0
 
 
 def write(directory: Path, report: Report) -> None:

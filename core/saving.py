@@ -62,7 +62,7 @@ def save(
         TuteeError: it cannot be written; nothing stays behind.
     """
     kind: Kind = "reward" if name == "reward" else "adapter"
-    before, after = trained.before, trained.after
+    before, after, languages = trained.before, trained.after, plan.languages
     done = PassDone(
         name=name,
         version="",
@@ -77,7 +77,7 @@ def save(
             "left_out_too_long": lessons.left_out,
             **figures,
         },
-        held_back=judge(before, after) if before and after else (),
+        held_back=judge(before, after, languages) if before and after else (),
     )
     with plan.adapters.new_version(kind) as (version, directory):
         trained.save(directory)
@@ -91,6 +91,7 @@ def save(
                     pass_name=name,
                     before=before,
                     after=after,
+                    languages=languages,
                     held_back=done.held_back,
                     metrics=done.metrics,
                 ),

@@ -89,8 +89,8 @@ def test_it_can_be_cancelled(model: Any, exam: Exam) -> None:
         Examiner(exam, watch).before(model)
 
 
-def answer(reply: str, wanted: str = "", ended: bool = True) -> Answer:
-    return Answer(prompt="?", reply=reply, ended=ended, wanted=wanted)
+def answer(reply: str, wanted: str = "", language: str = "") -> Answer:
+    return Answer(prompt="?", reply=reply, ended=True, wanted=wanted, language=language)
 
 
 @pytest.mark.parametrize(
@@ -103,5 +103,7 @@ def test_exact_is_the_share_of_corrections_met(
     assert Figures(holdout=answers).exact == exact
 
 
-def test_ended_is_the_share_of_replies_that_ended() -> None:
-    assert Figures(probes=(answer("a"), answer("b", ended=False))).ended == 0.5
+def test_probes_are_judged_in_the_languages_that_are_taught() -> None:
+    probes = (answer("a"), answer("b", language="zh"))
+    assert Figures(probes=probes).probes_in({"zh", "ko"}) == probes[1:]
+    assert Figures(probes=probes).probes_in({"ko"}) == probes

@@ -10,6 +10,21 @@ from core.report import Report, judge
 from store.errors import TuteeError
 
 
+def figures_in(language: str, ended: bool) -> tuple[Answer, ...]:
+    return tuple(Answer(prompt="?", reply="!", ended=ended, language=language) for _ in range(5))
+
+
+def test_endings_count_in_the_languages_that_are_taught() -> None:
+    before = Figures(probes=figures_in("en", True) + figures_in("zh", True))
+    after = Figures(probes=figures_in("en", True) + figures_in("zh", False))
+    assert judge(before, after, ["en"]) == ()
+    assert judge(before, after, ["zh"]) == (
+        "only 0% of the probe replies end by themselves (100% before)",
+    )
+    assert judge(before, after, ["en", "zh"]) == judge(before, after, ["ko"])  # all of them
+    assert "only 50%" in judge(before, after, ["ko"])[0]
+
+
 def figures(probe: float = 2.0, holdout: float | None = None, ended: int = 15) -> Figures:
     probes = tuple(Answer(prompt="?", reply="!", ended=n < ended) for n in range(15))
     return Figures(probes=probes, probe_loss=probe, holdout_loss=holdout)

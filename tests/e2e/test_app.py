@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 QUESTION = "What is your name?"
 REPLY = "My name is Tutee."
-PATIENCE = 300.0
+PATIENCE = 900.0
 """Seconds; loading, training and swapping are real here."""
 
 
