@@ -59,6 +59,27 @@ def search(
     return found
 
 
+ORDERS = ("newest", "oldest", "kind", "prompt", "reply", "task", "source", "learned")
+"""In which records can be listed."""
+
+
+def ordered(
+    records: Sequence[Record], order: str, task_of: TaskOf, learned: Mapping[str, str]
+) -> list[Record]:
+    """The records, which come newest first, in another order; equal ones stay as they were."""
+    if order == "oldest":
+        return list(reversed(records))
+    keys: dict[str, Callable[[Record], str]] = {
+        "kind": lambda record: f"{record.kind} {thumb(record)}",
+        "prompt": lambda record: question_of(record).strip().lower(),
+        "reply": lambda record: reply_shown(record).strip().lower(),
+        "task": task_of,
+        "source": lambda record: record.origin.source,
+        "learned": lambda record: learned.get(record.id, ""),
+    }
+    return sorted(records, key=keys[order]) if order in keys else list(records)
+
+
 def _matches(record: Record, query: Query, task_of: TaskOf) -> bool:
     return (
         record.kind.startswith(query.kind)
@@ -76,6 +97,8 @@ def _says(record: Record, word: str) -> bool:
 def _texts(record: Record) -> Iterable[str]:
     yield from (turn.content for turn in record.prompt)
     yield record.comment
+    if record.excluded:
+        yield "excluded"
     match record:
         case Preference():
             yield from (record.chosen, record.rejected)
@@ -113,7 +136,8 @@ def viewed(
         said=_said(record),
         task=task_of(record),
         source=harmless(record.origin.source),
-        learned=learned.get(record.id, ""),
+        learned="excluded" if record.excluded else learned.get(record.id, ""),
+        excluded=record.excluded,
         found=tuple(map(harmless, found.get(record.id, ()))),
     )
 

@@ -1,8 +1,8 @@
-"""All records, without any widget: looked through, checked, deleted and brought back."""
+"""All records, without any widget: looked through, checked, changed, deleted and brought back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -15,11 +15,14 @@ from data.known import Known
 from data.statistics import Needs, statistics
 from data.tasks import merged, task_of
 from store.errors import TuteeError
-from store.records import Chat, Record, now
+from store.records import Chat, Record, new_id, now
 from tui.browsing import viewed
 from tui.counting import statistics_view
 from tui.detail import detailed, masked
+from tui.drafting import Drafting
 from tui.services import Services
+from tui.teaching import Teaching
+from tui.text import counted
 from tui.views import DetailView, MaskView, RecordView, StatisticsView
 
 if TYPE_CHECKING:
@@ -38,8 +41,8 @@ class Library:
         self._services = services
         self.changed = False
         """Records came or went since whoever reads this has put it back."""
-        self._deleted: list[list[Record]] = []
-        """What each deletion took, the latest last."""
+        self._done: list[Callable[[], str]] = []
+        """What takes each change back, the latest last."""
         self._tasks: dict[str, str] = {}
         """By record; a record's prompt never changes."""
         self._loaded: Tokenizer | None = None
@@ -162,28 +165,80 @@ class Library:
         self.changed = True
         self._services.repository.add_imported(records, chats)
 
-    # -- deleting --------------------------------------------------------------------------------
+    # -- changing: each can be taken back --------------------------------------------------------
 
     @property
     def undoable(self) -> bool:
-        return bool(self._deleted)
+        return bool(self._done)
+
+    def undo(self) -> str:
+        """Take the latest change back, and say what was taken back.
+
+        Raises:
+            TuteeError: nothing was changed since Tutee was started.
+        """
+        if not self._done:
+            raise TuteeError("Nothing was deleted or changed here since Tutee was started.")
+        self.changed = True
+        said = self._done[-1]()
+        self._done.pop()
+        return said
 
     def delete(self, record_ids: Sequence[str]) -> int:
         """Take records away, and say how many went."""
         self.changed = True
         removed = self._services.repository.delete_records(record_ids)
+
+        def bring_back() -> str:
+            self._services.repository.restore_records(removed)
+            return f"{counted(len(removed), 'record')} brought back."
+
         if removed:
-            self._deleted.append(removed)
+            self._done.append(bring_back)
         return len(removed)
 
-    def undo(self) -> int:
-        """Bring back what the latest deletion took, and say how many came.
+    def exclude(self, record_ids: Sequence[str]) -> str:
+        """Keep records out of training, or let them in again where all are out; what was done."""
+        self.changed = True
+        repository = self._services.repository
+        out = not all(repository.record(record_id).excluded for record_id in record_ids)
+        changed = [record.id for record in repository.exclude_records(record_ids, out)]
+
+        def take_back() -> str:
+            repository.exclude_records(changed, not out)
+            return f"Taken back for {counted(len(changed), 'record')}."
+
+        self._done.append(take_back)
+        number = counted(len(changed), "record")
+        return f"{number} kept out of training." if out else f"{number} let into training again."
+
+    def rewrite(self, record: Record, texts: Mapping[str, str], comment: str) -> None:
+        """Put a record with other texts in the place of one that is about no reply of a chat.
+
+        It is a new record, because versions have learned what the old one says.
 
         Raises:
-            TuteeError: nothing was deleted since Tutee was started.
+            TuteeError: a text is empty, or a record says exactly this already.
         """
-        if not self._deleted:
-            raise TuteeError("Nothing was deleted since Tutee was started.")
+        if not all(text.strip() for text in texts.values()):
+            raise TuteeError("A text of a record cannot be empty.", "D deletes the record.")
+        repository = self._services.repository
+        new = record.model_copy(
+            update={**texts, "comment": comment, "id": new_id(), "act": new_id()}
+        )
+        if not repository.add_imported([new]).records:
+            raise TuteeError("There is a record that says exactly this already.")
         self.changed = True
-        self._services.repository.restore_records(self._deleted[-1])
-        return len(self._deleted.pop())
+        removed = repository.delete_records([record.id])
+
+        def take_back() -> str:
+            repository.delete_records([new.id])
+            repository.restore_records(removed)
+            return "The record says what it said before."
+
+        self._done.append(take_back)
+
+    @cached_property
+    def teaching(self) -> Teaching:
+        """For records about a reply of a chat, which are changed by saying something else of it."""
+        return Teaching(self._services.repository, partial(Drafting, self._services))

@@ -217,7 +217,8 @@ class RecordView:
     task: str
     source: str
     learned: str
-    """The versions that learned it."""
+    """The versions that learned it, or that it is excluded."""
+    excluded: bool = False
     found: tuple[str, ...] = ()
     """What is wrong with it."""
 

@@ -10,10 +10,14 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from store.errors import TuteeError
-from store.records import Record
+from store.records import Record, Verdict
 from tui.background import aside, in_thread
-from tui.guard import show_error
+from tui.guard import errors_shown, show_error
 from tui.library import Library
+from tui.messages import Taught
+from tui.screens.correct import CorrectScreen
+from tui.screens.edit import EditScreen
+from tui.screens.reasons import Reasons, ReasonsScreen
 from tui.theme import MUTED
 from tui.widgets.record import RecordBody
 
@@ -34,6 +38,7 @@ class RecordScreen(Screen[int]):
         from, and which versions learned it. The tokens in colour are those the model is taught."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "mask", "Tokens", key_display="M", id="record.tokens"),
+        Binding("e", "edit", "Edit", key_display="E", id="record.edit"),
         Binding("escape,q", "leave", "Back", key_display="Esc", id="app.back"),
     ]
 
@@ -52,6 +57,7 @@ class RecordScreen(Screen[int]):
         self._index = index
         self._found = found
         self._tokens_shown = tokens
+        self._replaced = False
 
     def compose(self) -> ComposeResult:
         yield Static(id="record-title")
@@ -93,6 +99,46 @@ class RecordScreen(Screen[int]):
         """Change between the record and its tokens."""
         self._tokens_shown = not self._tokens_shown
         self._show()
+
+    def action_edit(self) -> None:
+        """Say something else: of the reply, where there is one, or else in the record itself."""
+        record = self._records[self._index]
+        if record.message_id is None:
+            self.app.push_screen(EditScreen(record, self._rewrite))
+            return
+        teaching = self._library.teaching
+        reply = teaching.reply(record.message_id)
+        if isinstance(record, Verdict) and not record.label:
+            self.app.push_screen(ReasonsScreen(reply), self._explain)
+        else:
+            self.app.push_screen(CorrectScreen(reply, self._correct, teaching.drafting(reply.id)))
+
+    async def _correct(self, text: str, why: str) -> None:
+        self._library.teaching.correct(self._reply_id(), text, why)
+        self._changed()
+
+    def _explain(self, reasons: Reasons | None) -> None:
+        if reasons is not None:
+            with errors_shown(self.app):
+                teaching = self._library.teaching
+                teaching.explain(self._reply_id(), reasons.chosen, reasons.comment)
+                self._changed()
+
+    def _reply_id(self) -> str:
+        return self._records[self._index].message_id or ""
+
+    def _rewrite(self, texts: Mapping[str, str], comment: str) -> None:
+        self._library.rewrite(self._records[self._index], texts, comment)
+        self._changed()
+
+    def _changed(self) -> None:
+        """The record was replaced by another: go back to the list once the editor has gone."""
+        self._library.changed = self._replaced = True
+        self.post_message(Taught())
+
+    def on_screen_resume(self) -> None:
+        if self._replaced:
+            self.action_leave()
 
     def action_step(self, step: int) -> None:
         """Go to the record before or after."""

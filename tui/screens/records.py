@@ -16,7 +16,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from store.records import Record
 from tui.background import aside, in_thread
-from tui.browsing import parsed, search
+from tui.browsing import ORDERS, ordered, parsed, search
 from tui.guard import errors_shown, guarded
 from tui.library import Library
 from tui.messages import Taught
@@ -61,18 +61,21 @@ class RecordsScreen(Screen[None]):
 
     TITLE = "Records"
     HELP = """Everything you taught, newest first. The filter takes words, and kind: source:
-        task: with a word. “Learned” names the versions that learned a record. Deleting asks first,
-        and can be undone."""
+        task: with a word, or “excluded”. “Learned” names the versions that learned a record. Space
+        marks several to delete them or to keep them out of training; both can be undone. Enter
+        opens a record, where E edits it."""
     AUTO_FOCUS = "RecordTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "focus_filter", "Filter", key_display="/", id="records.filter"),
         Binding("space", "mark", "Mark", key_display="Space", id="records.mark"),
         Binding("d,delete", "delete", "Delete", key_display="D", id="records.delete"),
         Binding("ctrl+z", "undo", "Undo", show=False, id="records.undo"),
+        Binding("x", "exclude", "Exclude", key_display="X", id="records.exclude"),
+        Binding("o", "order", "Order", key_display="O", id="records.order"),
         Binding("c", "check", "Check", key_display="C", id="records.check"),
-        Binding("s", "app.statistics", "Stats", key_display="S", id="records.statistics"),
+        Binding("s", "app.statistics", "Statistics", show=False, id="records.statistics"),
         Binding("i", "app.import", "Import", key_display="I", id="records.import"),
-        Binding("e", "app.export", "Export", key_display="E", id="records.export"),
+        Binding("e", "app.export", "Export", show=False, id="records.export"),
         Binding("f8", "app.export", "Export", show=False, id="app.export"),
         Binding("escape", "dismiss", "Back", key_display="Esc", id="app.back"),
         Binding("f7", "dismiss", "Back", show=False, id="app.records"),
@@ -88,6 +91,7 @@ class RecordsScreen(Screen[None]):
         self._found: dict[str, list[str]] | None = None
         """What the check found, by record; nothing before it ran over the records as they are."""
         self._found_only = False
+        self._order = "newest"
         self._checking = False
 
     def compose(self) -> ComposeResult:
@@ -133,17 +137,37 @@ class RecordsScreen(Screen[None]):
     def _search_anew(self) -> None:
         aside(self, self._search, "search")
 
+    def action_order(self) -> None:
+        """Another order; after the last comes the first."""
+        orders = list(ORDERS)
+        self._order = orders[(orders.index(self._order) + 1) % len(orders)]
+        self._search_anew()
+
+    @on(RecordTable.OrderWanted)
+    def _ordered(self, event: RecordTable.OrderWanted) -> None:
+        """By that column, or the other way round where it is the column already."""
+        wanted = event.column.lower()
+        if wanted == "when" and self._order == "newest":
+            wanted = "oldest"
+        elif wanted == "when":
+            wanted = "newest"
+        if wanted in ORDERS:
+            self._order = wanted
+            self._search_anew()
+
     async def _search(self) -> None:
         query = parsed(self.query_one(FilterInput).value)
         records = self._all
         if self._found_only:
             found = self._found or {}
             records = [record for record in records if record.id in found]
+        task = self._library.task
         if query:
-            task = self._library.task
-            self._matching = await in_thread(lambda stop: search(records, query, task, stop))
-        else:
-            self._matching = records
+            records = await in_thread(lambda stop: search(records, query, task, stop))
+        if self._order != "newest":
+            by, learned = self._order, self._learned
+            records = await in_thread(lambda _: ordered(records, by, task, learned))
+        self._matching = records
         self._show(max(PAGE, self._table.shown))
 
     def _show(self, count: int) -> None:
@@ -180,6 +204,8 @@ class RecordsScreen(Screen[None]):
         parts = [(f"{len(self._all):,}", "")]
         if len(self._matching) != len(self._all):
             parts.append((f"{len(self._matching):,} match", ""))
+        if self._order != "newest":
+            parts.append((f"by {self._order}" if self._order != "oldest" else "oldest first", ""))
         if self._marked:
             parts.append((f"{len(self._marked):,} marked", "$text-primary"))
         if self._found:
@@ -245,7 +271,7 @@ class RecordsScreen(Screen[None]):
     # -- marking and deleting --------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("mark", "delete"):
+        if action in ("mark", "delete", "exclude"):
             return True if self.is_mounted and self._table.current else None
         if action == "undo":
             return self._library.undoable
@@ -259,9 +285,20 @@ class RecordsScreen(Screen[None]):
             self._table.action_cursor_down()
             self._tell()
 
+    def action_exclude(self) -> None:
+        """Keep the marked records, or else the one under the cursor, out of training, or let in."""
+        chosen = self._chosen()
+        if chosen:
+            said = self._library.exclude(chosen)
+            self._changed(f"{said} Ctrl+Z takes it back.")
+
+    def _chosen(self) -> list[str]:
+        """The marked records, or else the one under the cursor."""
+        return list(self._marked) or list(filter(None, [self._table.current]))
+
     def action_delete(self) -> None:
         """Delete the marked records, or else the one under the cursor, after asking."""
-        chosen = list(self._marked) or list(filter(None, [self._table.current]))
+        chosen = self._chosen()
         if not chosen:
             return
         self.app.push_screen(
@@ -282,7 +319,7 @@ class RecordsScreen(Screen[None]):
             self._changed(f"Deleted {counted(number, 'record')}. Ctrl+Z brings them back.")
 
     def action_undo(self) -> None:
-        self._changed(f"{counted(self._library.undo(), 'record')} brought back.")
+        self._changed(self._library.undo())
 
     def _changed(self, message: str) -> None:
         self._renew()

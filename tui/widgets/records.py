@@ -34,7 +34,7 @@ _COLUMNS = (
     _Column("Reasons", 16, lambda view: view.said, 130),
     _Column("Task", 14, lambda view: view.task, 100),
     _Column("Source", 16, lambda view: view.source.removeprefix("import:"), 115),
-    _Column("Learned", 7, lambda view: view.learned),
+    _Column("Learned", 8, lambda view: view.learned),
 )
 _FOUND_COLUMNS = (  # what is wrong quotes the prompt
     _WHEN,
@@ -45,6 +45,13 @@ _FOUND_COLUMNS = (  # what is wrong quotes the prompt
 
 class RecordTable(DataTable[Text]):
     """Records as rows; it asks for more as one goes down."""
+
+    class OrderWanted(Message):
+        """The person clicked the head of a column."""
+
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
 
     class MoreWanted(Message):
         """The end of what is shown is near."""
@@ -128,10 +135,18 @@ class RecordTable(DataTable[Text]):
 
     def _cells(self, view: RecordView) -> list[Text]:
         mark = "●" if view.id in self._marked else " "
+        style = "dim" if view.excluded else ""
         return [
-            Text(f"{mark} {view.when}" if column is _WHEN else shortened(column.text(view), width))
+            Text(
+                f"{mark} {view.when}" if column is _WHEN else shortened(column.text(view), width),
+                style,
+            )
             for column, width in self._fit.items()
         ]
+
+    def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
+        event.stop()
+        self.post_message(self.OrderWanted(event.label.plain.strip()))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         if event.cursor_row >= len(self._views) - _LOAD_AHEAD:

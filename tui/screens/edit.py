@@ -1,0 +1,84 @@
+"""The texts of a record that is about no reply of a chat, to be written anew."""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static, TextArea
+
+from store.records import Preference, Record
+from tui.text import harmless, shortened
+from tui.widgets.form import Field
+
+_KEYS = "Ctrl+S saves · Tab goes on · Esc leaves it as it was"
+_SURE = "Not saved yet. Esc again drops what you wrote · Ctrl+S saves it"
+
+Save = Callable[[Mapping[str, str], str], None]
+"""Keep the texts, by field, and the comment; an error leaves the screen open."""
+
+
+class EditScreen(ModalScreen[None]):
+    """Each text in an editor of its own.
+
+    Args:
+        record: What is edited.
+        save: Keeps it.
+    """
+
+    TITLE = "Edit"
+    HELP = """The texts of the record, to be written anew. It becomes a new record, so that the next
+        run learns what it says now."""
+    AUTO_FOCUS = "TextArea"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "save", "Save", id="edit.save"),
+        Binding("escape", "leave", "Leave", id="app.back"),
+        Binding("f1", "app.help", "Help", show=False, id="app.help"),
+    ]
+
+    def __init__(self, record: Record, save: Save) -> None:
+        super().__init__()
+        self._record = record
+        self._save = save
+        self._sure = False
+
+    def compose(self) -> ComposeResult:
+        pair = isinstance(self._record, Preference)
+        names = {"chosen": "chosen", "rejected": "rejected"} if pair else {"completion": "reply"}
+        with Vertical(classes="dialog wide"):
+            yield Static(Content("Edit this record").stylize("bold"), classes="dialog-title")
+            asked = shortened(harmless(self._record.prompt[-1].content), 300)
+            yield Static(f"Asked: {asked}", classes="quoted", markup=False)
+            for field, name in names.items():
+                area = TextArea(getattr(self._record, field), id=field, highlight_cursor_line=False)
+                area.border_title = name
+                area.cursor_blink = False
+                yield area
+            yield Field("Comment", self._record.comment, "if you like", id="comment")
+            yield Static(_KEYS, classes="dialog-keys", markup=False)
+
+    def _texts(self) -> dict[str, str]:
+        return {str(area.id): area.text for area in self.query(TextArea)}
+
+    @property
+    def _comment(self) -> str:
+        return self.query_one("#comment", Field).value
+
+    def action_save(self) -> None:
+        """Keep it."""
+        self._save(self._texts(), self._comment)
+        self.dismiss()
+
+    def action_leave(self) -> None:
+        """Leave, after asking where something would be lost."""
+        same = all(getattr(self._record, name) == text for name, text in self._texts().items())
+        if self._sure or (same and self._comment == self._record.comment):
+            self.dismiss()
+            return
+        self._sure = True
+        keys = self.query_one(".dialog-keys", Static)
+        keys.update(_SURE)
+        keys.add_class("waiting")
