@@ -17,7 +17,7 @@ install: .venv/.installed
 	touch $@
 
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2
 
 check: install
 	$(BIN)/ruff check .
