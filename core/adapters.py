@@ -136,6 +136,11 @@ class Adapters:
         self._check_fits(manifest)
         return self.dir / manifest.version
 
+    def trusted_reward_model(self) -> str | None:
+        """The latest reward model, where it passed its gate."""
+        latest = self.versions("reward")[-1:]
+        return next((one.version for one in latest if one.metrics.get("passed")), None)
+
     def active(self) -> str:
         """The version that answers: `v3`, or `base`."""
         return self._history()[-1]

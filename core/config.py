@@ -34,6 +34,8 @@ class Chat(_Section):
     """`builtin`, `hf:owner/name`, `modelscope:owner/name`, or the path of a folder or GGUF file."""
     system_prompt: str = "You are a helpful assistant. Answer clearly and briefly."
     """Put before every conversation that has no system message of its own; empty for none."""
+    show_rewards: bool = False
+    """Let a reward model that passed its gate score each reply, beside it."""
 
 
 class Serving(_Section):

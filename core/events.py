@@ -68,6 +68,14 @@ class TokenChunk:
 
 
 @dataclass(frozen=True)
+class ReplyScored:
+    """What a reward model says of a reply of the chat."""
+
+    message_id: str
+    reward: float
+
+
+@dataclass(frozen=True)
 class ReplyDone:
     request_id: str
     text: str
@@ -261,6 +269,7 @@ Event = (
     | TokenChunk
     | ReplyDone
     | ReplyFailed
+    | ReplyScored
     | CandidatesRanked
     | AdapterSwapped
     | SwapFailed

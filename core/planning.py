@@ -151,7 +151,7 @@ def make_plan(
     # Always from the base on all pairs; `new` are those that the last one has not seen.
     reward = select(preferences, frozenset(), settings)
     prompts = _prompts(instructions, verdicts, preferences)
-    judged = bool(rewards) and bool(rewards[-1].metrics.get("passed"))
+    judged = adapters.trusted_reward_model() is not None
 
     lacking: dict[PassName, str] = {
         "sft": _too_few(len(sft.new), settings.sft_minimum, "corrections or 👍"),

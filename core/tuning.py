@@ -207,11 +207,11 @@ class _Passes:
     def _rl(self) -> PassDone | PassSkipped:
         from core.passes import reward, rl
 
-        rewards = self.plan.adapters.versions("reward")
-        if not rewards or not rewards[-1].metrics.get("passed"):
+        name = self.plan.adapters.trusted_reward_model()
+        if name is None:
+            rewards = self.plan.adapters.versions("reward")
             why = f"{rewards[-1].version} did not pass its gate" if rewards else "there is none yet"
             return PassSkipped("rl", f"RL needs a reward model it can trust, and {why}.")
-        name = rewards[-1].version
         directory = self.plan.adapters.path(name)
         assert directory is not None  # only the base has none
         prompts = self._lessons.prompts(self.plan.rl.train)

@@ -6,6 +6,7 @@ waits a bounded time, because a thread inside a long kernel cannot be stopped fr
 quitting must not hang on it.
 """
 
+import logging
 import queue
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from core.events import (
     PassDone,
     ReplyDone,
     ReplyFailed,
+    ReplyScored,
     SwapFailed,
     TokenChunk,
     TuningCancelled,
@@ -43,6 +45,7 @@ from core.models import find, notice
 from core.passes.watch import Watch
 from core.planning import Plan
 from core.runs import Run
+from core.scoring import Scores
 from core.turns import Cancelled, Turns
 from data.masks import encode
 from store.errors import TuteeError
@@ -50,6 +53,8 @@ from store.records import Sampling, Turn
 
 if TYPE_CHECKING:
     from core.engine import Engine
+
+log = logging.getLogger(__name__)
 
 Emit = Callable[[Event], None]
 Work = Callable[[Watch, tuning.Finished], None]
@@ -85,6 +90,7 @@ class ChatWorker:
         self._closing = Flag()
         self._engine: Engine | None = None
         self._adapter = ""
+        self._scores = Scores()
         self._beside: tuple[str, Engine] | None = None
         """Another version, loaded to be compared with."""
         self._comparing = Flag()
@@ -150,6 +156,12 @@ class ChatWorker:
         request = _Request(request_id, turns, sampling, seed, self._comparing)
         self._jobs.put(lambda: self._draw(request, given, reward_model, count))
 
+    def score(
+        self, message_id: str, turns: tuple[Turn, ...], reply: str, reward_model: Path
+    ) -> None:
+        """Score a reply of the chat; replies go first, and one that cannot be scored has none."""
+        self._jobs.put(lambda: self._score(message_id, turns, reply, reward_model))
+
     def stop_answers(self) -> None:
         """End what `answer` and `draw` were asked for, without a word, and free its memory."""
         self._comparing.set()
@@ -188,6 +200,7 @@ class ChatWorker:
 
         started = perf_counter()
         directory = adapters.path(version)
+        self._scores.forget()
         self._engine = self._beside = None  # their memory is freed before another model is loaded
         self._engine = Engine(adapters.folder, directory, self._serving)
         self.adapters, self._adapter = adapters, version
@@ -268,6 +281,22 @@ class ChatWorker:
             sampling=request.sampling,
             seed=request.seed,
         )
+
+    def _score(
+        self, message_id: str, turns: tuple[Turn, ...], reply: str, reward_model: Path
+    ) -> None:
+        if self._stops:
+            self._jobs.put(lambda: self._score(message_id, turns, reply, reward_model))
+            return
+        if self._engine is None:
+            return
+        try:
+            with self.turns.reply():
+                reward = self._scores.of(self._engine, turns, reply, reward_model)
+        except Exception:
+            log.exception("A reply could not be scored")
+            return
+        self._emit(ReplyScored(message_id, reward))
 
     def _engine_of(self, version: str) -> "Engine":
         """The serving engine where it is that version, or else one beside it."""

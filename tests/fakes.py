@@ -30,6 +30,7 @@ from core.events import (
     PassStarted,
     ReplyDone,
     ReplyFailed,
+    ReplyScored,
     RolloutReport,
     StepReport,
     SwapFailed,
@@ -108,6 +109,8 @@ class FakeChat:
         """What it draws, the best first."""
         self.drawn: list[tuple[tuple[Turn, ...], str]] = []
         """What it was asked to draw for, and by which reward model to rank."""
+        self.scored: list[tuple[tuple[Turn, ...], str, str]] = []
+        """What it was asked to score, and by which reward model."""
         self.started = 0
         self.specs: list[str] = []
         """Models it was started with."""
@@ -182,6 +185,12 @@ class FakeChat:
             self._emit(CandidatesRanked(request_id, ranked, self._adapter, sampling, seed))
 
         self._worker.put(rank)
+
+    def score(
+        self, message_id: str, turns: tuple[Turn, ...], reply: str, reward_model: Path
+    ) -> None:
+        self.scored.append((turns, reply, reward_model.name))
+        self._worker.put(lambda: self._emit(ReplyScored(message_id, 1.75)))
 
     def stop_answers(self) -> None:
         self.answers_stopped += 1

@@ -28,6 +28,7 @@ from core.events import (
     ModelReady,
     ReplyDone,
     ReplyFailed,
+    ReplyScored,
     SwapFailed,
     TokenChunk,
     TuningCancelled,
@@ -206,6 +207,8 @@ class TuteeApp(Doors):
                 self._model_failed(error)
             case TokenChunk() | ReplyDone() | ReplyFailed() | CandidatesRanked() as event:
                 self._to_asker(event)
+            case ReplyScored() as event:
+                self._to_chat(event)
             case AdapterSwapped() | SwapFailed() as event:
                 await self._swapped(event)
             case event:

@@ -40,16 +40,17 @@ class Candidates:
         adapters = self._services.chat.adapters
         if adapters is None:
             raise TuteeError("The model is still loading.", "Try again as soon as it is ready.")
-        rewards = adapters.versions("reward")
-        if not rewards or not rewards[-1].metrics.get("passed"):
+        trusted = adapters.trusted_reward_model()
+        if trusted is None:
+            rewards = adapters.versions("reward")
             why = f"{rewards[-1].version} did not pass its gate" if rewards else "there is none yet"
             raise TuteeError(
                 f"Replies are ranked by a reward model that can be trusted, and {why}.",
                 "Correct and compare replies, and train one with F5.",
             )
-        directory = adapters.path(rewards[-1].version)
+        directory = adapters.path(trusted)
         assert directory is not None  # only the base has none
-        return rewards[-1].version, directory
+        return trusted, directory
 
     def draw(self) -> None:
         """Begin; `CandidatesRanked` or `ReplyFailed` tells the rest."""

@@ -9,6 +9,7 @@ open, for the screen to draw.
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -268,7 +269,19 @@ class Session(OpenChat):
             tokens = done.tokens + (before.tokens if before else 0)
             seconds = done.seconds + (before.seconds if before else 0.0)
             message = self._store_reply(live, whole, origin, tokens, seconds)
+            self._score(message)
         return self._ended(live, message)
+
+    def _score(self, reply: Message) -> None:
+        """Have a reply scored, if that is wanted and there is a reward model to trust."""
+        adapters = self._chat.adapters
+        if not self._config.chat.show_rewards or adapters is None or not reply.content.strip():
+            return
+        with suppress(TuteeError):  # one that does not fit this model scores nothing
+            trusted = adapters.trusted_reward_model()
+            if trusted and (directory := adapters.path(trusted)):
+                turns = self._repository.turns(reply.conversation_id, reply.parent_id)
+                self._chat.score(reply.id, turns, reply.content, directory)
 
     def _keep_partial(self, live: _Live) -> Message | None:
         before = len(live.goes_on.content.rstrip()) if live.goes_on else 0

@@ -19,6 +19,7 @@ from core.events import (
     ModelReady,
     ReplyDone,
     ReplyFailed,
+    ReplyScored,
     StepReport,
     SwapFailed,
     TokenChunk,
@@ -89,7 +90,9 @@ def plan(chat: ChatWorker, epochs: int = 1) -> Plan:
         for n in range(8)
     ]
     assert chat.adapters is not None
-    config = Config(tuning=Tuning(epochs=epochs, minimum_steps=1, learning_rate=0.02))
+    # A random base is no place to be kept near.
+    tuning = Tuning(epochs=epochs, minimum_steps=1, learning_rate=0.02, rehearsal=0)
+    config = Config(tuning=tuning)
     return make_plan(records, chat.adapters, config)
 
 
@@ -392,3 +395,23 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_before_answering(
     assert ears.wait_for(ModelReady).model_id == tiny_folder.id
     chat.reply("r1", ASK, GREEDY, seed=0)
     assert ears.wait_for(ReplyDone).text
+
+
+def test_a_reply_is_scored_as_it_is_ranked(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    directory = reward_model(chat, trainer, ears)
+    chat.draw("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=2)
+    ranked = {c.text: c.reward for c in ears.wait_for(CandidatesRanked).candidates}
+    chat.score("m1", ASK, "the capital of France", directory)
+    scored = ears.wait_for(ReplyScored)
+    assert scored.message_id == "m1"
+    assert scored.reward == pytest.approx(ranked["the capital of France"], abs=1e-4)
+
+
+def test_a_reply_that_cannot_be_scored_has_no_score_and_the_chat_goes_on(
+    chat: ChatWorker, ears: Ears, tmp_path: Path
+) -> None:
+    chat.score("m1", ASK, "hello", tmp_path / "r9")
+    assert greedy_reply(chat, ears)
+    assert not [event for event in ears.heard if isinstance(event, ReplyScored)]

@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
 
-from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
+from core.events import ModelReady, ReplyDone, ReplyFailed, ReplyScored, TokenChunk
 from store.errors import TuteeError
 from tui.attachments import with_files, without_files
 from tui.commands import perform, possible, spelled
@@ -159,6 +159,8 @@ class ChatScreen(ChatActions):
                 await self.apply(partial(self._session.model_ready, event))
             case TokenChunk() | ReplyDone() as event:
                 await self.apply(partial(self._session.on_reply, event))
+            case ReplyScored(message_id, reward):
+                self.transcript.score(message_id, reward)
             case ReplyFailed() as event:
                 show_error(self.app, event.error)
                 await self.apply(partial(self._session.on_reply, event))

@@ -88,6 +88,8 @@ class Transcript(VerticalScroll, can_focus=False):
         """The window: the turns from `_first` up to `_last` are widgets."""
         self._live: LiveView | None = None
         self._examples = 0
+        self._rewards: dict[str, float] = {}
+        """By reply: scores are not stored, because each reward model has its own."""
 
     def compose(self) -> ComposeResult:
         # At least as high as the view: an anchored view with less in it would sink to the bottom.
@@ -146,7 +148,7 @@ class Transcript(VerticalScroll, can_focus=False):
             same += 1
         keep = set(widgets[:same])
         await self._remove([child for child in self._column.children if child not in keep])
-        new: list[Widget] = [_turn(view) for view in wanted[same:]]
+        new: list[Widget] = [self._turn(view) for view in wanted[same:]]
         if self._live and self._at_end:
             new.append(ReplyTurn(self._live))
         if not new and not same:
@@ -221,6 +223,13 @@ class Transcript(VerticalScroll, can_focus=False):
         if isinstance(reply, ReplyTurn):
             await reply.change(view)
 
+    def score(self, reply_id: str, reward: float) -> None:
+        """Show what a reward model says of a reply."""
+        self._rewards[reply_id] = reward
+        reply = self._widget(reply_id)
+        if isinstance(reply, ReplyTurn):
+            reply.reward = reward
+
     # -- which reply is meant --------------------------------------------------------------------
 
     def target(self) -> ReplyView | None:
@@ -284,7 +293,7 @@ class Transcript(VerticalScroll, can_focus=False):
         views, self._first = self._turns[first : self._first], first
         reading = self._widgets[0]
         with self.app.batch_update():
-            await self._column.mount_all((_turn(view) for view in views), before=reading)
+            await self._column.mount_all((self._turn(view) for view in views), before=reading)
             if self._live is None and self._last - self._first > MOST:
                 await self._remove(self._widgets[MOST:])
                 self._last = self._first + MOST
@@ -297,7 +306,7 @@ class Transcript(VerticalScroll, can_focus=False):
         views, self._last = self._turns[self._last : last], last
         reading = self._widgets[-1]
         with self.app.batch_update():
-            await self._column.mount_all((_turn(view) for view in views), after=reading)
+            await self._column.mount_all((self._turn(view) for view in views), after=reading)
             await self._trim_top()
         self.call_after_refresh(self.scroll_to_widget, reading, top=True, animate=False)
 
@@ -333,6 +342,11 @@ class Transcript(VerticalScroll, can_focus=False):
     def _remove(self, widgets: Sequence[Widget]) -> AwaitRemove:
         return self._column.remove_children(widgets)
 
+    def _turn(self, view: TurnView) -> UserTurn | ReplyTurn:
+        if isinstance(view, UserView):
+            return UserTurn(view)
+        return ReplyTurn(view, self._rewards.get(view.id))
+
     async def _add(self, view: TurnView, turn: Widget) -> None:
         self._turns.append(view)
         self._last = len(self._turns)
@@ -356,7 +370,3 @@ async def _changed(turn: UserTurn | ReplyTurn, view: TurnView) -> None:
             await turn.change(view)
         case ReplyTurn() if isinstance(view, ReplyView):
             await turn.change(view)
-
-
-def _turn(view: TurnView) -> UserTurn | ReplyTurn:
-    return UserTurn(view) if isinstance(view, UserView) else ReplyTurn(view)

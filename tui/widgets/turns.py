@@ -135,9 +135,12 @@ class ReplyTurn(Vertical, can_focus=True):
     view: reactive[ReplyView | None] = reactive(None, init=False)
     note: reactive[str] = reactive("", init=False)
     show_original: reactive[bool] = reactive(False, init=False)
+    reward: reactive[float | None] = reactive(None, init=False)
+    """What a reward model says of it."""
 
-    def __init__(self, turn: ReplyView | LiveView) -> None:
+    def __init__(self, turn: ReplyView | LiveView, reward: float | None = None) -> None:
         super().__init__()
+        self.set_reactive(ReplyTurn.reward, reward)
         self.live_id = turn.id if isinstance(turn, LiveView) else ""
         self._first = turn.text if isinstance(turn, LiveView) else turn.shown
         self._stream: MarkdownStream | None = None
@@ -219,6 +222,10 @@ class ReplyTurn(Vertical, can_focus=True):
         if self.is_mounted:
             self._draw_heading()
 
+    def watch_reward(self) -> None:
+        if self.is_mounted:
+            self._draw_heading()
+
     def watch_note(self) -> None:
         if self.is_mounted:
             self._draw_heading()
@@ -231,7 +238,7 @@ class ReplyTurn(Vertical, can_focus=True):
         view = self.view
         self.set_class(view is not None and view.correction is not None, "corrected")
         self.set_class(self.show_original, "original")
-        badges = _badges(view) if view else Content(self.note).stylize("$text-warning")
+        badges = _badges(view, self.reward) if view else Content(self.note).stylize("$text-warning")
         self.query_one(Heading).show((view.adapter if view else None) or "", badges)
         aside = self.query_one(".aside", Static)
         text = _aside(view, self.show_original) if view else ""
@@ -240,7 +247,7 @@ class ReplyTurn(Vertical, can_focus=True):
         self.refresh_bindings()
 
 
-def _badges(view: ReplyView) -> Content:
+def _badges(view: ReplyView, reward: float | None) -> Content:
     parts: list[Content] = []
     if view.places > 1:
         parts.append(Content(f"{view.place}/{view.places}"))
@@ -258,6 +265,8 @@ def _badges(view: ReplyView) -> Content:
         parts.append(Content(f"cut off at {view.limit} tokens").stylize("$text-warning"))
     if view.speed:
         parts.append(Content(f"{view.speed:.0f} tok/s").stylize(MUTED))
+    if reward is not None:
+        parts.append(Content(f"reward {reward:+.1f}").stylize(MUTED))
     return Content(" · ").stylize(MUTED).join(parts)
 
 
