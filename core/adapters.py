@@ -327,7 +327,7 @@ class Adapters:
                 "Train a new one, or go back to the model it was trained on.",
             )
         template = chat_template(self.folder)
-        if template and manifest.template and manifest.template != _hash(template):
+        if template and manifest.template and manifest.template != hashed(template):
             raise TuteeError(
                 f"Adapter {manifest.version} was trained with another chat template than the one"
                 f" {self.folder.label} has now, so it would read every prompt wrongly.",
@@ -357,7 +357,7 @@ class Adapters:
 def template_hash(tokenizer: Any) -> str:
     """SHA-256 of the chat template, which a version is bound to."""
     template = tokenizer.chat_template
-    return _hash((template.get("default") if isinstance(template, dict) else template) or "")
+    return hashed((template.get("default") if isinstance(template, dict) else template) or "")
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
@@ -366,7 +366,8 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
     (directory / _MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def _hash(template: str) -> str:
+def hashed(template: str) -> str:
+    """SHA-256 of a chat template."""
     return sha256(template.encode("utf-8")).hexdigest()
 
 

@@ -73,7 +73,9 @@ def save(
         metrics={
             **trained.metrics,
             "tokens": trained.tokens,
-            "trained_tokens_per_second": round(trained.trained_tokens / trained.seconds, 1),
+            "trained_tokens_per_second": round(
+                trained.trained_tokens / max(trained.seconds, 1e-3), 1
+            ),
             "left_out_too_long": lessons.left_out,
             **figures,
         },
@@ -101,6 +103,11 @@ def save(
     if before and parent == BASE:
         report.remember_base(plan.adapters.dir, before)
     return done
+
+
+def _a_second(trained: "Trained") -> float:
+    """Tokens learned from a second; none where it was trained elsewhere."""
+    return trained.trained_tokens / trained.seconds if trained.seconds else 0.0
 
 
 def _manifest(

@@ -76,7 +76,8 @@ def _shared(chosen: object, rejected: object) -> Turns:
     return one[:-1]
 
 
-def _write(record: Record) -> Row:
+def row(record: Record) -> Row:
+    """The row of a record for the trainer of its kind."""
     asked = dumped(record.prompt)
     match record:
         case Instruction():
@@ -92,8 +93,8 @@ def _write(record: Record) -> Row:
 
 
 def _write_verdict(record: Record) -> Row | None:
-    return _write(record) if isinstance(record, Verdict) else None
+    return row(record) if isinstance(record, Verdict) else None
 
 
-TRL = Format("trl", _matches, _read, _write)
+TRL = Format("trl", _matches, _read, row)
 KTO = Format("kto", _matches_verdict, _read, _write_verdict)

@@ -13,6 +13,7 @@ import click
 
 from core.adapters import BASE, Adapters, Manifest
 from core.differences import Difference, Pair
+from core.planning import make_plan
 from core.remarks import Remark
 from tui.cli.invocation import Invocation
 from tui.text import counted, harmless, one_line, shortened
@@ -131,6 +132,33 @@ def merge(invocation: Invocation, version: str, output: Path, as_json: bool) -> 
         f"{merged.version} merged into {found.folder.label} ({merged.precision}): {merged.path}\n"
         f"Loaded again it gives the same logits (largest difference {merged.difference:.1g})."
     )
+
+
+@adapters.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Write the result as one JSON object.")
+@click.pass_obj
+def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
+    """Take the adapter in DIR, trained elsewhere, as a version.
+
+    It sits the same exam as one that was trained here, and answers from then on if it passes.
+    """
+    with invocation.home() as repository:
+        found = Adapters(invocation.paths.models, invocation.found_model())
+        plan = make_plan(repository.trainable(), found, invocation.config, frozenset())
+        from core.adding import add as added
+        from core.passes.watch import Watch
+
+        done = added(plan, folder, Watch())
+        if done.adoptable:
+            found.use(done.version)
+    if as_json:
+        click.echo(json.dumps(asdict(done), ensure_ascii=False))
+        return
+    if done.adoptable:
+        click.echo(f"{done.version} answers from now on; `tutee report {done.version}` tells more.")
+    else:
+        click.echo(f"{done.version} is kept, but held back: {'; '.join(done.held_back)}.")
 
 
 # -- what is shown ---------------------------------------------------------------------------------

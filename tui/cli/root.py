@@ -15,6 +15,7 @@ from tui.cli.invocation import Invocation
 from tui.cli.keys import keys
 from tui.cli.models import models
 from tui.cli.overview import check, stats
+from tui.cli.recipe import recipe
 from tui.cli.records import delete, records, show
 from tui.cli.report import report
 from tui.cli.train import train
@@ -64,6 +65,7 @@ for command in (
     adapters,
     models,
     report,
+    recipe,
     import_command,
     export,
     stats,

@@ -32,9 +32,10 @@ from tui.cli.tokens import shown
 from tui.text import counted
 
 
-def _parse_passes(
+def parse_passes(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> frozenset[PassName] | None:
+    """The value of an option that names passes."""
     if value is None:
         return None
     known = get_args(PassName)
@@ -48,7 +49,7 @@ def _parse_passes(
 @click.command()
 @click.option(
     "--passes",
-    callback=_parse_passes,
+    callback=parse_passes,
     metavar="sft,kto,dpo,reward,rl",
     help="Run these even below their thresholds; default: those that are ready.",
 )

@@ -1,0 +1,219 @@
+"""TRL's own commands run a recipe as it is; what comes back is checked and becomes a version."""
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core import adding, recipes
+from core.adapters import Adapters
+from core.config import Config, Tuning
+from core.models import ModelFolder, find, load_tokenizer
+from core.passes.watch import Watch
+from core.planning import PASSES, Plan, make_plan
+from core.report import read
+from data.masks import encode_prompt
+from store.errors import TuteeError
+from store.records import Instruction, Preference, Record, Turn, Verdict
+
+BIN = Path(sys.executable).parent
+CONFIG = Config(tuning=Tuning(max_length=512, rank=4, alpha=8, rl_steps=2))
+
+
+def asked(number: int) -> tuple[Turn, ...]:
+    return (Turn(role="user", content=f"hello {number}"),)
+
+
+def records(count: int) -> list[Record]:
+    return [
+        record
+        for n in range(count)
+        for record in (
+            Instruction(prompt=asked(n), completion="positive"),
+            Preference(prompt=asked(n), chosen="yes yes", rejected="no 42"),
+            Verdict(prompt=asked(n), completion="fox", label=n % 3 == 0),
+        )
+    ]
+
+
+@pytest.fixture
+def plan(tiny_folder: ModelFolder, tmp_path: Path) -> Plan:
+    adapters = Adapters(tmp_path / "models", tiny_folder)
+    return make_plan(records(12), adapters, CONFIG, frozenset(PASSES), rebuild=True)
+
+
+@pytest.fixture
+def recipe(plan: Plan, tmp_path: Path) -> Path:
+    return recipes.write(plan, tmp_path / "recipe").path
+
+
+def run(folder: Path, *command: str) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    ran = subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+def test_it_holds_everything_and_is_private(recipe: Path, tiny_folder: ModelFolder) -> None:
+    names = {path.name for path in recipe.iterdir()}
+    yamls = {"sft.yaml", "kto.yaml", "dpo.yaml", "reward.yaml", "rloo.yaml"}
+    assert names == yamls | {"base", "data", "requirements.txt", "recipe.json", "README.md"}
+    base = find(str(recipe / "base"), recipe, lambda event: None)
+    assert base.revision == tiny_folder.revision
+    pins = (recipe / "requirements.txt").read_text().splitlines()
+    assert "trl==1.16.0" in pins
+    assert all("==" in pin for pin in pins)
+    assert recipe.stat().st_mode & 0o777 == 0o700
+    assert (recipe / "data" / "sft" / "train.jsonl").stat().st_mode & 0o777 == 0o600
+    readme = (recipe / "README.md").read_text()
+    for name in yamls:
+        assert f"trl {name.removesuffix('.yaml')} --config {name}" in readme
+
+
+def test_the_rows_are_rendered_as_the_chat_does(recipe: Path, plan: Plan) -> None:
+    (row, *_) = map(json.loads, (recipe / "data/sft/train.jsonl").read_text().splitlines())
+    assert [turn["role"] for turn in row["prompt"]] == ["system", "user"]
+    tokenizer = load_tokenizer(plan.adapters.folder)
+    turns = [Turn(**turn) for turn in row["prompt"]]
+    rendered = tokenizer.apply_chat_template(
+        row["prompt"], add_generation_prompt=True, return_dict=False
+    )
+    assert encode_prompt(tokenizer, turns) == rendered
+
+
+@pytest.mark.parametrize("command", recipes.COMMANDS.values())
+def test_trl_understands_every_line(command: str, recipe: Path) -> None:
+    parser = importlib.import_module(f"trl.scripts.{command}").make_parser()
+    arguments = ["--config", str(recipe / f"{command}.yaml"), "--use_cpu"]
+    *parsed, rest = parser.parse_args_and_config(arguments, return_remaining_strings=True)
+    assert rest == []
+    training = next(one for one in parsed if hasattr(one, "learning_rate"))
+    assert training.output_dir == f"out/{command}"
+    model = next(one for one in parsed if hasattr(one, "lora_r"))
+    assert (model.lora_r, model.lora_alpha, model.use_peft) == (4, 8, True)
+
+
+def test_two_processes_of_accelerate_run_it_and_the_adapter_comes_back(
+    recipe: Path, plan: Plan
+) -> None:
+    launch = ("accelerate", "launch", "--cpu", "--num_processes", "2")
+    run(recipe, *launch, "--module", "trl.scripts.sft", "--config", "sft.yaml", "--use_cpu")
+    done = adding.add(plan, recipe / "out" / "sft", Watch())
+    manifest = plan.adapters.manifest(done.version)
+    assert (done.version, manifest.pass_name, manifest.parent) == ("v1", "sft", "base")
+    assert set(manifest.records) == {record.id for record in plan.sft.new}
+    directory = plan.adapters.path("v1")
+    assert directory is not None
+    report = read(directory)
+    assert report.before.exam == report.after.exam
+    assert report.before.probe_loss != report.after.probe_loss
+    for name in ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json"):
+        assert (directory / name).is_file()
+
+
+def test_trl_s_own_command_runs_it(recipe: Path, plan: Plan) -> None:
+    run(recipe, "trl", "dpo", "--config", "dpo.yaml", "--use_cpu", "--max_steps", "2")
+    done = adding.add(plan, recipe / "out" / "dpo", Watch())
+    assert plan.adapters.manifest(done.version).pass_name == "dpo"
+
+
+def test_what_is_there_already_is_left_alone(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    with pytest.raises(TuteeError, match="is there already"):
+        recipes.write(plan, tmp_path / "mine")
+
+
+def test_without_records_there_is_no_recipe(tiny_folder: ModelFolder, tmp_path: Path) -> None:
+    plan = make_plan([], Adapters(tmp_path, tiny_folder), CONFIG)
+    with pytest.raises(TuteeError, match="nothing to train"):
+        recipes.write(plan, tmp_path / "recipe")
+
+
+# -- what does not come back -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(recipe: Path, plan: Plan) -> Path:
+    """An adapter in the recipe's folder, as if TRL had trained it."""
+    from core.models import load_model
+    from core.passes import lora
+
+    model = lora.policy(load_model(plan.adapters.folder), None, CONFIG.tuning)
+    model.save_pretrained(recipe / "out" / "sft")
+    return recipe / "out" / "sft"
+
+
+def edit(path: Path, **values: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def spoil_weights(path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    weights = load_file(path / "adapter_model.safetensors")
+    weights[next(iter(weights))][0] = float("nan")
+    save_file(weights, path / "adapter_model.safetensors")
+
+
+def rename_a_tensor(path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    weights = load_file(path / "adapter_model.safetensors")
+    name = next(iter(weights))
+    weights[name.replace("layers.0", "layers.9")] = weights.pop(name)
+    save_file(weights, path / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: (path / "adapter_config.json").unlink(), "has no adapter_config.json"),
+        (
+            lambda path: (path / "adapter_model.safetensors").rename(path / "adapter_model.bin"),
+            "can run code when opened",
+        ),
+        (lambda path: edit(path / "adapter_config.json", peft_type="IA3"), "is IA3"),
+        (lambda path: edit(path / "adapter_config.json", task_type="SEQ_CLS"), "a reward model"),
+        (lambda path: edit(path / "adapter_config.json", r=2), "does not fit tiny-llama"),
+        (lambda path: (path / "adapter_model.safetensors").write_bytes(b"x" * 99), "does not fit"),
+        (rename_a_tensor, "no counterpart"),
+        (spoil_weights, "numbers that are none"),
+        (
+            lambda path: edit(path / "../../recipe.json", revision="r9", model="other-1"),
+            "for other",
+        ),
+        (lambda path: edit(path / "../../recipe.json", template="0"), "another chat template"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_leaves_nothing(
+    trained: Path, plan: Plan, spoil: Callable[[Path], object], said: str
+) -> None:
+    spoil(trained)
+    with pytest.raises(TuteeError) as caught:
+        adding.add(plan, trained, Watch())
+    assert said in str(caught.value)
+    assert plan.adapters.versions() == []
+
+
+def test_an_adapter_without_a_recipe_is_taken_as_it_is(
+    trained: Path, plan: Plan, tmp_path: Path
+) -> None:
+    shutil.move(trained, tmp_path / "elsewhere")
+    done = adding.add(plan, tmp_path / "elsewhere", Watch())
+    manifest = plan.adapters.manifest(done.version)
+    assert manifest.records == ()
+    assert manifest.metrics["added_from"] == "elsewhere"
+    assert done.adoptable  # it has not learned anything yet, so nothing got worse
