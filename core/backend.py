@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from core.config import Serving
-from core.models import ModelFolder, load_model
+from core.models import ModelFolder, load_model, quantised
 from core.quiet import hush
 from store.errors import TuteeError
 
@@ -67,7 +67,7 @@ def load(
     def whole(adapter: Path | None) -> Backend:
         return _whole(folder, adapter)
 
-    if device() == "cpu" and reading.supports(config):
+    if device() == "cpu" and reading.supports(config) and not quantised(folder).four_bit:
         return decoder.load(folder, config, serving, whole).with_adapter(adapter)
     return whole(adapter)
 
@@ -119,13 +119,19 @@ def ends(folder: ModelFolder, config: "PretrainedConfig") -> frozenset[int]:
 
 
 def merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
-    """`model` with the adapter added to its weights, so that it costs nothing afterwards."""
+    """`model` with the adapter added to its weights, so that it costs nothing afterwards.
+
+    Beside its weights where those are in 4 bits, whose rounding would swallow part of it.
+    """
     from peft import PeftModel
 
     from core.serving import adapter as adapters
 
     try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
+        tuned = PeftModel.from_pretrained(model, str(adapter))
+        if getattr(model, "is_loaded_in_4bit", False):
+            return tuned.eval().base_model.model
+        return tuned.merge_and_unload(safe_merge=True)
     except Exception as error:
         # A damaged folder fails in peft in more ways than can be listed.
         raise adapters.unreadable(adapter, error) from error

@@ -38,8 +38,15 @@ class Chat(_Section):
     """Let a reward model that passed its gate score each reply, beside it."""
 
 
+FourBit = Literal["auto", "never", "always"]
+
+
 class Serving(_Section):
     """How the model that answers is kept."""
+
+    four_bit: FourBit = "auto"
+    """Keep the base in 4 bits (NF4), in chat and training; `auto` does it on a graphics card that
+    would not hold it otherwise."""
 
     precision: Literal["auto", "int4", "int8", "bf16", "fp32"] = "auto"
     """Of its weights: `auto` is the fastest that costs no quality; `fp32` changes nothing."""

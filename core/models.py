@@ -11,11 +11,12 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import builtin, templates
-from core.config import BUILTIN
+from core import builtin, quantising, templates
+from core.config import BUILTIN, FourBit
 from core.events import ModelLoading
 from core.quiet import hush
 from core.sources import gguf, hubs
@@ -50,6 +51,8 @@ class ModelFolder:
     """Short, for the status bar."""
     revision: str
     """Hash of what decides the model's replies; see `find`."""
+    four_bit: FourBit = "auto"
+    """What the settings say of keeping it in 4 bits; see `core.quantising`."""
 
 
 def find(
@@ -123,7 +126,10 @@ def chat_template(folder: ModelFolder) -> str | None:
 
 def notice(folder: ModelFolder) -> str:
     """What a person who uses `folder` should know; most often nothing."""
-    return "" if _chat_template(folder.path) else templates.NOTICE
+    said = [] if _chat_template(folder.path) else [templates.NOTICE]
+    if folder.four_bit == "auto" and (choice := quantised(folder)).four_bit:
+        said.append(f"The model is kept in 4 bits: {choice.why}.")
+    return " ".join(said)
 
 
 def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
@@ -144,22 +150,24 @@ def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
 def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
     """The weights of `folder`, ready for inference.
 
-    On the graphics card in bfloat16 where there is one, else on the processor in float32; `dtype`
-    asks for another.
+    On the graphics card in bfloat16 where there is one, or in 4 bits (`quantised`), else on the
+    processor in float32; `dtype` asks for another.
     """
     hush()
     import torch
     from transformers import AutoModelForCausalLM
 
     cuda = torch.cuda.is_available()
+    packed = dtype is None and quantised(folder).four_bit
+    full = {"dtype": dtype or (torch.bfloat16 if cuda else torch.float32)}
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
             folder.path,
-            dtype=dtype or (torch.bfloat16 if cuda else torch.float32),
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
+            **(quantising.options() if packed else full),
         )
     except Exception as error:
         raise _unreadable("model", folder, error) from error
@@ -171,7 +179,28 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
             f" among them {min(info['missing_keys'])}.",
             "Fetch the model again, and check that it is one that writes text.",
         )
+    if packed:
+        return quantising.settled(model.eval())
     return model.eval().to("cuda" if cuda else "cpu")
+
+
+def quantised(folder: ModelFolder) -> quantising.Choice:
+    """Whether `folder` is loaded in 4 bits on this machine, and why."""
+    return quantising.choose(folder.four_bit, weights(folder.path), quantising.card())
+
+
+def weights(path: Path) -> int:
+    """How many numbers the model in `path` has, by the headers of its files; 0 where none say."""
+    found = 0
+    for file in path.glob("*.safetensors"):
+        with file.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            try:
+                header = json.loads(stream.read(min(size, file.stat().st_size)))
+            except ValueError:
+                continue
+        found += sum(prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
+    return found
 
 
 # -- checks --------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import queue
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -187,7 +187,9 @@ class ChatWorker:
     def _load(self, spec: str, cache: Path, models_dir: Path, adapter: str | None) -> None:
         before = self.adapters
         try:
-            adapters = Adapters(models_dir, find(spec, cache, self._emit, self._closing.is_set))
+            found = find(spec, cache, self._emit, self._closing.is_set)
+            folder = replace(found, four_bit=self._serving.four_bit)
+            adapters = Adapters(models_dir, folder)
             self._emit(ModelLoading(f"Loading {adapters.folder.label}"))
             self._serve(adapters, adapter or adapters.active())
         except Exception as error:

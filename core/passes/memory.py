@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 from core.config import Tuning
 from core.events import PassName
-from core.models import ModelFolder
+from core.models import ModelFolder, quantised
 from core.passes.batches import MICRO_BATCH_TOKENS
 from core.passes.lora import FUSED_TARGETS, TARGETS
+from core.quantising import BYTES
 from store.errors import TuteeError
 
 _LIBRARIES = 320 * 2**20
@@ -62,7 +63,8 @@ def require(
     shape = read_shape(folder)
     if shape is None:
         return
-    need, free = needed(name, shape, settings, tokens, trained), _free()
+    four_bit = quantised(folder).four_bit
+    need, free = needed(name, shape, settings, tokens, trained, four_bit=four_bit), _free()
     if need <= free:
         return
     advice = "Close other programs, or use a smaller model."
@@ -80,7 +82,15 @@ def require(
     )
 
 
-def needed(name: PassName, shape: Shape, settings: Tuning, tokens: int, trained: int) -> int:
+def needed(
+    name: PassName,
+    shape: Shape,
+    settings: Tuning,
+    tokens: int,
+    trained: int,
+    *,
+    four_bit: bool = False,
+) -> int:
     """Bytes that a pass takes at its peak, beside what the program has taken before."""
     number = 2 if _cuda() else 4
     lora = shape.lora_weights * settings.rank
@@ -91,7 +101,7 @@ def needed(name: PassName, shape: Shape, settings: Tuning, tokens: int, trained:
     bases = 2 if name == "rl" else 1
     return (
         _LIBRARIES
-        + bases * shape.weights * number
+        + round(bases * shape.weights * (BYTES if four_bit else number))
         + lora * 4 * 4  # weights, gradients and two moments, in float32
         + shape.layers * (kept + attention) * number
         + logits

@@ -19,8 +19,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from core import quantising
 from core.config import Tuning
-from core.models import ModelFolder
+from core.models import ModelFolder, quantised
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size, packed_row
 from core.passes.result import Trained, learn
@@ -170,14 +171,16 @@ def _load_base(folder: ModelFolder, seed: int) -> Any:
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(seed)
-    return AutoModelForSequenceClassification.from_pretrained(
+    full = {"dtype": torch.bfloat16 if torch.cuda.is_available() else torch.float32}
+    model = AutoModelForSequenceClassification.from_pretrained(
         folder.path,
         num_labels=1,
-        dtype=torch.bfloat16 if torch.cuda.is_available() else torch.float32,
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
+        **(quantising.options() if quantised(folder).four_bit else full),
     )
+    return quantising.settled(model)
 
 
 def _without_labels(

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import click
@@ -48,6 +48,7 @@ class Invocation:
         """The model, fetched first where it is the built-in one and not there yet."""
         folder = find(self.config.chat.model, self.paths.cache, show_loading)
         end_loading()
+        folder = replace(folder, four_bit=self.config.serving.four_bit)
         if said := notice(folder):
             click.echo(f"tutee: {said}", err=True)
         return folder
