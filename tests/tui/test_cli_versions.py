@@ -169,6 +169,8 @@ def test_a_merged_model_answers_as_the_adapter_does(
 ) -> None:
     trained(locate(home).models, tiny_folder)
     target = tmp_path / "merged"
+    # Packed, the sum is rounded otherwise than base and adapter are.
+    locate(home).config_file.write_text('[serving]\nprecision = "fp32"\n')
     found = read(run("adapters", "merge", "v1", "-o", str(target), "--json"))
     assert found["path"] == str(target)
     assert found["difference"] < 1e-3
@@ -240,3 +242,15 @@ def test_a_report_that_cannot_be_written_is_an_error(
 @pytest.mark.parametrize(("option", "begin"), [("--html", "<!doctype"), ("--markdown", "# v1")])
 def test_a_report_on_standard_output(run: Run, versions: Adapters, option: str, begin: str) -> None:
     assert out(run("report", option)).startswith(begin)
+
+
+def test_a_merged_model_as_gguf_for_other_programs(
+    run: Run, home: Path, tiny_folder: ModelFolder, tmp_path: Path
+) -> None:
+    trained(locate(home).models, tiny_folder)
+    target = tmp_path / "merged"
+    found = read(run("adapters", "merge", "v1", "-o", str(target), "--gguf", "f16", "--json"))
+    file = target / "model-f16.gguf"
+    assert found["gguf"] == str(file)
+    assert file.read_bytes()[:4] == b"GGUF"
+    assert f"FROM ./{file.name}" in (target / "Modelfile").read_text()

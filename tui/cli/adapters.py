@@ -7,14 +7,17 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from core.adapters import BASE, Adapters, Manifest
 from core.differences import Difference, Pair
+from core.models import named
 from core.planning import make_plan
 from core.remarks import Remark
+from store.errors import TuteeError
+from store.storage import replace_file
 from tui.cli.invocation import Invocation
 from tui.text import counted, harmless, one_line, shortened
 
@@ -116,22 +119,52 @@ def diff(invocation: Invocation, a: str, b: str, as_json: bool) -> None:
     metavar="DIR",
     help="Write the model to this folder, which must not hold anything.",
 )
+@click.option(
+    "--gguf",
+    type=click.Choice(["f16", "q8_0"]),
+    help="Beside it as a GGUF file, with a Modelfile for Ollama.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the result as one JSON object.")
 @click.pass_obj
-def merge(invocation: Invocation, version: str, output: Path, as_json: bool) -> None:
+def merge(
+    invocation: Invocation,
+    version: str,
+    output: Path,
+    gguf: Literal["f16", "q8_0"] | None,
+    as_json: bool,
+) -> None:
     """Write the base with VERSION merged in, as a model that any program can load."""
     found = Adapters(invocation.paths.models, invocation.found_model())
     found.resolve(version)  # said before torch is loaded
     from core.merging import merge as merged_into
 
     merged = merged_into(found, version, output)
+    file = _as_gguf(invocation, merged.path, gguf) if gguf else None
     if as_json:
-        click.echo(json.dumps({**asdict(merged), "path": str(merged.path)}, ensure_ascii=False))
+        paths = {"path": str(merged.path), "gguf": str(file) if file else None}
+        click.echo(json.dumps({**asdict(merged), **paths}, ensure_ascii=False))
         return
     click.echo(
         f"{merged.version} merged into {found.folder.label} ({merged.precision}): {merged.path}\n"
         f"Loaded again it gives the same logits (largest difference {merged.difference:.1g})."
     )
+    if file:
+        click.echo(f"{file}, and a Modelfile: `ollama create NAME -f {merged.path}/Modelfile`.")
+
+
+def _as_gguf(invocation: Invocation, merged: Path, precision: Literal["f16", "q8_0"]) -> Path:
+    """Write the merged model as a GGUF file, with what Ollama is to be told of it."""
+    from core import llamacpp
+
+    folder = named(str(merged), invocation.paths.cache)
+    file = merged / f"model-{precision}.gguf"
+    try:
+        llamacpp.write(folder, file, precision)
+        text = llamacpp.modelfile(folder, file, invocation.config.chat.system_prompt)
+        replace_file(merged / "Modelfile", text.encode("utf-8"))
+    except OSError as error:
+        raise TuteeError(f"{file} could not be written: {error}.") from error
+    return file
 
 
 @adapters.command()
