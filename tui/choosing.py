@@ -93,8 +93,9 @@ class Choosing:
     # -- what the threads tell -------------------------------------------------------------------
 
     def on_loading(self, event: ModelLoading) -> None:
-        """Take up how far the fetch is."""
-        self.loading, self.note = event, self._pace.note(event)
+        """Take up how far the fetch is; other models are loaded without one."""
+        if self.fetching:
+            self.loading, self.note = event, self._pace.note(event)
 
     def on_fetched(self, event: ModelFetched | FetchFailed) -> str:
         """The fetch has ended; change to the model if it came, and say what happened.

@@ -29,7 +29,7 @@ from store.errors import TuteeError
 SOURCE_FILE = ".source.json"
 """In a fetched folder: where it came from. There only once it is whole."""
 _BEAT = 0.2
-_SAID = 200
+_SAID = 120
 """Letters of what a client says that are passed on."""
 _MARGIN = 100_000_000
 """Bytes that are to stay free on the disk."""

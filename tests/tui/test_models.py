@@ -55,6 +55,7 @@ async def test_the_list_says_what_each_is_and_takes(home: Home) -> None:
         await choosing(app, pilot)
         screen = painted(app)
         assert "builtin is in use" in screen
+        assert "Loading" not in screen
         assert "Qwen1.5-0.5B-Chat" in screen
         assert "Chinese, English" in screen
         await pilot.press("down")
