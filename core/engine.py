@@ -17,7 +17,7 @@ from pathlib import Path
 
 from core.config import Serving
 from core.models import ModelFolder, load_tokenizer
-from core.text_stream import TextStream, decode
+from core.text_stream import StopStrings, TextStream, decode
 from core.turns import Cancelled
 from data.masks import encode_prompt, stop_ids
 from store.errors import TuteeError
@@ -98,7 +98,7 @@ class Engine:
         self.last = None
         began = time.perf_counter()
         prompt, room = self._fit(turns, sampling.max_new_tokens)
-        text = TextStream(self.tokenizer)
+        text, stops = TextStream(self.tokenizer), StopStrings(sampling.stop)
         tokens, ended = 0, False
         logits = self.backend.read(prompt, should_stop)
         stopped = logits is None
@@ -110,13 +110,14 @@ class Engine:
             if ended:
                 break
             tokens += 1
-            if piece := text.push(token):
+            if piece := stops.push(text.push(token)):
                 yield piece
-            if tokens == room:
+            ended = stops.met
+            if ended or tokens == room:
                 break
             stopped = should_stop()
             logits = None if stopped else self.backend.advance(token)
-        if rest := text.flush():
+        if not stops.met and (rest := stops.push(text.flush()) + stops.flush()):
             yield rest
         self.last = Generated(
             tokens=tokens,
@@ -145,7 +146,7 @@ class Engine:
                 min(sampling.max_new_tokens, self.context - max(map(len, chosen))),
             )
             for index, answer in zip(group, answers, strict=True):
-                replies[index] = self._text(answer)
+                replies[index] = self._text(answer, sampling)
         return replies
 
     def candidates(
@@ -179,11 +180,12 @@ class Engine:
             copies=count,
             turn=going_on,
         )
-        return [self._text(reply) for reply in drawn]
+        return [self._text(reply, sampling) for reply in drawn]
 
-    def _text(self, reply: Sequence[int]) -> str:
+    def _text(self, reply: Sequence[int], sampling: Sampling) -> str:
         ended = bool(reply) and reply[-1] in self._stop
-        return decode(self.tokenizer, reply[:-1] if ended else reply)
+        stops = StopStrings(sampling.stop)
+        return stops.push(decode(self.tokenizer, reply[:-1] if ended else reply)) + stops.flush()
 
     def _fit(self, turns: Sequence[Turn], max_new_tokens: int) -> tuple[list[int], int]:
         """The prompt's tokens, and how many the reply may have.

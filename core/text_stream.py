@@ -1,4 +1,4 @@
-"""Tokens in, text out, as soon as it is certain.
+"""Tokens in, text out, as soon as it is certain; and where a text is to stop.
 
 A character of many bytes (an emoji, most of Chinese) may span tokens, and some tokenizers drop a
 space at the start of whatever they decode. So a few tokens are decoded behind those that were
@@ -53,3 +53,37 @@ class TextStream:
     def _text(self) -> str:
         before = decode(self._tokenizer, self._shown) if self._shown else ""
         return decode(self._tokenizer, self._shown + self._held)[len(before) :]
+
+
+class StopStrings:
+    """Cuts a text where it comes to one of some strings.
+
+    What may be the beginning of one of them is held back until it is certain that it is not.
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops = tuple(stops)
+        self._held = ""
+        self.met = False
+        """The text has come to one of them; it ends there."""
+
+    def push(self, piece: str) -> str:
+        """What of the text so far may be shown now; nothing more once one of them is `met`."""
+        text = self._held + piece
+        found = [place for stop in self._stops if (place := text.find(stop)) >= 0]
+        if found:
+            self.met, self._held = True, ""
+            return text[: min(found)]
+        keep = max((_overlap(text, stop) for stop in self._stops), default=0)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
+
+    def flush(self) -> str:
+        """What was held back; call it once, at the end."""
+        return self._held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of `text` that `stop` begins with."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)

@@ -73,6 +73,13 @@ class _Request:
     stop: Flag
 
 
+def _asked(
+    id_: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int, stop: Flag
+) -> _Request:
+    """`seed` is what the chance of the caller gave; one that the person fixed goes first."""
+    return _Request(id_, turns, sampling, seed if sampling.seed is None else sampling.seed, stop)
+
+
 class ChatWorker:
     """Owns the serving model: loads it, streams replies, swaps adapters between two replies."""
 
@@ -111,7 +118,7 @@ class ChatWorker:
         self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
     ) -> None:
         """Stream a reply to `turns`, after whatever was asked before."""
-        request = _Request(request_id, turns, sampling, seed, Flag())
+        request = _asked(request_id, turns, sampling, seed, Flag())
         self._stops.append(request.stop)
         self._jobs.put(lambda: self._reply(request))
 
@@ -133,7 +140,7 @@ class ChatWorker:
         Replies of the chat go first. A version that does not answer there is loaded beside the one
         that does, one at a time, and stays until `stop_answers`.
         """
-        request = _Request(request_id, turns, sampling, seed, self._comparing)
+        request = _asked(request_id, turns, sampling, seed, self._comparing)
         self._jobs.put(lambda: self._answer(request, version))
 
     def draw(
@@ -153,7 +160,7 @@ class ChatWorker:
         """
         warm = max(sampling.temperature, _WARM)
         sampling = sampling.model_copy(update={"temperature": warm})
-        request = _Request(request_id, turns, sampling, seed, self._comparing)
+        request = _asked(request_id, turns, sampling, seed, self._comparing)
         self._jobs.put(lambda: self._draw(request, given, reward_model, count))
 
     def score(

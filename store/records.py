@@ -83,10 +83,18 @@ class Sampling(_Frozen):
     """0 is greedy: the most likely token each time. Small models err more the warmer they are."""
     top_p: float = Field(0.9, gt=0, le=1)
     """Only the likeliest tokens that together have this probability are drawn from; 1 is all."""
+    top_k: int = Field(0, ge=0)
+    """Only so many of the likeliest tokens are drawn from; 0 is all."""
+    min_p: float = Field(0.0, ge=0, le=1)
+    """Tokens less likely than this share of the likeliest one are not drawn; 0 is all."""
     repetition_penalty: float = Field(1.1, gt=0, le=5)
     """Above 1 what was said already becomes less likely."""
     max_new_tokens: int = Field(512, ge=1)
     """A reply is cut off at this many tokens."""
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """A reply ends where it would say one of these; what it says of it is not kept."""
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    """Fixes every draw: the same prompt gets the same reply. None draws anew each time."""
 
 
 class Origin(_Frozen):

@@ -24,6 +24,10 @@ _GROUP = 32
 _ROWS = 16
 """The kernel takes matrices whose number of rows is a multiple of this."""
 _INNER_TILES = 2
+_PART = 256
+"""Rows packed at a time; the kernel's own blocks, of 64 rows at most, may not be cut."""
+_SAMPLE = 64
+"""Rows that show whether a matrix lies on a grid."""
 
 
 class Linear(Protocol):
@@ -64,9 +68,14 @@ class Packed:
 
     def __init__(self, weight: Tensor, kind: Literal["int4", "int8"]) -> None:
         self.kind: Kind = kind
-        codes, scales = _quantise(weight, 4 if kind == "int4" else 8)
-        self._codes = torch._convert_weight_to_int4pack_for_cpu(codes, _INNER_TILES)
-        self._scales = scales.transpose(0, 1).contiguous()  # (groups, out, 2)
+        codes, scales = [], []
+        # A part at a time: what lies between a matrix and its codes takes many times its room.
+        for part in weight.split(_PART):
+            some_codes, some_scales = _quantise(part, 4 if kind == "int4" else 8)
+            codes.append(torch._convert_weight_to_int4pack_for_cpu(some_codes, _INNER_TILES))
+            scales.append(some_scales)
+        self._codes = torch.cat(codes)
+        self._scales = torch.cat(scales).transpose(0, 1).contiguous()  # (groups, out, 2)
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.bfloat16()
@@ -94,12 +103,16 @@ def packable(weight: Tensor) -> bool:
 
 
 def four_bits_lose(weight: Tensor) -> float:
-    """The rounding error of packing `weight` to four bits, as a share of its own size (RMS)."""
+    """The rounding error of packing `weight` to four bits, as a share of its own size (RMS).
+
+    Taken from some of its rows, evenly spread.
+    """
+    weight = weight[:: max(1, weight.shape[0] // _SAMPLE)]
     codes, scales = _quantise(weight, 4)
     scale, zero = scales.float().unbind(-1)  # (out, groups)
     groups = codes.view(*scale.shape, _GROUP)
     error = (groups - 8) * scale[..., None] + zero[..., None] - weight.view(groups.shape)
-    return float(error.norm() / weight.norm())
+    return float(error.norm() / weight.norm().clamp(min=1e-30))
 
 
 def _quantise(weight: Tensor, bits: Literal[4, 8]) -> tuple[Tensor, Tensor]:

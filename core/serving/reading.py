@@ -4,10 +4,9 @@ Nothing of transformers' models is built, so the weights are never in memory as 
 modules of its architectures are not imported.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -34,7 +33,6 @@ _ROPES = ("default", "linear", "llama3", "yarn")
 """Those whose angles do not hang on the length of the text."""
 
 Choose = Callable[[Tensor], Kind]
-Read = Callable[..., Any]
 
 
 def supports(config: "PretrainedConfig") -> bool:
@@ -60,18 +58,19 @@ def read(folder: ModelFolder, config: "PretrainedConfig", choose: Choose) -> Net
         TuteeError: a tensor is missing, or a file cannot be read.
     """
     shape = _shape(config)
-    with _tensors(folder.path) as tensor:
-        embedding = tensor("model.embed_tokens.weight")
-        head = embedding if config.tie_word_embeddings else tensor("lm_head.weight")
-        packed = pack(head, choose(head))
-        if isinstance(packed, Dense) and config.tie_word_embeddings:
-            embedding = packed.weight
-        elif packed.kind != "fp32":
-            embedding = embedding.bfloat16()
-        layers = [
-            _layer(tensor, f"model.layers.{index}.", shape, choose) for index in range(shape.layers)
-        ]
-        return Network(shape, embedding, layers, tensor("model.norm.weight"), packed)
+    files = _Files(folder.path)
+    embedding = files["model.embed_tokens.weight"]
+    head = embedding if config.tie_word_embeddings else files["lm_head.weight"]
+    packed = pack(head, choose(head))
+    if isinstance(packed, Dense) and config.tie_word_embeddings:
+        embedding = packed.weight
+    elif packed.kind != "fp32":
+        embedding = embedding.bfloat16()
+    del head
+    layers = [
+        _layer(files, f"model.layers.{index}.", shape, choose) for index in range(shape.layers)
+    ]
+    return Network(shape, embedding, layers, files["model.norm.weight"], packed)
 
 
 def in_rope_order(rows: Tensor, head_size: int) -> Tensor:
@@ -112,30 +111,35 @@ def _frequencies(config: "PretrainedConfig", head_size: int) -> tuple[Tensor, fl
     return ROPE_INIT_FUNCTIONS[rope["rope_type"]](config, torch.device("cpu"))
 
 
-def _layer(tensor: Read, prefix: str, shape: Shape, choose: Choose) -> Layer:
+def _layer(files: "_Files", prefix: str, shape: Shape, choose: Choose) -> Layer:
     def projection(names: Sequence[str]) -> Projection:
-        parts = [tensor(f"{prefix}{name}.weight") for name in names]
-        biases = [tensor(f"{prefix}{name}.bias", optional=True) for name in names]
-        weight = torch.cat(ordered(names, parts, shape))
-        bias = None if biases[0] is None else torch.cat(ordered(names, biases, shape))
+        weight = _fused(files, [f"{prefix}{name}.weight" for name in names], names, shape)
+        bias = None
+        if f"{prefix}{names[0]}.bias" in files:
+            bias = _fused(files, [f"{prefix}{name}.bias" for name in names], names, shape)
         return Projection(pack(weight, choose(weight)), bias)
 
-    norms = [tensor(f"{prefix}{name}.weight", optional=True) for name in HEAD_NORMS]
     head_norm = None
-    if norms[0] is not None:
-        queries, keys = (in_rope_order(norm, shape.head_size) for norm in norms)
+    if f"{prefix}{HEAD_NORMS[0]}.weight" in files:
+        queries, keys = (
+            in_rope_order(files[f"{prefix}{name}.weight"], shape.head_size) for name in HEAD_NORMS
+        )
         head_norm = torch.cat(
             (queries.expand(shape.heads, -1), keys.expand(shape.key_heads, -1))
         ).contiguous()
     return Layer(
-        input_norm=tensor(f"{prefix}input_layernorm.weight"),
+        input_norm=files[f"{prefix}input_layernorm.weight"],
         qkv=projection(QKV),
         head_norm=head_norm,
         o=projection(O),
-        mlp_norm=tensor(f"{prefix}post_attention_layernorm.weight"),
+        mlp_norm=files[f"{prefix}post_attention_layernorm.weight"],
         gate_up=projection(GATE_UP),
         down=projection(DOWN),
     )
+
+
+def _fused(files: "_Files", tensors: Sequence[str], names: Sequence[str], shape: Shape) -> Tensor:
+    return torch.cat(ordered(names, [files[tensor] for tensor in tensors], shape))
 
 
 def ordered(names: Sequence[str], parts: Sequence[Tensor], shape: Shape) -> list[Tensor]:
@@ -146,28 +150,31 @@ def ordered(names: Sequence[str], parts: Sequence[Tensor], shape: Shape) -> list
     ]
 
 
-@contextmanager
-def _tensors(folder: Path) -> Iterator[Read]:
-    """A function that gives any tensor of the files in `folder`, in float32."""
-    with ExitStack() as stack:
-        places: dict[str, Any] = {}
+class _Files:
+    """Gives any tensor of the files in a folder, in float32.
+
+    A file is opened anew for each: what was read of it would stay in memory until it is closed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._places: dict[str, Path] = {}
         try:
             for path in sorted(folder.glob("*.safetensors")):
-                file = stack.enter_context(safe_open(path, framework="pt"))
-                places.update(dict.fromkeys(file.keys(), file))
+                with safe_open(path, framework="pt") as file:
+                    self._places.update(dict.fromkeys(file.keys(), path))
         except (OSError, SafetensorError) as error:
             raise TuteeError(f"The model in {folder} could not be loaded: {error}") from error
 
-        def tensor(name: str, optional: bool = False) -> Any:
-            if name in places:
-                # A copy: one tensor that is kept would keep the whole file in memory.
-                return places[name].get_tensor(name).to(torch.float32, copy=True)
-            if optional:
-                return None
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._places:
             # transformers would go on with random numbers in its place.
             raise TuteeError(
-                f"The weights in {folder} are incomplete: {name} is missing.",
+                f"The weights in {self._folder} are incomplete: {name} is missing.",
                 "Fetch the model again, and check that it is one that writes text.",
             )
-
-        yield tensor
+        with safe_open(self._places[name], framework="pt") as file:
+            return file.get_tensor(name).to(torch.float32, copy=True)

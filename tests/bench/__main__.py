@@ -10,9 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import imports, keys, learns, passes, prefers, reinforces, steps, store
+from tests.bench import decode, imports, keys, learns, passes, prefers, reinforces, steps, store
 
 BENCHES = {
+    "decode": decode.run,
+    "decode-qwen": decode.run_qwen,
     "learns": learns.run,
     "prefers": prefers.run,
     "reinforces": reinforces.run,

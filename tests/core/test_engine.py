@@ -123,6 +123,18 @@ def test_all_that_ends_a_text_ends_a_reply(tiny_folder: ModelFolder, tmp_path: P
     assert engine._stop == {0, 7, engine.tokenizer.convert_tokens_to_ids("<|im_end|>")}
 
 
+def test_a_stop_string_ends_a_reply_and_is_not_in_it(engine: Engine) -> None:
+    whole = reply(engine, HELLO)
+    stop = whole[5:9]
+    place = whole.find(stop)
+    sampling = GREEDY.model_copy(update={"stop": ("never said", stop)})
+    assert reply(engine, HELLO, sampling) == whole[:place]
+    assert engine.last is not None
+    assert not engine.last.truncated
+    assert not engine.last.stopped
+    assert engine.batch([HELLO], sampling, 0) == [whole[:place]]
+
+
 # -- stopping ------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import Tuning
+from core.config import Serving, Tuning
 from core.engine import Engine
 from core.lengths import limit
 from core.models import ModelFolder, find, load_model, load_tokenizer
@@ -56,7 +56,7 @@ def test_it_replies_as_transformers_does(
     written: list[int] = []  # tokens: random ones are often no text
     push = TextStream.push
     monkeypatch.setattr(TextStream, "push", lambda s, t: (written.append(t), push(s, t))[1])
-    list(Engine(folder, None).stream(SAID, GREEDY, 0))
+    list(Engine(folder, None, Serving(precision="fp32")).stream(SAID, GREEDY, 0))
     assert written == [t for t in wanted[0, prompt.shape[1] :].tolist() if t not in ends]
 
 

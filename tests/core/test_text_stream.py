@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.models import ModelFolder, load_tokenizer
-from core.text_stream import TextStream, decode
+from core.text_stream import StopStrings, TextStream, decode
 
 TEXT = "Grüße, 你好！ 👩‍👩‍👧 family.  Two  spaces,\n\nnew lines and क्षि."
 
@@ -104,3 +104,39 @@ def test_the_work_per_token_does_not_grow(byte_level: Any, monkeypatch: pytest.M
     tokens = byte_level(TEXT * 20)["input_ids"]
     assert "".join(pieces_of(byte_level, tokens)) == TEXT * 20
     assert longest <= 8
+
+
+def cut(pieces: list[str], stops: list[str]) -> tuple[str, list[str]]:
+    """The text as it was shown, and its pieces."""
+    watch, shown = StopStrings(stops), []
+    for piece in pieces:
+        shown.append(watch.push(piece))
+        if watch.met:
+            break
+    else:
+        shown.append(watch.flush())
+    return "".join(shown), shown
+
+
+@given(
+    st.lists(st.text("ab\n", max_size=4), max_size=8),
+    st.lists(st.text("ab\n", min_size=1, max_size=4), max_size=3),
+)
+def test_a_text_ends_before_the_first_stop_string(pieces: list[str], stops: list[str]) -> None:
+    whole = "".join(pieces)
+    places = [whole.find(stop) for stop in stops if stop in whole]
+    shown, _ = cut(pieces, stops)
+    if not places:
+        assert shown == whole
+    else:
+        # Of two that overlap, the one that is whole first ends the text.
+        ends = min(whole.find(stop) + len(stop) for stop in stops if stop in whole)
+        assert whole.startswith(shown)
+        assert len(shown) < ends
+
+
+def test_only_what_may_be_a_stop_string_is_held_back() -> None:
+    _, shown = cut(["one\n", "two", "\n", "\nUser: three"], ["\n\nUser:"])
+    assert shown == ["one", "\ntwo", "", ""]
+    _, shown = cut(["one\n", "two"], [])
+    assert shown == ["one\n", "two", ""]

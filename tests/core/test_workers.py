@@ -111,6 +111,16 @@ def test_chunks_add_up_to_the_reply(chat: ChatWorker, ears: Ears) -> None:
     assert not done.stopped
 
 
+def test_a_seed_that_was_set_goes_before_that_of_chance(chat: ChatWorker, ears: Ears) -> None:
+    sampling = Sampling(temperature=2.0, top_p=1.0, max_new_tokens=20, seed=7)
+    said = []
+    for chance in (1, 2):
+        chat.reply("r", ASK, sampling, seed=chance)
+        said.append(ears.wait_for(ReplyDone))
+    assert [done.seed for done in said] == [7, 7]
+    assert said[0].text == said[1].text
+
+
 def test_stopping_ends_the_reply_at_its_next_token_and_keeps_what_there_is(
     chat: ChatWorker, ears: Ears
 ) -> None:

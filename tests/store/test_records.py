@@ -39,6 +39,10 @@ SAMPLING = st.builds(
     temperature=st.floats(0, 5),
     top_p=st.floats(0.01, 1),
     repetition_penalty=st.floats(0.1, 5),
+    top_k=st.integers(0, 100),
+    min_p=st.floats(0, 1),
+    stop=st.lists(st.text(min_size=1)).map(tuple),
+    seed=st.none() | st.integers(0, 2**63 - 1),
     max_new_tokens=st.integers(1, 10_000),
 )
 ORIGIN = st.builds(

@@ -55,7 +55,7 @@ def ask(
         prompt = prompt or _from_stdin()
     sampling = _sampling(invocation.config.sampling, greedy, max_new_tokens)
     engine = _engine(invocation, adapter)
-    seed = random.randrange(2**31)
+    seed = random.randrange(2**31) if sampling.seed is None else sampling.seed
     system = invocation.config.chat.system_prompt
     if batch:
         _answer_rows(engine, rows, system, sampling, seed)
