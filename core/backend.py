@@ -27,6 +27,8 @@ class Backend(Protocol):
 
     precision: str
     """Of the weights, for a person to read."""
+    nbytes: int
+    """Memory that the weights take."""
 
     def read(self, prompt: Sequence[int], should_stop: Callable[[], bool]) -> "Tensor | None":
         """Scores (1, vocabulary) for the token after `prompt`; None when asked to stop."""

@@ -35,6 +35,7 @@ class Decoder:
     ) -> None:
         self.model = model
         self.precision = str(model.dtype).removeprefix("torch.")
+        self.nbytes = model.get_memory_footprint()
         self._reload = reload
         self._forget()
 

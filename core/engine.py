@@ -25,6 +25,8 @@ from store.records import Sampling, Turn
 
 ROOM = 256
 """Tokens of the context kept for the reply, before the oldest turns are dropped instead."""
+LEAVING = 4
+"""So many of the oldest questions leave together."""
 BATCH = 16
 BATCH_TOKENS = 8192
 """At most so many prompts, and prompt tokens with padding, are answered side by side."""
@@ -43,6 +45,8 @@ class Generated:
     seconds: float
     prompt_tokens: int
     """Tokens of the prompt as the model saw it, after turns were dropped to make it fit."""
+    forgotten: int
+    """Turns that were dropped."""
 
 
 class Engine:
@@ -97,7 +101,7 @@ class Engine:
 
         self.last = None
         began = time.perf_counter()
-        prompt, room = self._fit(turns, sampling.max_new_tokens)
+        prompt, room, forgotten = self._fit(turns, sampling.max_new_tokens)
         text, stops = TextStream(self.tokenizer), StopStrings(sampling.stop)
         tokens, ended = 0, False
         logits = self.backend.read(prompt, should_stop)
@@ -125,6 +129,7 @@ class Engine:
             stopped=stopped,
             seconds=time.perf_counter() - began,
             prompt_tokens=len(prompt),
+            forgotten=forgotten,
         )
 
     def batch(self, prompts: Sequence[Sequence[Turn]], sampling: Sampling, seed: int) -> list[str]:
@@ -171,7 +176,7 @@ class Engine:
                 raise Cancelled
             yield
 
-        prompt, room = self._fit(turns, sampling.max_new_tokens)
+        prompt, room, _ = self._fit(turns, sampling.max_new_tokens)
         drawn = self.backend.together(
             [prompt],
             partial(Sampler, sampling, seed),
@@ -187,18 +192,17 @@ class Engine:
         stops = StopStrings(sampling.stop)
         return stops.push(decode(self.tokenizer, reply[:-1] if ended else reply)) + stops.flush()
 
-    def _fit(self, turns: Sequence[Turn], max_new_tokens: int) -> tuple[list[int], int]:
-        """The prompt's tokens, and how many the reply may have.
+    def _fit(self, turns: Sequence[Turn], max_new_tokens: int) -> tuple[list[int], int, int]:
+        """The prompt's tokens, how many the reply may have, and how many turns were dropped.
 
         The oldest exchanges are left out until there is room for a reply.
         """
         room = min(ROOM, max_new_tokens)
-        kept: Sequence[Turn] | None = turns
-        while kept is not None:
+        for kept in _shorter_and_shorter(turns):
             prompt = list(encode_prompt(self.tokenizer, kept))
             if len(prompt) + room <= self.context:
-                return prompt, min(max_new_tokens, self.context - len(prompt))
-            kept = _without_oldest(kept)
+                room = min(max_new_tokens, self.context - len(prompt))
+                return prompt, room, len(turns) - len(kept)
         raise TuteeError(
             f"The message is too long for the model: with the system prompt it has"
             f" {len(prompt):,} tokens, and {max(self.context - room, 0):,} fit"
@@ -207,14 +211,16 @@ class Engine:
         )
 
 
-def _without_oldest(turns: Sequence[Turn]) -> Sequence[Turn] | None:
-    """`turns` without the oldest question and its answers; None where only one is left."""
+def _shorter_and_shorter(turns: Sequence[Turn]) -> Iterator[Sequence[Turn]]:
+    """`turns`, then without more and more of the oldest questions and their answers.
+
+    Several leave at a time: what is left begins otherwise, so all of it must be read anew.
+    """
+    yield turns
     questions = [index for index, turn in enumerate(turns) if turn.role == "user"]
-    if len(questions) < 2:
-        return None
-    return [
-        turn for index, turn in enumerate(turns) if turn.role == "system" or index >= questions[1]
-    ]
+    steps = list(range(LEAVING, len(questions) - 1, LEAVING))
+    for first in [questions[step] for step in steps] + questions[-1:] * (len(questions) > 1):
+        yield [turn for index, turn in enumerate(turns) if turn.role == "system" or index >= first]
 
 
 def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:

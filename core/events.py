@@ -89,6 +89,8 @@ class ReplyDone:
     """From the first piece of text on: how long the writing took, without the reading before it."""
     adapter: str
     seed: int
+    forgotten: int = 0
+    """The chat's oldest messages that did not fit into the model's context any more."""
 
 
 @dataclass(frozen=True)

@@ -348,6 +348,7 @@ class ChatWorker:
             seconds=perf_counter() - started,
             adapter=version,
             seed=request.seed,
+            forgotten=last.forgotten,
         )
 
     def _swap(self, version: str) -> None:

@@ -110,6 +110,8 @@ class Origin(_Frozen):
     seed: int | None = None
     stopped: bool = False
     """The person stopped the reply before its end."""
+    forgotten: int = Field(0, ge=0)
+    """The chat's oldest messages that did not fit into the model's context any more."""
 
 
 class Conversation(_Frozen):

@@ -64,6 +64,7 @@ class PackedDecoder:
         self.network = network
         self.cache = cache
         self.precision = described(network)
+        self.nbytes = network.nbytes
         self._whole = whole
         self._reader = adapter
         self._adapter = adapters.read(adapter, network.shape) if adapter is not None else None

@@ -26,12 +26,17 @@ ROUNDS = 2
 
 
 class Rival(Protocol):
+    keeps: bool
+    """It keeps what it has read of a chat."""
+
     def reply(self, turns: list[Turn], tokens: int) -> tuple[str, float]:
         """A greedy reply of so many tokens at most, and the seconds until its first token."""
         ...
 
 
 class Tutee:
+    keeps = True
+
     def __init__(self, folder: ModelFolder, precision: Any) -> None:
         from core.engine import Engine
 
@@ -49,6 +54,8 @@ class Tutee:
 
 class Generate:
     """transformers' own loop, in float32."""
+
+    keeps = False
 
     def __init__(self, folder: ModelFolder) -> None:
         self.tokenizer, self.model = load_tokenizer(folder), load_model(folder)
@@ -70,6 +77,8 @@ class Generate:
 class CTranslate2:
     """int8, converted beforehand; the conversion is not measured."""
 
+    keeps = False
+
     def __init__(self, folder: ModelFolder, converted: Path) -> None:
         import ctranslate2
 
@@ -90,6 +99,8 @@ class CTranslate2:
 
 class LlamaCpp:
     """llama.cpp's own server, in this process, on the GGUF the weights came from."""
+
+    keeps = True
 
     def __init__(self, gguf: Path) -> None:
         import xllamacpp
@@ -152,10 +163,12 @@ def measure(open_it: Callable[[], Rival]) -> dict[str, float]:
 
 def conversation(rival: Rival) -> dict[int, float]:
     """Seconds to the first token at each turn of a chat."""
-    turns, firsts = [], {}
+    turns: list[Turn] = []
+    firsts, text = {}, "The sea was calm and grey."
     for number in range(1, TURNS + 1):
         turns.append(Turn(role="user", content=f"And what happened on day {number + 10}?"))
-        text, firsts[number] = rival.reply(turns, REPLY)
+        if rival.keeps or number in TOLD:
+            text, firsts[number] = rival.reply(turns, REPLY)
         turns.append(Turn(role="assistant", content=text))
     return firsts
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.config import Chat, Serving
-from core.engine import BATCH, Engine, _groups
+from core.engine import BATCH, LEAVING, Engine, _groups
 from core.models import ModelFolder, find, load_model
 from core.serving.network import Network
 from core.serving.precision import packs_fast
@@ -221,7 +221,7 @@ def test_the_oldest_exchanges_make_room(engine: Engine) -> None:
     turns.append(user("the last question"))
     assert len(encode_prompt(engine.tokenizer, turns)) > engine.context
 
-    prompt, room = engine._fit(turns, 512)
+    prompt, room, forgotten = engine._fit(turns, 512)
     shown = engine.tokenizer.decode(prompt)
     assert len(prompt) + 256 <= engine.context
     assert room == min(512, engine.context - len(prompt))
@@ -231,14 +231,30 @@ def test_the_oldest_exchanges_make_room(engine: Engine) -> None:
     first = next(number for number in range(20) if f"question {number} " in shown)
     kept = [turns[0], *turns[1 + 2 * first :]]
     assert prompt == encode_prompt(engine.tokenizer, kept)
-    one_more = [turns[0], *turns[1 + 2 * (first - 1) :]]
-    assert len(encode_prompt(engine.tokenizer, one_more)) + 256 > engine.context
+    assert forgotten == 2 * first
+    assert first % LEAVING == 0
+    more = [turns[0], *turns[1 + 2 * (first - LEAVING) :]]
+    assert len(encode_prompt(engine.tokenizer, more)) + 256 > engine.context
+
+    # The next question finds the same beginning, which is not read again.
+    turns += [assistant("yes"), user("and one more")]
+    assert engine._fit(turns, 512)[0][: len(prompt)] == prompt
+    reply(engine, turns, GREEDY.model_copy(update={"max_new_tokens": 512}))
+    assert engine.last is not None
+    assert engine.last.forgotten == forgotten
+
+
+def test_at_last_only_the_question_is_left(engine: Engine) -> None:
+    turns = [system("Be brief."), user("word " * 400), assistant("yes"), user("word " * 300)]
+    prompt, _, forgotten = engine._fit(turns, 512)
+    assert prompt == encode_prompt(engine.tokenizer, [turns[0], turns[-1]])
+    assert forgotten == 2
 
 
 def test_a_reply_ends_where_the_context_does(engine: Engine) -> None:
     turns = [user("a b " * 170)]
     asked = GREEDY.model_copy(update={"max_new_tokens": 100_000})
-    prompt, room = engine._fit(turns, asked.max_new_tokens)
+    prompt, room, _ = engine._fit(turns, asked.max_new_tokens)
     assert room == engine.context - len(prompt)
     reply(engine, turns, asked)
     assert engine.last is not None

@@ -9,6 +9,7 @@ import click
 from store.paths import locate
 from tui.cli.adapters import adapters
 from tui.cli.ask import ask
+from tui.cli.doctor import doctor
 from tui.cli.exports import export
 from tui.cli.imports import import_command
 from tui.cli.invocation import Invocation
@@ -70,6 +71,7 @@ for command in (
     export,
     stats,
     check,
+    doctor,
     records,
     show,
     delete,
