@@ -7,7 +7,7 @@ unused leave first once all of them together take more than the budget.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,15 +18,38 @@ _LITTLE = 64
 """Tokens that a text may lose to being cut."""
 
 
-@dataclass(eq=False)
-class Text:
-    """Tokens that were read, with their keys and values."""
+class LayerStore(NamedTuple):
+    """The keys and values of one layer: views of one store, made once, not for every token."""
 
-    reader: Hashable
-    """What read it: keys and values hang on the adapter."""
-    store: Tensor
-    """(layers, key heads then value heads, room, head size)."""
-    tokens: list[int] = field(default_factory=list)
+    both: Tensor
+    """(key heads then value heads, room, head size)"""
+    keys: Tensor
+    """(key heads, room, head size)"""
+    keys_across: Tensor
+    """(key heads, head size, room)"""
+    values: Tensor
+    """(key heads, room, head size)"""
+
+
+class Text:
+    """Tokens that were read, with their keys and values.
+
+    Args:
+        reader: What read it: keys and values hang on the adapter.
+        store: (layers, key heads then value heads, room, head size).
+    """
+
+    def __init__(self, reader: Hashable, store: Tensor, tokens: Sequence[int] = ()) -> None:
+        self.reader = reader
+        self.tokens = list(tokens)
+        self._keep(store)
+
+    def _keep(self, store: Tensor) -> None:
+        self.store = store
+        self.layers = []
+        for both in store:
+            keys, values = both.tensor_split(2)
+            self.layers.append(LayerStore(both, keys, keys.transpose(1, 2), values))
 
     def reserve(self, count: int) -> None:
         """Make room for `count` tokens in all."""
@@ -35,7 +58,7 @@ class Text:
             return
         grown = _empty(self.store, max(count, room + room // 2))
         grown[:, :, : len(self.tokens)] = self.store[:, :, : len(self.tokens)]
-        self.store = grown
+        self._keep(grown)
 
     def copy(self, count: int | None = None) -> "Text":
         """A text of its own with the first `count` tokens, or all."""

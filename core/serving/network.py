@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.serving.cache import Text
+from core.serving.cache import LayerStore, Text
 from core.serving.linear import Linear
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class Network:
             heads = layer.qkv(self._normed(x, layer.input_norm), qkv)
             x += layer.o(self._attend(index, heads.float(), turns, spans), o)
             inner = layer.gate_up(self._normed(x, layer.mlp_norm), gate_up)
-            gate, up = inner.chunk(2, -1)
-            x += layer.down(functional.silu(gate).mul_(up), down)
+            size = inner.shape[1] // 2
+            x += layer.down(functional.silu(inner[:, :size]).mul_(inner[:, size:]), down)
         for text, tokens in parts:
             text.tokens += tokens
         if not every and len(ids) > len(parts):
@@ -134,17 +134,24 @@ class Network:
         return self.head(self._normed(x, self._norm)).float()
 
     def _turns(self, spans: Sequence["_Span"]) -> Tensor:
-        """How far RoPE turns each pair of features, complex (n, 1, head size / 2)."""
+        """How far RoPE turns each pair of features, complex (n, all heads, head size / 2).
+
+        Values are not turned; queries are scaled as attention wants them, all in one product.
+        """
+        shape = self.shape
         positions = torch.cat([torch.arange(span.start, span.end) for span in spans])
-        angles = positions[:, None] * self.shape.frequencies
-        return torch.polar(torch.full_like(angles, self.shape.rope_scale), angles)[:, None]
+        angles = (positions[:, None] * shape.frequencies)[:, None]  # (n, 1, head size / 2)
+        turn = torch.polar(torch.full_like(angles, shape.rope_scale), angles)
+        queries = (turn * shape.head_size**-0.5).expand(-1, shape.heads, -1)
+        keys = turn.expand(-1, shape.key_heads, -1)
+        return torch.cat((queries, keys, torch.ones_like(keys)), 1)
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
         """RMS norm of each row of `x` (n, hidden)."""
         if x.shape[0] > 1:
             return functional.rms_norm(x, weight.shape, weight, self.shape.epsilon)
         # torch's own takes twice as long for a single row, and there are two of these a layer.
-        row = x[0]
+        row = x.view(-1)
         size = torch.dot(row, row).item() / weight.shape[0]
         scale = (size + self.shape.epsilon) ** -0.5
         return torch.addcmul(self._zeros, row, weight, value=scale)[None]
@@ -154,28 +161,28 @@ class Network:
 
         Their keys and values are written into the texts' stores first.
         """
-        shape, both = self.shape, self.shape.heads + self.shape.key_heads
-        heads = qkv.view(qkv.shape[0], -1, shape.head_size)
-        turned = heads[:, :both]
+        shape, n = self.shape, qkv.shape[0]
         norm = self.layers[index].head_norm
         if norm is not None:
-            turned = functional.rms_norm(turned, norm.shape[-1:], None, shape.epsilon) * norm
-        pairs = torch.view_as_complex(turned.unflatten(-1, (-1, 2)))
-        turned = torch.view_as_real(pairs * turns).flatten(-2)  # (n, heads + key heads, head size)
+            queries_keys, values = qkv.view(n, -1, shape.head_size).split(
+                (norm.shape[0], shape.key_heads), 1
+            )
+            normed = functional.rms_norm(queries_keys, norm.shape[-1:], None, shape.epsilon)
+            qkv = torch.cat((normed * norm, values), 1)
+        pairs = torch.view_as_complex(qkv.view(n, -1, shape.head_size // 2, 2))
+        heads = torch.view_as_real(pairs * turns).view(n, -1, shape.head_size)
         window = shape.windows[index]
         seen = []
         for rows, text, start in spans:
             end = start + rows.stop - rows.start
-            keys, values = text.store[index].tensor_split(2)  # (key heads, room, head size)
-            keys[:, start:end] = turned[rows, shape.heads :].transpose(0, 1)
-            values[:, start:end] = heads[rows, both:].transpose(0, 1)
             first = 0 if window is None else max(0, start + 1 - window)
-            keys, values = keys[:, first:end], values[:, first:end]
-            queries = turned[rows, : shape.heads]
+            layer = text.layers[index]
+            layer.both[:, start:end] = heads[rows, shape.heads :].transpose(0, 1)
+            queries = heads[rows, : shape.heads]
             if end - start == 1:
-                seen.append(_one(queries[0], keys, values))
+                seen.append(_one(queries[0], layer, first, end))
             else:
-                seen.append(_many(queries, keys, values, start - first, window))
+                seen.append(_many(queries, layer, first, start, end, window))
         return seen[0] if len(seen) == 1 else torch.cat(seen)
 
 
@@ -193,36 +200,38 @@ class _Span(NamedTuple):
         return self.start + self.rows.stop - self.rows.start
 
 
-def _one(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Attention of a single token, (1, heads * head size).
+def _one(queries: Tensor, layer: LayerStore, first: int, end: int) -> Tensor:
+    """Attention of a single token to those from `first` to `end`, (1, heads * head size).
 
     Args:
         queries: (heads, head size); those that share a key head are neighbours.
-        keys, values: (key heads, tokens, head size)
     """
-    groups = queries.view(keys.shape[0], -1, keys.shape[2])
-    scores = torch.bmm(groups, keys.transpose(1, 2)).mul_(keys.shape[2] ** -0.5)
-    return torch.bmm(torch.softmax(scores, -1), values).view(1, -1)
+    groups = queries.view(layer.keys.shape[0], -1, queries.shape[1])
+    weights = torch.softmax(torch.bmm(groups, layer.keys_across[:, :, first:end]), -1)
+    return torch.bmm(weights, layer.values[:, first:end]).view(1, -1)
 
 
-def _many(queries: Tensor, keys: Tensor, values: Tensor, past: int, window: int | None) -> Tensor:
-    """Attention of n tokens, of which the first has `past` tokens before it in `keys`.
+def _many(
+    queries: Tensor, layer: LayerStore, first: int, start: int, end: int, window: int | None
+) -> Tensor:
+    """Attention of the tokens from `start` to `end` to those from `first` on, (n, …) as `_one`.
 
     Args:
         queries: (n, heads, head size)
     """
-    n, total = queries.shape[0], keys.shape[1]
+    past, total = start - first, end - first
     mask = None
     if past or (window is not None and total > window):
-        mask = torch.ones(n, total, dtype=torch.bool).tril_(past)
+        mask = torch.ones(end - start, total, dtype=torch.bool).tril_(past)
         if window is not None:
             mask.triu_(past + 1 - window)
     seen = functional.scaled_dot_product_attention(
         queries.transpose(0, 1)[None],
-        keys[None],
-        values[None],
+        layer.keys[None, :, first:end],
+        layer.values[None, :, first:end],
         attn_mask=mask,
         is_causal=mask is None,
+        scale=1.0,  # they are scaled already
         enable_gqa=True,
     )
-    return seen[0].transpose(0, 1).reshape(n, -1)
+    return seen[0].transpose(0, 1).reshape(end - start, -1)
