@@ -133,6 +133,8 @@ class Screen(_Section):
 
     theme: ThemeName = "auto"
     """`auto` is dark or light as the terminal is; `terminal` takes the terminal's own colours."""
+    guide: bool = True
+    """Show the first steps, until they are done or skipped."""
     bell: bool = True
     """Ring the terminal's bell when a training run ends."""
     notify: bool = True

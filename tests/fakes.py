@@ -14,7 +14,7 @@ from threading import Thread
 
 from core import report, runs
 from core.adapters import Adapters, Kind, Manifest, write_manifest
-from core.config import Config
+from core.config import Config, Screen
 from core.evaluate import Answer, Figures
 from core.events import (
     AdapterSwapped,
@@ -430,7 +430,8 @@ class Home:
     """A home on disk with scripted workers: everything an app needs."""
 
     path: Path
-    config: Config = field(default_factory=Config)
+    config: Config = field(default_factory=lambda: Config(screen=Screen(guide=False)))
+    """Without the first steps, which most tests have behind them."""
 
     def __post_init__(self) -> None:
         self.paths = locate(self.path)

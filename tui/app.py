@@ -6,17 +6,16 @@ ends within seconds whatever runs. It imports nothing heavy; a test holds that.
 
 import asyncio
 import logging
-import os
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.actions import ActionParseResult
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-from core.config import Config, ThemeName
+from core.config import Config
 from core.events import (
     AdapterSwapped,
     CandidatesRanked,
@@ -36,15 +35,12 @@ from core.events import (
     TuningFailed,
 )
 from store.errors import TuteeError
-from tui.attention import notification
 from tui.candidates import Candidates
-from tui.clipboard import copy_to_desktop
 from tui.commands import Commands
 from tui.comparing import Comparing
 from tui.doors import Doors
 from tui.guard import errors_shown, guarded, show_error
-from tui.helping import help_sections, help_text
-from tui.keys import key_name, keymap
+from tui.guide import next_step
 from tui.log import log_to
 from tui.messages import Asker, FromCore, Taught
 from tui.progress import TuningEvent
@@ -53,10 +49,8 @@ from tui.screens.chat import ChatScreen
 from tui.screens.compare import CompareScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.failure import FailureScreen
-from tui.screens.help import HelpScreen
 from tui.services import Services
 from tui.session import Session
-from tui.theme import THEMES, theme_for
 from tui.tuner import Tuner
 from tui.views import Status
 from tui.widgets.activity import Activity, loading_line, offer_line, tuning_line
@@ -101,11 +95,7 @@ class TuteeApp(Doors):
     def __init__(
         self, services: Services, *, light: bool = False, open_chat: str | None = None
     ) -> None:
-        super().__init__(services)
-        self.animation_level = "none"
-        self._light = light
-        self._away = False
-        """The person looks elsewhere, as far as the terminal says so."""
+        super().__init__(services, light=light)
         self._session = Session(services.repository, services.chat, services.config)
         self._tuner = Tuner(services)
         if open_chat:
@@ -117,24 +107,12 @@ class TuteeApp(Doors):
         self._ctrl_c_at = float("-inf")
         self._log_handler: logging.Handler | None = None
 
-    def on_app_focus(self, event: events.AppFocus) -> None:
-        """Nothing looks different when the terminal has the focus, so nothing is drawn anew."""
-        event.prevent_default()
-        self._away = False
-
-    def on_app_blur(self, event: events.AppBlur) -> None:
-        event.prevent_default()
-        self._away = True
-
     def get_default_screen(self) -> Screen[None]:
         return self._chat_screen
 
     def on_load(self) -> None:
         self._log_handler = log_to(self._services.paths.log_file)
-        for theme in THEMES:
-            self.register_theme(theme)
-        self._dress()
-        self.set_keymap(keymap(self._services.config.keys))
+        super().on_load()
 
     def on_mount(self) -> None:
         self._services.bridge.connect(lambda event: self.post_message(FromCore(event)))
@@ -147,21 +125,9 @@ class TuteeApp(Doors):
             logging.getLogger().removeHandler(self._log_handler)
             self._log_handler.close()
 
-    # -- settings --------------------------------------------------------------------------------
-
     def _configured(self, config: Config) -> None:
         super()._configured(config)
         self._session.configure(self._services.config)
-        self._dress()
-        self.set_keymap(keymap(config.keys))
-
-    def _dress(self) -> None:
-        """Take the looks that are set."""
-        self.try_on(self._services.config.screen.theme)
-
-    def try_on(self, name: ThemeName) -> None:
-        """Show a theme without keeping it."""
-        self.theme = theme_for(name, light=self._light)
 
     # -- errors ----------------------------------------------------------------------------------
 
@@ -207,6 +173,8 @@ class TuteeApp(Doors):
                 self._model_failed(error)
             case TokenChunk() | ReplyDone() | ReplyFailed() | CandidatesRanked() as event:
                 self._to_asker(event)
+                if isinstance(event, ReplyDone):
+                    self.call_after_refresh(self._show_guide)
             case ReplyScored() as event:
                 self._to_chat(event)
             case AdapterSwapped() | SwapFailed() as event:
@@ -298,6 +266,28 @@ class TuteeApp(Doors):
             corrected=counts.corrected,
             new=self._tuner.new_records(),
         )
+        self._show_guide()
+
+    def _show_guide(self) -> None:
+        """Say what to do next, to who does it for the first time."""
+        self._chat_screen.guide = self._next_step() if self._services.config.screen.guide else ""
+
+    def _next_step(self) -> str:
+        repository, adapters = self._services.repository, self._services.chat.adapters
+        step = next_step(
+            repository.counts(),
+            answered=bool(repository.conversations()),
+            trained=adapters is not None and bool(adapters.versions()),
+            ready=self._services.config.tuning.sft_minimum,
+        )
+        if not step:
+            self.forget_guide()
+        return step
+
+    def action_skip_guide(self) -> None:
+        """Hide the first steps for good."""
+        self.forget_guide()
+        self._show_guide()
 
     # -- tuning ----------------------------------------------------------------------------------
 
@@ -326,16 +316,8 @@ class TuteeApp(Doors):
         if progress.active:
             self._show_progress()
         else:
-            self._call_back(progress.message)
+            self.call_back(progress.message)
             await self._renew_tuning()
-
-    def _call_back(self, message: str) -> None:
-        """Tell a person who has turned to something else that the run has ended."""
-        screen = self._services.config.screen
-        if screen.bell:
-            self.bell()
-        if screen.notify and self._away and self._driver is not None:
-            self._driver.write(notification(message, os.environ))
 
     def _show_progress(self) -> None:
         self._show_activity()
@@ -372,6 +354,8 @@ class TuteeApp(Doors):
         if action == "cancel_tuning":
             progress = self._tuner.progress
             return progress is not None and progress.state in ("running", "paused")
+        if action == "skip_guide":
+            return self._services.config.screen.guide
         return True
 
     def action_cancel_tuning(self) -> None:
@@ -379,21 +363,7 @@ class TuteeApp(Doors):
         self._tuner.cancel()
         self._show_progress()
 
-    # -- help, leaving ---------------------------------------------------------------------------
-
-    def copy_to_clipboard(self, text: str) -> None:
-        """Copy by every way there is: what is selected anywhere, and paths."""
-        super().copy_to_clipboard(text)
-        copy_to_desktop(text)
-
-    def get_key_display(self, binding: Binding) -> str:
-        """A key as the footer shows it."""
-        return binding.key_display or key_name(binding.key)
-
-    def action_help(self) -> None:
-        """Say what the screen is for, and which keys work on it."""
-        sections = help_sections(self.screen, self._services.config.keys)
-        self.push_screen(HelpScreen(*help_text(self.screen), sections))
+    # -- leaving --------------------------------------------------------------------------------
 
     def action_help_quit(self) -> None:
         """Ctrl+C with nothing to copy: stops the reply under way, or else quits the second time."""

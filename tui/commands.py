@@ -96,6 +96,7 @@ CHAT_COMMANDS = (
 )
 
 APP_COMMANDS = (
+    Command("Skip the first steps", "They are not shown again", "app.skip_guide", "", ("skip",)),
     Command("Tune", "Train the model on what you taught", "app.tune", "F5", ("train", "tune")),
     Command("Models", "Choose, fetch or remove the base model", "app.models", "Ctrl+O", ("model",)),
     Command(

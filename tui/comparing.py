@@ -17,7 +17,7 @@ from store.records import Origin, Record, Sampling, Turn, new_id
 from tui.open_chat import Question
 from tui.seeds import random_seed
 from tui.services import Services
-from tui.text import counted, one_line
+from tui.text import counted, harmless, one_line
 
 SOURCE = "compare"
 SAMPLES_TEMPERATURE = 0.8
@@ -92,7 +92,7 @@ class Comparing:
     @property
     def prompt(self) -> str:
         """The last question of the chat, on one line."""
-        return one_line(self._question.text) if self._question else ""
+        return one_line(harmless(self._question.text)) if self._question else ""
 
     # -- asking ----------------------------------------------------------------------------------
 

@@ -8,34 +8,31 @@ from datetime import datetime
 from typing import Any
 
 from textual import on
-from textual.app import App
 from textual.screen import Screen
 
-from core.config import Config, ThemeName
 from core.events import Event
 from data.exports import dated
 from store.errors import TuteeError
 from tui.choosing import Choosing
 from tui.guard import errors_shown
 from tui.library import Library
+from tui.looks import Looks
 from tui.messages import FromCore, TokensWanted
 from tui.services import Services
-from tui.settings import Settings, setting
 
 
-class Doors(App[bool]):
+class Doors(Looks):
     """The part of the app that opens screens about records.
 
     Args:
         services: The parts behind the screens.
+        light: The terminal has a light background.
     """
 
-    def __init__(self, services: Services) -> None:
-        super().__init__()
-        self._services = services
+    def __init__(self, services: Services, *, light: bool = False) -> None:
+        super().__init__(services, light=light)
         self._library = Library(services)
         self._choosing = Choosing(services)
-        self._settings = Settings(services.paths.config_file, self._configured)
 
     def action_models(self) -> None:
         """Choose the base model."""
@@ -99,25 +96,6 @@ class Doors(App[bool]):
         from tui.screens.settings import SettingsScreen
 
         self._open(SettingsScreen, lambda: SettingsScreen(self._settings))
-
-    def action_change_theme(self) -> None:
-        """Try themes on, and keep one."""
-        from tui.screens.theme import ThemeScreen
-
-        def keep(name: ThemeName | None) -> None:
-            with errors_shown(self):
-                if name is None or not self._settings.take(setting("screen", "theme"), name):
-                    self.try_on(self._services.config.screen.theme)
-
-        self.push_screen(ThemeScreen(self._services.config.screen.theme, self.try_on), keep)
-
-    def try_on(self, name: ThemeName) -> None:
-        """Show a theme without keeping it."""
-        raise NotImplementedError
-
-    def _configured(self, config: Config) -> None:
-        """The settings were changed: go on with the new ones."""
-        self._services.configure(config)
 
     def _open(self, kind: type[Screen[None]], make: Callable[[], Screen[None]]) -> None:
         """Open a screen, unless one of its kind is open already."""

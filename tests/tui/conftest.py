@@ -25,7 +25,7 @@ def home(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Home]:
     """A home; a defect that the app turned into a toast fails the test all the same."""
-    monkeypatch.setattr("tui.app.copy_to_desktop", lambda text: None)  # it is not the tests' own
+    monkeypatch.setattr("tui.looks.copy_to_desktop", lambda text: None)  # it is not the tests' own
     made = Home(tmp_path / "home")
     yield made
     made.close()

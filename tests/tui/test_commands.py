@@ -50,6 +50,7 @@ async def test_the_palette_lists_every_command(home: Home) -> None:
             "Cancel the training",
             "Copy its code",
             "Prefer this reply",
+            "Skip the first steps",
             "Take the waiting message back",
         }
         for command in COMMANDS:

@@ -36,6 +36,7 @@ from tui.views import (
     UserView,
 )
 from tui.widgets.activity import Activity
+from tui.widgets.guide import Guide
 from tui.widgets.keybar import KeyBar
 from tui.widgets.prompt import Prompt, PromptBar
 from tui.widgets.status import StatusBar
@@ -75,12 +76,15 @@ class ChatScreen(ChatActions):
 
     status: reactive[Status] = reactive(Status())
     """Who answers and what was taught."""
+    guide: reactive[str] = reactive("")
+    """What to do next, to who does it for the first time."""
     activity: reactive[Content | None] = reactive(None)
     """What runs in the background."""
 
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status").data_bind(ChatScreen.status)
         yield Transcript()
+        yield Guide(id="guide").data_bind(line=ChatScreen.guide)
         yield PromptBar(self._meant)
         yield Activity(id="activity").data_bind(line=ChatScreen.activity)
         yield KeyBar(compact=True, show_command_palette=True)

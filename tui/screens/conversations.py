@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 from tui.chats import Chats
 from tui.guard import errors_shown
 from tui.screens.line import LineScreen
+from tui.text import harmless
 from tui.theme import MUTED
 from tui.views import ConversationView
 
@@ -156,5 +157,7 @@ class ConversationsScreen(ModalScreen[str | None]):
 
 def _line(view: ConversationView) -> Content:
     pin = ("📌 ", "") if view.pinned else ("", "")
-    excerpt = f"  {view.excerpt}" if view.excerpt else ""
-    return Content.assemble((view.updated, MUTED), "  ", pin, view.title, (excerpt, MUTED))
+    excerpt = f"  {harmless(view.excerpt)}" if view.excerpt else ""
+    return Content.assemble(
+        (view.updated, MUTED), "  ", pin, harmless(view.title), (excerpt, MUTED)
+    )

@@ -20,7 +20,7 @@ from core.wording import Span, changes
 from tui.drafting import Drafting
 from tui.guard import guarded, show_error
 from tui.messages import FromCore
-from tui.text import harmless, shortened
+from tui.text import harmless, one_line, shortened
 from tui.views import ReplyView
 from tui.widgets.correct import Original, Version
 from tui.widgets.form import Field
@@ -61,6 +61,8 @@ class CorrectScreen(ModalScreen[None]):
         self._reply = reply
         self._save = save
         self._drafting = drafting
+        self._first = ""
+        self._why = one_line(harmless(reply.why))
         self._mine = ""
         """The version while a draft is being written over it."""
         self._sure = False
@@ -77,7 +79,7 @@ class CorrectScreen(ModalScreen[None]):
                 version = Version(self._reply.shown)
                 version.border_title = "your version"
                 yield version
-            yield Field("Why", self._reply.why, "what is better now, if you like", id="why")
+            yield Field("Why", self._why, "what is better now, if you like", id="why")
             yield Field("Let it draft", "", "shorter · in Chinese · as a list …", id="draft")
             yield Static(_KEYS, classes="dialog-keys", markup=False)
 
@@ -86,6 +88,7 @@ class CorrectScreen(ModalScreen[None]):
         return self.query_one(Version)
 
     def on_mount(self) -> None:
+        self._first = self._version.text  # an editor has line ends of its own
         self._compare()
 
     def on_unmount(self) -> None:
@@ -169,7 +172,7 @@ class CorrectScreen(ModalScreen[None]):
             self._take("")
             return
         why = self.query_one("#why", Field).value
-        if self._sure or (self._version.text, why) == (self._reply.shown, self._reply.why):
+        if self._sure or (self._version.text, why) == (self._first, self._why):
             self.dismiss()
         else:
             self._say(_SURE, sure=True)

@@ -11,7 +11,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
 from store.records import Preference, Record
-from tui.text import harmless, shortened
+from tui.text import harmless, one_line, shortened
+from tui.widgets.area import Area
 from tui.widgets.form import Field
 
 _KEYS = "Ctrl+S saves · Tab goes on · Esc leaves it as it was"
@@ -43,6 +44,8 @@ class EditScreen(ModalScreen[None]):
         super().__init__()
         self._record = record
         self._save = save
+        self._first: dict[str, str] = {}
+        self._was = one_line(harmless(record.comment))
         self._sure = False
 
     def compose(self) -> ComposeResult:
@@ -53,12 +56,15 @@ class EditScreen(ModalScreen[None]):
             asked = shortened(harmless(self._record.prompt[-1].content), 300)
             yield Static(f"Asked: {asked}", classes="quoted", markup=False)
             for field, name in names.items():
-                area = TextArea(getattr(self._record, field), id=field, highlight_cursor_line=False)
+                area = Area(getattr(self._record, field), id=field, highlight_cursor_line=False)
                 area.border_title = name
                 area.cursor_blink = False
                 yield area
-            yield Field("Comment", self._record.comment, "if you like", id="comment")
+            yield Field("Comment", self._was, "if you like", id="comment")
             yield Static(_KEYS, classes="dialog-keys", markup=False)
+
+    def on_mount(self) -> None:
+        self._first = self._texts()  # an editor has line ends of its own
 
     def _texts(self) -> dict[str, str]:
         return {str(area.id): area.text for area in self.query(TextArea)}
@@ -74,8 +80,7 @@ class EditScreen(ModalScreen[None]):
 
     def action_leave(self) -> None:
         """Leave, after asking where something would be lost."""
-        same = all(getattr(self._record, name) == text for name, text in self._texts().items())
-        if self._sure or (same and self._comment == self._record.comment):
+        if self._sure or (self._texts(), self._comment) == (self._first, self._was):
             self.dismiss()
             return
         self._sure = True

@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from store.records import REASONS
-from tui.text import shortened
+from tui.text import harmless, shortened
 from tui.theme import checkbox
 from tui.views import ReplyView
 
@@ -86,9 +86,11 @@ class ReasonsScreen(ModalScreen[Reasons | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content("👎 Why?").stylize("bold"), classes="dialog-title")
-            yield Static(shortened(self._reply.text, 200), classes="quoted", markup=False)
+            yield Static(shortened(harmless(self._reply.text), 200), classes="quoted", markup=False)
             yield _ReasonList(self._reply.reasons)
-            yield Input(self._reply.comment, placeholder="In your words (optional)", compact=True)
+            yield Input(
+                harmless(self._reply.comment), placeholder="In your words (optional)", compact=True
+            )
             yield Static(
                 "Enter saves · 1–6 choose · Tab to the words · Esc leaves it so",
                 classes="dialog-keys",

@@ -6,10 +6,11 @@ from rich.style import Style
 from rich.text import Text
 from textual.color import Color
 from textual.content import Content
-from textual.widgets import Static, TextArea
+from textual.widgets import Static
 
 from core.wording import Spans
 from tui.text import harmless
+from tui.widgets.area import Area
 
 
 class Original(Static):
@@ -26,7 +27,7 @@ class Original(Static):
         )
 
 
-class Version(TextArea):
+class Version(Area):
     """The person's version; words that are not in the original are green."""
 
     def __init__(self, text: str) -> None:

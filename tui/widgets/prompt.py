@@ -17,13 +17,14 @@ from textual.reactive import reactive
 from textual.widgets import OptionList, Static, TextArea
 
 from tui.completion import Completion, Completions
+from tui.widgets.area import Area
 from tui.widgets.completions import CompletionList
 
 Complete = Callable[[str, str], Completions]
 """What could be meant, from the whole text and its line up to the cursor."""
 
 
-class Prompt(TextArea):
+class Prompt(Area):
     """A text area that sends.
 
     Args:

@@ -10,6 +10,7 @@ from textual.widgets import Input, Static, TextArea
 
 from tui.settings import Setting, shown
 from tui.theme import MUTED
+from tui.widgets.area import Area
 from tui.widgets.form import Choice, Toggle
 
 
@@ -125,7 +126,7 @@ class SettingRow(Horizontal):
             self.post_message(self.Wanted(self))
 
 
-class Lines(TextArea):
+class Lines(Area):
     """A text of some lines; ↑ and ↓ leave it at its ends, Tab anywhere."""
 
     def __init__(self, text: str) -> None:

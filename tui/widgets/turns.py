@@ -18,7 +18,7 @@ from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
 from tui.attachments import folded
-from tui.text import one_line
+from tui.text import harmless, one_line
 from tui.theme import MUTED
 from tui.views import LiveView, ReplyView, UserView
 
@@ -59,12 +59,12 @@ class UserTurn(Static):
 
 def _said(turn: UserView) -> Content:
     versions = f"  {turn.place}/{turn.places}" if turn.places > 1 else ""
-    return Content.assemble(("You", "bold"), (versions, MUTED), "\n", folded(turn.text))
+    return Content.assemble(("You", "bold"), (versions, MUTED), "\n", harmless(folded(turn.text)))
 
 
 def _waiting(text: str) -> Content:
     return Content.assemble(
-        ("You", "bold"), ("  queued", "$text-warning"), "\n", (folded(text), MUTED)
+        ("You", "bold"), ("  queued", "$text-warning"), "\n", (harmless(folded(text)), MUTED)
     )
 
 
@@ -156,7 +156,9 @@ class ReplyTurn(Vertical, can_focus=True):
 
     def compose(self) -> ComposeResult:
         yield Heading()
-        yield Markdown(self._first, classes="reply", parser_factory=chat_markdown, open_links=False)
+        yield Markdown(
+            harmless(self._first), classes="reply", parser_factory=chat_markdown, open_links=False
+        )
         yield Static(classes="aside")
 
     def on_mount(self) -> None:
@@ -168,7 +170,7 @@ class ReplyTurn(Vertical, can_focus=True):
         """Add a piece of the reply under way."""
         if self._stream is None:
             self._stream = Markdown.get_stream(self.query_one(Markdown))
-        await self._stream.write(text)
+        await self._stream.write(harmless(text))
 
     async def end(self, view: ReplyView) -> None:
         """Show the reply as it was stored."""
@@ -176,7 +178,7 @@ class ReplyTurn(Vertical, can_focus=True):
         self.live_id = ""
         self.note = ""
         self.view = view
-        await self.query_one(Markdown).update(view.shown)
+        await self.query_one(Markdown).update(harmless(view.shown))
 
     async def on_unmount(self) -> None:
         await self._stop_streaming()
@@ -195,7 +197,7 @@ class ReplyTurn(Vertical, can_focus=True):
         self.show_original = False
         before, self.view = self.view, view
         if before is None or before.shown != view.shown:
-            await self.query_one(Markdown).update(view.shown)
+            await self.query_one(Markdown).update(harmless(view.shown))
 
     async def action_original(self) -> None:
         """Change between the correction and what it corrects."""
@@ -203,7 +205,7 @@ class ReplyTurn(Vertical, can_focus=True):
             return
         self.show_original = not self.show_original
         text = self.view.text if self.show_original else self.view.shown
-        await self.query_one(Markdown).update(text)
+        await self.query_one(Markdown).update(harmless(text))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "original":
@@ -243,7 +245,7 @@ class ReplyTurn(Vertical, can_focus=True):
         aside = self.query_one(".aside", Static)
         text = _aside(view, self.show_original) if view else ""
         aside.display = bool(text)
-        aside.update(Content(text))
+        aside.update(Content(harmless(text)))
         self.refresh_bindings()
 
 
@@ -254,7 +256,9 @@ def _badges(view: ReplyView, reward: float | None) -> Content:
     if view.label is True:
         parts.append(Content("👍"))
     if view.label is False:
-        parts.append(Content(f"👎 {', '.join(view.reasons)}".rstrip()).stylize("$text-error"))
+        parts.append(
+            Content(harmless(f"👎 {', '.join(view.reasons)}".rstrip())).stylize("$text-error")
+        )
     if view.correction is not None:
         parts.append(Content("✎ corrected").stylize("$text-success"))
     if view.excluded:
