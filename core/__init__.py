@@ -4,6 +4,7 @@ The libraries below read their environment once, when they are loaded, so it is 
 module of this package can load them. What a person has set stays.
 """
 
+import logging
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -14,3 +15,5 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # GNU OpenMP's threads wait for each other by spinning. Beside any other busy program that makes a
 # training step up to ten times slower; to spin only briefly costs an idle machine nothing.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+# bitsandbytes tells the terminal what would make it faster, whoever imports it first.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -8,7 +8,6 @@ advice. (`core` itself sets their environment: offline, because models come from
 import functools
 import gc
 import warnings
-from logging import ERROR, getLogger
 
 
 @functools.cache
@@ -18,7 +17,6 @@ def hush() -> None:
 
     # What one of them says to the other about its next release.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft)\.")
-    getLogger("bitsandbytes").setLevel(ERROR)  # what it could be faster with
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 
