@@ -1,5 +1,6 @@
 """All chats, without any widget: found, renamed, pinned, deleted and brought back, written out."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from store.records import Conversation, Message, Thread
 from store.repository import Repository
 from store.storage import private_folder, replace_file
 from tui.attachments import without_files
-from tui.session import Session
 from tui.text import harmless, one_line
 from tui.views import ConversationView
 
@@ -22,14 +22,16 @@ class Chats:
 
     Args:
         repository: Where they are kept.
-        session: Where one of them is open.
         exports: The folder they are written to.
+        leave: Told of a chat that goes, before it does.
     """
 
-    def __init__(self, repository: Repository, session: Session, exports: Path) -> None:
+    def __init__(
+        self, repository: Repository, exports: Path, leave: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._repository = repository
-        self._session = session
         self._exports = exports
+        self._leave = leave
         self._deleted: list[Thread] = []
 
     def listed(self, query: str = "") -> list[ConversationView]:
@@ -82,9 +84,8 @@ class Chats:
 
     def delete(self, conversation_id: str) -> None:
         """Take a chat away; what it taught stays."""
-        deleted = self._repository.delete_conversation(conversation_id)
-        self._session.forget(conversation_id)
-        self._deleted.append(deleted)
+        self._leave(conversation_id)
+        self._deleted.append(self._repository.delete_conversation(conversation_id))
 
     def undo(self) -> str:
         """Bring back the chat that was deleted last; its id.

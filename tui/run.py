@@ -12,16 +12,28 @@ from store.paths import Paths
 from store.repository import Repository
 from tui.app import TuteeApp
 from tui.bridge import Bridge
+from tui.chats import Chats
 from tui.keys import keymap
 from tui.services import Services
 from tui.terminal import has_light_background
 
 
-def run_app(paths: Paths, config: Config) -> None:
-    """Run the app until the person quits, and shut the store after it."""
+def run_app(paths: Paths, config: Config, resume: str | None = None) -> None:
+    """Run the app until the person quits, and shut the store after it.
+
+    Args:
+        paths: Where everything is.
+        config: The settings.
+        resume: The beginning of the id of a chat to go on with; empty for the latest one.
+
+    Raises:
+        TuteeError: there is no such chat, or the app cannot be started.
+    """
     keymap(config.keys)  # a bad one ends here, where it can be said
     with Repository.open(paths) as repository:
-        app = TuteeApp(compose(paths, config, repository), light=has_light_background())
+        services = compose(paths, config, repository)
+        chat = None if resume is None else _chat_to_resume(services, resume)
+        app = TuteeApp(services, light=has_light_background(), open_chat=chat)
         threads_ended = app.run()
     if threads_ended:
         return
@@ -29,6 +41,11 @@ def run_app(paths: Paths, config: Config) -> None:
     # under it. Everything is on disk by now. Without an answer a defect ended the app.
     sys.stdout.flush()
     os._exit(1 if threads_ended is None else 0)
+
+
+def _chat_to_resume(services: Services, begun: str) -> str:
+    chats = Chats(services.repository, services.paths.exports)
+    return chats.find(begun).id if begun else chats.latest()
 
 
 def compose(paths: Paths, config: Config, repository: Repository) -> Services:

@@ -9,6 +9,7 @@ import click
 from store.paths import locate
 from tui.cli.adapters import adapters
 from tui.cli.ask import ask
+from tui.cli.chats import chats
 from tui.cli.doctor import doctor
 from tui.cli.exports import export
 from tui.cli.imports import import_command
@@ -35,12 +36,22 @@ from tui.log import log_to
     metavar="MODEL",
     help="`builtin`, `hf:owner/name`, `modelscope:owner/name`, a folder or a GGUF file.",
 )
+@click.option("-c", "--continue", "latest", is_flag=True, help="Go on with the latest chat.")
+@click.option("--resume", metavar="ID", help="Go on with this chat; `tutee chats` lists them.")
 @click.version_option(package_name="tutee")
 @click.pass_context
-def cli(context: click.Context, home: Path | None, model: str | None) -> None:
+def cli(
+    context: click.Context,
+    home: Path | None,
+    model: str | None,
+    latest: bool,
+    resume: str | None,
+) -> None:
     """A chat in the terminal whose model learns from you. Without a command, the app starts."""
     invocation = Invocation(locate(home), model)
     context.obj = invocation
+    if latest and resume is not None:
+        raise click.UsageError("Give --continue or --resume, not both.")
     if context.invoked_subcommand:
         log_to(invocation.paths.log_file)
     else:
@@ -49,7 +60,7 @@ def cli(context: click.Context, home: Path | None, model: str | None) -> None:
             os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
         from tui.run import run_app
 
-        run_app(invocation.paths, invocation.config)
+        run_app(invocation.paths, invocation.config, "" if latest else resume)
 
 
 @cli.command(name="locate")
@@ -62,6 +73,7 @@ def locate_command(invocation: Invocation) -> None:
 
 for command in (
     ask,
+    chats,
     train,
     adapters,
     models,

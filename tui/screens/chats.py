@@ -29,7 +29,7 @@ class ChatActions(ReplyActions):
 
     def __init__(self, session: Session, services: Services) -> None:
         super().__init__(session, Teaching(services.repository, partial(Drafting, services)))
-        self._chats = Chats(services.repository, session, services.paths.exports)
+        self._chats = Chats(services.repository, services.paths.exports, session.forget)
         self._presets = Presets(lambda: services.config)
 
     async def renew(self) -> None:
