@@ -9,7 +9,7 @@ from tests.fakes import FakeChat, Home
 from tests.tui.conftest import opened, painted, replies, say, transcript, until, views
 from tui.app import TuteeApp
 from tui.widgets.prompt import Prompt
-from tui.widgets.transcript import MOST, PAGE, Earlier, Later
+from tui.widgets.transcript import AT_FIRST, MOST, Earlier, Later
 from tui.widgets.turns import ReplyTurn, UserTurn
 
 COUNT = 500
@@ -47,9 +47,11 @@ async def open_latest(app: TuteeApp, pilot: Pilot[bool]) -> None:
 async def test_only_the_end_is_mounted_and_says_what_lies_before(long: Home) -> None:
     async with opened(long) as (app, pilot):
         await open_latest(app, pilot)
-        assert len(turns(app)) == PAGE
+        assert len(turns(app)) == AT_FIRST
         assert views(app)[-1].text == "answer 249"
-        assert f"{COUNT - PAGE} earlier messages" in str(transcript(app).query_one(Earlier).content)
+        assert f"{COUNT - AT_FIRST} earlier messages" in str(
+            transcript(app).query_one(Earlier).content
+        )
         assert not transcript(app).query(Later)
 
 

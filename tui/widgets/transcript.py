@@ -22,6 +22,8 @@ from tui.text import counted
 from tui.views import LiveView, ReplyView, Scene, TurnView, UserView
 from tui.widgets.turns import ReplyTurn, UserTurn
 
+AT_FIRST = 10
+"""Turns that a chat is opened with: more than a screen holds, few enough to be there at once."""
 PAGE = 20
 """Turns brought back at a time."""
 MOST = 3 * PAGE
@@ -133,10 +135,10 @@ class Transcript(VerticalScroll, can_focus=False):
         self._last = len(ids)
         kept = bool(before) and ids[self._first : self._first + 1] == [before[0]]
         if not kept or self._last - self._first > MOST:
-            self._first = max(self._last - PAGE, 0)
+            self._first = max(self._last - AT_FIRST, 0)
         if place is not None and not self._first <= place < self._last:
             self._first = max(place - 1, 0)
-            self._last = min(self._first + PAGE, len(ids))
+            self._last = min(self._first + AT_FIRST, len(ids))
 
     async def _mount_window(self) -> None:
         """Make the widgets be those of the window, keeping the ones that are."""
@@ -313,7 +315,7 @@ class Transcript(VerticalScroll, can_focus=False):
     async def _to_end(self) -> None:
         """Put the window at the end, where what comes next belongs."""
         if not self._at_end:
-            self._first = max(len(self._turns) - PAGE, 0)
+            self._first = max(len(self._turns) - AT_FIRST, 0)
             self._last = len(self._turns)
             with self.app.batch_update():
                 await self._mount_window()

@@ -1,0 +1,153 @@
+"""What only a real terminal shows, in one that tmux runs: paste, resize, leaving, coming back."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from core.models import ModelFolder
+
+pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120.0
+"""Seconds before something counts as never painted."""
+MARK = "before the app"
+
+
+class Terminal:
+    """A shell in a terminal of 80 by 24."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = str(folder / "tmux")
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "TERM": "xterm-256color",
+            "LANG": "C.UTF-8",
+            "PS1": "% ",
+            "OMP_NUM_THREADS": "1",
+        }
+        setting = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+        shell = f"env -i {setting} bash --noprofile --norc -i"
+        self._tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", "80", "-y", "24", shell)
+
+    def _tmux(self, *args: str) -> str:
+        command = ["tmux", "-S", self._socket, *args]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def type(self, text: str) -> None:
+        self._tmux("send-keys", "-l", text)
+
+    def press(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
+
+    def paste(self, text: str) -> None:
+        self._tmux("set-buffer", text)
+        self._tmux("paste-buffer", "-p")
+
+    def resize(self, width: int, height: int) -> None:
+        self._tmux("resize-window", "-x", str(width), "-y", str(height))
+
+    @property
+    def screen(self) -> str:
+        return self._tmux("capture-pane", "-p").rstrip("\n")
+
+    def until(self, condition: Callable[[str], bool]) -> str:
+        """The screen once it is as wanted."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition(screen := self.screen):
+            assert time.monotonic() < deadline, screen
+            time.sleep(0.05)
+        return screen
+
+    def shows(self, text: str) -> str:
+        return self.until(lambda screen: text in screen)
+
+    def close(self) -> None:
+        self._tmux("kill-server")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    opened = Terminal(tmp_path)
+    opened.type(f"echo {MARK}\n")
+    opened.shows(f"\n{MARK}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def app(terminal: Terminal, tmp_path: Path, tiny_folder: "ModelFolder") -> Path:
+    """The app, running in the terminal; the file that its process id is in."""
+    editor = tmp_path / "editor"
+    editor.write_text(
+        '#!/bin/sh\necho "the editor has the terminal"; read line; echo "$line" >> "$1"\n'
+    )
+    editor.chmod(0o700)
+    pid = tmp_path / "pid"
+    home, model = str(tmp_path / "home"), str(tiny_folder.path)
+    command = shlex.join([sys.executable, "-m", "tui", "--home", home, "--model", model])
+    terminal.type(f"cd {ROOT}; export VISUAL={editor}\n")
+    terminal.type(f"bash -c 'echo $$ > {pid}; exec {command}'\n")
+    terminal.shows("Enter sends")
+    return pid
+
+
+def test_writing_pasting_resizing_and_leaving(terminal: Terminal, app: Path) -> None:
+    terminal.type("你好 👍 é")
+    terminal.shows("› 你好 👍 é")
+    terminal.press("C-u")
+    terminal.until(lambda screen: "你好" not in screen)
+
+    terminal.paste("first line\nsecond line\nthird")
+    screen = terminal.shows("third")
+    assert "first line" in screen
+    assert "Enter sends" in screen, "a paste is not sent"
+    assert "You" not in screen
+
+    for width, height in ((50, 12), (120, 40), (80, 24)):
+        terminal.resize(width, height)
+        terminal.until(
+            lambda screen, height=height: (
+                len(screen.split("\n")) == height and "F1" in screen.split("\n")[-1]
+            )
+        )
+    assert "third" in terminal.screen
+
+    terminal.press("C-g")
+    terminal.shows("the editor has the terminal")
+    terminal.type("from the editor\n")
+    terminal.until(lambda screen: "third" in screen and "from the editor" in screen)
+
+    terminal.press("C-c")
+    terminal.shows("Ctrl+C again quits.")
+    terminal.press("C-q")
+    screen = terminal.until(lambda screen: "Enter sends" not in screen)
+    assert MARK in screen, "the screen is as it was"
+    terminal.type("stty -a | grep -o ' echo ' && echo done\n")
+    terminal.shows("\ndone")
+
+
+def test_a_suspended_app_comes_back(terminal: Terminal, app: Path) -> None:
+    terminal.type("half a line")
+    terminal.shows("half a line")
+    os.kill(int(app.read_text()), signal.SIGTSTP)
+    screen = terminal.shows("Stopped")
+    assert MARK in screen
+    assert "Enter sends" not in screen
+    terminal.type("fg\n")
+    terminal.shows("Enter sends")
+    terminal.type(" and more")
+    terminal.shows("half a line and more")
+    terminal.press("C-c", "C-c")
+    terminal.until(lambda screen: "Enter sends" not in screen and MARK in screen)
