@@ -136,6 +136,29 @@ async def test_esc_stops_and_keeps_the_partial_reply(home: Home) -> None:
         assert app.focused is app.screen.query_one(Prompt)
 
 
+async def test_ctrl_c_copies_else_stops_else_quits_the_second_time(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr("tui.app.copy_to_desktop", copied.append)
+    chat = by_hand(home, writes_by_itself=False)
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Tell me")
+        chat.write("Once upon")
+        await until(pilot, lambda: "Once upon" in painted(app))
+        await pilot.press(*"word", "shift+home", "ctrl+c")
+        assert copied == ["word"]
+        assert views(app) == []
+        await pilot.press("end", "ctrl+c")
+        await answered(app, pilot, 1)
+        assert views(app)[0].stopped
+        await pilot.press("ctrl+c")
+        assert "Ctrl+C again quits." in toasts(app)
+        assert app.is_running
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: app.return_value is True)
+
+
 async def test_esc_goes_to_the_last_reply_and_back(home: Home) -> None:
     async with opened(home) as (app, pilot):
         prompt = app.screen.query_one(Prompt)

@@ -21,6 +21,7 @@ class Chat:
     """Remembers what it was asked."""
 
     def __init__(self) -> None:
+        self.adapters = None
         self.requests: list[tuple[str, tuple[Turn, ...], Sampling, int]] = []
         self.stops = 0
 
