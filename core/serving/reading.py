@@ -70,7 +70,8 @@ def read(folder: ModelFolder, config: "PretrainedConfig", choose: Choose) -> Net
     layers = [
         _layer(files, f"model.layers.{index}.", shape, choose) for index in range(shape.layers)
     ]
-    return Network(shape, embedding, layers, files["model.norm.weight"], packed)
+    norm = files["model.norm.weight"]
+    return Network(shape, embedding, layers, norm, packed, tied=config.tie_word_embeddings)
 
 
 def in_rope_order(rows: Tensor, head_size: int) -> Tensor:

@@ -1,5 +1,6 @@
 """The engine against transformers' own `generate`, against itself made anew, on the real model."""
 
+import gc
 import json
 import shutil
 from collections.abc import Sequence
@@ -312,6 +313,23 @@ def test_an_adapter_changes_nothing_but_its_own_engine(engine: Engine, adapter: 
     assert reply(engine, HELLO) == old
     assert reply(tuned, HELLO) == new
     assert reply(tuned.with_adapter(None), HELLO) == old
+
+
+def test_fifty_changes_of_adapter_leave_nothing_behind(
+    tiny_folder: ModelFolder, adapter: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(adapter, tmp_path / "v2"))
+    engine = Engine(tiny_folder, None, EXACT)
+    network = engine.backend.network  # type: ignore[attr-defined]
+    alive = []  # how many tensors
+    for number in range(50):
+        engine = engine.with_adapter((None, adapter, other)[number % 3])
+        assert reply(engine, HELLO)
+        assert engine.backend.network is network  # type: ignore[attr-defined]
+        if number % 3 == 2:
+            gc.collect()
+            alive.append(sum(type(o) is torch.Tensor for o in gc.get_objects()))
+    assert alive[1] == alive[-1]
 
 
 def test_an_adapter_beyond_plain_lora_is_merged_into_a_plain_model(

@@ -8,6 +8,7 @@ import torch
 
 from core.backend import read_config
 from core.serving import reading
+from core.serving.linear import Kind
 from core.serving.network import Network
 from store.errors import TuteeError
 from tests.core.serving.models import MODELS, expected, make, network, new_text, tokens
@@ -64,6 +65,18 @@ def test_texts_read_together_do_not_see_each_other(both: Any) -> None:
     close(scores, torch.stack([expected(model, prompt)[-1] for prompt in prompts]))
     scores = mine.read([(text, [9]) for text in texts])
     close(scores, torch.stack([expected(model, [*prompt, 9])[-1] for prompt in prompts]))
+
+
+@pytest.mark.parametrize("kind", ["int8", "bf16"])
+def test_the_highest_scores_are_not_rounded_to_bfloat16(tmp_path: Path, kind: Kind) -> None:
+    _, folder = make("llama, tied", tmp_path)
+    packed = network(folder, kind)
+    scores = packed.read([(new_text(packed), tokens(20)), (new_text(packed), tokens(9))])
+    coarse = packed.read([(new_text(packed), tokens(20))], every=True)[-1]
+    best = scores[0].topk(8)
+    assert not torch.equal(best.values, best.values.bfloat16().float())
+    torch.testing.assert_close(best.values, coarse[best.indices], atol=0.2, rtol=0.02)
+    assert len(set(best.values.tolist())) == 8
 
 
 def test_a_text_outgrows_its_room(tmp_path: Path) -> None:
