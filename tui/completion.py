@@ -59,7 +59,8 @@ def _commands(begun: str, commands: Iterable[Command]) -> Iterable[Completion]:
     named = [command for command in commands if command.slash]
     first = [c for c in named if c.slash[0].startswith(begun)]
     other = [c for c in named if c not in first and any(n.startswith(begun) for n in c.slash)]
-    for command in (*first, *other):
+    exact = [command for command in named if begun in command.slash]
+    for command in dict.fromkeys((*exact, *first, *other)):
         name = f"/{command.slash[0]}"
         label = f"{name} {command.argument}".rstrip()
         what = " · ".join(filter(None, (command.title, command.help)))

@@ -111,6 +111,15 @@ async def test_the_list_is_steered_from_the_prompt(home: Home) -> None:
         assert prompt(app).text.strip() == "/quit"
 
 
+async def test_keys_that_come_faster_than_the_list_still_mean_what_was_written(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await pilot.press("slash")
+        assert offered(app)[0] != "/help"
+        prompt(app).insert("help")
+        await prompt(app)._on_key(events.Key("enter", None))
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+
+
 async def test_every_command_has_a_name_of_its_own() -> None:
     from tui.commands import COMMANDS
 

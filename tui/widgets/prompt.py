@@ -65,6 +65,8 @@ class Prompt(Area):
         self._place = 0
         """Index into what was sent; its length stands for the draft."""
         self._draft = ""
+        self.look: Callable[[], None] = lambda: None
+        """Brings the list up to what is written now."""
         self.waiting = False
         """A sent message waits, so Up in an empty prompt takes it back."""
 
@@ -82,6 +84,8 @@ class Prompt(Area):
 
     async def _on_key(self, event: events.Key) -> None:
         """Send on Enter; every other key goes on to the text area's own handler."""
+        if event.key in ("enter", "tab"):
+            self.look()  # keys may come faster than the list is drawn
         if self._list.display and self._steer(event.key):
             event.stop()
             event.prevent_default()
@@ -224,6 +228,7 @@ class PromptBar(Vertical):
     # -- drawing ---------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
+        self.prompt.look = self._look
         self._draw()
 
     def watch_hint(self) -> None:
