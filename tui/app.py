@@ -40,7 +40,6 @@ from tui.commands import Commands
 from tui.comparing import Comparing
 from tui.doors import Doors
 from tui.guard import errors_shown, guarded, show_error
-from tui.guide import next_step
 from tui.log import log_to
 from tui.messages import Asker, FromCore, Taught
 from tui.progress import TuningEvent
@@ -270,19 +269,7 @@ class TuteeApp(Doors):
 
     def _show_guide(self) -> None:
         """Say what to do next, to who does it for the first time."""
-        self._chat_screen.guide = self._next_step() if self._services.config.screen.guide else ""
-
-    def _next_step(self) -> str:
-        repository, adapters = self._services.repository, self._services.chat.adapters
-        step = next_step(
-            repository.counts(),
-            answered=bool(repository.conversations()),
-            trained=adapters is not None and bool(adapters.versions()),
-            ready=self._services.config.tuning.sft_minimum,
-        )
-        if not step:
-            self.forget_guide()
-        return step
+        self._chat_screen.guide = self.next_step() if self._services.config.screen.guide else ""
 
     def action_skip_guide(self) -> None:
         """Hide the first steps for good."""

@@ -15,6 +15,7 @@ from data.exports import dated
 from store.errors import TuteeError
 from tui.choosing import Choosing
 from tui.guard import errors_shown
+from tui.guide import next_step
 from tui.library import Library
 from tui.looks import Looks
 from tui.messages import FromCore, TokensWanted
@@ -50,6 +51,19 @@ class Doors(Looks):
         """Say what the store had to do when it was opened."""
         for notice in self._services.repository.notices:
             self.notify(notice, severity="warning", timeout=15, markup=False)
+
+    def next_step(self) -> str:
+        """What to do next, for who does it all for the first time; empty once it is done."""
+        repository, adapters = self._services.repository, self._services.chat.adapters
+        step = next_step(
+            repository.counts(),
+            answered=bool(repository.conversations()),
+            trained=adapters is not None and bool(adapters.versions()),
+            ready=self._services.config.tuning.sft_minimum,
+        )
+        if not step:
+            self.forget_guide()
+        return step
 
     def action_records(self) -> None:
         """Look through everything that was taught."""

@@ -10,7 +10,7 @@ SKIP = "/skip hides this"
 
 
 def next_step(counts: Counts, *, answered: bool, trained: bool, ready: int) -> str:
-    """What to do next, in one line; empty once there is nothing left to show.
+    """What to do next, in one line of 58 cells at most; empty once there is nothing left to show.
 
     Args:
         counts: What was taught so far.
@@ -21,11 +21,10 @@ def next_step(counts: Counts, *, answered: bool, trained: bool, ready: int) -> s
     if trained:
         return ""
     if not answered:
-        return "1 of 3  Ask something and press Enter. Ctrl+O chooses another model."
+        return "1 of 3  Ask something, Enter. Ctrl+O has other models."
     missing = ready - counts.instructions
     if not counts.instructions:
-        return "2 of 3  Not what you wanted? F4 says it better. Good? F2 keeps it."
+        return "2 of 3  Wrong? F4 says it better. Good? F2 keeps it."
     if missing > 0:
-        more = "one more reply" if missing == 1 else f"{missing} more replies"
-        return f"2 of 3  Kept. Teach {more} with F2 or F4, or take examples with Ctrl+T."
-    return "3 of 3  Press F5 and Enter: the model learns it, and you chat on meanwhile."
+        return f"2 of 3  Kept. Teach {missing} more with F4 or F2, or Ctrl+T."
+    return "3 of 3  F5, then Enter: it learns while you chat on."

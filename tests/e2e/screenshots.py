@@ -10,7 +10,7 @@ from pathlib import Path
 
 from textual.widgets import TextArea
 
-from core.config import Chat, Config
+from core.config import Chat, Config, Screen
 from store.paths import locate
 from store.records import Sampling
 from store.repository import Repository
@@ -36,7 +36,7 @@ UNSEEN = "warm, clever and beautifully acted"
 
 async def tour(home: Path) -> None:
     sampling = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=60)
-    config = Config(chat=Chat(), sampling=sampling)
+    config = Config(chat=Chat(), sampling=sampling, screen=Screen(guide=False))
     with Repository.open(locate(home)) as repository:
         app = TuteeApp(compose(locate(home), config, repository))
         async with app.run_test(size=(100, 28), notifications=True) as pilot:
@@ -46,6 +46,9 @@ async def tour(home: Path) -> None:
                 await until(pilot, lambda: len(views(app)) == 1)
                 await pilot.press("f4")
                 await until(pilot, lambda: app.screen.query("#version"))
+                app.screen.query_one("#version", TextArea).text = f"This review is {sentiment}."
+                await pilot.pause()
+                app.save_screenshot("correct.svg", path=str(PICTURES))
                 app.screen.query_one("#version", TextArea).text = sentiment
                 await pilot.press("ctrl+s")
                 await until(pilot, lambda: "corrected" in painted(app))
