@@ -9,8 +9,9 @@ _WORD = re.compile(rf"(?:[{_CJK}]|[^\W{_CJK}]+|[^\w\s])\s*|\s+")
 """A word, a sign, or a character of a script without spaces, and the blanks behind it."""
 
 
-_UNLIKE = 0.4
-"""Likeness of texts below which what they share is chance, and marking the rest says nothing."""
+_UNLIKE = 0.5
+"""Share of the shorter text below which what both have is chance, so that marking the rest would
+say nothing. A text that was only made shorter is wholly in the other, however long that is."""
 
 
 class Span(NamedTuple):
@@ -29,7 +30,8 @@ def changes(before: str, after: str) -> tuple[Spans, Spans]:
     """
     old, new = _WORD.findall(before), _WORD.findall(after)
     matcher = SequenceMatcher(None, _bare(old), _bare(new), autojunk=False)
-    if matcher.ratio() < _UNLIKE:
+    shared = sum(block.size for block in matcher.get_matching_blocks())
+    if shared < _UNLIKE * min(len(old), len(new)):
         return _whole(before), _whole(after)
     steps = matcher.get_opcodes()
     return (

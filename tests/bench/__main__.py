@@ -10,7 +10,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import decode, imports, keys, learns, passes, prefers, reinforces, steps, store
+from tests.bench import (
+    decode,
+    imports,
+    keys,
+    learns,
+    passes,
+    prefers,
+    reinforces,
+    screen,
+    steps,
+    store,
+)
 
 BENCHES = {
     "decode": decode.run,
@@ -21,6 +32,7 @@ BENCHES = {
     "steps": steps.run,
     "passes": passes.run,
     "keys": keys.run,
+    "screen": screen.run,
     "imports": imports.run,
     "store": store.run,
 }

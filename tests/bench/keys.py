@@ -32,7 +32,11 @@ class Terminal:
     def __init__(self, command: list[str]) -> None:
         self._fd, child = pty.openpty()
         ioctl(child, TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
-        environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        environment = os.environ | {
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "COLORFGBG": "15;0",  # nobody answers here what the background is
+        }
         self._process = subprocess.Popen(
             command,
             stdin=child,
@@ -42,6 +46,7 @@ class Terminal:
             start_new_session=True,
         )
         os.close(child)
+        self.pid = self._process.pid
 
     def press(self, keys: bytes) -> None:
         os.write(self._fd, keys)

@@ -15,6 +15,7 @@ from core.wording import changes
         ("今天天气很好", "今天天气不好", ["很"], ["不"]),
         ("a = f(1)\n  b", "a = f(2)\nb", ["1"], ["2"]),
         ("same", "same", [], []),
+        ("It is, as I see it, bad and so on.", "It is bad.", [", as I see it, ", "and so on"], []),
         ("", "", [], []),
         ("", "new", [], ["new"]),
         ("the cat sat here", "negative", ["the cat sat here"], ["negative"]),

@@ -31,6 +31,7 @@ TAUGHT = {
     "tedious, loud and far too long": "negative",
     "a joy from start to finish": "positive",
 }
+REWRITTEN = "it made me laugh and cry"
 UNSEEN = "warm, clever and beautifully acted"
 
 
@@ -46,10 +47,14 @@ async def tour(home: Path) -> None:
                 await until(pilot, lambda: len(views(app)) == 1)
                 await pilot.press("f4")
                 await until(pilot, lambda: app.screen.query("#version"))
-                app.screen.query_one("#version", TextArea).text = f"This review is {sentiment}."
-                await pilot.pause()
-                app.save_screenshot("correct.svg", path=str(PICTURES))
-                app.screen.query_one("#version", TextArea).text = sentiment
+                version = app.screen.query_one("#version", TextArea)
+                if review == REWRITTEN:
+                    version.text = (
+                        "The sentiment is positive: the movie has emotional impact. 好评。"
+                    )
+                    await pilot.pause(0.3)
+                    app.save_screenshot("correct.svg", path=str(PICTURES))
+                version.text = sentiment
                 await pilot.press("ctrl+s")
                 await until(pilot, lambda: "corrected" in painted(app))
             await pilot.press("f5")
