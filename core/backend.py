@@ -67,25 +67,29 @@ def load(
     from core.serving import decoder, reading
 
     def whole(adapter: Path | None) -> Backend:
-        return _whole(folder, adapter)
+        return _whole(folder, adapter, serving)
 
     if device() == "cpu" and reading.supports(config) and not quantised(folder).four_bit:
         return decoder.load(folder, config, serving, whole).with_adapter(adapter)
     return whole(adapter)
 
 
-def _whole(folder: ModelFolder, adapter: Path | None) -> "Decoder":
+def _whole(folder: ModelFolder, adapter: Path | None, serving: Serving) -> "Decoder":
+    """transformers' own model. Of the precisions it knows bf16 and fp32; others are `auto`."""
+    import torch
+
     from core.decoding import Decoder, arrange
 
-    model = load_model(folder)
+    known = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    model = load_model(folder, known.get(serving.precision))
     if adapter is not None:
         model = merged(model, adapter)
     arrange(model)
-    return Decoder(model, lambda adapter: _whole(folder, adapter))
+    return Decoder(model, lambda adapter: _whole(folder, adapter, serving))
 
 
 def device() -> str:
-    """`cuda`, `mps` or `cpu`: where the model answers."""
+    """`cuda` or `cpu`: where the model answers."""
     import torch
 
     if torch.cuda.is_available():

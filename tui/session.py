@@ -266,6 +266,7 @@ class Session(OpenChat):
             message = None
         else:
             origin = self._origin(live, done.adapter, done.seed, stopped=done.stopped)
+            origin = origin.model_copy(update={"forgotten": done.forgotten})
             tokens = done.tokens + (before.tokens if before else 0)
             seconds = done.seconds + (before.seconds if before else 0.0)
             message = self._store_reply(live, whole, origin, tokens, seconds)

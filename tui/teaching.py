@@ -131,6 +131,7 @@ def reply_view(
         speed=_speed(message),
         stopped=origin.stopped,
         limit=limit if limit and message.tokens >= limit and not origin.stopped else None,
+        forgotten=origin.forgotten,
         label=feedback.label,
         reasons=feedback.reasons,
         comment=feedback.comment,

@@ -39,6 +39,8 @@ class ReplyView:
     stopped: bool = False
     limit: int | None = None
     """The token limit it was cut off at."""
+    forgotten: int = 0
+    """The chat's oldest messages, which the model no longer saw."""
     label: bool | None = None
     reasons: tuple[str, ...] = ()
     comment: str = ""

@@ -1,6 +1,7 @@
 """The chat as a controller: order, keeping, and what is told to the screen. No app, no thread."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from store.records import Sampling, Turn
 from store.repository import Repository
 from tui.session import STOPPING, WAITING, WRITING, Session
 from tui.views import Asked, Began, Ended, Grew, Queued, ReplyView
+from tui.widgets.turns import _badges
 
 READY = ModelReady("fake-1", "r0", "Fake-1", "v2", 1.0)
 
@@ -260,3 +262,15 @@ def test_a_message_that_cannot_be_stored_waits_for_the_next_try(
     session.send("two")
     session.on_reply(done(chat, "1"))
     assert [content for _, content in said(repository, session)] == ["one", "1", "two"]
+
+
+def test_a_reply_keeps_how_much_of_the_chat_the_model_did_not_see(
+    session: Session, chat: Chat, repository: Repository
+) -> None:
+    session.model_ready(READY)
+    session.send("hello")
+    changes = session.on_reply(replace(done(chat, "hi"), forgotten=8))
+    (ended,) = [change for change in changes if isinstance(change, Ended)]
+    assert ended.turn is not None
+    assert ended.turn.forgotten == 8
+    assert "without the oldest 8 messages" in _badges(ended.turn, None).plain

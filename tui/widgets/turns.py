@@ -18,7 +18,7 @@ from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
 from tui.attachments import folded
-from tui.text import harmless, one_line
+from tui.text import counted, harmless, one_line
 from tui.theme import MUTED
 from tui.views import LiveView, ReplyView, UserView
 
@@ -267,6 +267,9 @@ def _badges(view: ReplyView, reward: float | None) -> Content:
         parts.append(Content("stopped").stylize("$text-warning"))
     if view.limit:
         parts.append(Content(f"cut off at {view.limit} tokens").stylize("$text-warning"))
+    if view.forgotten:
+        messages = counted(view.forgotten, "message")
+        parts.append(Content(f"without the oldest {messages}").stylize("$text-warning"))
     if view.speed:
         parts.append(Content(f"{view.speed:.0f} tok/s").stylize(MUTED))
     if reward is not None:
