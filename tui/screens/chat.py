@@ -251,7 +251,7 @@ class ChatScreen(ChatActions):
         await self.transcript.page(pages)
 
     def focus_prompt(self) -> None:
-        self._bar.prompt.focus()
+        self.set_focus(self._bar.prompt)
 
     def on_descendant_focus(self) -> None:
         self.changed()

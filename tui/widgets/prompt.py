@@ -201,7 +201,7 @@ class PromptBar(Vertical):
             self._draft = self.prompt.text
         self.editing = message_id
         self.prompt.put(text)
-        self.prompt.focus()
+        self.screen.set_focus(self.prompt)  # at once: the next key is meant for it
 
     def done(self) -> str:
         """The message was sent, or left as it was; which one was written anew, if one was."""

@@ -164,11 +164,11 @@ class Transcript(VerticalScroll, can_focus=False):
             self.anchor()
             live = self._live_turn(self._live.id) if self._live else None
             if focused and live is not None:
-                live.focus(scroll_visible=False)
+                self.screen.set_focus(live, scroll_visible=False)
             return
         near = [self._widget(turn.id) for turn in self._turns[place : place + 2]]
         for reply in [turn for turn in near if isinstance(turn, ReplyTurn)][:1]:
-            reply.focus(scroll_visible=False)
+            self.screen.set_focus(reply, scroll_visible=False)
         self.release_anchor()
         self.call_after_refresh(self.scroll_to_widget, near[0], animate=False)
 
@@ -262,7 +262,7 @@ class Transcript(VerticalScroll, can_focus=False):
             place = replies.index(focused) + step if focused in replies else len(replies) - 1
         if not replies or place >= len(replies):
             return False
-        replies[max(place, 0)].focus()
+        self.screen.set_focus(replies[max(place, 0)])
         return True
 
     async def page(self, pages: int) -> None:
