@@ -117,7 +117,7 @@ def test_what_the_parent_answered_is_not_asked_again(adapters: Adapters) -> None
 def test_thumbs_and_pairs_make_a_version_each_on_top_of_the_one_before(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.saving.judge", lambda before, after: ())
+    monkeypatch.setattr("core.saving.judge", lambda *_: ())
     records = [*instructions(4), *thumbs(4, 4), *pairs(20)]
     done = run(make_plan(adapters, records))
     assert [(d.name, d.version) for d in done] == [
@@ -135,7 +135,7 @@ def test_thumbs_and_pairs_make_a_version_each_on_top_of_the_one_before(
 def test_the_next_pass_does_not_go_on_from_a_version_that_was_held_back(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.saving.judge", lambda before, after: ("it got worse",))
+    monkeypatch.setattr("core.saving.judge", lambda *_: ("it got worse",))
     done = run(make_plan(adapters, [*instructions(4), *thumbs(4, 4)]))
     assert [d.held_back for d in done] == [("it got worse",)] * 2
     assert not any(d.adoptable for d in done)
