@@ -62,6 +62,8 @@ class Figures(_Kept):
     """On the reference texts."""
     holdout: tuple[Answer, ...] = ()
     holdout_loss: float | None = None
+    holdout_losses: tuple[float, ...] = ()
+    """Of each held-out reply, a token of it, so that a rise can be told from chance."""
 
     def probes_in(self, languages: Collection[str]) -> tuple[Answer, ...]:
         """The probes in some languages; all of them where none is."""
@@ -140,17 +142,30 @@ class Examiner:
             probes=known.probes if known else _answers(exam, model, exam.probes, watch),
             probe_loss=known.probe_loss if known else loss(model, exam.reference, watch),
             holdout=_answers(exam, model, exam.held_out[:HOLDOUT_REPLIES], watch),
-            holdout_loss=loss(model, held_samples, watch),
+            holdout_loss=_mean(held_samples, nats := _nats(model, held_samples, watch)),
+            holdout_losses=tuple(
+                of_one / _reply_tokens(sample)
+                for of_one, sample in zip(nats, held_samples, strict=True)
+            ),
         )
 
 
 def loss(model: Any, samples: Sequence[Sample], watch: Watch) -> float | None:
     """Mean cross-entropy of the replies' tokens; None where there are no samples."""
-    if not samples:
-        return None
-    logps = measure(model, _rows(samples), watch)
-    tokens = sum(len(sample.input_ids) - sample.reply_start for sample in samples)
-    return -sum(map(sum, logps)) / tokens
+    return _mean(samples, _nats(model, samples, watch))
+
+
+def _nats(model: Any, samples: Sequence[Sample], watch: Watch) -> list[float]:
+    """What each reply costs, all its tokens together."""
+    return [-logp for row in measure(model, _rows(samples), watch) for logp in row]
+
+
+def _mean(samples: Sequence[Sample], nats: Sequence[float]) -> float | None:
+    return sum(nats) / sum(map(_reply_tokens, samples)) if samples else None
+
+
+def _reply_tokens(sample: Sample) -> int:
+    return len(sample.input_ids) - sample.reply_start
 
 
 def _answers(

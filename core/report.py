@@ -8,10 +8,11 @@ the version that the training began from.
 Left out on purpose: any single number for "better". The person reads the replies side by side.
 """
 
+import math
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -31,6 +32,11 @@ ENDED_MINIMUM = 0.95
 chance, as a long one looks like an endless one."""
 HOLDOUT_TOLERANCE = 1e-3
 """Nats by which rounding alone may move the hold-out loss."""
+
+HOLDOUT_ERRORS = 1.645
+"""Standard errors by which it must rise to be held back: one time in twenty it is chance even so.
+After a few rounds only three or four records may be held out, and one review that is read the other
+way moves their loss by half a nat."""
 
 
 class Report(BaseModel):
@@ -61,7 +67,7 @@ def judge(before: Figures, after: Figures, languages: Collection[str] = ()) -> t
     reasons = []
     if before.holdout_loss is not None and after.holdout_loss is not None:
         rise = after.holdout_loss - before.holdout_loss
-        if rise > HOLDOUT_TOLERANCE:
+        if rise > HOLDOUT_TOLERANCE and not _by_chance(before, after):
             reasons.append(
                 f"hold-out loss rose from {before.holdout_loss:.2f} to {after.holdout_loss:.2f}"
             )
@@ -74,6 +80,20 @@ def judge(before: Figures, after: Figures, languages: Collection[str] = ()) -> t
     if has < ENDED_MINIMUM and lost > 1:
         reasons.append(f"only {has:.0%} of the probe replies end by themselves ({had:.0%} before)")
     return tuple(reasons)
+
+
+def _by_chance(before: Figures, after: Figures) -> bool:
+    """Whether the held-out replies are too few, or too far apart, to call a rise of their loss one.
+
+    A paired test: the mean rise must be larger than its standard error, `HOLDOUT_ERRORS` times.
+    """
+    if not before.holdout_losses or len(before.holdout_losses) != len(after.holdout_losses):
+        return False
+    if len(after.holdout_losses) < 2:
+        return True
+    pairs = zip(before.holdout_losses, after.holdout_losses, strict=True)
+    rises = [late - early for early, late in pairs]
+    return fmean(rises) <= HOLDOUT_ERRORS * stdev(rises) / math.sqrt(len(rises))
 
 
 def ended(figures: Figures, languages: Collection[str]) -> float:

@@ -25,6 +25,25 @@ def test_endings_count_in_the_languages_that_are_taught() -> None:
     assert "only 50%" in judge(before, after, ["ko"])[0]
 
 
+@pytest.mark.parametrize(
+    ("losses", "held_back"),
+    [
+        ((0.1, 0.1, 2.1, 0.1), False),  # one of four was read the other way
+        ((0.6, 0.7, 0.5, 0.6), True),  # all of them went the same way
+        ((2.0,), False),  # one alone says nothing
+    ],
+)
+def test_a_rise_of_few_held_out_replies_may_be_chance(
+    losses: tuple[float, ...], held_back: bool
+) -> None:
+    before = (0.1,) * len(losses)
+    reasons = judge(
+        Figures(holdout_loss=0.1, holdout_losses=before),
+        Figures(holdout_loss=sum(losses) / len(losses), holdout_losses=losses),
+    )
+    assert bool(reasons) == held_back
+
+
 def figures(probe: float = 2.0, holdout: float | None = None, ended: int = 15) -> Figures:
     probes = tuple(Answer(prompt="?", reply="!", ended=n < ended) for n in range(15))
     return Figures(probes=probes, probe_loss=probe, holdout_loss=holdout)
