@@ -60,6 +60,7 @@ def test_everything_is_asked(model: Any, exam: Exam) -> None:
     assert figures.probe_loss == pytest.approx(loss(model, exam.reference, Watch()))
     assert [answer.wanted for answer in figures.holdout] == ["Paris"]
     assert figures.holdout_loss is not None
+    assert len(figures.holdout_losses) == len(exam.held_out)
     assert 0 <= (figures.similarity or 0) <= 1
 
 
