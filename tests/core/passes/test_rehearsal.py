@@ -13,7 +13,7 @@ from core.passes.watch import Watch
 from data.masks import Sample
 from tests.core.passes.conftest import trainable
 
-SETTINGS = Tuning(epochs=12, batch_size=3, learning_rate=1e-2)
+SETTINGS = Tuning(epochs=12, batch_size=3, learning_rate=1e-2, rehearsal=1.0)
 
 
 @pytest.fixture
