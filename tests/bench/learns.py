@@ -33,6 +33,7 @@ RUNS: dict[str, tuple[tuple[int, int], ...]] = {
     "16 (third set)": ((32, 48),),
     "16, no rehearsal": ((0, 16),),
     "64": ((0, 64),),
+    "64, no rehearsal": ((0, 64),),
     "64 in four rounds": ((0, 16), (16, 32), (32, 48), (48, 64)),
     "64 in four rounds, no replay": ((0, 16), (16, 32), (32, 48), (48, 64)),
     "200": ((0, 200),),
