@@ -1,9 +1,9 @@
-"""The two threads that own the model: one answers, one trains.
+"""The thread that answers; `core.tuning_worker` has the one that trains.
 
-Nobody else touches a tensor. Both are told what to do through plain calls that return at once, and
-tell what happened through events. They are daemons of the process: `close` asks them to stop and
-waits a bounded time, because a thread inside a long kernel cannot be stopped from outside and
-quitting must not hang on it.
+Nobody but these two touches a tensor. Both are told what to do through plain calls that return at
+once, and tell what happened through events. They are daemons of the process: `close` asks them to
+stop and waits a bounded time, because a thread inside a long kernel cannot be stopped from outside
+and quitting must not hang on it.
 """
 
 import logging
@@ -18,7 +18,6 @@ from threading import Thread
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from core import tuning
 from core.adapters import Adapters
 from core.config import Serving
 from core.events import (
@@ -29,22 +28,15 @@ from core.events import (
     ModelFailed,
     ModelLoading,
     ModelReady,
-    PassDone,
     ReplyDone,
     ReplyFailed,
     ReplyScored,
     SwapFailed,
     TokenChunk,
-    TuningCancelled,
-    TuningDone,
-    TuningFailed,
-    TuningStarted,
 )
 from core.failures import as_tutee_error
 from core.models import find, notice
 from core.passes.watch import Watch
-from core.planning import Plan
-from core.runs import Run
 from core.scoring import Scores
 from core.turns import Cancelled, Turns
 from data.masks import encode
@@ -57,7 +49,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Emit = Callable[[Event], None]
-Work = Callable[[Watch, tuning.Finished], None]
 _WARM = 0.8
 """The least temperature at which replies are drawn to choose from."""
 
@@ -364,78 +355,3 @@ class ChatWorker:
             return
         self._engine, self._adapter = engine, version
         self._emit(AdapterSwapped(version, perf_counter() - started))
-
-
-class TuningWorker:
-    """Runs one tuning plan at a time in a thread of its own."""
-
-    def __init__(self, emit: Emit, turns: Turns) -> None:
-        self._emit = emit
-        self._turns = turns
-        self._watch = Watch(emit, turns)
-        self._thread: Thread | None = None
-        self.running = False
-        """A run is under way; false again before its last event is told."""
-
-    def start(self, plan: Plan) -> None:
-        """Begin `plan`; a run that was interrupted before is forgotten.
-
-        Raises:
-            TuteeError: a run is under way.
-        """
-        self._start(lambda watch, finished: tuning.run(plan, watch, finished), plan)
-
-    def resume(self, begun: Run) -> None:
-        """Go on with a run that was interrupted; `core.runs.unfinished` finds it.
-
-        Raises:
-            TuteeError: a run is under way.
-        """
-        self._start(lambda watch, finished: tuning.resume(begun, watch, finished), begun.plan)
-
-    def _start(self, work: Work, plan: Plan) -> None:
-        if self.running:
-            raise TuteeError("Tuning is already under way.", "Wait for it, or cancel it first.")
-        self._watch = Watch(self._emit, self._turns)
-        self._turns.pause(False)
-        self.running = True
-        self._thread = Thread(
-            target=self._run, args=(work, plan, self._watch), name="tutee-tuning", daemon=True
-        )
-        self._thread.start()
-
-    def pause(self, paused: bool) -> None:
-        """Rest after the micro-batch under way, or go on."""
-        self._turns.pause(paused)
-
-    def cancel(self) -> None:
-        """Stop at the next micro-batch; nothing of the pass under way is kept."""
-        self._watch.cancel()
-
-    def close(self, timeout: float) -> bool:
-        """Stop, and say whether the thread ended within `timeout` seconds.
-
-        The run under way can be resumed.
-        """
-        self._watch.interrupt()
-        if self._thread is None:
-            return True
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def _run(self, work: Work, plan: Plan, watch: Watch) -> None:
-        self._emit(TuningStarted(tuple(planned.name for planned in plan.wanted)))
-        outcome = self._outcome(work, watch)
-        self.running = False
-        self._emit(outcome)
-
-    def _outcome(self, work: Work, watch: Watch) -> TuningDone | TuningCancelled | TuningFailed:
-        finished: list[PassDone] = []
-        try:
-            work(watch, finished.append)
-        except Cancelled:
-            return TuningCancelled(tuple(finished))
-        except Exception as error:
-            return TuningFailed(as_tutee_error(error, "Tuning"), tuple(finished))
-        adapter = next((done.version for done in reversed(finished) if done.adoptable), None)
-        return TuningDone(tuple(finished), adapter)

@@ -280,7 +280,7 @@ class FakeChat:
 
 
 class FakeTuning:
-    """A `core.workers.TuningWorker` that steps when a test says so, and saves a real version."""
+    """A `core.tuning_worker.TuningWorker` that steps when told, and saves a real version."""
 
     def __init__(self, emit: Emit, steps: int = 3, obeys: bool = True) -> None:
         self.plans: list[Plan] = []

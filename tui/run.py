@@ -6,7 +6,8 @@ import sys
 from core import planning
 from core.config import Config
 from core.events import PassName
-from core.workers import ChatWorker, TuningWorker
+from core.tuning_worker import TuningWorker
+from core.workers import ChatWorker
 from store.errors import TuteeError
 from store.paths import Paths
 from store.repository import Repository

@@ -12,7 +12,8 @@ from tui.bridge import Bridge
 
 if TYPE_CHECKING:
     from core.planning import Plan
-    from core.workers import ChatWorker, TuningWorker
+    from core.tuning_worker import TuningWorker
+    from core.workers import ChatWorker
 
 
 @dataclass

@@ -17,8 +17,8 @@ from core.passes.memory import Shape, TooLittleMemory
 from core.passes.result import Trained
 from core.passes.watch import Watch, Watched
 from core.planning import Plan
+from core.tuning_worker import TuningWorker
 from core.turns import Turns
-from core.workers import TuningWorker
 from store.errors import TuteeError
 from store.records import Instruction, Preference, Record, Verdict
 from tests.conftest import make_tiny_model

@@ -29,7 +29,8 @@ from core.events import (
 )
 from core.models import ModelFolder
 from core.planning import Plan, make_plan
-from core.workers import ChatWorker, TuningWorker
+from core.tuning_worker import TuningWorker
+from core.workers import ChatWorker
 from store.errors import TuteeError
 from store.records import Instruction, Preference, Sampling, Turn
 

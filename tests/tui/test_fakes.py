@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 
-from core.workers import ChatWorker, TuningWorker
+from core.tuning_worker import TuningWorker
+from core.workers import ChatWorker
 from tests.fakes import FakeChat, FakeTuning
 
 
