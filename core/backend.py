@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from core import direct
 from core.config import Serving
 from core.models import ModelFolder, load_model, quantised
 from core.quiet import hush
@@ -104,16 +105,18 @@ def read_config(folder: ModelFolder) -> "PretrainedConfig":
         TuteeError: they cannot be read.
     """
     hush()
-    from transformers import AutoConfig
-
     try:
-        config = AutoConfig.from_pretrained(
-            folder.path, local_files_only=True, trust_remote_code=False
-        )
+        config = direct.config(folder.path) or _auto_config(folder.path)
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TuteeError(f"The model in {folder.path} could not be loaded: {said}") from error
     return config.get_text_config()
+
+
+def _auto_config(path: Path) -> "PretrainedConfig":
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
 
 
 def ends(folder: ModelFolder, config: "PretrainedConfig") -> frozenset[int]:

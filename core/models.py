@@ -15,7 +15,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import builtin, quantising, templates
+from core import builtin, direct, quantising, templates
 from core.config import BUILTIN, FourBit
 from core.events import ModelLoading
 from core.quiet import hush
@@ -135,16 +135,19 @@ def notice(folder: ModelFolder) -> str:
 def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
     """The tokenizer of `folder`, with its chat template."""
     hush()
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder.path, local_files_only=True, trust_remote_code=False
-        )
+        found = direct.tokenizer(folder.path)
+        tokenizer = _auto_tokenizer(folder.path) if found is None else found
     except Exception as error:
         raise _unreadable("tokenizer", folder, error) from error
     tokenizer.chat_template = tokenizer.chat_template or chat_template(folder)
     return tokenizer
+
+
+def _auto_tokenizer(path: Path) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
 
 
 def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":

@@ -128,7 +128,8 @@ def _quantise(weight: Tensor, bits: Literal[4, 8]) -> tuple[Tensor, Tensor]:
     scale = ((high - low) / steps).clamp(min=1e-8).bfloat16().float()
     # From the middle, so that what the scale's rounding adds to the upper half leaves the lower.
     zero = ((low + high) / 2 + (middle - steps / 2) * scale).bfloat16().float()
-    codes = ((groups - zero[..., None]) / scale[..., None] + middle).round_().clamp_(0, steps)
+    # In place, because new memory costs more than the arithmetic.
+    codes = (groups - zero[..., None]).div_(scale[..., None]).add_(middle).round_().clamp_(0, steps)
     codes = codes.to(torch.int32).view(rows, columns)
     if bits == 4:
         return codes, torch.stack((scale, zero), -1).bfloat16()

@@ -17,6 +17,7 @@ from tests.bench import (
     learns,
     passes,
     prefers,
+    ready,
     reinforces,
     screen,
     steps,
@@ -33,6 +34,7 @@ BENCHES = {
     "passes": passes.run,
     "keys": keys.run,
     "screen": screen.run,
+    "ready": ready.run,
     "imports": imports.run,
     "store": store.run,
 }
