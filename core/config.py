@@ -44,12 +44,12 @@ FourBit = Literal["auto", "never", "always"]
 class Serving(_Section):
     """How the model that answers is kept."""
 
+    precision: Literal["auto", "int4", "int8", "bf16", "fp32"] = "auto"
+    """Of its weights on a processor: `auto` is the fastest that costs no quality; `fp32` changes
+    nothing."""
     four_bit: FourBit = "auto"
     """Keep the base in 4 bits (NF4), in chat and training; `auto` does it on a graphics card that
     would not hold it otherwise."""
-
-    precision: Literal["auto", "int4", "int8", "bf16", "fp32"] = "auto"
-    """Of its weights: `auto` is the fastest that costs no quality; `fp32` changes nothing."""
     cache_mb: int = Field(256, ge=0)
     """Memory for what was read of earlier chats, so that going on with one starts at once."""
 

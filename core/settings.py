@@ -14,17 +14,20 @@ from store.storage import replace_file
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
-Value = str | int | float | bool
+Value = str | int | float | bool | tuple[str, ...] | None
+"""None stands for what the file leaves out."""
 
 _NEW = "# Settings of Tutee. What is not here has its default.\n"
 
 
 def with_value(text: str, section: str, name: str, value: Value) -> str:
-    """`text` with `[section] name` set to `value`.
+    """`text` with `[section] name` set to `value`; without it where that is None.
 
     Raises:
         TuteeError: `text` is not TOML, or has no table where `section` should be.
     """
+    if value is None:
+        return without(text, section, name)
     # Imported here because only who changes a setting waits for it.
     from tomlkit import string, table
 
@@ -35,7 +38,8 @@ def with_value(text: str, section: str, name: str, value: Value) -> str:
     if not isinstance(keys, dict):
         raise TuteeError(f"`{section}` in the settings is no table.", "Mend that line first.")
     many_lines = isinstance(value, str) and "\n" in value
-    keys[name] = string(str(value), multiline=True) if many_lines else value
+    plain = list(value) if isinstance(value, tuple) else value
+    keys[name] = string(str(value), multiline=True) if many_lines else plain
     return document.as_string()
 
 

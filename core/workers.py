@@ -105,6 +105,10 @@ class ChatWorker:
             self._thread.start()
         self._jobs.put(lambda: self._load(spec, cache, models_dir, adapter))
 
+    def serve_as(self, serving: Serving) -> None:
+        """Keep the model in another way, from the next reply on; it is loaded again for that."""
+        self._jobs.put(lambda: self._serve_as(serving))
+
     def reply(
         self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
     ) -> None:
@@ -209,6 +213,19 @@ class ChatWorker:
             folder.id, folder.revision, folder.label, version, seconds, notice(folder)
         )
         self._emit(ready)
+
+    def _serve_as(self, serving: Serving) -> None:
+        known, before, self._serving = self.adapters, self._serving, serving
+        if known is None or serving == before:
+            return
+        folder = replace(known.folder, four_bit=serving.four_bit)
+        try:
+            self._emit(ModelLoading(f"Loading {folder.label}"))
+            self._serve(Adapters(known.dir.parent, folder), self._adapter)
+        except Exception as error:
+            self._serving = before
+            self._emit(ModelFailed(as_tutee_error(error, "Loading the model")))
+            self._return_to(known)
 
     def _return_to(self, adapters: Adapters) -> None:
         """Go on with the model that answered before another one could not be loaded."""

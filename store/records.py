@@ -94,7 +94,7 @@ class Sampling(_Frozen):
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """A reply ends where it would say one of these; what it says of it is not kept."""
     seed: int | None = Field(None, ge=0, lt=2**63)
-    """Fixes every draw: the same prompt gets the same reply. None draws anew each time."""
+    """Fixes every draw: the same prompt gets the same reply. Without one, each is drawn anew."""
 
 
 class Origin(_Frozen):

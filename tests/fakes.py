@@ -14,7 +14,7 @@ from threading import Thread
 
 from core import report, runs
 from core.adapters import Adapters, Kind, Manifest, write_manifest
-from core.config import Config, Screen
+from core.config import Config, Screen, Serving
 from core.evaluate import Answer, Figures
 from core.events import (
     AdapterSwapped,
@@ -114,6 +114,8 @@ class FakeChat:
         self.started = 0
         self.specs: list[str] = []
         """Models it was started with."""
+        self.served: list[Serving] = []
+        """How it was told to keep the model."""
         self.fail_next: TuteeError | None = None
         self.fail_swap: TuteeError | None = None
         self.closed = False
@@ -136,6 +138,9 @@ class FakeChat:
         self.started += 1
         self.specs.append(spec)
         self._worker.put(self._do_load)
+
+    def serve_as(self, serving: Serving) -> None:
+        self.served.append(serving)
 
     def fail_loading(self, error: TuteeError) -> None:
         """The next model that is asked for cannot be loaded."""

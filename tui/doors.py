@@ -3,7 +3,7 @@
 Each screen is imported when it is first opened, so that the first paint does not wait for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -109,12 +109,25 @@ class Doors(Looks):
         """Change what can be set."""
         from tui.screens.settings import SettingsScreen
 
-        self._open(SettingsScreen, lambda: SettingsScreen(self._settings))
+        before = self._services.config.serving
 
-    def _open(self, kind: type[Screen[None]], make: Callable[[], Screen[None]]) -> None:
+        async def left(_: None) -> None:
+            # Only now, because a choice passes by others on its way, and loading takes seconds.
+            serving = self._services.config.serving
+            if serving != before:
+                self._services.chat.serve_as(serving)
+
+        self._open(SettingsScreen, lambda: SettingsScreen(self._settings), left)
+
+    def _open(
+        self,
+        kind: type[Screen[None]],
+        make: Callable[[], Screen[None]],
+        left: Callable[[None], Awaitable[None]] | None = None,
+    ) -> None:
         """Open a screen, unless one of its kind is open already."""
         if not any(isinstance(screen, kind) for screen in self.screen_stack):
-            self.push_screen(make(), self._came_back)
+            self.push_screen(make(), left or self._came_back)
 
     def _to_screen(self, kind: type[Screen[Any]], event: Event) -> None:
         """Tell the screen of that kind, if it is still open."""

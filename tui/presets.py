@@ -1,5 +1,6 @@
 """Ways a chat can go on, by name: those that come along, and those in the settings."""
 
+import re
 from collections.abc import Callable
 
 from pydantic import ValidationError
@@ -53,7 +54,7 @@ def with_one(sampling: Sampling, text: str) -> Sampling:
     Raises:
         TuteeError: there is no such thing, or it cannot have that value.
     """
-    name, _, value = text.replace("=", " ").partition(" ")
+    name, value = (*re.split("[= ]", text, maxsplit=1), "")[:2]
     return with_values(sampling, {name.replace("-", "_"): value.strip()})
 
 

@@ -5,7 +5,9 @@ the model, which is chosen elsewhere, and tables of the person's own making (`ke
 are better written in the file.
 """
 
+import json
 import math
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +21,22 @@ from core.config import Config, parse, read
 from core.settings import Value
 from store.errors import TuteeError
 
-SECTIONS = {"chat": "Chat", "sampling": "Replies", "screen": "Screen", "tuning": "Tuning"}
+SECTIONS = {
+    "chat": "Chat",
+    "sampling": "Replies",
+    "serving": "The model in the chat",
+    "screen": "Screen",
+    "tuning": "Tuning",
+}
 """Those that are shown, by what they are called."""
 _LEFT_OUT = {("chat", "model")}
-_CAPITALS = {"rl": "RL", "kl": "KL", "sft": "SFT", "kto": "KTO", "dpo": "DPO", "top": "Top"}
+_CAPITALS = {"rl": "RL", "kl": "KL", "sft": "SFT", "kto": "KTO", "dpo": "DPO", "mb": "MB"}
+_TEXT = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,]*)\s*(?:,|$)')
+"""One of several texts: in double quotes as in JSON, or as it stands."""
+_FAR = 2**53
+"""Bounds that nobody comes near are not told."""
 
-Kind = Literal["text", "whole", "number", "switch", "choice"]
+Kind = Literal["text", "texts", "whole", "number", "switch", "choice"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,10 @@ def _kind(field: FieldInfo) -> Kind | None:
     if get_origin(field.annotation) is Literal:
         return "choice"
     kinds: dict[object, Kind] = {bool: "switch", int: "whole", float: "number", str: "text"}
-    return kinds.get(field.annotation)
+    if get_origin(field.annotation) is tuple:
+        return "texts"
+    alternatives = get_args(field.annotation) or (field.annotation,)
+    return kinds.get(alternatives[0])
 
 
 def _setting(section: str, name: str, kind: Kind, field: FieldInfo) -> Setting:
@@ -78,11 +93,13 @@ def _setting(section: str, name: str, kind: Kind, field: FieldInfo) -> Setting:
 
 
 def _bounds(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is tuple:
+        return "with commas between; in double quotes \\n is a line break"
     limits = {
         limit: getattr(mark, limit)
         for mark in field.metadata
         for limit in ("ge", "gt", "le", "lt")
-        if getattr(mark, limit, None) is not None
+        if getattr(mark, limit, None) is not None and getattr(mark, limit) < _FAR
     }
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     return ", ".join(
@@ -91,7 +108,11 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def shown(value: Value) -> str:
-    """A value as a person would write it."""
+    """A value as a person would write it; nothing where there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(json.dumps(text, ensure_ascii=False) for text in value)
     if isinstance(value, float):
         return f"{value:g}"
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -107,6 +128,10 @@ def understood(setting: Setting, text: str) -> Value:
         return text == "true"
     if setting.kind in ("text", "choice"):
         return text
+    if setting.kind == "texts":
+        return _texts(text)
+    if not text and setting.default is None:
+        return None
     try:
         number = int(text) if setting.kind == "whole" else float(text)
     except ValueError:
@@ -115,6 +140,17 @@ def understood(setting: Setting, text: str) -> Value:
         wanted = "a whole number" if setting.kind == "whole" else "a number"
         raise TuteeError(f"{setting.label} is {wanted}.")
     return number
+
+
+def _texts(written: str) -> tuple[str, ...]:
+    """Texts between commas; in double quotes where a comma, a blank or a \\n belongs to one."""
+    found = []
+    for text in _TEXT.findall(written):
+        try:
+            found.append(str(json.loads(text)) if text.startswith('"') else text.strip())
+        except ValueError:
+            found.append(text.strip())
+    return tuple(filter(None, found))
 
 
 class Settings:

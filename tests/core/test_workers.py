@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from core.config import Config, Tuning
+from core.config import Config, Serving, Tuning
 from core.events import (
     AdapterSwapped,
     CandidatesRanked,
@@ -110,6 +110,31 @@ def test_chunks_add_up_to_the_reply(chat: ChatWorker, ears: Ears) -> None:
     assert done.request_id == "one"
     assert done.adapter == "base"
     assert not done.stopped
+
+
+def test_the_model_is_kept_in_another_way_between_two_replies(
+    chat: ChatWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat.serve_as(Serving(precision="fp32"))
+    ready = ears.wait_for(ModelReady)
+    assert (chat._engine and chat._engine.backend.precision) == "fp32"
+    exact = greedy_reply(chat, ears)
+
+    before = chat._engine
+    chat.serve_as(Serving(precision="fp32"))
+    assert greedy_reply(chat, ears) == exact
+    assert chat._engine is before, "nothing was loaded again"
+
+    def refuse(*_: object) -> None:
+        raise TuteeError("It does not fit.")
+
+    monkeypatch.setattr("core.serving.precision.packs_fast", refuse)
+    chat.serve_as(Serving())
+    assert ears.wait_for(ModelFailed).error.title == "It does not fit."
+    assert ears.wait_for(ModelReady) == replace(
+        ready, seconds=next(e for e in reversed(ears.heard) if isinstance(e, ModelReady)).seconds
+    )
+    assert greedy_reply(chat, ears) == exact
 
 
 def test_a_seed_that_was_set_goes_before_that_of_chance(chat: ChatWorker, ears: Ears) -> None:

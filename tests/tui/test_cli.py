@@ -194,6 +194,36 @@ def test_ask_streams_the_same_greedy_reply_each_time(tutee: Tutee) -> None:
     assert one.out.strip()
 
 
+def test_ask_draws_as_it_is_told(tutee: Tutee) -> None:
+    warm = ("--temperature", "2", "--top-p", "1", "--max-new-tokens", "24")
+    one = tutee("ask", *warm, "--seed", "7", "hello world").out
+    assert one == tutee("ask", *warm, "--seed", "7", "hello world").out
+    assert one != tutee("ask", *warm, "--seed", "8", "hello world").out
+    greedy = tutee("ask", "--greedy", "--max-new-tokens", "24", "hello world").out
+    for only_one in (("--top-k", "1"), ("--min-p", "1")):
+        drawn = tutee("ask", *warm, *only_one, "--repetition-penalty", "1", "hello world")
+        assert drawn.out == greedy
+    letter = greedy.strip()[4]
+    cut = tutee("ask", "--greedy", "--max-new-tokens", "24", "--stop", letter, "hello world").out
+    assert cut == greedy[: greedy.index(letter)] + "\n"
+    assert tutee("ask", "--greedy", "--system", "Be brief.", "hello").out != greedy
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--temperature", "9"), "Temperature is at least 0, at most 5."),
+        (("--top-p", "0"), "Top p is more than 0, at most 1."),
+        (("--seed", "-1"), "Seed is at least 0."),
+        (("--top-k", "many"), "not a valid integer"),
+    ],
+)
+def test_ask_refuses_what_cannot_be(tutee: Tutee, given: tuple[str, str], said: str) -> None:
+    ran = tutee("ask", *given, "hello")
+    assert ran.code == 2
+    assert said in ran.err
+
+
 def test_ask_reads_standard_input(
     tutee: Tutee, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from tui.app import TuteeApp
 from tui.screens.chat import ChatScreen
 from tui.screens.settings import SettingsScreen
 from tui.screens.theme import ThemeScreen
-from tui.settings import Settings, listed, setting
+from tui.settings import Settings, listed, setting, shown, understood
 from tui.terminal import is_light
 from tui.theme import DARK, LIGHT
 from tui.widgets.settings import SettingRow
@@ -77,6 +77,62 @@ async def test_a_value_is_checked_while_it_is_typed(home: Home) -> None:
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert config.load(home.paths.config_file).sampling.temperature == 0.9
+
+
+async def test_stop_strings_and_a_seed_are_written_and_taken_away(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await settings(app, pilot)
+        await write(app, pilot, "sampling", "stop", 'User:, "a, b"')
+        await pilot.press("enter")
+        await write(app, pilot, "sampling", "seed", "7")
+        await pilot.press("enter")
+        kept = config.load(home.paths.config_file).sampling
+        assert (kept.stop, kept.seed) == (("User:", "a, b"), 7)
+        await write(app, pilot, "sampling", "stop", '"a, b", "\\n"')
+        await pilot.press("enter")
+        await write(app, pilot, "sampling", "seed", "x")
+        await until(pilot, lambda: "Seed is a whole number." in painted(app))
+        await write(app, pilot, "sampling", "seed", "")
+        await pilot.press("enter")
+        kept = config.load(home.paths.config_file).sampling
+        assert (kept.stop, kept.seed) == (("a, b", "\n"), None)
+        assert row(app, "sampling", "stop").query_one(Input).value == '"a, b", "\\n"'
+        await pilot.press("ctrl+z", "ctrl+z", "ctrl+z", "ctrl+z")
+        assert config.load(home.paths.config_file).sampling == Config().sampling
+
+
+async def test_the_model_is_kept_otherwise_once_one_leaves(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await settings(app, pilot)
+        row(app, "serving", "precision").children[1].focus()
+        await pilot.press("right", "right")
+        assert home.chat.served == []
+        await pilot.press("escape")
+        await until(pilot, lambda: [one.precision for one in home.chat.served] == ["int8"])
+        await settings(app, pilot)
+        await write(app, pilot, "sampling", "temperature", "1")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        assert len(home.chat.served) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "texts"),
+    [
+        ("", ()),
+        ("User:", ("User:",)),
+        ("User:, Human: ,", ("User:", "Human:")),
+        ('" x", "a, b"', (" x", "a, b")),
+        ("42, 7", ("42", "7")),
+        ('User: , "a, b" ,', ("User:", "a, b")),
+        ('"', ('"',)),
+        ('"a" b, "\\x"', ('"a" b', '"\\x"')),
+    ],
+)
+def test_texts_are_written_with_commas_between(written: str, texts: tuple[str, ...]) -> None:
+    stop = setting("sampling", "stop")
+    assert understood(stop, written) == texts
+    assert understood(stop, shown(texts)) == texts
 
 
 async def test_the_model_of_the_command_line_stays(home: Home) -> None:
@@ -153,7 +209,10 @@ def test_every_setting_that_has_bounds_says_them() -> None:
     bounds = {one.name: one.bounds for one in listed()}
     assert bounds["learning_rate"] == "more than 0, less than 1"
     assert bounds["epochs"] == "at least 1, at most 100"
+    assert bounds["seed"] == ""  # that of tuning; the bound of the other is out of sight
+    assert setting("sampling", "seed").bounds == "at least 0"
     assert setting("tuning", "kl_limit").label == "KL limit"
+    assert setting("serving", "cache_mb").label == "Cache MB"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ Nothing is stored: a script's questions are not the person's conversations.
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from data.rows import with_system
 from store.errors import TuteeError
 from store.records import Sampling, Turn
 from tui.cli.invocation import Invocation
+from tui.presets import sampling_settings
 
 if TYPE_CHECKING:
     from core.engine import Engine
@@ -27,10 +28,28 @@ _WINDOW = 64
 _TURNS: TypeAdapter[tuple[Turn, ...]] = TypeAdapter(tuple[Turn, ...])
 
 
+def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each thing that can be set about how replies are drawn."""
+    kinds = {"whole": int, "number": float}
+    for setting in reversed(sampling_settings()):
+        many = setting.kind == "texts"
+        option = click.option(
+            f"--{setting.name.replace('_', '-')}",
+            setting.name,
+            type=kinds.get(setting.kind, str),
+            multiple=many,
+            metavar="TEXT" if many else "N",
+            help=setting.help + (" May be given several times." if many else ""),
+        )
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("prompt", required=False)
+@click.option("--system", metavar="TEXT", help="In place of the system prompt of the settings.")
 @click.option("--greedy", is_flag=True, help="The most likely token each time.")
-@click.option("--max-new-tokens", type=click.IntRange(min=1), metavar="N")
+@_sampling_options
 @click.option("--adapter", metavar="VERSION", help="A version, or `base`; default: the active one.")
 @click.option(
     "--batch",
@@ -42,21 +61,25 @@ _TURNS: TypeAdapter[tuple[Turn, ...]] = TypeAdapter(tuple[Turn, ...])
 def ask(
     invocation: Invocation,
     prompt: str | None,
+    system: str | None,
     greedy: bool,
-    max_new_tokens: int | None,
     adapter: str | None,
     batch: Path | None,
+    **asked: Any,
 ) -> None:
-    """Answer PROMPT (or standard input) on standard output."""
+    """Answer PROMPT (or standard input) on standard output.
+
+    What is not given is as in the settings.
+    """
     if batch and prompt:
         raise click.UsageError("Give a prompt or --batch, not both.")
     rows = _read_batch(batch) if batch else []
     if not batch:
         prompt = prompt or _from_stdin()
-    sampling = _sampling(invocation.config.sampling, greedy, max_new_tokens)
+    sampling = _sampling(invocation.config.sampling, greedy, asked)
     engine = _engine(invocation, adapter)
     seed = random.randrange(2**31) if sampling.seed is None else sampling.seed
-    system = invocation.config.chat.system_prompt
+    system = invocation.config.chat.system_prompt if system is None else system
     if batch:
         _answer_rows(engine, rows, system, sampling, seed)
         return
@@ -67,13 +90,18 @@ def ask(
     click.echo()
 
 
-def _sampling(default: Sampling, greedy: bool, max_new_tokens: int | None) -> Sampling:
+def _sampling(default: Sampling, greedy: bool, asked: dict[str, Any]) -> Sampling:
+    """`default` with what was asked for, by the names of its fields."""
     changes: dict[str, Any] = {}
     if greedy:
-        changes |= {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": 1.0}
-    if max_new_tokens:
-        changes["max_new_tokens"] = max_new_tokens
-    return default.model_copy(update=changes)
+        changes = {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": 1.0}
+    changes |= {name: value for name, value in asked.items() if value not in (None, ())}
+    try:
+        return Sampling.model_validate({**default.model_dump(), **changes})
+    except ValidationError as error:
+        known = {setting.name: setting for setting in sampling_settings()}
+        setting = known[str(error.errors()[0]["loc"][0])]
+        raise click.BadParameter(f"{setting.label} is {setting.bounds}.") from error
 
 
 def _from_stdin() -> str:
