@@ -28,8 +28,8 @@ class SettingsScreen(Screen[None]):
 
     TITLE = "Settings"
     HELP = """A value is written to the file when you leave it or press Enter; comments in
-        the file stay. A dot marks what is not the default. Where the model in the chat is to be kept
-        otherwise, it is loaded again when you leave."""
+        the file stay. A dot marks what is not the default. Where the model in the chat is to be
+        kept otherwise, it is loaded again when you leave."""
     AUTO_FOCUS = "SettingRow Lines"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+z", "undo", "Undo", key_display="^z", id="settings.undo"),
