@@ -2,15 +2,18 @@
 
 It must be LoRA in safetensors whose every tensor has its place in this base; where a recipe lies
 beside it (`core.recipes`), it must be of this base's revision and chat template, and the version
-counts the recipe's records as learned. Then it sits the exam, and the gate decides whether it may
-answer by itself.
+counts the recipe's records as learned. Where it was trained on top of others of the recipe, they
+are added to it. Then it sits the exam, and the gate decides whether it may answer by itself.
 
-Left out on purpose: reward models, whose scores nothing here could vouch for.
+A reward model is taken from a recipe only, which says which pairs it was trained on: its gate is
+its accuracy on others, that were held out here.
 """
 
 import json
+import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,32 +28,80 @@ from core.passes.watch import Watch
 from core.planning import Plan
 from core.recipes import COMMANDS, FILE
 from core.saving import Learned, save
+from core.stacking import stack
 from store.errors import TuteeError
 
 _WEIGHTS = "adapter_model.safetensors"
 _PICKLED = "adapter_model.bin"
 
 
+@dataclass(frozen=True)
+class _Provenance:
+    """Where an adapter comes from, by the recipe it lies in."""
+
+    name: PassName = "sft"
+    """The pass that made it."""
+    adapters: tuple[Path, ...] = ()
+    """Those it was trained on top of, the first one first, and itself."""
+    records: tuple[str, ...] = ()
+    """Ids of what they have learned."""
+    pairs: frozenset[str] | None = None
+    """Ids of the pairs that the reward model was trained on; None where nobody can tell."""
+
+
 def add(plan: Plan, directory: Path, watch: Watch) -> PassDone:
-    """Make a version of the adapter in `directory`.
+    """Make a version of the adapter or reward model in `directory`.
 
     Args:
         plan: For the base, the settings and what the exam asks; none of its passes is run.
 
     Raises:
-        TuteeError: it is no adapter of this base; the hint says what it is.
+        TuteeError: it is none of this base; the hint says what it is.
         Cancelled: `watch` was cancelled.
     """
     source = directory.expanduser().absolute()
-    _refuse(source)
-    name, records = _provenance(plan, source)
+    config = _refuse(source)
+    origin = _provenance(plan, source)
     lessons = Lessons(plan)
-    model = _on_base(plan, source)
+    figures = {"added_from": source.name}
+    if config.get("task_type") == "SEQ_CLS":
+        return _add_reward_model(plan, source, origin, lessons, watch, figures)
+    with tempfile.TemporaryDirectory() as scratch:
+        model = _on_base(plan, source, _stacked(source, origin.adapters, Path(scratch)))
     examiner = Examiner(lessons.exam, watch, report.known(plan.adapters.dir))
     with model.disable_adapter():
         before = examiner.before(model)
-    after = examiner.after(model)
-    trained = Trained(
+    trained = replace(_elsewhere(model, lessons), before=before, after=examiner.after(model))
+    return save(plan, BASE, origin.name, trained, Learned(origin.records), figures)
+
+
+def _add_reward_model(
+    plan: Plan,
+    source: Path,
+    origin: _Provenance,
+    lessons: Lessons,
+    watch: Watch,
+    figures: dict[str, Any],
+) -> PassDone:
+    from core.passes import reward
+
+    if origin.pairs is None:
+        raise TuteeError(
+            f"The adapter in {source} is a reward model without a recipe, so nobody can tell which"
+            " pairs it has seen, and its accuracy on others cannot be measured.",
+            "Train it with `tutee recipe`, and add it from the recipe's own folder.",
+        )
+    model = _fitting(plan, source, source, reward.load_base(plan.adapters.folder, seed=0))
+    held_out = [pair for pair in plan.reward.held_out if pair.id not in origin.pairs]
+    pairs = lessons.pairs(held_out)
+    measured = reward.measure(model, list(pairs.values()), watch)
+    trained = replace(_elsewhere(model, lessons), metrics=measured)
+    return save(plan, BASE, "reward", trained, Learned((*sorted(origin.pairs), *pairs)), figures)
+
+
+def _elsewhere(model: Any, lessons: Lessons) -> Trained:
+    """What was trained where nobody measured how."""
+    return Trained(
         model=model,
         tokenizer=lessons.tokenizer,
         steps=0,
@@ -58,15 +109,11 @@ def add(plan: Plan, directory: Path, watch: Watch) -> PassDone:
         seconds=0.0,
         tokens=0,
         trained_tokens=0,
-        before=before,
-        after=after,
     )
-    figures = {"added_from": source.name}
-    return save(plan, BASE, name, trained, Learned(records), figures)
 
 
-def _refuse(source: Path) -> None:
-    """Refuse what is no LoRA adapter of a model that writes."""
+def _refuse(source: Path) -> Mapping[str, Any]:
+    """Refuse what is no LoRA adapter; its settings."""
     config = _read(source / "adapter_config.json")
     if config is None:
         raise TuteeError(
@@ -87,19 +134,20 @@ def _refuse(source: Path) -> None:
             f"The adapter in {source} is {config.get('peft_type') or 'of an unknown kind'};"
             " Tutee uses LoRA.",
         )
-    if config.get("task_type") == "SEQ_CLS":
-        raise TuteeError(
-            f"The adapter in {source} is a reward model: it scores replies and writes none.",
-            "Train reward models here, where they are checked on pairs that were held out.",
-        )
+    return config
 
 
-def _provenance(plan: Plan, source: Path) -> tuple[PassName, tuple[str, ...]]:
-    """The pass that made it and the records it learned, by the recipe it lies in, if it does."""
+def _provenance(plan: Plan, source: Path) -> _Provenance:
+    """What the recipe says that `source` lies in, if it does.
+
+    Raises:
+        TuteeError: it is of another base or template, or what it was trained on top of is missing.
+    """
     parents = (source, *source.parents[:3])
-    recipe = next((found for parent in parents if (found := _read(parent / FILE))), None)
-    if recipe is None:
-        return "sft", ()
+    place = next((parent for parent in parents if (parent / FILE).is_file()), None)
+    recipe = _read(place / FILE) if place else None
+    if place is None or recipe is None:
+        return _Provenance(adapters=(source,))
     folder = plan.adapters.folder
     if recipe.get("revision") != folder.revision:
         raise TuteeError(
@@ -114,13 +162,55 @@ def _provenance(plan: Plan, source: Path) -> tuple[PassName, tuple[str, ...]]:
         )
     names = {command: name for name, command in COMMANDS.items()}
     command = next((part for part in reversed(source.parts) if part in names), "sft")
-    return names[command], tuple(recipe.get("passes", {}).get(command, ()))
+    line = [command]
+    while before := recipe.get("begins", {}).get(line[0]):
+        line.insert(0, before)
+    beneath = [place / "out" / one for one in line[:-1]]
+    for one in beneath:
+        if _read(one / "adapter_config.json") is None:
+            raise TuteeError(
+                f"The adapter in {source} was trained on top of that in {one}, which is not there.",
+                "Bring the whole folder of the recipe back, then add it again.",
+            )
+        _refuse(one)
+    learned = [record for one in line for record in recipe.get("passes", {}).get(one, ())]
+    pairs = recipe.get("reward_pairs")
+    return _Provenance(
+        name=names[command],
+        adapters=(*beneath, source),
+        records=tuple(dict.fromkeys(learned)),
+        pairs=None if pairs is None else frozenset(pairs),
+    )
 
 
-def _on_base(plan: Plan, source: Path) -> Any:
-    """The base with the adapter beside it, every tensor of which was taken up.
+def _stacked(source: Path, adapters: Sequence[Path], scratch: Path) -> Path:
+    """The folder with the sum of `adapters`: that of the only one, or `scratch`."""
+    if len(adapters) == 1:
+        return adapters[0]
+    try:
+        stack(adapters, scratch)
+    except TuteeError:
+        raise
+    except Exception as error:  # a damaged file fails in more ways than can be listed
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TuteeError(
+            f"The adapter in {source} and what it was trained on do not make one: {said}",
+            "Bring the whole folder of the recipe back, then add it again.",
+        ) from error
+    return scratch
+
+
+def _on_base(plan: Plan, source: Path, adapter: Path) -> Any:
+    return _fitting(plan, source, adapter, load_model(plan.adapters.folder))
+
+
+def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
+    """`base` with the adapter in `adapter` beside it, every tensor of which was taken up.
 
     PEFT leaves out what has no place in the model, and says so in a warning only.
+
+    Args:
+        source: What a person knows it as.
     """
     import torch
     from peft import PeftModel, get_peft_model_state_dict
@@ -128,9 +218,9 @@ def _on_base(plan: Plan, source: Path) -> Any:
 
     folder = plan.adapters.folder
     try:
-        given = load_file(source / _WEIGHTS)
+        given = load_file(adapter / _WEIGHTS)
         with warnings.catch_warnings(action="ignore"):
-            model = PeftModel.from_pretrained(load_model(folder), str(source))
+            model = PeftModel.from_pretrained(base, str(adapter))
     except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TuteeError(

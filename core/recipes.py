@@ -6,10 +6,12 @@
       base/                the model, with its tokenizer and chat template
       data/sft/train.jsonl and test.jsonl, where something is held out; one folder a pass
       sft.yaml …           one a pass, for `trl sft --config sft.yaml`
+      merge.py             between two passes, where one goes on from the other
       recipe.json          what `tutee adapters add` asks of what comes back
 
-Every pass begins from the base, as TRL's commands do, so each result is an adapter of the base and
-can be taken back by itself. Only RL needs another one before it: the reward model.
+As here, each pass that makes the model write goes on from the one before: it begins from the base
+with that one's adapter merged in (`core.stacking`). The reward model begins from the base, and RL
+needs it.
 
 Left out on purpose: packed rows, turns beside a chat, and the gate. The first two are for a small
 machine; the gate is asked when the adapter comes back.
@@ -30,6 +32,7 @@ from core.events import PassName
 from core.models import ModelFolder, chat_template
 from core.passes.lora import FUSED_TARGETS, TARGETS
 from core.planning import Plan, Selection, repeated
+from core.stacking import MERGE
 from data.formats.trl import row
 from data.rows import with_system
 from store.errors import TuteeError
@@ -44,6 +47,8 @@ COMMANDS: dict[PassName, str] = {
     "rl": "rloo",
 }
 """TRL's name for each pass, which is that of its files here, too."""
+_WRITING: tuple[PassName, ...] = ("sft", "kto", "dpo", "rl")
+"""Passes whose adapter writes, in the order in which one goes on from another."""
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "safetensors")
 
 
@@ -72,6 +77,8 @@ def write(plan: Plan, directory: Path) -> Recipe:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         _give_base(plan.adapters.folder, target / "base")
         passes = {COMMANDS[p.name]: _write_pass(plan, p.name, target) for p in plan.wanted}
+        if any(_begins(plan).values()):
+            _text(target / "merge.py", MERGE)
         pins = [f"{name}=={library_version(name).partition('+')[0]}" for name in _LIBRARIES]
         _text(target / "requirements.txt", "\n".join(pins) + "\n")
         _text(target / FILE, json.dumps(_facts(plan), indent=2) + "\n")
@@ -87,12 +94,19 @@ def _give_base(folder: ModelFolder, target: Path) -> None:
     for path in sorted(folder.path.iterdir()):
         if path.is_file() and not path.name.startswith("."):
             try:
-                os.link(path, target / path.name)
+                os.link(path.resolve(), target / path.name)  # a hub's cache is full of links
             except OSError:
                 shutil.copy2(path, target / path.name)
     template = target / "chat_template.jinja"
     if not template.exists():
         _text(template, chat_template(folder) or "")
+
+
+def _begins(plan: Plan) -> dict[str, str]:
+    """The pass that each one goes on from, both by TRL's names; empty for the base."""
+    writing = [COMMANDS[p.name] for p in plan.wanted if p.name in _WRITING]
+    begins = {COMMANDS[p.name]: "" for p in plan.wanted}
+    return begins | dict(zip(writing[1:], writing, strict=False))
 
 
 # -- the passes ------------------------------------------------------------------------------------
@@ -151,8 +165,9 @@ def _settings(plan: Plan, name: PassName, rows: int, *, tested: bool) -> dict[st
         "reward": settings.reward_learning_rate,
         "rl": settings.rl_learning_rate,
     }
+    before = _begins(plan)[command]
     return {
-        "model_name_or_path": "base",
+        "model_name_or_path": f"merged/{before}" if before else "base",
         "dataset_name": f"data/{command}",
         "output_dir": f"out/{command}",
         "learning_rate": rates.get(name, settings.preference_learning_rate),
@@ -238,20 +253,35 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "template": hashed(chat_template(folder) or ""),
         "settings": plan.settings.model_dump(),
         "passes": {COMMANDS[p.name]: learned.get(p.name, []) for p in plan.wanted},
+        "begins": _begins(plan),
+        "reward_pairs": [record.id for record in plan.reward.train],
     }
 
 
 def _readme(plan: Plan, passes: dict[str, int]) -> str:
+    begins = _begins(plan)
     order = [COMMANDS[p.name] for p in plan.wanted]
-    commands = "\n".join(f"trl {name} --config {name}.yaml" for name in order)
-    first = order[0]
-    reward = ""
+    lines = []
+    for name in order:
+        lines.append(f"trl {name} --config {name}.yaml")
+        if name in begins.values():
+            lines.append(f"python merge.py {name}")
+    commands, first = "\n".join(lines), order[0]
+    onward = ""
+    if any(begins.values()):
+        onward = (
+            "\n`merge.py` adds what a pass has learned to the model it began from; the next pass"
+            " begins from the\nsum, so keep the order.\n"
+        )
     if "rloo" in passes:
-        reward = (
+        onward += (
             "\n`rloo.yaml` draws replies that the reward model in `out/reward` scores: train that"
             " first.\n"
         )
     rows = "\n".join(f"| {name} | {count:,} |" for name, count in passes.items())
+    last = [name for name in order if name != "reward"][-1:]
+    back = [*(["reward"] if "reward" in order else []), *last]
+    added = "\n".join(f"tutee adapters add out/{name}" for name in back)
     return f"""# Train {plan.adapters.folder.label} with TRL
 
 Written by Tutee. Everything needed is in this folder; copy it to where it is to be trained.
@@ -265,9 +295,9 @@ pip install -r requirements.txt
 {commands}
 ```
 
-Run them in this folder. Every pass begins from `base` and writes a LoRA adapter to `out/`. On a
-machine without a graphics card, add `--use_cpu`.
-{reward}
+Run them in this folder. They write LoRA adapters to `out/`. On a machine without a graphics card,
+add `--use_cpu` to the commands of `trl`.
+{onward}
 On several graphics cards or machines, the same files with TRL's own launcher settings (`fsdp2`,
 `zero2`, `zero3`, …) or with accelerate's:
 
@@ -279,12 +309,14 @@ accelerate launch --num_processes 8 --module trl.scripts.{first} --config {first
 The batch is per process: with 8 of them, an eighth of `num_train_epochs` makes as many steps. For a
 base that is too large for the card, add `--load_in_4bit` (QLoRA; needs `pip install bitsandbytes`).
 
-Back home, an adapter becomes a version again after the same checks, exam and gate as one that was
-trained there:
+Back home, with the whole folder, what was trained becomes a version again after the same checks,
+exam and gate as one that was trained there:
 
 ```sh
-tutee adapters add out/{first}
+{added}
 ```
+
+An adapter brings along what the passes before it have learned.
 """
 
 

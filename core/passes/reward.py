@@ -54,18 +54,26 @@ def train(
     trainer = build(folder, tokenizer, pairs, settings, watch)
     trained = learn(trainer)
     metrics: dict[str, Any] = {"train_accuracy": trainer.accuracy()}
-    if held_out:
-        scores = score_pairs(trainer.model, held_out, watch)
-        right = sum(chosen > rejected for chosen, rejected in scores)
-        low, high = wilson(right, len(held_out))
-        metrics |= {
-            "holdout_pairs": len(held_out),
-            "holdout_accuracy": right / len(held_out),
-            "holdout_interval": (low, high),
-            "holdout_margin": fmean(chosen - rejected for chosen, rejected in scores),
-            "passed": low > 0.5,
-        }
-    return replace(trained, metrics=metrics)
+    return replace(trained, metrics=metrics | measure(trainer.model, held_out, watch))
+
+
+def measure(model: Any, held_out: Sequence[Pair], watch: Watch) -> dict[str, Any]:
+    """How well a reward model ranks pairs that it was not trained on, and whether that is enough.
+
+    Nothing where there are none.
+    """
+    if not held_out:
+        return {}
+    scores = score_pairs(model, held_out, watch)
+    right = sum(chosen > rejected for chosen, rejected in scores)
+    low, high = wilson(right, len(held_out))
+    return {
+        "holdout_pairs": len(held_out),
+        "holdout_accuracy": right / len(held_out),
+        "holdout_interval": (low, high),
+        "holdout_margin": fmean(chosen - rejected for chosen, rejected in scores),
+        "passed": low > 0.5,
+    }
 
 
 def wilson(right: int, total: int) -> tuple[float, float]:
@@ -89,7 +97,7 @@ class Scorer:
         from peft import PeftModel
 
         self._watch = watch
-        base = _load_base(folder, seed=0)
+        base = load_base(folder, seed=0)
         try:
             self._model = PeftModel.from_pretrained(base, directory).eval()
         except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
@@ -119,7 +127,7 @@ def build(
 ) -> Any:
     """The trainer, ready for `watched_train`."""
     trainer_class, config_class = _classes()
-    base = _load_base(folder, settings.seed)
+    base = load_base(folder, settings.seed)
     model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
     micro_batch = micro_batch_size(pairs, settings.batch_size)
     trainer = assemble(
@@ -164,7 +172,7 @@ def score_pairs(model: Any, pairs: Sequence[Pair], watch: Watch) -> list[tuple[f
     return scores
 
 
-def _load_base(folder: ModelFolder, seed: int) -> Any:
+def load_base(folder: ModelFolder, seed: int) -> Any:
     """The base with a freshly initialised scalar head in the place of its LM head."""
     hush()
     import torch

@@ -3,6 +3,8 @@
 import importlib
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 from core import adding, recipes
 from core.adapters import Adapters
 from core.config import Config, Tuning
+from core.events import PassName
 from core.models import ModelFolder, find, load_tokenizer
 from core.passes.watch import Watch
 from core.planning import PASSES, Plan, make_plan
@@ -69,7 +72,14 @@ def run(folder: Path, *command: str) -> None:
 def test_it_holds_everything_and_is_private(recipe: Path, tiny_folder: ModelFolder) -> None:
     names = {path.name for path in recipe.iterdir()}
     yamls = {"sft.yaml", "kto.yaml", "dpo.yaml", "reward.yaml", "rloo.yaml"}
-    assert names == yamls | {"base", "data", "requirements.txt", "recipe.json", "README.md"}
+    assert names == yamls | {
+        "base",
+        "data",
+        "requirements.txt",
+        "recipe.json",
+        "README.md",
+        "merge.py",
+    }
     base = find(str(recipe / "base"), recipe, lambda event: None)
     assert base.revision == tiny_folder.revision
     pins = (recipe / "requirements.txt").read_text().splitlines()
@@ -123,10 +133,66 @@ def test_two_processes_of_accelerate_run_it_and_the_adapter_comes_back(
         assert (directory / name).is_file()
 
 
-def test_trl_s_own_command_runs_it(recipe: Path, plan: Plan) -> None:
-    run(recipe, "trl", "dpo", "--config", "dpo.yaml", "--use_cpu", "--max_steps", "2")
-    done = adding.add(plan, recipe / "out" / "dpo", Watch())
-    assert plan.adapters.manifest(done.version).pass_name == "dpo"
+def test_the_commands_of_its_readme_run_in_their_order_and_each_result_comes_back(
+    tiny_folder: ModelFolder, tmp_path: Path
+) -> None:
+    adapters = Adapters(tmp_path / "models", tiny_folder)
+    wanted: frozenset[PassName] = frozenset({"sft", "dpo", "reward", "rl"})
+    plan = make_plan(records(80), adapters, CONFIG, wanted, rebuild=True)
+    recipe = recipes.write(plan, tmp_path / "recipe").path
+    (block, *_) = re.findall(
+        r"```sh\npip install.*?\n(.*?)```", (recipe / "README.md").read_text(), re.S
+    )
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert [command[1] for command in commands] == [
+        "sft",
+        "merge.py",
+        "dpo",
+        "merge.py",
+        "reward",
+        "rloo",
+    ]
+    for command in commands:
+        quick = ("--use_cpu", "--max_steps", "2") if command[0] == "trl" else ()
+        run(recipe, *command, *quick)
+
+    reward = adding.add(plan, recipe / "out" / "reward", Watch())
+    held_out = [pair.id for pair in plan.reward.held_out]
+    assert reward.version == "r1"
+    assert reward.metrics["holdout_pairs"] == len(held_out) > 8
+    low, high = reward.metrics["holdout_interval"]
+    assert low <= reward.metrics["holdout_accuracy"] <= high
+    assert (adapters.trusted_reward_model() is not None) == (low > 0.5)
+    assert set(held_out) <= set(adapters.manifest("r1").records)
+
+    done = adding.add(plan, recipe / "out" / "rloo", Watch())
+    manifest = adapters.manifest(done.version)
+    learned = {r.id for r in (*plan.sft.unlearned, *plan.dpo.unlearned)}
+    assert (manifest.pass_name, manifest.parent, set(manifest.records)) == ("rl", "base", learned)
+    assert same_logits(tiny_folder, adapters.path("v1"), recipe / "merged/dpo", recipe / "out/rloo")
+
+
+def same_logits(base: ModelFolder, adapter: Path | None, begun: Path, last: Path) -> bool:
+    """Whether an adapter on the base says what the last one of a line does where it began."""
+    import torch
+    from peft import PeftModel
+
+    from core.models import load_model
+
+    ids = torch.arange(3, 40)[None]
+    there = ModelFolder(begun, "", "", "")
+    with torch.inference_mode():
+        one = PeftModel.from_pretrained(load_model(base), str(adapter))(ids).logits
+        line = PeftModel.from_pretrained(load_model(there), str(last))(ids).logits
+    return torch.allclose(one, line, atol=1e-3)
+
+
+def test_a_reward_model_that_nobody_can_vouch_for_is_refused(trained: Path, plan: Plan) -> None:
+    edit(trained / "adapter_config.json", task_type="SEQ_CLS")
+    (trained / "../../recipe.json").unlink()
+    with pytest.raises(TuteeError, match="which pairs it has seen"):
+        adding.add(plan, trained, Watch())
+    assert plan.adapters.versions("reward") == []
 
 
 def test_what_is_there_already_is_left_alone(plan: Plan, tmp_path: Path) -> None:
@@ -177,6 +243,16 @@ def rename_a_tensor(path: Path) -> None:
     save_file(weights, path / "adapter_model.safetensors")
 
 
+def on_top_of(path: Path, weights: bytes = b"", **values: object) -> None:
+    """Have the adapter lie on top of another one, which is spoiled."""
+    below = path.parent / "kto"
+    shutil.copytree(path, below)
+    edit(path / "../../recipe.json", begins={"sft": "kto"})
+    edit(below / "adapter_config.json", **values)
+    if weights:
+        (below / "adapter_model.safetensors").write_bytes(weights)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -186,7 +262,13 @@ def rename_a_tensor(path: Path) -> None:
             "can run code when opened",
         ),
         (lambda path: edit(path / "adapter_config.json", peft_type="IA3"), "is IA3"),
-        (lambda path: edit(path / "adapter_config.json", task_type="SEQ_CLS"), "a reward model"),
+        (lambda path: edit(path / "adapter_config.json", task_type="SEQ_CLS"), "does not fit"),
+        (
+            lambda path: edit(path / "../../recipe.json", begins={"sft": "kto"}),
+            "out/kto, which is not there",
+        ),
+        (lambda path: on_top_of(path, r=4, bias="all"), "cannot be added to another one"),
+        (lambda path: on_top_of(path, weights=b"x" * 99), "do not make one"),
         (lambda path: edit(path / "adapter_config.json", r=2), "does not fit tiny-llama"),
         (lambda path: (path / "adapter_model.safetensors").write_bytes(b"x" * 99), "does not fit"),
         (rename_a_tensor, "no counterpart"),

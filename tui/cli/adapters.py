@@ -172,9 +172,10 @@ def _as_gguf(invocation: Invocation, merged: Path, precision: Literal["f16", "q8
 @click.option("--json", "as_json", is_flag=True, help="Write the result as one JSON object.")
 @click.pass_obj
 def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
-    """Take the adapter in DIR, trained elsewhere, as a version.
+    """Take the adapter or reward model in DIR, trained elsewhere, as a version.
 
-    It sits the same exam as one that was trained here, and answers from then on if it passes.
+    An adapter sits the same exam as one that was trained here, and answers from then on if it
+    passes. A reward model of a recipe is measured on pairs that were held out.
     """
     with invocation.home() as repository:
         found = Adapters(invocation.paths.models, invocation.found_model())
@@ -188,13 +189,30 @@ def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(done), ensure_ascii=False))
         return
-    if done.adoptable:
+    if done.name == "reward":
+        click.echo(f"{done.version} {_worth(done.metrics)}")
+    elif done.adoptable:
         click.echo(f"{done.version} answers from now on; `tutee report {done.version}` tells more.")
     else:
         click.echo(f"{done.version} is kept, but held back: {'; '.join(done.held_back)}.")
 
 
 # -- what is shown ---------------------------------------------------------------------------------
+
+
+def _worth(metrics: Mapping[str, Any]) -> str:
+    """What was measured of a reward model that was added, and what follows from it."""
+    count = metrics.get("holdout_pairs")
+    if not count:
+        return (
+            "is kept, but not trusted: no pair was held out that its accuracy could be measured on."
+        )
+    low, high = metrics["holdout_interval"]
+    share = metrics["holdout_accuracy"]
+    figures = f"{share:.0%} of {count} held-out pairs ({low:.0%} to {high:.0%})"
+    if metrics["passed"]:
+        return f"ranks {figures} right, so it is trusted."
+    return f"is kept, but not trusted: it ranks {figures} right, which may be chance."
 
 
 def _list(invocation: Invocation, as_json: bool) -> None:
