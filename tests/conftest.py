@@ -6,6 +6,7 @@ built-in model: everything that works on it works on folders a person brings.
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # Tests may run beside other programs: two thread pools on the same cores slow both down tenfold.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What other programs have fetched on this machine is no part of a test.
+for _name in ("HF_HUB_CACHE", "MODELSCOPE_CACHE"):
+    os.environ[_name] = str(Path(tempfile.gettempdir()) / "tutee-tests-no-such-cache")
 # And no example may fail because the machine was busy.
 settings.register_profile("tutee", deadline=None)
 settings.load_profile("tutee")
@@ -83,6 +87,7 @@ def hub(
     with serving(Hub(repositories={"org/Tiny-Chat": folder})) as running:
         for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
+        monkeypatch.delenv("HF_HUB_CACHE")
         monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
         monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "modelscope-home"))
         yield running

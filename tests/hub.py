@@ -81,6 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(url.path)
         if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             self._hf_listing(match[1], match[2] or "main")
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/.+", path):
+            self._hf_tree(match[1])
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._file(match[1], match[3], body)
         elif match := re.fullmatch(r"/api/v1/models/([^/]+/[^/]+)/repo/files", path):
@@ -109,6 +111,18 @@ class _Handler(BaseHTTPRequestHandler):
                 found["lfs"] = {"sha256": sha256, "size": len(content), "pointerSize": 134}
             siblings.append(found)
         self._json(200, {"id": name, "sha": COMMIT, "siblings": siblings})
+
+    def _hf_tree(self, name: str) -> None:
+        tree = [
+            {
+                "type": "file",
+                "path": path,
+                "size": len(content),
+                "oid": hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(),
+            }
+            for path, content in self._files(name)
+        ]
+        self._json(200, tree)
 
     def _modelscope_listing(self, name: str, revision: str) -> None:
         if name not in self.hub.repositories or revision != "master":

@@ -97,6 +97,8 @@ class Known:
     path: Path | None = None
     offer: Offer | None = None
     """None for one that is not on the list."""
+    shared: bool = False
+    """It lies in the cache of its hub's own clients."""
 
 
 def known(cache: Path) -> list[Known]:
@@ -104,7 +106,7 @@ def known(cache: Path) -> list[Known]:
     there = {one.model.spec: one for one in hubs.fetched(cache)}
     found = [_offered(offer, cache, there.pop(offer.spec, None)) for offer in OFFERS]
     found += [
-        Known(spec, "here" if one.whole else "partly", one.size, one.path)
+        Known(spec, "here" if one.whole else "partly", one.size, one.path, shared=one.shared)
         for spec, one in there.items()
     ]
     made = sorted(path for path in (cache / "models" / "gguf").glob("[!.]*") if path.is_dir())
@@ -118,7 +120,8 @@ def _offered(offer: Offer, cache: Path, one: hubs.Fetched | None) -> Known:
         return Known(BUILTIN, "here" if size else "absent", size, path, offer)
     if one is None:
         return Known(offer.spec, "absent", 0, None, offer)
-    return Known(offer.spec, "here" if one.whole else "partly", one.size, one.path, offer)
+    state: State = "here" if one.whole else "partly"
+    return Known(offer.spec, state, one.size, one.path, offer, shared=one.shared)
 
 
 def memory(parameters: int, number: float = 4) -> int:

@@ -6,7 +6,8 @@
 Only a model whose files all have the hashes the hub lists gets its final name. From then on the hub
 is not asked again: what is there is used as it is, also without a network.
 
-Left out on purpose: the clients' own caches, in which a model cannot be told to be whole.
+What other programs have brought into the hubs' own caches is used where it lies
+(`core.sources.shared`).
 """
 
 import json
@@ -20,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from core.events import ModelLoading
+from core.sources import shared
 from core.sources.alone import alone
 from core.sources.child import SOURCE_FILE
 from core.sources.disk import arrived
-from core.sources.names import HUBS, HubModel, hub_model
+from core.sources.names import HUBS, TITLES, HubModel, hub_model
 from store.errors import TuteeError
 from store.storage import sync_folder
 
@@ -52,6 +54,8 @@ class Fetched:
     """False for one that was not finished, in its hidden folder."""
     size: int
     """Bytes on disk."""
+    shared: bool = False
+    """It lies in the cache of the hub's own clients."""
 
 
 def target(model: HubModel, cache: Path) -> Path:
@@ -67,12 +71,14 @@ def whole(model: HubModel, cache: Path) -> Path:
         NotFetched: it is not on this machine, or not all of it.
     """
     place = target(model, cache)
-    if not (place / SOURCE_FILE).is_file():
-        raise NotFetched(
-            f"{model.spec} is not on this machine yet.",
-            f"`tutee models fetch {model.spec}` fetches it, or choose it in the app (Ctrl+O).",
-        )
-    return place
+    if (place / SOURCE_FILE).is_file():
+        return place
+    if there := shared.place(model):
+        return there
+    raise NotFetched(
+        f"{model.spec} is not on this machine yet.",
+        f"`tutee models fetch {model.spec}` fetches it, or choose it in the app (Ctrl+O).",
+    )
 
 
 def fetch(model: HubModel, cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
@@ -86,6 +92,8 @@ def fetch(model: HubModel, cache: Path, on_progress: Progress, should_stop: Shou
     place = target(model, cache)
     if (place / SOURCE_FILE).is_file():
         return place
+    if there := shared.place(model):
+        return there
     partial = _partial(place)
     try:
         with alone(place, model.repository, on_progress, should_stop):
@@ -108,7 +116,10 @@ def fetch(model: HubModel, cache: Path, on_progress: Progress, should_stop: Shou
 
 
 def fetched(cache: Path) -> list[Fetched]:
-    """The hubs' models on this machine, unfinished ones too, by their ids."""
+    """The hubs' models on this machine, unfinished ones too, by their ids.
+
+    One that is whole in the hubs' own caches counts as there, whatever has been fetched of it.
+    """
     found = []
     for hub in HUBS:
         for path in (cache / "models" / hub).glob("*--*"):
@@ -120,6 +131,10 @@ def fetched(cache: Path) -> list[Fetched]:
             if model is not None:
                 done = not hidden and (path / SOURCE_FILE).is_file()
                 found.append(Fetched(model, path, done, arrived(path)))
+    own = {one.model for one in found if one.whole}
+    others = {model: path for model, path in shared.found() if model not in own}
+    found = [one for one in found if one.model not in others]
+    found += [Fetched(m, path, True, arrived(path), shared=True) for m, path in others.items()]
     return sorted(found, key=lambda one: one.model.spec.lower())
 
 
@@ -128,12 +143,17 @@ def remove(model: HubModel, cache: Path) -> int:
 
     Raises:
         NotFetched: it is not there.
-        TuteeError: the disk refuses.
+        TuteeError: it is not Tutee's to remove, or the disk refuses.
     """
     place = target(model, cache)
     there = [path for path in (place, _partial(place)) if path.is_dir()]
     if not there:
-        whole(model, cache)
+        path = whole(model, cache)
+        raise TuteeError(
+            f"{model.spec} lies in the cache of {TITLES[model.hub]}'s own programs, where Tutee"
+            " changes nothing.",
+            f"Remove it with those, or delete {path} yourself.",
+        )
     size = sum(map(arrived, there))
     try:
         for path in there:

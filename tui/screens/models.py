@@ -175,9 +175,8 @@ def _about(known: Known) -> Content:
         source = "the package index"
     first = [harmless(known.spec), f"from {source}"]
     if known.state != "absent":
-        first.append(
-            f"{size(known.size)} {'on disk' if known.state == 'here' else 'fetched so far'}"
-        )
+        where = "fetched so far" if known.state == "partly" else "on disk"
+        first.append(f"{size(known.size)} {where}{', in its own cache' if known.shared else ''}")
     lines = [Content(" · ".join(first))]
     if known.offer is not None:
         lines.append(_needs(known.offer))
