@@ -12,13 +12,14 @@ from functools import cache
 from data import alike
 from data.statistics import question_of
 from store.acts import said
+from store.language import N_, _
 from store.records import Instruction, Preference, Record, Verdict
 
-CONTRADICTION = "contradiction"
-SECRET = "secret"
-TOO_LONG = "too long"
-DUPLICATE = "duplicate"
-NEAR_DUPLICATE = "near duplicate"
+CONTRADICTION = N_("contradiction")
+SECRET = N_("secret")
+TOO_LONG = N_("too long")
+DUPLICATE = N_("duplicate")
+NEAR_DUPLICATE = N_("near duplicate")
 KINDS = (CONTRADICTION, SECRET, TOO_LONG, DUPLICATE, NEAR_DUPLICATE)
 """In the order reported: what harms most comes first."""
 
@@ -66,7 +67,11 @@ def _finding(kind: str, records: Sequence[Record], matter: str) -> Finding:
 
     question = redact(" ".join(question_of(records[0]).split()))
     quoted = question if len(question) <= _QUOTED else question[: _QUOTED - 1] + "…"
-    return Finding(kind, tuple(record.id for record in records), f"{matter}: “{quoted}”")
+    return Finding(
+        kind,
+        tuple(record.id for record in records),
+        _("{matter}: “{question}”").format(matter=matter, question=quoted),
+    )
 
 
 def _grouped(records: Iterable[Record], key: Callable[[Record], Hashable]) -> list[list[Record]]:
@@ -94,7 +99,7 @@ def _liked_and_disliked(group: Sequence[Record]) -> Iterator[Finding]:
     judged = [record for record in group if not isinstance(record, Preference)]
     for same in _grouped(judged, lambda record: record.completion.strip()):  # type: ignore[union-attr]
         if len({not isinstance(record, Verdict) or record.label for record in same}) > 1:
-            yield _finding(CONTRADICTION, same, "The same reply is liked and disliked")
+            yield _finding(CONTRADICTION, same, _("The same reply is liked and disliked"))
 
 
 def _corrected_differently(
@@ -109,7 +114,9 @@ def _corrected_differently(
     replies = {record.completion.strip() for record in corrections}
     if len(replies) > 1:
         yield _finding(
-            CONTRADICTION, corrections, f"The same prompt has {len(replies)} different corrections"
+            CONTRADICTION,
+            corrections,
+            _("The same prompt has {count} different corrections").format(count=len(replies)),
         )
 
 
@@ -118,7 +125,7 @@ def _reversed(group: Sequence[Record]) -> Iterator[Finding]:
     pairs = [record for record in group if isinstance(record, Preference)]
     for same in _grouped(pairs, lambda pair: frozenset((pair.chosen, pair.rejected))):  # type: ignore[union-attr]
         if len({pair.chosen for pair in same if isinstance(pair, Preference)}) > 1:
-            yield _finding(CONTRADICTION, same, "A pair and its reverse")
+            yield _finding(CONTRADICTION, same, _("A pair and its reverse"))
 
 
 # -- secrets ---------------------------------------------------------------------------------------
@@ -134,7 +141,8 @@ def _secrets(records: Sequence[Record]) -> Iterator[Finding]:
     for lesson in _grouped(records, lambda record: record.act):
         held = {kind: None for record in lesson for text in _texts(record) for kind in kinds(text)}
         if held:
-            yield _finding(SECRET, lesson, f"Possible {' and '.join(held)}")
+            kinds_held = _(" and ").join(map(_, held))
+            yield _finding(SECRET, lesson, _("Possible {kinds}").format(kinds=kinds_held))
 
 
 def _texts(record: Record) -> Iterator[str]:
@@ -157,32 +165,51 @@ def _too_long(
     for lesson in _grouped(records, lambda record: record.act):
         longest = max(lengths.get(record.id, 0) for record in lesson)
         if limit is not None and longest > limit:
-            yield _finding(TOO_LONG, lesson, f"{longest:,} tokens, and {limit:,} fit")
+            yield _finding(
+                TOO_LONG,
+                lesson,
+                _("{longest:,} tokens, and {limit:,} fit").format(longest=longest, limit=limit),
+            )
 
 
 # -- repetitions -----------------------------------------------------------------------------------
 
 
+_SAME = {
+    "instruction": N_("{count} instructions say the same"),
+    "preference": N_("{count} preferences say the same"),
+    "verdict": N_("{count} verdicts say the same"),
+}
+_NEARLY = {
+    "instruction": N_("{count} instructions are nearly the same"),
+    "preference": N_("{count} preferences are nearly the same"),
+    "verdict": N_("{count} verdicts are nearly the same"),
+}
+"""By kind, of more than one record."""
+
+
 def _repetitions(records: Sequence[Record]) -> Iterator[Finding]:
     copies = _grouped(records, said)
-    yield from _reported(DUPLICATE, "say the same", (same for same in copies if len(same) > 1))
+    yield from _reported(DUPLICATE, _SAME, (same for same in copies if len(same) > 1))
     firsts = [same[0] for same in copies]
     near = [
         [group[index] for index in found]
         for group in _grouped(firsts, _sort)
         for found in alike.groups([_lesson(record) for record in group])
     ]
-    yield from _reported(NEAR_DUPLICATE, "are nearly the same", near)
+    yield from _reported(NEAR_DUPLICATE, _NEARLY, near)
 
 
-def _reported(kind: str, matter: str, groups: Iterable[Sequence[Record]]) -> Iterator[Finding]:
+def _reported(
+    kind: str, matters: Mapping[str, str], groups: Iterable[Sequence[Record]]
+) -> Iterator[Finding]:
     told: set[frozenset[str]] = set()
     for group in groups:
         acts = frozenset(record.act for record in group)
         if len(acts) == 1 or acts in told:
             continue
         told.add(acts)
-        yield _finding(kind, group, f"{len(group)} {group[0].kind}s {matter}")
+        yield _finding(kind, group, _(matters[group[0].kind]).format(count=len(group)))
 
 
 def _sort(record: Record) -> Hashable:

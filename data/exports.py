@@ -16,6 +16,7 @@ from data.llama_factory import dataset_info
 from data.tables import FORMATS, KINDS, Choices, Selection, Table, line, select
 from data.tasks import DEFAULT_RULES, Rules
 from store.errors import TuteeError
+from store.language import _
 from store.records import Record
 from store.storage import replace_file
 
@@ -102,7 +103,7 @@ def export(
     """
     selection = select(records, choices)
     if not selection.tables:
-        raise TuteeError("There is nothing to export.", "; ".join(selection.left_out))
+        raise TuteeError(_("There is nothing to export."), _("; ").join(selection.left_out))
     left_out = selection.left_out
     earlier = _prepare(folder)
     for table in selection.tables:
@@ -141,10 +142,15 @@ def _prepare(folder: Path) -> set[str]:
         if _CARD in names and "tutee" not in (folder / _CARD).read_text("utf-8", "replace"):
             foreign.add(_CARD)
     except OSError as error:
-        raise TuteeError(f"Cannot write to {folder}: {error.strerror or error}.") from error
+        raise TuteeError(
+            _("Cannot write to {folder}: {why}.").format(folder=folder, why=error.strerror or error)
+        ) from error
     if foreign:
         raise TuteeError(
-            f"{folder} holds other files, such as {min(foreign)}.", "Give a folder of its own."
+            _("{folder} holds other files, such as {name}.").format(
+                folder=folder, name=min(foreign)
+            ),
+            _("Give a folder of its own."),
         )
     return names
 
@@ -155,7 +161,9 @@ def _write_dataset_info(selection: Selection, path: Path) -> tuple[str, ...]:
     replace_file(path, (json.dumps(entries, indent=2) + "\n").encode("utf-8"))
     named = {entry["file_name"] for entry in entries.values()}
     return tuple(
-        f"{table.name} is not in {path.name}: LLaMA-Factory does not read the format {table.format}"
+        _("{table} is not in {file}: LLaMA-Factory does not read the format {format}").format(
+            table=table.name, file=path.name, format=table.format
+        )
         for table in selection.tables
         if table.name not in named
     )

@@ -23,11 +23,7 @@ from pathlib import Path, PurePosixPath
 from data.formats.columns import known
 from data.formats.common import RowError
 from store.errors import TuteeError
-
-EXPECTED = (
-    "A file to import has one JSON object a line, one JSON array of them, or columns with names "
-    "like prompt and completion."
-)
+from store.language import _
 
 _BOM = b"\xef\xbb\xbf"
 _BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -60,6 +56,14 @@ class Part:
     rows: Rows
 
 
+def expected() -> str:
+    """What a file must be to be read."""
+    return _(
+        "A file to import has one JSON object a line, one JSON array of them, or columns with "
+        "names like prompt and completion."
+    )
+
+
 def find_files(path: Path) -> list[Path]:
     """Every file below a folder that may hold rows, in order; the file itself if it is one.
 
@@ -70,7 +74,7 @@ def find_files(path: Path) -> list[Path]:
         return [path]
     found = sorted(file for file in path.rglob("*") if _wanted(file.relative_to(path)))
     if not found:
-        raise TuteeError(f"There is nothing to import in {path}.", EXPECTED)
+        raise TuteeError(_("There is nothing to import in {path}.").format(path=path), expected())
     return found
 
 
@@ -97,12 +101,14 @@ def parts(path: Path) -> Iterator[Part]:
                 content = packed.read(_LIMIT + 1)
         members = _members(content) if content.startswith(_ZIP) else [("", content)]
     except OSError as error:
-        raise TuteeError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise TuteeError(
+            _("Cannot read {path}: {why}.").format(path=path, why=error.strerror or error)
+        ) from error
     except (EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise TuteeError(f"Cannot unpack {path}: {error}.") from error
+        raise TuteeError(_("Cannot unpack {path}: {why}.").format(path=path, why=error)) from error
     del content
     if not members:
-        raise TuteeError(f"There is no JSON file in {path}.", EXPECTED)
+        raise TuteeError(_("There is no JSON file in {path}.").format(path=path), expected())
     for name, member in members:
         yield _part(name, member, path)
 
@@ -117,19 +123,19 @@ def _members(content: bytes) -> list[tuple[str, bytes]]:
         ]
         talk = [name for name in names if PurePosixPath(name).name.startswith("conversations")]
         if sum(archive.getinfo(name).file_size for name in talk or names) > _LIMIT:
-            raise zipfile.BadZipFile("it is too large")
+            raise zipfile.BadZipFile(_("it is too large"))
         return [(name, archive.read(name)) for name in talk or names]
 
 
 def _part(name: str, content: bytes, path: Path) -> Part:
     shown = f"{path} ({name})" if name else str(path)
     if len(content) > _LIMIT:
-        raise TuteeError(f"{shown} is too large.")
+        raise TuteeError(_("{file} is too large.").format(file=shown))
     if content.startswith(_BOMS_16):
         content = content.decode("utf-16", "replace").encode("utf-8", "replace")
     content = content.removeprefix(_BOM)
     if not content.strip():
-        raise TuteeError(f"{shown} is empty.", EXPECTED)
+        raise TuteeError(_("{file} is empty.").format(file=shown), expected())
     first, second = _first_lines(content)
     if _is_object(first):
         return Part(name, False, _lines(content))
@@ -143,10 +149,18 @@ def _part(name: str, content: bytes, path: Path) -> Part:
         return Part(name, True, _table(_text(content, shown), delimiter))
     if (name or path.name).lower().removesuffix(".gz").endswith(_TABLES):
         columns = max(names.values(), key=len)
-        told = f"{', '.join(columns):.200}"
-        raise TuteeError(f"{shown}: its first line names no known columns: {told}.", EXPECTED)
+        told = _(", ").join(columns)[:200]
+        raise TuteeError(
+            _("{file}: its first line names no known columns: {columns}.").format(
+                file=shown, columns=told
+            ),
+            expected(),
+        )
     if not any(line.lstrip().startswith(b"{") for line in io.BytesIO(content)):
-        raise TuteeError(f"{shown} cannot be used: line 1 is neither JSON nor columns.", EXPECTED)
+        raise TuteeError(
+            _("{file} cannot be used: line 1 is neither JSON nor columns.").format(file=shown),
+            expected(),
+        )
     return Part(name, False, _lines(content))
 
 
@@ -170,7 +184,9 @@ def _text(content: bytes, shown: str) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise TuteeError(f"{shown} cannot be used: line {line} is not UTF-8 text.") from error
+        raise TuteeError(
+            _("{file} cannot be used: line {line} is not UTF-8 text.").format(file=shown, line=line)
+        ) from error
 
 
 # -- lines ---------------------------------------------------------------------------------------
@@ -191,11 +207,15 @@ def _parsed(line: bytes) -> object:
     try:
         return json.loads(line.decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError:
-        return RowError("not UTF-8 text")
+        return RowError(_("not UTF-8 text"))
     except json.JSONDecodeError as error:
-        return RowError(f"not valid JSON ({_matter(error)} at column {error.colno})")
+        return RowError(
+            _("not valid JSON ({matter} at column {column})").format(
+                matter=_matter(error), column=error.colno
+            )
+        )
     except (ValueError, RecursionError) as error:
-        return RowError(f"not valid JSON ({error})")
+        return RowError(_("not valid JSON ({why})").format(why=error))
 
 
 # -- one JSON value ------------------------------------------------------------------------------
@@ -251,8 +271,13 @@ def _nothing_after(text: str, position: int) -> None:
 def _broken(shown: str, error: Exception) -> TuteeError:
     matter = str(error)
     if isinstance(error, json.JSONDecodeError):
-        matter = f"{_matter(error)} at line {error.lineno}, column {error.colno}"
-    return TuteeError(f"{shown} cannot be used: not valid JSON ({matter}).", EXPECTED)
+        matter = _("{matter} at line {line}, column {column}").format(
+            matter=_matter(error), line=error.lineno, column=error.colno
+        )
+    return TuteeError(
+        _("{file} cannot be used: not valid JSON ({matter}).").format(file=shown, matter=matter),
+        expected(),
+    )
 
 
 def _matter(error: json.JSONDecodeError) -> str:
@@ -274,10 +299,10 @@ def _table(text: str, delimiter: str) -> Rows:
         except StopIteration:
             return
         except csv.Error as error:
-            yield line, RowError(f"not a row of a table ({error})")
+            yield line, RowError(_("not a row of a table ({why})").format(why=error))
             continue
         if len(fields) > len(names):
-            yield line, RowError("more columns than the first line names")
+            yield line, RowError(_("more columns than the first line names"))
         elif _filled(fields):
             yield line, dict(zip_longest(names, fields, fillvalue=""))
 

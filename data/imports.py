@@ -19,6 +19,7 @@ from data.formats import Found, RowError
 from data.reading import read
 from store.acts import said
 from store.errors import TuteeError
+from store.language import _
 from store.records import Chat, Instruction, Message, Origin, Preference, Record, Turn, Verdict
 
 __all__ = ["Imported", "Refused", "find_files", "read_file"]
@@ -83,7 +84,7 @@ def read_file(
         for line, row in part.rows:
             reader.take(line, row, format or ("csv" if part.table else None), place)
     if not reader.rows:
-        raise TuteeError(f"There are no rows in {path}.", files.EXPECTED)
+        raise TuteeError(_("There are no rows in {path}.").format(path=path), files.expected())
     chats = tuple(join(reader.chats))
     if learn:
         reader.learn(chats)
@@ -133,15 +134,21 @@ class _Reader:
     def _keep(self, found: Found, line: int) -> Iterator[str]:
         """Keep records that are new in the file and not too long; tell of the others."""
         for number, record in enumerate(found.records, start=1):
-            which = f"{record.kind} {number}: " if len(found.records) > 1 else ""
             what = said(record)
             if what in self._lines:
-                yield f"{which}duplicate of line {self._lines[what]}"
+                reason = _("duplicate of line {line}").format(line=self._lines[what])
             elif (length := _length(record)) > _LONGEST:
-                yield f"{which}too long ({length:,} characters)"
+                reason = _("too long ({length:,} characters)").format(length=length)
             else:
                 self._lines[what] = line
                 self.records.append(record)
+                continue
+            if len(found.records) > 1:
+                kind = _(record.kind)
+                reason = _("{kind} {number}: {reason}").format(
+                    kind=kind, number=number, reason=reason
+                )
+            yield reason
 
     def learn(self, chats: Iterable[Chat]) -> None:
         """Make instructions of the replies of conversations, once each."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from store.errors import TuteeError
+from store.language import _
 from store.records import Turn
 
 _PROBE = "Tutee0probe"
@@ -134,7 +135,7 @@ def _ending(tokenizer: Tokenizer) -> _Ending:
     if stop is not None:
         return _Ending(text, text.partition(tokenizer.convert_ids_to_tokens(stop))[0], stop)
     if tokenizer.eos_token_id is None:
-        raise TuteeError("This model's tokenizer has no token that ends a reply.")
+        raise TuteeError(_("This model's tokenizer has no token that ends a reply."))
     return _Ending(text, "", tokenizer.eos_token_id)
 
 
@@ -145,7 +146,9 @@ def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, prompt: bool) -> str
         if len(turns) > 1 and turns[0].role == "system":
             # Gemma's and older ones of Mistral know no system role.
             return _render(tokenizer, _folded(turns), prompt=prompt)
-        raise TuteeError(f"This model's chat template cannot be used: {error}") from error
+        raise TuteeError(
+            _("This model's chat template cannot be used: {why}").format(why=error)
+        ) from error
 
 
 def _applied(tokenizer: Tokenizer, turns: Sequence[Turn], prompt: bool) -> str:

@@ -7,6 +7,7 @@ from data.chats import CHATS
 from data.formats import ALPACA, COLUMNS, CSV, KTO, MESSAGES, OWN, SHAREGPT, TRL
 from data.formats.columns import columns
 from data.formats.common import Format, Found, Row, RowError
+from store.language import _
 from store.records import Origin
 
 FORMATS: tuple[Format, ...] = (
@@ -41,23 +42,23 @@ def read(row: object, origin: Origin, format: str | None = None) -> tuple[str, F
         RowError: it has no known format, or cannot be used.
     """
     if not isinstance(row, dict):
-        raise RowError("not a JSON object")
+        raise RowError(_("not a JSON object"))
     known = next(
         (known for known in FORMATS if format in (None, known.name) and known.matches(row)), None
     )
     if known is None:
         raise RowError(_unknown(row, format))
     if any(row.get(key) for key in _NOT_TEXT):
-        raise RowError("it goes with images, sound or video")
+        raise RowError(_("it goes with images, sound or video"))
     return known.name, known.read(row, origin)
 
 
 def _unknown(row: Row, format_name: str | None) -> str:
     keys = ", ".join(str(key) for key in row)
     if format_name:
-        what = f"not of the format {format_name}"
+        what = _("not of the format {format}").format(format=format_name)
     elif "prompt" in columns([*row]):
-        what = "no reply beside the prompt"
+        what = _("no reply beside the prompt")
     else:
-        what = "no known format"
-    return f"{what}; its keys: {keys:.200}" if keys else what
+        what = _("no known format")
+    return _("{matter}; its keys: {keys:.200}").format(matter=what, keys=keys) if keys else what

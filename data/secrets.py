@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from store.language import N_
 from store.records import Record
 
-EMAIL = "e-mail address"
+EMAIL = N_("e-mail address")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Secret:
     """A part of a text that is better not shared."""
 
     kind: str
-    """What it is, in plain words."""
+    """What it is, in plain English words."""
     start: int
     end: int
 
@@ -172,7 +173,7 @@ _IBAN = "|".join(
 
 _RULES = (
     _Rule(
-        "private key",
+        N_("private key"),
         re.compile(
             r"-----BEGIN (?P<what>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----"
             r"(?:.{0,20000}?-----END (?P=what)-----|[A-Za-z0-9+/=\s]*)",
@@ -181,24 +182,24 @@ _RULES = (
         ("private key",),
     ),
     _Rule(
-        "API key",
+        N_("API key"),
         re.compile(rf"(?<![A-Za-z0-9_-])(?:{'|'.join(_KEYS)})(?![A-Za-z0-9_-])"),
         _KEY_MARKS,
         _random,
     ),
     _Rule(
-        "token",
+        N_("token"),
         re.compile(r"(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{8,}\.[\w-]{8,}", re.ASCII),
         ("eyj",),
     ),
     _Rule(
-        "token",
+        N_("token"),
         re.compile(r"\b(?:Bearer|Basic)\s+(?P<secret>[\w.~+/-]{16,}=*)", re.ASCII | re.IGNORECASE),
         ("bearer", "basic"),
         _random,
     ),
     _Rule(
-        "secret address",
+        N_("secret address"),
         re.compile(
             r"https://(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)"
             r"/(?P<secret>[\w/-]{16,})",
@@ -207,13 +208,13 @@ _RULES = (
         ("hooks.slack.com", "webhooks"),
     ),
     _Rule(
-        "password",
+        N_("password"),
         re.compile(r"(?<=://)[^\s/:@?#]{0,100}:(?P<secret>[^\s/@]{1,200})@(?=[\w\[])"),
         ("://",),
         _password_in_url,
     ),
     _Rule(
-        "password",
+        N_("password"),
         re.compile(
             rf"{_SECRET_NAMES}[\"'`]?\s*(?:[:=：]|\bis\b|是|为)\s*[\"'`]?"
             r"(?P<secret>(?:(?![\"'`,;])[!-~]){6,200}?)(?=\.*(?:[\"'`,;]|[^!-~]|$))",
@@ -231,12 +232,12 @@ _RULES = (
         ("@",),
     ),
     _Rule(
-        "account number",
+        N_("account number"),
         re.compile(rf"(?<![A-Za-z0-9])(?:{_IBAN})(?![A-Za-z0-9])"),
         check=_is_iban,
     ),
     _Rule(
-        "identity number",
+        N_("identity number"),
         re.compile(
             r"(?<!\d)[1-9]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"
             r"(?![\dA-Za-z])",
@@ -245,7 +246,7 @@ _RULES = (
         check=_is_chinese_id,
     ),
     _Rule(
-        "card number",
+        N_("card number"),
         re.compile(
             r"(?<![\d.,-])(?:(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6\d{3}|35\d\d)(?P<gap>[ -]?)"
             r"\d{4}(?P=gap)\d{4}(?P=gap)\d{4}|3[47]\d\d(?P<space>[ -]?)\d{6}(?P=space)\d{5})"

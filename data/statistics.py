@@ -13,15 +13,16 @@ from typing import Literal
 
 from data.languages import language_of
 from data.tasks import DEFAULT_RULES, OTHER, TASKS, Rules, task_of
+from store.language import N_, _, ngettext
 from store.records import REASONS, Instruction, Preference, Record, Verdict
 
 KINDS: tuple[Literal["instruction", "preference", "verdict"], ...] = (
-    "instruction",
-    "preference",
-    "verdict",
+    N_("instruction"),
+    N_("preference"),
+    N_("verdict"),
 )
-LIKED, DISLIKED = "liked", "disliked"
-LENGTHS = ("up to 100 characters", "101 to 400", "401 to 1,600", "longer")
+LIKED, DISLIKED = N_("liked"), N_("disliked")
+LENGTHS = (N_("up to 100 characters"), N_("101 to 400"), N_("401 to 1,600"), N_("longer"))
 _LIMITS = (100, 400, 1600)
 
 _FEW = 4
@@ -139,21 +140,46 @@ def _missing_records(trainable: Sequence[Record], needs: Needs) -> Iterable[str]
     kinds = Counter(record.kind for record in trainable)
     labels = Counter(record.label for record in trainable if isinstance(record, Verdict))
     if not kinds:
-        yield "Nothing has been taught yet: rate a reply, or correct one."
+        yield _("Nothing has been taught yet: rate a reply, or correct one.")
         return
     if kinds["instruction"] < needs.instructions:
-        yield (
-            f"{_number(kinds['instruction'], 'good reply', 'good replies')} to imitate: SFT wants "
-            f"{needs.instructions}. Correct a reply, or give a 👍."
+        yield _too_few_replies(kinds["instruction"]).format(
+            count=kinds["instruction"], wanted=needs.instructions
         )
     liked, disliked = labels[True], labels[False]
     if labels and min(liked, disliked) < needs.of_each_label:
-        yield f"{liked} 👍 and {disliked} 👎: KTO wants {needs.of_each_label} of each."
-    if kinds["preference"] < needs.preferences:
-        yield (
-            f"{_number(kinds['preference'], 'pair')} of a better and a worse reply: DPO and the "
-            f"reward model want {needs.preferences}. Each correction makes one."
+        yield _("{liked} 👍 and {disliked} 👎: KTO wants {wanted} of each.").format(
+            liked=liked, disliked=disliked, wanted=needs.of_each_label
         )
+    if kinds["preference"] < needs.preferences:
+        yield _too_few_pairs(kinds["preference"]).format(
+            count=kinds["preference"], wanted=needs.preferences
+        )
+
+
+def _too_few_replies(count: int) -> str:
+    if not count:
+        return _("No good replies to imitate: SFT wants {wanted}. Correct a reply, or give a 👍.")
+    return ngettext(
+        "{count} good reply to imitate: SFT wants {wanted}. Correct a reply, or give a 👍.",
+        "{count} good replies to imitate: SFT wants {wanted}. Correct a reply, or give a 👍.",
+        count,
+    )
+
+
+def _too_few_pairs(count: int) -> str:
+    if not count:
+        return _(
+            "No pairs of a better and a worse reply: DPO and the reward model want {wanted}. "
+            "Each correction makes one."
+        )
+    return ngettext(
+        "{count} pair of a better and a worse reply: DPO and the reward model want {wanted}. "
+        "Each correction makes one.",
+        "{count} pairs of a better and a worse reply: DPO and the reward model want {wanted}. "
+        "Each correction makes one.",
+        count,
+    )
 
 
 def _uncorrected(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Iterable[str]:
@@ -163,42 +189,43 @@ def _uncorrected(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Iter
         for verdict in verdicts
     )
     if alone:
-        yield (
-            f"{_number(alone, 'disliked reply has', 'disliked replies have')} no correction, "
-            "which would teach what to say instead."
-        )
+        yield ngettext(
+            "{count} disliked reply has no correction, which would teach what to say instead.",
+            "{count} disliked replies have no correction, which would teach what to say instead.",
+            alone,
+        ).format(count=alone)
 
 
 def _unreasoned(verdicts: Sequence[Verdict]) -> Iterable[str]:
     disliked = [verdict for verdict in verdicts if not verdict.label and verdict.message_id]
     bare = sum(not verdict.reasons and not verdict.comment for verdict in disliked)
     if len(disliked) >= _FEW and bare > len(disliked) / 2:
-        yield f"{bare} of your {len(disliked)} 👎 give no reason."
+        yield _("{bare} of your {count} 👎 give no reason.").format(bare=bare, count=len(disliked))
 
 
 def _thin(tasks: Mapping[str, int], lessons: int) -> Iterable[str]:
     if lessons < _ENOUGH_TO_SAY:
         return
     rare = {task: tasks.get(task, 0) for task in TASKS if task != OTHER}
-    thin = [f"{name} ({count})" for name, count in rare.items() if count < _FEW]
+    thin = [f"{_(name)} ({count})" for name, count in rare.items() if count < _FEW]
     if thin:
-        yield f"Few lessons or none: {', '.join(thin)}."
+        yield _("Few lessons or none: {tasks}.").format(tasks=_(", ").join(thin))
 
 
 def _one_sided(lengths: Mapping[str, int], lessons: int) -> Iterable[str]:
     for name, count in lengths.items():
         if lessons >= _ENOUGH_TO_SAY and count > _ONE_SIDED * lessons:
             yield (
-                f"{count / lessons:.0%} of the replies are alike in length ({name}): "
-                "the model will learn that length too."
+                _(
+                    "{share:.0%} of the replies are alike in length ({name}): the model will "
+                    "learn that length too."
+                ).format(share=count / lessons, name=_(name))
             )
 
 
 def _outnumbered(sources: Mapping[str, int], lessons: int) -> Iterable[str]:
     own = sources.get("chat", 0) + sources.get("compare", 0)
     if 0 < own < (1 - _ONE_SIDED) * lessons:
-        yield f"Your own lessons are {own} of {lessons}: the imported ones will set the tone."
-
-
-def _number(count: int, one: str, many: str = "") -> str:
-    return f"{count or 'No'} {one if count == 1 else many or one + 's'}"
+        yield _(
+            "Your own lessons are {own} of {lessons}: the imported ones will set the tone."
+        ).format(own=own, lessons=lessons)

@@ -17,9 +17,10 @@ from data.formats import OWN
 from data.rows import holdout
 from data.secrets import redacted
 from store.errors import TuteeError
+from store.language import N_, _
 from store.records import Preference, Record
 
-KINDS = ("instruction", "preference", "verdict")
+KINDS = (N_("instruction"), N_("preference"), N_("verdict"))
 FORMATS = ("messages", "alpaca", "sharegpt", "trl", "kto", "csv", "tutee")
 
 
@@ -93,7 +94,7 @@ def select(records: Iterable[Record], choices: Choices) -> Selection:
     asked = {choices.format, *choices.formats.values()}
     unknown = [*({*choices.kinds} - {*KINDS}), *(asked - {None, *FORMATS})]
     if unknown:
-        raise TuteeError(f"There is no kind or format “{unknown[0]}”.")
+        raise TuteeError(_("There is no kind or format “{unknown}”.").format(unknown=unknown[0]))
     chosen = [
         record
         for record in records
@@ -111,7 +112,10 @@ def select(records: Iterable[Record], choices: Choices) -> Selection:
     ]
     return Selection(
         tables=tuple(tables),
-        left_out=tuple(f"{count} × {reason}" for reason, count in missed.items()),
+        left_out=tuple(
+            _("{count} × {reason}").format(count=count, reason=reason)
+            for reason, count in missed.items()
+        ),
         redacted=sum(one is not other for one, other in zip(chosen, shown, strict=True)),
     )
 
@@ -129,11 +133,17 @@ def _tables(
         pairs = []
         for record in part:
             if record.excluded and name != OWN.name:
-                missed[f"{kind}: excluded from training (the format {OWN.name} keeps them)"] += 1
+                missed[
+                    _("{kind}: excluded from training (the format {format} keeps them)").format(
+                        kind=_(kind), format=OWN.name
+                    )
+                ] += 1
             elif isinstance(record, Preference) and record.chosen == record.rejected:
-                missed[f"{kind}: both replies are the same once redacted"] += 1
+                missed[
+                    _("{kind}: both replies are the same once redacted").format(kind=_(kind))
+                ] += 1
             elif (row := formats.row(record, name)) is None:
-                missed[f"{kind}: {_no_place(kind, name)}"] += 1
+                missed[_no_place(kind, name)] += 1
             else:
                 pairs.append((record, row))
         if pairs:
@@ -151,8 +161,12 @@ def _default_format(kind: str, choices: Choices) -> str:
 def _no_place(kind: str, name: str) -> str:
     able = formats.writers(kind)
     if name not in able:
-        return f"the format {name} is not for this kind (choose from {', '.join(able)})"
-    return f"the format {name} has no place for such a prompt"
+        return _("{kind}: the format {format} is not for this kind (choose from {able})").format(
+            kind=_(kind), format=name, able=_(", ").join(able)
+        )
+    return _("{kind}: the format {format} has no place for such a prompt").format(
+        kind=_(kind), format=name
+    )
 
 
 def _csv(rows: Sequence[formats.Row]) -> str:

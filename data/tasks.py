@@ -14,15 +14,16 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
+from store.language import N_
 from store.records import Turn
 
-CODE = "code"
-TRANSLATION = "translation"
-SUMMARY = "summary"
-CLASSIFICATION = "classification"
-WRITING = "writing"
-QUESTION = "question answering"
-OTHER = "other"
+CODE = N_("code")
+TRANSLATION = N_("translation")
+SUMMARY = N_("summary")
+CLASSIFICATION = N_("classification")
+WRITING = N_("writing")
+QUESTION = N_("question answering")
+OTHER = N_("other")
 
 TASKS = (QUESTION, SUMMARY, TRANSLATION, CLASSIFICATION, WRITING, CODE, OTHER)
 """In the order shown."""

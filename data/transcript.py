@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from store.language import N_, _
 from store.records import Conversation, Role
 
-_WHO: dict[Role, str] = {"system": "System", "user": "You", "assistant": "Tutee"}
+_WHO: dict[Role, str] = {"system": N_("System"), "user": N_("You"), "assistant": "Tutee"}
 _NAME_BYTES = 120
 """Of a file's name without its date; file systems allow 255."""
 
@@ -30,12 +31,12 @@ class Section(NamedTuple):
 
 def markdown(conversation: Conversation, sections: Iterable[Section]) -> str:
     """The whole conversation; what was said stands there as it was said."""
-    title = " ".join(conversation.title.split()) or "Chat"
+    title = " ".join(conversation.title.split()) or _("Chat")
     parts = [f"# {title}", f"*{conversation.created.astimezone():%Y-%m-%d %H:%M}*"]
     for section in sections:
-        remarks = [section.adapter or "", "corrected" if section.corrected else ""]
-        remark = ", ".join(filter(None, remarks))
-        heading = f"## {_WHO[section.role]}" + (f" ({remark})" if remark else "")
+        remarks = [section.adapter or "", _("corrected") if section.corrected else ""]
+        remark = _(", ").join(filter(None, remarks))
+        heading = f"## {_(_WHO[section.role])}" + (f" ({remark})" if remark else "")
         parts += [heading, section.text.strip("\n")]
     return "\n\n".join(parts) + "\n"
 

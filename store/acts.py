@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from store.errors import TuteeError
+from store.language import _
 from store.records import Instruction, Message, Origin, Preference, Record, Turn, Verdict, new_id
 
 
@@ -105,11 +106,11 @@ def thumb(reply: Reply, label: bool, reasons: tuple[str, ...], comment: str) -> 
         TuteeError: the reply is empty, or a 👍 is given to a corrected one.
     """
     if not reply.message.content.strip():
-        raise TuteeError("An empty reply cannot be rated.", "You can correct it instead.")
+        raise TuteeError(_("An empty reply cannot be rated."), _("You can correct it instead."))
     if label and _correction(reply.live):
         raise TuteeError(
-            "This reply is corrected already; the correction is what will be learned.",
-            "Undo the correction first to rate the reply as it was.",
+            _("This reply is corrected already; the correction is what will be learned."),
+            _("Undo the correction first to rate the reply as it was."),
         )
     earlier = _verdict(reply.live)
     if earlier and (earlier.label, earlier.reasons, earlier.comment) == (label, reasons, comment):
@@ -133,7 +134,7 @@ def explain(reply: Reply, reasons: tuple[str, ...], comment: str) -> Change:
     """
     verdict = _verdict(reply.live)
     if verdict is None or verdict.label:
-        raise TuteeError("There is no 👎 to give reasons for.")
+        raise TuteeError(_("There is no 👎 to give reasons for."))
     if (verdict.reasons, verdict.comment) == (reasons, comment):
         return Change()
     explained = verdict.model_copy(update={"reasons": reasons, "comment": comment})
@@ -147,9 +148,11 @@ def correct(reply: Reply, text: str, why: str = "") -> Change:
         TuteeError: the correction is empty, or the original itself.
     """
     if not text.strip():
-        raise TuteeError("A correction cannot be empty.")
+        raise TuteeError(_("A correction cannot be empty."))
     if text.strip() == reply.message.content.strip():
-        raise TuteeError("The correction is the same as the reply.", "A 👍 says that it is right.")
+        raise TuteeError(
+            _("The correction is the same as the reply."), _("A 👍 says that it is right.")
+        )
     earlier = _correction(reply.live)
     if earlier and (earlier.completion, earlier.comment) == (text, why):
         return Change()
@@ -176,7 +179,7 @@ def undo(reply: Reply) -> Change:
         TuteeError: there is none.
     """
     if not reply.live:
-        raise TuteeError("There is nothing to undo on this reply.")
+        raise TuteeError(_("There is nothing to undo on this reply."))
     act = reply.live[-1].act
     return Change(
         removed=tuple(record for record in reply.records if record.act == act),
@@ -197,7 +200,7 @@ def prefer(reply: Reply, others: Sequence[str]) -> Change:
     chosen = reply.message.content
     worse = [text for text in dict.fromkeys(others) if text.strip() and text != chosen]
     if not chosen.strip() or not worse:
-        raise TuteeError("There is nothing to prefer this reply over.")
+        raise TuteeError(_("There is nothing to prefer this reply over."))
     about = reply.about(new_id())
     return Change(added=tuple(Preference(**about, chosen=chosen, rejected=text) for text in worse))
 
@@ -224,7 +227,9 @@ def pick(comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
     """
     first, second = comparison.replies
     if not first.strip() or not second.strip():
-        raise TuteeError("An empty reply cannot be compared.", "Ask again, or ask something else.")
+        raise TuteeError(
+            _("An empty reply cannot be compared."), _("Ask again, or ask something else.")
+        )
     act = new_id()
 
     def about(index: int) -> dict[str, Any]:
@@ -242,7 +247,9 @@ def pick(comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
             for index, reply in enumerate(replies)
         )
     if first.strip() == second.strip():
-        raise TuteeError("Both replies are the same, so neither is better.", "↑ or ↓ rates them.")
+        raise TuteeError(
+            _("Both replies are the same, so neither is better."), _("↑ or ↓ rates them.")
+        )
     better = 0 if picked == "first" else 1
     chosen, rejected = comparison.replies[better], comparison.replies[1 - better]
     return (Preference(**about(better), chosen=chosen, rejected=rejected),)

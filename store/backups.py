@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from store.errors import TuteeError
+from store.language import _
 from store.storage import Damaged, link_or_copy, private_folder, replace_file, unwritable
 
 DAYS = 7
@@ -59,8 +60,12 @@ class Backups:
             for old in self._days()[:-DAYS]:
                 shutil.rmtree(old)
         except OSError as error:
-            why = error.strerror or "the disk refused"
-            self.notices.append(f"No backup of today could be made in {self._folder}: {why}.")
+            why = error.strerror or _("the disk refused")
+            self.notices.append(
+                _("No backup of today could be made in {folder}: {why}.").format(
+                    folder=self._folder, why=why
+                )
+            )
 
     def keep(self, name: str) -> None:
         """Keep the state of now under a name, for good.
@@ -105,7 +110,7 @@ class Backups:
         path: Path,
         parse: Callable[[Path], _Content],
         empty: bytes = b"{}",
-        told: Callable[[_Content], str] = lambda _: "",
+        told: Callable[[_Content], str] = lambda content: "",
     ) -> _Content | None:
         """What a file holds; where it is damaged or gone, what its newest good state holds.
 
@@ -121,19 +126,22 @@ class Backups:
         try:
             if path.exists():
                 return parse(path)
-            why = "is gone"
+            damage = _("{path} is gone").format(path=path)
         except Damaged as error:
-            why = f"is damaged ({error.why})"
+            damage = _("{path} is damaged ({why})").format(path=path, why=error.why)
         for earlier in sorted(self._earlier(path), key=_written, reverse=True):
             try:
                 content = parse(earlier)
             except TuteeError:
                 continue
             moment = datetime.fromtimestamp(_written(earlier)).strftime("%Y-%m-%d %H:%M")
-            notice = f"{path} {why}; its state of {moment}{told(content)} is used."
+            notice = _("{damage}; its state of {moment} is used.").format(
+                damage=damage, moment=moment + told(content)
+            )
             self._recover(path, notice, earlier.read_bytes())
             return content
-        self._recover(path, f"{path} {why}, and no earlier state of it is left.", empty)
+        notice = _("{damage}, and no earlier state of it is left.").format(damage=damage)
+        self._recover(path, notice, empty)
         return None
 
     def _earlier(self, path: Path) -> list[Path]:
@@ -158,7 +166,7 @@ class Backups:
             link_or_copy(path, aside)
         except OSError as error:
             raise unwritable(aside, error) from error
-        return f" The damaged file is kept as {aside}."
+        return _(" The damaged file is kept as {aside}.").format(aside=aside)
 
 
 def _written(path: Path) -> float:

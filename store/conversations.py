@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from store.backups import Backups
 from store.errors import TuteeError
+from store.language import _
 from store.ordered import ByTime
 from store.records import Chat, Conversation, Message, Thread
 from store.segments import Segments
@@ -50,7 +51,11 @@ class Conversations:
         """
         thread = self._kept.documents.get(conversation_id) or self._begun.get(conversation_id)
         if thread is None:
-            raise TuteeError(f"There is no conversation {conversation_id}.")
+            raise TuteeError(
+                _("There is no conversation {conversation_id}.").format(
+                    conversation_id=conversation_id
+                )
+            )
         return thread
 
     def message(self, message_id: str) -> Message:
@@ -62,7 +67,9 @@ class Conversations:
         try:
             return self._messages[message_id]
         except KeyError:
-            raise TuteeError(f"There is no message {message_id}.") from None
+            raise TuteeError(
+                _("There is no message {message_id}.").format(message_id=message_id)
+            ) from None
 
     def ids(self) -> Iterator[str]:
         """Of all conversations and messages."""

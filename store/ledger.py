@@ -13,6 +13,7 @@ from store import acts
 from store.acts import feedback_of, said
 from store.backups import Backups
 from store.errors import TuteeError
+from store.language import _
 from store.ordered import ByTime
 from store.records import Judged, Record
 from store.segments import Segments
@@ -66,7 +67,9 @@ class Ledger:
         try:
             return self._records[record_id]
         except KeyError:
-            raise TuteeError(f"There is no record {record_id}.") from None
+            raise TuteeError(
+                _("There is no record {record_id}.").format(record_id=record_id)
+            ) from None
 
     def ids(self) -> Iterable[str]:
         """Of all records, live or put aside."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from store.errors import TuteeError
+from store.language import _
 
 
 class WriterLock:
@@ -30,17 +31,22 @@ class WriterLock:
             raise self._held() from error
         except OSError as error:
             self._lock.release()
-            raise TuteeError(f"Cannot write {path}: {error.strerror or error}.") from error
+            raise TuteeError(
+                _("Cannot write {path}: {why}.").format(path=path, why=error.strerror or error)
+            ) from error
 
     def _held(self) -> TuteeError:
         holder = ""
         with suppress(OSError, UnicodeDecodeError):
             holder = self._path.read_text(encoding="utf-8").strip()
-        process = f" (process {holder})" if holder.isdigit() else ""
-        return TuteeError(
-            f"Another Tutee{process} is using {self._path.parent}.",
-            "Close it first, or choose another home with --home.",
-        )
+        home = self._path.parent
+        if holder.isdigit():
+            title = _("Another Tutee (process {process}) is using {home}.").format(
+                process=holder, home=home
+            )
+        else:
+            title = _("Another Tutee is using {home}.").format(home=home)
+        return TuteeError(title, _("Close it first, or choose another home with --home."))
 
     def release(self) -> None:
         """Let the next writer in; safe to call again."""

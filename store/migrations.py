@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from store.backups import Backups
 from store.errors import TuteeError
+from store.language import _
 from store.paths import Paths
 from store.records import SCHEMA_VERSION, Judged, Thread
 from store.segments import Segments
@@ -129,9 +130,11 @@ def _version(backups: Backups) -> int:
         try:
             found = json.loads(path.read_bytes())["version"]
         except OSError as error:
-            raise TuteeError(f"Cannot read {path}: {error.strerror or error}.") from error
+            raise TuteeError(
+                _("Cannot read {path}: {why}.").format(path=path, why=error.strerror or error)
+            ) from error
         except (ValueError, LookupError, TypeError) as error:
-            raise Damaged(path, "it has no schema version") from error
+            raise Damaged(path, _("it has no schema version")) from error
         return _readable(found, path)
 
     stamp = backups.records / "schema.json"
@@ -140,12 +143,14 @@ def _version(backups: Backups) -> int:
 
 def _readable(version: object, path: Path) -> int:
     if not isinstance(version, int) or version < 1:
-        raise Damaged(path, "it has no schema version")
+        raise Damaged(path, _("it has no schema version"))
     if version > SCHEMA_VERSION:
         raise TuteeError(
-            f"{path} was written by a newer Tutee (schema {version}, this one reads up to "
-            f"{SCHEMA_VERSION}).",
-            "Update Tutee, or choose another home with --home.",
+            _(
+                "{path} was written by a newer Tutee (schema {version}, this one reads up "
+                "to {known})."
+            ).format(path=path, version=version, known=SCHEMA_VERSION),
+            _("Update Tutee, or choose another home with --home."),
         )
     return version
 
@@ -184,10 +189,14 @@ def _read_old(path: Path, notices: list[str]) -> dict[str, dict[str, BaseModel]]
         try:
             documents = _parse_old(state)
         except Damaged as error:
-            notices.append(f"{error.title} It was set aside among the backups.")
+            notices.append(
+                _("{damage} It was set aside among the backups.").format(damage=error.title)
+            )
             continue
         if state != path:
-            notices.append(f"The state before the last change of {path} is used.")
+            notices.append(
+                _("The state before the last change of {path} is used.").format(path=path)
+            )
         return documents
     return {}
 
@@ -204,7 +213,7 @@ def _parse_old(path: Path) -> dict[str, dict[str, BaseModel]]:
             for name, table in documents.items()
         }
     except (ValidationError, LookupError, TypeError) as error:
-        raise Damaged(path, "its documents do not fit together") from error
+        raise Damaged(path, _("its documents do not fit together")) from error
 
 
 def _retire(old: list[Path], folder: Path, notices: list[str]) -> None:
@@ -218,6 +227,8 @@ def _retire(old: list[Path], folder: Path, notices: list[str]) -> None:
             os.replace(path, target)
             if number > 1:
                 notices.append(
-                    f"An older Tutee has written {path} after this home was brought up to date; "
-                    f"the file is kept as {target}."
+                    _(
+                        "An older Tutee has written {path} after this home was brought up to "
+                        "date; the file is kept as {target}."
+                    ).format(path=path, target=target)
                 )

@@ -16,6 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from store.errors import TuteeError
+from store.language import _
 
 _APP = "tutee"
 
@@ -95,8 +96,9 @@ def ensure(paths: Paths) -> None:
 
 
 def _unusable(folder: Path, error: OSError) -> TuteeError:
-    why = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+    taken = isinstance(error, FileExistsError)
+    why = _("there is a file of that name") if taken else error.strerror
     return TuteeError(
-        f"Tutee cannot keep anything in {folder}: {why}.",
-        "Choose another folder with --home or TUTEE_HOME, or mend that one.",
+        _("Tutee cannot keep anything in {folder}: {why}.").format(folder=folder, why=why),
+        _("Choose another folder with --home or TUTEE_HOME, or mend that one."),
     )

@@ -19,17 +19,19 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from store.language import N_
+
 SCHEMA_VERSION = 3
 
 Role = Literal["system", "user", "assistant"]
 
 REASONS = (
-    "not helpful",
-    "ignored the instruction",
-    "wrong",
-    "harmful or biased",
-    "style",
-    "other",
+    N_("not helpful"),
+    N_("ignored the instruction"),
+    N_("wrong"),
+    N_("harmful or biased"),
+    N_("style"),
+    N_("other"),
 )
 """Reasons offered with a thumbs-down, in the order shown."""
 

@@ -19,6 +19,7 @@ from store import acts, garbage, migrations
 from store.acts import Comparison, Feedback, Picked, Reply
 from store.conversations import Conversations
 from store.errors import TuteeError
+from store.language import _
 from store.ledger import Counts, Ledger
 from store.lock import WriterLock
 from store.paths import Paths, ensure
@@ -144,7 +145,7 @@ class Repository(Talks):
         live = [r for r in self._ledger.about(message_id) if r.superseded_by is None]
         if not live:
             raise TuteeError(
-                "Nothing of this reply is trained on.", "Only what you rate or correct is."
+                _("Nothing of this reply is trained on."), _("Only what you rate or correct is.")
             )
         self.exclude_records([record.id for record in live], excluded)
         return self.feedback(message_id)
@@ -171,7 +172,7 @@ class Repository(Talks):
     def _reply(self, message_id: str) -> Reply:
         message = self.message(message_id)
         if message.role != "assistant":
-            raise TuteeError("Only a reply of the model can be rated or corrected.")
+            raise TuteeError(_("Only a reply of the model can be rated or corrected."))
         return Reply(message, self.prompt_for(message_id), self._ledger.about(message_id))
 
     def _do(self, message_id: str, change: acts.Change) -> Feedback:

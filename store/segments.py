@@ -21,6 +21,7 @@ from tinydb.table import Document, Table
 
 from store.backups import Backups
 from store.errors import TuteeError
+from store.language import _, ngettext
 from store.storage import AtomicStorage, Damaged, content_of
 
 LIMIT = 256 * 1024
@@ -105,10 +106,15 @@ class Segments(Generic[_Model]):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise Damaged(path, f"at {where}: {first['msg']}" if where else first["msg"]) from error
+            raise Damaged(
+                path,
+                _("at {where}: {matter}").format(where=where, matter=first["msg"])
+                if where
+                else first["msg"],
+            ) from error
         unknown = tables.keys() - {_TABLE}
         if unknown:
-            raise Damaged(path, f"it holds {', '.join(unknown)}")
+            raise Damaged(path, _("it holds {unknown}").format(unknown=", ".join(unknown)))
         return _Segment(tables.get(_TABLE, {}), len(content))
 
     def _take(self, number: int, doc_id: str, document: _Model | None) -> None:
@@ -132,7 +138,7 @@ class Segments(Generic[_Model]):
             TuteeError: a segment cannot be written.
         """
         if changes and not self._backups.write:
-            raise TuteeError("This home was opened for reading only.")
+            raise TuteeError(_("This home was opened for reading only."))
         parts: dict[int, dict[str, _Model | None]] = {}
         sizes = dict(self._sizes)
         for doc_id, document in changes.items():
@@ -149,7 +155,7 @@ class Segments(Generic[_Model]):
     def _write(self, number: int, part: Mapping[str, _Model | None]) -> None:
         path = self._path(number)
         if number in self._sizes and not path.exists():
-            raise Damaged(path, "it is gone")
+            raise Damaged(path, _("it is gone"))
         storage = AtomicStorage(path, backup=self._backups.previous(path))
         with storage.transaction():
             table = _TinyDB(storage=lambda: storage).table(_TABLE)
@@ -166,7 +172,7 @@ class Segments(Generic[_Model]):
 
 def _entries(segment: _Segment[_Model]) -> str:
     count = len(segment.documents)
-    return f" ({count} {'entry' if count == 1 else 'entries'})"
+    return ngettext(" ({count} entry)", " ({count} entries)", count).format(count=count)
 
 
 def _size(document: BaseModel | None) -> int:

@@ -21,6 +21,7 @@ from typing import Any
 from tinydb.storages import Storage
 
 from store.errors import TuteeError
+from store.language import _
 
 Tables = dict[str, dict[str, dict[str, Any]]]
 """What TinyDB keeps: table name → document id → document."""
@@ -97,7 +98,8 @@ def sync_folder(folder: Path) -> None:
 def unwritable(path: Path, error: OSError) -> TuteeError:
     """The error for a file or folder that cannot be written."""
     return TuteeError(
-        f"Cannot write {path}: {error.strerror or error}.", "What was there before is unchanged."
+        _("Cannot write {path}: {why}.").format(path=path, why=error.strerror or error),
+        _("What was there before is unchanged."),
     )
 
 
@@ -106,8 +108,8 @@ class Damaged(TuteeError):
 
     def __init__(self, path: Path, why: object) -> None:
         super().__init__(
-            f"{path} is damaged ({why}).",
-            "Start Tutee again: it goes back to the newest earlier state that is good.",
+            _("{path} is damaged ({why}).").format(path=path, why=why),
+            _("Start Tutee again: it goes back to the newest earlier state that is good."),
         )
         self.why = str(why)
 
@@ -126,8 +128,10 @@ def content_of(path: Path) -> bytes:
         raise
     except OSError as error:
         if error.errno == errno.EIO:
-            raise Damaged(path, "the disk cannot read it") from error
-        raise TuteeError(f"Cannot read {path}: {error.strerror or error}.") from error
+            raise Damaged(path, _("the disk cannot read it")) from error
+        raise TuteeError(
+            _("Cannot read {path}: {why}.").format(path=path, why=error.strerror or error)
+        ) from error
 
 
 class AtomicStorage(Storage):
@@ -166,7 +170,7 @@ class AtomicStorage(Storage):
         except (ValueError, RecursionError) as error:
             raise Damaged(self.path, error) from error
         if not _are_tables(tables):
-            raise Damaged(self.path, "it does not hold tables of documents")
+            raise Damaged(self.path, _("it does not hold tables of documents"))
         self.size = len(content)
         return tables
 

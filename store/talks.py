@@ -10,6 +10,7 @@ from store import acts
 from store.acts import Feedback
 from store.conversations import Conversations
 from store.errors import TuteeError
+from store.language import _
 from store.ledger import Ledger
 from store.records import Conversation, Message, Origin, Role, Sampling, Thread, Turn
 from store.titles import title_of
@@ -143,7 +144,9 @@ class Talks:
         system_prompt = self.conversation(conversation_id).system_prompt
         for known in filter(None, (parent_id, beside)):
             if self.message(known).conversation_id != conversation_id:
-                raise TuteeError(f"Message {known} is not in this conversation.")
+                raise TuteeError(
+                    _("Message {known} is not in this conversation.").format(known=known)
+                )
         parent_id = parent_id or self._conversations.tip(conversation_id)
         if beside:
             parent_id = self.message(beside).parent_id

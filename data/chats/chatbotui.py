@@ -9,6 +9,7 @@ from typing import Any, cast
 from data.chats.fields import items, key, mapping, name, parts, plain, title
 from data.chats.trees import Said, Source, found, identity
 from data.formats.common import Format, Found, Row, RowError
+from store.language import N_, _
 from store.records import Origin, Role
 
 _ROLES = ("system", "user", "assistant")
@@ -26,11 +27,14 @@ def _read(row: Row, origin: Origin) -> Found:
         try:
             each.append(_conversation(mapping(conversation), origin))
         except RowError as error:
-            refused.append(f"conversation {number}: {error}")
+            refused.append(_("conversation {number}: {reason}").format(number=number, reason=error))
         else:
-            refused.extend(f"conversation {number}: {reason}" for reason in each[-1].refused)
+            refused.extend(
+                _("conversation {number}: {reason}").format(number=number, reason=reason)
+                for reason in each[-1].refused
+            )
     if not each:
-        raise RowError("; ".join(refused) or "there is no conversation in it")
+        raise RowError(_("; ").join(refused) or _("there is no conversation in it"))
     return Found(
         chats=tuple(chat for one in each for chat in one.chats),
         refused=tuple(refused),
@@ -64,7 +68,7 @@ def _said(index: int, message: object, model: str | None) -> Said:
         role=cast(Role, role) if known else None,
         content=content,
         model=model,
-        lacks=lacks if known else "it has no known role",
+        lacks=lacks if known else N_("it has no known role"),
     )
 
 

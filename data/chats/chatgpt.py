@@ -13,6 +13,7 @@ from typing import Any
 from data.chats.fields import FILE, TOOL_CALL, TOOL_OUTPUT, items, key, mapping, name, plain, title
 from data.chats.trees import Said, Source, found, identity
 from data.formats.common import Format, Found, Row, RowError, moment
+from store.language import N_, _
 from store.records import Origin
 
 _CITATION = re.compile(r"【\d+(?::\d+)?†[^【】]*】|\ue200(?!entity)[^\ue200\ue201]*\ue201")
@@ -32,7 +33,7 @@ def _matches(row: Row) -> bool:
 def _read(row: Row, origin: Origin) -> Found:
     nodes = row.get("mapping")
     if not isinstance(nodes, dict):
-        raise RowError("the conversation has no mapping of messages")
+        raise RowError(_("the conversation has no mapping of messages"))
     usual = name(row.get("default_model_slug"))
     said = [_node(given or "?", mapping(node), usual) for given, node in nodes.items()]
     about = Source(
@@ -56,7 +57,7 @@ def _node(given: str, node: Mapping[str, Any], usual: str | None) -> Said:
     if _unsaid(message):
         return Said(given, parent, None)
     if role not in ("system", "user", "assistant"):
-        return Said(given, parent, None, lacks="it has no known role")
+        return Said(given, parent, None, lacks=N_("it has no known role"))
     if message.get("recipient") not in ("all", None):
         return Said(given, parent, None, lacks=TOOL_CALL)
     content, lacks = _content(mapping(message.get("content")))
@@ -86,7 +87,7 @@ def _unsaid(message: Mapping[str, Any]) -> bool:
 def _content(content: Mapping[str, Any]) -> tuple[str, str]:
     kind = content.get("content_type")
     if kind not in ("text", "multimodal_text"):
-        return "", TOOL_CALL if kind == "code" else "a part that is no text"
+        return "", TOOL_CALL if kind == "code" else N_("a part that is no text")
     parts = items(content.get("parts"))
     texts = [said for part in parts if (said := _said(part)) is not None]
     spoken = any(mapping(part) for part in parts if _said(part) is not None)

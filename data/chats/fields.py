@@ -7,9 +7,11 @@ worth keeping without its title.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-TOOL_CALL = "a tool's call"
-TOOL_OUTPUT = "a tool's output"
-FILE = "an image or a file"
+from store.language import N_
+
+TOOL_CALL = N_("a tool's call")
+TOOL_OUTPUT = N_("a tool's output")
+FILE = N_("an image or a file")
 
 _TITLE_LENGTH = 60
 _TEXT = ("", "text", "input_text", "output_text")
@@ -74,7 +76,7 @@ def parts(value: object) -> tuple[str, str]:
         if said is not None and kind in _TEXT:
             texts.append(said)
         elif kind not in _THOUGHTS and part not in (None, []):
-            lacks = _OTHERS.get(kind, "a part that is no text")
+            lacks = _OTHERS.get(kind, N_("a part that is no text"))
     return "\n\n".join(filter(str.strip, texts)), lacks
 
 

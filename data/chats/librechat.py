@@ -12,6 +12,7 @@ from data.chats.fields import FILE, items, key, mapping, name, parts, plain, tit
 from data.chats.thumbs import Thumb, thumb
 from data.chats.trees import Said, Source, found, identity
 from data.formats.common import Format, Found, Row, RowError, moment
+from store.language import N_, _
 from store.records import Origin
 
 _NO_PARENT = "00000000-0000-0000-0000-000000000000"
@@ -34,7 +35,7 @@ def _read(row: Row, origin: Origin) -> Found:
         for index, (message, enclosing) in enumerate(_flat(told))
     ]
     if not said:
-        raise RowError("the conversation has no messages")
+        raise RowError(_("the conversation has no messages"))
     times = [one.created for one in said if one.created]
     about = Source(
         program="librechat",
@@ -77,7 +78,7 @@ def _said(given: str, message: Mapping[str, Any], enclosing: str | None, usual: 
         stopped=bool(message.get("unfinished")) or message.get("finish_reason") in _CUT_OFF,
         thumb=_thumb(message.get("feedback")),
         lacks=lacks or _files(message),
-        failed="an error" if broken else "",
+        failed=N_("an error") if broken else "",
     )
 
 

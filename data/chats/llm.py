@@ -11,6 +11,7 @@ from typing import Any
 from data.chats.fields import FILE, TOOL_CALL, TOOL_OUTPUT, items, key, mapping, name, plain, title
 from data.chats.trees import Said, Source, found
 from data.formats.common import Format, Found, Row, moment, same_id
+from store.language import N_
 from store.records import Origin
 
 _SHORTENED = 100
@@ -39,7 +40,7 @@ def _read(row: Row, origin: Origin) -> Found:
         updated=created,
         system=system,
     )
-    lacks = _lacks(row) or ("the rest of a fragment" if cut or system_cut else "")
+    lacks = _lacks(row) or (N_("the rest of a fragment") if cut or system_cut else "")
     question = Said(f"{turn}:prompt", None, "user", asked, created, lacks=lacks)
     model = name(row.get("resolved_model")) or name(row.get("model"))
     called = TOOL_CALL if row.get("tool_calls") else ""

@@ -29,6 +29,7 @@ from data.formats.common import (
     same_id,
     text,
 )
+from store.language import _
 from store.records import Message, Origin, Preference, Record, Role, Turn, now
 
 _ROLES: dict[object, Role] = {"prompter": "user", "assistant": "assistant"}
@@ -76,7 +77,7 @@ def _read(row: Row, origin: Origin) -> Found:
             turn = Turn(role=one.message.role, content=one.message.content)
             waiting.append((one.replies, _Way(turn, way)))
     if not records:
-        raise RowError("; ".join(("no reply is judged", *left.told())))
+        raise RowError(_("; ").join((_("no reply is judged"), *left.told())))
     return Found(tuple(records), refused=left.told())
 
 
@@ -90,15 +91,15 @@ def _usable(given: Sequence[Any], tree: str, origin: Origin, left: Left) -> Iter
 
 def _reply(given: Mapping[str, Any], tree: str, origin: Origin) -> _Reply:
     if given.get("deleted") is True:
-        raise RowError("it was deleted")
+        raise RowError(_("it was deleted"))
     if given.get("review_result") is False:
-        raise RowError("its reviewers refused it")
+        raise RowError(_("its reviewers refused it"))
     role = given.get("role")
     if not isinstance(role, str) or role not in _ROLES:
-        raise RowError("it has no known role")
+        raise RowError(_("it has no known role"))
     content = text(given.get("text"), "text")
     if not content.strip():
-        raise RowError("it is empty")
+        raise RowError(_("it is empty"))
     emojis, rank = mapping(given.get("emojis")), given.get("rank")
     message = Message(
         conversation_id=tree,
@@ -119,7 +120,7 @@ def _count(value: object) -> int:
 def _learned(replies: Sequence[_Reply], asked: tuple[Turn, ...], left: Left) -> Iterator[Record]:
     for one in replies:
         if one.up == one.down:
-            left.out("verdict", "as many thumbs up as down", int(one.up > 0))
+            left.out("verdict", _("as many thumbs up as down"), int(one.up > 0))
             continue
         try:
             yield from judged(one.message, asked, Thumb(one.up > one.down))

@@ -13,13 +13,14 @@ from data.chats.fields import FILE, TOOL_CALL, items, key, mapping, name, parts,
 from data.chats.thumbs import Thumb, thumb
 from data.chats.trees import Said, Source, found, identity
 from data.formats.common import Format, Found, Row, RowError, moment
+from store.language import N_, _
 from store.records import Origin, Role
 
 PROGRAM = "openwebui"
 
 _DETAILS = re.compile(r"<details\b[^<>]*>|</details>")
 _TYPE = re.compile(r"""\btype=["']([^"']*)["']""")
-_SOURCES = "the sources it draws on"
+_SOURCES = N_("the sources it draws on")
 _ROLES = ("system", "user", "assistant")
 
 
@@ -32,7 +33,7 @@ def _read(row: Row, origin: Origin) -> Found:
     chat = mapping(row.get("chat")) or row
     said = messages(chat)
     if not said:
-        raise RowError("the chat has no messages")
+        raise RowError(_("the chat has no messages"))
     return found(source(row, chat, origin, said), said)
 
 
@@ -66,14 +67,14 @@ def messages(chat: Mapping[str, Any]) -> list[Said]:
 
 def _said(given: str, message: object, before: str | None) -> Said:
     if not isinstance(message, dict):
-        return Said(given, before, None, lacks="it is no message")
+        return Said(given, before, None, lacks=N_("it is no message"))
     role = message.get("role")
     content, lacks = parts(message.get("content"))
     if role == "assistant":
         content, used = _spoken(content)
         lacks = lacks or used or _rests_on(message)
     elif role not in _ROLES:
-        lacks = "it has no known role"
+        lacks = N_("it has no known role")
     return Said(
         id=given,
         parent=key(message["parentId"]) if "parentId" in message else before,
@@ -84,7 +85,7 @@ def _said(given: str, message: object, before: str | None) -> Said:
         stopped=message.get("done") is False,
         thumb=_thumb(message.get("annotation")),
         lacks=lacks or (FILE if message.get("files") else ""),
-        failed="an error" if message.get("error") else "",
+        failed=N_("an error") if message.get("error") else "",
     )
 
 

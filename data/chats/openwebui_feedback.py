@@ -14,6 +14,7 @@ from data.chats.openwebui import liked, messages, source
 from data.chats.thumbs import thumb
 from data.chats.trees import Said, found
 from data.formats.common import Format, Found, Row, RowError, moment
+from store.language import _
 from store.records import Origin
 
 
@@ -25,14 +26,14 @@ def _read(row: Row, origin: Origin) -> Found:
     data, meta = mapping(row["data"]), mapping(row.get("meta"))
     label = liked(data.get("rating"))
     if label is None:
-        raise RowError("the rating is neither 1 nor -1")
+        raise RowError(_("the rating is neither 1 nor -1"))
     whole = mapping(mapping(row.get("snapshot")).get("chat"))
     chat, said = next(_snapshots(mapping(row.get("snapshot"))), ({}, []))
     if not said:
-        raise RowError("the snapshot of the chat is empty")
+        raise RowError(_("the snapshot of the chat is empty"))
     rated = key(meta.get("message_id")) or _rated(chat, key(row.get("id")))
     if rated not in {one.id for one in said}:
-        raise RowError("the rated message is not in the snapshot")
+        raise RowError(_("the rated message is not in the snapshot"))
     given = thumb(label, data.get("reason"), data.get("comment"), moment(row.get("created_at")))
     said = [replace(one, thumb=given if one.id == rated else None) for one in said]
     about = source(whole, chat, origin, said)

@@ -19,6 +19,7 @@ from data.chats.fields import title
 from data.chats.left import Left
 from data.chats.thumbs import Thumb
 from data.formats.common import Found, RowError, not_empty, prompt, same_id
+from store.language import _
 from store.records import (
     Chat,
     Conversation,
@@ -48,7 +49,7 @@ class Said:
     stopped: bool = False
     thumb: Thumb | None = None
     lacks: str = ""
-    """What could not be taken of it, in plain words; whatever follows rests on that."""
+    """What could not be taken of it, in plain English words; whatever follows rests on that."""
     failed: str = ""
     """Why it is not kept, where nothing rests on it."""
 
@@ -151,7 +152,7 @@ class _Growth:
         self._said: dict[str, Said] = {}
         for one in said:
             if self._said.setdefault(one.id, one) is not one:
-                self.left.out("message", "another one has its id")
+                self.left.out("message", _("another one has its id"))
         self._last: dict[str, _Kept | None] = {}
         """The kept message at the end of the way to each one."""
         self._gaps: set[str] = set()
@@ -172,13 +173,13 @@ class _Growth:
     def _grow(self) -> None:
         parents = {one.id: one.parent for one in self._said.values()}
         order = ordered(parents, self._source.current or _newest(self._said.values()))
-        self.left.out("message", "it follows itself in a circle", len(parents) - len(order))
+        self.left.out("message", _("it follows itself in a circle"), len(parents) - len(order))
         for one in (self._said[identity] for identity in order):
             before = self._before(one)
             self._last[one.id] = before
             usable = one.role if one.content.strip() and not one.failed else None
             if one.lacks or one.failed:
-                self.left.out("part" if usable else "message", one.failed or one.lacks)
+                self.left.out("part" if usable else "message", _(one.failed or one.lacks))
             if one.lacks:
                 self._gaps.add(one.id)
             if usable:
@@ -188,7 +189,7 @@ class _Growth:
         if one.parent is None:
             return self._first
         if one.parent not in self._said:
-            self.left.out("earlier message", "it is not in the file")
+            self.left.out("earlier message", _("it is not in the file"))
             self._gaps.add(one.id)
             return self._first
         if one.parent in self._gaps:
@@ -198,7 +199,7 @@ class _Growth:
     def _add(self, one: Said, role: Role, before: _Kept | None) -> _Kept | None:
         if role == "system" and before:
             if before.role != "system":
-                self.left.out("message", "a system prompt amid the conversation")
+                self.left.out("message", _("a system prompt amid the conversation"))
                 self._gaps.add(one.id)
                 return before
             if before.content == one.content:
@@ -237,9 +238,9 @@ def _time(said: Said) -> float:
 
 def _check(growth: _Growth) -> None:
     roles = {one.role for one in growth.kept}
-    for role, missing in (("user", "no user message"), ("assistant", "no reply")):
+    for role, missing in (("user", _("no user message")), ("assistant", _("no reply"))):
         if role not in roles:
-            raise RowError("; ".join((missing, *growth.left.told())))
+            raise RowError(_("; ").join((missing, *growth.left.told())))
 
 
 def _messages(source: Source, kept: Sequence[_Kept]) -> tuple[Message, ...]:
@@ -285,11 +286,11 @@ def _records(one: _Kept, messages: Mapping[str, Message]) -> tuple[Record, ...]:
     thumb, reply = one.said.thumb, messages.get(one.id)
     assert thumb
     if one.role != "assistant":
-        raise RowError("it is not about a reply")
+        raise RowError(_("it is not about a reply"))
     if reply is None:
-        raise RowError("it is about one part of a reply")
+        raise RowError(_("it is about one part of a reply"))
     if one.incomplete:
-        raise RowError("the reply rests on something that was left out")
+        raise RowError(_("the reply rests on something that was left out"))
     return judged(reply, _turns(reply, messages), thumb, message_id=reply.id)
 
 

@@ -23,6 +23,7 @@ from data.formats.common import (
     provenance,
     text,
 )
+from store.language import _
 from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
 
 _NO_INPUT = re.compile(r"[`<\s]*no ?input[`>.\s]*", re.IGNORECASE)
@@ -64,11 +65,11 @@ def _prompt(row: Row) -> Turns:
 
 def _history(value: object) -> Turns:
     if not isinstance(value, list):
-        raise RowError("history is not a list of pairs")
+        raise RowError(_("history is not a list of pairs"))
     spoken = []
     for pair in value:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise RowError("history is not a list of pairs")
+            raise RowError(_("history is not a list of pairs"))
         spoken.append(Turn(role="user", content=text(pair[0], "history")))
         spoken.append(Turn(role="assistant", content=text(pair[1], "history")))
     return tuple(spoken)

@@ -19,6 +19,7 @@ from data.formats.common import (
     provenance,
     text,
 )
+from store.language import _
 from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
 
 _NAMES = {
@@ -87,7 +88,7 @@ def _label(value: object) -> bool:
         return True
     if told in _NO:
         return False
-    raise RowError(f"label {value!r:.60} is not yes or no")
+    raise RowError(_("label {value!r:.60} is not yes or no").format(value=value))
 
 
 def _write(record: Record) -> Row | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
+from store.language import _
 from store.records import Chat, Instruction, Origin, Record, Role, Turn
 
 Turns = tuple[Turn, ...]
@@ -124,30 +125,30 @@ def prompt(turns: Turns) -> Turns:
     """Check that there is something to reply to."""
     spoken = [turn for turn in turns if turn.role == "user"]
     if not spoken:
-        raise RowError("no user message")
+        raise RowError(_("no user message"))
     if not all(turn.content.strip() for turn in spoken):
-        raise RowError("empty user message")
+        raise RowError(_("empty user message"))
     if turns[-1].role != "user":
-        raise RowError("the message before the reply is not the user's")
+        raise RowError(_("the message before the reply is not the user's"))
     return turns
 
 
 def not_empty(reply: str) -> str:
     if not reply.strip():
-        raise RowError("empty reply")
+        raise RowError(_("empty reply"))
     return reply
 
 
 def differing(chosen: str, rejected: str) -> tuple[str, str]:
     """Check two replies of which the first is preferred."""
     if chosen == rejected:
-        raise RowError("chosen equals rejected")
+        raise RowError(_("chosen equals rejected"))
     return not_empty(chosen), not_empty(rejected)
 
 
 def label(value: object, key: str = "label") -> bool:
     if not isinstance(value, bool):
-        raise RowError(f"{key} is not true or false")
+        raise RowError(_("{key} is not true or false").format(key=key))
     return value
 
 
@@ -169,7 +170,7 @@ def learned(row: Row, key: str, origin: Origin) -> Found:
         RowError: there is no reply that can be used.
     """
     if not isinstance(row[key], list):
-        raise RowError(f"{key} is not a list of messages")
+        raise RowError(_("{key} is not a list of messages").format(key=key))
     spoken = conversation(row, key)
     weights = [_weight(message) for message in row[key]]
     weights = [0, *weights][-len(spoken) :]  # a system prompt of the row may stand in front
@@ -185,7 +186,7 @@ def learned(row: Row, key: str, origin: Origin) -> Found:
             about = provenance(row, origin, asked)
             records.append(Instruction(**about, prompt=asked, completion=reply))
     if not records:
-        raise RowError(refused[0] if refused else "no reply to learn")
+        raise RowError(refused[0] if refused else _("no reply to learn"))
     return Found(tuple(records), refused=tuple(refused))
 
 
@@ -194,7 +195,7 @@ def _weight(message: Row) -> float:
     if weight is None:
         return 1
     if not isinstance(weight, int | float):
-        raise RowError("the weight of a message is not a number")
+        raise RowError(_("the weight of a message is not a number"))
     return weight
 
 
@@ -203,21 +204,25 @@ def turns(value: object, key: str) -> Turns:
     if isinstance(value, str):
         return (Turn(role="user", content=text(value, key)),)
     if not isinstance(value, list):
-        raise RowError(f"{key} is not a list of messages")
+        raise RowError(_("{key} is not a list of messages").format(key=key))
     if not value:
-        raise RowError(f"{key} has no messages")
+        raise RowError(_("{key} has no messages").format(key=key))
     return tuple(turn(message) for message in value)
 
 
 def turn(message: object) -> Turn:
     """One message with role and content, or with from and value."""
     if not isinstance(message, dict):
-        raise RowError("a message is not an object with role and content")
+        raise RowError(_("a message is not an object with role and content"))
     if message.get("tool_calls") or message.get("function_call"):
-        raise RowError("a message calls a tool")
+        raise RowError(_("a message calls a tool"))
     role = _first(message, _ROLE_KEYS)
     if not isinstance(role, str) or role not in _ROLES:
-        raise RowError("a message has no role" if role is None else f"unknown role {role!r:.60}")
+        raise RowError(
+            _("a message has no role")
+            if role is None
+            else _("unknown role {role!r:.60}").format(role=role)
+        )
     return Turn(role=_ROLES[role], content=_content(_first(message, _CONTENT_KEYS)))
 
 
@@ -230,18 +235,18 @@ def _content(value: object) -> str:
     if not isinstance(value, list):
         return text(value, "content")
     if not all(isinstance(part, dict) and part.get("type") == "text" for part in value):
-        raise RowError("a message has a part that is not text")
+        raise RowError(_("a message has a part that is not text"))
     return "".join(text(part.get("text"), "content") for part in value)
 
 
 def text(value: object, key: str) -> str:
     """Text that every file and tokenizer can hold."""
     if not isinstance(value, str):
-        raise RowError(f"{key} is not text")
+        raise RowError(_("{key} is not text").format(key=key))
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise RowError(f"{key} holds half of a surrogate pair") from None
+        raise RowError(_("{key} holds half of a surrogate pair").format(key=key)) from None
     return value
 
 
@@ -251,9 +256,9 @@ def reply(value: object, key: str, asked: Turns) -> str:
         return text(value, key)
     spoken = turns([value] if isinstance(value, dict) else value, key)
     if spoken[-1].role != "assistant":
-        raise RowError(f"the last message of {key} is not the assistant's")
+        raise RowError(_("the last message of {key} is not the assistant's").format(key=key))
     if spoken[:-1] not in ((), asked):
-        raise RowError(f"{key} is more than one reply to the prompt")
+        raise RowError(_("{key} is more than one reply to the prompt").format(key=key))
     return spoken[-1].content
 
 

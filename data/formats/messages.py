@@ -26,6 +26,7 @@ from data.formats.common import (
     reply,
     said,
 )
+from store.language import _
 from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
 
 _LABELS = ("label", "kto_tag")
@@ -53,7 +54,7 @@ def judged(row: Row, key: str, origin: Origin) -> Found | None:
         return None
     spoken = conversation(row, key)
     if spoken[-1].role != "assistant":
-        raise RowError("the last message is not the assistant's")
+        raise RowError(_("the last message is not the assistant's"))
     asked = prompt(spoken[:-1])
     record = Verdict(
         **provenance(row, origin, asked),
@@ -68,7 +69,7 @@ def preferred(holder: Row, key: str, origin: Origin, row: Row, better: str = "ch
     """The preference between two replies to a conversation."""
     worse = "rejected" if better == "chosen" else f"non_{better}"
     if key not in holder:
-        raise RowError(f"no {key}")
+        raise RowError(_("no {key}").format(key=key))
     asked = prompt(conversation(holder, key))
     chosen, rejected = differing(
         reply(row[better], better, asked), reply(row.get(worse), worse, asked)

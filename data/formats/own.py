@@ -9,6 +9,7 @@ import json
 from pydantic import TypeAdapter, ValidationError
 
 from data.formats.common import Format, Found, Row, RowError, text
+from store.language import _
 from store.records import Origin, Record
 
 _KEY = "tutee"
@@ -22,20 +23,20 @@ def _matches(row: Row) -> bool:
     return _KEY in row
 
 
-def _read(row: Row, _: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> Found:
     version = row[_KEY]
     if not isinstance(version, int) or version < 1:
-        raise RowError(f"{_KEY} is not a version number")
+        raise RowError(_("{key} is not a version number").format(key=_KEY))
     if version > _VERSION:
-        raise RowError("written by a newer Tutee")
+        raise RowError(_("written by a newer Tutee"))
     fields = {key: value for key, value in row.items() if key != _KEY}
-    text(json.dumps(fields, ensure_ascii=False), "the row")
+    text(json.dumps(fields, ensure_ascii=False), _("the row"))
     try:
         record = _RECORD.validate_python(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the row"
-        raise RowError(f"{place}: {first['msg']}") from None
+        place = ".".join(str(part) for part in first["loc"]) or _("the row")
+        raise RowError(_("{place}: {matter}").format(place=place, matter=first["msg"])) from None
     return Found((record,))
 
 

@@ -22,6 +22,7 @@ from data.formats.common import (
     said,
     turns,
 )
+from store.language import _
 from store.records import Instruction, Origin, Preference, Record, Verdict
 
 
@@ -57,7 +58,7 @@ def _read_reply(row: Row, origin: Origin) -> Found:
     judged = row.get("label") is not None
     good = judged and label(row["label"])
     if row.get("prompt") is None:
-        raise RowError("no prompt")
+        raise RowError(_("no prompt"))
     asked = prompt(conversation(row, "prompt"))
     completion = not_empty(reply(row["completion"], "completion", asked))
     about = provenance(row, origin, asked)
@@ -69,10 +70,10 @@ def _read_reply(row: Row, origin: Origin) -> Found:
 def _shared(chosen: object, rejected: object) -> Turns:
     """The prompt that two whole conversations share."""
     if isinstance(chosen, str) or isinstance(rejected, str):
-        raise RowError("no prompt")
+        raise RowError(_("no prompt"))
     one, other = turns(chosen, "chosen"), turns(rejected, "rejected")
     if one[:-1] != other[:-1]:
-        raise RowError("chosen and rejected differ in more than the last message")
+        raise RowError(_("chosen and rejected differ in more than the last message"))
     return one[:-1]
 
 
