@@ -23,60 +23,23 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
-from core import remarks
+from core import manifests, remarks
 from core.differences import Difference, difference
+from core.manifests import BASE, Kind, Manifest
 from core.models import ModelFolder, chat_template
 from core.remarks import Remark
 from store.errors import TuteeError
-from store.records import now
+from store.language import _
 from store.storage import private_folder, replace_file, sync_folder
 
-BASE = "base"
-"""The name of the model without any adapter."""
-
-Kind = Literal["adapter", "reward"]
 _LETTER: dict[Kind, str] = {"adapter": "v", "reward": "r"}
-_MANIFEST = "manifest.json"
-
-
-class Manifest(BaseModel):
-    """What a version is, where it came from and how it was made."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    version: str
-    kind: Kind
-    model: str
-    """Id of the base model."""
-    revision: str
-    """Revision of the base model; loading it on another one is refused."""
-    template: str = ""
-    """SHA-256 of the chat template it was trained with."""
-    parent: str = BASE
-    """The version training began from."""
-    pass_name: str = "sft"
-    """The pass that made it."""
-    created: datetime = Field(default_factory=now)
-    records: tuple[str, ...] = ()
-    """Ids of the records first learned by this version."""
-    replayed: tuple[str, ...] = ()
-    """Ids of the earlier records repeated beside them."""
-    data: str = ""
-    """SHA-256 of what it was trained on."""
-    held_back: tuple[str, ...] = ()
-    """Why it was not adopted by itself; empty where it was."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    libraries: dict[str, str] = Field(default_factory=dict)
-    metrics: dict[str, Any] = Field(default_factory=dict)
 
 
 class Adapters:
@@ -91,7 +54,10 @@ class Adapters:
 
     def versions(self, kind: Kind = "adapter") -> list[Manifest]:
         """All whole versions, oldest first."""
-        found = [_read(path) for path in self.dir.glob(f"{_LETTER[kind]}[0-9]*/{_MANIFEST}")]
+        found = [
+            manifests.read(path)
+            for path in self.dir.glob(f"{_LETTER[kind]}[0-9]*/{manifests.FILE}")
+        ]
         return sorted(found, key=_number)
 
     def resolve(self, name: str) -> str:
@@ -106,8 +72,11 @@ class Adapters:
             if remark.label == name:
                 return version
         there = [m for kind in _LETTER for m in self.versions(kind)]
-        names = ", ".join([BASE, *(m.version for m in there)])
-        raise TuteeError(f"There is no adapter “{name}”.", f"There are: {names}.")
+        names = _(", ").join([BASE, *(m.version for m in there)])
+        raise TuteeError(
+            _("There is no adapter “{name}”.").format(name=name),
+            _("There are: {names}.").format(names=names),
+        )
 
     def manifest(self, version: str) -> Manifest:
         """The manifest of one version; that of the base is empty.
@@ -121,7 +90,7 @@ class Adapters:
             return Manifest(
                 version=BASE, kind="adapter", model=folder.id, revision=folder.revision, parent=""
             )
-        return _read(self.dir / version / _MANIFEST)
+        return manifests.read(self.dir / version / manifests.FILE)
 
     def path(self, version: str) -> Path | None:
         """Where `version` is, checked to fit this base; nothing for the base itself.
@@ -154,8 +123,10 @@ class Adapters:
         manifest = self.manifest(version)
         if manifest.kind == "reward":
             raise TuteeError(
-                f"{manifest.version} is a reward model: it scores replies and writes none.",
-                "`tutee adapters` lists the versions that can answer.",
+                _("{version} is a reward model: it scores replies and writes none.").format(
+                    version=manifest.version
+                ),
+                _("`tutee adapters` lists the versions that can answer."),
             )
         self.path(manifest.version)
         history = self._history()
@@ -171,7 +142,11 @@ class Adapters:
         """
         history = self._history()
         if len(history) == 1:
-            raise TuteeError(f"There is nothing to roll back to: {history[0]} is the first.")
+            raise TuteeError(
+                _("There is nothing to roll back to: {version} is the first.").format(
+                    version=history[0]
+                )
+            )
         self.path(history[-2])
         self._write_history(history[:-1])
         return history[-2]
@@ -210,13 +185,15 @@ class Adapters:
         version = self._of_training(version)
         if version == self.active():
             raise TuteeError(
-                f"{version} is the one that answers, so it cannot be deleted.",
-                "Choose another version first, or roll back.",
+                _("{version} is the one that answers, so it cannot be deleted.").format(
+                    version=version
+                ),
+                _("Choose another version first, or roll back."),
             )
         said = self.remark(version) != Remark()
         removed = self.dir / f".{version}.partial"
         try:
-            manifest = (self.dir / version / _MANIFEST).read_bytes()
+            manifest = (self.dir / version / manifests.FILE).read_bytes()
             private_folder(self._deleted)
             replace_file(self._deleted / f"{version}.json", manifest)
             # Renamed first, so that a crash leaves the version whole or gone.
@@ -225,7 +202,11 @@ class Adapters:
             if said:
                 self._say(version, Remark())
         except OSError as error:
-            raise TuteeError(f"Version {version} could not be deleted: {error}.") from error
+            raise TuteeError(
+                _("Version {version} could not be deleted: {why}.").format(
+                    version=version, why=error
+                )
+            ) from error
         shutil.rmtree(removed, ignore_errors=True)
         return version
 
@@ -254,7 +235,8 @@ class Adapters:
         for other, remark in self.remarks().items():
             if label and remark.label == label and other != version:
                 raise TuteeError(
-                    f"{other} is called “{label}” already.", "Choose another word, or relabel it."
+                    _("{version} is called “{label}” already.").format(version=other, label=label),
+                    _("Choose another word, or relabel it."),
                 )
         self._say(version, self.remark(version).model_copy(update={"label": label}))
         return version
@@ -297,8 +279,12 @@ class Adapters:
             _sync(self.dir)
         except (OSError, SafetensorError) as error:
             raise TuteeError(
-                f"Version {version} could not be saved: {error}.",
-                f"Make room on the disk of {self.dir} and train again; no record is lost.",
+                _("Version {version} could not be saved: {why}.").format(
+                    version=version, why=error
+                ),
+                _("Make room on the disk of {folder} and train again; no record is lost.").format(
+                    folder=self.dir
+                ),
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -306,33 +292,38 @@ class Adapters:
     # -- what is on disk -------------------------------------------------------------------------
 
     def _whole(self, version: str) -> bool:
-        return remarks.is_version(version) and (self.dir / version / _MANIFEST).exists()
+        return remarks.is_version(version) and (self.dir / version / manifests.FILE).exists()
 
     def _of_training(self, name: str) -> str:
         """The version that `name` names, which is not the base."""
         version = self.resolve(name)
         if version == BASE:
-            raise TuteeError("The base is the model as it came, not a version of it.")
+            raise TuteeError(_("The base is the model as it came, not a version of it."))
         return version
 
     def _tombstones(self) -> list[Manifest]:
         """The manifests of deleted versions."""
-        return [_read(path) for path in self._deleted.glob("[vr][0-9]*.json")]
+        return [manifests.read(path) for path in self._deleted.glob("[vr][0-9]*.json")]
 
     def _check_fits(self, manifest: Manifest) -> None:
         if manifest.revision != self.folder.revision:
             raise TuteeError(
-                f"Adapter {manifest.version} was trained on another revision of"
-                f" {self.folder.label}.",
-                "Train a new one, or go back to the model it was trained on.",
+                _("Adapter {version} was trained on another revision of {model}.").format(
+                    version=manifest.version, model=self.folder.label
+                ),
+                _("Train a new one, or go back to the model it was trained on."),
             )
         template = chat_template(self.folder)
         if template and manifest.template and manifest.template != hashed(template):
             raise TuteeError(
-                f"Adapter {manifest.version} was trained with another chat template than the one"
-                f" {self.folder.label} has now, so it would read every prompt wrongly.",
-                f"Put the old template back (it is in {self.dir / manifest.version}), or answer"
-                " with the base (`tutee adapters use base`) and train a new version.",
+                _(
+                    "Adapter {version} was trained with another chat template than the one "
+                    "{model} has now, so it would read every prompt wrongly."
+                ).format(version=manifest.version, model=self.folder.label),
+                _(
+                    "Put the old template back (it is in {folder}), or answer with the base "
+                    "(`tutee adapters use base`) and train a new version."
+                ).format(folder=self.dir / manifest.version),
             )
 
     def _history(self) -> list[str]:
@@ -342,8 +333,10 @@ class Adapters:
             return [BASE]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TuteeError(
-                f"{self._pointer} cannot be read, so the active adapter is not known.",
-                "Delete that file to start from the base; the versions themselves are kept.",
+                _("{path} cannot be read, so the active adapter is not known.").format(
+                    path=self._pointer
+                ),
+                _("Delete that file to start from the base; the versions themselves are kept."),
             ) from error
         # What was deleted is passed over, and what was before and after it is then one.
         there = [v for v in history if v == BASE or self._whole(v)]
@@ -363,22 +356,12 @@ def template_hash(tokenizer: Any) -> str:
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write `manifest` into a new version's folder: the last thing to be written there."""
     text = manifest.model_dump_json(indent=2)
-    (directory / _MANIFEST).write_text(text + "\n", encoding="utf-8")
+    (directory / manifests.FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def hashed(template: str) -> str:
     """SHA-256 of a chat template."""
     return sha256(template.encode("utf-8")).hexdigest()
-
-
-def _read(path: Path) -> Manifest:
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise TuteeError(
-            f"The manifest {path} cannot be read.",
-            f"Mend it, or move {path.parent} away to go on without it.",
-        ) from error
 
 
 def _number(manifest: Manifest) -> int:

@@ -30,6 +30,7 @@ from core.recipes import COMMANDS, FILE
 from core.saving import Learned, save
 from core.stacking import stack
 from store.errors import TuteeError
+from store.language import _
 
 _WEIGHTS = "adapter_model.safetensors"
 _PICKLED = "adapter_model.bin"
@@ -87,9 +88,12 @@ def _add_reward_model(
 
     if origin.pairs is None:
         raise TuteeError(
-            f"The adapter in {source} is a reward model without a recipe, so nobody can tell which"
-            " pairs it has seen, and its accuracy on others cannot be measured.",
-            "Train it with `tutee recipe`, and add it from the recipe's own folder.",
+            _(
+                "The adapter in {source} is a reward model without a recipe, so nobody can "
+                "tell which pairs it has seen, and its accuracy on others cannot be "
+                "measured."
+            ).format(source=source),
+            _("Train it with `tutee recipe`, and add it from the recipe's own folder."),
         )
     model = _fitting(plan, source, source, reward.load_base(plan.adapters.folder, seed=0))
     held_out = [pair for pair in plan.reward.held_out if pair.id not in origin.pairs]
@@ -117,22 +121,25 @@ def _refuse(source: Path) -> Mapping[str, Any]:
     config = _read(source / "adapter_config.json")
     if config is None:
         raise TuteeError(
-            f"{source} holds no adapter: it has no adapter_config.json.",
-            "Give the folder that PEFT or TRL saved the adapter to, such as `out/sft`.",
+            _("{source} holds no adapter: it has no adapter_config.json.").format(source=source),
+            _("Give the folder that PEFT or TRL saved the adapter to, such as `out/sft`."),
         )
     if not (source / _WEIGHTS).is_file():
         pickled = (source / _PICKLED).exists()
         raise TuteeError(
-            f"The adapter in {source} has no {_WEIGHTS}.",
-            "Its weights are pickled, which can run code when opened: save it anew in safetensors"
-            " form."
+            _("The adapter in {source} has no {file}.").format(source=source, file=_WEIGHTS),
+            _(
+                "Its weights are pickled, which can run code when opened: save it anew in "
+                "safetensors form."
+            )
             if pickled
-            else "Let its training end first.",
+            else _("Let its training end first."),
         )
     if config.get("peft_type") != "LORA":
         raise TuteeError(
-            f"The adapter in {source} is {config.get('peft_type') or 'of an unknown kind'};"
-            " Tutee uses LoRA.",
+            _("The adapter in {source} is {kind}; Tutee uses LoRA.").format(
+                source=source, kind=config.get("peft_type") or _("of an unknown kind")
+            ),
         )
     return config
 
@@ -151,14 +158,18 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
     folder = plan.adapters.folder
     if recipe.get("revision") != folder.revision:
         raise TuteeError(
-            f"The recipe of {source} is for {recipe.get('model')}, not for {folder.id}.",
-            "Choose that model (Ctrl+O, or `tutee --model`) and add it again.",
+            _("The recipe of {source} is for {other}, not for {model}.").format(
+                source=source, other=recipe.get("model"), model=folder.id
+            ),
+            _("Choose that model (Ctrl+O, or `tutee --model`) and add it again."),
         )
     if recipe.get("template") != hashed(chat_template(folder) or ""):
         raise TuteeError(
-            f"The recipe of {source} was written for another chat template than the one"
-            f" {folder.label} has now, so the adapter would read every prompt wrongly.",
-            "Write the recipe anew and train again.",
+            _(
+                "The recipe of {source} was written for another chat template than the one "
+                "{model} has now, so the adapter would read every prompt wrongly."
+            ).format(source=source, model=folder.label),
+            _("Write the recipe anew and train again."),
         )
     names = {command: name for name, command in COMMANDS.items()}
     command = next((part for part in reversed(source.parts) if part in names), "sft")
@@ -169,8 +180,11 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
     for one in beneath:
         if _read(one / "adapter_config.json") is None:
             raise TuteeError(
-                f"The adapter in {source} was trained on top of that in {one}, which is not there.",
-                "Bring the whole folder of the recipe back, then add it again.",
+                _(
+                    "The adapter in {source} was trained on top of that in {other}, which is not "
+                    "there."
+                ).format(source=source, other=one),
+                _("Bring the whole folder of the recipe back, then add it again."),
             )
         _refuse(one)
     learned = [record for one in line for record in recipe.get("passes", {}).get(one, ())]
@@ -194,8 +208,10 @@ def _stacked(source: Path, adapters: Sequence[Path], scratch: Path) -> Path:
     except Exception as error:  # a damaged file fails in more ways than can be listed
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TuteeError(
-            f"The adapter in {source} and what it was trained on do not make one: {said}",
-            "Bring the whole folder of the recipe back, then add it again.",
+            _("The adapter in {source} and what it was trained on do not make one: {said}").format(
+                source=source, said=said
+            ),
+            _("Bring the whole folder of the recipe back, then add it again."),
         ) from error
     return scratch
 
@@ -224,22 +240,28 @@ def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
     except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TuteeError(
-            f"The adapter in {source} does not fit {folder.label}: {said}",
-            "Choose the model it was trained on, then add it again.",
+            _("The adapter in {source} does not fit {model}: {said}").format(
+                source=source, model=folder.label, said=said
+            ),
+            _("Choose the model it was trained on, then add it again."),
         ) from error
     taken = get_peft_model_state_dict(model, save_embedding_layers=False)
     strange = sorted(given.keys() ^ taken.keys())
     if strange:
         raise TuteeError(
-            f"The adapter in {source} does not fit {folder.label}: {len(strange)} of its tensors"
-            f" have no counterpart, among them {strange[0]}.",
-            "Choose the model it was trained on, then add it again.",
+            _(
+                "The adapter in {source} does not fit {model}: {count} of its tensors have "
+                "no counterpart, among them {tensor}."
+            ).format(source=source, model=folder.label, count=len(strange), tensor=strange[0]),
+            _("Choose the model it was trained on, then add it again."),
         )
     broken = [name for name, values in given.items() if not torch.isfinite(values).all()]
     if broken:
         raise TuteeError(
-            f"The adapter in {source} has numbers that are none, in {broken[0]}.",
-            "Its training went wrong; train again at a lower learning rate.",
+            _("The adapter in {source} has numbers that are none, in {tensor}.").format(
+                source=source, tensor=broken[0]
+            ),
+            _("Its training went wrong; train again at a lower learning rate."),
         )
     return model.eval()
 
@@ -250,7 +272,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        raise TuteeError(f"Cannot read {path}: {error}.") from error
+        raise TuteeError(_("Cannot read {path}: {why}.").format(path=path, why=error)) from error
     if not isinstance(found, dict):
-        raise TuteeError(f"Cannot read {path}: it holds no JSON object.")
+        raise TuteeError(_("Cannot read {path}: it holds no JSON object.").format(path=path))
     return cast(Mapping[str, Any], found)

@@ -14,6 +14,7 @@ from core.config import Serving
 from core.models import ModelFolder, load_model, quantised
 from core.quiet import hush
 from store.errors import TuteeError
+from store.language import _
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,7 +110,11 @@ def read_config(folder: ModelFolder) -> "PretrainedConfig":
         config = direct.config(folder.path) or _auto_config(folder.path)
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TuteeError(f"The model in {folder.path} could not be loaded: {said}") from error
+        raise TuteeError(
+            _("The model in {folder} could not be loaded: {said}").format(
+                folder=folder.path, said=said
+            )
+        ) from error
     return config.get_text_config()
 
 

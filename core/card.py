@@ -13,20 +13,21 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
-from core import report
+from core import reasons, report
 from core.adapters import Adapters, Kind, Manifest
 from core.evaluate import Answer, Figures
 from core.events import PassName
 from core.remarks import Remark
 from core.report import Report
 from store.errors import TuteeError
+from store.language import N_, _
 
 TITLES: dict[str, str] = {
-    "sft": "supervised fine-tuning (SFT)",
-    "kto": "thumbs (KTO)",
-    "dpo": "pairs (DPO)",
-    "reward": "reward model",
-    "rl": "reinforcement learning (RLOO)",
+    "sft": N_("supervised fine-tuning (SFT)"),
+    "kto": N_("thumbs (KTO)"),
+    "dpo": N_("pairs (DPO)"),
+    "reward": N_("reward model"),
+    "rl": N_("reinforcement learning (RLOO)"),
 }
 _COMMON = ("batch_size", "rank", "alpha", "dropout", "max_length", "seed")
 _OWN: dict[PassName, tuple[str, ...]] = {
@@ -54,6 +55,9 @@ _OWN: dict[PassName, tuple[str, ...]] = {
 """The settings that each pass reads."""
 
 Verdict = Literal["passed", "held back", "not judged"]
+PASSED: Verdict = N_("passed")
+HELD_BACK: Verdict = N_("held back")
+NOT_JUDGED: Verdict = N_("not judged")
 Trend = Literal["better", "worse", "same", ""]
 
 
@@ -133,14 +137,16 @@ class Card:
     def title(self) -> str:
         label = f" “{self.remark.label}”" if self.remark.label else ""
         name = self.manifest.pass_name
-        return f"{self.manifest.version}{label} · {TITLES.get(name, name)}"
+        return f"{self.manifest.version}{label} · {_(TITLES.get(name, name))}"
 
     @property
     def judgement(self) -> str:
         """The verdict with its reasons, in one line."""
-        if self.verdict == "passed":
-            return "passed its gate: nothing got worse beyond its limit"
-        return f"{self.verdict}: {'; '.join(self.reasons)}"
+        if self.verdict == PASSED:
+            return _("passed its gate: nothing got worse beyond its limit")
+        return _("{verdict}: {reasons}").format(
+            verdict=_(self.verdict), reasons=_("; ").join(self.reasons)
+        )
 
 
 def card(adapters: Adapters, version: str) -> Card:
@@ -153,16 +159,16 @@ def card(adapters: Adapters, version: str) -> Card:
     directory = adapters.dir / manifest.version
     if not directory.is_dir():
         raise TuteeError(
-            "The base has no report: it is the model as it came.",
-            "`tutee adapters` lists the versions that were trained.",
+            _("The base has no report: it is the model as it came."),
+            _("`tutee adapters` lists the versions that were trained."),
         )
     examined = report.read(directory) if (directory / report.FILE).exists() else None
-    verdict, reasons = _judged(manifest, examined)
+    verdict, why = _judged(manifest, examined)
     return Card(
         manifest=manifest,
         remark=adapters.remark(manifest.version),
         verdict=verdict,
-        reasons=reasons,
+        reasons=why,
         facts=tuple(_facts(adapters, manifest)),
         settings=tuple(_settings(manifest)),
         figures=(*_examined(examined), *_measured(manifest.metrics)),
@@ -174,16 +180,16 @@ def card(adapters: Adapters, version: str) -> Card:
 
 def _judged(manifest: Manifest, examined: Report | None) -> tuple[Verdict, tuple[str, ...]]:
     if manifest.held_back:
-        return "held back", manifest.held_back
+        return HELD_BACK, tuple(map(reasons.told, manifest.held_back))
     if manifest.kind == "reward":
         passed = manifest.metrics.get("passed")
         if passed is None:
-            return "not judged", ("there were too few pairs to hold some out",)
-        chance = "its accuracy on held-out pairs may be chance"
-        return ("passed", ()) if passed else ("held back", (chance,))
+            return NOT_JUDGED, (_("there were too few pairs to hold some out"),)
+        chance = _("its accuracy on held-out pairs may be chance")
+        return (PASSED, ()) if passed else (HELD_BACK, (chance,))
     if examined is None:
-        return "not judged", ("it was not examined",)
-    return "passed", ()
+        return NOT_JUDGED, (_("it was not examined"),)
+    return PASSED, ()
 
 
 # -- what went in --------------------------------------------------------------------------------
@@ -191,47 +197,58 @@ def _judged(manifest: Manifest, examined: Report | None) -> tuple[Verdict, tuple
 
 def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
     figures = manifest.metrics
-    yield "made", f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
-    yield "base", f"{adapters.folder.label}, revision {manifest.revision[:12]}"
-    yield "from", manifest.parent
+    yield _("made"), f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
+    yield (
+        _("base"),
+        _("{model}, revision {revision}").format(
+            model=adapters.folder.label, revision=manifest.revision[:12]
+        ),
+    )
+    yield _("from"), manifest.parent
     if manifest.pass_name == "rl":
-        yield "rewarded by", str(figures.get("reward_model", "a function"))
+        yield _("rewarded by"), str(figures.get("reward_model", _("a function")))
     else:
-        yield "records", _records(manifest)
+        yield _("records"), _records(manifest)
     known = len(adapters.learned(manifest.version))
     if manifest.kind == "adapter" and known > len(manifest.records):
-        yield "learned in all", f"{known} records, with its ancestors"
+        yield _("learned in all"), _("{count} records, with its ancestors").format(count=known)
     if steps := figures.get("steps"):
-        yield "steps", f"{steps} in {figures.get('seconds', 0):.0f} s"
+        yield (
+            _("steps"),
+            _("{steps} in {seconds:.0f} s").format(steps=steps, seconds=figures.get("seconds", 0)),
+        )
     if figures.get("tokens"):
-        yield "tokens", _tokens(manifest.kind, figures)
+        yield _("tokens"), _tokens(manifest.kind, figures)
     if stopped := figures.get("stopped_because"):
-        yield "stopped early", str(stopped)
+        yield _("stopped early"), reasons.told(str(stopped))
     if manifest.data:
-        yield "data", f"SHA-256 {manifest.data[:12]}"
+        yield _("data"), f"SHA-256 {manifest.data[:12]}"
     if manifest.template:
-        yield "chat template", f"SHA-256 {manifest.template[:12]}"
+        yield _("chat template"), f"SHA-256 {manifest.template[:12]}"
     if manifest.libraries:
-        yield "libraries", ", ".join(f"{k} {v}" for k, v in manifest.libraries.items())
+        yield _("libraries"), _(", ").join(f"{k} {v}" for k, v in manifest.libraries.items())
 
 
 def _records(manifest: Manifest) -> str:
-    parts = [f"{len(manifest.records)} new"]
+    parts = [_("{count} new").format(count=len(manifest.records))]
     if manifest.replayed:
-        parts.append(f"{len(manifest.replayed)} replayed")
+        parts.append(_("{count} replayed").format(count=len(manifest.replayed)))
     if left_out := manifest.metrics.get("left_out_too_long"):
-        parts.append(f"{left_out} too long and left out")
-    return ", ".join(parts)
+        parts.append(_("{count} too long and left out").format(count=left_out))
+    return _(", ").join(parts)
 
 
 def _tokens(kind: Kind, figures: Mapping[str, Any]) -> str:
     tokens, seconds = figures["tokens"], figures.get("seconds")
-    parts = [f"{tokens:,}" + (f" ({tokens / seconds:.0f} a second)" if seconds else "")]
+    parts = [f"{tokens:,}"]
+    if seconds:
+        parts = [_("{count:,} ({speed:.0f} a second)").format(count=tokens, speed=tokens / seconds)]
     if kind == "adapter":
-        parts.append(f"{figures.get('trained_tokens', 0):,} of them carried loss")
+        trained = figures.get("trained_tokens", 0)
+        parts.append(_("{count:,} of them carried loss").format(count=trained))
     if (padding := figures.get("padding")) is not None:
-        parts.append(f"{padding:.0%} padding")
-    return ", ".join(parts)
+        parts.append(_("{share:.0%} padding").format(share=padding))
+    return _(", ").join(parts)
 
 
 def _settings(manifest: Manifest) -> Iterable[tuple[str, str]]:
@@ -248,26 +265,30 @@ def _examined(examined: Report | None) -> Iterable[Figure]:
     if examined is None:
         return
     before, after = examined.before, examined.after
-    questions = f"{len(after.holdout)} held-out corrections"
+    questions = _("{count} held-out corrections").format(count=len(after.holdout))
     yield from _both(
-        "hold-out loss",
+        _("hold-out loss"),
         before.holdout_loss,
         after.holdout_loss,
         falls=True,
-        remark="on held-out corrections",
+        remark=_("on held-out corrections"),
     )
-    yield from _both("exactly right", before.exact, after.exact, share=True, remark=questions)
-    yield from _both("likeness", before.similarity, after.similarity, share=True, remark=questions)
+    yield from _both(_("exactly right"), before.exact, after.exact, share=True, remark=questions)
     yield from _both(
-        "probe loss",
+        _("likeness"), before.similarity, after.similarity, share=True, remark=questions
+    )
+    yield from _both(
+        _("probe loss"),
         before.probe_loss,
         after.probe_loss,
         falls=True,
-        remark="on fixed texts, to see what was forgotten",
+        remark=_("on fixed texts, to see what was forgotten"),
     )
-    asked = f"{len(after.probes_in(examined.languages))} probes in the languages you teach in"
+    asked = _("{count} probes in the languages you teach in").format(
+        count=len(after.probes_in(examined.languages))
+    )
     yield from _both(
-        "replies that end",
+        _("replies that end"),
         _ended(before, examined),
         _ended(after, examined),
         share=True,
@@ -287,19 +308,26 @@ def _measured(metrics: Mapping[str, Any]) -> Iterable[Figure]:
         return _both(title, before, metrics.get(name), share=share, remark=remark)
 
     pairs = metrics.get("holdout_pairs") or 0
-    remark = f"{pairs} held-out pairs"
+    held_out = _("{count} held-out pairs").format(count=pairs)
+    remark = held_out
     if interval := metrics.get("holdout_interval"):
-        remark += f", 95 % interval {interval[0]:.1%} to {interval[1]:.1%}"
-    yield from found("holdout_accuracy", "ranked right", True, remark)
+        remark = _("{pairs}, 95 % interval {low:.1%} to {high:.1%}").format(
+            pairs=held_out, low=interval[0], high=interval[1]
+        )
+    yield from found("holdout_accuracy", _("ranked right"), True, remark)
     thumbs = metrics.get("holdout_thumbs")
     yield from found(
         "holdout_margin",
-        "margin",
-        remark=f"{thumbs} held-out thumbs" if thumbs else f"{pairs} held-out pairs",
+        _("margin"),
+        remark=_("{count} held-out thumbs").format(count=thumbs) if thumbs else held_out,
     )
-    yield from found("train_accuracy", "ranked right in training", True)
+    yield from found("train_accuracy", _("ranked right in training"), True)
     prompts = metrics.get("holdout_prompts") or 0
-    yield from found("holdout_reward", "mean reward", remark=f"{prompts} held-out prompts")
+    yield from found(
+        "holdout_reward",
+        _("mean reward"),
+        remark=_("{count} held-out prompts").format(count=prompts),
+    )
 
 
 def _both(
@@ -316,7 +344,11 @@ def _both(
 
 
 def _curves(metrics: Mapping[str, Any]) -> Iterable[Curve]:
-    for name, title in (("losses", "loss"), ("rewards", "mean reward"), ("kl", "KL to the base")):
+    for name, title in (
+        ("losses", _("loss")),
+        ("rewards", _("mean reward")),
+        ("kl", _("KL to the base")),
+    ):
         values = tuple(value for value in metrics.get(name) or () if value is not None)
         if len(values) > 1:
             yield Curve(title, values)

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from store.errors import TuteeError
+from store.language import _
 from store.records import Sampling
 
 BUILTIN = "builtin"
@@ -207,7 +208,9 @@ def read(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise TuteeError(f"Cannot read the settings in {path}: {error}.") from error
+        raise TuteeError(
+            _("Cannot read the settings in {path}: {why}.").format(path=path, why=error)
+        ) from error
 
 
 def parse(text: str, path: Path) -> Config:
@@ -219,11 +222,15 @@ def parse(text: str, path: Path) -> Config:
     try:
         return Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise TuteeError(f"The settings in {path} are not valid TOML: {error}.") from error
+        raise TuteeError(
+            _("The settings in {path} are not valid TOML: {why}.").format(path=path, why=error)
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise TuteeError(
-            f"The settings in {path} have a problem at `{key}`: {first['msg']}.",
-            "Mend that line, or remove it to get the default back.",
+            _("The settings in {path} have a problem at `{key}`: {first}.").format(
+                path=path, key=key, first=first["msg"]
+            ),
+            _("Mend that line, or remove it to get the default back."),
         ) from error

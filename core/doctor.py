@@ -15,6 +15,7 @@ from core.adapters import Adapters
 from core.config import Config
 from core.models import ModelFolder
 from core.sources.disk import arrived
+from store.language import N_, _
 from store.paths import Paths
 from store.records import Sampling, Turn
 
@@ -26,14 +27,19 @@ _ASKED = (Turn(role="user", content="Write a long story about a lighthouse keepe
 _MIB = 2**20
 
 Fact = tuple[str, str]
-"""What it is, and its value."""
+"""What it is, in English, and its value as it is shown."""
 
 
 def versions() -> Iterator[Fact]:
     """Of Tutee, Python and the libraries that decide what the model does."""
     yield "tutee", version("tutee")
-    yield "python", f"{platform.python_version()} on {platform.platform()}"
-    yield "libraries", ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    yield (
+        "python",
+        _("{python} on {system}").format(
+            python=platform.python_version(), system=platform.platform()
+        ),
+    )
+    yield N_("libraries"), ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
 
 
 def machine() -> Iterator[Fact]:
@@ -44,26 +50,42 @@ def machine() -> Iterator[Fact]:
     memory = psutil.virtual_memory()
     name = _processor() or platform.machine()
     capability = torch.backends.cpu.get_cpu_capability()
-    yield "processor", f"{name}, {os.cpu_count()} cores, {capability}"
-    yield "threads", f"{torch.get_num_threads()} of torch"
-    yield "memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} free"
+    yield (
+        N_("processor"),
+        _("{name}, {count} cores, {capability}").format(
+            name=name, count=os.cpu_count(), capability=capability
+        ),
+    )
+    yield N_("threads"), _("{count} of torch").format(count=torch.get_num_threads())
+    yield (
+        N_("memory"),
+        _("{total:.1f} GiB, {free:.1f} free").format(
+            total=memory.total / 2**30, free=memory.available / 2**30
+        ),
+    )
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             free, total = torch.cuda.mem_get_info(index)
             yield (
-                "graphics card",
-                f"{torch.cuda.get_device_name(index)},"
-                f" {total / 2**30:.1f} GiB, {free / 2**30:.1f} free",
+                N_("graphics card"),
+                _("{name}, {total:.1f} GiB, {free:.1f} free").format(
+                    name=torch.cuda.get_device_name(index), total=total / 2**30, free=free / 2**30
+                ),
             )
     else:
-        yield "graphics card", "none that torch can use"
+        yield N_("graphics card"), _("none that torch can use")
 
 
 def model(folder: ModelFolder, adapters: Adapters, paths: Paths) -> Iterator[Fact]:
     """Which model and version answer, and what fetched models take on the disk."""
-    yield "model", f"{folder.label} in {folder.path}"
-    yield "version", adapters.active()
-    yield "fetched models", f"{arrived(paths.cache) / _MIB:,.0f} MiB in {paths.cache}"
+    yield N_("model"), _("{model} in {folder}").format(model=folder.label, folder=folder.path)
+    yield N_("version"), adapters.active()
+    yield (
+        N_("fetched models"),
+        _("{size:,.0f} MiB in {folder}").format(
+            size=arrived(paths.cache) / _MIB, folder=paths.cache
+        ),
+    )
 
 
 def serving(folder: ModelFolder, adapter: Path | None, config: Config) -> "tuple[Engine, Fact]":
@@ -78,8 +100,10 @@ def serving(folder: ModelFolder, adapter: Path | None, config: Config) -> "tuple
     engine = Engine(folder, adapter, config.serving)
     seconds = time.perf_counter() - started
     backend = engine.backend
-    size = f"{backend.nbytes / _MIB:,.0f} MiB"
-    return engine, ("weights", f"{backend.precision}, {size}, ready after {seconds:.1f} s")
+    kept = _("{precision}, {size:,.0f} MiB, ready after {seconds:.1f} s").format(
+        precision=backend.precision, size=backend.nbytes / _MIB, seconds=seconds
+    )
+    return engine, (N_("weights"), kept)
 
 
 def speed(engine: "Engine", seconds: float) -> Iterator[Fact]:
@@ -93,17 +117,23 @@ def speed(engine: "Engine", seconds: float) -> Iterator[Fact]:
     list(engine.stream(long, sampling.model_copy(update={"max_new_tokens": 1}), 0))
     took = time.perf_counter() - started
     assert engine.last is not None  # set by an exhausted stream
-    yield "reads", f"{engine.last.prompt_tokens / took:,.0f} tokens/s"
+    yield N_("reads"), _("{speed:,.0f} tokens/s").format(speed=engine.last.prompt_tokens / took)
     until, written, spent, seed = time.perf_counter() + seconds, 0, 0.0, 0
     while time.perf_counter() < until:
         began = 0.0
-        for _ in engine.stream(_ASKED, sampling, seed, lambda: time.perf_counter() > until):
+        for _text in engine.stream(_ASKED, sampling, seed, lambda: time.perf_counter() > until):
             began = began or time.perf_counter()
         if began:
             written, spent = written + engine.last.tokens, spent + time.perf_counter() - began
         seed += 1
-    yield "writes", f"{written / spent:,.0f} tokens/s" if spent else "nothing"
-    yield "takes", f"{psutil.Process().memory_info().rss / _MIB:,.0f} MiB of memory"
+    yield (
+        N_("writes"),
+        _("{speed:,.0f} tokens/s").format(speed=written / spent) if spent else _("nothing"),
+    )
+    yield (
+        N_("takes"),
+        _("{size:,.0f} MiB of memory").format(size=psutil.Process().memory_info().rss / _MIB),
+    )
 
 
 def _processor() -> str:

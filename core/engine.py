@@ -21,6 +21,7 @@ from core.text_stream import StopStrings, TextStream, decode
 from core.turns import Cancelled
 from data.masks import encode_prompt, stop_ids
 from store.errors import TuteeError
+from store.language import _
 from store.records import Sampling, Turn
 
 ROOM = 256
@@ -204,10 +205,17 @@ class Engine:
                 room = min(max_new_tokens, self.context - len(prompt))
                 return prompt, room, len(turns) - len(kept)
         raise TuteeError(
-            f"The message is too long for the model: with the system prompt it has"
-            f" {len(prompt):,} tokens, and {max(self.context - room, 0):,} fit"
-            f" (the model's context is {self.context:,}, and {room} are kept for the reply).",
-            "Shorten it, or send it in parts.",
+            _(
+                "The message is too long for the model: with the system prompt it has "
+                "{tokens:,} tokens, and {limit:,} fit (the model's context is "
+                "{context:,}, and {room} are kept for the reply)."
+            ).format(
+                tokens=len(prompt),
+                limit=max(self.context - room, 0),
+                context=self.context,
+                room=room,
+            ),
+            _("Shorten it, or send it in parts."),
         )
 
 

@@ -4,6 +4,7 @@ import logging
 
 from core.passes.memory import ran_out
 from store.errors import TuteeError
+from store.language import _
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +16,9 @@ def as_tutee_error(error: Exception, what: str) -> TuteeError:
     log.error("%s failed", what, exc_info=error)
     if ran_out(error):
         return TuteeError(
-            f"{what} ran out of memory.", "Close other programs, or use a smaller model."
+            _("{what} ran out of memory.").format(what=what),
+            _("Close other programs, or use a smaller model."),
         )
-    return TuteeError(f"{what} failed: {error}.", "The log file has the details.")
+    return TuteeError(
+        _("{what} failed: {why}.").format(what=what, why=error), _("The log file has the details.")
+    )

@@ -9,6 +9,7 @@ from core.events import Event, FetchFailed, ModelFetched
 from core.failures import as_tutee_error
 from core.models import find
 from store.errors import TuteeError
+from store.language import _
 
 
 class Fetcher:
@@ -28,7 +29,8 @@ class Fetcher:
         """
         if self.spec:
             raise TuteeError(
-                f"{self.spec} is still being fetched.", "Wait for it, or stop it first (Ctrl+O, X)."
+                _("{model} is still being fetched.").format(model=self.spec),
+                _("Wait for it, or stop it first (Ctrl+O, X)."),
             )
         self.spec, self._stop = spec, Flag()
         Thread(
@@ -44,6 +46,8 @@ class Fetcher:
         try:
             find(spec, cache, self._emit, stop.is_set)
         except Exception as error:
-            outcome = FetchFailed(spec, as_tutee_error(error, f"Fetching {spec}"))
+            outcome = FetchFailed(
+                spec, as_tutee_error(error, _("Fetching {model}").format(model=spec))
+            )
         self.spec = ""
         self._emit(outcome)

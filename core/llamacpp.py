@@ -16,13 +16,14 @@ from typing import Any, Literal, get_args
 from core.models import ModelFolder, load_tokenizer
 from data.masks import stop_ids
 from store.errors import TuteeError
+from store.language import N_, _
 
 Precision = Literal["f16", "q8_0"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 """llama.cpp's names, by those of transformers."""
-_ELSEWHERE = "llama.cpp's `convert_hf_to_gguf.py` may know it: give it the merged folder."
+_ELSEWHERE = N_("llama.cpp's `convert_hf_to_gguf.py` may know it: give it the merged folder.")
 _CONTROL, _NORMAL = 3, 1
 """Kinds of tokens (`gguf.TokenType`)."""
 
@@ -79,10 +80,17 @@ def modelfile(folder: ModelFolder, file: Path, system_prompt: str) -> str:
 def _architecture(folder: ModelFolder, config: dict[str, Any]) -> str:
     kind = config.get("model_type")
     if kind not in _ARCHITECTURES:
-        raise TuteeError(f"{folder.label} is of the family {kind}, not Llama or Qwen.", _ELSEWHERE)
+        raise TuteeError(
+            _("{model} is of the family {family}, not Llama or Qwen.").format(
+                model=folder.label, family=kind
+            ),
+            _(_ELSEWHERE),
+        )
     rope = config.get("rope_parameters") or {}
     if rope.get("rope_type", "default") != "default" or config.get("rope_scaling"):
-        raise TuteeError(f"{folder.label} stretches its positions.", _ELSEWHERE)
+        raise TuteeError(
+            _("{model} stretches its positions.").format(model=folder.label), _(_ELSEWHERE)
+        )
     return _ARCHITECTURES[kind]
 
 
@@ -93,7 +101,10 @@ def _splitting(folder: ModelFolder, tokenizer: dict[str, Any]) -> str:
     patterns = [p["pattern"].get("Regex", "") for p in parts if p.get("type") == "Split"]
     kinds = [part.get("type") for part in parts]
     if tokenizer["model"].get("byte_fallback") or "ByteLevel" not in kinds:
-        raise TuteeError(f"The tokenizer of {folder.label} is not byte-level.", _ELSEWHERE)
+        raise TuteeError(
+            _("The tokenizer of {model} is not byte-level.").format(model=folder.label),
+            _(_ELSEWHERE),
+        )
     if kinds == ["Digits", "ByteLevel"] and parts[0].get("individual_digits"):
         return "smollm"
     if any(r"\p{N}{1,3}" in pattern for pattern in patterns):
@@ -102,7 +113,10 @@ def _splitting(folder: ModelFolder, tokenizer: dict[str, Any]) -> str:
         return "qwen2"
     if kinds == ["ByteLevel"]:
         return "gpt-2"
-    raise TuteeError(f"llama.cpp has no name for how {folder.label} splits text.", _ELSEWHERE)
+    raise TuteeError(
+        _("llama.cpp has no name for how {model} splits text.").format(model=folder.label),
+        _(_ELSEWHERE),
+    )
 
 
 # -- what is written -------------------------------------------------------------------------------
@@ -175,7 +189,11 @@ def _tensors(
                     continue
                 found = names.get_name(name, try_suffixes=(".weight", ".bias"))
                 if found is None:
-                    raise TuteeError(f"{folder.label} has a tensor that is unknown: {name}.")
+                    raise TuteeError(
+                        _("{model} has a tensor that is unknown: {name}.").format(
+                            model=folder.label, name=name
+                        )
+                    )
                 values = file.get_tensor(name).to(torch.float32).numpy()
                 part = name.split(".")[-2]
                 if architecture == "llama" and part in counts:

@@ -20,6 +20,7 @@ from core.adapters import BASE, Adapters
 from core.models import ModelFolder, load_model, load_tokenizer
 from data.masks import encode_prompt, stop_ids
 from store.errors import TuteeError
+from store.language import _
 from store.records import Turn
 from store.storage import sync_folder
 
@@ -53,12 +54,18 @@ def merge(adapters: Adapters, version: str, directory: Path) -> Merged:
     adapter = adapters.path(manifest.version)
     if adapter is None or manifest.kind != "adapter":
         raise TuteeError(
-            f"{manifest.version} is no adapter, so there is nothing to merge.",
-            f"`tutee adapters` lists the adapters; {BASE} can be used as it is.",
+            _("{version} is no adapter, so there is nothing to merge.").format(
+                version=manifest.version
+            ),
+            _("`tutee adapters` lists the adapters; {base} can be used as it is.").format(
+                base=BASE
+            ),
         )
     target = directory.expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise TuteeError(f"{target} is there already.", "Choose a folder that is not.")
+        raise TuteeError(
+            _("{target} is there already.").format(target=target), _("Choose a folder that is not.")
+        )
     _refuse_quantised(adapters.folder)
     partial = target.with_name(f".{target.name}.partial")
     try:
@@ -67,7 +74,11 @@ def merge(adapters: Adapters, version: str, directory: Path) -> Merged:
         precision, difference = _write(adapters, adapter, partial)
         _finish(partial, target)
     except OSError as error:
-        raise TuteeError(f"The merged model could not be written to {target}: {error}.") from error
+        raise TuteeError(
+            _("The merged model could not be written to {target}: {why}.").format(
+                target=target, why=error
+            )
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Merged(manifest.version, target, precision, difference)
@@ -77,9 +88,11 @@ def _refuse_quantised(folder: ModelFolder) -> None:
     config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
     if config.get("quantization_config"):
         raise TuteeError(
-            f"{folder.label} is quantised, and merging into it would lose much of what the adapter"
-            " learned.",
-            "Use the adapter beside it, or train on the 16-bit variant of the model.",
+            _(
+                "{model} is quantised, and merging into it would lose much of what the "
+                "adapter learned."
+            ).format(model=folder.label),
+            _("Use the adapter beside it, or train on the 16-bit variant of the model."),
         )
 
 
@@ -103,9 +116,11 @@ def _write(adapters: Adapters, adapter: Path, partial: Path) -> tuple[str, float
     precision = str(stored).removeprefix("torch.")
     if not difference <= _TOLERANCE[precision] * expected.abs().max().item():
         raise TuteeError(
-            f"The merged model does not answer as the adapter does: its logits are off by up to"
-            f" {difference:.3g}. Nothing was kept.",
-            "The disk or the memory may be faulty; try again, and report it if it stays.",
+            _(
+                "The merged model does not answer as the adapter does: its logits are off "
+                "by up to {difference:.3g}. Nothing was kept."
+            ).format(difference=difference),
+            _("The disk or the memory may be faulty; try again, and report it if it stays."),
         )
     return precision, difference
 

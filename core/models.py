@@ -24,6 +24,7 @@ from core.sources.listing import INDEX
 from core.sources.names import hub_model, is_gguf, no_such_folder
 from core.sources.safety import TOKENIZERS, refuse_code, refuse_files
 from store.errors import TuteeError
+from store.language import _
 
 if TYPE_CHECKING:
     import torch
@@ -126,9 +127,9 @@ def chat_template(folder: ModelFolder) -> str | None:
 
 def notice(folder: ModelFolder) -> str:
     """What a person who uses `folder` should know; most often nothing."""
-    said = [] if _chat_template(folder.path) else [templates.NOTICE]
+    said = [] if _chat_template(folder.path) else [_(templates.NOTICE)]
     if folder.four_bit == "auto" and (choice := quantised(folder)).four_bit:
-        said.append(f"The model is kept in 4 bits: {choice.why}.")
+        said.append(_("The model is kept in 4 bits: {why}.").format(why=choice.why))
     return " ".join(said)
 
 
@@ -177,10 +178,15 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
     if info["missing_keys"]:
         # transformers would go on with random numbers in their place.
         raise TuteeError(
-            f"The weights in {folder.path} are incomplete:"
-            f" {len(info['missing_keys'])} tensors are missing,"
-            f" among them {min(info['missing_keys'])}.",
-            "Fetch the model again, and check that it is one that writes text.",
+            _(
+                "The weights in {folder} are incomplete: {count} tensors are missing, "
+                "among them {tensor}."
+            ).format(
+                folder=folder.path,
+                count=len(info["missing_keys"]),
+                tensor=min(info["missing_keys"]),
+            ),
+            _("Fetch the model again, and check that it is one that writes text."),
         )
     if packed:
         return quantising.settled(model.eval())
@@ -212,11 +218,11 @@ def weights(path: Path) -> int:
 def _checked(path: Path) -> Path:
     """`path`, which holds a model that Tutee can load."""
     names = {entry.name for entry in path.iterdir()}
-    where = f"The model in {path}"
+    where = _("The model in {path}").format(path=path)
     if "config.json" not in names and not any(name.endswith(".safetensors") for name in names):
         raise TuteeError(
-            f"The folder {path} holds no model: it has no config.json.",
-            "Give the folder that holds config.json and the weights in safetensors form.",
+            _("The folder {path} holds no model: it has no config.json.").format(path=path),
+            _("Give the folder that holds config.json and the weights in safetensors form."),
         )
     refuse_files(where, names)
     refuse_code(where, _read_json(path / "config.json") or {})
@@ -224,9 +230,11 @@ def _checked(path: Path) -> Path:
     missing = sorted(set(index.get("weight_map", {}).values()) - names)
     if missing:
         raise TuteeError(
-            f"{where} is incomplete: {len(missing)} of its files of weights are missing,"
-            f" among them {missing[0]}.",
-            "Fetch them, and put them beside the others.",
+            _(
+                "{where} is incomplete: {count} of its files of weights are missing, among "
+                "them {file}."
+            ).format(where=where, count=len(missing), file=missing[0]),
+            _("Fetch them, and put them beside the others."),
         )
     return path
 
@@ -238,7 +246,9 @@ def _chat_template(path: Path) -> str | None:
     except FileNotFoundError:
         pass
     except (OSError, UnicodeDecodeError) as error:
-        raise TuteeError(f"Cannot read the chat template in {path}: {error}.") from error
+        raise TuteeError(
+            _("Cannot read the chat template in {path}: {why}.").format(path=path, why=error)
+        ) from error
     template = (_read_json(path / "tokenizer_config.json") or {}).get("chat_template")
     if isinstance(template, list):
         template = {entry["name"]: entry["template"] for entry in template}.get("default")
@@ -252,16 +262,20 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise TuteeError(f"Cannot read {path}: {error}.") from error
+        raise TuteeError(_("Cannot read {path}: {why}.").format(path=path, why=error)) from error
     if not isinstance(found, dict):
-        raise TuteeError(f"Cannot read {path}: it holds no JSON object.")
+        raise TuteeError(_("Cannot read {path}: it holds no JSON object.").format(path=path))
     return found
 
 
 def _unreadable(what: str, folder: ModelFolder, error: Exception) -> TuteeError:
     # Broken folders fail in transformers in more ways than can be listed; all end up here.
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return TuteeError(f"The {what} in {folder.path} could not be loaded: {said}")
+    return TuteeError(
+        _("The {what} in {folder} could not be loaded: {said}").format(
+            what=what, folder=folder.path, said=said
+        )
+    )
 
 
 # -- names ---------------------------------------------------------------------------------------
@@ -283,7 +297,9 @@ def _revision(path: Path) -> str:
             digest.update(f"{weights.name}\0{weights.stat().st_size}\0".encode())
             _sample(weights, digest.update)
     except OSError as error:
-        raise TuteeError(f"Cannot read the model in {path}: {error}.") from error
+        raise TuteeError(
+            _("Cannot read the model in {path}: {why}.").format(path=path, why=error)
+        ) from error
     return digest.hexdigest()
 
 
@@ -293,7 +309,9 @@ def _sample(weights: Path, take: Callable[[bytes], None]) -> None:
         header = int.from_bytes(file.read(8), "little")
         size = weights.stat().st_size
         if header > size:
-            raise TuteeError(f"The weights in {weights} are damaged or not all there.")
+            raise TuteeError(
+                _("The weights in {weights} are damaged or not all there.").format(weights=weights)
+            )
         take(file.read(header))
         for part in range(_SAMPLES):
             file.seek(8 + header + (size - 8 - header) * part // _SAMPLES)

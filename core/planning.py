@@ -18,6 +18,7 @@ from core.config import Config, Tuning
 from core.events import PassName
 from data.languages import language_of
 from data.rows import holdout, mix
+from store.language import _
 from store.records import Instruction, Preference, Record, Turn, Verdict
 
 PASSES: tuple[PassName, ...] = ("sft", "kto", "dpo", "reward", "rl")
@@ -154,14 +155,16 @@ def make_plan(
     judged = adapters.trusted_reward_model() is not None
 
     lacking: dict[PassName, str] = {
-        "sft": _too_few(len(sft.new), settings.sft_minimum, "corrections or 👍"),
+        "sft": _too_few(
+            len(sft.new), settings.sft_minimum, _("{have} of {wanted} corrections or 👍")
+        ),
         "kto": _thumbs_missing(kto, settings.kto_minimum),
-        "dpo": _too_few(len(preferences), settings.dpo_minimum, "pairs")
-        or ("" if dpo.new else "no new pairs"),
-        "reward": _too_few(len(preferences), settings.reward_minimum, "pairs")
-        or ("" if any(r.id not in scored for r in preferences) else "no new pairs"),
-        "rl": _too_few(len(prompts.train), settings.rl_minimum, "prompts")
-        or ("" if judged else "no reward model to trust yet"),
+        "dpo": _too_few(len(preferences), settings.dpo_minimum, _("{have} of {wanted} pairs"))
+        or ("" if dpo.new else _("no new pairs")),
+        "reward": _too_few(len(preferences), settings.reward_minimum, _("{have} of {wanted} pairs"))
+        or ("" if any(r.id not in scored for r in preferences) else _("no new pairs")),
+        "rl": _too_few(len(prompts.train), settings.rl_minimum, _("{have} of {wanted} prompts"))
+        or ("" if judged else _("no reward model to trust yet")),
     }
     counts: dict[PassName, tuple[int, int, int]] = {
         "sft": _counts(sft),
@@ -179,7 +182,7 @@ def make_plan(
     def wanted(name: PassName) -> bool:
         if passes is None:
             return not lacking[name] and name != "rl"
-        new, replayed, _ = counts[name]
+        new, replayed, _held_out = counts[name]
         return name in passes and new + replayed > 0
 
     return Plan(
@@ -228,7 +231,7 @@ def _split(records: Sequence[_Kind]) -> tuple[Sequence[_Kind], Sequence[_Kind]]:
     held_out = holdout(records)[1]
     spared: set[object] = set()
     sizes = Counter(map(_conversation, held_out))
-    for conversation, _ in sizes.most_common():
+    for conversation, _size in sizes.most_common():
         if sum(sizes.values()) <= _HOLDOUT_MOST * len(records):
             break
         spared.add(conversation)
@@ -262,17 +265,20 @@ def _counts(selection: Selection[_Kind]) -> tuple[int, int, int]:
     return len(selection.new), len(selection.replayed), len(selection.held_out)
 
 
-def _too_few(have: int, minimum: int, what: str) -> str:
-    return f"{have} of {minimum} {what}" if have < minimum else ""
+def _too_few(have: int, minimum: int, said: str) -> str:
+    return said.format(have=have, wanted=minimum) if have < minimum else ""
 
 
 def _thumbs_missing(kto: Selection[Verdict], minimum: int) -> str:
     if not kto.new:
-        return "no new thumbs"
+        return _("no new thumbs")
     thumbs = [verdict.label for verdict in kto.train]
     liked, disliked = thumbs.count(True), thumbs.count(False)
-    lacking = [_too_few(have, minimum, what) for have, what in ((liked, "👍"), (disliked, "👎"))]
-    return ", ".join(filter(None, lacking))
+    lacking = (
+        _too_few(liked, minimum, _("{have} of {wanted} 👍")),
+        _too_few(disliked, minimum, _("{have} of {wanted} 👎")),
+    )
+    return _(", ").join(filter(None, lacking))
 
 
 def repeated(settings: Tuning, samples: int, minimum_steps: int) -> Tuning:

@@ -15,6 +15,7 @@ from typing import Any
 from core.config import FourBit
 from core.quiet import hush
 from core.sources.catalogue import memory
+from store.language import _
 
 BYTES = 0.57
 """A weight in NF4 with double quantisation; the embeddings stay in 16 bits."""
@@ -40,11 +41,13 @@ def choose(wanted: FourBit, weights: int, card: int | None) -> Choice:
         card: Bytes of memory of the graphics card; None where there is none.
     """
     if wanted != "auto":
-        return Choice(wanted == "always", "as the settings say")
+        return Choice(wanted == "always", _("as the settings say"))
     if card is None:
-        return Choice(False, "on a processor 4 bits are far slower")
+        return Choice(False, _("on a processor 4 bits are far slower"))
     need = memory(weights, 2)
-    sizes = f"twice in 16 bits it takes {need / 1e9:.1f} GB, and the card has {card / 1e9:.1f} GB"
+    sizes = _("twice in 16 bits it takes {need:.1f} GB, and the card has {card:.1f} GB").format(
+        need=need / 1e9, card=card / 1e9
+    )
     return Choice(need > _SHARE * card, sizes)
 
 

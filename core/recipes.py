@@ -36,6 +36,7 @@ from core.stacking import MERGE
 from data.formats.trl import row
 from data.rows import with_system
 from store.errors import TuteeError
+from store.language import _
 from store.records import Record, Turn
 
 FILE = "recipe.json"
@@ -68,11 +69,15 @@ def write(plan: Plan, directory: Path) -> Recipe:
         TuteeError: no pass is wanted, something is at `directory`, or it cannot be written.
     """
     if not plan.wanted:
-        missing = "; ".join(f"{p.name}: {p.missing}" for p in plan.passes if p.missing)
-        raise TuteeError("There is nothing to train yet.", f"There is: {missing}.")
+        missing = _("; ").join(f"{p.name}: {p.missing}" for p in plan.passes if p.missing)
+        raise TuteeError(
+            _("There is nothing to train yet."), _("There is: {missing}.").format(missing=missing)
+        )
     target = directory.expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise TuteeError(f"{target} is there already.", "Choose a folder that is not.")
+        raise TuteeError(
+            _("{target} is there already.").format(target=target), _("Choose a folder that is not.")
+        )
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         _give_base(plan.adapters.folder, target / "base")
@@ -84,7 +89,11 @@ def write(plan: Plan, directory: Path) -> Recipe:
         _text(target / FILE, json.dumps(_facts(plan), indent=2) + "\n")
         _text(target / "README.md", _readme(plan, passes))
     except OSError as error:
-        raise TuteeError(f"The recipe could not be written to {target}: {error}.") from error
+        raise TuteeError(
+            _("The recipe could not be written to {target}: {why}.").format(
+                target=target, why=error
+            )
+        ) from error
     return Recipe(target, passes)
 
 

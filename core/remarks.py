@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from store.errors import TuteeError
+from store.language import _
 from store.storage import replace_file
 
 LABEL_LENGTH = 40
@@ -42,15 +43,21 @@ def checked_label(name: str) -> str:
     """
     label = " ".join(name.split())
     if is_version(label.lower()):
-        raise TuteeError(f"“{label}” is how versions themselves are named.", "Choose another word.")
+        raise TuteeError(
+            _("“{label}” is how versions themselves are named.").format(label=label),
+            _("Choose another word."),
+        )
     if label.startswith("-") or not label.isprintable():
         raise TuteeError(
-            "A label cannot begin with a dash or hold control characters.", "Choose another word."
+            _("A label cannot begin with a dash or hold control characters."),
+            _("Choose another word."),
         )
     if len(label) > LABEL_LENGTH:
         raise TuteeError(
-            f"A label has at most {LABEL_LENGTH} characters, and this one {len(label)}.",
-            "What is longer can be a note.",
+            _("A label has at most {most} characters, and this one {count}.").format(
+                most=LABEL_LENGTH, count=len(label)
+            ),
+            _("What is longer can be a note."),
         )
     return label
 
@@ -67,8 +74,8 @@ def read(path: Path) -> dict[str, Remark]:
         return {}
     except (OSError, ValidationError) as error:
         raise TuteeError(
-            f"The labels in {path} cannot be read.",
-            "Mend that file, or delete it: the versions themselves do not need it.",
+            _("The labels in {path} cannot be read.").format(path=path),
+            _("Mend that file, or delete it: the versions themselves do not need it."),
         ) from error
 
 

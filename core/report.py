@@ -17,8 +17,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core import reasons
 from core.evaluate import Figures
 from store.errors import TuteeError
+from store.language import _
 from store.storage import replace_file
 
 FILE = "report.json"
@@ -60,26 +62,27 @@ class Report(BaseModel):
 def judge(before: Figures, after: Figures, languages: Collection[str] = ()) -> tuple[str, ...]:
     """Why a version with these figures is held back; nothing where it may be adopted.
 
+    In English, as it is kept; `core.reasons.told` puts it into the person's language.
+
     Args:
         languages: Those that the person teaches in. A model may never have spoken the others, and
             how it fails in them is chance.
     """
-    reasons = []
+    found = []
     if before.holdout_loss is not None and after.holdout_loss is not None:
         rise = after.holdout_loss - before.holdout_loss
         if rise > HOLDOUT_TOLERANCE and not _by_chance(before, after):
-            reasons.append(
-                f"hold-out loss rose from {before.holdout_loss:.2f} to {after.holdout_loss:.2f}"
-            )
+            losses = {"before": f"{before.holdout_loss:.2f}", "after": f"{after.holdout_loss:.2f}"}
+            found.append(reasons.HOLDOUT_ROSE.format(**losses))
     if before.probe_loss is not None and after.probe_loss is not None:
         rise = after.probe_loss / before.probe_loss - 1
         if rise > PROBE_TOLERANCE:
-            reasons.append(f"probe loss rose by {rise:.1%}")
+            found.append(reasons.PROBES_ROSE.format(rise=f"{rise:.1%}"))
     had, has = ended(before, languages), ended(after, languages)
     lost = round((had - has) * len(after.probes_in(languages)))
     if has < ENDED_MINIMUM and lost > 1:
-        reasons.append(f"only {has:.0%} of the probe replies end by themselves ({had:.0%} before)")
-    return tuple(reasons)
+        found.append(reasons.REPLIES_RAN_ON.format(share=f"{has:.0%}", before=f"{had:.0%}"))
+    return tuple(found)
 
 
 def _by_chance(before: Figures, after: Figures) -> bool:
@@ -118,11 +121,11 @@ def read(directory: Path) -> Report:
         return Report.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise TuteeError(
-            f"Version {directory.name} has no report.",
-            "Adapters are examined when they are trained; this one was not.",
+            _("Version {version} has no report.").format(version=directory.name),
+            _("Adapters are examined when they are trained; this one was not."),
         ) from None
     except (OSError, ValidationError) as error:
-        raise TuteeError(f"The report {path} cannot be read.") from error
+        raise TuteeError(_("The report {path} cannot be read.").format(path=path)) from error
 
 
 def known(directory: Path) -> Figures | None:

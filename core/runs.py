@@ -28,6 +28,7 @@ from core.passes.checkpoints import steps_done
 from core.planning import PassPlan, Plan, Prompts, Selection
 from store.acts import said
 from store.errors import TuteeError
+from store.language import _
 from store.records import Record, now
 from store.storage import private_folder, replace_file
 
@@ -144,11 +145,11 @@ def unfinished(adapters: Adapters, records: Sequence[Record]) -> Run | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        raise _dropped(adapters, "what was written of it cannot be read") from error
+        raise _dropped(adapters, _("what was written of it cannot be read")) from error
     if kept.revision != adapters.folder.revision:
-        raise _dropped(adapters, "the base model has changed")
+        raise _dropped(adapters, _("the base model has changed"))
     if not _all_live(kept, records):
-        raise _dropped(adapters, "records it learned from have been deleted or changed")
+        raise _dropped(adapters, _("records it learned from have been deleted or changed"))
     return Run(_plan(kept, adapters), kept.began, frozenset(kept.before))
 
 
@@ -159,7 +160,8 @@ def _folder(adapters: Adapters) -> Path:
 def _dropped(adapters: Adapters, why: str) -> TuteeError:
     shutil.rmtree(_folder(adapters), ignore_errors=True)
     return TuteeError(
-        f"The interrupted training run was dropped: {why}.", "Train again to begin a new one."
+        _("The interrupted training run was dropped: {why}.").format(why=why),
+        _("Train again to begin a new one."),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.config import Config, parse, read
 from store.errors import TuteeError
+from store.language import _
 from store.storage import replace_file
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def with_value(text: str, section: str, name: str, value: Value) -> str:
         document[section] = table()
     keys = document[section]
     if not isinstance(keys, dict):
-        raise TuteeError(f"`{section}` in the settings is no table.", "Mend that line first.")
+        raise TuteeError(
+            _("`{section}` in the settings is no table.").format(section=section),
+            _("Mend that line first."),
+        )
     many_lines = isinstance(value, str) and "\n" in value
     plain = list(value) if isinstance(value, tuple) else value
     keys[name] = string(str(value), multiline=True) if many_lines else plain
@@ -83,4 +87,4 @@ def _document(text: str) -> "TOMLDocument":
     try:
         return parse_toml(text)
     except ParseError as error:
-        raise TuteeError(f"The settings are not valid TOML: {error}.") from error
+        raise TuteeError(_("The settings are not valid TOML: {why}.").format(why=error)) from error

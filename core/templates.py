@@ -9,6 +9,8 @@ turns end on the model's own end-of-text token.
 import json
 from pathlib import Path
 
+from store.language import N_
+
 CHATML = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
@@ -24,7 +26,7 @@ PLAIN = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '### Assistant:\n' }}{% endif %}"
 )
-NOTICE = (
+NOTICE = N_(
     "This model came without a chat template, so it is most likely a base model that has not"
     " learned to answer yet. It gets a plain one; teach it, or choose the chat (instruct) variant."
 )

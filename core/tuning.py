@@ -29,6 +29,7 @@ from core.saving import Learned, learned, save
 from core.turns import Cancelled
 from data.masks import Sample
 from store.errors import TuteeError
+from store.language import _
 from store.records import Verdict
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ def run(plan: Plan, watch: "Watch", finished: Finished | None = None) -> None:
             interrupted; then `runs.unfinished` finds the run.
     """
     if not plan.wanted:
-        missing = "; ".join(f"{p.name}: {p.missing}" for p in plan.passes if p.missing)
-        raise TuteeError("There is nothing to train yet.", f"There is: {missing}.")
+        missing = _("; ").join(f"{p.name}: {p.missing}" for p in plan.passes if p.missing)
+        raise TuteeError(
+            _("There is nothing to train yet."), _("There is: {missing}.").format(missing=missing)
+        )
     resume(runs.begin(plan), watch, finished)
 
 
@@ -79,8 +82,8 @@ def resume(begun: Run, watch: "Watch", finished: Finished | None = None) -> None
         if not ran_out(error):
             raise
         raise TuteeError(
-            "Tuning ran out of memory.",
-            "Close other programs and resume it, or use a smaller model; nothing else was lost.",
+            _("Tuning ran out of memory."),
+            _("Close other programs and resume it, or use a smaller model; nothing else was lost."),
         ) from error
     begun.drop()
 
@@ -157,8 +160,8 @@ class _Passes:
         training = [*new.values(), *replayed.values()]
         if len({sample.label for sample in training}) < 2:
             raise TuteeError(
-                "All thumbs point the same way, so KTO has nothing to compare.",
-                "Rate some replies the other way, or leave KTO out.",
+                _("All thumbs point the same way, so KTO has nothing to compare."),
+                _("Rate some replies the other way, or leave KTO out."),
             )
         settings = self._preferring(len(training))
         groups = [(one.sample,) for one in training]
@@ -210,8 +213,13 @@ class _Passes:
         name = self.plan.adapters.trusted_reward_model()
         if name is None:
             rewards = self.plan.adapters.versions("reward")
-            why = f"{rewards[-1].version} did not pass its gate" if rewards else "there is none yet"
-            return PassSkipped("rl", f"RL needs a reward model it can trust, and {why}.")
+            if rewards:
+                why = _(
+                    "RL needs a reward model it can trust, and {version} did not pass its gate."
+                ).format(version=rewards[-1].version)
+            else:
+                why = _("RL needs a reward model it can trust, and there is none yet.")
+            return PassSkipped("rl", why)
         directory = self.plan.adapters.path(name)
         assert directory is not None  # only the base has none
         prompts = self._lessons.prompts(self.plan.rl.train)
@@ -269,10 +277,13 @@ class _Passes:
     def _refuse_nothing(self, lessons: Sequence[Any]) -> None:
         if not lessons:
             raise TuteeError(
-                f"Every record is longer than {self._lessons.limit:,} tokens, so none can be"
-                " trained on.",
-                "Teach with shorter replies, or raise `max_length` under [tuning] in the settings"
-                " where the model's context allows it.",
+                _(
+                    "Every record is longer than {limit:,} tokens, so none can be trained on."
+                ).format(limit=self._lessons.limit),
+                _(
+                    "Teach with shorter replies, or raise `max_length` under [tuning] in the "
+                    "settings where the model's context allows it."
+                ),
             )
 
     def _preferring(self, samples: int) -> Tuning:

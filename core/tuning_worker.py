@@ -22,6 +22,7 @@ from core.runs import Run
 from core.turns import Cancelled, Turns
 from core.workers import Emit
 from store.errors import TuteeError
+from store.language import _
 
 Work = Callable[[Watch, tuning.Finished], None]
 
@@ -55,7 +56,9 @@ class TuningWorker:
 
     def _start(self, work: Work, plan: Plan) -> None:
         if self.running:
-            raise TuteeError("Tuning is already under way.", "Wait for it, or cancel it first.")
+            raise TuteeError(
+                _("Tuning is already under way."), _("Wait for it, or cancel it first.")
+            )
         self._watch = Watch(self._emit, self._turns)
         self._turns.pause(False)
         self.running = True
@@ -96,6 +99,6 @@ class TuningWorker:
         except Cancelled:
             return TuningCancelled(tuple(finished))
         except Exception as error:
-            return TuningFailed(as_tutee_error(error, "Tuning"), tuple(finished))
+            return TuningFailed(as_tutee_error(error, _("Tuning")), tuple(finished))
         adapter = next((done.version for done in reversed(finished) if done.adoptable), None)
         return TuningDone(tuple(finished), adapter)

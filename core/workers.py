@@ -41,6 +41,7 @@ from core.scoring import Scores
 from core.turns import Cancelled, Turns
 from data.masks import encode
 from store.errors import TuteeError
+from store.language import _
 from store.records import Sampling, Turn
 
 if TYPE_CHECKING:
@@ -192,10 +193,10 @@ class ChatWorker:
             found = find(spec, cache, self._emit, self._closing.is_set)
             folder = replace(found, four_bit=self._serving.four_bit)
             adapters = Adapters(models_dir, folder)
-            self._emit(ModelLoading(f"Loading {adapters.folder.label}"))
+            self._emit(ModelLoading(_("Loading {model}").format(model=adapters.folder.label)))
             self._serve(adapters, adapter or adapters.active())
         except Exception as error:
-            self._emit(ModelFailed(as_tutee_error(error, "Loading the model")))
+            self._emit(ModelFailed(as_tutee_error(error, _("Loading the model"))))
             if before is not None:
                 self._return_to(before)
 
@@ -232,16 +233,16 @@ class ChatWorker:
         try:
             self._serve(adapters, self._adapter)
         except Exception as error:
-            self._emit(ModelFailed(as_tutee_error(error, "Loading the model")))
+            self._emit(ModelFailed(as_tutee_error(error, _("Loading the model"))))
 
     def _reply(self, request: _Request) -> None:
         event: ReplyDone | ReplyFailed
         try:
             if self._engine is None:
-                raise TuteeError("The model is not loaded, so it cannot answer.")
+                raise TuteeError(_("The model is not loaded, so it cannot answer."))
             event = self._write(request, self._engine, self._adapter)
         except Exception as error:
-            event = ReplyFailed(request.id, as_tutee_error(error, "The reply"))
+            event = ReplyFailed(request.id, as_tutee_error(error, _("The reply")))
         self._stops.popleft()
         self._emit(event)
 
@@ -255,7 +256,7 @@ class ChatWorker:
         try:
             event = self._write(request, self._engine_of(version), version)
         except Exception as error:
-            event = ReplyFailed(request.id, as_tutee_error(error, "The reply"))
+            event = ReplyFailed(request.id, as_tutee_error(error, _("The reply")))
         if not request.stop.is_set():
             self._emit(event)
 
@@ -266,7 +267,7 @@ class ChatWorker:
         except Cancelled:
             return
         except Exception as error:
-            event = ReplyFailed(request.id, as_tutee_error(error, "Drawing replies"))
+            event = ReplyFailed(request.id, as_tutee_error(error, _("Drawing replies")))
         if not request.stop.is_set():
             self._emit(event)
 
@@ -277,7 +278,7 @@ class ChatWorker:
 
         engine = self._engine
         if engine is None:
-            raise TuteeError("The model is not loaded, so it cannot answer.")
+            raise TuteeError(_("The model is not loaded, so it cannot answer."))
 
         def should_stop() -> bool:
             return request.stop.is_set() or self._closing.is_set()
@@ -318,7 +319,7 @@ class ChatWorker:
     def _engine_of(self, version: str) -> "Engine":
         """The serving engine where it is that version, or else one beside it."""
         if self._engine is None or self.adapters is None:
-            raise TuteeError("The model is not loaded, so it cannot answer.")
+            raise TuteeError(_("The model is not loaded, so it cannot answer."))
         if version == self._adapter:
             return self._engine
         if self._beside is None or self._beside[0] != version:
@@ -363,12 +364,12 @@ class ChatWorker:
         started = perf_counter()
         try:
             if self._engine is None or self.adapters is None:
-                raise TuteeError("The model is not loaded, so its adapter cannot be changed.")
+                raise TuteeError(_("The model is not loaded, so its adapter cannot be changed."))
             # Built beside the old one, which answers on should this fail.
             with self.turns.reply():
                 engine = self._engine.with_adapter(self.adapters.path(version))
         except Exception as error:
-            self._emit(SwapFailed(version, as_tutee_error(error, "Changing the adapter")))
+            self._emit(SwapFailed(version, as_tutee_error(error, _("Changing the adapter"))))
             return
         self._engine, self._adapter = engine, version
         self._emit(AdapterSwapped(version, perf_counter() - started))

@@ -22,6 +22,7 @@ from core.passes.batches import MICRO_BATCH_TOKENS
 from core.passes.lora import FUSED_TARGETS, TARGETS
 from core.quantising import BYTES
 from store.errors import TuteeError
+from store.language import _
 
 _LIBRARIES = 320 * 2**20
 """What the libraries take for themselves once they train, and the allocator's scraps."""
@@ -67,17 +68,20 @@ def require(
     need, free = needed(name, shape, settings, tokens, trained, four_bit=four_bit), _free()
     if need <= free:
         return
-    advice = "Close other programs, or use a smaller model."
+    advice = _("Close other programs, or use a smaller model.")
     if name == "rl":
-        advice += " A smaller `rl_max_new_tokens` under [tuning] in the settings takes less, too."
-    elif tokens > MICRO_BATCH_TOKENS:
-        advice += (
-            f" A smaller `max_length` under [tuning] in the settings takes less, too: the longest"
-            f" samples have {tokens:,} tokens."
+        advice += _(
+            " A smaller `rl_max_new_tokens` under [tuning] in the settings takes less, too."
         )
+    elif tokens > MICRO_BATCH_TOKENS:
+        advice += _(
+            " A smaller `max_length` under [tuning] in the settings takes less, too: "
+            "the longest samples have {tokens:,} tokens."
+        ).format(tokens=tokens)
     raise TooLittleMemory(
-        f"The {name} pass needs about {_gigabytes(need)} of memory, and {_gigabytes(free)} are"
-        " free.",
+        _("The {name} pass needs about {need} of memory, and {free} are free.").format(
+            name=name, need=_gigabytes(need), free=_gigabytes(free)
+        ),
         advice,
     )
 

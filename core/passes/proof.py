@@ -20,6 +20,7 @@ from core.passes.watch import Watch
 from core.turns import Cancelled
 from data.masks import Sample, pieces, stop_ids
 from store.errors import TuteeError
+from store.language import _
 
 _SHOWN = 3
 
@@ -91,14 +92,26 @@ def _checked(samples: Sequence[Sample], stop: frozenset[int], check: _Check, wat
         _require(
             tuple(row["input_ids"][0, path].tolist()) == sample.input_ids
             and row["position_ids"][0, path].tolist() == list(range(len(path))),
-            "is not what the model would be shown",
+            _("The check before training failed: a sample is not what the model would be shown."),
         )
-        _require(sample.input_ids[-1] in stop, "does not end with a token that ends a reply")
+        _require(
+            sample.input_ids[-1] in stop,
+            _(
+                "The check before training failed: a sample does not end with a token that ends a "
+                "reply."
+            ),
+        )
         seen[path] = True
         trained += check(row, sample, number, path)
     if check is _check_trained:
         learned = int((row["labels"] != IGNORED).sum())
-        _require(learned == trained, "has tokens that nobody wrote learned with it")
+        _require(
+            learned == trained,
+            _(
+                "The check before training failed: a sample has tokens that nobody wrote learned "
+                "with it."
+            ),
+        )
     return _Row(len(seen), int((~seen).sum()), trained)
 
 
@@ -106,24 +119,36 @@ def _check_trained(row: dict[str, Any], sample: Sample, number: int, path: Any) 
     labels = row["labels"][0, path].tolist()
     reply = list(sample.input_ids[sample.reply_start :])
     before = sample.reply_start - 1  # the last token of the prompt predicts the first of the reply
-    _require(set(labels[:before]) <= {IGNORED}, "would have its prompt learned")
-    _require(labels[before:] == [*reply, IGNORED], "would not have its whole reply learned")
+    _require(
+        set(labels[:before]) <= {IGNORED},
+        _("The check before training failed: a sample would have its prompt learned."),
+    )
+    _require(
+        labels[before:] == [*reply, IGNORED],
+        _("The check before training failed: a sample would not have its whole reply learned."),
+    )
     owners = set(row["owners"][path[before:-1]].tolist())
-    _require(owners == {number}, "would be counted as another one")
+    _require(
+        owners == {number},
+        _("The check before training failed: a sample would be counted as another one."),
+    )
     return len(reply)
 
 
 def _check_scored(row: dict[str, Any], sample: Sample, number: int, path: Any) -> int:
     """The reward model's only trained position is the end of the reply."""
-    _require(int(path[-1]) == int(row["ends"][number]), "would be scored before its end")
+    _require(
+        int(path[-1]) == int(row["ends"][number]),
+        _("The check before training failed: a sample would be scored before its end."),
+    )
     return 1
 
 
 def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise TuteeError(
-            f"The check before training failed: a sample {otherwise}.",
-            "Nothing was trained: the chat template of this model does not suit Tutee.",
+            otherwise,
+            _("Nothing was trained: the chat template of this model does not suit Tutee."),
         )
 
 

@@ -29,6 +29,7 @@ from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import hush, spare_collector
 from data.masks import Sample
 from store.errors import TuteeError
+from store.language import _
 
 _TOGETHER = 4
 """Replies scored in one packed row."""
@@ -102,8 +103,10 @@ class Scorer:
             self._model = PeftModel.from_pretrained(base, directory).eval()
         except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
             raise TuteeError(
-                f"The reward model in {directory} could not be loaded: {error}",
-                "Train a new one.",
+                _("The reward model in {folder} could not be loaded: {why}").format(
+                    folder=directory, why=error
+                ),
+                _("Train a new one."),
             ) from error
 
     def __call__(self, samples: Sequence[Sample]) -> list[float]:

@@ -16,6 +16,7 @@ import torch
 from trl import RLOOTrainer
 from trl.trainer.utils import RepeatSampler
 
+from core import reasons
 from core.config import Tuning
 from core.decoding import decode_together
 from core.events import RolloutReport
@@ -27,6 +28,7 @@ from core.sampling import Sampler
 from core.text_stream import decode
 from data.masks import Sample, stop_ids
 from store.errors import TuteeError
+from store.language import _
 from store.records import Sampling
 
 TRUNCATED_LIMIT, TRUNCATED_RISE = 0.3, 0.2
@@ -202,7 +204,7 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
 
     def _report(self) -> None:
         """Tell of the replies just scored, and end the run where it must end."""
-        first, _ = self._scored[0] if self._scored else (None, None)
+        first, _reward = self._scored[0] if self._scored else (None, None)
         report = RolloutReport(
             step=len(self.reports) + 1,
             steps=self.state.max_steps,
@@ -218,21 +220,23 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         self._refuse_senseless()
         limit = max(TRUNCATED_LIMIT, self.reports[0].truncated + TRUNCATED_RISE)
         if report.kl > self.settings.kl_limit:
-            self._end(f"the policy went {report.kl:.2f} nats a token from the base")
+            self._end(reasons.STRAYED.format(distance=f"{report.kl:.2f}"))
         elif report.truncated > limit:
-            self._end(f"{report.truncated:.0%} of the replies no longer ended")
+            self._end(reasons.ROLLOUTS_RAN_ON.format(share=f"{report.truncated:.0%}"))
 
     def _refuse_senseless(self) -> None:
         if len(self.reports) < 2 or len(self._values) > 1:
             return
         if not self._values:
             raise TuteeError(
-                f"No reply ended within {self.settings.rl_max_new_tokens} tokens.",
-                "Teach shorter replies first, or raise `rl_max_new_tokens` in the settings.",
+                _("No reply ended within {limit} tokens.").format(
+                    limit=self.settings.rl_max_new_tokens
+                ),
+                _("Teach shorter replies first, or raise `rl_max_new_tokens` in the settings."),
             )
         raise TuteeError(
-            "All replies got the same reward, so there is nothing to learn from it.",
-            "Train the reward model on more varied pairs first.",
+            _("All replies got the same reward, so there is nothing to learn from it."),
+            _("Train the reward model on more varied pairs first."),
         )
 
     def _end(self, why: str) -> None:

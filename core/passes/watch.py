@@ -19,6 +19,7 @@ from core.events import Event, PassName, StepReport
 from core.passes.checkpoints import Checkpointed
 from core.turns import Turns
 from store.errors import TuteeError
+from store.language import _
 
 if TYPE_CHECKING:
     from core.config import Tuning
@@ -100,8 +101,10 @@ class Progress:
         """
         if not math.isfinite(loss):
             raise TuteeError(
-                f"The loss of the {self.name} pass became {loss} at step {len(self.losses) + 1}.",
-                "Nothing was kept. Try a lower learning rate in the settings.",
+                _("The loss of the {name} pass became {loss} at step {step}.").format(
+                    name=self.name, loss=loss, step=len(self.losses) + 1
+                ),
+                _("Nothing was kept. Try a lower learning rate in the settings."),
             )
         self._accumulated.append(loss)
         if len(self._accumulated) >= accumulation:
