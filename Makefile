@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run install test check bench clean
+.PHONY: run install test check words bench clean
 
 run: install
 	$(BIN)/tutee
@@ -23,6 +23,10 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What Tutee says, gathered anew into the catalogs of the other languages.
+words: install
+	$(BIN)/python -m tests.catalog
 
 bench: install
 	$(BIN)/python -m tests.bench

@@ -140,6 +140,8 @@ class Screen(_Section):
     """Ring the terminal's bell when a training run ends."""
     notify: bool = True
     """When a training run ends while you look elsewhere, ask the terminal to tell the desktop."""
+    language: Literal["auto", "en", "zh"] = "auto"
+    """Of all that is said here, from the next start on; `auto` is as the system is set."""
 
 
 class Preset(Sampling):
@@ -229,8 +231,8 @@ def parse(text: str, path: Path) -> Config:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise TuteeError(
-            _("The settings in {path} have a problem at `{key}`: {first}.").format(
-                path=path, key=key, first=first["msg"]
+            _("The settings in {path} have a problem at `{key}`: {matter}.").format(
+                path=path, key=key, matter=first["msg"]
             ),
             _("Mend that line, or remove it to get the default back."),
         ) from error

@@ -140,7 +140,9 @@ def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
         found = direct.tokenizer(folder.path)
         tokenizer = _auto_tokenizer(folder.path) if found is None else found
     except Exception as error:
-        raise _unreadable("tokenizer", folder, error) from error
+        raise _unreadable(
+            _("The tokenizer in {folder} could not be loaded: {said}"), folder, error
+        ) from error
     tokenizer.chat_template = tokenizer.chat_template or chat_template(folder)
     return tokenizer
 
@@ -174,7 +176,9 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
             **(quantising.options() if packed else full),
         )
     except Exception as error:
-        raise _unreadable("model", folder, error) from error
+        raise _unreadable(
+            _("The model in {folder} could not be loaded: {said}"), folder, error
+        ) from error
     if info["missing_keys"]:
         # transformers would go on with random numbers in their place.
         raise TuteeError(
@@ -268,14 +272,10 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def _unreadable(what: str, folder: ModelFolder, error: Exception) -> TuteeError:
+def _unreadable(title: str, folder: ModelFolder, error: Exception) -> TuteeError:
     # Broken folders fail in transformers in more ways than can be listed; all end up here.
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return TuteeError(
-        _("The {what} in {folder} could not be loaded: {said}").format(
-            what=what, folder=folder.path, said=said
-        )
-    )
+    return TuteeError(title.format(folder=folder.path, said=said))
 
 
 # -- names ---------------------------------------------------------------------------------------

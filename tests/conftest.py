@@ -24,6 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What other programs have fetched on this machine is no part of a test.
 for _name in ("HF_HUB_CACHE", "MODELSCOPE_CACHE"):
     os.environ[_name] = str(Path(tempfile.gettempdir()) / "tutee-tests-no-such-cache")
+# They read English, whatever this machine speaks.
+os.environ["LC_ALL"] = "C.UTF-8"
 # And no example may fail because the machine was busy.
 settings.register_profile("tutee", deadline=None)
 settings.load_profile("tutee")

@@ -15,16 +15,19 @@ from core.adapters import BASE, Adapters, Manifest
 from core.differences import Difference, Pair
 from core.models import named
 from core.planning import make_plan
+from core.reasons import told
 from core.remarks import Remark
 from store.errors import TuteeError
+from store.language import _, ngettext
 from store.storage import replace_file
 from tui.cli.invocation import Invocation
-from tui.text import counted, harmless, one_line, shortened
+from tui.cli.words import Group, records
+from tui.text import harmless, one_line, shortened
 
 _IDS_SHOWN = 8
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.pass_context
 def adapters(context: click.Context, as_json: bool) -> None:
@@ -70,9 +73,11 @@ def delete(invocation: Invocation, version: str, yes: bool) -> None:
         found = invocation.adapters()
         version = found.resolve(version)
         if not yes:
-            click.confirm(f"Delete {version} for good?", abort=True, err=True)
+            click.confirm(
+                _("Delete {version} for good?").format(version=version), abort=True, err=True
+            )
         found.delete(version)
-    click.echo(f"{version} deleted.")
+    click.echo(_("{version} deleted.").format(version=version))
 
 
 @adapters.command()
@@ -145,11 +150,23 @@ def merge(
         click.echo(json.dumps({**asdict(merged), **paths}, ensure_ascii=False))
         return
     click.echo(
-        f"{merged.version} merged into {found.folder.label} ({merged.precision}): {merged.path}\n"
-        f"Loaded again it gives the same logits (largest difference {merged.difference:.1g})."
+        _(
+            "{version} merged into {model} ({precision}): {folder}\n"
+            "Loaded again it gives the same logits (largest difference {difference:.1g})."
+        ).format(
+            version=merged.version,
+            model=found.folder.label,
+            precision=merged.precision,
+            folder=merged.path,
+            difference=merged.difference,
+        )
     )
     if file:
-        click.echo(f"{file}, and a Modelfile: `ollama create NAME -f {merged.path}/Modelfile`.")
+        click.echo(
+            _("{file}, and a Modelfile: `ollama create NAME -f {folder}/Modelfile`.").format(
+                file=file, folder=merged.path
+            )
+        )
 
 
 def _as_gguf(invocation: Invocation, merged: Path, precision: Literal["f16", "q8_0"]) -> Path:
@@ -163,7 +180,9 @@ def _as_gguf(invocation: Invocation, merged: Path, precision: Literal["f16", "q8
         text = llamacpp.modelfile(folder, file, invocation.config.chat.system_prompt)
         replace_file(merged / "Modelfile", text.encode("utf-8"))
     except OSError as error:
-        raise TuteeError(f"{file} could not be written: {error}.") from error
+        raise TuteeError(
+            _("{file} could not be written: {why}.").format(file=file, why=error)
+        ) from error
     return file
 
 
@@ -190,29 +209,45 @@ def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(asdict(done), ensure_ascii=False))
         return
     if done.name == "reward":
-        click.echo(f"{done.version} {_worth(done.metrics)}")
+        click.echo(_worth(done.version, done.metrics))
     elif done.adoptable:
-        click.echo(f"{done.version} answers from now on; `tutee report {done.version}` tells more.")
+        click.echo(
+            _("{version} answers from now on; `tutee report {version}` tells more.").format(
+                version=done.version
+            )
+        )
     else:
-        click.echo(f"{done.version} is kept, but held back: {'; '.join(done.held_back)}.")
+        reasons = _("; ").join(map(told, done.held_back))
+        click.echo(
+            _("{version} is kept, but held back: {reasons}.").format(
+                version=done.version, reasons=reasons
+            )
+        )
 
 
 # -- what is shown ---------------------------------------------------------------------------------
 
 
-def _worth(metrics: Mapping[str, Any]) -> str:
+def _worth(version: str, metrics: Mapping[str, Any]) -> str:
     """What was measured of a reward model that was added, and what follows from it."""
     count = metrics.get("holdout_pairs")
     if not count:
-        return (
-            "is kept, but not trusted: no pair was held out that its accuracy could be measured on."
+        return _(
+            "{version} is kept, but not trusted: no pair was held out that its accuracy could be "
+            "measured on."
+        ).format(version=version)
+    said = _(
+        "{version} is kept, but not trusted: it ranks {share:.0%} of {count} held-out pairs "
+        "({low:.0%} to {high:.0%}) right, which may be chance."
+    )
+    if metrics["passed"]:
+        said = _(
+            "{version} ranks {share:.0%} of {count} held-out pairs ({low:.0%} to {high:.0%}) right,"
+            " so it is trusted."
         )
     low, high = metrics["holdout_interval"]
     share = metrics["holdout_accuracy"]
-    figures = f"{share:.0%} of {count} held-out pairs ({low:.0%} to {high:.0%})"
-    if metrics["passed"]:
-        return f"ranks {figures} right, so it is trusted."
-    return f"is kept, but not trusted: it ranks {figures} right, which may be chance."
+    return said.format(version=version, share=share, count=count, low=low, high=high)
 
 
 def _list(invocation: Invocation, as_json: bool) -> None:
@@ -231,7 +266,8 @@ def _list(invocation: Invocation, as_json: bool) -> None:
         }
         click.echo(json.dumps({"active": active, **rows}, ensure_ascii=False))
         return
-    click.echo(f"{'●' if active == BASE else ' '} {BASE:<5} {found.folder.label}, untouched")
+    untouched = _("{model}, untouched").format(model=found.folder.label)
+    click.echo(f"{'●' if active == BASE else ' '} {BASE:<5} {untouched}")
     for manifest in (*found.versions(), *found.versions("reward")):
         mark = "●" if manifest.version == active else " "
         for line in _lines(manifest, _said(remarks, manifest)):
@@ -244,42 +280,52 @@ def _said(remarks: Mapping[str, Remark], manifest: Manifest) -> Remark:
 
 
 def _lines(manifest: Manifest, remark: Remark) -> Iterable[str]:
-    parts = [f"{manifest.pass_name} from {manifest.parent}"]
+    parts = [_("{name} from {parent}").format(name=manifest.pass_name, parent=manifest.parent)]
     if manifest.records:
-        replayed = f" + {len(manifest.replayed)} replayed" if manifest.replayed else ""
-        parts.append(f"{counted(len(manifest.records), 'record')}{replayed}")
+        parts.append(_learned(len(manifest.records), len(manifest.replayed)))
     if losses := manifest.metrics.get("losses"):
-        parts.append(f"loss {losses[0]:.2f} → {losses[-1]:.2f}")
+        parts.append(_("loss {first:.2f} → {last:.2f}").format(first=losses[0], last=losses[-1]))
     if (accuracy := manifest.metrics.get("holdout_accuracy")) is not None:
-        parts.append(f"{accuracy:.0%} ranked right")
+        parts.append(_("{share:.0%} ranked right").format(share=accuracy))
     called = f"“{harmless(remark.label)}”  " if remark.label else ""
     created = f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
-    yield f"{manifest.version:<5} {created}  {called}{', '.join(parts)}"
+    yield f"{manifest.version:<5} {created}  {called}{_(', ').join(parts)}"
     if manifest.held_back:
-        yield f"      held back: {harmless('; '.join(manifest.held_back))}"
+        reasons = harmless(_("; ").join(map(told, manifest.held_back)))
+        yield "      " + _("held back: {reasons}").format(reasons=reasons)
     if remark.note:
         yield f"      {harmless(one_line(remark.note))}"
+
+
+def _learned(new: int, replayed: int) -> str:
+    if not replayed:
+        return records(new)
+    return ngettext(
+        "{count:,} record + {replayed} replayed", "{count:,} records + {replayed} replayed", new
+    ).format(count=new, replayed=replayed)
 
 
 def _show(found: Difference) -> None:
     click.echo(f"{'':<28} {found.a:<24} {found.b}")
     sections: tuple[tuple[str, Mapping[str, Pair]], ...] = (
-        ("made", found.facts),
-        ("settings", found.settings),
-        ("libraries", found.libraries),
-        ("figures", found.metrics),
+        (_("made"), found.facts),
+        (_("settings"), found.settings),
+        (_("libraries"), found.libraries),
+        (_("figures"), found.metrics),
     )
     for title, pairs in sections:
         if pairs:
             click.echo(title)
         for name, (first, second) in pairs.items():
             click.echo(f"  {harmless(name):<26} {_value(first):<24} {_value(second)}")
-    click.echo(f"records: {found.both} learned by both")
+    click.echo(_("records: {count} learned by both").format(count=found.both))
     for version, ids in ((found.a, found.only_a), (found.b, found.only_b)):
         if ids:
-            more = f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""
             shown = harmless(" ".join(ids[:_IDS_SHOWN]))
-            click.echo(f"  {len(ids)} only by {version}: {shown}{more}")
+            if len(ids) > _IDS_SHOWN:
+                shown = _("{ids} and {count} more").format(ids=shown, count=len(ids) - _IDS_SHOWN)
+            only = _("{count} only by {version}: {ids}")
+            click.echo("  " + only.format(count=len(ids), version=version, ids=shown))
 
 
 def _value(value: Any) -> str:
@@ -287,5 +333,5 @@ def _value(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = "; ".join(value) if isinstance(value, tuple) else str(value)
+    text = _("; ").join(map(told, value)) if isinstance(value, tuple) else str(value)
     return harmless(shortened(text, 24))

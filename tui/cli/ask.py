@@ -16,8 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 from core.adapters import Adapters
 from data.rows import with_system
 from store.errors import TuteeError
+from store.language import _
 from store.records import Sampling, Turn
 from tui.cli.invocation import Invocation
+from tui.cli.words import AGAIN, Command
 from tui.presets import sampling_settings
 
 if TYPE_CHECKING:
@@ -39,13 +41,13 @@ def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
             type=kinds.get(setting.kind, str),
             multiple=many,
             metavar="TEXT" if many else "N",
-            help=setting.help + (" May be given several times." if many else ""),
+            help=f"{setting.help} {AGAIN}" if many else setting.help,
         )
         command = option(command)
     return command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("prompt", required=False)
 @click.option("--system", metavar="TEXT", help="In place of the system prompt of the settings.")
 @click.option("--greedy", is_flag=True, help="The most likely token each time.")
@@ -72,7 +74,7 @@ def ask(
     What is not given is as in the settings.
     """
     if batch and prompt:
-        raise click.UsageError("Give a prompt or --batch, not both.")
+        raise click.UsageError(_("Give a prompt or --batch, not both."))
     rows = _read_batch(batch) if batch else []
     if not batch:
         prompt = prompt or _from_stdin()
@@ -106,10 +108,10 @@ def _sampling(default: Sampling, greedy: bool, asked: dict[str, Any]) -> Samplin
 
 def _from_stdin() -> str:
     if sys.stdin.isatty():
-        raise click.UsageError("Give a prompt, or write one to standard input.")
+        raise click.UsageError(_("Give a prompt, or write one to standard input."))
     prompt = sys.stdin.read().strip()
     if not prompt:
-        raise TuteeError("The prompt is empty.", 'Give one: tutee ask "…"')
+        raise TuteeError(_("The prompt is empty."), _('Give one: tutee ask "…"'))
     return prompt
 
 
@@ -128,7 +130,7 @@ def _read_batch(path: Path) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise TuteeError(f"Cannot read {path}: {error}.") from error
+        raise TuteeError(_("Cannot read {path}: {why}.").format(path=path, why=error)) from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -137,12 +139,15 @@ def _read_batch(path: Path) -> list[dict[str, Any]]:
             _turns(row)
         except (ValueError, ValidationError, KeyError, TypeError) as error:
             raise TuteeError(
-                f"Line {number} of {path} is not a prompt.",
-                'Each line must be {"prompt": "…"} or {"messages": [{"role": …, "content": …}]}.',
+                _("Line {number} of {path} is not a prompt.").format(number=number, path=path),
+                _(
+                    'Each line must be {"prompt": "…"} or '
+                    '{"messages": [{"role": …, "content": …}]}.'
+                ),
             ) from error
         rows.append(row)
     if not rows:
-        raise TuteeError(f"{path} holds no prompts.")
+        raise TuteeError(_("{path} holds no prompts.").format(path=path))
     return rows
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
+from store.language import _, ngettext
 from store.repository import Repository
 from tui.chats import Chats
 from tui.cli.invocation import Invocation
-from tui.text import counted
+from tui.cli.words import Group
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="A JSON array instead of lines.")
 
@@ -21,7 +22,7 @@ def _chats(invocation: Invocation, repository: Repository) -> Chats:
     return Chats(repository, invocation.paths.exports)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @_JSON
 @click.pass_context
 def chats(context: click.Context, as_json: bool) -> None:
@@ -50,7 +51,8 @@ def _list(invocation: Invocation, query: str, as_json: bool) -> None:
         excerpt = f"  {view.excerpt}" if view.excerpt else ""
         click.echo(f"{view.id}  {view.updated}  {pin}{view.title}{excerpt}")
     if not found:
-        click.echo("No chat holds these words." if query else "There are no chats yet.", err=True)
+        said = _("No chat holds these words.") if query else _("There are no chats yet.")
+        click.echo(said, err=True)
 
 
 @chats.command()
@@ -88,7 +90,8 @@ def pin(invocation: Invocation, chat: str) -> None:
     """Keep a chat at the top of the list, or no longer."""
     with invocation.home() as repository:
         known = _chats(invocation, repository)
-        click.echo("pinned" if known.pin(known.find(chat).id) else "not pinned")
+        pinned = known.pin(known.find(chat).id)
+        click.echo(_("pinned") if pinned else _("not pinned"))
 
 
 @chats.command()
@@ -100,4 +103,5 @@ def delete(invocation: Invocation, chat: tuple[str, ...]) -> None:
         known = _chats(invocation, repository)
         for found in {known.find(each).id for each in chat}:
             known.delete(found)
-    click.echo(f"{counted(len(chat), 'chat')} deleted")
+    said = ngettext("{count:,} chat deleted", "{count:,} chats deleted", len(chat))
+    click.echo(said.format(count=len(chat)))

@@ -8,13 +8,15 @@ import click
 from core import doctor as facts
 from core.adapters import Adapters
 from core.doctor import Fact
+from store.language import N_, _
 from tui.cli.invocation import Invocation
+from tui.cli.words import Command, padded
 from tui.text import harmless
 
 _SECONDS = 5.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.option("--no-speed", is_flag=True, help="Without loading the model and measuring it.")
 @click.pass_obj
@@ -24,7 +26,7 @@ def doctor(invocation: Invocation, as_json: bool, no_speed: bool) -> None:
     for name, value in _facts(invocation, not no_speed):
         found[name] = value
         if not as_json:
-            click.echo(f"{name:<14} {harmless(value)}")
+            click.echo(f"{padded(_(name), 14)} {harmless(value)}")
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
 
@@ -35,8 +37,9 @@ def _facts(invocation: Invocation, speed: bool) -> Iterator[Fact]:
     folder = invocation.found_model()
     adapters = Adapters(invocation.paths.models, folder)
     yield from facts.model(folder, adapters, invocation.paths)
-    yield "precision", invocation.config.serving.precision
-    yield "prompt cache", f"{invocation.config.serving.cache_mb} MiB at most"
+    yield N_("precision"), invocation.config.serving.precision
+    cache = invocation.config.serving.cache_mb
+    yield N_("prompt cache"), _("{size} MiB at most").format(size=cache)
     if speed:
         path = adapters.path(adapters.active())
         engine, weights = facts.serving(folder, path, invocation.config)

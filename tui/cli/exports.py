@@ -10,15 +10,16 @@ from data import exports
 from data.exports import FORMATS, KINDS, Choices, Selection, select, write_table
 from data.tasks import merged
 from store.errors import TuteeError
+from store.language import _, ngettext
 from tui.cli.invocation import Invocation
-from tui.text import counted
+from tui.cli.words import Command, of_kind
 
 _FILES = (".jsonl", ".json", ".csv")
 """Endings by which `-o` names a file; anything else is a folder."""
 _STDOUT = Path("-")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--kind",
     "kinds",
@@ -78,9 +79,9 @@ def export(
 def _check_one(choices: Choices) -> None:
     """Refuse what is more than one stream of rows."""
     if len(choices.kinds) > 1:
-        raise click.UsageError("A file takes one --kind; give a folder for several.")
+        raise click.UsageError(_("A file takes one --kind; give a folder for several."))
     if choices.split or choices.dataset_info or choices.licence:
-        raise click.UsageError("--split, --dataset-info and --licence need a folder.")
+        raise click.UsageError(_("--split, --dataset-info and --licence need a folder."))
 
 
 def _to_stdout(invocation: Invocation, choices: Choices) -> None:
@@ -95,10 +96,10 @@ def _to_file(invocation: Invocation, choices: Choices, output: Path) -> None:
         choices = replace(choices, format="csv")
     selection = _selected(invocation, choices)
     if not selection.tables:
-        raise TuteeError("There is nothing to export.", "; ".join(selection.left_out))
+        raise TuteeError(_("There is nothing to export."), _("; ").join(selection.left_out))
     (table,) = selection.tables
     write_table(table, output)
-    click.echo(f"{counted(len(table.rows), table.kind)} written to {output}.", err=True)
+    _tell_written(table.kind, len(table.rows), output)
     _tell(selection.left_out, selection.redacted)
 
 
@@ -113,12 +114,18 @@ def _to_folder(invocation: Invocation, choices: Choices, output: Path | None) ->
         folder = output or exports.dated(invocation.paths.exports, datetime.now())
         exported = exports.export(repository.records(), choices, folder, rules)
     for file in exported.files:
-        click.echo(f"{counted(file.rows, file.kind)} written to {file.path}.", err=True)
+        _tell_written(file.kind, file.rows, file.path)
     _tell(exported.left_out, exported.redacted)
+
+
+def _tell_written(kind: str, rows: int, path: Path) -> None:
+    said = _("{records} written to {path}.").format(records=of_kind(kind, rows), path=path)
+    click.echo(said, err=True)
 
 
 def _tell(left_out: tuple[str, ...], redacted: int) -> None:
     for reason in left_out:
-        click.echo(f"left out: {reason}", err=True)
+        click.echo(_("left out: {reason}").format(reason=reason), err=True)
     if redacted:
-        click.echo(f"{counted(redacted, 'record')} redacted.", err=True)
+        said = ngettext("{count:,} record redacted.", "{count:,} records redacted.", redacted)
+        click.echo(said.format(count=redacted), err=True)

@@ -17,11 +17,14 @@ from data.imports import Imported, find_files, read_file
 from data.known import Known
 from data.reading import NAMES
 from store.errors import TuteeError
+from store.language import _, ngettext
 from store.records import Chat, Record
 from store.repository import Added, Repository
 from tui.cli.invocation import Invocation
+from tui.cli.words import Command, of_kind
+from tui.cli.words import records as counted
 from tui.refusals import told
-from tui.text import counted, harmless, shortened
+from tui.text import harmless, shortened
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class _Options:
     dry_run: bool
 
 
-@click.command(name="import")
+@click.command(name="import", cls=Command)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="FILE|FOLDER...")
 @click.option(
     "--as", "name", metavar="NAME", help="Call the source so; else it is the file's name."
@@ -61,7 +64,7 @@ def import_command(
     out, so that importing again adds nothing.
     """
     if bool(paths) == with_starter:
-        raise click.UsageError("Give a FILE, or --starter alone.")
+        raise click.UsageError(_("Give a FILE, or --starter alone."))
     options = _Options(name, format_name, learn, dry_run)
     with invocation.home(write=not dry_run) as repository:
         home = _Rehearsal(repository) if dry_run else repository
@@ -101,7 +104,7 @@ def _import(home: Repository | _Rehearsal, path: Path, options: _Options) -> boo
 
 
 def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -> bool:
-    _tell_doing(f"Reading {file.name}…")
+    _tell_doing(_("Reading {file}…").format(file=file.name))
     try:
         found = read_file(file, name=options.name, format=options.format, learn=options.learn)
     except TuteeError as error:
@@ -109,9 +112,13 @@ def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -
         return False
     finally:
         _tell_doing("")
-    click.echo(_line(f"{file}: {found.format or 'nothing usable'}, {counted(found.rows, 'row')}"))
+    rows = ngettext(
+        "{file}: {format}, {count:,} row", "{file}: {format}, {count:,} rows", found.rows
+    )
+    formats = found.format or _("nothing usable")
+    click.echo(_line(rows.format(file=file, format=formats, count=found.rows)))
     if found.useful:
-        _tell_doing(f"Keeping {counted(len(found.records), 'record')}…")
+        _tell_doing(_("Keeping {records}…").format(records=counted(len(found.records))))
         try:
             added = home.add_imported(found.records, found.chats)
         finally:
@@ -124,24 +131,31 @@ def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -
 def _tell_taken(
     records: Iterable[Record], chats: Iterable[Chat], added: Added, dry_run: bool
 ) -> None:
-    taken = "would be taken" if dry_run else "taken"
     kinds = Counter(record.kind for record in added.records)
-    parts = ", ".join(counted(number, kind) for kind, number in sorted(kinds.items()))
-    number = counted(len(added.records), "record")
-    click.echo(f"  {number} {taken}" + (f": {parts}" if parts else ""))
+    parts = _(", ").join(of_kind(kind, number) for kind, number in sorted(kinds.items()))
+    taken = _("{what} would be taken") if dry_run else _("{what} taken")
+    told_records = taken.format(what=counted(len(added.records)))
+    if parts:
+        told_records = _("{records}: {kinds}").format(records=told_records, kinds=parts)
+    click.echo(f"  {told_records}")
     if added.chats or added.messages:
-        spoken = counted(added.messages, "message")
-        click.echo(f"  {counted(added.chats, 'conversation')} {taken} ({spoken})")
+        talks = ngettext("{count:,} conversation", "{count:,} conversations", added.chats)
+        messages = ngettext("{count:,} message", "{count:,} messages", added.messages)
+        told_talks = _("{conversations} ({messages})").format(
+            conversations=taken.format(what=talks.format(count=added.chats)),
+            messages=messages.format(count=added.messages),
+        )
+        click.echo(f"  {told_talks}")
     known = len([*records]) - len(added.records) + len([*chats]) - added.chats
     if known:
-        click.echo(f"  {known} were there already")
+        click.echo("  " + _("{count} were there already").format(count=known))
 
 
 def _tell_refused(found: Imported) -> None:
     for line in told(found.refused):
         click.echo(f"  {_line(line)}")
     if not found.useful:
-        _tell_error(TuteeError(f"Nothing in {found.path} can be used."))
+        _tell_error(TuteeError(_("Nothing in {path} can be used.").format(path=found.path)))
 
 
 def _tell_error(error: TuteeError) -> None:

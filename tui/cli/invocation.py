@@ -13,6 +13,7 @@ from core.adapters import Adapters
 from core.config import Config
 from core.events import ModelLoading
 from core.models import ModelFolder, find, named, notice
+from store.language import _
 from store.paths import Paths
 from store.repository import Repository
 from tui.pace import Pace, size
@@ -67,7 +68,8 @@ def show_loading(event: ModelLoading) -> None:
         return
     parts = [event.stage]
     if event.total:
-        parts.append(f"{event.done / event.total:.0%} of {size(event.total)}")
+        share, whole = event.done / event.total, size(event.total)
+        parts.append(_("{share:.0%} of {size}").format(share=share, size=whole))
     if note := _pace.note(event):
         parts.append(note)
     click.echo("\r\x1b[K" + "  ".join(parts), err=True, nl=False)

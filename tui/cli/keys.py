@@ -2,10 +2,12 @@
 
 import click
 
+from store.language import _
 from tui.cli.invocation import Invocation
+from tui.cli.words import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.pass_obj
 def keys(invocation: Invocation) -> None:
     """List every action's id with its keys; `[keys]` in the settings gives it others."""
@@ -16,4 +18,4 @@ def keys(invocation: Invocation) -> None:
     for one in bound().values():
         now = chosen.get(one.id) or ",".join(one.keys)
         own = " *" if one.id in chosen else ""
-        click.echo(f"{one.id:<20} {now:<28} {one.description}{own}")
+        click.echo(f"{one.id:<20} {now:<28} {_(one.description)}{own}")

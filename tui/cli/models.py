@@ -14,14 +14,16 @@ from core.sources import catalogue, hubs
 from core.sources.catalogue import Known
 from core.sources.names import hub_model
 from store.errors import TuteeError
+from store.language import _, ngettext
 from tui.cli.invocation import Invocation, end_loading, show_loading
+from tui.cli.words import Group, padded
 from tui.pace import size
-from tui.text import counted, harmless
+from tui.text import harmless
 
 _MARKS = {"here": "✓", "partly": "◐", "absent": " "}
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.pass_context
 def models(context: click.Context, as_json: bool) -> None:
@@ -62,13 +64,15 @@ def remove(invocation: Invocation, model: str, yes: bool) -> None:
     on_hub = hub_model(model)
     if on_hub is None and model != BUILTIN:
         raise TuteeError(
-            "Only what Tutee has fetched can be removed.", "`tutee models list` shows it."
+            _("Only what Tutee has fetched can be removed."), _("`tutee models list` shows it.")
         )
     if not yes:
-        click.confirm(f"Remove {model} from this machine?", abort=True, err=True)
+        click.confirm(
+            _("Remove {model} from this machine?").format(model=model), abort=True, err=True
+        )
     cache = invocation.paths.cache
     freed = hubs.remove(on_hub, cache) if on_hub else builtin.remove(cache)
-    click.echo(f"{model} removed: {size(freed)} are free again.")
+    click.echo(_("{model} removed: {size} are free again.").format(model=model, size=size(freed)))
 
 
 @models.command()
@@ -83,7 +87,7 @@ def info(invocation: Invocation, model: str, as_json: bool) -> None:
         return
     for name, value in told.items():
         if value not in ("", None):
-            click.echo(f"{name:<12} {harmless(str(value))}")
+            click.echo(f"{padded(_(name), 12)} {harmless(str(value))}")
 
 
 # -- what is shown ---------------------------------------------------------------------------------
@@ -96,12 +100,13 @@ def _list(invocation: Invocation, as_json: bool) -> None:
         rows = [_row(one, used) for one in found]
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
-    click.echo(f"  {'model':<42} {'size':>5} {'fetch':>7} {'memory':>7}  languages, licence")
+    heads = (padded(_("size"), -5), padded(_("fetch"), -7), padded(_("memory"), -7))
+    click.echo(f"  {padded(_('model'), 42)} {' '.join(heads)}  {_('languages, licence')}")
     for one in found:
         click.echo(_line(one, used))
     if all(one.spec != used for one in found):
         click.echo(f"● {harmless(used)}")
-    click.echo("\n● in use · ✓ on this machine · ◐ partly fetched. Any other: its id.", err=True)
+    click.echo(_("\n● in use · ✓ on this machine · ◐ partly fetched. Any other: its id."), err=True)
 
 
 def _row(one: Known, used: str) -> dict[str, Any]:
@@ -128,7 +133,7 @@ def _line(one: Known, used: str) -> str:
     if offer.parameters < 10**9:
         parameters = f"{offer.parameters / 1e6:.0f}M"
     memory = size(catalogue.memory(offer.parameters))
-    about = f"{offer.languages}, {offer.licence}"
+    about = f"{_(offer.languages)}, {offer.licence}"
     return f"{mark} {one.spec:<42} {parameters:>5} {size(offer.download):>7} {memory:>7}  {about}"
 
 
@@ -142,13 +147,15 @@ def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
         told |= {
             "name": offer.name,
             "parameters": f"{offer.parameters:,}",
-            "languages": offer.languages,
+            "languages": _(offer.languages),
             "licence": offer.licence,
             "fetch": size(offer.download),
-            "memory": f"{size(catalogue.memory(offer.parameters))} on a processor",
+            "memory": _("{size} on a processor").format(
+                size=size(catalogue.memory(offer.parameters))
+            ),
         }
     if one and one.state != "here":
-        return {**told, "state": "partly fetched" if one.state == "partly" else "not fetched"}
+        return {**told, "state": _("partly fetched") if one.state == "partly" else _("not fetched")}
     folder = named(spec, cache)
     config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
     text = config.get("text_config", config)
@@ -161,9 +168,14 @@ def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
         "revision": folder.revision,
         "architecture": ", ".join(config.get("architectures") or ()),
         "context": text.get("max_position_embeddings"),
-        "template": "its own" if not notice(folder) else "a plain one of Tutee's",
+        "template": _("its own") if not notice(folder) else _("a plain one of Tutee's"),
         "commit": origin.get("commit"),
         "fetched": origin.get("fetched"),
-        "versions": counted(len(adapters.versions()), "adapter")
-        + f", {counted(len(adapters.versions('reward')), 'reward model')}",
+        "versions": _versions(len(adapters.versions()), len(adapters.versions("reward"))),
     }
+
+
+def _versions(adapters: int, rewards: int) -> str:
+    said = ngettext("{count:,} adapter", "{count:,} adapters", adapters).format(count=adapters)
+    scoring = ngettext("{count:,} reward model", "{count:,} reward models", rewards)
+    return _(", ").join((said, scoring.format(count=rewards)))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from core.lengths import lengths, limit
 from core.models import named
@@ -15,15 +15,38 @@ from data.checks import Finding
 from data.checks import check as checked
 from data.statistics import Needs, Statistics, statistics
 from data.tasks import merged
+from store.language import N_, _
 from store.records import Record
 from tui.cli.invocation import Invocation
-from tui.text import counted, harmless
+from tui.cli.words import Command, padded
+from tui.cli.words import records as counted
+from tui.text import harmless
 
-_SECTIONS = ("trained", "labels", "reasons", "tasks", "languages", "lengths", "sources")
+_SECTIONS = (
+    N_("trained"),
+    N_("labels"),
+    N_("reasons"),
+    N_("tasks"),
+    N_("languages"),
+    N_("lengths"),
+    N_("sources"),
+)
 """Of the statistics, those that are shown as a table."""
+_TOTALS = (
+    N_("conversations"),
+    N_("liked"),
+    N_("disliked"),
+    N_("corrected"),
+    N_("instructions"),
+    N_("preferences"),
+    N_("verdicts"),
+    N_("untrained"),
+    N_("active"),
+)
+"""What is shown before them."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.pass_obj
 def stats(invocation: Invocation, as_json: bool) -> None:
@@ -53,27 +76,27 @@ def stats(invocation: Invocation, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**totals, **asdict(found)}, ensure_ascii=False))
         return
-    for name, value in totals.items():
-        click.echo(f"{name:<14} {value}")
+    for name in _TOTALS:
+        click.echo(f"{padded(_(name), 14)} {totals[name]}")
     _show(found)
 
 
 def _show(found: Statistics) -> None:
     sections: dict[str, Mapping[str, int]] = {name: getattr(found, name) for name in _SECTIONS}
-    width = max(cell_len(harmless(name)) for counts in sections.values() for name in counts)
+    width = max(cell_len(harmless(_(name))) for counts in sections.values() for name in counts)
     for section, counts in sections.items():
         if any(counts.values()):
-            click.echo(f"\n{section}")
+            click.echo(f"\n{_(section)}")
             for name, count in counts.items():
-                shown = set_cell_size(harmless(name), width)
+                shown = padded(harmless(_(name)), width)
                 click.echo(f"  {shown} {count:>7,}")
     if found.gaps:
-        click.echo("\nwhat is thin")
+        click.echo("\n" + _("what is thin"))
         for gap in found.gaps:
             click.echo(f"  {harmless(gap)}")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="A JSON array instead of lines.")
 @click.pass_obj
 def check(invocation: Invocation, as_json: bool) -> None:
@@ -97,7 +120,7 @@ def _lengths(
     config = invocation.config
     folder = named(config.chat.model, invocation.paths.cache)
     if not folder.path.is_dir():
-        click.echo("Lengths are not checked: the model has not been fetched yet.", err=True)
+        click.echo(_("Lengths are not checked: the model has not been fetched yet."), err=True)
         return None, None
     return lengths(records, folder, config), limit(folder, config.tuning)
 
@@ -107,9 +130,10 @@ def _tell(findings: Sequence[Finding], records: int) -> None:
     for finding in findings:
         if finding.kind != kind:
             kind = finding.kind
-            click.echo(kind)
+            click.echo(_(kind))
         ids = " ".join(finding.record_ids)
         click.echo(f"  {harmless(finding.message)}\n    {harmless(ids)}")
     kinds = Counter(finding.kind for finding in findings)
-    told = ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "nothing found"
-    click.echo(f"{counted(records, 'record')} checked: {told}")
+    told = _(", ").join(f"{number} {_(kind)}" for kind, number in kinds.items())
+    told = told or _("nothing found")
+    click.echo(_("{records} checked: {found}").format(records=counted(records), found=told))

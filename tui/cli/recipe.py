@@ -11,13 +11,14 @@ from core.config import Tuning
 from core.events import PassName
 from core.planning import PASSES, Plan, make_plan
 from store.errors import TuteeError
+from store.language import _, ngettext
 from store.repository import Repository
 from tui.cli.invocation import Invocation
 from tui.cli.train import parse_passes
-from tui.text import counted
+from tui.cli.words import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("version", default="")
 @click.option(
     "--passes",
@@ -54,8 +55,9 @@ def recipe(
         click.echo(json.dumps({"path": str(written.path), "passes": written.passes}))
         return
     for name, rows in written.passes.items():
-        click.echo(f"{name:<7} {counted(rows, 'row')}")
-    click.echo(f"{written.path}/README.md has the commands.")
+        said = ngettext("{count:,} row", "{count:,} rows", rows).format(count=rows)
+        click.echo(f"{name:<7} {said}")
+    click.echo(_("{folder}/README.md has the commands.").format(folder=written.path))
 
 
 def _plan(
@@ -71,7 +73,7 @@ def _plan(
         manifest = adapters.manifest(version)
         line = adapters.lineage(manifest.version)
         if not line:
-            raise TuteeError("The base has learned nothing yet.", "Leave the version out.")
+            raise TuteeError(_("The base has learned nothing yet."), _("Leave the version out."))
         learned = adapters.learned(manifest.version)
         records = [record for record in records if record.id in learned]
         passes = passes or frozenset(p for p in PASSES if any(m.pass_name == p for m in line))

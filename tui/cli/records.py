@@ -16,10 +16,13 @@ from core.models import load_tokenizer
 from data.statistics import KINDS, question_of, reply_of
 from data.tasks import Rules, merged, task_of
 from store.errors import TuteeError
+from store.language import _
 from store.records import Record, Verdict
 from tui.cli.invocation import Invocation
 from tui.cli.tokens import shown
-from tui.text import counted, harmless, one_line, shortened
+from tui.cli.words import Command, of_kind, padded
+from tui.cli.words import records as counted
+from tui.text import harmless, one_line, shortened
 
 if TYPE_CHECKING:
     from tui.views import DetailView, MaskView
@@ -28,7 +31,7 @@ _SHOWN_AT_ONCE = 10
 """Records that are listed before they are deleted."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--kind", type=click.Choice(KINDS))
 @click.option("--source", default="", metavar="TEXT", help="In the name of the source.")
 @click.option("--task", default="", metavar="TASK", help="What the prompt asks for.")
@@ -67,9 +70,10 @@ def _line(record: Record, task: str, width: int | None) -> str:
     """A record on one line, cut to a width where there is one."""
     thumb = ("👍" if record.label else "👎") if isinstance(record, Verdict) else "  "
     said = f"{one_line(question_of(record))} → {one_line(reply_of(record))}"
+    day = f"{record.created.astimezone():%Y-%m-%d}"
     line = harmless(
-        f"{record.id:<12} {record.created.astimezone():%Y-%m-%d} {record.kind:<11} {thumb} "
-        f"{task:<18} {record.origin.source:<16} {said}"
+        f"{record.id:<12} {day} {padded(_(record.kind), 11)} {thumb} "
+        f"{padded(_(task), 18)} {padded(record.origin.source, 16)} {said}"
     )
     return shortened(line, width) if width else line
 
@@ -77,7 +81,7 @@ def _line(record: Record, task: str, width: int | None) -> str:
 # -- one -------------------------------------------------------------------------------------------
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("record_id", metavar="RECORD")
 @click.option("--mask", is_flag=True, help="Its tokens, those that carry loss in colour.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, complete.")
@@ -131,7 +135,7 @@ def _whole(view: "DetailView") -> Text:
         text.append(f"{harmless(part.text)}\n", "not bold")
     text.append("\n")
     for name, value in view.facts:
-        text.append(f"{name:<12} ", "not bold dim")
+        text.append(f"{padded(name, 12)} ", "not bold dim")
         text.append(f"{harmless(value)}\n", "not bold")
     text.rstrip()
     return text
@@ -144,7 +148,7 @@ def _tokens(view: "MaskView", *, colours: bool) -> Text:
 # -- away ------------------------------------------------------------------------------------------
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("record_ids", nargs=-1, metavar="RECORD...")
 @click.option("--source", metavar="NAME", help="All of this source, as `tutee stats` names it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -157,7 +161,7 @@ def delete(
     The backups in the home keep them for some days.
     """
     if bool(record_ids) == bool(source):
-        raise click.UsageError("Give the ids of records, or --source.")
+        raise click.UsageError(_("Give the ids of records, or --source."))
     with invocation.home() as repository:
         if source:
             chosen = _of_source(repository.records(), source)
@@ -166,7 +170,7 @@ def delete(
         if not yes:
             _ask(chosen, merged(invocation.config.tasks))
         gone = repository.delete_records([record.id for record in chosen])
-    click.echo(f"{_told(gone)} deleted.")
+    click.echo(_("{records} deleted.").format(records=_told(gone)))
 
 
 def _of_source(records: Iterable[Record], source: str) -> list[Record]:
@@ -181,8 +185,8 @@ def _of_source(records: Iterable[Record], source: str) -> list[Record]:
     found = known.get(source) or known.get(f"import:{source}")
     if not found:
         raise TuteeError(
-            f"No record has the source “{source}”.",
-            f"There are: {', '.join(sorted(known))}." if known else "",
+            _("No record has the source “{source}”.").format(source=source),
+            _("There are: {names}.").format(names=_(", ").join(sorted(known))) if known else "",
         )
     return found
 
@@ -192,11 +196,14 @@ def _ask(chosen: Sequence[Record], rules: Rules) -> None:
     for record in chosen[:_SHOWN_AT_ONCE]:
         click.echo(_line(record, _task(rules, record), 100), err=True)
     if len(chosen) > _SHOWN_AT_ONCE:
-        click.echo(f"… and {len(chosen) - _SHOWN_AT_ONCE:,} more", err=True)
-    click.confirm(f"Delete {_told(chosen)}?", abort=True, err=True)
+        left = len(chosen) - _SHOWN_AT_ONCE
+        click.echo(_("… and {count:,} more").format(count=left), err=True)
+    click.confirm(_("Delete {records}?").format(records=_told(chosen)), abort=True, err=True)
 
 
 def _told(records: Collection[Record]) -> str:
     kinds = Counter(record.kind for record in records)
-    parts = ", ".join(counted(number, kind) for kind, number in kinds.items())
-    return f"{counted(len(records), 'record')} ({parts})" if parts else "Nothing"
+    parts = _(", ").join(of_kind(kind, number) for kind, number in kinds.items())
+    if not parts:
+        return _("Nothing")
+    return _("{records} ({kinds})").format(records=counted(len(records)), kinds=parts)

@@ -12,16 +12,18 @@ from rich.console import Console
 from core.adapters import BASE, Adapters
 from core.card import Card, card
 from store.errors import TuteeError
+from store.language import _
 from store.storage import replace_file
 from tui.cards import html, markdown, terminal
 from tui.cli.invocation import Invocation
+from tui.cli.words import Command
 
 _SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html", ".htm": "html"}
 _PLAIN_WIDTH = 100
 """Of a card in a text file."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("version", required=False)
 @click.option("--json", "form", flag_value="json", help="Everything as one JSON object.")
 @click.option("--markdown", "form", flag_value="markdown", help="As Markdown.")
@@ -49,7 +51,8 @@ def report(
         click.echo(text, nl=False)
         return
     replace_file(output.expanduser().absolute(), text.encode("utf-8"))
-    click.echo(f"The report on {found.manifest.version} is in {output}.", err=True)
+    said = _("The report on {version} is in {file}.")
+    click.echo(said.format(version=found.manifest.version, file=output), err=True)
 
 
 def _latest(adapters: Adapters) -> str:
@@ -59,7 +62,7 @@ def _latest(adapters: Adapters) -> str:
         return active
     trained = [*adapters.versions("reward"), *adapters.versions()]
     if not trained:
-        raise TuteeError("There is nothing to report yet.", "`tutee train` makes a version.")
+        raise TuteeError(_("There is nothing to report yet."), _("`tutee train` makes a version."))
     return trained[-1].version
 
 

@@ -1,11 +1,16 @@
 """The command group and its options; without a command, the app."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
+from core import config
+from store.errors import TuteeError
+from store.language import _, of_environment, speak
 from store.paths import locate
 from tui.cli.adapters import adapters
 from tui.cli.ask import ask
@@ -21,10 +26,43 @@ from tui.cli.recipe import recipe
 from tui.cli.records import delete, records, show
 from tui.cli.report import report
 from tui.cli.train import train
+from tui.cli.words import Group, speak_click
 from tui.log import log_to
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+class _Root(Group):
+    """Finds the language first: help and wrong usage are told while the arguments are read."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        speak(_language(args))
+        speak_click()
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def _language(args: Sequence[str]) -> str:
+    """What the settings of the home say; as the system is set where they say nothing."""
+    home = os.environ.get("TUTEE_HOME")
+    for place, arg in enumerate(args):
+        if arg == "--home":
+            home = next(iter(args[place + 1 :]), home)
+        elif arg.startswith("--home="):
+            home = arg.partition("=")[2]
+    try:
+        chosen = config.load(locate(Path(home) if home else None).config_file).screen.language
+    except TuteeError:  # told when the settings are used
+        chosen = "auto"
+    return of_environment() if chosen == "auto" else chosen
+
+
+@click.group(
+    cls=_Root, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--home",
     type=click.Path(path_type=Path),
@@ -51,7 +89,7 @@ def cli(
     invocation = Invocation(locate(home), model)
     context.obj = invocation
     if latest and resume is not None:
-        raise click.UsageError("Give --continue or --resume, not both.")
+        raise click.UsageError(_("Give --continue or --resume, not both."))
     if context.invoked_subcommand:
         log_to(invocation.paths.log_file)
     else:

@@ -23,13 +23,15 @@ from core.events import (
 )
 from core.passes.watch import Watch
 from core.planning import Plan, make_plan
+from core.reasons import told
 from core.runs import Run
 from core.turns import Cancelled
 from store.errors import TuteeError
+from store.language import _, ngettext
 from store.repository import Repository
 from tui.cli.invocation import Invocation
 from tui.cli.tokens import shown
-from tui.text import counted
+from tui.cli.words import Command
 
 
 def parse_passes(
@@ -42,11 +44,13 @@ def parse_passes(
     names = [name.strip() for name in value.split(",") if name.strip()]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise click.BadParameter(f"choose from {', '.join(known)}, separated by commas")
+        raise click.BadParameter(
+            _("choose from {names}, separated by commas").format(names=", ".join(known))
+        )
     return frozenset(names)  # type: ignore[arg-type]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--passes",
     callback=parse_passes,
@@ -74,7 +78,7 @@ def train(
     it at once, and --resume goes on where it was.
     """
     if resume and (passes or epochs or rebuild):
-        raise click.UsageError("--resume goes on with the run as it was begun.")
+        raise click.UsageError(_("--resume goes on with the run as it was begun."))
     watch = Watch(emit=lambda event: _show(event, show_mask))
     done: list[PassDone] = []
     with invocation.home() as repository:
@@ -86,7 +90,9 @@ def train(
                 plan = _planned(invocation, repository, adapters, passes, epochs, rebuild)
                 tuning.run(plan, watch, done.append)
         except (Cancelled, KeyboardInterrupt):
-            raise TuteeError("Stopped.", "`tutee train --resume` goes on where it was.") from None
+            raise TuteeError(
+                _("Stopped."), _("`tutee train --resume` goes on where it was.")
+            ) from None
         finally:
             # A pass that finished before a later one failed is whole, and is used.
             adopted = next((d.version for d in reversed(done) if d.adoptable), None)
@@ -115,7 +121,7 @@ def _planned(
 def _interrupted(repository: Repository, adapters: Adapters) -> Run:
     found = runs.unfinished(adapters, repository.trainable())
     if found is None:
-        raise TuteeError("No run was interrupted.", "`tutee train` begins one.")
+        raise TuteeError(_("No run was interrupted."), _("`tutee train` begins one."))
     return found
 
 
@@ -141,39 +147,67 @@ def _show(event: Event, show_mask: bool) -> None:
         case MaskProof() if show_mask:
             _show_mask(event)
         case PassResumed():
-            click.echo(f"{event.name}: goes on after step {len(event.losses)}", err=True)
+            said = _("{name}: goes on after step {step}")
+            click.echo(said.format(name=event.name, step=len(event.losses)), err=True)
         case PassStarted():
-            replayed = f" + {event.replayed} replayed" if event.replayed else ""
-            click.echo(
-                f"{event.name}: {event.records} records{replayed}, {event.steps} steps", err=True
-            )
+            said = _("{name}: {records} records, {steps} steps")
+            if event.replayed:
+                said = _("{name}: {records} records + {replayed} replayed, {steps} steps")
+            click.echo(said.format(**vars(event)), err=True)
         case StepReport() if live or event.step == int(event.step):
             loss = "–" if event.loss is None else f"{event.loss:.3f}"
-            line = (
-                f"{event.name} {event.step:.1f}/{event.steps}  loss {loss}"
-                f"  {event.tokens_per_second:.0f} tok/s  {event.eta_seconds:.0f} s left"
+            line = _(
+                "{name} {step:.1f}/{steps}  loss {loss}  {speed:.0f} tok/s  {seconds:.0f} s left"
+            ).format(
+                name=event.name,
+                step=event.step,
+                steps=event.steps,
+                loss=loss,
+                speed=event.tokens_per_second,
+                seconds=event.eta_seconds,
             )
             click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=not live)
         case RolloutReport():
             reward = "–" if event.reward is None else f"{event.reward:+.2f}"
-            line = (
-                f"rl {event.step}/{event.steps}  reward {reward}  KL {event.kl:.3f}"
-                f"  {event.truncated:.0%} cut off"
+            line = _(
+                "rl {step}/{steps}  reward {reward}  KL {kl:.3f}  {truncated:.0%} cut off"
+            ).format(
+                step=event.step,
+                steps=event.steps,
+                reward=reward,
+                kl=event.kl,
+                truncated=event.truncated,
             )
             click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=not live)
         case PassDone():
-            line = f"{event.name}: {event.version} saved after {event.seconds:.1f} s"
-            held_back = f"; held back: {'; '.join(event.held_back)}" if event.held_back else ""
-            click.echo(f"\r\x1b[K{line}{held_back}" if live else line + held_back, err=True)
+            line = _done(event)
+            click.echo(f"\r\x1b[K{line}" if live else line, err=True)
         case PassSkipped():
             click.echo(event.why, err=True)
+
+
+def _done(event: PassDone) -> str:
+    said = _("{name}: {version} saved after {seconds:.1f} s")
+    if event.held_back:
+        said = _("{name}: {version} saved after {seconds:.1f} s; held back: {reasons}")
+    return said.format(
+        name=event.name,
+        version=event.version,
+        seconds=event.seconds,
+        reasons=_("; ").join(map(told, event.held_back)),
+    )
 
 
 def _show_mask(proof: MaskProof) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(
-        f"{proof.name}: {proof.trained:,} of {proof.tokens:,} tokens of"
-        f" {counted(proof.samples, 'sample')} are learned; for instance:"
+        ngettext(
+            "{name}: {trained:,} of {tokens:,} tokens of {count:,} sample are learned;"
+            " for instance:",
+            "{name}: {trained:,} of {tokens:,} tokens of {count:,} samples are learned;"
+            " for instance:",
+            proof.samples,
+        ).format(name=proof.name, trained=proof.trained, tokens=proof.tokens, count=proof.samples)
     )
     for pieces in proof.shown:
         console.print(shown(pieces, colours=console.is_terminal and not console.no_color))
