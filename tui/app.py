@@ -117,7 +117,7 @@ class TuteeApp(Doors):
         self._services.bridge.connect(lambda event: self.post_message(FromCore(event)))
         self._show_status()
         self.tell_notices()
-        self.call_after_refresh(self._start_model)
+        self.call_after_refresh(self.welcome if self._services.new else self._start_model)
 
     def on_unmount(self) -> None:
         if self._log_handler is not None:
@@ -192,6 +192,8 @@ class TuteeApp(Doors):
     def _fetched(self, event: ModelFetched | FetchFailed) -> None:
         self._show_activity()
         self.tell_models(event)
+        if isinstance(event, FetchFailed) and not self._model:
+            self.welcome()
         remark = self._choosing.on_fetched(event)
         self.notify(remark, title=f"{event.spec} is on this machine.", markup=False)
 
@@ -213,6 +215,7 @@ class TuteeApp(Doors):
         self._to_chat(event)
 
     async def _model_ready(self, event: ModelReady) -> None:
+        self.drop_failure()
         if self._model:
             self.notify(f"{event.label} answers from now on.", markup=False)
         if event.notice:

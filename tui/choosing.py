@@ -118,7 +118,9 @@ class Choosing:
             TuteeError: the settings cannot be written.
         """
         wanted, self._wanted = self._wanted, ""
-        if wanted and wanted != self.used:
+        # The first choice is kept whatever it is: it is not asked for again.
+        first = not self._services.paths.config_file.exists()
+        if wanted and (first or wanted != self.used):
             chat = self._services.config.chat.model_copy(update={"model": wanted})
             self._services.config = self._services.config.model_copy(update={"chat": chat})
             settings.change(self._services.paths.config_file, "chat", "model", wanted)

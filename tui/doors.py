@@ -19,6 +19,7 @@ from tui.guide import next_step
 from tui.library import Library
 from tui.looks import Looks
 from tui.messages import FromCore, TokensWanted
+from tui.screens.failure import FailureScreen
 from tui.services import Services
 
 
@@ -40,6 +41,18 @@ class Doors(Looks):
         from tui.screens.models import ModelsScreen
 
         self._open(ModelsScreen, lambda: ModelsScreen(self._choosing))
+
+    def welcome(self) -> None:
+        """Let the person choose a model where none can answer yet."""
+        from tui.screens.models import ModelsScreen
+        from tui.screens.welcome import WelcomeScreen
+
+        self._open(ModelsScreen, lambda: WelcomeScreen(self._choosing))
+
+    def drop_failure(self) -> None:
+        """Leave the screen that says why no model can answer: one can."""
+        if isinstance(self.screen, FailureScreen):
+            self.pop_screen()
 
     def tell_models(self, event: Event) -> None:
         """Tell the screen of models, if it is open."""

@@ -19,13 +19,16 @@ from tui.services import Services
 from tui.terminal import has_light_background
 
 
-def run_app(paths: Paths, config: Config, resume: str | None = None) -> None:
+def run_app(
+    paths: Paths, config: Config, resume: str | None = None, *, chosen: bool = False
+) -> None:
     """Run the app until the person quits, and shut the store after it.
 
     Args:
         paths: Where everything is.
         config: The settings.
         resume: The beginning of the id of a chat to go on with; empty for the latest one.
+        chosen: The model was named on the command line.
 
     Raises:
         TuteeError: there is no such chat, or the app cannot be started.
@@ -33,6 +36,8 @@ def run_app(paths: Paths, config: Config, resume: str | None = None) -> None:
     keymap(config.keys)  # a bad one ends here, where it can be said
     with Repository.open(paths) as repository:
         services = compose(paths, config, repository)
+        known = chosen or paths.config_file.exists() or repository.conversations()
+        services.new = not known
         chat = None if resume is None else _chat_to_resume(services, resume)
         app = TuteeApp(services, light=has_light_background(), open_chat=chat)
         threads_ended = app.run()

@@ -31,6 +31,8 @@ class Services:
     make_plan: "Callable[[frozenset[PassName] | None, bool], Plan]"
     """What a training run would do now: with names, the passes the person wants; with true, anew
     from the base."""
+    new: bool = False
+    """The person has never chosen a model."""
 
     def configure(self, config: Config) -> None:
         """Go on with other settings, but with the model that is there."""

@@ -52,6 +52,14 @@ OFFERS = (
         "Apache-2.0",
     ),
     Offer(
+        "modelscope:Qwen/Qwen3-0.6B",
+        "Qwen3-0.6B",
+        596 * _MILLION,
+        1500 * _MILLION,
+        "119 languages",
+        "Apache-2.0",
+    ),
+    Offer(
         "hf:HuggingFaceTB/SmolLM2-360M-Instruct",
         "SmolLM2-360M-Instruct",
         362 * _MILLION,
@@ -72,7 +80,7 @@ OFFERS = (
         "Phi-3.5-mini-instruct",
         3820 * _MILLION,
         7640 * _MILLION,
-        "22 languages",
+        "23 languages",
         "MIT",
     ),
     Offer(

@@ -77,7 +77,9 @@ class Terminal:
 def run() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as scratch:
         home = prepared_home(Path(scratch))
-        terminal = Terminal([sys.executable, "-m", "tui", "--home", str(home)])
+        terminal = Terminal(
+            [sys.executable, "-m", "tui", "--home", str(home), "--model", "builtin"]
+        )
         try:
             return measure(terminal)
         finally:

@@ -98,7 +98,8 @@ def cli(
             os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
         from tui.run import run_app
 
-        run_app(invocation.paths, invocation.config, "" if latest else resume)
+        chat = "" if latest else resume
+        run_app(invocation.paths, invocation.config, chat, chosen=model is not None)
 
 
 @cli.command(name="locate")
