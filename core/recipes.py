@@ -36,7 +36,7 @@ from core.stacking import MERGE
 from data.formats.trl import row
 from data.rows import with_system
 from store.errors import TuteeError
-from store.language import _
+from store.language import N_, _
 from store.records import Record, Turn
 
 FILE = "recipe.json"
@@ -267,31 +267,8 @@ def _facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _readme(plan: Plan, passes: dict[str, int]) -> str:
-    begins = _begins(plan)
-    order = [COMMANDS[p.name] for p in plan.wanted]
-    lines = []
-    for name in order:
-        lines.append(f"trl {name} --config {name}.yaml")
-        if name in begins.values():
-            lines.append(f"python merge.py {name}")
-    commands, first = "\n".join(lines), order[0]
-    onward = ""
-    if any(begins.values()):
-        onward = (
-            "\n`merge.py` adds what a pass has learned to the model it began from; the next pass"
-            " begins from the\nsum, so keep the order.\n"
-        )
-    if "rloo" in passes:
-        onward += (
-            "\n`rloo.yaml` draws replies that the reward model in `out/reward` scores: train that"
-            " first.\n"
-        )
-    rows = "\n".join(f"| {name} | {count:,} |" for name, count in passes.items())
-    last = [name for name in order if name != "reward"][-1:]
-    back = [*(["reward"] if "reward" in order else []), *last]
-    added = "\n".join(f"tutee adapters add out/{name}" for name in back)
-    return f"""# Train {plan.adapters.folder.label} with TRL
+_README = N_(
+    """# Train {model} with TRL
 
 Written by Tutee. Everything needed is in this folder; copy it to where it is to be trained.
 
@@ -327,6 +304,41 @@ exam and gate as one that was trained there:
 
 An adapter brings along what the passes before it have learned.
 """
+)
+
+
+def _readme(plan: Plan, passes: dict[str, int]) -> str:
+    begins = _begins(plan)
+    order = [COMMANDS[p.name] for p in plan.wanted]
+    lines = []
+    for name in order:
+        lines.append(f"trl {name} --config {name}.yaml")
+        if name in begins.values():
+            lines.append(f"python merge.py {name}")
+    commands, first = "\n".join(lines), order[0]
+    onward = ""
+    if any(begins.values()):
+        onward = _(
+            "\n`merge.py` adds what a pass has learned to the model it began from; the next pass"
+            " begins from the\nsum, so keep the order.\n"
+        )
+    if "rloo" in passes:
+        onward += _(
+            "\n`rloo.yaml` draws replies that the reward model in `out/reward` scores: train that"
+            " first.\n"
+        )
+    rows = "\n".join(f"| {name} | {count:,} |" for name, count in passes.items())
+    last = [name for name in order if name != "reward"][-1:]
+    back = [*(["reward"] if "reward" in order else []), *last]
+    added = "\n".join(f"tutee adapters add out/{name}" for name in back)
+    return _(_README).format(
+        model=plan.adapters.folder.label,
+        rows=rows,
+        commands=commands,
+        onward=onward,
+        first=first,
+        added=added,
+    )
 
 
 def _lines(rows: Iterable[Any]) -> str:

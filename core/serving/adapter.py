@@ -18,6 +18,7 @@ from torch import Tensor
 from core.serving.network import Shape
 from core.serving.reading import PARTS, QKV, ordered
 from store.errors import TuteeError
+from store.language import _
 
 _UNUSUAL = (
     "use_dora",
@@ -98,15 +99,19 @@ def read(directory: Path, shape: Shape) -> Adapter:
         # A damaged file fails in more ways than can be listed.
         raise unreadable(directory, error) from error
     if tensors:
-        raise unreadable(directory, ValueError(f"the model has no {min(tensors)}"))
+        raise unreadable(
+            directory, ValueError(_("the model has no {tensor}").format(tensor=min(tensors)))
+        )
     return Adapter(tuple(layers))
 
 
 def unreadable(directory: Path, error: Exception) -> TuteeError:
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     return TuteeError(
-        f"The adapter in {directory} could not be loaded: {said}",
-        "`tutee adapters` lists the others; `tutee adapters use base` goes back to the base.",
+        _("The adapter in {folder} could not be loaded: {said}").format(
+            folder=directory, said=said
+        ),
+        _("`tutee adapters` lists the others; `tutee adapters use base` goes back to the base."),
     )
 
 

@@ -16,6 +16,7 @@ from core.models import ModelFolder
 from core.serving.linear import Dense, Kind, pack
 from core.serving.network import Layer, Network, Projection, Shape
 from store.errors import TuteeError
+from store.language import _
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -165,7 +166,11 @@ class _Files:
                 with safe_open(path, framework="pt") as file:
                     self._places.update(dict.fromkeys(file.keys(), path))
         except (OSError, SafetensorError) as error:
-            raise TuteeError(f"The model in {folder} could not be loaded: {error}") from error
+            raise TuteeError(
+                _("The model in {folder} could not be loaded: {why}").format(
+                    folder=folder, why=error
+                )
+            ) from error
 
     def __contains__(self, name: str) -> bool:
         return name in self._places
@@ -174,8 +179,10 @@ class _Files:
         if name not in self._places:
             # transformers would go on with random numbers in its place.
             raise TuteeError(
-                f"The weights in {self._folder} are incomplete: {name} is missing.",
-                "Fetch the model again, and check that it is one that writes text.",
+                _("The weights in {folder} are incomplete: {name} is missing.").format(
+                    folder=self._folder, name=name
+                ),
+                _("Fetch the model again, and check that it is one that writes text."),
             )
         with safe_open(self._places[name], framework="pt") as file:
             return file.get_tensor(name).to(torch.float32, copy=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.events import ModelLoading
 from store.errors import TuteeError
+from store.language import _
 
 
 @contextlib.contextmanager
@@ -32,9 +33,11 @@ def alone(
             lock.acquire(timeout=0.2)
             break
         except Timeout:
-            on_progress(ModelLoading(f"Waiting for another Tutee that fetches {what}"))
+            on_progress(
+                ModelLoading(_("Waiting for another Tutee that fetches {what}").format(what=what))
+            )
             if should_stop():
-                raise TuteeError(f"Fetching {what} was stopped.") from None
+                raise TuteeError(_("Fetching {what} was stopped.").format(what=what)) from None
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from core import builtin
 from core.config import BUILTIN
 from core.sources import hubs
 from core.sources.disk import arrived
+from store.language import N_
 
 State = Literal["here", "partly", "absent"]
 
@@ -30,17 +31,18 @@ class Offer:
     download: int
     """Bytes."""
     languages: str
+    """In English words."""
     licence: str
 
 
 OFFERS = (
-    Offer(BUILTIN, builtin.LABEL, 135 * _MILLION, builtin.WHEEL_BYTES, "English", "Apache-2.0"),
+    Offer(BUILTIN, builtin.LABEL, 135 * _MILLION, builtin.WHEEL_BYTES, N_("English"), "Apache-2.0"),
     Offer(
         "modelscope:Qwen/Qwen1.5-0.5B-Chat",
         "Qwen1.5-0.5B-Chat",
         464 * _MILLION,
         1240 * _MILLION,
-        "Chinese, English, …",
+        N_("Chinese, English, …"),
         "Qwen Research",
     ),
     Offer(
@@ -48,7 +50,7 @@ OFFERS = (
         "Qwen2.5-0.5B-Instruct",
         494 * _MILLION,
         990 * _MILLION,
-        "29 languages",
+        N_("29 languages"),
         "Apache-2.0",
     ),
     Offer(
@@ -56,7 +58,7 @@ OFFERS = (
         "Qwen3-0.6B",
         596 * _MILLION,
         1500 * _MILLION,
-        "119 languages",
+        N_("119 languages"),
         "Apache-2.0",
     ),
     Offer(
@@ -64,7 +66,7 @@ OFFERS = (
         "SmolLM2-360M-Instruct",
         362 * _MILLION,
         725 * _MILLION,
-        "English",
+        N_("English"),
         "Apache-2.0",
     ),
     Offer(
@@ -72,7 +74,7 @@ OFFERS = (
         "Qwen2.5-1.5B-Instruct",
         1540 * _MILLION,
         3090 * _MILLION,
-        "29 languages",
+        N_("29 languages"),
         "Apache-2.0",
     ),
     Offer(
@@ -80,7 +82,7 @@ OFFERS = (
         "Phi-3.5-mini-instruct",
         3820 * _MILLION,
         7640 * _MILLION,
-        "23 languages",
+        N_("23 languages"),
         "MIT",
     ),
     Offer(
@@ -88,7 +90,7 @@ OFFERS = (
         "Qwen2.5-7B-Instruct",
         7620 * _MILLION,
         15230 * _MILLION,
-        "29 languages",
+        N_("29 languages"),
         "Apache-2.0",
     ),
 )

@@ -25,6 +25,7 @@ from core.sources.listing import Listing, RemoteFile, small, weights
 from core.sources.names import TITLES, HubModel, hub_model
 from core.sources.safety import refuse_code
 from store.errors import TuteeError
+from store.language import _, speak
 
 SOURCE_FILE = ".source.json"
 """In a fetched folder: where it came from. There only once it is whole."""
@@ -67,7 +68,11 @@ class _Reporter(threading.Thread):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Fetch the model named by the first argument into the folder that is the second."""
+    """Fetch the model named by the first argument into the folder that is the second.
+
+    The third is the language to tell of it in.
+    """
+    speak(arguments[2])
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the clients print
     os.environ["HF_HUB_OFFLINE"] = "0"
@@ -89,8 +94,10 @@ def main(arguments: Sequence[str]) -> None:
 
 def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
     source = huggingface if model.hub == "hf" else modelscope
-    where = f"The model {model.repository} on {TITLES[model.hub]}"
-    reporter.stage = f"Asking {TITLES[model.hub]} for {model.repository}"
+    where = _("The model {model} on {hub}").format(model=model.repository, hub=TITLES[model.hub])
+    reporter.stage = _("Asking {hub} for {model}").format(
+        hub=TITLES[model.hub], model=model.repository
+    )
     listing = source.listing(model)
     few = small(where, listing)
     source.fetch(model, listing.commit, few, directory)
@@ -99,9 +106,9 @@ def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
     wanted = [*few, *weights(listing, directory)]
     reporter.total = sum(file.size for file in wanted)
     _require_room(model, reporter.total - arrived(directory), directory)
-    reporter.stage = f"Fetching {model.repository}"
+    reporter.stage = _("Fetching {model}").format(model=model.repository)
     source.fetch(model, listing.commit, wanted, directory)
-    reporter.checked, reporter.stage = 0, f"Checking {model.repository}"
+    reporter.checked, reporter.stage = 0, _("Checking {model}").format(model=model.repository)
     _check(model, wanted, directory, reporter)
     _leave_only(wanted, directory)
     _sign(model, listing, wanted, directory)
@@ -111,9 +118,13 @@ def _require_room(model: HubModel, missing: int, directory: Path) -> None:
     free = shutil.disk_usage(directory).free
     if missing + _MARGIN > free:
         raise TuteeError(
-            f"{model.repository} needs {missing // 10**6:,} MB more in {directory.parent};"
-            f" {free // 10**6:,} MB are free.",
-            "Make room, or name another folder with TUTEE_CACHE.",
+            _("{model} needs {missing:,} MB more in {folder}; {free:,} MB are free.").format(
+                model=model.repository,
+                missing=missing // 10**6,
+                folder=directory.parent,
+                free=free // 10**6,
+            ),
+            _("Make room, or name another folder with TUTEE_CACHE."),
         )
 
 
@@ -132,9 +143,11 @@ def _check(
 
 def _damaged(model: HubModel, path: str) -> TuteeError:
     return TuteeError(
-        f"{path} of {model.repository} is not the file that {TITLES[model.hub]} lists: its checksum"
-        " differs, so it was not used.",
-        "Fetch it again; if that stays so, a proxy on the way may be changing files.",
+        _(
+            "{path} of {model} is not the file that {hub} lists: its checksum "
+            "differs, so it was not used."
+        ).format(path=path, model=model.repository, hub=TITLES[model.hub]),
+        _("Fetch it again; if that stays so, a proxy on the way may be changing files."),
     )
 
 
@@ -169,8 +182,10 @@ def _failure(model: HubModel, error: Exception) -> dict[str, str]:
     hub = TITLES[model.hub]
     if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
         return {
-            "error": f"There is no room left on the disk for {model.repository}.",
-            "hint": "Make room and fetch it again: it goes on where it was.",
+            "error": _("There is no room left on the disk for {model}.").format(
+                model=model.repository
+            ),
+            "hint": _("Make room and fetch it again: it goes on where it was."),
         }
     for path, cause in failed.items():
         if type(cause).__name__ in ("FileIntegrityError", "FileSizeMismatchError"):
@@ -178,9 +193,13 @@ def _failure(model: HubModel, error: Exception) -> dict[str, str]:
             return {"error": damaged.title, "hint": damaged.hint}
     said = (str(causes[-1]).strip() or type(error).__name__).splitlines()[0]
     return {
-        "error": f"{model.repository} could not be fetched from {hub}.",
-        "hint": "Check the network and fetch it again: it goes on where it was."
-        f" The hub's client said: {said[:_SAID]}",
+        "error": _("{model} could not be fetched from {hub}.").format(
+            model=model.repository, hub=hub
+        ),
+        "hint": _(
+            "Check the network and fetch it again: it goes on where it was. The hub's "
+            "client said: {said}"
+        ).format(said=said[:_SAID]),
     }
 
 

@@ -20,6 +20,7 @@ from core.events import ModelLoading
 from core.quiet import hush
 from core.sources.alone import alone
 from store.errors import TuteeError
+from store.language import _
 from store.storage import sync_folder
 
 _SAMPLES, _SAMPLE_BYTES = 64, 65536
@@ -42,15 +43,21 @@ def target(file: Path, cache: Path) -> Path:
                 stream.seek(size * part // _SAMPLES)
                 digest.update(stream.read(_SAMPLE_BYTES))
     except FileNotFoundError:
-        raise TuteeError(f"There is no file {file}.", "Check its path.") from None
+        raise TuteeError(
+            _("There is no file {file}.").format(file=file), _("Check its path.")
+        ) from None
     except OSError as error:
-        raise TuteeError(f"Cannot read {file}: {error}.") from error
+        raise TuteeError(_("Cannot read {path}: {why}.").format(path=file, why=error)) from error
     if magic != _MAGIC:
-        raise TuteeError(f"{file} is no GGUF file.", "It may not have been fetched whole.")
+        raise TuteeError(
+            _("{file} is no GGUF file.").format(file=file), _("It may not have been fetched whole.")
+        )
     if _PARTS.search(file.stem):
         raise TuteeError(
-            f"{file.name} is one part of a model in several files, which Tutee does not read.",
-            "Join them with llama.cpp's `llama-gguf-split --merge`, or use its safetensors.",
+            _("{file} is one part of a model in several files, which Tutee does not read.").format(
+                file=file.name
+            ),
+            _("Join them with llama.cpp's `llama-gguf-split --merge`, or use its safetensors."),
         )
     digest.update(str(size).encode())
     return cache / "models" / "gguf" / f"{file.stem}-{digest.hexdigest()[:12]}"
@@ -65,8 +72,10 @@ def whole(file: Path, cache: Path) -> Path:
     place = target(file, cache)
     if not place.is_dir():
         raise TuteeError(
-            f"{file.name} has not been converted yet.",
-            f"`tutee models fetch {file}` converts it, or choose it in the app (Ctrl+O).",
+            _("{file} has not been converted yet.").format(file=file.name),
+            _("`tutee models fetch {file}` converts it, or choose it in the app (Ctrl+O).").format(
+                file=file
+            ),
         )
     return place
 
@@ -89,7 +98,7 @@ def folder(
     try:
         with alone(place, file.name, on_progress, should_stop):
             if not place.is_dir():
-                on_progress(ModelLoading(f"Converting {file.name}"))
+                on_progress(ModelLoading(_("Converting {file}").format(file=file.name)))
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir(mode=0o700, parents=True)
                 _convert(file, partial)
@@ -98,7 +107,9 @@ def folder(
                 os.rename(partial, place)
                 sync_folder(place.parent)
     except OSError as error:
-        raise TuteeError(f"{file.name} could not be converted: {error}.") from error
+        raise TuteeError(
+            _("{file} could not be converted: {why}.").format(file=file.name, why=error)
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return place
@@ -117,8 +128,8 @@ def _convert(file: Path, directory: Path) -> None:
     except Exception as error:  # it fails in as many ways as there are broken files
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TuteeError(
-            f"{file.name} cannot be read as a model: {said}",
-            "Use the safetensors of the model instead.",
+            _("{file} cannot be read as a model: {said}").format(file=file.name, said=said),
+            _("Use the safetensors of the model instead."),
         ) from error
     plain(model).save_pretrained(directory)
     tokenizer.model_max_length = model.config.max_position_embeddings

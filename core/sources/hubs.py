@@ -27,6 +27,7 @@ from core.sources.child import SOURCE_FILE
 from core.sources.disk import arrived
 from core.sources.names import HUBS, TITLES, HubModel, hub_model
 from store.errors import TuteeError
+from store.language import _, spoken
 from store.storage import sync_folder
 
 _LOG = "fetch.log"
@@ -76,8 +77,10 @@ def whole(model: HubModel, cache: Path) -> Path:
     if there := shared.place(model):
         return there
     raise NotFetched(
-        f"{model.spec} is not on this machine yet.",
-        f"`tutee models fetch {model.spec}` fetches it, or choose it in the app (Ctrl+O).",
+        _("{model} is not on this machine yet.").format(model=model.spec),
+        _("`tutee models fetch {model}` fetches it, or choose it in the app (Ctrl+O).").format(
+            model=model.spec
+        ),
     )
 
 
@@ -109,8 +112,10 @@ def fetch(model: HubModel, cache: Path, on_progress: Progress, should_stop: Shou
                 sync_folder(place.parent)
     except OSError as error:
         raise TuteeError(
-            f"The model {model.spec} cannot be kept in {place.parent}: {error}.",
-            "Make room or mend the folder; TUTEE_CACHE names another one.",
+            _("The model {model} cannot be kept in {folder}: {why}.").format(
+                model=model.spec, folder=place.parent, why=error
+            ),
+            _("Make room or mend the folder; TUTEE_CACHE names another one."),
         ) from error
     return place
 
@@ -150,16 +155,19 @@ def remove(model: HubModel, cache: Path) -> int:
     if not there:
         path = whole(model, cache)
         raise TuteeError(
-            f"{model.spec} lies in the cache of {TITLES[model.hub]}'s own programs, where Tutee"
-            " changes nothing.",
-            f"Remove it with those, or delete {path} yourself.",
+            _(
+                "{model} lies in the cache of {hub}'s own programs, where Tutee changes nothing."
+            ).format(model=model.spec, hub=TITLES[model.hub]),
+            _("Remove it with those, or delete {path} yourself.").format(path=path),
         )
     size = sum(map(arrived, there))
     try:
         for path in there:
             shutil.rmtree(path)
     except OSError as error:
-        raise TuteeError(f"{model.spec} could not be removed: {error}.") from error
+        raise TuteeError(
+            _("{model} could not be removed: {why}.").format(model=model.spec, why=error)
+        ) from error
     return size
 
 
@@ -185,7 +193,7 @@ def _run(model: HubModel, partial: Path, on_progress: Progress, should_stop: Sho
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     with (partial / _LOG).open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "core.sources.child", model.spec, str(partial)],
+            [sys.executable, "-m", "core.sources.child", model.spec, str(partial), spoken()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -217,8 +225,8 @@ def _follow(
     for said in lines:
         if should_stop():
             raise FetchStopped(
-                f"Fetching {model.repository} was stopped.",
-                "Fetch it again to go on where it was.",
+                _("Fetching {model} was stopped.").format(model=model.repository),
+                _("Fetch it again to go on where it was."),
             )
         if "error" in said:
             raise TuteeError(said["error"], said["hint"])
@@ -226,6 +234,6 @@ def _follow(
             return
         on_progress(ModelLoading(said["stage"], said["done"], said["total"]))
     raise TuteeError(
-        f"Fetching {model.repository} ended before it was done.",
-        "Fetch it again: it goes on where it was.",
+        _("Fetching {model} ended before it was done.").format(model=model.repository),
+        _("Fetch it again: it goes on where it was."),
     )

@@ -12,9 +12,12 @@ from pathlib import Path
 from core.sources.listing import Listing, RemoteFile
 from core.sources.names import HubModel
 from store.errors import TuteeError
+from store.language import N_, _
 
 _CHUNK = 32 * 1024
-_LOGIN = "Accept its terms on its page if it has any, and set HF_TOKEN to an access token of yours."
+_LOGIN = N_(
+    "Accept its terms on its page if it has any, and set HF_TOKEN to an access token of yours."
+)
 
 
 def listing(model: HubModel) -> Listing:
@@ -37,17 +40,24 @@ def listing(model: HubModel) -> Listing:
         )
     except GatedRepoError as error:
         raise TuteeError(
-            f"{model.spec} is only given to people who asked for it.", _LOGIN
+            _("{model} is only given to people who asked for it.").format(model=model.spec),
+            _(_LOGIN),
         ) from error
     except RevisionNotFoundError as error:
         raise TuteeError(
-            f"{model.repository} on Hugging Face has no revision “{model.revision}”.",
-            "Leave the part after @ out for the newest.",
+            _("{model} on Hugging Face has no revision “{revision}”.").format(
+                model=model.repository, revision=model.revision
+            ),
+            _("Leave the part after @ out for the newest."),
         ) from error
     except RepositoryNotFoundError as error:
         raise TuteeError(
-            f"There is no model {model.repository} on Hugging Face, or it is private.",
-            f"Check its name for typing mistakes. If it is private: {_LOGIN}",
+            _("There is no model {model} on Hugging Face, or it is private.").format(
+                model=model.repository
+            ),
+            _("Check its name for typing mistakes. If it is private: {advice}").format(
+                advice=_(_LOGIN)
+            ),
         ) from error
     files = (
         RemoteFile(

@@ -10,6 +10,7 @@ from pathlib import Path
 from core.sources.listing import Listing, RemoteFile
 from core.sources.names import HubModel
 from store.errors import TuteeError
+from store.language import _
 
 
 def listing(model: HubModel) -> Listing:
@@ -25,11 +26,18 @@ def listing(model: HubModel) -> Listing:
     try:
         found = HubApi().list_repo_files(model.repository, "model", revision=model.revision or None)
     except (NotExistError, AuthenticationError, PermissionDeniedError) as error:
-        at = f" at the revision “{model.revision}”" if model.revision else ""
+        title = _("There is no model {model} on ModelScope, or it is private.")
+        if model.revision:
+            title = _(
+                "There is no model {model} at the revision “{revision}” on ModelScope, or it is"
+                " private."
+            )
         raise TuteeError(
-            f"There is no model {model.repository}{at} on ModelScope, or it is private.",
-            "Check its name for typing mistakes. If it is private, set MODELSCOPE_API_TOKEN to an"
-            " access token of yours.",
+            title.format(model=model.repository, revision=model.revision),
+            _(
+                "Check its name for typing mistakes. If it is private, set "
+                "MODELSCOPE_API_TOKEN to an access token of yours."
+            ),
         ) from error
     return Listing(
         "",

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from core.config import BUILTIN
 from store.errors import TuteeError
+from store.language import _
 
 Hub = Literal["hf", "modelscope"]
 HUBS: tuple[Hub, ...] = get_args(Hub)
@@ -52,8 +53,8 @@ def hub_model(spec: str) -> HubModel | None:
     match = _REPOSITORY.fullmatch(rest.strip().strip("/"))
     if match is None:
         raise TuteeError(
-            f"“{spec}” names no model on {TITLES[hub]}.",
-            f"Write it as `{hub}:owner/name`, as in the address of its page.",
+            _("“{spec}” names no model on {hub}.").format(spec=spec, hub=TITLES[hub]),
+            _("Write it as `{hub}:owner/name`, as in the address of its page.").format(hub=hub),
         )
     owner, name, revision = match.groups()
     return HubModel(hub, owner, name, revision or "")
@@ -67,10 +68,12 @@ def is_gguf(spec: str) -> bool:
 def no_such_folder(spec: str, path: Path) -> TuteeError:
     """What to tell where `spec` names nothing: with the hubs, if it looks like a name on one."""
     if _REPOSITORY.fullmatch(spec):
-        hint = f"If it is a model on a hub, write `hf:{spec}` or `modelscope:{spec}`."
-    else:
-        hint = (
-            f"Give the path of a folder or a GGUF file, `hf:owner/name`, `modelscope:owner/name`,"
-            f" or `{BUILTIN}`."
+        hint = _("If it is a model on a hub, write `hf:{spec}` or `modelscope:{spec}`.").format(
+            spec=spec
         )
-    return TuteeError(f"There is no model folder at {path}.", hint)
+    else:
+        hint = _(
+            "Give the path of a folder or a GGUF file, `hf:owner/name`, "
+            "`modelscope:owner/name`, or `{builtin}`."
+        ).format(builtin=BUILTIN)
+    return TuteeError(_("There is no model folder at {path}.").format(path=path), hint)

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.quiet import hush
 from store.errors import TuteeError
+from store.language import _
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 """A tokenizer that transformers can load has at least one of these files."""
@@ -26,34 +27,40 @@ def refuse_files(where: str, names: Collection[str]) -> None:
         TuteeError: no settings, weights in safetensors form or tokenizer are among them.
     """
     if not any(name.endswith(".safetensors") for name in names):
-        raise TuteeError(f"{where} has no weights in safetensors form.", _instead(names))
+        raise TuteeError(
+            _("{where} has no weights in safetensors form.").format(where=where), _instead(names)
+        )
     if "config.json" not in names:
         adapter = "adapter_config.json" in names
         raise TuteeError(
-            f"{where} holds no model: it has no config.json.",
-            "It is an adapter. Choose the model it was trained on, then take it in with"
-            " `tutee adapters add`."
+            _("{where} holds no model: it has no config.json.").format(where=where),
+            _(
+                "It is an adapter. Choose the model it was trained on, then take it in "
+                "with `tutee adapters add`."
+            )
             if adapter
-            else "Choose the one that holds config.json and the weights in safetensors form.",
+            else _("Choose the one that holds config.json and the weights in safetensors form."),
         )
     if not any(name in names for name in TOKENIZERS):
         raise TuteeError(
-            f"{where} has no tokenizer.",
-            f"Put the model's tokenizer files ({TOKENIZERS[0]} and tokenizer_config.json)"
-            " beside its weights.",
+            _("{where} has no tokenizer.").format(where=where),
+            _(
+                "Put the model's tokenizer files ({file} and tokenizer_config.json) "
+                "beside its weights."
+            ).format(file=TOKENIZERS[0]),
         )
 
 
 def _instead(names: Collection[str]) -> str:
     """What to do where there are no safetensors."""
     if any(name.endswith(".gguf") for name in names):
-        return "It has GGUF files: fetch one, and give Tutee the path of that file."
+        return _("It has GGUF files: fetch one, and give Tutee the path of that file.")
     if any(name.endswith(_PICKLED) for name in names):
-        return (
-            "Its weights are pickled, which can run code when opened: get or make the"
-            " safetensors variant."
+        return _(
+            "Its weights are pickled, which can run code when opened: get or make the "
+            "safetensors variant."
         )
-    return "Fetch its *.safetensors files."
+    return _("Fetch its *.safetensors files.")
 
 
 def refuse_code(where: str, config: Mapping[str, Any]) -> None:
@@ -68,9 +75,11 @@ def refuse_code(where: str, config: Mapping[str, Any]) -> None:
     """
     if "auto_map" in config and not _known_to_transformers(config.get("model_type")):
         raise TuteeError(
-            f"{where} can only be loaded by running code of its own (auto_map in its config.json,"
-            " trust_remote_code elsewhere), which Tutee does not do.",
-            "Use a model whose architecture is part of transformers.",
+            _(
+                "{where} can only be loaded by running code of its own (auto_map in its "
+                "config.json, trust_remote_code elsewhere), which Tutee does not do."
+            ).format(where=where),
+            _("Use a model whose architecture is part of transformers."),
         )
 
 

@@ -103,7 +103,9 @@ def _sampling(default: Sampling, greedy: bool, asked: dict[str, Any]) -> Samplin
     except ValidationError as error:
         known = {setting.name: setting for setting in sampling_settings()}
         setting = known[str(error.errors()[0]["loc"][0])]
-        raise click.BadParameter(f"{setting.label} is {setting.bounds}.") from error
+        raise click.BadParameter(
+            _("{name} is {bounds}.").format(name=setting.label, bounds=setting.bounds)
+        ) from error
 
 
 def _from_stdin() -> str:

@@ -14,12 +14,30 @@ from core.sources import catalogue, hubs
 from core.sources.catalogue import Known
 from core.sources.names import hub_model
 from store.errors import TuteeError
-from store.language import _, ngettext
+from store.language import N_, _, ngettext
 from tui.cli.invocation import Invocation, end_loading, show_loading
 from tui.cli.words import Group, padded
 from tui.pace import size
 from tui.text import harmless
 
+_NAMES = (
+    N_("model"),
+    N_("name"),
+    N_("parameters"),
+    N_("languages"),
+    N_("licence"),
+    N_("fetch"),
+    N_("memory"),
+    N_("state"),
+    N_("path"),
+    N_("revision"),
+    N_("architecture"),
+    N_("context"),
+    N_("template"),
+    N_("fetched"),
+    N_("versions"),
+)
+"""Of what `info` tells, for the catalog."""
 _MARKS = {"here": "✓", "partly": "◐", "absent": " "}
 
 
