@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from core import direct
 from core.config import Serving
+from core.device import device
 from core.models import ModelFolder, load_model, quantised
 from core.quiet import hush
 from store.errors import TuteeError
@@ -88,15 +89,6 @@ def _whole(folder: ModelFolder, adapter: Path | None, serving: Serving) -> "Deco
         model = merged(model, adapter)
     arrange(model)
     return Decoder(model, lambda adapter: _whole(folder, adapter, serving))
-
-
-def device() -> str:
-    """`cuda` or `cpu`: where the model answers."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "cpu"
 
 
 def read_config(folder: ModelFolder) -> "PretrainedConfig":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import builtin, direct, quantising, templates
+from core import device as devices
 from core.config import BUILTIN, FourBit
 from core.events import ModelLoading
 from core.quiet import hush
@@ -156,16 +157,14 @@ def _auto_tokenizer(path: Path) -> "PreTrainedTokenizerBase":
 def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
     """The weights of `folder`, ready for inference.
 
-    On the graphics card in bfloat16 where there is one, or in 4 bits (`quantised`), else on the
-    processor in float32; `dtype` asks for another.
+    On the graphics card in bfloat16 where there is one, or in 4 bits (`quantised`), else in float32
+    on what there is (`core.device`); `dtype` asks for another.
     """
     hush()
-    import torch
     from transformers import AutoModelForCausalLM
 
-    cuda = torch.cuda.is_available()
     packed = dtype is None and quantised(folder).four_bit
-    full = {"dtype": dtype or (torch.bfloat16 if cuda else torch.float32)}
+    full = {"dtype": dtype or devices.dtype()}
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
             folder.path,
@@ -194,7 +193,7 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
         )
     if packed:
         return quantising.settled(model.eval())
-    return model.eval().to("cuda" if cuda else "cpu")
+    return model.eval().to(devices.device())
 
 
 def quantised(folder: ModelFolder) -> quantising.Choice:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.config import FourBit
+from core.device import device
 from core.quiet import hush
 from core.sources.catalogue import memory
 from store.language import _
@@ -55,7 +56,7 @@ def card() -> int | None:
     """Bytes of memory of the graphics card, whether free or not; None where there is none."""
     import torch
 
-    return int(torch.cuda.mem_get_info()[1]) if torch.cuda.is_available() else None
+    return int(torch.cuda.mem_get_info()[1]) if device() == "cuda" else None
 
 
 def options() -> dict[str, Any]:
@@ -74,7 +75,7 @@ def options() -> dict[str, Any]:
             # Heads are few numbers, and what is trained whole cannot be quantised.
             llm_int8_skip_modules=["lm_head", "score"],
         ),
-        "device_map": {"": 0 if torch.cuda.is_available() else "cpu"},
+        "device_map": {"": 0 if device() == "cuda" else "cpu"},
     }
 
 

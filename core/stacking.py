@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from store.errors import TuteeError
+from store.language import _
 
 MERGE = '''"""Add what a pass has learned to the model it began from: what the next one begins from.
 
@@ -50,9 +51,10 @@ def stack(adapters: Sequence[Path], target: Path) -> None:
     parts = [_scaled(path, load_file(path / "adapter_model.safetensors")) for path in adapters]
     if any(part.keys() != parts[0].keys() for part in parts):
         raise TuteeError(
-            f"The adapters in {' and '.join(map(str, adapters))} lie beside different layers, so"
-            " they do not make one.",
-            "Write the recipe anew and train again.",
+            _("The adapters in {first} and {last} lie beside different layers.").format(
+                first=adapters[0], last=adapters[-1]
+            ),
+            _("Write the recipe anew and train again."),
         )
     import torch
 
@@ -74,8 +76,10 @@ def _scaled(path: Path, tensors: dict[str, Any]) -> dict[str, Any]:
 
     if not is_plain(path):
         raise TuteeError(
-            f"The adapter in {path} is of a kind that cannot be added to another one.",
-            "Train it with the settings of the recipe.",
+            _("The adapter in {source} is of a kind that cannot be added to another one.").format(
+                source=path
+            ),
+            _("Train it with the settings of the recipe."),
         )
     config = _config(path)
     scale = config["lora_alpha"] / (config["r"] ** 0.5 if config.get("use_rslora") else config["r"])

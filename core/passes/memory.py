@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from core.config import Tuning
+from core.device import device
 from core.events import PassName
 from core.models import ModelFolder, quantised
 from core.passes.batches import MICRO_BATCH_TOKENS
@@ -169,9 +170,7 @@ def _free() -> int:
 
 
 def _cuda() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
+    return device() == "cuda"
 
 
 def _gigabytes(size: int) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from core import device as devices
 from core import quantising
 from core.config import Tuning
 from core.models import ModelFolder, quantised
@@ -178,20 +179,19 @@ def score_pairs(model: Any, pairs: Sequence[Pair], watch: Watch) -> list[tuple[f
 def load_base(folder: ModelFolder, seed: int) -> Any:
     """The base with a freshly initialised scalar head in the place of its LM head."""
     hush()
-    import torch
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(seed)
-    full = {"dtype": torch.bfloat16 if torch.cuda.is_available() else torch.float32}
+    four_bit = quantised(folder).four_bit
     model = AutoModelForSequenceClassification.from_pretrained(
         folder.path,
         num_labels=1,
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
-        **(quantising.options() if quantised(folder).four_bit else full),
+        **(quantising.options() if four_bit else {"dtype": devices.dtype()}),
     )
-    return quantising.settled(model)
+    return quantising.settled(model if four_bit else model.to(devices.device()))
 
 
 def _without_labels(

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
+from core.device import device
 from core.events import Event, PassName, StepReport
 from core.passes.checkpoints import Checkpointed
 from core.turns import Turns
@@ -181,9 +182,7 @@ def arguments(settings: "Tuning", micro_batch: int, learning_rate: float) -> dic
     Nothing is saved or logged by the trainer of its own accord: Tutee says when it is time for a
     checkpoint, writes versions, and reports once a micro-batch.
     """
-    import torch
-
-    cuda = torch.cuda.is_available()
+    there = device()
     return {
         "per_device_train_batch_size": micro_batch,
         "gradient_accumulation_steps": settings.batch_size // micro_batch,
@@ -193,10 +192,10 @@ def arguments(settings: "Tuning", micro_batch: int, learning_rate: float) -> dic
         "lr_scheduler_type": "constant_with_warmup",
         "warmup_steps": 0.1,
         "seed": settings.seed,
-        "use_cpu": not cuda,
-        "bf16": cuda,
+        "use_cpu": there == "cpu",
+        "bf16": there == "cuda",
         "gradient_checkpointing": False,
-        "dataloader_pin_memory": cuda,
+        "dataloader_pin_memory": there == "cuda",
         "remove_unused_columns": False,
         "save_strategy": "no",
         "logging_strategy": "no",

@@ -81,7 +81,7 @@ class Network:
     Args:
         embedding: (vocabulary, hidden), float32 or bfloat16.
         norm: (hidden), the last one.
-        tied: `head` is the embedding, packed.
+        exact: What `head` was packed from, (vocabulary, hidden); None where it is float32 itself.
     """
 
     def __init__(
@@ -91,13 +91,12 @@ class Network:
         layers: Sequence[Layer],
         norm: Tensor,
         head: Linear,
-        *,
-        tied: bool,
+        exact: Tensor | None,
     ) -> None:
         self.shape = shape
         self.layers = tuple(layers)
         self.head = head
-        self._tied = tied
+        self._exact = exact
         self._embedding = embedding
         self._norm = norm
         self._zeros = torch.zeros_like(norm)
@@ -145,19 +144,9 @@ class Network:
             x = x[last]
         x = self._normed(x, self._norm)
         scores = self.head(x).float()
-        if self._tied and not every and self.head.kind != "fp32":
-            self._sharpen(scores, x)
+        if self._exact is not None and not every:
+            _sharpen(scores, x, self._exact)
         return scores
-
-    def _sharpen(self, scores: Tensor, x: Tensor) -> None:
-        """Compute the highest `scores` (n, vocabulary) again, in float32, from the embedding.
-
-        The packed head gives bfloat16, whose steps are an eighth at 16 to 32, where scores often
-        are: the likeliest tokens would be tied, and the wrong one taken.
-        """
-        best = scores.topk(_SHARP, -1).indices
-        rows = self._embedding[best].float()  # (n, best, hidden)
-        scores.scatter_(-1, best, torch.bmm(rows, x[..., None])[..., 0])
 
     def _turns(self, spans: Sequence["_Span"]) -> Tensor:
         """How far RoPE turns each pair of features, complex (n, all heads, head size / 2).
@@ -210,6 +199,20 @@ class Network:
             else:
                 seen.append(_many(queries, layer, first, start, end, window))
         return seen[0] if len(seen) == 1 else torch.cat(seen)
+
+
+def _sharpen(scores: Tensor, x: Tensor, head: Tensor) -> None:
+    """Compute the highest `scores` (n, vocabulary) of `x` (n, hidden) again, in float32.
+
+    A packed head gives bfloat16, whose steps are an eighth at 16 to 32, where scores often are: the
+    likeliest tokens would be tied, and the wrong one taken.
+
+    Args:
+        head: (vocabulary, hidden), as it was before it was packed.
+    """
+    best = scores.topk(min(_SHARP, scores.shape[-1]), -1).indices
+    rows = head[best].float()  # (n, best, hidden)
+    scores.scatter_(-1, best, torch.bmm(rows, x[..., None])[..., 0])
 
 
 class _Span(NamedTuple):

@@ -67,12 +67,15 @@ def read(folder: ModelFolder, config: "PretrainedConfig", choose: Choose) -> Net
         embedding = packed.weight
     elif packed.kind != "fp32":
         embedding = embedding.bfloat16()
+    exact = None
+    if packed.kind != "fp32":
+        exact = embedding if config.tie_word_embeddings else files.left("lm_head.weight")
     del head
     layers = [
         _layer(files, f"model.layers.{index}.", shape, choose) for index in range(shape.layers)
     ]
     norm = files["model.norm.weight"]
-    return Network(shape, embedding, layers, norm, packed, tied=config.tie_word_embeddings)
+    return Network(shape, embedding, layers, norm, packed, exact)
 
 
 def in_rope_order(rows: Tensor, head_size: int) -> Tensor:
@@ -155,7 +158,7 @@ def ordered(names: Sequence[str], parts: Sequence[Tensor], shape: Shape) -> list
 class _Files:
     """Gives any tensor of the files in a folder, in float32.
 
-    A file is opened anew for each: what was read of it would stay in memory until it is closed.
+    A file is opened anew for each, so that what was read of it does not stay in memory.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -176,6 +179,10 @@ class _Files:
         return name in self._places
 
     def __getitem__(self, name: str) -> Tensor:
+        return self.left(name).to(torch.float32, copy=True)
+
+    def left(self, name: str) -> Tensor:
+        """The tensor as it lies in its file: only what is looked at is read from there."""
         if name not in self._places:
             # transformers would go on with random numbers in its place.
             raise TuteeError(
@@ -185,4 +192,5 @@ class _Files:
                 _("Fetch the model again, and check that it is one that writes text."),
             )
         with safe_open(self._places[name], framework="pt") as file:
-            return file.get_tensor(name).to(torch.float32, copy=True)
+            tensor: Tensor = file.get_tensor(name)
+        return tensor

@@ -3,6 +3,7 @@
 On the processor, where bitsandbytes runs the same code slowly; the tiny model makes it seconds.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from core.config import Tuning
 from core.engine import Engine
 from core.merging import merge
 from core.models import ModelFolder, load_model, load_tokenizer, quantised, weights
-from core.passes import dpo, reward, sft
+from core.passes import dpo, reward, rl, sft
 from core.passes.memory import needed, read_shape
+from core.passes.rl import Rollout
 from core.passes.watch import Watch
 from core.quantising import choose
-from data.masks import Sample, encode
+from data.masks import Sample, encode, encode_prompt
 from store.records import Sampling, Turn
 
 ASK = (Turn(role="user", content="hello world"),)
@@ -99,6 +101,31 @@ def test_a_reward_model_is_learned_on_it_and_scores(
     trained.save(tmp_path / "reward")
     scores = reward.Scorer(folder, tmp_path / "reward", Watch())([*good, *bad])
     assert min(scores[:4]) > max(scores[4:])
+
+
+def test_replies_are_reinforced_on_it(
+    folder: ModelFolder, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A random model hardly ever ends; here every other token ends a reply.
+    stop = frozenset(range(0, len(tokenizer), 2))
+    monkeypatch.setattr("core.passes.rloo.stop_ids", lambda tokenizer: stop)
+    seen: list[int] = []
+
+    def short(rollouts: Sequence[Rollout]) -> list[float]:
+        lengths = [len(r.sample.input_ids) - r.sample.reply_start for r in rollouts]
+        seen.extend(lengths)
+        return [-float(length) for length in lengths]
+
+    prompts = [tuple(encode_prompt(tokenizer, ASK))] * 4
+    settings = Tuning(
+        rl_steps=2, rl_prompts=2, rl_generations=2, rl_max_new_tokens=6, rank=4, kl_limit=99.0
+    )
+    trained = rl.train(folder, tokenizer, None, prompts, prompts[:1], short, settings, Watch())
+    assert trained.steps == 2
+    assert len(seen) >= 2 * 4
+    assert trained.model.get_base_model().is_loaded_in_4bit
+    changed = [p for name, p in trained.model.named_parameters() if "lora_B" in name]
+    assert any(values.abs().max() > 0 for values in changed)
 
 
 def test_its_adapter_fits_the_whole_base_too(

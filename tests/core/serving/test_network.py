@@ -67,9 +67,12 @@ def test_texts_read_together_do_not_see_each_other(both: Any) -> None:
     close(scores, torch.stack([expected(model, [*prompt, 9])[-1] for prompt in prompts]))
 
 
+@pytest.mark.parametrize("name", ["llama, tied", "llama"])
 @pytest.mark.parametrize("kind", ["int8", "bf16"])
-def test_the_highest_scores_are_not_rounded_to_bfloat16(tmp_path: Path, kind: Kind) -> None:
-    _, folder = make("llama, tied", tmp_path)
+def test_the_highest_scores_are_not_rounded_to_bfloat16(
+    tmp_path: Path, name: str, kind: Kind
+) -> None:
+    _, folder = make(name, tmp_path)
     packed = network(folder, kind)
     scores = packed.read([(new_text(packed), tokens(20)), (new_text(packed), tokens(9))])
     coarse = packed.read([(new_text(packed), tokens(20))], every=True)[-1]
