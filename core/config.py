@@ -21,6 +21,7 @@ from pydantic import (
 from store.errors import TuteeError
 from store.language import _
 from store.records import Sampling
+from store.wrong import matter
 
 BUILTIN = "builtin"
 """The model that comes with Tutee; see `core.builtin`."""
@@ -232,7 +233,7 @@ def parse(text: str, path: Path) -> Config:
         key = ".".join(str(part) for part in first["loc"])
         raise TuteeError(
             _("The settings in {path} have a problem at `{key}`: {matter}.").format(
-                path=path, key=key, matter=first["msg"]
+                path=path, key=key, matter=matter(first)
             ),
             _("Mend that line, or remove it to get the default back."),
         ) from error

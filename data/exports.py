@@ -19,6 +19,7 @@ from store.errors import TuteeError
 from store.language import _
 from store.records import Record
 from store.storage import replace_file
+from store.wrong import reason
 
 __all__ = [
     "FORMATS",
@@ -143,7 +144,7 @@ def _prepare(folder: Path) -> set[str]:
             foreign.add(_CARD)
     except OSError as error:
         raise TuteeError(
-            _("Cannot write to {folder}: {why}.").format(folder=folder, why=error.strerror or error)
+            _("Cannot write to {folder}: {why}.").format(folder=folder, why=reason(error))
         ) from error
     if foreign:
         raise TuteeError(

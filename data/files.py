@@ -24,6 +24,7 @@ from data.formats.columns import known
 from data.formats.common import RowError
 from store.errors import TuteeError
 from store.language import _
+from store.wrong import reason
 
 _BOM = b"\xef\xbb\xbf"
 _BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -102,7 +103,7 @@ def parts(path: Path) -> Iterator[Part]:
         members = _members(content) if content.startswith(_ZIP) else [("", content)]
     except OSError as error:
         raise TuteeError(
-            _("Cannot read {path}: {why}.").format(path=path, why=error.strerror or error)
+            _("Cannot read {path}: {why}.").format(path=path, why=reason(error))
         ) from error
     except (EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise TuteeError(_("Cannot unpack {path}: {why}.").format(path=path, why=error)) from error

@@ -19,6 +19,7 @@ from typing import TypeVar
 from store.errors import TuteeError
 from store.language import _
 from store.storage import Damaged, link_or_copy, private_folder, replace_file, unwritable
+from store.wrong import reason
 
 DAYS = 7
 """As many days are kept."""
@@ -60,7 +61,7 @@ class Backups:
             for old in self._days()[:-DAYS]:
                 shutil.rmtree(old)
         except OSError as error:
-            why = error.strerror or _("the disk refused")
+            why = reason(error) if error.strerror else _("the disk refused")
             self.notices.append(
                 _("No backup of today could be made in {folder}: {why}.").format(
                     folder=self._folder, why=why

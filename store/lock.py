@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from store.errors import TuteeError
 from store.language import _
+from store.wrong import reason
 
 
 class WriterLock:
@@ -32,7 +33,7 @@ class WriterLock:
         except OSError as error:
             self._lock.release()
             raise TuteeError(
-                _("Cannot write {path}: {why}.").format(path=path, why=error.strerror or error)
+                _("Cannot write {path}: {why}.").format(path=path, why=reason(error))
             ) from error
 
     def _held(self) -> TuteeError:

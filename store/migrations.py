@@ -36,6 +36,7 @@ from store.storage import (
     sync_folder,
     unwritable,
 )
+from store.wrong import reason
 
 _MODELS: dict[str, type[BaseModel]] = {
     "conversations": Thread,
@@ -131,7 +132,7 @@ def _version(backups: Backups) -> int:
             found = json.loads(path.read_bytes())["version"]
         except OSError as error:
             raise TuteeError(
-                _("Cannot read {path}: {why}.").format(path=path, why=error.strerror or error)
+                _("Cannot read {path}: {why}.").format(path=path, why=reason(error))
             ) from error
         except (ValueError, LookupError, TypeError) as error:
             raise Damaged(path, _("it has no schema version")) from error

@@ -17,6 +17,7 @@ import platformdirs
 
 from store.errors import TuteeError
 from store.language import _
+from store.wrong import reason
 
 _APP = "tutee"
 
@@ -97,7 +98,7 @@ def ensure(paths: Paths) -> None:
 
 def _unusable(folder: Path, error: OSError) -> TuteeError:
     taken = isinstance(error, FileExistsError)
-    why = _("there is a file of that name") if taken else error.strerror
+    why = _("there is a file of that name") if taken else reason(error)
     return TuteeError(
         _("Tutee cannot keep anything in {folder}: {why}.").format(folder=folder, why=why),
         _("Choose another folder with --home or TUTEE_HOME, or mend that one."),

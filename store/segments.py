@@ -23,6 +23,7 @@ from store.backups import Backups
 from store.errors import TuteeError
 from store.language import _, ngettext
 from store.storage import AtomicStorage, Damaged, content_of
+from store.wrong import matter
 
 LIMIT = 256 * 1024
 """A segment of as many bytes takes no new documents."""
@@ -105,12 +106,11 @@ class Segments(Generic[_Model]):
             tables = self._tables.validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
+            said = matter(first)
             where = ".".join(str(part) for part in first["loc"])
             raise Damaged(
                 path,
-                _("at {where}: {matter}").format(where=where, matter=first["msg"])
-                if where
-                else first["msg"],
+                _("at {where}: {matter}").format(where=where, matter=said) if where else said,
             ) from error
         unknown = tables.keys() - {_TABLE}
         if unknown:

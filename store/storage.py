@@ -22,6 +22,7 @@ from tinydb.storages import Storage
 
 from store.errors import TuteeError
 from store.language import _
+from store.wrong import reason
 
 Tables = dict[str, dict[str, dict[str, Any]]]
 """What TinyDB keeps: table name → document id → document."""
@@ -98,7 +99,7 @@ def sync_folder(folder: Path) -> None:
 def unwritable(path: Path, error: OSError) -> TuteeError:
     """The error for a file or folder that cannot be written."""
     return TuteeError(
-        _("Cannot write {path}: {why}.").format(path=path, why=error.strerror or error),
+        _("Cannot write {path}: {why}.").format(path=path, why=reason(error)),
         _("What was there before is unchanged."),
     )
 
@@ -130,7 +131,7 @@ def content_of(path: Path) -> bytes:
         if error.errno == errno.EIO:
             raise Damaged(path, _("the disk cannot read it")) from error
         raise TuteeError(
-            _("Cannot read {path}: {why}.").format(path=path, why=error.strerror or error)
+            _("Cannot read {path}: {why}.").format(path=path, why=reason(error))
         ) from error
 
 

@@ -1,19 +1,18 @@
 """The texts that Tutee says, gathered from its source, and the catalogs that translate them.
 
 `make words` brings the catalogs up to date: new texts are put in without a translation, and those
-that are said no more are taken out. Babel finds what stands in `_`, `N_` and `ngettext`. The help
-of commands, options and settings is found here, because it stands in docstrings and plain strings.
+that are said no more are taken out. Read from the syntax tree rather than with Babel, which looks
+into no f-string and finds no help of commands, options and settings: that stands in docstrings and
+plain strings.
 """
 
 import ast
 import inspect
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import polib
-from babel.messages.extract import extract_python
 
 from tui.settings import listed
 
@@ -22,7 +21,8 @@ LOCALE = ROOT / "store" / "locale"
 FOLDERS = ("store", "data", "core", "tui/cli")
 """Where everything that is said is in the catalogs."""
 
-_KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
+_MARKS = {"_": 1, "N_": 1, "ngettext": 2}
+"""How many texts each is given."""
 
 
 class Text(NamedTuple):
@@ -32,37 +32,35 @@ class Text(NamedTuple):
     many: str = ""
 
 
-def said() -> dict[Text, list[str]]:
-    """Every text of the source, with the files it stands in."""
-    found: dict[Text, list[str]] = {}
+def said() -> dict[Text, str]:
+    """Every text of the source, with the first file it stands in."""
+    found: dict[Text, str] = {}
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            source = path.read_bytes()
-            for text in (*_marked(source), *_helps(source.decode("utf-8"))):
-                _put(found, text, path.relative_to(ROOT).as_posix())
+            source = ast.parse(path.read_text(encoding="utf-8"))
+            for text in (*_marked(source), *_helps(source)):
+                found.setdefault(text, path.relative_to(ROOT).as_posix())
     for setting in listed():
-        _put(found, Text(setting.help), "core/config.py")
+        found.setdefault(Text(setting.help), "core/config.py")
     return found
 
 
-def _put(found: dict[Text, list[str]], text: Text, place: str) -> None:
-    places = found.setdefault(text, [])
-    if place not in places:
-        places.append(place)
+def _marked(source: ast.AST) -> Iterator[Text]:
+    """What stands in `_`, `N_` and `ngettext`; a text that is put together cannot be looked up."""
+    calls = (node for node in ast.walk(source) if isinstance(node, ast.Call))
+    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        if isinstance(call.func, ast.Name) and call.func.id in _MARKS:
+            texts = call.args[: _MARKS[call.func.id]]
+            if any(isinstance(text, ast.JoinedStr) for text in texts):
+                raise ValueError(f"line {call.lineno}: an f-string cannot be looked up")
+            said = [text.value for text in texts if isinstance(text, ast.Constant)]
+            if len(said) == _MARKS[call.func.id] and said[0]:
+                yield Text(*said)
 
 
-def _marked(source: bytes) -> Iterator[Text]:
-    calls = extract_python(io.BytesIO(source), _KEYWORDS, (), {"encoding": "utf-8"})
-    for _line, function, texts, _comments in calls:
-        if function == "ngettext" and all(texts[:2]):
-            yield Text(*texts[:2])
-        elif function != "ngettext" and texts and isinstance(texts, str):
-            yield Text(texts)
-
-
-def _helps(source: str) -> Iterator[Text]:
+def _helps(source: ast.AST) -> Iterator[Text]:
     """The docstrings of commands, and the help of their options."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(source):
         if isinstance(node, ast.FunctionDef) and any(map(_makes_command, node.decorator_list)):
             yield Text(inspect.cleandoc(ast.get_docstring(node) or ""))
         elif isinstance(node, ast.Call):
@@ -87,9 +85,9 @@ def main() -> None:
     for catalog in catalogs().values():
         known = {Text(entry.msgid, entry.msgid_plural): entry for entry in catalog}
         catalog.clear()
-        for text, places in texts.items():
+        for text, place in texts.items():
             entry = known.get(text) or polib.POEntry(msgid=text.one, msgid_plural=text.many)
-            entry.occurrences = [(place, "") for place in places]
+            entry.occurrences = [(place, "")]
             catalog.append(entry)
         catalog.save()
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from data.formats.common import Format, Found, Row, RowError, text
 from store.language import _
 from store.records import Origin, Record
+from store.wrong import matter
 
 _KEY = "tutee"
 _VERSION = 1
@@ -36,7 +37,7 @@ def _read(row: Row, origin: Origin) -> Found:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or _("the row")
-        raise RowError(_("{place}: {matter}").format(place=place, matter=first["msg"])) from None
+        raise RowError(_("{place}: {matter}").format(place=place, matter=matter(first))) from None
     return Found((record,))
 
 

@@ -151,7 +151,7 @@ def _line(one: Known, used: str) -> str:
     if offer.parameters < 10**9:
         parameters = f"{offer.parameters / 1e6:.0f}M"
     memory = size(catalogue.memory(offer.parameters))
-    about = f"{_(offer.languages)}, {offer.licence}"
+    about = _(", ").join((_(offer.languages), offer.licence))
     return f"{mark} {one.spec:<42} {parameters:>5} {size(offer.download):>7} {memory:>7}  {about}"
 
 
