@@ -8,6 +8,7 @@ from core.adapters import Adapters
 from core.card import Curve, Figure, card
 from core.models import ModelFolder
 from store.errors import TuteeError
+from store.language import speaking
 from tests.versions import RIGHT, add_version, examined_version
 
 
@@ -122,3 +123,13 @@ def test_a_long_curve_is_thinned_to_means() -> None:
 def test_the_base_has_no_card(adapters: Adapters) -> None:
     with pytest.raises(TuteeError, match="The base has no report"):
         card(adapters, "base")
+
+
+def test_the_card_is_told_in_the_persons_language(adapters: Adapters) -> None:
+    add_version(adapters, held_back=("probe loss rose by 9.0%",))
+    with speaking("zh"):
+        found = card(adapters, "v1")
+        assert found.judgement == "暂不采用：探测损失上升了 9.0%"
+        assert dict(found.facts)["起始版本"] == "base"
+    assert found.verdict == "held back"
+    assert found.manifest.held_back == ("probe loss rose by 9.0%",)

@@ -41,7 +41,7 @@ def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
             type=kinds.get(setting.kind, str),
             multiple=many,
             metavar="TEXT" if many else "N",
-            help=f"{setting.help} {AGAIN}" if many else setting.help,
+            help=AGAIN.format(help=setting.help) if many else setting.help,
         )
         command = option(command)
     return command

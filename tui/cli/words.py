@@ -26,8 +26,8 @@ from tui.text import shortened
 
 _Command = TypeVar("_Command", bound=click.Command)
 
-AGAIN = N_("May be given several times.")
-"""At the end of the help of such an option."""
+AGAIN = N_("{help} May be given several times.")
+"""The help of such an option."""
 
 _OPENING = "（《「『“"
 _CLOSING = "，。；：、！？）》」』”…"
@@ -81,9 +81,9 @@ def _translated(command: _Command) -> _Command:
     told.params = [copy(param) for param in command.params]
     for param in told.params:
         if isinstance(param, click.Option) and param.help:
-            own = param.help.removesuffix(AGAIN).rstrip()
-            again = _(AGAIN) if own != param.help else ""
-            param.help = " ".join(filter(None, (_(own), again)))
+            own = param.help.removesuffix(AGAIN.removeprefix("{help}"))
+            told_once = _(own)
+            param.help = _(AGAIN).format(help=told_once) if own != param.help else told_once
     return told
 
 
@@ -107,7 +107,7 @@ class _Formatter(click.HelpFormatter):
         first = min(max(cell_len(term) for term, _help in rows), col_max) + col_spacing
         width = max(self.width - first - 2, 10)
         # A paragraph that begins so is not broken again.
-        laid = [(term, "\b\n" + "\n".join(broken(told, width))) for term, told in rows]
+        laid = [(term, told and "\b\n" + "\n".join(broken(told, width))) for term, told in rows]
         super().write_dl(laid, col_max, col_spacing)
 
 
@@ -157,6 +157,7 @@ _CLICK = (
     N_("Try '{command} {option}' for help."),
     N_("Missing command."),
     N_("Missing argument"),
+    N_("required"),
     N_("Missing option"),
     N_("No such option {name!r}."),
     N_("No such command {name!r}."),
