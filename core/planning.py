@@ -11,11 +11,14 @@ worth its time where the reward model is good.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Generic, TypeVar
 
 from core.adapters import BASE, Adapters
 from core.config import Config, Tuning
 from core.events import PassName
+from core.passes.rehearsal import TOGETHER
+from data import starter
 from data.languages import language_of
 from data.rows import holdout, mix
 from store.language import _
@@ -312,8 +315,9 @@ def _estimates(
     def preferring(records: Sequence[Record]) -> int:
         return repeated(settings, len(records), settings.preference_minimum_steps).epochs
 
+    learning = repeated(settings, len(sft.train), settings.minimum_steps)
     return {
-        "sft": policy(sft.train, repeated(settings, len(sft.train), settings.minimum_steps).epochs),
+        "sft": policy(sft.train, learning.epochs) + _rehearsing(sft.train, learning, speed),
         # The reference, and the mismatched replies of KTO, are forward passes only.
         "kto": policy(kto.train, preferring(kto.train) * 4 / 3 + 2 / 3),
         "dpo": policy(dpo.train, preferring(dpo.train) + 1 / 3),
@@ -340,6 +344,14 @@ def _seconds(records: Sequence[Record], epochs: float, speed: float, exam: float
         return 0.0
     characters = sum(map(_characters, records))
     return _SETUP_SECONDS + exam + characters / 3 * epochs / speed
+
+
+def _rehearsing(records: Sequence[Record], settings: Tuning, speed: float) -> float:
+    """Time that the general texts take beside `records`."""
+    if not (records and settings.rehearsal):
+        return 0.0
+    mean = fmean(map(_characters, starter.rehearsal()))
+    return mean / 3 * TOGETHER * steps(len(records), settings) / speed
 
 
 def _characters(record: Record) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config import Tuning
+from core.passes.frozen import quicken
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -42,12 +43,15 @@ def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
 
 
 def policy(model: Any, adapter: Path | None, settings: Tuning) -> "PeftModel":
-    """`model` with the adapter in `adapter` to train it further, or with a new one."""
+    """`model` with the adapter in `adapter` to train it further, or with a new one; `quicken`ed."""
     from peft import PeftModel
 
     if adapter is None:
-        return with_lora(model, settings, task_type="CAUSAL_LM")
-    return PeftModel.from_pretrained(model, adapter, is_trainable=True)
+        policy = with_lora(model, settings, task_type="CAUSAL_LM")
+    else:
+        policy = PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    quicken(policy)
+    return policy
 
 
 def drop_copy(model: Any) -> None:

@@ -55,17 +55,24 @@ class Rehearsal:
         self._weight = weight
         self._base = _standing(model, samples, watch)
 
+    def tokens(self, step: int) -> int:
+        """How many tokens the texts of optimiser step `step` have."""
+        return sum(len(self._samples[i].input_ids) for i in self._turn(step))
+
     def loss(self, model: Any, step: int) -> Any:
         """The weighted divergence on the texts of optimiser step `step`, differentiable."""
         import torch
 
-        count = len(self._samples)
-        indices = [(step * TOGETHER + i) % count for i in range(min(TOGETHER, count))]
+        indices = self._turn(step)
         scores = of_replies(model, packed_row([self._samples[i] for i in indices], model.dtype))
         logps = _by_sample(scores).log_softmax(-1)
         tokens = torch.cat([self._base[i].tokens for i in indices])
         wanted = torch.cat([self._base[i].probabilities for i in indices])
         return self._weight * divergence(wanted, logps.gather(-1, tokens)).mean()
+
+    def _turn(self, step: int) -> list[int]:
+        count = len(self._samples)
+        return [(step * TOGETHER + i) % count for i in range(min(TOGETHER, count))]
 
 
 def divergence(wanted: Any, logps: Any) -> Any:

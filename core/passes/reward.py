@@ -25,6 +25,7 @@ from core.config import Tuning
 from core.models import ModelFolder, quantised
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size, packed_row
+from core.passes.frozen import quicken
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import hush, spare_collector
@@ -133,6 +134,7 @@ def build(
     trainer_class, config_class = _classes()
     base = load_base(folder, settings.seed)
     model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
+    quicken(model)
     micro_batch = micro_batch_size(pairs, settings.batch_size)
     trainer = assemble(
         trainer_class,

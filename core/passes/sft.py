@@ -106,6 +106,7 @@ def _classes() -> tuple[Any, Any]:
             # Once an optimiser step, however many micro-batches it has.
             if self.rehearsal and self.progress.between_steps:
                 loss = loss + self.rehearsal.loss(policy, self.state.global_step)
+                self.progress.tokens += self.rehearsal.tokens(self.state.global_step)
             return loss
 
     spare_collector()
