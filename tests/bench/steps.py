@@ -4,7 +4,8 @@ Two kinds of samples: reviews, whose prompts share their instruction, and divers
 which share only the system prompt. The pipeline that pads every sample to 512 tokens and takes the
 loss over all of them is what many first scripts do. Steps are taken in turn, A B A B, so that a
 drifting machine hits all alike; its own step is so slow that it is taken once. As a floor, the bare
-matrix products of Tutee's step: each weight of the base times the activations, there and back.
+matrix products of Tutee's step: each weight of the base times the activations, there and back, in
+float32 and in bfloat16 (which of them Tutee uses is the processor's matter: `core.passes.frozen`).
 Tutee's step is timed without rehearsal, which the others do not have, and with it.
 """
 
@@ -15,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.config import Config, Tuning
 from core.models import ModelFolder, find, load_model, load_tokenizer
@@ -29,6 +30,9 @@ from data.rows import with_system
 from store.paths import locate
 from store.records import Turn
 from tests.bench.reviews import DATA, reviews
+
+if TYPE_CHECKING:
+    import torch
 
 STEPS, SAMPLES, PADDED = 4, 8, 512
 SETTINGS = Tuning(batch_size=SAMPLES, epochs=STEPS + 1)
@@ -51,11 +55,14 @@ def run() -> list[dict[str, object]]:
 
 
 def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[str, object]]:
+    import torch
+
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = load_tokenizer(folder)
         steps = {
             "Tutee": stepper(sft.build(folder, tokenizer, None, samples, SETTINGS, Watch())),
-            "bare matrix products": products(folder, samples),
+            "bare products, float32": products(folder, samples, torch.float32),
+            "bare products, bfloat16": products(folder, samples, torch.bfloat16),
             "Tutee with rehearsal": stepper(
                 sft.build(folder, tokenizer, None, samples, SETTINGS, Watch(), general(tokenizer))
             ),
@@ -74,7 +81,8 @@ def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[
     packed = packed_length(samples)
     tokens: dict[str, object] = {
         "Tutee": packed,
-        "bare matrix products": packed,
+        "bare products, float32": packed,
+        "bare products, bfloat16": packed,
         "Tutee with rehearsal": f"{packed} and two texts",
         "TRL defaults": max(lengths) * SAMPLES,
         "TRL in float32": max(lengths) * SAMPLES,
@@ -93,24 +101,26 @@ def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[
     ]
 
 
-def products(folder: ModelFolder, samples: Sequence[Sample]) -> Callable[[], float]:
+def products(
+    folder: ModelFolder, samples: Sequence[Sample], dtype: "torch.dtype"
+) -> Callable[[], float]:
     """Time the matrix products of one step alone, in the micro-batches that the step has."""
     import torch
 
-    model = load_model(folder)
+    model = load_model(folder, dtype)
     groups = [(sample,) for sample in samples]
     size = micro_batch_size(groups, SETTINGS.batch_size)
     chunks = [samples[i : i + size] for i in range(0, len(samples), size)]
     head = model.get_output_embeddings()
     layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
     shapes = [
-        (linear.weight, torch.randn(rows, linear.in_features))
+        (linear.weight, torch.randn(rows, linear.in_features, dtype=dtype))
         for chunk in chunks
         for rows in [packed_length(chunk)]
         for linear in layers
     ]
     scored = [sum(len(s.input_ids) - s.reply_start for s in chunk) for chunk in chunks]
-    shapes += [(head.weight, torch.randn(rows, head.in_features)) for rows in scored]
+    shapes += [(head.weight, torch.randn(rows, head.in_features, dtype=dtype)) for rows in scored]
 
     def step() -> float:
         started = time.perf_counter()
