@@ -22,11 +22,13 @@ from tests.bench import (
     screen,
     steps,
     store,
+    token,
 )
 
 BENCHES = {
     "decode": decode.run,
     "decode-qwen": decode.run_qwen,
+    "token": token.run,
     "learns": learns.run,
     "prefers": prefers.run,
     "reinforces": reinforces.run,
