@@ -51,7 +51,10 @@ def main(names: list[str]) -> None:
     results = {}
     for name in names or BENCHES:
         console.rule(name)
-        rows = BENCHES[name]()
+        rows = []
+        for row in BENCHES[name]():
+            rows.append(row)
+            console.print(*row.values(), sep=" · ", style="dim")
         results[name] = rows
         table = Table(box=None, header_style="dim")
         for column in rows[0]:

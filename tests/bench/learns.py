@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.config import Config
@@ -41,11 +41,10 @@ RUNS: dict[str, tuple[tuple[int, int], ...]] = {
 """Name of the run → which corrections each of its trainings is given."""
 
 
-def run() -> list[dict[str, object]]:
+def run() -> Iterator[dict[str, object]]:
     with tempfile.TemporaryDirectory() as scratch:
         untaught = exact(Path(scratch))
         kept = losses(None)
-    rows: list[dict[str, object]] = []
     for name, rounds in RUNS.items():
         with tempfile.TemporaryDirectory() as scratch:
             home = Path(scratch)
@@ -57,19 +56,16 @@ def run() -> list[dict[str, object]]:
                 f"{now / before - 1:+.1%}"
                 for now, before in zip(losses(adapter(home)), kept, strict=True)
             )
-            rows.append(
-                {
-                    "corrections": name,
-                    "exact before": f"{untaught:.1%}",
-                    "exact after": f"{exact(home):.1%}",
-                    "training": f"{sum(float(str(t['seconds'])) for t in trained):.1f} s",
-                    "steps": sum(int(str(t["steps"])) for t in trained),
-                    "general loss": general,
-                    "probe loss": probes,
-                    "held back": "; ".join(held_back(trained)) or "no",
-                }
-            )
-    return rows
+            yield {
+                "corrections": name,
+                "exact before": f"{untaught:.1%}",
+                "exact after": f"{exact(home):.1%}",
+                "training": f"{sum(float(str(t['seconds'])) for t in trained):.1f} s",
+                "steps": sum(int(str(t["steps"])) for t in trained),
+                "general loss": general,
+                "probe loss": probes,
+                "held back": "; ".join(held_back(trained)) or "no",
+            }
 
 
 def learn(home: Path, first: int, last: int) -> dict[str, object]:

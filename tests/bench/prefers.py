@@ -6,7 +6,7 @@ thumb of its own.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,19 +25,18 @@ SIZES, UNSEEN = (20, 100), 200
 SETTINGS = Tuning()
 
 
-def run() -> list[dict[str, object]]:
+def run() -> Iterator[dict[str, object]]:
     hush()
     folder = find("builtin", locate(None).cache, lambda event: None)
     tokenizer = load_tokenizer(folder)
     test = [samples(tokenizer, pair) for pair in pairs(UNSEEN, skip=900)]
-    rows: list[dict[str, object]] = []
     for size in SIZES:
         train = [samples(tokenizer, pair) for pair in pairs(size)]
         thumbs = [kto.Judged(pair[side], side == 0) for pair in train for side in (0, 1)]
         started = time.perf_counter()
         scored = reward.train(folder, tokenizer, train, test, SETTINGS, Watch())
         accuracy, margin = scored.metrics["holdout_accuracy"], scored.metrics["holdout_margin"]
-        rows.append(row("reward model", size, scored, accuracy, margin, started))
+        yield row("reward model", size, scored, accuracy, margin, started)
         policies: dict[str, Callable[[], Trained]] = {
             "DPO": partial(dpo.train, folder, tokenizer, None, train, [], SETTINGS, Watch()),
             "KTO": partial(kto.train, folder, tokenizer, None, thumbs, [], SETTINGS, Watch()),
@@ -46,8 +45,7 @@ def run() -> list[dict[str, object]]:
             started = time.perf_counter()
             policy = train_policy()
             accuracy, margin = implicit(policy.model, test)
-            rows.append(row(name, size, policy, accuracy, margin, started))
-    return rows
+            yield row(name, size, policy, accuracy, margin, started)
 
 
 def implicit(model: Any, test: Sequence[tuple[Sample, Sample]]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,15 @@ SETTINGS = Tuning()
 RULE = "Answer in one short sentence, without any commas."
 
 
-def run() -> list[dict[str, object]]:
+def run() -> Iterator[dict[str, object]]:
     hush()
     folder = find("builtin", locate(None).cache, lambda event: None)
     tokenizer = load_tokenizer(folder)
     asked = [tone.prompt(tokenizer, pair) for pair in tone.pairs(PROMPTS + UNSEEN, skip=PAIRS)]
     with tempfile.TemporaryDirectory() as scratch:
         scorer = tone_scorer(folder, tokenizer, Path(scratch))
-        polite = measured("reward model of tone", folder, tokenizer, asked, scorer)
-    return [polite, measured("no comma", folder, tokenizer, ruled(tokenizer), no_comma)]
+        yield measured("reward model of tone", folder, tokenizer, asked, scorer)
+    yield measured("no comma", folder, tokenizer, ruled(tokenizer), no_comma)
 
 
 def measured(
