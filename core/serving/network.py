@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.serving import single
 from core.serving.cache import LayerStore, Text
 from core.serving.linear import Linear
 
 if TYPE_CHECKING:
-    from core.serving.adapter import Adapter, Delta
+    from core.serving.adapter import Adapter, Delta, Deltas
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,6 @@ class Network:
         self._exact = exact
         self._embedding = embedding
         self._norm = norm
-        self._zeros = torch.zeros_like(norm)
 
     @property
     def nbytes(self) -> int:
@@ -131,13 +131,10 @@ class Network:
         x = functional.embedding(ids, self._embedding).float()  # (n, hidden)
         turns = self._turns(spans)
         deltas = adapter.layers if adapter is not None else (None,) * len(self.layers)
-        for index, (layer, delta) in enumerate(zip(self.layers, deltas, strict=True)):
-            qkv, o, gate_up, down = delta or (None,) * 4
-            heads = layer.qkv(self._normed(x, layer.input_norm), qkv)
-            x += layer.o(self._attend(index, heads.float(), turns, spans), o)
-            inner = layer.gate_up(self._normed(x, layer.mlp_norm), gate_up)
-            size = inner.shape[1] // 2
-            x += layer.down(functional.silu(inner[:, :size]).mul_(inner[:, size:]), down)
+        if len(ids) == 1:
+            x = single.read(self.shape, self.layers, deltas, parts[0][0], x, turns[0])
+        else:
+            x = self._through(x, turns, spans, deltas)
         for text, tokens in parts:
             text.tokens += tokens
         if not every and len(ids) > len(parts):
@@ -147,6 +144,23 @@ class Network:
         if self._exact is not None and not every:
             _sharpen(scores, x, self._exact)
         return scores
+
+    def _through(
+        self,
+        x: Tensor,
+        turns: Tensor,
+        spans: Sequence["_Span"],
+        deltas: "Sequence[Deltas | None]",
+    ) -> Tensor:
+        """`x` (n, hidden) after all layers."""
+        for index, (layer, delta) in enumerate(zip(self.layers, deltas, strict=True)):
+            qkv, o, gate_up, down = delta or (None,) * 4
+            heads = layer.qkv(self._normed(x, layer.input_norm), qkv)
+            x += layer.o(self._attend(index, heads.float(), turns, spans), o)
+            inner = layer.gate_up(self._normed(x, layer.mlp_norm), gate_up)
+            size = inner.shape[1] // 2
+            x += layer.down(functional.silu(inner[:, :size]).mul_(inner[:, size:]), down)
+        return x
 
     def _turns(self, spans: Sequence["_Span"]) -> Tensor:
         """How far RoPE turns each pair of features, complex (n, all heads, head size / 2).
@@ -163,13 +177,7 @@ class Network:
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
         """RMS norm of each row of `x` (n, hidden)."""
-        if x.shape[0] > 1:
-            return functional.rms_norm(x, weight.shape, weight, self.shape.epsilon)
-        # torch's own takes twice as long for a single row, and there are two of these a layer.
-        row = x.view(-1)
-        size = torch.dot(row, row).item() / weight.shape[0]
-        scale = (size + self.shape.epsilon) ** -0.5
-        return torch.addcmul(self._zeros, row, weight, value=scale)[None]
+        return functional.rms_norm(x, weight.shape, weight, self.shape.epsilon)
 
     def _attend(self, index: int, qkv: Tensor, turns: Tensor, spans: Sequence["_Span"]) -> Tensor:
         """Attention of new tokens to all before them, (n, heads * head size).

@@ -18,7 +18,7 @@ from store.paths import locate
 from store.records import Turn
 from tests.bench.rivals import LONG, TOLD
 
-OURS = ("tutee auto", "tutee int4", "tutee int8", "tutee fp32")
+OURS = ("tutee auto", "tutee tuned", "tutee int4", "tutee int8", "tutee fp32")
 
 
 def run() -> list[dict[str, object]]:

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.config import Serving
+from core.config import Serving, Tuning
 from core.models import ModelFolder, load_model, load_tokenizer
+from core.passes import lora
 from data.masks import encode_prompt
 from store.records import Sampling, Turn
 
@@ -37,10 +38,10 @@ class Rival(Protocol):
 class Tutee:
     keeps = True
 
-    def __init__(self, folder: ModelFolder, precision: Any) -> None:
+    def __init__(self, folder: ModelFolder, precision: Any, adapter: Path | None = None) -> None:
         from core.engine import Engine
 
-        self.engine = Engine(folder, None, Serving(precision=precision))
+        self.engine = Engine(folder, adapter, Serving(precision=precision))
         self.engine._stop = frozenset()
 
     def reply(self, turns: list[Turn], tokens: int) -> tuple[str, float]:
@@ -173,6 +174,12 @@ def conversation(rival: Rival) -> dict[int, float]:
     return firsts
 
 
+def random_adapter(folder: ModelFolder, directory: Path) -> None:
+    """Write an adapter as large as a trained one."""
+    model = lora.with_lora(load_model(folder), Tuning(), task_type="CAUSAL_LM")
+    model.save_pretrained(directory)
+
+
 def main(name: str, path: Path, gguf: str = "") -> None:
     folder = ModelFolder(path, "", "", "")
     with tempfile.TemporaryDirectory() as scratch:
@@ -180,7 +187,10 @@ def main(name: str, path: Path, gguf: str = "") -> None:
             "generate": lambda: Generate(folder),
             "llama.cpp": lambda: LlamaCpp(Path(gguf)),
             "ctranslate2": lambda: CTranslate2(folder, Path(scratch) / "converted"),
+            "tutee tuned": lambda: Tutee(folder, "auto", Path(scratch)),
         }
+        if name == "tutee tuned":
+            random_adapter(folder, Path(scratch))
         if name == "ctranslate2":
             from ctranslate2.converters import TransformersConverter
 
@@ -189,8 +199,8 @@ def main(name: str, path: Path, gguf: str = "") -> None:
             )
         precision = name.removeprefix("tutee ")
         figures = measure(openers.get(name) or (lambda: Tutee(folder, precision)))
-        if name == "ctranslate2":
-            figures["memory"] = float("nan")  # the conversion took more
+        if name in ("ctranslate2", "tutee tuned"):
+            figures["memory"] = float("nan")  # what was made beforehand took more
     print(json.dumps(figures))
 
 

@@ -165,7 +165,7 @@ def test_a_failed_pass_leaves_the_text_as_it_was(
         def fail(*values: object) -> None:
             raise MemoryError
 
-        patch.setattr("core.serving.network._one", fail)
+        patch.setattr("core.serving.single.functional.silu", fail)
         with pytest.raises(MemoryError):
             decoder.advance(5)
     check(decoder.read([*prompt, 5], never), mine, [*prompt, 5])
