@@ -15,14 +15,6 @@ if TYPE_CHECKING:
 QUESTIONS = ["the quick fox", "hello world", "a lazy dog", "你好", "jumps over", "Paris 42"]
 
 
-@pytest.fixture(autouse=True)
-def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a pass computes is compared with plain trainers here, so nothing is rounded."""
-    from core.passes import frozen
-
-    monkeypatch.setattr(frozen, "fast", lambda: False)
-
-
 @pytest.fixture
 def tokenizer(tiny_folder: "ModelFolder") -> Any:
     from core.models import load_tokenizer
