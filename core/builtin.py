@@ -26,6 +26,7 @@ from core.quiet import hush
 from core.sources.alone import alone
 from core.sources.disk import arrived
 from core.sources.gguf import plain
+from core.sources.gguf_gaps import split_digits
 from store.errors import TuteeError
 from store.language import _
 
@@ -247,7 +248,6 @@ def _convert(gguf: Path, target: Path) -> None:
     """Write the model and its tokenizer to `target` in the form every other base has."""
     hush()
     import torch
-    from tokenizers import pre_tokenizers
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(
@@ -256,14 +256,7 @@ def _convert(gguf: Path, target: Path) -> None:
     plain(model).save_pretrained(target)
 
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    # The GGUF names its way of splitting text ("smollm"), which transformers does not read: each
-    # digit stands alone, and the white space before it keeps together.
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
+    split_digits(tokenizer)  # as the file says, which transformers does not read
     tokenizer.model_max_length = model.config.max_position_embeddings
     tokenizer.save_pretrained(target)
     target.chmod(0o700)

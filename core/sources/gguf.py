@@ -4,8 +4,8 @@ Training needs plain numbers, and the rest of Tutee one form of model only. The 
 16 bits, far finer than what they were rounded to in the file (a 32-bit file loses a little). The
 folder is named after what is in the file, so a changed file is another model.
 
-Left out on purpose: files in parts (`-00001-of-00003.gguf`), and architectures that transformers
-cannot read from GGUF; both are refused.
+Left out on purpose: files in parts (`-00001-of-00003.gguf`), architectures that transformers cannot
+read from GGUF, and what it would read wrongly (`core.sources.gguf_gaps`); all are refused.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from typing import Any
 
 from core.events import ModelLoading
 from core.quiet import hush
+from core.sources import gguf_gaps
 from core.sources.alone import alone
 from store.errors import TuteeError
 from store.language import _
@@ -131,6 +132,9 @@ def _convert(file: Path, directory: Path) -> None:
             _("{file} cannot be read as a model: {said}").format(file=file.name, said=said),
             _("Use the safetensors of the model instead."),
         ) from error
+    facts = gguf_gaps.Facts(file)
+    gguf_gaps.split_as_told(tokenizer, facts)
+    gguf_gaps.stretch_as_told(model.config, facts)
     plain(model).save_pretrained(directory)
     tokenizer.model_max_length = model.config.max_position_embeddings
     tokenizer.save_pretrained(directory)

@@ -2,15 +2,24 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tokenizers import normalizers
 
 from core.models import ModelFolder, find, load_model, load_tokenizer, named
 from core.sources import gguf
+from data.masks import encode_prompt
 from store.errors import TuteeError
+from store.records import Turn
+from tests import gguf_files
 from tests.conftest import CHAT_TEMPLATE
 from tests.core.test_builtin import ignore, write_gguf
+from tests.data import tiny
+from tests.families import FAMILIES, PHI3, make
 
 
 @pytest.fixture
@@ -39,6 +48,132 @@ def test_it_is_converted_once_and_says_the_same(
         theirs = load_model(tiny_folder, torch.float32)(ids).logits
     assert (ours - theirs).abs().max() < 0.02 * theirs.abs().max()  # 16 bits
     assert {path.stat().st_mode & 0o777 for path in found.path.iterdir()} == {0o600}
+
+
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 500000.0,
+    "factor": 32.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+SAID = "The year 2026,  and\n\n你好 (x). <|im_end|><end_of_turn>"
+
+
+def phi3() -> Any:
+    """Phi-3's way: a space goes before the text."""
+    special = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|system|>", "<|end|>")
+    tokenizer = tiny.sentencepiece.__wrapped__(PHI3, special, strips=True)
+    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "splitting", "settings"),
+    [
+        ("qwen2.5", "qwen2", "qwen2", {}),
+        ("qwen3", "qwen3", "qwen2", {"head_dim": 128}),
+        ("gemma2", "gemma2", "default", {"query_pre_attn_scalar": 256, "sliding_window": 4096}),
+        ("phi3", "phi3", "default", {}),
+        ("llama3", "llama", "llama-bpe", {"hidden_size": 64, "rope_parameters": LLAMA3}),
+    ],
+)
+def test_each_family_says_the_same(
+    name: str, architecture: str, splitting: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    import torch
+
+    family = next(family for family in FAMILIES if family.name == name)
+    if name == "phi3":
+        family = replace(family, tokenizer=phi3)
+    make(family, tmp_path / name, tie_word_embeddings=name == "gemma2", **settings)
+    folder = find(str(tmp_path / name), tmp_path, ignore)
+    stretched = settings.get("rope_parameters")
+    gguf_files.write(
+        tmp_path / f"{name}.gguf",
+        folder,
+        architecture,
+        splitting=splitting,
+        more=lambda writer: (
+            writer.add_tensor("rope_freqs.weight", factors()) if stretched else None
+        ),
+    )
+    found = find(str(tmp_path / f"{name}.gguf"), tmp_path / "cache", ignore)
+    ours, theirs = load_tokenizer(found), load_tokenizer(folder)
+    if not name.startswith(("qwen", "llama")):  # theirs do not split before they look for tokens
+        assert ours.encode(SAID, add_special_tokens=False) == theirs.encode(
+            SAID, add_special_tokens=False
+        )
+    turns = (Turn(role="user", content="Hi"),)
+    assert encode_prompt(ours, turns) == encode_prompt(theirs, turns)
+    ids = torch.arange(3, 200)[None]
+    with torch.inference_mode():
+        one = load_model(found, torch.float32)(ids).logits
+        other = load_model(folder, torch.float32)(ids).logits
+    assert (one - other).abs().max() < 0.01 * other.abs().max()  # 16 bits
+
+
+def factors() -> Any:
+    """What llama.cpp's converter writes of `LLAMA3`: by how much each frequency is divided."""
+    import torch
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    config = LlamaConfig(head_dim=16, rope_parameters=LLAMA3)
+    plain = 500000.0 ** -(torch.arange(0, 16, 2).float() / 16)
+    return (plain / ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))[0]).numpy()
+
+
+def test_digits_are_split_as_the_file_says(
+    file: Path, tiny_folder: ModelFolder, tmp_path: Path
+) -> None:
+    ours = load_tokenizer(find(str(file), tmp_path / "cache", ignore))
+    theirs = load_tokenizer(tiny_folder)
+    for text in ("In 2026, 12345 + 42.", "a  1  b", SAID):
+        assert ours.encode(text) == theirs.encode(text)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "splitting", "more", "said"),
+    [
+        ("llama", "deepseek-llm", lambda writer: None, "splits text in the way “deepseek-llm”"),
+        (
+            "llama",
+            "smollm",
+            lambda writer: writer.add_rope_scaling_type(gguf_library().RopeScalingType.YARN),
+            "stretches its positions",
+        ),
+        (
+            "llama",
+            "smollm",
+            lambda writer: writer.add_tensor("rope_freqs.weight", factors()[:4] * 3),
+            "stretches its positions",
+        ),
+        ("gemma", "smollm", lambda writer: None, "architecture gemma is not supported"),
+    ],
+)
+def test_what_would_be_read_wrongly_is_refused(
+    tiny_folder: ModelFolder,
+    tmp_path: Path,
+    architecture: str,
+    splitting: str,
+    more: Callable[[Any], object],
+    said: str,
+) -> None:
+    path = tmp_path / "Odd.gguf"
+    gguf_files.write(path, tiny_folder, architecture, splitting=splitting, more=more)
+    with pytest.raises(TuteeError, match=said):
+        find(str(path), tmp_path / "cache", ignore)
+    assert not list((tmp_path / "cache" / "models" / "gguf").glob("Odd*"))
+
+
+def gguf_library() -> Any:
+    import gguf
+
+    return gguf
 
 
 def test_a_changed_file_is_another_model(file: Path, tmp_path: Path) -> None:
