@@ -4,6 +4,8 @@ Raised where a fault is first understood, shown once at the top (a toast, a scre
 stderr). Anything that is not a `TuteeError` is a defect and goes to the log with its traceback.
 """
 
+from store.language import _
+
 
 class TuteeError(Exception):
     """A fault a person can act on.
@@ -19,4 +21,6 @@ class TuteeError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.title} {self.hint}".strip()
+        if not self.hint:
+            return self.title
+        return _("{title} {hint}").format(title=self.title, hint=self.hint)

@@ -21,7 +21,7 @@ from store.errors import TuteeError
 from store.language import _, ngettext
 from store.storage import replace_file
 from tui.cli.invocation import Invocation
-from tui.cli.words import Group, records
+from tui.cli.words import Group, padded, records
 from tui.text import harmless, one_line, shortened
 
 _IDS_SHOWN = 8
@@ -317,7 +317,7 @@ def _show(found: Difference) -> None:
         if pairs:
             click.echo(title)
         for name, (first, second) in pairs.items():
-            click.echo(f"  {harmless(name):<26} {_value(first):<24} {_value(second)}")
+            click.echo(f"  {harmless(name):<26} {padded(_value(first), 24)} {_value(second)}")
     click.echo(_("records: {count} learned by both").format(count=found.both))
     for version, ids in ((found.a, found.only_a), (found.b, found.only_b)):
         if ids:
