@@ -5,7 +5,8 @@ says something to a person, at the moment it says it: what is worked out while m
 would stay in the language of that moment. Such texts are marked with `N_` and go through `_` when
 they are shown. What a machine reads stays English: ids, keys, log lines, prompts, files.
 
-The catalog is kept as text (`locale/zh/LC_MESSAGES/tutee.po`) and read when a language is chosen.
+The catalog is kept as text (`locale/zh/LC_MESSAGES/tutee.po`) and read when a language is chosen,
+which takes some 20 ms; compiled ones would have to be built, and kept apart from it.
 """
 
 import gettext
@@ -27,7 +28,8 @@ _catalog: gettext.NullTranslations = gettext.NullTranslations()
 
 def languages() -> tuple[str, ...]:
     """The codes of the languages there are."""
-    return ("en", *sorted(path.name for path in _LOCALE.iterdir() if path.is_dir()))
+    catalogs = _LOCALE.glob("*/LC_MESSAGES/tutee.po")
+    return ("en", *sorted(path.parts[-3] for path in catalogs))
 
 
 def spoken() -> str:

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from core.models import ModelFolder
 from store import language
 from store.language import speak
+from store.lock import WriterLock
 from tui.__main__ import main
 from tui.cli.words import broken, padded
 
@@ -76,6 +77,36 @@ def test_errors_are_chinese(tutee: Tutee) -> None:
     assert tutee("show", "nowhere")[1] == "tutee: 没有记录 nowhere。\n"
     assert "没有可回退的版本：base 就是第一个。" in tutee("adapters", "rollback")[1]
     assert "还没有可训练的内容。" in tutee("train")[1]
+
+
+def test_wrong_settings_are_told_in_chinese(tutee: Tutee, tmp_path: Path) -> None:
+    settings = tmp_path / "home" / "config.toml"
+    settings.parent.mkdir()
+    settings.write_text("[tuning]\nepochs = 0\n")
+    assert "设置 `tuning.epochs` 有问题：应不小于 1。请修改那一行" in tutee("ask", "Hi")[1]
+    settings.write_text("[tuning]\nepoch = 1\n")
+    assert "设置 `tuning.epoch` 有问题：没有这一项设置。" in tutee("ask", "Hi")[1]
+    settings.write_text("[tuning\n")
+    assert "中的设置不是有效的 TOML：" in tutee("ask", "Hi")[1]
+
+
+def test_a_home_in_use_and_a_damaged_one_are_told_in_chinese(tutee: Tutee, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    tutee("import", "--starter")
+    lock = WriterLock(home / "lock", 4242)
+    try:
+        assert (
+            f"另一个 Tutee（进程 4242）正在使用 {home}。请先关闭它"
+            in tutee("import", "--starter")[1]
+        )
+    finally:
+        lock.release()
+    segment = next((home / "records" / "imports").glob("*.json"))
+    segment.write_text("{")
+    out, err = tutee("import", "--starter")
+    assert f"tutee: {segment} 已损坏（" in err
+    assert "也没有更早的状态可用。损坏的文件保存为" in err or "时的状态。损坏的文件保存为" in err
+    assert "已收入" in out
 
 
 def test_wrong_usage_is_told_in_chinese(tutee: Tutee) -> None:
