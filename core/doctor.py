@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.adapters import Adapters
 from core.config import Config
+from core.device import device
 from core.models import ModelFolder
 from core.sources.disk import arrived
 from store.language import N_, _
@@ -63,6 +64,7 @@ def machine() -> Iterator[Fact]:
             total=memory.total / 2**30, free=memory.available / 2**30
         ),
     )
+    yield N_("device"), device()
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             free, total = torch.cuda.mem_get_info(index)
@@ -72,7 +74,7 @@ def machine() -> Iterator[Fact]:
                     name=torch.cuda.get_device_name(index), total=total / 2**30, free=free / 2**30
                 ),
             )
-    else:
+    elif device() == "cpu":
         yield N_("graphics card"), _("none that torch can use")
 
 

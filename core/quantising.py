@@ -41,6 +41,8 @@ def choose(wanted: FourBit, weights: int, card: int | None) -> Choice:
         weights: How many the base has.
         card: Bytes of memory of the graphics card; None where there is none.
     """
+    if device() == "mps":
+        return Choice(False, _("bitsandbytes does not run on a Mac's card"))
     if wanted != "auto":
         return Choice(wanted == "always", _("as the settings say"))
     if card is None:

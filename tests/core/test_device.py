@@ -47,6 +47,12 @@ def test_the_person_may_name_one_that_is_there(
     assert device() == chosen
 
 
+def test_no_model_is_kept_in_four_bits_on_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert quantising.choose("always", 1, None).four_bit
+    have(monkeypatch, mps=True)
+    assert not quantising.choose("always", 1, None).four_bit
+
+
 def test_a_card_that_is_not_used_has_no_memory_to_choose_by(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

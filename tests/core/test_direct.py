@@ -54,7 +54,7 @@ def test_a_tokenizer_is_the_one_that_the_automatic_class_gives(
 
 
 @pytest.mark.parametrize("family", LLAMAS, ids=lambda family: family.name)
-@pytest.mark.parametrize("written", ["now", "before"])
+@pytest.mark.parametrize("written", ["now", "before", "stretched"])
 def test_settings_are_those_that_the_automatic_class_gives(
     tmp_path: Path, family: Any, written: str
 ) -> None:
@@ -63,7 +63,17 @@ def test_settings_are_those_that_the_automatic_class_gives(
 
     make(family, tmp_path / "made")
     before = {"rope_parameters": None, "rope_scaling": None, "rope_theta": 130000, "head_dim": None}
-    change = before if written == "before" else {}
+    stretched = {
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 500000.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 64,
+        }
+    }
+    change: dict[str, Any] = {"now": {}, "before": before, "stretched": stretched}[written]
     made = ModelFolder(tmp_path / "made", "", "", "")
     folder = changed(made, tmp_path / "model", "config.json", change)
     found, wanted = direct.config(folder.path), AutoConfig.from_pretrained(folder.path)
