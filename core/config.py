@@ -191,13 +191,20 @@ class Config(_Section):
     built-in ones. See `data.tasks`."""
 
 
-def load(path: Path) -> Config:
+def load(path: Path, model: str | None = None) -> Config:
     """Read the settings from `path`; defaults where it does not exist.
+
+    Args:
+        path: Where they are.
+        model: Takes the place of the model they name.
 
     Raises:
         TuteeError: it is not TOML, or has an unknown key or a value out of range.
     """
-    return parse(read(path), path)
+    found = parse(read(path), path)
+    if model is None:
+        return found
+    return found.model_copy(update={"chat": found.chat.model_copy(update={"model": model})})
 
 
 def read(path: Path) -> str:

@@ -6,11 +6,14 @@ them). None of them carries a tensor.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from data.masks import Piece
 from store.errors import TuteeError
-from store.records import Sampling
+
+# For reading only: what follows is needed before the first paint, and these are not.
+if TYPE_CHECKING:
+    from data.masks import Piece
+    from store.records import Sampling
 
 # -- loading -------------------------------------------------------------------------------------
 
@@ -115,7 +118,7 @@ class CandidatesRanked:
     candidates: tuple[Candidate, ...]
     adapter: str
     """The version that drew them."""
-    sampling: Sampling
+    sampling: "Sampling"
     seed: int
 
 
@@ -169,7 +172,7 @@ class MaskProof:
     """Share of the packed tokens that belong to no sample."""
     trained: int
     """Those that carry loss; of the reward model, those where a reply is scored."""
-    shown: tuple[tuple[Piece, ...], ...]
+    shown: "tuple[tuple[Piece, ...], ...]"
     """A few samples, for a person to see."""
 
 

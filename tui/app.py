@@ -1,7 +1,8 @@
 """The app: screens over controllers over the services it was given.
 
 It starts the model after the first paint, takes every event of the workers on its own thread, and
-ends within seconds whatever runs. It imports nothing heavy; a test holds that.
+ends within seconds whatever runs. It imports nothing that the first paint can do without; a test
+holds that.
 """
 
 import asyncio
@@ -12,10 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.actions import ActionParseResult
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.dom import DOMNode
-from textual.screen import Screen
 
-from core.config import Config
 from core.events import (
     AdapterSwapped,
     CandidatesRanked,
@@ -35,27 +35,21 @@ from core.events import (
     TuningFailed,
 )
 from store.errors import TuteeError
-from tui.candidates import Candidates
-from tui.commands import Commands
-from tui.comparing import Comparing
-from tui.doors import Doors
 from tui.guard import errors_shown, guarded, show_error
-from tui.log import log_to
+from tui.keys import keymap
 from tui.messages import Asker, FromCore, Taught
-from tui.progress import TuningEvent
-from tui.screens.candidates import CandidatesScreen
-from tui.screens.chat import ChatScreen
-from tui.screens.compare import CompareScreen
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.failure import FailureScreen
-from tui.services import Services
-from tui.session import Session
-from tui.tuner import Tuner
-from tui.views import Status
-from tui.widgets.activity import Activity, loading_line, offer_line, tuning_line
+from tui.opening import Opening
+from tui.screens.opening import OpeningScreen
+from tui.widgets.status import Status
 
 if TYPE_CHECKING:
+    from core.config import Config
+    from tui.progress import TuningEvent
+    from tui.screens.chat import ChatScreen
     from tui.screens.tuning import TuningScreen
+    from tui.services import Services
+    from tui.session import Session
+    from tui.tuner import Tuner
 
 CHAT_CLOSE_SECONDS = 2.0
 TUNING_CLOSE_SECONDS = 4.0
@@ -64,18 +58,19 @@ _CTRL_C_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
 
-class TuteeApp(Doors):
-    """Runs until the person quits; the result says whether all threads had ended by then.
+def _commands() -> type[Provider]:
+    """The palette's, imported when it is first opened."""
+    from tui.commands import Commands
 
-    Args:
-        services: The parts behind the screens.
-        light: The terminal has a light background.
-        open_chat: Id of the chat to go on with; a new one is begun otherwise.
-    """
+    return Commands
+
+
+class TuteeApp(Opening):
+    """Runs until the person quits; the result says whether all threads had ended by then."""
 
     TITLE = "Tutee"
     CSS_PATH = "tutee.tcss"
-    COMMANDS: ClassVar = {Commands}
+    COMMANDS: ClassVar = {_commands}
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal"), (100, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", show=False, id="app.help"),
@@ -91,40 +86,48 @@ class TuteeApp(Doors):
         ),
     ]
 
-    def __init__(
-        self, services: Services, *, light: bool = False, open_chat: str | None = None
-    ) -> None:
-        super().__init__(services, light=light)
+    _session: "Session"
+    _tuner: "Tuner"
+    _chat_screen: "ChatScreen"
+    _tuning_screen: "TuningScreen | None" = None
+    _model = ""
+    _leaving = False
+    _ctrl_c_at = float("-inf")
+
+    async def furnish(self, services: "Services") -> None:
+        """Put the chat in the place of the opening screen, and start the model."""
+        from tui.screens.chat import ChatScreen
+        from tui.session import Session
+        from tui.tuner import Tuner
+
+        await super().furnish(services)
         self._session = Session(services.repository, services.chat, services.config)
         self._tuner = Tuner(services)
-        if open_chat:
-            self._session.open(open_chat)
+        if services.open_chat:
+            self._session.open(services.open_chat)
+        self.set_keymap(keymap(services.config.keys))
         self._chat_screen = ChatScreen(self._session, services)
-        self._tuning_screen: TuningScreen | None = None
-        self._model = ""
-        self._leaving = False
-        self._ctrl_c_at = float("-inf")
-        self._log_handler: logging.Handler | None = None
-
-    def get_default_screen(self) -> Screen[None]:
-        return self._chat_screen
-
-    def on_load(self) -> None:
-        self._log_handler = log_to(self._services.paths.log_file)
-        super().on_load()
-
-    def on_mount(self) -> None:
-        self._services.bridge.connect(lambda event: self.post_message(FromCore(event)))
         self._show_status()
+        services.bridge.connect(lambda event: self.post_message(FromCore(event)))
+        await self._go_to_the_chat()
         self.tell_notices()
-        self.call_after_refresh(self.welcome if self._services.new else self._start_model)
+        if services.new:
+            self.welcome()
+        else:
+            self._start_model()
+
+    async def _go_to_the_chat(self) -> None:
+        opening = self.screen_stack[0]
+        assert isinstance(opening, OpeningScreen)
+        self.add_mode("chat", lambda: self._chat_screen)
+        await self.switch_mode("chat")
+        self._chat_screen.take_over(opening.sent, opening.written)
 
     def on_unmount(self) -> None:
-        if self._log_handler is not None:
-            logging.getLogger().removeHandler(self._log_handler)
-            self._log_handler.close()
+        logging.getLogger().removeHandler(self._log_handler)
+        self._log_handler.close()
 
-    def _configured(self, config: Config) -> None:
+    def _configured(self, config: "Config") -> None:
         super()._configured(config)
         self._session.configure(self._services.config)
 
@@ -146,12 +149,14 @@ class TuteeApp(Doors):
         _log.exception("A defect ended the app")
         self.panic(
             "Tutee met a defect and had to close. Everything that was stored is safe. "
-            f"What happened is in {self._services.paths.log_file}"
+            f"What happened is in {self._paths.log_file}"
         )
 
     # -- the model -------------------------------------------------------------------------------
 
     def _start_model(self) -> None:
+        from tui.widgets.activity import loading_line
+
         services = self._services
         self._chat_screen.activity = loading_line(ModelLoading("Loading the model"))
         services.chat.start(services.config.chat.model, services.paths.cache, services.paths.models)
@@ -185,6 +190,8 @@ class TuteeApp(Doors):
         self._chat_screen.post_message(FromCore(event))
 
     def _show_loading(self, event: ModelLoading) -> None:
+        from tui.widgets.activity import loading_line
+
         if not self._tuner.running:
             self._chat_screen.activity = loading_line(event, self._choosing.note)
         self.tell_models(event)
@@ -203,7 +210,9 @@ class TuteeApp(Doors):
         if self._model:
             show_error(self, error)
         else:
-            screen = FailureScreen(error, self._services.paths.log_file)
+            from tui.screens.failure import FailureScreen
+
+            screen = FailureScreen(error, self._paths.log_file)
             self.push_screen(screen, lambda _: self._start_model())
 
     def _to_asker(self, event: TokenChunk | ReplyDone | ReplyFailed | CandidatesRanked) -> None:
@@ -242,6 +251,8 @@ class TuteeApp(Doors):
     # -- what is shown around the chat -----------------------------------------------------------
 
     def _show_activity(self) -> None:
+        from tui.widgets.activity import offer_line, tuning_line
+
         progress = self._tuner.progress
         active = progress is not None and progress.active
         line = tuning_line(progress) if progress and active else None
@@ -281,10 +292,11 @@ class TuteeApp(Doors):
 
     # -- tuning ----------------------------------------------------------------------------------
 
-    @on(Activity.Opened)
+    async def on_activity_opened(self) -> None:
+        await self.action_tune()
+
     async def action_tune(self) -> None:
         """Open the tuning screen."""
-        # Imported here because plotting costs the first paint some time.
         from tui.screens.tuning import TuningScreen
 
         if self._tuning_screen is None:
@@ -295,7 +307,7 @@ class TuteeApp(Doors):
         self._tuning_screen = None
         self._show_activity()
 
-    async def _tuning_went_on(self, event: TuningEvent) -> None:
+    async def _tuning_went_on(self, event: "TuningEvent") -> None:
         progress = self._tuner.on_tuning(event)
         match event:
             case TuningDone(adapter=None) | TuningCancelled():
@@ -321,10 +333,16 @@ class TuteeApp(Doors):
 
     def action_compare(self) -> None:
         """Ask two versions the same, and keep which reply is better."""
+        from tui.comparing import Comparing
+        from tui.screens.compare import CompareScreen
+
         self.push_screen(CompareScreen(Comparing(self._services, self._session.last_question())))
 
     def action_best_of(self) -> None:
         """Draw the last reply again several times, and let the person pick."""
+        from tui.candidates import Candidates
+        from tui.screens.candidates import CandidatesScreen
+
         candidates = Candidates(self._services, self._session.last_exchange())
 
         async def pick(index: int | None) -> None:
@@ -341,6 +359,8 @@ class TuteeApp(Doors):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave out what cannot be done now."""
+        if not self.open:
+            return super().check_action(action, parameters)
         if action == "cancel_tuning":
             progress = self._tuner.progress
             return progress is not None and progress.state in ("running", "paused")
@@ -357,7 +377,7 @@ class TuteeApp(Doors):
 
     def action_help_quit(self) -> None:
         """Ctrl+C with nothing to copy: stops the reply under way, or else quits the second time."""
-        if self.screen is self._chat_screen and self._session.replying:
+        if self.open and self.screen is self._chat_screen and self._session.replying:
             self.call_later(self._chat_screen.action_stop)
             return
         if time.monotonic() - self._ctrl_c_at < _CTRL_C_SECONDS:
@@ -368,9 +388,13 @@ class TuteeApp(Doors):
 
     async def action_quit(self) -> None:
         """Leave, after asking where a run would be interrupted."""
+        from tui.screens.confirm import ConfirmScreen
+
         if self._leaving:
             return
-        if not self._tuner.running:
+        if not self.open:
+            self.exit(False)
+        elif not self._tuner.running:
             await self._leave()
         elif not isinstance(self.screen, ConfirmScreen):
             self.push_screen(

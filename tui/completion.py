@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tui.commands import Command
+if TYPE_CHECKING:
+    from tui.commands import Command
 
 _COMMAND = re.compile(r"/[a-z]*")
 _MENTION = re.compile(r"(?<!\S)@(\"[^\"]*|[^\s\"]*)$")
@@ -37,7 +39,7 @@ class Completions:
     items: tuple[Completion, ...] = ()
 
 
-def completions(text: str, before: str, commands: Iterable[Command], folder: Path) -> Completions:
+def completions(text: str, before: str, commands: "Iterable[Command]", folder: Path) -> Completions:
     """What could be meant.
 
     Args:
@@ -55,7 +57,7 @@ def completions(text: str, before: str, commands: Iterable[Command], folder: Pat
     return Completions()
 
 
-def _commands(begun: str, commands: Iterable[Command]) -> Iterable[Completion]:
+def _commands(begun: str, commands: "Iterable[Command]") -> Iterable[Completion]:
     named = [command for command in commands if command.slash]
     first = [c for c in named if c.slash[0].startswith(begun)]
     other = [c for c in named if c not in first and any(n.startswith(begun) for n in c.slash)]

@@ -1,40 +1,49 @@
 """The ways from the app to the screens about models, records and settings; what the store tells.
 
-Each screen is imported when it is first opened, so that the first paint does not wait for it.
+Each screen is imported when it is first opened, and what lies behind them once the home is open, so
+that the first paint waits for none of it.
 """
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.screen import Screen
 
-from core.events import Event
-from data.exports import dated
 from store.errors import TuteeError
-from tui.choosing import Choosing
 from tui.guard import errors_shown
-from tui.guide import next_step
-from tui.library import Library
 from tui.looks import Looks
 from tui.messages import FromCore, TokensWanted
-from tui.screens.failure import FailureScreen
-from tui.services import Services
+
+if TYPE_CHECKING:
+    from core.config import Config
+    from core.events import Event
+    from tui.choosing import Choosing
+    from tui.library import Library
+    from tui.services import Services
 
 
 class Doors(Looks):
-    """The part of the app that opens screens about records.
+    """The part of the app that opens screens about records."""
 
-    Args:
-        services: The parts behind the screens.
-        light: The terminal has a light background.
-    """
+    _services: "Services"
+    _library: "Library"
+    _choosing: "Choosing"
 
-    def __init__(self, services: Services, *, light: bool = False) -> None:
-        super().__init__(services, light=light)
+    async def furnish(self, services: "Services") -> None:
+        """Take what lies behind the screens; until then none of them can be opened."""
+        from tui.choosing import Choosing
+        from tui.library import Library
+
+        self._services = services
+        self._config = services.config
         self._library = Library(services)
         self._choosing = Choosing(services)
+
+    def _configured(self, config: "Config") -> None:
+        self._services.configure(config)
+        super()._configured(self._services.config)
 
     def action_models(self) -> None:
         """Choose the base model."""
@@ -51,10 +60,12 @@ class Doors(Looks):
 
     def drop_failure(self) -> None:
         """Leave the screen that says why no model can answer: one can."""
+        from tui.screens.failure import FailureScreen
+
         if isinstance(self.screen, FailureScreen):
             self.pop_screen()
 
-    def tell_models(self, event: Event) -> None:
+    def tell_models(self, event: "Event") -> None:
         """Tell the screen of models, if it is open."""
         from tui.screens.models import ModelsScreen
 
@@ -67,6 +78,8 @@ class Doors(Looks):
 
     def next_step(self) -> str:
         """What to do next, for who does it all for the first time; empty once it is done."""
+        from tui.guide import next_step
+
         repository, adapters = self._services.repository, self._services.chat.adapters
         step = next_step(
             repository.counts(),
@@ -111,6 +124,7 @@ class Doors(Looks):
 
     def action_export(self) -> None:
         """Choose what of the records to write, and where."""
+        from data.exports import dated
         from tui.screens.export import ExportScreen
 
         if not self._library.records():
@@ -142,7 +156,7 @@ class Doors(Looks):
         if not any(isinstance(screen, kind) for screen in self.screen_stack):
             self.push_screen(make(), left or self._came_back)
 
-    def _to_screen(self, kind: type[Screen[Any]], event: Event) -> None:
+    def _to_screen(self, kind: type[Screen[Any]], event: "Event") -> None:
         """Tell the screen of that kind, if it is still open."""
         for screen in self.screen_stack:
             if isinstance(screen, kind):

@@ -5,38 +5,43 @@ Settings take effect at once; every other part of the app reads them anew each t
 
 import os
 from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import App
 from textual.binding import Binding
 
-from core import settings as settings_file
-from core.config import Config, ThemeName
 from store.errors import TuteeError
+from store.paths import Paths
 from tui.attention import notification
 from tui.clipboard import copy_to_desktop
 from tui.guard import errors_shown
-from tui.helping import help_sections, help_text
 from tui.keys import key_name, keymap
-from tui.screens.help import HelpScreen
-from tui.services import Services
-from tui.settings import Settings, setting
 from tui.theme import THEMES, theme_for
+
+if TYPE_CHECKING:
+    from core.config import Config, ThemeName
+    from tui.settings import Settings
 
 
 class Looks(App[bool]):
     """The part of the app that looks and sounds as it was set.
 
     Args:
-        services: The parts behind the screens.
+        paths: Where everything is.
+        theme: As the settings name it, as far as they are read.
         light: The terminal has a light background.
     """
 
-    def __init__(self, services: Services, *, light: bool = False) -> None:
+    _config: "Config"
+    """The settings as they are now, once they are read."""
+
+    def __init__(self, paths: Paths, theme: object, *, light: bool = False) -> None:
         super().__init__()
         self.animation_level = "none"
-        self._services = services
-        self._settings = Settings(services.paths.config_file, self._configured)
+        self._paths = paths
+        self._first_theme = theme
         self._light = light
         self._away = False
         """The person looks elsewhere, as far as the terminal says so."""
@@ -44,39 +49,46 @@ class Looks(App[bool]):
     def on_load(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
-        self._dress()
+        name = theme_for(str(self._first_theme), light=self._light)
+        if name in self.available_themes:
+            self.theme = name
 
-    def _configured(self, config: Config) -> None:
+    @cached_property
+    def _settings(self) -> "Settings":
+        from tui.settings import Settings
+
+        return Settings(self._paths.config_file, self._configured)
+
+    def _configured(self, config: "Config") -> None:
         """The settings were changed: go on with the new ones."""
-        self._services.configure(config)
-        self._dress()
+        self._config = config
+        self.try_on(config.screen.theme)
+        self.set_keymap(keymap(config.keys))
 
-    def _dress(self) -> None:
-        self.try_on(self._services.config.screen.theme)
-        self.set_keymap(keymap(self._services.config.keys))
-
-    def try_on(self, name: ThemeName) -> None:
+    def try_on(self, name: "ThemeName") -> None:
         """Show a theme without keeping it."""
         self.theme = theme_for(name, light=self._light)
 
     def action_change_theme(self) -> None:
         """Try themes on, and keep one."""
         from tui.screens.theme import ThemeScreen
+        from tui.settings import setting
 
-        def keep(name: ThemeName | None) -> None:
+        def keep(name: "ThemeName | None") -> None:
             with errors_shown(self):
                 if name is None or not self._settings.take(setting("screen", "theme"), name):
-                    self.try_on(self._services.config.screen.theme)
+                    self.try_on(self._config.screen.theme)
 
-        self.push_screen(ThemeScreen(self._services.config.screen.theme, self.try_on), keep)
+        self.push_screen(ThemeScreen(self._config.screen.theme, self.try_on), keep)
 
     def forget_guide(self) -> None:
         """The first steps are done or unwanted: never show them again."""
-        config = self._services.config
+        from core.settings import change
+
         with suppress(TuteeError):  # where nothing can be written they only come again
-            settings_file.change(self._services.paths.config_file, "screen", "guide", False)
-        screen = config.screen.model_copy(update={"guide": False})
-        self._configured(config.model_copy(update={"screen": screen}))
+            change(self._paths.config_file, "screen", "guide", False)
+        screen = self._config.screen.model_copy(update={"guide": False})
+        self._configured(self._config.model_copy(update={"screen": screen}))
 
     # -- keys and help ---------------------------------------------------------------------------
 
@@ -86,7 +98,10 @@ class Looks(App[bool]):
 
     def action_help(self) -> None:
         """Say what the screen is for, and which keys work on it."""
-        sections = help_sections(self.screen, self._services.config.keys)
+        from tui.helping import help_sections, help_text
+        from tui.screens.help import HelpScreen
+
+        sections = help_sections(self.screen, self._config.keys)
         self.push_screen(HelpScreen(*help_text(self.screen), sections))
 
     # -- the terminal ----------------------------------------------------------------------------
@@ -102,7 +117,7 @@ class Looks(App[bool]):
 
     def call_back(self, message: str) -> None:
         """Tell a person who has turned to something else that something has ended."""
-        screen = self._services.config.screen
+        screen = self._config.screen
         if screen.bell:
             self.bell()
         if screen.notify and self._away and self._driver is not None:

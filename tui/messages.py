@@ -1,18 +1,19 @@
 """Messages that travel between the app and its screens; those of one widget are nested in it."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.message import Message
 
-from core.events import Event
-from store.records import Record
+if TYPE_CHECKING:
+    from core.events import Event
+    from store.records import Record
 
 
 class FromCore(Message, bubble=False):
     """An event of a worker thread, now on the thread of the app."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: "Event") -> None:
         super().__init__()
         self.event = event
 
@@ -20,7 +21,7 @@ class FromCore(Message, bubble=False):
 class TokensWanted(Message):
     """The person wants to see which tokens of these records are trained on."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: "Sequence[Record]") -> None:
         super().__init__()
         self.records = records
 

@@ -4,28 +4,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.config import Config
-from core.events import PassName
-from store.paths import Paths
-from store.repository import Repository
-from tui.bridge import Bridge
-
 if TYPE_CHECKING:
+    from core.config import Config
+    from core.events import PassName
     from core.planning import Plan
     from core.tuning_worker import TuningWorker
     from core.workers import ChatWorker
+    from store.paths import Paths
+    from store.repository import Repository
+    from tui.bridge import Bridge
 
 
 @dataclass
 class Services:
     """The parts behind the screens. The workers must emit into `bridge`."""
 
-    paths: Paths
-    config: Config
+    paths: "Paths"
+    config: "Config"
     """As it is now, with `chat.model` as the person asked for it on the command line, if they did.
     Whoever needs it reads it here each time; it changes while the app runs."""
-    repository: Repository
-    bridge: Bridge
+    repository: "Repository"
+    bridge: "Bridge"
     chat: "ChatWorker"
     tuning: "TuningWorker"
     make_plan: "Callable[[frozenset[PassName] | None, bool], Plan]"
@@ -33,8 +32,10 @@ class Services:
     from the base."""
     new: bool = False
     """The person has never chosen a model."""
+    open_chat: str | None = None
+    """Id of the chat to go on with; a new one is begun otherwise."""
 
-    def configure(self, config: Config) -> None:
+    def configure(self, config: "Config") -> None:
         """Go on with other settings, but with the model that is there."""
         chat = config.chat.model_copy(update={"model": self.config.chat.model})
         self.config = config.model_copy(update={"chat": chat})

@@ -8,8 +8,6 @@ from dataclasses import replace
 from textual.content import Content
 from textual.theme import BUILTIN_THEMES, Theme
 
-from core.config import ThemeName
-
 MUTED = "$foreground 55%"
 """Text that is there when looked for. (`$text-muted` works in style sheets only.)"""
 
@@ -92,7 +90,7 @@ KNOWN = ("nord", "gruvbox", "tokyo-night", "catppuccin-latte", "solarized-light"
 THEMES = (DARK, LIGHT, *map(_quietened, KNOWN))
 
 
-def theme_for(name: ThemeName, *, light: bool) -> str:
+def theme_for(name: str, *, light: bool) -> str:
     """What Textual calls the theme of that setting.
 
     Args:

@@ -137,19 +137,6 @@ Change = Asked | Queued | Began | Grew | Ended | Rerouted
 
 
 @dataclass(frozen=True)
-class Status:
-    """The header: who answers, and what was taught."""
-
-    model: str = ""
-    adapter: str = ""
-    liked: int = 0
-    disliked: int = 0
-    corrected: int = 0
-    new: int | None = None
-    """Instruction records the active adapter has not learned; unknown before the model is ready."""
-
-
-@dataclass(frozen=True)
 class ConversationView:
     """One line of the list of chats."""
 

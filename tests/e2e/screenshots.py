@@ -17,7 +17,7 @@ from store.repository import Repository
 from tests.e2e.test_app import until
 from tests.tui.conftest import painted, say, toasts, views
 from tui.app import TuteeApp
-from tui.run import compose
+from tui.composition import compose
 
 PICTURES = Path(__file__).parents[2] / ".github"
 QUESTION = "What is the sentiment of this review, positive or negative?"
@@ -39,8 +39,10 @@ async def tour(home: Path) -> None:
     sampling = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=60)
     config = Config(chat=Chat(), sampling=sampling, screen=Screen(guide=False))
     with Repository.open(locate(home)) as repository:
-        app = TuteeApp(compose(locate(home), config, repository))
+        paths = locate(home)
+        app = TuteeApp(paths, "auto", lambda: compose(paths, config, repository))
         async with app.run_test(size=(100, 28), notifications=True) as pilot:
+            await until(pilot, lambda: app.open)
             for review, sentiment in TAUGHT.items():
                 await pilot.press("ctrl+n")
                 await say(pilot, f'{QUESTION} "{review}"')

@@ -15,7 +15,7 @@ from store.records import Sampling
 from store.repository import Repository
 from tests.tui.conftest import painted, say, toasts, views
 from tui.app import TuteeApp
-from tui.run import compose
+from tui.composition import compose
 
 if TYPE_CHECKING:
     from core.models import ModelFolder
@@ -42,8 +42,9 @@ async def test_a_correction_and_f5_change_the_next_reply(
     )
     paths = locate(tmp_path)
     with Repository.open(paths) as repository:
-        app = TuteeApp(compose(paths, config, repository))
+        app = TuteeApp(paths, "auto", lambda: compose(paths, config, repository))
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
+            await until(pilot, lambda: app.open)
             await say(pilot, QUESTION)
             await until(pilot, lambda: len(views(app)) == 1)
             assert REPLY not in views(app)[0].text

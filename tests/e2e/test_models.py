@@ -15,7 +15,7 @@ from tests.families import FAMILIES, make
 from tests.hub import Hub
 from tests.tui.conftest import painted, say, toasts, views
 from tui.app import TuteeApp
-from tui.run import compose
+from tui.composition import compose
 from tui.screens.models import ModelsScreen
 
 SPEC = "modelscope:Qwen/Qwen1.5-0.5B-Chat"
@@ -37,7 +37,7 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
     )
     paths = locate(tmp_path / "home")
     with Repository.open(paths) as repository:
-        app = TuteeApp(compose(paths, config, repository))
+        app = TuteeApp(paths, "auto", lambda: compose(paths, config, repository))
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
             await until(pilot, lambda: app._model == "Tiny-Chat")
             await pilot.press("ctrl+o")

@@ -33,14 +33,19 @@ def home(
     assert not defects, f"The app met a defect: {defects[0].exc_text}"
 
 
+def app_over(home: Home) -> TuteeApp:
+    """The app, not yet running."""
+    return TuteeApp(home.paths, home.config.screen.theme, home.services)
+
+
 @asynccontextmanager
 async def opened(
     home: Home, size: tuple[int, int] = (80, 24)
 ) -> AsyncIterator[tuple[TuteeApp, Pilot[Any]]]:
     """The app over `home`, running."""
-    app = TuteeApp(home.services())
+    app = app_over(home)
     async with app.run_test(size=size, notifications=True) as pilot:
-        await pilot.pause()
+        await until(pilot, lambda: app.open)
         yield app, pilot
     assert home.chat.close(5.0)
     assert home.tuning.close(5.0)

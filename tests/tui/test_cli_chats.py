@@ -85,8 +85,10 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     found: list[str | None] = []
 
     def run(app: TuteeApp) -> bool:
-        conversation = app._session.conversation
-        found.append(conversation.id if conversation else None)
+        try:
+            found.append(app._enter().open_chat)
+        except TuteeError as error:
+            app.refused = error
         return True
 
     monkeypatch.setattr(TuteeApp, "run", run)

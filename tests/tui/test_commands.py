@@ -175,7 +175,8 @@ def test_the_first_paint_needs_no_model_library(tmp_path: Path) -> None:
     import subprocess
 
     heavy = ("torch", "transformers", "trl", "peft", "datasets", "plotext", "numpy")
-    code = f"import sys, tui.app, tui.run; print([m for m in {heavy!r} if m in sys.modules])"
+    heavy += ("pydantic", "tinydb", "tomlkit", "markdown_it", "pygments")
+    code = f"import sys, tui.__main__, tui.run; print([m for m in {heavy!r} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd()
     )

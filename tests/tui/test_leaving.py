@@ -6,7 +6,7 @@ import pytest
 
 from store.errors import TuteeError
 from tests.fakes import FakeChat, FakeTuning, Home
-from tests.tui.conftest import answered, opened, painted, replies, say, toasts, until
+from tests.tui.conftest import answered, app_over, opened, painted, replies, say, toasts, until
 from tests.tui.test_tuning import ready, teach
 from tui import app as app_module
 from tui.screens.chat import ChatScreen
@@ -155,10 +155,11 @@ async def test_a_defect_is_a_toast_and_its_traceback_is_in_the_log_only(
 async def test_a_defect_outside_any_guard_ends_the_app_without_a_traceback(
     broken: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = app_module.TuteeApp(broken.services())
+    app = app_over(broken)
 
     async def meet_a_defect() -> None:
         async with app.run_test() as pilot:
+            await until(pilot, lambda: app.open)
             app.call_later(lambda: 1 // 0)
             await until(pilot, lambda: app._exception is not None)
 

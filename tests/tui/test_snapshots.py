@@ -9,7 +9,7 @@ from textual.widgets import TextArea
 
 from core.events import ModelLoading
 from tests.fakes import FakeChat, Home
-from tests.tui.conftest import painted, say, until, views
+from tests.tui.conftest import app_over, painted, say, until, views
 from tests.tui.test_tuning import rows, teach
 from tui.app import TuteeApp
 
@@ -38,10 +38,10 @@ def held(
     **size: Any,
 ) -> bool:
     """Whether the app over `home` looks as it did, once `script` has run."""
-    app = TuteeApp(home.services())
+    app = app_over(home)
 
     async def run_before(pilot: Pilot[Any]) -> None:
-        await pilot.pause()
+        await until(pilot, lambda: app.open)
         await script(app, pilot)
         app.clear_notifications()
         await pilot.pause()

@@ -31,11 +31,7 @@ class Invocation:
     @cached_property
     def config(self) -> Config:
         """The settings, with the model that was asked for on the command line."""
-        found = config.load(self.paths.config_file)
-        if self.model is None:
-            return found
-        chat = found.chat.model_copy(update={"model": self.model})
-        return found.model_copy(update={"chat": chat})
+        return config.load(self.paths.config_file, self.model)
 
     @contextmanager
     def home(self, *, write: bool = True) -> Iterator[Repository]:

@@ -3,31 +3,41 @@
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from core import config
-from store.errors import TuteeError
+from core.glance import of_the_screen
 from store.language import _, of_environment, speak
 from store.paths import locate
-from tui.cli.adapters import adapters
-from tui.cli.ask import ask
-from tui.cli.chats import chats
-from tui.cli.doctor import doctor
-from tui.cli.exports import export
-from tui.cli.imports import import_command
-from tui.cli.invocation import Invocation
-from tui.cli.keys import keys
-from tui.cli.models import models
-from tui.cli.overview import check, stats
-from tui.cli.recipe import recipe
-from tui.cli.records import delete, records, show
-from tui.cli.report import report
-from tui.cli.train import train
 from tui.cli.words import Group, speak_click
 from tui.log import log_to
+
+if TYPE_CHECKING:
+    from tui.cli.invocation import Invocation
+
+_COMMANDS = {
+    "adapters": "adapters:adapters",
+    "ask": "ask:ask",
+    "chats": "chats:chats",
+    "check": "overview:check",
+    "delete": "records:delete",
+    "doctor": "doctor:doctor",
+    "export": "exports:export",
+    "import": "imports:import_command",
+    "keys": "keys:keys",
+    "models": "models:models",
+    "recipe": "recipe:recipe",
+    "records": "records:records",
+    "report": "report:report",
+    "show": "records:show",
+    "stats": "overview:stats",
+    "train": "train:train",
+}
+"""Each command's module under `tui.cli`, and what it is called there: imported when it is wanted,
+so that the app waits for none."""
 
 
 class _Root(Group):
@@ -44,6 +54,16 @@ class _Root(Group):
         speak_click()
         return super().make_context(info_name, args, parent, **extra)
 
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted((*super().list_commands(context), *_COMMANDS))
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return super().get_command(context, name)
+        module, _colon, attribute = _COMMANDS[name].partition(":")
+        command: click.Command = getattr(import_module(f"tui.cli.{module}"), attribute)
+        return command
+
 
 def _language(args: Sequence[str]) -> str:
     """What the settings of the home say; as the system is set where they say nothing."""
@@ -53,11 +73,9 @@ def _language(args: Sequence[str]) -> str:
             home = next(iter(args[place + 1 :]), home)
         elif arg.startswith("--home="):
             home = arg.partition("=")[2]
-    try:
-        chosen = config.load(locate(Path(home) if home else None).config_file).screen.language
-    except TuteeError:  # told when the settings are used
-        chosen = "auto"
-    return of_environment() if chosen == "auto" else chosen
+    paths = locate(Path(home) if home else None)
+    chosen = of_the_screen(paths.config_file).get("language", "auto")
+    return of_environment() if chosen == "auto" else str(chosen)
 
 
 @click.group(
@@ -86,46 +104,26 @@ def cli(
     resume: str | None,
 ) -> None:
     """A chat in the terminal whose model learns from you. Without a command, the app starts."""
-    invocation = Invocation(locate(home), model)
-    context.obj = invocation
+    paths = locate(home)
     if latest and resume is not None:
         raise click.UsageError(_("Give --continue or --resume, not both."))
     if context.invoked_subcommand:
-        log_to(invocation.paths.log_file)
+        from tui.cli.invocation import Invocation
+
+        log_to(paths.log_file)
+        context.obj = Invocation(paths, model)
     else:
         if os.environ.get("TERM_PROGRAM") == "iTerm.app":
             # With its extended key protocol on, iTerm2 drops what an input method composes.
             os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
         from tui.run import run_app
 
-        chat = "" if latest else resume
-        run_app(invocation.paths, invocation.config, chat, chosen=model is not None)
+        run_app(paths, model, "" if latest else resume)
 
 
 @cli.command(name="locate")
 @click.pass_obj
-def locate_command(invocation: Invocation) -> None:
+def locate_command(invocation: "Invocation") -> None:
     """Print where everything is; the settings are `config_file`."""
     for name, path in asdict(invocation.paths).items():
         click.echo(f"{name:<14} {path}")
-
-
-for command in (
-    ask,
-    chats,
-    train,
-    adapters,
-    models,
-    report,
-    recipe,
-    import_command,
-    export,
-    stats,
-    check,
-    doctor,
-    records,
-    show,
-    delete,
-    keys,
-):
-    cli.add_command(command)

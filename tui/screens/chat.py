@@ -24,6 +24,7 @@ from tui.editor import edited
 from tui.guard import errors_shown, guarded, show_error
 from tui.messages import FromCore
 from tui.screens.chats import ChatActions
+from tui.screens.opening import KEYS
 from tui.views import (
     Asked,
     Began,
@@ -32,14 +33,13 @@ from tui.views import (
     Grew,
     Queued,
     Rerouted,
-    Status,
     UserView,
 )
 from tui.widgets.activity import Activity
 from tui.widgets.guide import Guide
 from tui.widgets.keybar import KeyBar
 from tui.widgets.prompt import Prompt, PromptBar
-from tui.widgets.status import StatusBar
+from tui.widgets.status import Status, StatusBar
 from tui.widgets.transcript import Transcript
 from tui.widgets.turns import ReplyTurn
 
@@ -56,14 +56,7 @@ class ChatScreen(ChatActions):
     PARTS = (Prompt, ReplyTurn)
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "app.help", "Help", key_display="F1", id="app.help"),
-        Binding("f2", "like", "👍", key_display="F2", id="chat.like"),
-        Binding("f3", "dislike", "👎", key_display="F3", id="chat.dislike"),
-        Binding("f4", "correct", "Correct", key_display="F4", id="chat.correct"),
-        Binding("f5", "app.tune", "Tune", key_display="F5", id="app.tune"),
-        Binding("f6", "app.compare", "Compare", key_display="F6", id="app.compare"),
-        Binding("f7", "app.records", "Records", key_display="F7", id="app.records"),
-        Binding("f8", "app.export", "Export", key_display="F8", id="app.export"),
+        *KEYS,
         Binding("f9", "app.settings", "Settings", show=False, id="app.settings"),
         Binding("ctrl+n", "new_chat", "New", show=False, id="chat.new"),
         Binding("ctrl+r", "chats", "Open", show=False, id="chat.open"),
@@ -100,6 +93,12 @@ class ChatScreen(ChatActions):
         await self.renew()
 
     # -- talking ---------------------------------------------------------------------------------
+
+    def take_over(self, sent: Sequence[str], written: str) -> None:
+        """Go on with what the person did while the home was opened."""
+        for text in sent:
+            self._bar.prompt.say(text)
+        self._bar.prompt.put(written)
 
     @on(Prompt.Sent)
     @guarded

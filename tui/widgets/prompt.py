@@ -128,11 +128,15 @@ class Prompt(Area):
         text = self.text.strip("\n").rstrip()
         if not text:
             return
+        self._list.hide()
+        self.clear()
+        self.say(text)
+
+    def say(self, text: str) -> None:
+        """Send `text`, whatever is being written."""
         if self._sent[-1:] != [text]:
             self._sent.append(text)
         self._place = len(self._sent)
-        self._list.hide()
-        self.clear()
         self.post_message(self.Sent(text))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

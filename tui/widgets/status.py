@@ -1,5 +1,7 @@
 """The header: which model and version answers, and what was taught so far."""
 
+from dataclasses import dataclass
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
@@ -7,7 +9,19 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from tui.theme import MUTED
-from tui.views import Status
+
+
+@dataclass(frozen=True)
+class Status:
+    """The header: who answers, and what was taught."""
+
+    model: str = ""
+    adapter: str = ""
+    liked: int = 0
+    disliked: int = 0
+    corrected: int = 0
+    new: int | None = None
+    """Instruction records the active adapter has not learned; unknown before the model is ready."""
 
 
 class StatusBar(Horizontal):

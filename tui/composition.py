@@ -1,0 +1,62 @@
+"""What lies behind the screens, put together: the only place where all layers meet."""
+
+from contextlib import ExitStack
+
+from core import planning
+from core.config import Config, load
+from core.events import PassName
+from core.tuning_worker import TuningWorker
+from core.workers import ChatWorker
+from store.errors import TuteeError
+from store.paths import Paths
+from store.repository import Repository
+from tui.bridge import Bridge
+from tui.chats import Chats
+from tui.keys import keymap
+from tui.services import Services
+
+
+def entered(paths: Paths, model: str | None, resume: str | None, held: ExitStack) -> Services:
+    """Open the home, and compose what is needed to chat in it.
+
+    Args:
+        paths: Where everything is.
+        model: Takes the place of the model that the settings name.
+        resume: The beginning of the id of a chat to go on with; empty for the latest one.
+        held: Closes the home when the app has ended.
+
+    Raises:
+        TuteeError: the settings are wrong, the home cannot be opened, or there is no such chat.
+    """
+    config = load(paths.config_file, model)
+    keymap(config.keys)
+    repository = held.enter_context(Repository.open(paths))
+    services = compose(paths, config, repository)
+    services.new = not (model or paths.config_file.exists() or repository.conversations())
+    if resume is not None:
+        chats = Chats(repository, paths.exports)
+        services.open_chat = chats.find(resume).id if resume else chats.latest()
+    return services
+
+
+def compose(paths: Paths, config: Config, repository: Repository) -> Services:
+    """The real parts behind the screens."""
+    bridge = Bridge()
+    chat = ChatWorker(bridge.emit, serving=config.serving)
+
+    def make_plan(passes: frozenset[PassName] | None, rebuild: bool) -> planning.Plan:
+        if chat.adapters is None:
+            raise TuteeError("The model is still loading.", "Tuning can begin once it is ready.")
+        records, settings = repository.trainable(), services.config
+        return planning.make_plan(records, chat.adapters, settings, passes, rebuild=rebuild)
+
+    services = Services(
+        paths=paths,
+        config=config,
+        repository=repository,
+        bridge=bridge,
+        chat=chat,
+        tuning=TuningWorker(bridge.emit, chat.turns),
+        make_plan=make_plan,
+    )
+    return services

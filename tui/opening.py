@@ -1,0 +1,95 @@
+"""The app before its home is open: the frame is painted first, the rest is read behind it.
+
+Reading a large home takes seconds, and so do the imports that the first frame can do without. Both
+go on in a thread, while what the person writes is kept for the chat.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+from store.errors import TuteeError
+from store.paths import Paths
+from tui.background import in_thread
+from tui.doors import Doors
+from tui.log import log_to
+from tui.screens.opening import OpeningScreen
+
+if TYPE_CHECKING:
+    from tui.services import Services
+
+_BEHIND = (
+    "tui.choosing",
+    "tui.library",
+    "tui.screens.chat",
+    "tui.session",
+    "tui.tuner",
+    "tui.widgets.activity",
+)
+"""Modules that the app needs as soon as the home is open."""
+_MEANWHILE = frozenset({"quit", "help_quit"})
+"""What can be done while the home is being opened."""
+
+
+class Opening(Doors):
+    """The part of the app that is there from the first frame on.
+
+    Args:
+        paths: Where everything is.
+        theme: As the settings name it.
+        enter: Opens the home and composes what lies behind the screens; called in a thread, once.
+        light: The terminal has a light background.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        theme: object,
+        enter: "Callable[[], Services]",
+        *,
+        light: bool = False,
+    ) -> None:
+        super().__init__(paths, theme, light=light)
+        self._enter = enter
+        self.open = False
+        """The home is open, and the chat is on the screen."""
+        self.refused: TuteeError | None = None
+        """Why the home could not be opened; the app has ended then."""
+
+    def get_default_screen(self) -> Screen[None]:
+        return OpeningScreen()
+
+    def on_load(self) -> None:
+        self._log_handler = log_to(self._paths.log_file)
+        super().on_load()
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.run_worker(self._open_home(), group="opening")
+
+    async def _open_home(self) -> None:
+        try:
+            services = await in_thread(lambda _: self._read())
+        except TuteeError as error:
+            self.refused = error
+            self.exit(True)
+            return
+        self.call_next(self._go_in, services)  # no message may meet the app between two screens
+
+    async def _go_in(self, services: "Services") -> None:
+        await self.furnish(services)
+        self.open = True
+
+    def _read(self) -> "Services":
+        services = self._enter()
+        for module in _BEHIND:
+            import_module(module)  # here, so that the screen need not wait for it
+        return services
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what needs the home until it is open."""
+        return (self.open or action in _MEANWHILE) or None

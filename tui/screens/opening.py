@@ -1,0 +1,73 @@
+"""What is seen first: the frame of the chat, which takes what is written while the home is opened.
+
+Left out on purpose: everything that needs the store or the model. The chat takes this screen's
+place, and what was written, as soon as it is there.
+"""
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from tui.completion import Completions
+from tui.widgets.prompt import Prompt, PromptBar
+from tui.widgets.status import StatusBar
+
+KEYS: list[BindingType] = [
+    Binding("f1", "app.help", "Help", key_display="F1", id="app.help"),
+    Binding("f2", "like", "👍", key_display="F2", id="chat.like"),
+    Binding("f3", "dislike", "👎", key_display="F3", id="chat.dislike"),
+    Binding("f4", "correct", "Correct", key_display="F4", id="chat.correct"),
+    Binding("f5", "app.tune", "Tune", key_display="F5", id="app.tune"),
+    Binding("f6", "app.compare", "Compare", key_display="F6", id="app.compare"),
+    Binding("f7", "app.records", "Records", key_display="F7", id="app.records"),
+    Binding("f8", "app.export", "Export", key_display="F8", id="app.export"),
+]
+"""Those in the footer of the chat, so that its frame is there from the first moment on."""
+
+
+class OpeningScreen(Screen[None]):
+    """The chat before there is one."""
+
+    TITLE = "Opening"
+    HELP = """Your chats and records are being read. What you write now is sent once they are
+        there."""
+    AUTO_FOCUS = "#prompt"
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[str] = []
+        """What the person has sent already."""
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar(id="status")
+        yield Container(id="transcript")
+        yield PromptBar(lambda text, before: Completions())
+        yield Static(
+            Content.assemble(("▸ ", "$text-warning"), "Opening your chats and records…"),
+            id="activity",
+        )
+        yield Footer(compact=True, show_command_palette=True)
+
+    def on_mount(self) -> None:
+        self.query_one(PromptBar).hint = "Enter sends"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show the chat's keys, but greyed."""
+        return None if action in ("like", "dislike", "correct") else True
+
+    @property
+    def written(self) -> str:
+        """What stands in the prompt."""
+        return self.query_one(Prompt).text
+
+    @on(Prompt.Sent)
+    def _sent(self, event: Prompt.Sent) -> None:
+        self.sent.append(event.text)
+        self.query_one(PromptBar).hint = "Sent once it is open"
