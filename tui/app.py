@@ -392,10 +392,8 @@ class TuteeApp(Opening):
 
         if self._leaving:
             return
-        if not self.open:
-            self.exit(False)
-        elif not self._tuner.running:
-            await self._leave()
+        if not self.open or not self._tuner.running:
+            await self.leave()
         elif not isinstance(self.screen, ConfirmScreen):
             self.push_screen(
                 ConfirmScreen(
@@ -409,11 +407,16 @@ class TuteeApp(Opening):
 
     async def _quit_if(self, agreed: bool | None) -> None:
         if agreed:
-            await self._leave()
+            await self.leave()
 
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
         """Keep what there is, stop the workers within seconds, and end."""
+        if self._leaving:
+            return
         self._leaving = True
+        if not self.open:
+            await super().leave()
+            return
         with errors_shown(self):
             self._session.close()
         # In threads, so that the screen stays alive; both wait a bounded time.

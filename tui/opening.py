@@ -14,6 +14,7 @@ from store.errors import TuteeError
 from store.paths import Paths
 from tui.background import in_thread
 from tui.doors import Doors
+from tui.lifeline import watch
 from tui.log import log_to
 from tui.screens.opening import OpeningScreen
 
@@ -67,6 +68,8 @@ class Opening(Doors):
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._begin)
+        if not self.is_headless:
+            watch(lambda: self.call_later(self.leave))
 
     def _begin(self) -> None:
         self.run_worker(self._open_home(), group="opening")
@@ -89,6 +92,10 @@ class Opening(Doors):
         for module in _BEHIND:
             import_module(module)  # here, so that the screen need not wait for it
         return services
+
+    async def leave(self) -> None:
+        """End without a question; nobody may be there to answer it."""
+        self.exit(False)  # the thread that reads is left behind
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what needs the home until it is open."""

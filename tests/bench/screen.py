@@ -17,18 +17,26 @@ import psutil
 from store.paths import locate
 from store.repository import Repository
 from tests.bench.keys import ENTER, Terminal
+from tests.bench.store import fill
 
 STARTS, IDLE_SECONDS, MESSAGES = 5, 10.0, 500
 PAINTS, CTRL_R = "sk anything", b"\x12"
+THERE = "trains the model"
+"""What only the chat says, once the home is open."""
+RECORDS = 100_000
 
 
 def run() -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "tui", "--home", str(long_home(Path(scratch)))]
         rows = [
-            measured("Tutee, an empty chat", command, PAINTS),
-            measured(f"Tutee, {MESSAGES} messages", command, PAINTS, opens=True),
+            measured("Tutee, an empty chat", command, PAINTS, THERE),
+            measured(f"Tutee, {MESSAGES} messages", command, PAINTS, THERE, opens=True),
         ]
+        large = Path(scratch) / "large"
+        fill(locate(large), RECORDS)
+        command = [*command[:-1], str(large)]
+        rows.append(measured(f"Tutee, {RECORDS:,} records", command, PAINTS, THERE))
     beside = os.environ.get("BENCH_BESIDE")
     if beside:
         paints = os.environ["BENCH_BESIDE_PAINTS"]
@@ -49,13 +57,22 @@ def long_home(scratch: Path) -> Path:
 
 
 def measured(
-    name: str, command: list[str], paints: str, *, opens: bool = False
+    name: str, command: list[str], paints: str, there: str = "", *, opens: bool = False
 ) -> dict[str, object]:
-    """The median of some starts, then the last one left alone."""
-    starts = []
+    """The median of some starts, then the last one left alone.
+
+    Args:
+        name: What the row is called.
+        command: What is started.
+        paints: A text of the first frame.
+        there: One that is there only when it can be worked with; empty where that is the same.
+        opens: Whether the long chat is opened.
+    """
+    starts, chats = [], []
     for number in range(STARTS):
         terminal = Terminal(command)
         starts.append(terminal.wait_for(paints))
+        chats.append(starts[-1] + terminal.wait_for(there))
         if number < STARTS - 1:
             terminal.close()
     terminal.drain(15.0)  # a model may still be loading
@@ -71,6 +88,7 @@ def measured(
     return {
         "screen": name,
         "first paint": f"{statistics.median(starts):.2f} s",
+        "chat": f"{statistics.median(chats):.2f} s" if there else "",
         "opened in": "" if opened is None else f"{opened:.2f} s",
         "idle": f"{used / seconds:.1%} of a core",
         "memory": f"{memory / 2**20:.0f} MB",

@@ -1,6 +1,8 @@
 """What only a real terminal shows, in one that tmux runs: paste, resize, leaving, coming back."""
 
 import os
+import pty
+import select
 import shlex
 import shutil
 import signal
@@ -12,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from store.paths import locate
+from store.repository import Repository
 
 if TYPE_CHECKING:
     from core.models import ModelFolder
@@ -151,3 +156,49 @@ def test_a_suspended_app_comes_back(terminal: Terminal, app: Path) -> None:
     terminal.shows("half a line and more")
     terminal.press("C-c", "C-c")
     terminal.until(lambda screen: "Enter sends" not in screen and MARK in screen)
+
+
+def test_an_app_that_is_told_to_end_gives_the_terminal_back(terminal: Terminal, app: Path) -> None:
+    terminal.type("half a line")
+    terminal.shows("half a line")
+    os.kill(int(app.read_text()), signal.SIGTERM)
+    screen = terminal.until(lambda screen: "Enter sends" not in screen)
+    assert MARK in screen, "the screen is as it was"
+    terminal.type("stty -a | grep -o ' echo ' && echo done\n")
+    terminal.shows("\ndone")
+
+
+def test_an_app_whose_terminal_is_gone_ends_and_keeps_what_was_said(
+    tmp_path: Path, tiny_folder: "ModelFolder"
+) -> None:
+    home = tmp_path / "home"
+    person, terminal = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tui", "--home", str(home), "--model", str(tiny_folder.path)],
+        cwd=ROOT,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=os.environ | {"TERM": "xterm-256color", "COLORFGBG": "15;0", "OMP_NUM_THREADS": "1"},
+        start_new_session=True,  # so that no signal tells it
+    )
+    os.close(terminal)
+    try:
+        _until_painted(person, "Enter sends")
+        os.write(person, "还在吗？\r".encode())
+        _until_painted(person, "Esc stops")
+        os.close(person)
+        assert running.wait(PATIENCE) == 0
+    finally:
+        running.kill()
+    with Repository.open(locate(home)) as repository:  # nobody holds it any more
+        (chat,) = repository.conversations()
+        assert repository.messages(chat.id)[1].content == "还在吗？"
+
+
+def _until_painted(person: int, text: str) -> None:
+    painted, deadline = b"", time.monotonic() + PATIENCE
+    while text.encode() not in painted:
+        assert time.monotonic() < deadline, painted
+        if select.select([person], [], [], 1.0)[0]:
+            painted += os.read(person, 65536)

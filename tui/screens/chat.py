@@ -69,13 +69,15 @@ class ChatScreen(ChatActions):
 
     status: reactive[Status] = reactive(Status())
     """Who answers and what was taught."""
+    called: reactive[str] = reactive("")
+    """The title of the chat."""
     guide: reactive[str] = reactive("")
     """What to do next, to who does it for the first time."""
     activity: reactive[Content | None] = reactive(None)
     """What runs in the background."""
 
     def compose(self) -> ComposeResult:
-        yield StatusBar(id="status").data_bind(ChatScreen.status)
+        yield StatusBar(id="status").data_bind(ChatScreen.status, chat=ChatScreen.called)
         yield Transcript()
         yield Guide(id="guide").data_bind(line=ChatScreen.guide)
         yield PromptBar(self._meant)
@@ -211,8 +213,10 @@ class ChatScreen(ChatActions):
         self.refresh_bindings()
 
     def _hint(self) -> None:
-        """Say beside the prompt what Enter or Esc does now."""
+        """Say beside the prompt what Enter or Esc does now, and above what the chat is called."""
         self._bar.hint = self._now()
+        open_ = self._session.conversation
+        self.called = open_.title if open_ else ""
 
     def _now(self) -> str:
         focused = self.transcript.focused_reply()

@@ -77,6 +77,7 @@ class ChatActions(ReplyActions):
             if title is not None:
                 with errors_shown(self.app):
                     kept = self._chats.rename(conversation_id, title)
+                    self.changed()
                     self.notify(kept, title="The chat is called", markup=False, timeout=3)
 
         if title:

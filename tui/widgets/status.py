@@ -1,4 +1,4 @@
-"""The header: which model and version answers, and what was taught so far."""
+"""The header: what the chat is called, which model and version answers, what was taught so far."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,12 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
+from tui.text import harmless, shortened
 from tui.theme import MUTED
+
+_TITLE = 12
+"""Cells that a title keeps, however little room there is."""
+_GAP = 2
 
 
 @dataclass(frozen=True)
@@ -28,27 +33,39 @@ class StatusBar(Horizontal):
     """One line over the chat."""
 
     status: reactive[Status] = reactive(Status())
+    chat: reactive[str] = reactive("")
+    """What the open chat is called; empty before its first message."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="who")
         yield Static(id="taught")
 
-    def on_mount(self) -> None:
+    def on_resize(self) -> None:
         self._draw()
 
     def watch_status(self) -> None:
-        if self.is_mounted:
-            self._draw()
+        self._draw()
+
+    def watch_chat(self) -> None:
+        self._draw()
 
     def _draw(self) -> None:
-        self.query_one("#who", Static).update(_who(self.status))
-        self.query_one("#taught", Static).update(_taught(self.status))
+        taught = _taught(self.status)
+        room = self.content_size.width - taught.cell_length - _GAP
+        # Both can change before there is a place for them.
+        for place in self.query("#who").results(Static):
+            place.update(_who(self.chat, self.status, room))
+        for place in self.query("#taught").results(Static):
+            place.update(taught)
 
 
-def _who(status: Status) -> Content:
-    parts = [Content("Tutee").stylize("bold")]
-    parts += [Content(part) for part in (status.model, status.adapter) if part]
-    return Content(" · ").stylize(MUTED).join(parts)
+def _who(chat: str, status: Status, room: int) -> Content:
+    """The chat and who answers in it, in `room` cells as far as the title can be shortened."""
+    between = Content(" · ").stylize(MUTED)
+    answers = [Content(part) for part in (status.model, status.adapter) if part]
+    taken = sum(between.cell_length + part.cell_length for part in answers)
+    title = shortened(harmless(chat), max(room - taken, _TITLE))
+    return between.join([Content(title or "Tutee").stylize("bold"), *answers])
 
 
 def _taught(status: Status) -> Content:
