@@ -8,7 +8,6 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
-from core.config import Config
 from store.errors import TuteeError
 from store.repository import Repository
 from tests.fakes import Home
@@ -124,9 +123,9 @@ def test_only_who_is_new_is_asked(
     seen: list[bool] = []
 
     def run(app: TuteeApp) -> bool:
-        seen.append(app._services.new)
+        seen.append(app._enter().new)
         return True
 
     monkeypatch.setattr(TuteeApp, "run", run)
-    run_app(paths, Config(), chosen=done == "named")
+    run_app(paths, "builtin" if done == "named" else None)
     assert seen == [asked]

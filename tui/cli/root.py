@@ -64,6 +64,17 @@ class _Root(Group):
         command: click.Command = getattr(import_module(f"tui.cli.{module}"), attribute)
         return command
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, args)
+        except click.exceptions.NoSuchCommand as error:
+            names = self.list_commands(context)  # click knows those only that are imported
+            raise click.exceptions.NoSuchCommand(
+                args[0], possibilities=names, ctx=context
+            ) from error
+
 
 def _language(args: Sequence[str]) -> str:
     """What the settings of the home say; as the system is set where they say nothing."""

@@ -28,7 +28,7 @@ class WelcomeScreen(ModelsScreen):
     def compose(self) -> ComposeResult:
         yield Static(
             Content.assemble(("Welcome to Tutee. ", "bold"), _ASKED, "\n", (_LATER, MUTED)),
-            id="welcome",
+            id="models-welcome",
         )
         yield from super().compose()
 
