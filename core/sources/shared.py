@@ -24,6 +24,7 @@ from store.errors import TuteeError
 
 _COMING = ("*.incomplete", "*.parallel_tmp", "._____temp/*")
 """What the clients call files that are not whole yet."""
+_SMALL = (".json", ".jinja", ".model")
 _WEIGHTS = "model.safetensors"
 
 
@@ -58,7 +59,12 @@ def _hugging_face(model: HubModel) -> Iterator[Path]:
     revision = model.revision or "main"
     with suppress(OSError):
         revision = (repository / "refs" / revision).read_text(encoding="utf-8").strip()
-    yield repository / "snapshots" / revision
+    # Its newer clients keep what the repository holds: what reads text must be there with the rest.
+    held = _read(repository / "trees" / f"{revision}.json").get("files", {})
+    wanted = {name for name in held if "/" not in name and name.endswith(_SMALL)}
+    snapshot = repository / "snapshots" / revision
+    if all((snapshot / name).is_file() for name in wanted):
+        yield snapshot
 
 
 def _named_on_hugging_face() -> Iterator[HubModel]:

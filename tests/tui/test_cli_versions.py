@@ -14,6 +14,7 @@ from store.errors import TuteeError
 from store.paths import locate
 from tests.core.test_merging import trained
 from tests.versions import HOSTILE, add_version, examined_version
+from tui.cli.adapters import _worth
 from tui.cli.root import cli
 from tui.text import harmless
 
@@ -254,3 +255,31 @@ def test_a_merged_model_as_gguf_for_other_programs(
     assert found["gguf"] == str(file)
     assert file.read_bytes()[:4] == b"GGUF"
     assert f"FROM ./{file.name}" in (target / "Modelfile").read_text()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({}, "r1 is kept, but not trusted: no pair was held out"),
+        (
+            {
+                "holdout_pairs": 20,
+                "holdout_accuracy": 0.9,
+                "holdout_interval": (0.7, 0.97),
+                "passed": True,
+            },
+            "r1 ranks 90% of 20 held-out pairs (70% to 97%) right, so it is trusted.",
+        ),
+        (
+            {
+                "holdout_pairs": 8,
+                "holdout_accuracy": 0.5,
+                "holdout_interval": (0.2, 0.8),
+                "passed": False,
+            },
+            "it ranks 50% of 8 held-out pairs (20% to 80%) right, which may be chance.",
+        ),
+    ],
+)
+def test_what_a_reward_model_from_elsewhere_is_worth(metrics: dict[str, Any], said: str) -> None:
+    assert said in _worth("r1", metrics)

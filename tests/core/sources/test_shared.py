@@ -93,6 +93,12 @@ def test_one_that_is_still_coming_is_fetched(spec: str, hub: Hub) -> None:
     assert shared.place(model(spec)) is None
 
 
+def test_one_without_its_chat_template_is_fetched(hub: Hub) -> None:
+    place = fetched_elsewhere(SPECS[0])
+    (place / "chat_template.jinja").unlink()
+    assert shared.place(model(SPECS[0])) is None
+
+
 def test_weights_in_parts_are_whole_with_all_parts(hub: Hub) -> None:
     place = fetched_elsewhere(SPECS[1])
     (place / "model.safetensors").rename(place / "model-00001-of-00002.safetensors")
