@@ -221,11 +221,11 @@ class ChatWorker:
             return
         folder = replace(known.folder, four_bit=serving.four_bit)
         try:
-            self._emit(ModelLoading(f"Loading {folder.label}"))
+            self._emit(ModelLoading(_("Loading {model}").format(model=folder.label)))
             self._serve(Adapters(known.dir.parent, folder), self._adapter)
         except Exception as error:
             self._serving = before
-            self._emit(ModelFailed(as_tutee_error(error, "Loading the model")))
+            self._emit(ModelFailed(as_tutee_error(error, _("Loading the model"))))
             self._return_to(known)
 
     def _return_to(self, adapters: Adapters) -> None:

@@ -14,6 +14,7 @@ from core.sources import hubs
 from core.sources.child import SOURCE_FILE
 from core.sources.names import HubModel, hub_model
 from store.errors import TuteeError
+from store.language import speaking
 from tests.hub import COMMIT, Hub
 
 BOTH = pytest.mark.parametrize("source", ["hf", "modelscope"])
@@ -161,6 +162,14 @@ def test_a_model_that_is_not_there_is_said_so(source: str, hub: Hub, tmp_path: P
     assert hubs.fetched(tmp_path) == []
     error = refusal(source, tmp_path, "org/Tiny-Chat@v9")
     assert "revision “v9”" in error.title
+
+
+def test_the_process_that_fetches_tells_it_in_the_persons_language(
+    hub: Hub, tmp_path: Path
+) -> None:
+    with speaking("zh"):
+        error = refusal("hf", tmp_path, "org/Nothing")
+    assert error.title == "Hugging Face 上没有模型 org/Nothing，或它不公开。"
 
 
 def test_a_gated_model_says_what_to_do(hub: Hub, tmp_path: Path) -> None:
