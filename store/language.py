@@ -6,7 +6,7 @@ would stay in the language of that moment. Such texts are marked with `N_` and g
 they are shown. What a machine reads stays English: ids, keys, log lines, prompts, files.
 
 The catalog is kept as text (`locale/zh/LC_MESSAGES/tutee.po`) and read when a language is chosen,
-which takes some 20 ms; compiled ones would have to be built, and kept apart from it.
+which takes some 30 ms; compiled ones would have to be built, and kept apart from it.
 """
 
 import gettext
