@@ -128,6 +128,11 @@ class Examiner:
         self._watch = watch
         self._known = known if known and known.exam == exam.fingerprint else None
 
+    @property
+    def held_out(self) -> tuple[Sample, ...]:
+        """The records that were held out, with their replies."""
+        return tuple(q.sample for q in self._exam.held_out if q.sample is not None)
+
     def before(self, model: Any) -> Figures:
         return self._sit(model, self._known)
 
@@ -136,7 +141,7 @@ class Examiner:
 
     def _sit(self, model: Any, known: Figures | None) -> Figures:
         exam, watch = self._exam, self._watch
-        held_samples = [q.sample for q in exam.held_out if q.sample is not None]
+        held_samples = self.held_out
         return Figures(
             exam=exam.fingerprint,
             probes=known.probes if known else _answers(exam, model, exam.probes, watch),

@@ -202,6 +202,18 @@ class StepReport:
 
 
 @dataclass(frozen=True)
+class HoldoutReport:
+    """Sent a few times in a pass: what is lost on records that it does not learn from."""
+
+    name: PassName
+    step: int
+    """Optimiser steps done."""
+    steps: int
+    loss: float
+    """Mean cross-entropy, in nats a token of a reply."""
+
+
+@dataclass(frozen=True)
 class RolloutReport:
     """Sent once a step of RL: the replies that the policy has just drawn."""
 
@@ -283,6 +295,7 @@ Event = (
     | MaskProof
     | PassResumed
     | StepReport
+    | HoldoutReport
     | RolloutReport
     | PassDone
     | PassSkipped

@@ -21,6 +21,7 @@ from core.events import (
     Candidate,
     CandidatesRanked,
     Event,
+    HoldoutReport,
     MaskProof,
     ModelFailed,
     ModelLoading,
@@ -295,6 +296,8 @@ class FakeTuning:
         self.fail_next: TuteeError | None = None
         self.held_back: tuple[str, ...] = ()
         """What the gate says of every adapter."""
+        self.looks = False
+        """Whether it looks at what was held out, every fourth step."""
         self._emit = emit
         self._obeys = obeys
         """Whether it heeds a cancel, as a thread inside a long kernel does not."""
@@ -356,6 +359,8 @@ class FakeTuning:
                     self.running = False
                     self._emit(TuningFailed(self.fail_next, tuple(finished)))
                     return
+                if self.looks and step % 4 == 1:
+                    self._emit(HoldoutReport(planned.name, step - 1, self.steps, 2 + 1.5 / step))
                 losses.append(3.0 / step)
                 left = 10.0 * (self.steps - step)
                 self._emit(StepReport(planned.name, step, self.steps, losses[-1], 212.0, left))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.events import (
+    HoldoutReport,
     MaskProof,
     PassDone,
     PassName,
@@ -33,6 +34,7 @@ TuningEvent = (
     | MaskProof
     | PassResumed
     | StepReport
+    | HoldoutReport
     | RolloutReport
     | PassDone
     | PassSkipped
@@ -55,6 +57,8 @@ class Progress:
     steps: int = 0
     points: tuple[tuple[float, float], ...] = ()
     """(step, loss) of the pass, one a whole step."""
+    held_out: tuple[tuple[float, float], ...] = ()
+    """(step, loss on what was held out), a few in a pass."""
     speed: float = 0.0
     """Tokens a second."""
     eta: float | None = None
@@ -89,6 +93,7 @@ def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
                 step=0.0,
                 steps=event.steps,
                 points=(),
+                held_out=(),
                 rollouts=(),
                 speed=0.0,
                 eta=None,
@@ -100,6 +105,8 @@ def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
             return replace(now, step=float(len(points)), steps=event.steps, points=points)
         case StepReport():
             return _stepped(now, event)
+        case HoldoutReport(_, step, _, loss):
+            return replace(now, held_out=(*now.held_out, (float(step), loss)))
         case RolloutReport():
             return replace(now, rollouts=(*now.rollouts, event))
         case PassSkipped():
@@ -141,6 +148,8 @@ def told(event: TuningEvent) -> str:
             )
         case PassResumed(name, steps, losses):
             return f"{LABELS[name]}: goes on after step {len(losses)} of {steps}."
+        case HoldoutReport(name, step, steps, loss):
+            return f"{LABELS[name]}: step {step} of {steps}, hold-out loss {loss:.2f}."
         case RolloutReport():
             reward = "no reply ended" if event.reward is None else f"reward {event.reward:+.2f}"
             return f"RL: step {event.step} of {event.steps}, {reward}, KL {event.kl:.3f}."

@@ -6,7 +6,7 @@ that carry loss. Cross-entropy over the reply's tokens and its stop token, avera
 step's reply tokens as TRL does. Where there are general texts to rehearse, a further term keeps the
 policy near the base on them (`core.passes.rehearsal`).
 
-Left out on purpose: evaluation during the run, which at these sizes costs more than the training.
+A few times in a run the held-out records are looked at (`core.passes.heldout`).
 """
 
 import functools
@@ -19,6 +19,7 @@ from core.evaluate import Examiner
 from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size
+from core.passes.heldout import HeldOut
 from core.passes.logps import of_replies
 from core.passes.rehearsal import Rehearsal
 from core.passes.result import Trained, learn
@@ -47,6 +48,10 @@ def train(
         TuteeError: the loss became infinite or not a number.
     """
     trainer = build(folder, tokenizer, adapter, samples, settings, watch, rehearsed)
+    if examiner:
+        tokens = settings.epochs * sum(len(sample.input_ids) for sample in samples)
+        steps = settings.epochs * -(-len(samples) // settings.batch_size)
+        trainer.held_out = HeldOut(examiner.held_out, tokens, steps, watch)
     return learn(trainer, examiner)
 
 
@@ -81,6 +86,7 @@ def build(
         if rehearsed and settings.rehearsal
         else None
     )
+    trainer.held_out = None
     return trainer
 
 
@@ -91,6 +97,15 @@ def _classes() -> tuple[Any, Any]:
 
     class PackedSFTTrainer(Watched, SFTTrainer):
         rehearsal: Rehearsal | None
+        held_out: HeldOut | None
+
+        def training_step(
+            self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+        ) -> Any:
+            if self.held_out and self.progress.between_steps:
+                policy = self.accelerator.unwrap_model(model)
+                self.held_out.look(policy, self.state.global_step)
+            return super().training_step(model, inputs, num_items_in_batch)
 
         def compute_loss(
             self,

@@ -99,6 +99,7 @@ def test_correcting(talking: Home, snap_compare: Any) -> None:
 def test_tuning(home: Home, snap_compare: Any) -> None:
     teach(home, 5, pairs=2)
     home.tuning.steps = 24
+    home.tuning.looks = True
 
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: "Fake-1" in painted(app))
@@ -107,5 +108,6 @@ def test_tuning(home: Home, snap_compare: Any) -> None:
         await pilot.press("enter")
         home.tuning.step(12)
         await until(pilot, lambda: "SFT 12/24" in painted(app))
+        assert "hold-out 2.17" in painted(app)
 
     assert held(home, snap_compare, script, terminal_size=(100, 30))

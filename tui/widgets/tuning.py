@@ -108,11 +108,13 @@ _BLUE, _AMBER = (108, 166, 240), (224, 177, 101)
 
 
 def _curves(progress: Progress) -> tuple[_Curve, ...]:
-    """The loss; of RL the mean reward, and against the other axis the distance from the base."""
+    """The loss, and on what was held out; of RL the mean reward, and against the other axis the
+    distance from the base."""
     rollouts = progress.rollouts
     if not rollouts:
         steps, losses = zip(*progress.points, strict=True) if progress.points else ((), ())
-        return (_Curve(steps, losses, _BLUE),)
+        looks, held_out = zip(*progress.held_out, strict=True) if progress.held_out else ((), ())
+        return (_Curve(steps, losses, _BLUE), _Curve(looks, held_out, _AMBER))
     scored = [(r.step, r.reward) for r in rollouts if r.reward is not None]
     return (
         _Curve([step for step, _ in scored], [reward for _, reward in scored], _BLUE),
@@ -158,7 +160,10 @@ def _reached(progress: Progress) -> list[Content | str | tuple[str, str]]:
     if not progress.rollouts:
         points = progress.points
         said = f"loss {points[-1][1]:.2f}" if points else "loss after the first step"
-        return [(said, "bold")]
+        if not progress.held_out:
+            return [(said, "bold")]
+        held_out = f"hold-out {progress.held_out[-1][1]:.2f}"
+        return [(said, "bold $text-primary"), " · ", (held_out, "bold $text-warning")]
     last = progress.rollouts[-1]
     reward = "no reward" if last.reward is None else f"reward {last.reward:+.2f}"
     cut = f" · {last.truncated:.0%} cut off" if last.truncated else ""
@@ -200,7 +205,7 @@ def _plot(plt: Any, curves: Sequence[_Curve], steps: int) -> None:
             plt.plot(
                 curve.steps, curve.values, marker="braille", color=curve.color, yside=curve.side
             )
-    plt.xlim(1, max(steps, 2))
+    plt.xlim(0 if any(0 in curve.steps for curve in curves) else 1, max(steps, 2))
     plt.xticks([1, steps])
     plt.xaxes(True, False)
-    plt.yaxes(True, len(curves) > 1)
+    plt.yaxes(True, any(curve.side == "right" for curve in curves))
