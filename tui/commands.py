@@ -98,7 +98,9 @@ CHAT_COMMANDS = (
 APP_COMMANDS = (
     Command("Skip the first steps", "They are not shown again", "app.skip_guide", "", ("skip",)),
     Command("Tune", "Train the model on what you taught", "app.tune", "F5", ("train", "tune")),
-    Command("Models", "Choose, fetch or remove the base model", "app.models", "Ctrl+O", ("model",)),
+    Command(
+        "Models", "Choose, fetch or remove the base model", "app.models", "Ctrl+O", ("model",), "ID"
+    ),
     Command(
         "Best of four", "Draw the last reply again, and pick", "app.best_of", "Ctrl+L", ("best",)
     ),
@@ -142,7 +144,12 @@ APP_COMMANDS = (
         "Settings", "System prompt, replies, looks, tuning", "app.settings", "F9", ("settings",)
     ),
     Command(
-        "Theme", "Other colours: look at them, and keep some", "app.change_theme", "", ("theme",)
+        "Theme",
+        "Other colours: look at them, and keep some",
+        "app.change_theme",
+        "",
+        ("theme",),
+        "NAME",
     ),
     Command("Help", "All keys on one screen", "app.help", "F1", ("help",)),
     Command("Quit", "Everything is kept", "app.quit", "Ctrl+Q", ("quit", "exit")),

@@ -1,9 +1,9 @@
-"""What could stand in place of the word that is being written: a slash command, or a file. Pure but
-for the folder it looks into."""
+"""What could stand in place of the word that is being written: a slash command, what may stand
+behind one, or a file. Pure but for the folder it looks into."""
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tui.commands import Command
 
 _COMMAND = re.compile(r"/[a-z]*")
+_ARGUMENT = re.compile(r"/([a-z]+) +(\S*)")
 _MENTION = re.compile(r"(?<!\S)@(\"[^\"]*|[^\s\"]*)$")
 _MOST = 50
 _LOOKED_AT = 5000
@@ -39,7 +40,13 @@ class Completions:
     items: tuple[Completion, ...] = ()
 
 
-def completions(text: str, before: str, commands: "Iterable[Command]", folder: Path) -> Completions:
+def completions(
+    text: str,
+    before: str,
+    commands: "Iterable[Command]",
+    folder: Path,
+    arguments: "Callable[[Command], Iterable[Completion]]" = lambda command: (),
+) -> Completions:
     """What could be meant.
 
     Args:
@@ -47,9 +54,17 @@ def completions(text: str, before: str, commands: "Iterable[Command]", folder: P
         before: Its line up to the cursor.
         commands: What can be done now.
         folder: What a relative path starts from.
+        arguments: What may stand behind a command.
     """
     if text == before and _COMMAND.fullmatch(text):
         return Completions(0, tuple(_commands(text[1:], commands)))
+    written = _ARGUMENT.fullmatch(text) if text == before else None
+    if written is not None:
+        named = [command for command in commands if written[1] in command.slash]
+        offered = [item for command in named for item in arguments(command)]
+        begun = tuple(item for item in offered if item.text.startswith(written[2]))
+        if begun:
+            return Completions(written.start(2), begun)
     mention = _MENTION.search(before)
     if mention is not None:
         files = _files(mention[1].lstrip('"'), folder)

@@ -45,10 +45,12 @@ class Doors(Looks):
         self._services.configure(config)
         super()._configured(self._services.config)
 
-    def action_models(self) -> None:
-        """Choose the base model."""
+    def action_models(self, spec: str = "") -> None:
+        """Choose the base model, or take the one that is named."""
         from tui.screens.models import ModelsScreen
 
+        if spec and self._choosing.choose(spec):
+            return
         self._open(ModelsScreen, lambda: ModelsScreen(self._choosing))
 
     def welcome(self) -> None:

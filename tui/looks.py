@@ -69,10 +69,17 @@ class Looks(App[bool]):
         """Show a theme without keeping it."""
         self.theme = theme_for(name, light=self._light)
 
-    def action_change_theme(self) -> None:
-        """Try themes on, and keep one."""
+    def action_change_theme(self, name: str = "") -> None:
+        """Try themes on and keep one, or take the one that is named."""
         from tui.screens.theme import ThemeScreen
         from tui.settings import setting
+
+        themes = setting("screen", "theme").options
+        if name and name not in themes:
+            raise TuteeError(f"There is no theme {name}.", f"There are: {', '.join(themes)}.")
+        if name:
+            self._settings.take(setting("screen", "theme"), name)
+            return
 
         def keep(name: "ThemeName | None") -> None:
             with errors_shown(self):

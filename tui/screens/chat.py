@@ -126,7 +126,7 @@ class ChatScreen(ChatActions):
         return super().check_action(action, parameters)
 
     def _meant(self, text: str, before: str) -> Completions:
-        return completions(text, before, possible(self), Path.cwd())
+        return completions(text, before, possible(self), Path.cwd(), self.arguments)
 
     @on(Prompt.Recalled)
     @guarded

@@ -3,7 +3,10 @@
 from dataclasses import replace
 from functools import partial
 
+from tui.arguments import arguments
 from tui.chats import Chats
+from tui.commands import Command
+from tui.completion import Completion
 from tui.drafting import Drafting
 from tui.guard import errors_shown
 from tui.open_chat import ChatSettings
@@ -31,6 +34,7 @@ class ChatActions(ReplyActions):
         super().__init__(session, Teaching(services.repository, partial(Drafting, services)))
         self._chats = Chats(services.repository, services.paths.exports, session.forget)
         self._presets = Presets(lambda: services.config)
+        self._cache = services.paths.cache
 
     async def renew(self) -> None:
         """Draw the chat anew."""
@@ -43,6 +47,10 @@ class ChatActions(ReplyActions):
         if action in _OF_A_CHAT:
             return (self.is_mounted and self._session.has_question()) or None
         return super().check_action(action, parameters)
+
+    def arguments(self, command: Command) -> list[Completion]:
+        """What could stand behind a slash command."""
+        return arguments(command, self._session, self._presets, self._cache)
 
     # -- which one -------------------------------------------------------------------------------
 
