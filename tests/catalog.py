@@ -3,7 +3,7 @@
 `make words` brings the catalogs up to date: new texts are put in without a translation, and those
 that are said no more are taken out. Read from the syntax tree rather than with Babel, which looks
 into no f-string and finds no help of commands, options and settings: that stands in docstrings and
-plain strings.
+plain strings, as does what the screens say of themselves and of their keys.
 """
 
 import ast
@@ -18,7 +18,7 @@ from tui.settings import listed
 
 ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "store" / "locale"
-FOLDERS = ("store", "data", "core", "tui/cli")
+FOLDERS = ("store", "data", "core", "tui")
 """Where everything that is said is in the catalogs."""
 
 _MARKS = {"_": 1, "N_": 1, "ngettext": 2}
@@ -38,10 +38,11 @@ def said() -> dict[Text, str]:
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             source = ast.parse(path.read_text(encoding="utf-8"))
-            for text in (*_marked(source), *_helps(source)):
+            for text in (*_marked(source), *_helps(source), *_screens(source)):
                 found.setdefault(text, path.relative_to(ROOT).as_posix())
     for setting in listed():
-        found.setdefault(Text(setting.help), "core/config.py")
+        for told in (setting.help, setting.label):
+            found.setdefault(Text(told), "core/config.py")
     return found
 
 
@@ -66,6 +67,31 @@ def _helps(source: ast.AST) -> Iterator[Text]:
         elif isinstance(node, ast.Call):
             told = (word.value for word in node.keywords if word.arg == "help")
             yield from (Text(text.value) for text in told if isinstance(text, ast.Constant))
+
+
+_SAID_OF_A_SCREEN = ("HELP", "TITLE")
+_SAID_OF_A_KEY = {"Binding": (2,), "Command": (0, 1, 5)}
+"""By what is called: which of its arguments are texts."""
+
+
+def _screens(source: ast.Module) -> Iterator[Text]:
+    """What screens and widgets say of themselves, and of their keys and commands."""
+    for node in ast.walk(source):
+        match node:
+            case ast.ClassDef():
+                yield from _said_of_itself(node)
+            case ast.Call(func=ast.Name(id=name), args=args) if name in _SAID_OF_A_KEY:
+                texts = [args[place] for place in _SAID_OF_A_KEY[name] if place < len(args)]
+                told = [text.value for text in texts if isinstance(text, ast.Constant)]
+                yield from (Text(text) for text in told if isinstance(text, str) and text)
+
+
+def _said_of_itself(node: ast.ClassDef) -> Iterator[Text]:
+    for line in node.body:
+        match line:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text))):
+                if name in _SAID_OF_A_SCREEN:
+                    yield Text(" ".join(text.split()))
 
 
 def _makes_command(decorator: ast.expr) -> bool:

@@ -11,6 +11,7 @@ import sys
 import click
 
 from store.errors import TuteeError
+from store.language import _
 from tui.cli.root import cli
 
 
@@ -24,7 +25,7 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped.", err=True)
+        click.echo(_("Stopped."), err=True)
         code = 1
     except BrokenPipeError:
         # The reader of our output went away, as `head` does; there is nobody left to tell.
@@ -36,8 +37,10 @@ def main() -> None:
     except Exception as error:
         logging.getLogger("tutee").critical("Unexpected error", exc_info=error)
         click.echo(
-            f"tutee: unexpected {type(error).__name__}: {error}. "
-            "The log file has the details; `tutee locate` prints where it is.",
+            _(
+                "tutee: unexpected {kind}: {error}. The log file has the details; `tutee "
+                "locate` prints where it is."
+            ).format(kind=type(error).__name__, error=error),
             err=True,
         )
         code = 1

@@ -35,6 +35,7 @@ from core.events import (
     TuningFailed,
 )
 from store.errors import TuteeError
+from store.language import _
 from tui.guard import errors_shown, guarded, show_error
 from tui.keys import keymap
 from tui.messages import Asker, FromCore, Taught
@@ -148,8 +149,10 @@ class TuteeApp(Opening):
         """A defect outside any guard (Textual ends the app): one sentence, the rest in the log."""
         _log.exception("A defect ended the app")
         self.panic(
-            "Tutee met a defect and had to close. Everything that was stored is safe. "
-            f"What happened is in {self._paths.log_file}"
+            _(
+                "Tutee met a defect and had to close. Everything that was stored is safe. "
+                "What happened is in {file}"
+            ).format(file=self._paths.log_file)
         )
 
     # -- the model -------------------------------------------------------------------------------
@@ -158,7 +161,7 @@ class TuteeApp(Opening):
         from tui.widgets.activity import loading_line
 
         services = self._services
-        self._chat_screen.activity = loading_line(ModelLoading("Loading the model"))
+        self._chat_screen.activity = loading_line(ModelLoading(_("Loading the model")))
         services.chat.start(services.config.chat.model, services.paths.cache, services.paths.models)
 
     @on(FromCore)
@@ -202,7 +205,9 @@ class TuteeApp(Opening):
         if isinstance(event, FetchFailed) and not self._model:
             self.welcome()
         remark = self._choosing.on_fetched(event)
-        self.notify(remark, title=f"{event.spec} is on this machine.", markup=False)
+        self.notify(
+            remark, title=_("{model} is on this machine.").format(model=event.spec), markup=False
+        )
 
     def _model_failed(self, error: TuteeError) -> None:
         self._show_activity()
@@ -226,7 +231,7 @@ class TuteeApp(Opening):
     async def _model_ready(self, event: ModelReady) -> None:
         self.drop_failure()
         if self._model:
-            self.notify(f"{event.label} answers from now on.", markup=False)
+            self.notify(_("{who} answers from now on.").format(who=event.label), markup=False)
         if event.notice:
             self.notify(event.notice, severity="warning", timeout=15, markup=False)
         self._model = event.label
@@ -243,7 +248,7 @@ class TuteeApp(Opening):
             show_error(self, event.error)
         else:
             self._session.adapter_changed(event.version)
-            title = f"{event.version} answers from now on."
+            title = _("{who} answers from now on.").format(who=event.version)
             self.notify(remark, title=title, timeout=8, markup=False)
         self._show_status()
         await self._renew_tuning()
@@ -257,7 +262,7 @@ class TuteeApp(Opening):
         active = progress is not None and progress.active
         line = tuning_line(progress) if progress and active else None
         if line is None and self._tuner.unfinished is not None:
-            line = offer_line("A training run was interrupted. F5 goes on with it, or drops it.")
+            line = offer_line(_("A training run was interrupted. F5 goes on with it, or drops it."))
         self._chat_screen.activity = line
 
     @on(Taught)
@@ -384,26 +389,18 @@ class TuteeApp(Opening):
             self.call_later(self.action_quit)
             return
         self._ctrl_c_at = time.monotonic()
-        self.notify("Ctrl+C again quits.", timeout=_CTRL_C_SECONDS, markup=False)
+        self.notify(_("Ctrl+C again quits."), timeout=_CTRL_C_SECONDS, markup=False)
 
     async def action_quit(self) -> None:
         """Leave, after asking where a run would be interrupted."""
-        from tui.screens.confirm import ConfirmScreen
+        from tui.screens.confirm import ConfirmScreen, question_of_quitting
 
         if self._leaving:
             return
         if not self.open or not self._tuner.running:
             await self.leave()
         elif not isinstance(self.screen, ConfirmScreen):
-            self.push_screen(
-                ConfirmScreen(
-                    "A training run is under way.",
-                    "If you quit, it is interrupted; when you come back it can go on from there.",
-                    yes="quits",
-                    no="stays",
-                ),
-                self._quit_if,
-            )
+            self.push_screen(question_of_quitting(), self._quit_if)
 
     async def _quit_if(self, agreed: bool | None) -> None:
         if agreed:

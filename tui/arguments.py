@@ -5,6 +5,7 @@ from typing import get_args
 
 from core.config import ThemeName
 from core.sources.catalogue import known
+from store.language import _
 from tui.commands import Command
 from tui.completion import Completion
 from tui.open_chat import OpenChat
@@ -29,13 +30,13 @@ def arguments(command: Command, chat: OpenChat, presets: Presets, cache: Path) -
             prompts = {DEFAULT: "", **{n: p.system_prompt for n, p in presets.all().items()}}
             return [_choice(name, prompt[:_OF_SYSTEM_PROMPTS]) for name, prompt in prompts.items()]
         case "set":
-            return [Completion(f"{s.name} ", s.name, s.help) for s in sampling_settings()]
+            return [Completion(f"{s.name} ", s.name, _(s.help)) for s in sampling_settings()]
         case "system":
             return _as_it_is(chat.own().system_prompt or chat.default().system_prompt)
         case "title":
             return _as_it_is(chat.conversation.title if chat.conversation else "")
         case "app.models":
-            return [_choice(k.spec, k.offer.languages if k.offer else "") for k in known(cache)]
+            return [_choice(k.spec, _(k.offer.languages) if k.offer else "") for k in known(cache)]
         case "app.change_theme":
             return [_choice(name) for name in get_args(ThemeName)]
     return []

@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 
 from store.errors import TuteeError
+from store.language import _
+from tui.text import counted
 
 LIMIT = 64 * 1024
 """Bytes of a file at most: more than most models can read at once."""
@@ -59,7 +61,7 @@ def without_files(text: str) -> str:
 def _line(block: "re.Match[str]") -> str:
     name, content = block.groups()
     lines = content.count("\n") + 1
-    return f"\n📎 {name} · {lines:,} {'line' if lines == 1 else 'lines'}"
+    return f"\n📎 {name} · {counted(lines, 'line')}"
 
 
 def _file(mention: str, folder: Path) -> Path | None:
@@ -79,13 +81,16 @@ def _read(path: Path) -> str:
         size = path.stat().st_size
         if size > LIMIT:
             raise TuteeError(
-                f"{path.name} is too large to send: {-(-size // 1024):,} kB, "
-                f"and {LIMIT // 1024} kB fit.",
-                "Send a part of it; your message is still in the prompt.",
+                _("{name} is too large to send: {size:,} kB, and {limit} kB fit.").format(
+                    name=path.name, size=-(-size // 1024), limit=LIMIT // 1024
+                ),
+                _("Send a part of it; your message is still in the prompt."),
             )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise TuteeError(f"Cannot read {path}: {error.strerror or error}.") from error
+        raise TuteeError(
+            _("Cannot read {file}: {why}.").format(file=path, why=error.strerror or error)
+        ) from error
     except UnicodeDecodeError as error:
         raise _no_text(path) from error
     if "\0" in text:
@@ -94,4 +99,7 @@ def _read(path: Path) -> str:
 
 
 def _no_text(path: Path) -> TuteeError:
-    return TuteeError(f"{path.name} is not a text file.", "Only text in UTF-8 can go along.")
+    return TuteeError(
+        _("{name} is not a text file.").format(name=path.name),
+        _("Only text in UTF-8 can go along."),
+    )

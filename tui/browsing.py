@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from data.statistics import question_of
+from store.language import N_, _
 from store.records import Preference, Record, Verdict
 from tui.background import Stopped
 from tui.text import harmless, one_line
@@ -59,7 +60,16 @@ def search(
     return found
 
 
-ORDERS = ("newest", "oldest", "kind", "prompt", "reply", "task", "source", "learned")
+ORDERS = (
+    "newest",
+    "oldest",
+    N_("kind"),
+    N_("prompt"),
+    N_("reply"),
+    N_("task"),
+    N_("source"),
+    N_("learned"),
+)
 """In which records can be listed."""
 
 
@@ -98,7 +108,7 @@ def _texts(record: Record) -> Iterable[str]:
     yield from (turn.content for turn in record.prompt)
     yield record.comment
     if record.excluded:
-        yield "excluded"
+        yield from ("excluded", _("excluded"))
     match record:
         case Preference():
             yield from (record.chosen, record.rejected)
@@ -130,13 +140,13 @@ def viewed(
     return RecordView(
         id=record.id,
         when=_when(record.created, today),
-        kind=f"{record.kind} {thumb(record)}".strip(),
+        kind=f"{_(record.kind)} {thumb(record)}".strip(),
         prompt=_line(question_of(record)[:_KEPT]),
         reply=_line(reply_shown(record)),
         said=_said(record),
-        task=task_of(record),
+        task=_(task_of(record)),
         source=harmless(record.origin.source),
-        learned="excluded" if record.excluded else learned.get(record.id, ""),
+        learned=_("excluded") if record.excluded else learned.get(record.id, ""),
         excluded=record.excluded,
         found=tuple(map(harmless, found.get(record.id, ()))),
     )
@@ -157,7 +167,7 @@ def reply_shown(record: Record) -> str:
 
 
 def _said(record: Record) -> str:
-    reasons = ", ".join(record.reasons) if isinstance(record, Verdict) else ""
+    reasons = _(", ").join(map(_, record.reasons)) if isinstance(record, Verdict) else ""
     return _line(" · ".join(filter(None, (reasons, record.comment))))
 
 
@@ -170,4 +180,6 @@ def _when(moment: datetime, today: datetime) -> str:
     moment, today = moment.astimezone(), today.astimezone()
     if moment.date() == today.date():
         return f"{moment:%H:%M}"
-    return f"{moment:%b %d}" if moment.year == today.year else f"{moment:%Y}"
+    return (
+        _("{moment:%b %d}").format(moment=moment) if moment.year == today.year else f"{moment:%Y}"
+    )

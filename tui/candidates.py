@@ -9,10 +9,12 @@ from pathlib import Path
 
 from core.events import CandidatesRanked
 from store.errors import TuteeError
+from store.language import _
 from store.records import Origin, new_id
 from tui.open_chat import Exchange
 from tui.seeds import random_seed
 from tui.services import Services
+from tui.text import counted
 
 COUNT = 4
 
@@ -39,14 +41,23 @@ class Candidates:
         """The latest reward model and where it is."""
         adapters = self._services.chat.adapters
         if adapters is None:
-            raise TuteeError("The model is still loading.", "Try again as soon as it is ready.")
+            raise TuteeError(
+                _("The model is still loading."), _("Try again as soon as it is ready.")
+            )
         trusted = adapters.trusted_reward_model()
         if trusted is None:
             rewards = adapters.versions("reward")
-            why = f"{rewards[-1].version} did not pass its gate" if rewards else "there is none yet"
+            title = _(
+                "Replies are ranked by a reward model that can be trusted: there is none yet."
+            )
+            if rewards:
+                title = _(
+                    "Replies are ranked by a reward model that can be trusted: {version} did not"
+                    " pass its gate."
+                ).format(version=rewards[-1].version)
             raise TuteeError(
-                f"Replies are ranked by a reward model that can be trusted, and {why}.",
-                "Correct and compare replies, and train one with F5.",
+                title,
+                _("Correct and compare replies, and train one with F5."),
             )
         directory = adapters.path(trusted)
         assert directory is not None  # only the base has none
@@ -78,11 +89,12 @@ class Candidates:
         texts = [candidate.text for candidate in self.ranked.candidates]
         others = [text for place, text in enumerate(texts) if place != index]
         if not others:
-            raise TuteeError("All replies were the same, so there is nothing to pick.")
+            raise TuteeError(_("All replies were the same, so there is nothing to pick."))
         message_id = self._standing(texts[index])
         self._services.repository.prefer(message_id, others)
-        kept = "1 preference" if len(others) == 1 else f"{len(others)} preferences"
-        return f"It stands now, and is kept as {kept}. Ctrl+Z on the reply takes them back."
+        return _(
+            "It stands now, and is kept as {kept}. Ctrl+Z on the reply takes them back."
+        ).format(kept=counted(len(others), "preference"))
 
     def _standing(self, text: str) -> str:
         """The message of `text`: the reply that was there, or a new one beside it."""

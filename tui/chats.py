@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data.transcript import Section, file_name, markdown
 from store.errors import TuteeError
+from store.language import _
 from store.records import Conversation, Message, Thread
 from store.repository import Repository
 from store.storage import private_folder, replace_file
@@ -57,7 +58,7 @@ class Chats:
         """
         for conversation in self._repository.conversations():
             return conversation.id
-        raise TuteeError("There is no chat to go on with yet.")
+        raise TuteeError(_("There is no chat to go on with yet."))
 
     def find(self, begun: str) -> Conversation:
         """The chat whose id begins so.
@@ -67,9 +68,11 @@ class Chats:
         """
         found = [c for c in self._repository.conversations() if c.id.startswith(begun.lower())]
         if len(found) != 1 or not begun:
-            many = "more than one chat" if found and begun else "no chat"
+            many = _("There is more than one chat whose id begins with “{begun}”.")
+            none = _("There is no chat whose id begins with “{begun}”.")
             raise TuteeError(
-                f"There is {many} whose id begins with “{begun}”.", "`tutee chats` lists them."
+                (many if found and begun else none).format(begun=begun),
+                _("`tutee chats` lists them."),
             )
         return found[0]
 
@@ -94,7 +97,7 @@ class Chats:
             TuteeError: none was deleted since Tutee was started.
         """
         if not self._deleted:
-            raise TuteeError("No chat was deleted since Tutee was started.")
+            raise TuteeError(_("No chat was deleted since Tutee was started."))
         self._repository.restore_conversation(self._deleted[-1])
         return self._deleted.pop().conversation.id
 
@@ -116,12 +119,16 @@ class Chats:
             path = (path or self._exports) / file_name(title, datetime.now())
         path = path.absolute()
         if path.exists():
-            raise TuteeError(f"{path} is there already.", "Give another name.")
+            raise TuteeError(
+                _("{file} is there already.").format(file=path), _("Give another name.")
+            )
         try:
             private_folder(path.parent)
             replace_file(path, self.text(conversation_id).encode())
         except OSError as error:
-            raise TuteeError(f"Cannot write {path}: {error.strerror or error}.") from error
+            raise TuteeError(
+                _("Cannot write {file}: {why}.").format(file=path, why=error.strerror or error)
+            ) from error
         return path
 
     def _section(self, message: Message) -> Section:

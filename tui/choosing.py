@@ -16,6 +16,7 @@ from core.sources import catalogue, gguf, hubs
 from core.sources.catalogue import Known
 from core.sources.names import hub_model, is_gguf, no_such_folder
 from store.errors import TuteeError
+from store.language import _
 from tui.pace import Pace, size
 from tui.services import Services
 
@@ -60,8 +61,8 @@ class Choosing:
         spec = self._absolute(typed.strip())
         if self._services.tuning.running:
             raise TuteeError(
-                "A training run is under way, and it needs the model it began with.",
-                "Wait for it or cancel it (F5, X), then change the model.",
+                _("A training run is under way, and it needs the model it began with."),
+                _("Wait for it or cancel it (F5, X), then change the model."),
             )
         if not self._there(spec):
             self._fetcher.start(spec, self._services.paths.cache)
@@ -80,15 +81,23 @@ class Choosing:
             TuteeError: it is in use, or not there.
         """
         if known.spec in (self.used, self._wanted, self.fetching):
-            raise TuteeError(f"{known.spec} is in use.", "Change to another model first.")
+            raise TuteeError(
+                _("{model} is in use.").format(model=known.spec),
+                _("Change to another model first."),
+            )
         cache = self._services.paths.cache
         model = hub_model(known.spec)
         if known.state == "absent":
-            raise TuteeError(f"{known.spec} is not on this machine.")
+            raise TuteeError(_("{model} is not on this machine.").format(model=known.spec))
         if model is None and known.spec != BUILTIN:
-            raise TuteeError("It was made of a file.", f"Delete the folder {known.path} yourself.")
+            raise TuteeError(
+                _("It was made of a file."),
+                _("Delete the folder {folder} yourself.").format(folder=known.path),
+            )
         freed = hubs.remove(model, cache) if model else builtin.remove(cache)
-        return f"{known.spec} removed: {size(freed)} are free again."
+        return _("{model} removed: {size} are free again.").format(
+            model=known.spec, size=size(freed)
+        )
 
     # -- what the threads tell -------------------------------------------------------------------
 
@@ -107,9 +116,9 @@ class Choosing:
         if isinstance(event, FetchFailed):
             raise event.error
         if self._services.tuning.running:
-            return "Choose it with Ctrl+O once the training run is done."
+            return _("Choose it with Ctrl+O once the training run is done.")
         self._change(event.spec)
-        return "The chat changes to it."
+        return _("The chat changes to it.")
 
     def loaded(self) -> None:
         """The chat answers with the model that was wanted: keep that in the settings.

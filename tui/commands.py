@@ -11,6 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
 
 from store.errors import TuteeError
+from store.language import _
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,13 @@ def spelled(text: str) -> tuple[Command, str] | None:
     command = next((command for command in COMMANDS if name in command.slash), None)
     if command is None:
         raise TuteeError(
-            f"There is no command /{name}.", "/help lists them; // sends a text that begins with /."
+            _("There is no command /{name}.").format(name=name),
+            _("/help lists them; // sends a text that begins with /."),
         )
     if argument and not command.argument:
-        raise TuteeError(f"/{name} stands alone.", "// sends a text that begins with /.")
+        raise TuteeError(
+            _("/{name} stands alone.").format(name=name), _("// sends a text that begins with /.")
+        )
     return command, argument
 
 
@@ -199,8 +203,8 @@ async def perform(command: Command, argument: str, screen: Screen[Any]) -> None:
         TuteeError: it cannot be done now, or whatever it raises.
     """
     if command not in possible(screen):
-        raise TuteeError(f"/{command.slash[0]} cannot be done now.")
-    namespace, _, name = command.action.rpartition(".")
+        raise TuteeError(_("/{name} cannot be done now.").format(name=command.slash[0]))
+    namespace, _dot, name = command.action.rpartition(".")
     node = screen.app if namespace == "app" else screen
     done = getattr(node, f"action_{name}")(*([argument] if argument else []))
     if inspect.isawaitable(done):
@@ -212,19 +216,23 @@ class Commands(Provider):
 
     async def discover(self) -> Hits:
         for command in possible(self.screen):
-            yield DiscoveryHit(_display(command), self._run(command), command.title, command.help)
+            title = _(command.title)
+            yield DiscoveryHit(_display(command), self._run(command), title, _(command.help))
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for command in possible(self.screen):
-            score = matcher.match(command.title)
+            title = _(command.title)
+            # English words find it in every language, as the slash commands do.
+            score = max(matcher.match(title), matcher.match(command.title))
             if score > 0:
-                title = matcher.highlight(command.title)
-                yield Hit(score, title, self._run(command), command.title, command.help)
+                shown = matcher.highlight(title)
+                yield Hit(score, shown, self._run(command), title, _(command.help))
 
     def _run(self, command: Command) -> "partial[Coroutine[Any, Any, bool]]":
         return partial(self.app.run_action, command.action, self.screen)
 
 
 def _display(command: Command) -> str:
-    return f"{command.title}  ({command.keys})" if command.keys else command.title
+    title = _(command.title)
+    return f"{title}  ({command.keys})" if command.keys else title

@@ -13,11 +13,12 @@ from core.adapters import BASE
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.acts import Comparison, Picked
 from store.errors import TuteeError
+from store.language import _
 from store.records import Origin, Record, Sampling, Turn, new_id
 from tui.open_chat import Question
 from tui.seeds import random_seed
 from tui.services import Services
-from tui.text import counted, harmless, one_line
+from tui.text import Noun, counted, harmless, one_line
 
 SOURCE = "compare"
 SAMPLES_TEMPERATURE = 0.8
@@ -72,7 +73,7 @@ class Comparing:
         """
         adapters = self._services.chat.adapters
         if adapters is None:
-            raise TuteeError("The model is still loading.", "Compare as soon as it is ready.")
+            raise TuteeError(_("The model is still loading."), _("Compare as soon as it is ready."))
         made = [manifest.version for manifest in reversed(adapters.versions())]
         return (*made, BASE)
 
@@ -103,7 +104,7 @@ class Comparing:
             TuteeError: there is no text.
         """
         if not text.strip():
-            raise TuteeError("There is nothing to ask yet.", "Write a prompt first.")
+            raise TuteeError(_("There is nothing to ask yet."), _("Write a prompt first."))
         self.stop()
         self._take(text)
         first, second = versions[::-1] if blind and self._swap() else versions
@@ -198,15 +199,15 @@ class Comparing:
         if self.samples:
             first, second = "A", "B"
         what = {
-            "first": f"{first} was better than {second}",
-            "second": f"{second} was better than {first}",
-            "both": f"{first} and {second} were both good",
-            "neither": f"{first} and {second} were both bad",
+            "first": _("{first} was better than {second}").format(first=first, second=second),
+            "second": _("{first} was better than {second}").format(first=second, second=first),
+            "both": _("{first} and {second} were both good").format(first=first, second=second),
+            "neither": _("{first} and {second} were both bad").format(first=first, second=second),
         }[picked]
         if not self._kept:
-            return f"{what}: that was kept already."
-        kind = "preference" if picked in ("first", "second") else "verdict"
-        return f"{what}: kept as {counted(len(self._kept), kind)}."
+            return _("{what}: that was kept already.").format(what=what)
+        kind: Noun = "preference" if picked in ("first", "second") else "verdict"
+        return _("{what}: kept as {kept}.").format(what=what, kept=counted(len(self._kept), kind))
 
     def undo(self) -> None:
         """Take the choice back."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from store.language import _
+
 if TYPE_CHECKING:
     from tui.commands import Command
 
@@ -79,8 +81,8 @@ def _commands(begun: str, commands: "Iterable[Command]") -> Iterable[Completion]
     exact = [command for command in named if begun in command.slash]
     for command in dict.fromkeys((*exact, *first, *other)):
         name = f"/{command.slash[0]}"
-        label = f"{name} {command.argument}".rstrip()
-        what = " · ".join(filter(None, (command.title, command.help)))
+        label = f"{name} {_(command.argument)}".rstrip()
+        what = " · ".join(filter(None, (_(command.title), _(command.help))))
         yield Completion(f"{name} " if command.argument else name, label, what, runs=True)
 
 
@@ -92,7 +94,7 @@ def _files(begun: str, folder: Path) -> list[Completion]:
         with os.scandir(place) as entries:
             found = [
                 (not entry.is_dir(), entry.name)
-                for entry, _ in zip(entries, range(_LOOKED_AT), strict=False)
+                for entry, _place in zip(entries, range(_LOOKED_AT), strict=False)
                 if entry.name.casefold().startswith(name.casefold())
                 and (name.startswith(".") or not entry.name.startswith("."))
             ]

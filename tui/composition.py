@@ -8,6 +8,7 @@ from core.events import PassName
 from core.tuning_worker import TuningWorker
 from core.workers import ChatWorker
 from store.errors import TuteeError
+from store.language import _
 from store.paths import Paths
 from store.repository import Repository
 from tui.bridge import Bridge
@@ -46,7 +47,9 @@ def compose(paths: Paths, config: Config, repository: Repository) -> Services:
 
     def make_plan(passes: frozenset[PassName] | None, rebuild: bool) -> planning.Plan:
         if chat.adapters is None:
-            raise TuteeError("The model is still loading.", "Tuning can begin once it is ready.")
+            raise TuteeError(
+                _("The model is still loading."), _("Tuning can begin once it is ready.")
+            )
         records, settings = repository.trainable(), services.config
         return planning.make_plan(records, chat.adapters, settings, passes, rebuild=rebuild)
 

@@ -3,34 +3,43 @@
 from collections.abc import Mapping
 
 from data.statistics import DISLIKED, LIKED, Statistics
+from store.language import N_, _
 from tui.text import counted, harmless
 from tui.views import CountView, SectionView, StatisticsView
 
 _STYLES = {LIKED: "$text-success", DISLIKED: "$text-error"}
-_NAMES = {LIKED: "👍 liked", DISLIKED: "👎 disliked"}
+_NAMES = {LIKED: N_("👍 liked"), DISLIKED: N_("👎 disliked")}
 
 
 def statistics_view(found: Statistics) -> StatisticsView:
     """The counts in the order of their weight."""
     kinds = SectionView(
-        "Records",
+        _("Records"),
         tuple(
-            CountView(kind, count, f"{found.trained[kind]:,} learned" if count else "")
+            CountView(
+                _(kind),
+                count,
+                _("{count:,} learned").format(count=found.trained[kind]) if count else "",
+            )
             for kind, count in found.kinds.items()
         ),
     )
     others = (
-        _section("Thumbs", found.labels),
-        _section("Reasons of 👎", found.reasons),
-        _section("Tasks", found.tasks),
-        _section("Languages", found.languages),
-        _section("Length of the reply", found.lengths),
-        _section("Sources", found.sources),
+        _section(_("Thumbs"), found.labels),
+        _section(_("Reasons of 👎"), found.reasons),
+        _section(_("Tasks"), found.tasks),
+        _section(_("Languages"), found.languages),
+        _section(_("Length of the reply"), found.lengths),
+        _section(_("Sources"), found.sources),
     )
     lessons = counted(found.lessons, "lesson")
-    excluded = f", {found.excluded:,} kept out of training" if found.excluded else ""
+    summary = _("{records} from {lessons}")
+    if found.excluded:
+        summary = _("{records} from {lessons}, {excluded:,} kept out of training")
     return StatisticsView(
-        summary=f"{counted(found.records, 'record')} from {lessons}{excluded}",
+        summary=summary.format(
+            records=counted(found.records, "record"), lessons=lessons, excluded=found.excluded
+        ),
         gaps=tuple(map(harmless, found.gaps)),
         sections=(
             kinds,
@@ -43,7 +52,9 @@ def _section(title: str, counts: Mapping[str, int]) -> SectionView:
     return SectionView(
         title,
         tuple(
-            CountView(harmless(_NAMES.get(name, name)), count, style=_STYLES.get(name, "$primary"))
+            CountView(
+                harmless(_(_NAMES.get(name, name))), count, style=_STYLES.get(name, "$primary")
+            )
             for name, count in counts.items()
         ),
     )

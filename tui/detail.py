@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from data.masks import encode, pieces
 from data.rows import with_system
+from store.language import N_, _
 from store.records import Preference, Record, Turn, Verdict
 from tui.browsing import thumb
 from tui.text import harmless
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _SHOWN = 20_000
 """Characters of a text that are shown; laying out more would hold the screen up."""
 
-_WHO = {"system": "System", "user": "You", "assistant": "Tutee"}
+_WHO = {"system": N_("System"), "user": N_("You"), "assistant": "Tutee"}
 
 
 def detailed(record: Record, task: str, learned: str, found: Sequence[str]) -> DetailView:
@@ -29,8 +30,10 @@ def detailed(record: Record, task: str, learned: str, found: Sequence[str]) -> D
         found: What the check found about it.
     """
     return DetailView(
-        title=f"{record.kind.capitalize()} {thumb(record)}".strip(),
-        prompt=tuple(TextView(_WHO[turn.role], _bounded(turn.content)) for turn in record.prompt),
+        title=f"{_(record.kind).capitalize()} {thumb(record)}".strip(),
+        prompt=tuple(
+            TextView(_(_WHO[turn.role]), _bounded(turn.content)) for turn in record.prompt
+        ),
         replies=tuple(_replies(record)),
         facts=tuple(
             (name, harmless(value)) for name, value in _facts(record, task, learned) if value
@@ -56,7 +59,9 @@ def _mask(heading: str, tokenizer: "Tokenizer", prompt: Sequence[Turn], reply: s
     sample = encode(tokenizer, prompt, reply)
     tokens = len(sample.input_ids)
     return MaskView(
-        f"{heading}: {tokens - sample.reply_start} of {tokens} tokens carry loss",
+        _("{heading}: {trained} of {tokens} tokens carry loss").format(
+            heading=heading, trained=tokens - sample.reply_start, tokens=tokens
+        ),
         tuple((harmless(piece.text), piece.trained) for piece in pieces(tokenizer, sample)),
     )
 
@@ -71,9 +76,12 @@ def _replies(record: Record) -> list[TextView]:
     texts = [_bounded(text) for text in _texts(record)]
     if isinstance(record, Preference):
         chosen, rejected = texts
-        return [TextView("Chosen", chosen, good=True), TextView("Rejected", rejected, good=False)]
+        return [
+            TextView(_("Chosen"), chosen, good=True),
+            TextView(_("Rejected"), rejected, good=False),
+        ]
     good = record.label if isinstance(record, Verdict) else True
-    return [TextView("Reply", texts[0], good=good)]
+    return [TextView(_("Reply"), texts[0], good=good)]
 
 
 def _facts(record: Record, task: str, learned: str) -> list[tuple[str, str]]:
@@ -81,26 +89,30 @@ def _facts(record: Record, task: str, learned: str) -> list[tuple[str, str]]:
     sampling = origin.sampling
     verdict = record if isinstance(record, Verdict) else None
     return [
-        ("Reasons", ", ".join(verdict.reasons) if verdict else ""),
-        ("Comment", record.comment),
-        ("Task", task),
-        ("When", f"{record.created.astimezone():%Y-%m-%d %H:%M}"),
-        ("Source", origin.source),
-        ("Model", " · ".join(filter(None, (origin.model, (origin.revision or "")[:12])))),
-        ("Answered by", origin.adapter or ""),
+        (_("Reasons"), _(", ").join(map(_, verdict.reasons)) if verdict else ""),
+        (_("Comment"), record.comment),
+        (_("Task"), _(task)),
+        (_("When"), f"{record.created.astimezone():%Y-%m-%d %H:%M}"),
+        (_("Source"), origin.source),
+        (_("Model"), " · ".join(filter(None, (origin.model, (origin.revision or "")[:12])))),
+        (_("Answered by"), origin.adapter or ""),
         (
-            "Sampling",
-            f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}, seed {origin.seed}"
+            _("Sampling"),
+            _("temperature {temperature:g}, top-p {top_p:g}, seed {seed}").format(
+                temperature=sampling.temperature, top_p=sampling.top_p, seed=origin.seed
+            )
             if sampling
             else "",
         ),
-        ("Stopped", "before its end" if origin.stopped else ""),
-        ("Learned in", learned or "no version yet"),
-        ("Id", record.id),
+        (_("Stopped"), _("before its end") if origin.stopped else ""),
+        (_("Learned in"), learned or _("no version yet")),
+        (_("Id"), record.id),
     ]
 
 
 def _bounded(text: str) -> str:
     if len(text) <= _SHOWN:
         return harmless(text)
-    return f"{harmless(text[:_SHOWN])}… ({len(text) - _SHOWN:,} more characters)"
+    return _("{text}… ({count:,} more characters)").format(
+        text=harmless(text[:_SHOWN]), count=len(text) - _SHOWN
+    )

@@ -12,6 +12,7 @@ from textual import on
 from textual.screen import Screen
 
 from store.errors import TuteeError
+from store.language import _
 from tui.guard import errors_shown
 from tui.looks import Looks
 from tui.messages import FromCore, TokensWanted
@@ -130,7 +131,9 @@ class Doors(Looks):
         from tui.screens.export import ExportScreen
 
         if not self._library.records():
-            raise TuteeError("There is nothing to export yet.", "Teach with F2, F3 and F4 first.")
+            raise TuteeError(
+                _("There is nothing to export yet."), _("Teach with F2, F3 and F4 first.")
+            )
         folder = dated(self._services.paths.exports, datetime.now())
         self._open(ExportScreen, lambda: ExportScreen(self._library, folder))
 

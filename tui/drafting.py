@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.errors import TuteeError
+from store.language import _
 from store.records import Turn, new_id
 from tui.seeds import random_seed
 from tui.services import Services
@@ -52,9 +53,9 @@ class Drafting:
         """
         adapters = self._services.chat.adapters
         if not instruction.strip():
-            raise TuteeError("Say how it should be written.", "“shorter”, or “in Chinese”.")
+            raise TuteeError(_("Say how it should be written."), _("“shorter”, or “in Chinese”."))
         if adapters is None:
-            raise TuteeError("The model is still loading.", "It can draft once it is ready.")
+            raise TuteeError(_("The model is still loading."), _("It can draft once it is ready."))
         self.stop()
         self._id, self.text = new_id(), ""
         turns = (*self._services.repository.prompt_for(self._reply_id), *_asked(text, instruction))

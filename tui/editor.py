@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from store.errors import TuteeError
+from store.language import N_, _
 
 _FALLBACKS = ("nano", "vim", "vi")
 
@@ -31,15 +32,20 @@ def edited(text: str, out_of_the_way: AbstractContextManager[None]) -> str:
                 code = subprocess.run([*command, str(path)], check=False).returncode
             written = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise TuteeError(f"The editor {command[0]} failed: {error}.", _HINT) from error
+            raise TuteeError(
+                _("The editor {editor} failed: {why}.").format(editor=command[0], why=error),
+                _(_HINT),
+            ) from error
     if code != 0:
         raise TuteeError(
-            f"The editor {command[0]} ended with {code}, so the message stays as it was."
+            _("The editor {editor} ended with {code}, so the message stays as it was.").format(
+                editor=command[0], code=code
+            )
         )
     return written.rstrip("\n")
 
 
-_HINT = "Set $VISUAL or $EDITOR to the editor you want."
+_HINT = N_("Set $VISUAL or $EDITOR to the editor you want.")
 
 
 def _command() -> list[str]:
@@ -50,8 +56,10 @@ def _command() -> list[str]:
             try:
                 return shlex.split(os.environ[name])
             except ValueError as error:
-                raise TuteeError(f"${name} cannot be read: {error}.", _HINT) from error
+                raise TuteeError(
+                    _("${name} cannot be read: {why}.").format(name=name, why=error), _(_HINT)
+                ) from error
     for fallback in _FALLBACKS:
         if which(fallback):
             return [fallback]
-    raise TuteeError("There is no editor.", _HINT)
+    raise TuteeError(_("There is no editor."), _(_HINT))

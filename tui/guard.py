@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from store.errors import TuteeError
+from store.language import _
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +43,11 @@ def errors_shown(app: App[Any]) -> Iterator[None]:
     except Exception:
         _log.exception("A defect in the app")
         app.notify(
-            "Nothing that was stored is lost. What happened is in the log; `tutee locate` says "
-            "where that is.",
-            title="That did not work, and Tutee is at fault.",
+            _(
+                "Nothing that was stored is lost. What happened is in the log; `tutee locate` says "
+                "where that is."
+            ),
+            title=_("That did not work, and Tutee is at fault."),
             severity="error",
             timeout=10,
             markup=False,

@@ -4,9 +4,10 @@ Nothing is remembered of the steps themselves: what is kept says which is next, 
 a restart. Done or skipped, they are not shown again.
 """
 
+from store.language import N_, _
 from store.repository import Counts
 
-SKIP = "/skip hides this"
+SKIP = N_("/skip hides this")
 
 
 def next_step(counts: Counts, *, answered: bool, trained: bool, ready: int) -> str:
@@ -21,10 +22,10 @@ def next_step(counts: Counts, *, answered: bool, trained: bool, ready: int) -> s
     if trained:
         return ""
     if not answered:
-        return "1 of 3  Ask something, Enter. Ctrl+O has other models."
+        return _("1 of 3  Ask something, Enter. Ctrl+O has other models.")
     missing = ready - counts.instructions
     if not counts.instructions:
-        return "2 of 3  Wrong? F4 says it better. Good? F2 keeps it."
+        return _("2 of 3  Wrong? F4 says it better. Good? F2 keeps it.")
     if missing > 0:
-        return f"2 of 3  Kept. Teach {missing} more with F4 or F2, or Ctrl+T."
-    return "3 of 3  F5, then Enter: it learns while you chat on."
+        return _("2 of 3  Kept. Teach {count} more with F4 or F2, or Ctrl+T.").format(count=missing)
+    return _("3 of 3  F5, then Enter: it learns while you chat on.")

@@ -12,10 +12,11 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from store.language import N_, _
 from tui.commands import APP_COMMANDS, CHAT_COMMANDS
 from tui.keys import key_name
 
-_HERE, _EVERYWHERE = "On this screen", "Everywhere"
+_HERE, _EVERYWHERE = N_("On this screen"), N_("Everywhere")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class KeyView:
 
 def help_text(screen: Screen[object]) -> tuple[str, str]:
     """What a screen is called, and what it is for."""
-    return screen.title or "Tutee", " ".join((screen.HELP or "").split())
+    text = " ".join((screen.HELP or "").split())
+    return _(screen.title or "") or "Tutee", _(text)
 
 
 def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str, list[KeyView]]:
@@ -51,7 +53,7 @@ def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str
             lines.setdefault(heading, {}).setdefault(binding.description, []).append(binding)
         seen |= {binding.id or "" for binding in new}
     return {
-        heading: [_view(bindings, chosen) for bindings in said.values()]
+        _(heading): [_view(bindings, chosen) for bindings in said.values()]
         for heading, said in lines.items()
     }
 
@@ -76,8 +78,8 @@ def _view(bindings: list[Binding], chosen: Mapping[str, str]) -> KeyView:
     action = first.action.removeprefix("screen.")
     if action in _COMMANDS:
         command = _COMMANDS[action]
-        return KeyView("  ".join(names), command.title, command.help)
-    return KeyView("  ".join(names), first.description)
+        return KeyView("  ".join(names), _(command.title), _(command.help))
+    return KeyView("  ".join(names), _(first.description))
 
 
 _COMMANDS = {command.action: command for command in (*CHAT_COMMANDS, *APP_COMMANDS)}

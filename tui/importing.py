@@ -9,8 +9,10 @@ from pathlib import Path
 from data import starter
 from data.imports import Imported, find_files, read_file
 from data.known import Known
+from data.languages import language_of
 from data.statistics import question_of
 from store.errors import TuteeError
+from store.language import _, spoken
 from store.records import Chat, Record
 from tui.background import Stopped
 from tui.browsing import reply_shown, thumb
@@ -47,11 +49,11 @@ class Preview:
         """The first few: what each is, what was asked, and what was replied."""
         most = _SAMPLES_BEFORE_REFUSED if self.refused else _SAMPLES
         if not self.records:
-            titles = (chat.conversation.title or "untitled" for chat in self.chats[:most])
-            return [("conversation", harmless(title[:_CUT]), "") for title in titles]
+            titles = (chat.conversation.title or _("untitled") for chat in self.chats[:most])
+            return [(_("conversation"), harmless(title[:_CUT]), "") for title in titles]
         return [
             (
-                f"{record.kind} {thumb(record)}".strip(),
+                f"{_(record.kind)} {thumb(record)}".strip(),
                 harmless(question_of(record)[:_CUT]),
                 harmless(reply_shown(record)),
             )
@@ -69,7 +71,7 @@ class Preview:
         parts = [counted(number, kind) for kind, number in sorted(kinds.items())]
         if self.chats:
             parts.append(counted(len(self.chats), "conversation"))
-        return ", ".join(parts)
+        return _(", ").join(parts)
 
 
 def preview(
@@ -99,7 +101,11 @@ def preview(
     for number, file in enumerate(files, start=1):
         if stopped():
             break
-        say(f"Reading {file.name} ({number} of {len(files)})…")
+        say(
+            _("Reading {name} ({number} of {count})…").format(
+                name=file.name, number=number, count=len(files)
+            )
+        )
         try:
             found.append(read_file(file, name=name or None, learn=learn))
         except TuteeError as error:
@@ -108,7 +114,7 @@ def preview(
             refused.append(str(error))
     records = here.new_records(record for imported in found for record in imported.records)
     return Preview(
-        formats=", ".join(sorted({i.format for i in found if i.format})) or "nothing usable",
+        formats=", ".join(sorted({i.format for i in found if i.format})) or _("nothing usable"),
         rows=sum(imported.rows for imported in found),
         records=records,
         chats=here.new_chats(chat for imported in found for chat in imported.chats),
@@ -119,10 +125,13 @@ def preview(
 
 
 def starter_preview(here: Known) -> Preview:
-    """What the starter set would bring."""
+    """What the starter set would bring, what is in the person's language first."""
     instructions = starter.instructions()
+    mine = spoken()
+    if mine != "en":
+        instructions.sort(key=lambda record: language_of(question_of(record)) != mine)
     new = here.new_records(instructions)
-    return Preview("Tutee's own", len(instructions), new, (), len(instructions) - len(new))
+    return Preview(_("Tutee's own"), len(instructions), new, (), len(instructions) - len(new))
 
 
 def _refused(imported: Imported, named: bool) -> list[str]:

@@ -20,6 +20,7 @@ from textual.keys import REPLACED_KEYS, Keys, format_key
 import tui.screens
 import tui.widgets
 from store.errors import TuteeError
+from store.language import _
 
 _MODIFIERS = frozenset({"ctrl", "alt", "shift", "super", "meta", "hyper"})
 _SAME = {
@@ -97,19 +98,28 @@ def keymap(chosen: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_entry(name: str, keys: str, known: Mapping[str, Bound]) -> None:
-    place = f"The settings have a problem at `keys.{name}`"
+    place = _("The settings have a problem at `keys.{name}`").format(name=name)
     if name not in known:
         near = get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"Did you mean `{near[0]}`? " if near else ""
-        raise TuteeError(f"{place}: nothing has that id.", f"{hint}`tutee keys` lists them all.")
+        hint = _("`tutee keys` lists them all.")
+        if near:
+            hint = _("Did you mean `{name}`? `tutee keys` lists them all.").format(name=near[0])
+        raise TuteeError(
+            _("{place}: nothing has that id.").format(place=place),
+            hint,
+        )
     for key in _split(keys):
         if not _is_key(key):
             raise TuteeError(
-                f"{place}: there is no key `{key}`.",
-                "Write keys like `f2`, `ctrl+n`, `alt+up`, `space`; several with commas.",
+                _("{place}: there is no key `{key}`.").format(place=place, key=key),
+                _("Write keys like `f2`, `ctrl+n`, `alt+up`, `space`; several with commas."),
             )
         if key in _SAME:
-            raise TuteeError(f"{place}: terminals send `{key}` as {_SAME[key]}.")
+            raise TuteeError(
+                _("{place}: terminals send `{key}` as {same}.").format(
+                    place=place, key=key, same=_SAME[key]
+                )
+            )
 
 
 def _is_key(name: str) -> bool:
@@ -137,9 +147,11 @@ def _check_clashes(bindings: Iterable[Binding], taken: Mapping[str, str]) -> Non
             mine, theirs = _split(taken[one.id]), _split(taken.get(other.id or "", other.key))
             for key in set(mine) & set(theirs) - before:
                 raise TuteeError(
-                    f"The settings have a problem at `keys.{one.id}`: `{key}` is the key of"
-                    f" `{other.id}` there.",
-                    f"Give `{other.id}` another key too.",
+                    _(
+                        "The settings have a problem at `keys.{id}`: `{key}` is the key of "
+                        "`{other}` there."
+                    ).format(id=one.id, key=key, other=other.id),
+                    _("Give `{other}` another key too.").format(other=other.id),
                 )
 
 

@@ -15,6 +15,7 @@ from data.known import Known
 from data.statistics import Needs, statistics
 from data.tasks import merged, task_of
 from store.errors import TuteeError
+from store.language import _
 from store.records import Chat, Record, new_id, now
 from tui.browsing import viewed
 from tui.counting import statistics_view
@@ -152,7 +153,9 @@ class Library:
     def _tokenizer(self) -> "Tokenizer":
         adapters = self._services.chat.adapters
         if adapters is None:
-            raise TuteeError("The model is still loading.", "Its tokens can be shown once it is.")
+            raise TuteeError(
+                _("The model is still loading."), _("Its tokens can be shown once it is.")
+            )
         with self._reading:
             if self._loaded is None:
                 self._loaded = load_tokenizer(adapters.folder)
@@ -178,7 +181,7 @@ class Library:
             TuteeError: nothing was changed since Tutee was started.
         """
         if not self._done:
-            raise TuteeError("Nothing was deleted or changed here since Tutee was started.")
+            raise TuteeError(_("Nothing was deleted or changed here since Tutee was started."))
         self.changed = True
         said = self._done[-1]()
         self._done.pop()
@@ -191,7 +194,7 @@ class Library:
 
         def bring_back() -> str:
             self._services.repository.restore_records(removed)
-            return f"{counted(len(removed), 'record')} brought back."
+            return _("{records} brought back.").format(records=counted(len(removed), "record"))
 
         if removed:
             self._done.append(bring_back)
@@ -206,11 +209,15 @@ class Library:
 
         def take_back() -> str:
             repository.exclude_records(changed, not out)
-            return f"Taken back for {counted(len(changed), 'record')}."
+            return _("Taken back for {records}.").format(records=counted(len(changed), "record"))
 
         self._done.append(take_back)
         number = counted(len(changed), "record")
-        return f"{number} kept out of training." if out else f"{number} let into training again."
+        return (
+            _("{records} kept out of training.").format(records=number)
+            if out
+            else _("{records} let into training again.").format(records=number)
+        )
 
     def rewrite(self, record: Record, texts: Mapping[str, str], comment: str) -> None:
         """Put a record with other texts in the place of one that is about no reply of a chat.
@@ -221,20 +228,20 @@ class Library:
             TuteeError: a text is empty, or a record says exactly this already.
         """
         if not all(text.strip() for text in texts.values()):
-            raise TuteeError("A text of a record cannot be empty.", "D deletes the record.")
+            raise TuteeError(_("A text of a record cannot be empty."), _("D deletes the record."))
         repository = self._services.repository
         new = record.model_copy(
             update={**texts, "comment": comment, "id": new_id(), "act": new_id()}
         )
         if not repository.add_imported([new]).records:
-            raise TuteeError("There is a record that says exactly this already.")
+            raise TuteeError(_("There is a record that says exactly this already."))
         self.changed = True
         removed = repository.delete_records([record.id])
 
         def take_back() -> str:
             repository.delete_records([new.id])
             repository.restore_records(removed)
-            return "The record says what it said before."
+            return _("The record says what it said before.")
 
         self._done.append(take_back)
 

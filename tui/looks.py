@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import App
 from textual.binding import Binding
+from textual.command import CommandPalette
 
 from store.errors import TuteeError
+from store.language import _
 from store.paths import Paths
 from tui.attention import notification
 from tui.clipboard import copy_to_desktop
@@ -76,7 +78,10 @@ class Looks(App[bool]):
 
         themes = setting("screen", "theme").options
         if name and name not in themes:
-            raise TuteeError(f"There is no theme {name}.", f"There are: {', '.join(themes)}.")
+            raise TuteeError(
+                _("There is no theme {name}.").format(name=name),
+                _("There are: {names}.").format(names=", ".join(themes)),
+            )
         if name:
             self._settings.take(setting("screen", "theme"), name)
             return
@@ -102,6 +107,13 @@ class Looks(App[bool]):
     def get_key_display(self, binding: Binding) -> str:
         """A key as the footer shows it."""
         return binding.key_display or key_name(binding.key)
+
+    def action_command_palette(self) -> None:
+        """Everything by name."""
+        if not CommandPalette.is_open(self.app):
+            self.push_screen(
+                CommandPalette(id="--command-palette", placeholder=_("Search for commands…"))
+            )
 
     def action_help(self) -> None:
         """Say what the screen is for, and which keys work on it."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from core.config import Config
 from store.errors import TuteeError
+from store.language import _
 from store.records import Conversation, Message, Sampling, Turn
 from store.repository import Repository
 from tui.views import UserView
@@ -98,7 +99,7 @@ class OpenChat:
         if message.role == "assistant" and message.parent_id:
             message = self._repository.message(message.parent_id)
         if message.role != "user":
-            raise TuteeError("There is no question to edit.")
+            raise TuteeError(_("There is no question to edit."))
         return UserView(message.id, message.content)
 
     def last_question(self) -> Question | None:
@@ -119,14 +120,14 @@ class OpenChat:
         """
         messages = self._repository.messages(self._open) if self._open else []
         if len(messages) < 2 or messages[-1].role != "assistant":
-            raise TuteeError("There is no whole reply to draw again.", "Ask something first.")
+            raise TuteeError(_("There is no whole reply to draw again."), _("Ask something first."))
         reply = messages[-1]
         return Exchange(messages[-2].content, self._repository.prompt_for(reply.id), reply)
 
     def _last(self) -> Message:
         messages = self._repository.messages(self._open) if self._open else []
         if not messages or messages[-1].role == "system":
-            raise TuteeError("Nothing was asked yet.", "Ask something first.")
+            raise TuteeError(_("Nothing was asked yet."), _("Ask something first."))
         return messages[-1]
 
     def _begun(self) -> str:

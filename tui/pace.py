@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from core.events import ModelLoading
+from store.language import _
 from tui.text import clock
 
 _SECONDS = 8.0
@@ -34,7 +35,7 @@ class Pace:
         if not event.total or event.unit != "B" or speed <= 0:
             return ""
         left = clock((event.total - event.done) / speed)
-        return f"{size(speed)}/s · {left} left"
+        return _("{speed}/s · {left} left").format(speed=size(speed), left=left)
 
 
 def size(number: float) -> str:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from core.config import PRESETS, Config, Preset
 from store.errors import TuteeError
+from store.language import _
 from store.records import Sampling
 from tui.settings import Setting, listed, understood
 
@@ -44,7 +45,10 @@ class Presets:
         preset = self.all().get(name)
         if preset is None:
             names = ", ".join((DEFAULT, *self.all()))
-            raise TuteeError(f"There is no preset {name}.", f"There are: {names}.")
+            raise TuteeError(
+                _("There is no preset {name}.").format(name=name),
+                _("There are: {names}.").format(names=names),
+            )
         return preset.system_prompt, preset.sampling()
 
 
@@ -68,10 +72,15 @@ def with_values(sampling: Sampling, values: dict[str, str]) -> Sampling:
     changes = {}
     for name, value in values.items():
         if name not in known:
-            raise TuteeError(f"There is no setting {name}.", f"There are: {', '.join(known)}.")
+            raise TuteeError(
+                _("There is no setting {name}.").format(name=name),
+                _("There are: {names}.").format(names=", ".join(known)),
+            )
         changes[name] = understood(known[name], value)
     try:
         return Sampling.model_validate({**sampling.model_dump(), **changes})
     except ValidationError as error:
         setting = known[str(error.errors()[0]["loc"][0])]
-        raise TuteeError(f"{setting.label} is {setting.bounds}.") from error
+        raise TuteeError(
+            _("{setting} is {bounds}.").format(setting=setting.label, bounds=setting.bounds)
+        ) from error

@@ -18,13 +18,15 @@ from core.events import (
     TuningFailed,
     TuningStarted,
 )
+from core.reasons import told as reason_told
+from store.language import N_, _
 from tui.text import clock, counted
 
 LABELS: dict[PassName, str] = {
     "sft": "SFT",
     "kto": "KTO",
     "dpo": "DPO",
-    "reward": "Reward",
+    "reward": N_("Reward"),
     "rl": "RL",
 }
 
@@ -78,6 +80,11 @@ class Progress:
     @property
     def losses(self) -> list[float]:
         return [loss for _, loss in self.points]
+
+
+def label(name: PassName) -> str:
+    """What a pass is called."""
+    return _(LABELS[name])
 
 
 def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
@@ -134,42 +141,75 @@ def told(event: TuningEvent) -> str:
     """The event as a line of the log; empty for those that come many times."""
     match event:
         case TuningStarted(passes):
-            return f"Began: {', '.join(LABELS[name] for name in passes)}."
+            return _("Began: {passes}.").format(passes=_(", ").join(label(name) for name in passes))
         case PassStarted(name, steps, records, replayed):
-            again = f" and {replayed} replayed" if replayed else ""
-            return (
-                f"{LABELS[name]}: {counted(steps, 'step')} on {counted(records, 'record')}{again}."
+            said = _("{name}: {steps} on {records}.")
+            if replayed:
+                said = _("{name}: {steps} on {records} and {replayed} replayed.")
+            return said.format(
+                name=label(name),
+                steps=counted(steps, "step"),
+                records=counted(records, "record"),
+                replayed=replayed,
             )
         case MaskProof():
-            return (
-                f"{LABELS[event.name]}: checked {counted(event.samples, 'sample')};"
-                f" {event.trained:,} of {event.tokens:,} tokens carry loss,"
-                f" {event.padding:.0%} padding."
+            return _(
+                "{name}: checked {samples}; {trained:,} of {tokens:,} tokens carry loss, "
+                "{padding:.0%} padding."
+            ).format(
+                name=label(event.name),
+                samples=counted(event.samples, "sample"),
+                trained=event.trained,
+                tokens=event.tokens,
+                padding=event.padding,
             )
         case PassResumed(name, steps, losses):
-            return f"{LABELS[name]}: goes on after step {len(losses)} of {steps}."
+            return _("{name}: goes on after step {step} of {steps}.").format(
+                name=label(name), step=len(losses), steps=steps
+            )
         case HoldoutReport(name, step, steps, loss):
-            return f"{LABELS[name]}: step {step} of {steps}, hold-out loss {loss:.2f}."
+            return _("{name}: step {step} of {steps}, hold-out loss {loss:.2f}.").format(
+                name=label(name), step=step, steps=steps, loss=loss
+            )
         case RolloutReport():
-            reward = "no reply ended" if event.reward is None else f"reward {event.reward:+.2f}"
-            return f"RL: step {event.step} of {event.steps}, {reward}, KL {event.kl:.3f}."
+            reward = (
+                _("no reply ended")
+                if event.reward is None
+                else _("reward {reward:+.2f}").format(reward=event.reward)
+            )
+            return _("RL: step {step} of {steps}, {reward}, KL {kl:.3f}.").format(
+                step=event.step, steps=event.steps, reward=reward, kl=event.kl
+            )
         case PassDone():
             return _finished(event)
         case PassSkipped(name, why):
-            return f"{LABELS[name]}: skipped. {why}"
+            return _("{name}: skipped. {why}").format(name=label(name), why=why)
         case TuningDone():
-            return f"Done. {event.adapter} is adopted." if event.adapter else "Done."
+            return (
+                _("Done. {version} is adopted.").format(version=event.adapter)
+                if event.adapter
+                else _("Done.")
+            )
         case TuningCancelled():
             return _cancelled_sentence(event)
         case TuningFailed(error):
-            return f"Failed. {error}"
+            return _("Failed. {error}").format(error=error)
     return ""
 
 
 def _finished(done: PassDone) -> str:
-    losses = f", loss {done.losses[0]:.2f} → {done.losses[-1]:.2f}" if done.losses else ""
-    held = f" Held back: {' '.join(done.held_back)}" if done.held_back else ""
-    return f"{LABELS[done.name]}: made {done.version} in {clock(done.seconds)}{losses}.{held}"
+    parts = [
+        _("{name}: made {version} in {time}.").format(
+            name=label(done.name), version=done.version, time=clock(done.seconds)
+        )
+    ]
+    if done.losses:
+        first, last = done.losses[0], done.losses[-1]
+        parts.append(_("Loss {first:.2f} → {last:.2f}.").format(first=first, last=last))
+    if done.held_back:
+        reasons = _("; ").join(map(reason_told, done.held_back))
+        parts.append(_("Held back: {reasons}.").format(reasons=reasons))
+    return " ".join(parts)
 
 
 def _stepped(now: Progress, report: StepReport) -> Progress:
@@ -190,11 +230,14 @@ def _stepped(now: Progress, report: StepReport) -> Progress:
 
 def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
     made = [
-        f"{LABELS[done.name]} made {done.version} in {clock(done.seconds)}" for done in event.passes
+        _("{name} made {version} in {time}").format(
+            name=label(done.name), version=done.version, time=clock(done.seconds)
+        )
+        for done in event.passes
     ]
-    sentences = [f"Done: {', '.join(made)}." if made else "Done."]
+    sentences = [_("Done: {made}.").format(made=_(", ").join(made)) if made else _("Done.")]
     sentences += [
-        f"{done.version} got worse, so it is held back; F5 says why."
+        _("{version} got worse, so it is held back; F5 says why.").format(version=done.version)
         for done in event.passes
         if done.held_back
     ]
@@ -203,6 +246,8 @@ def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
 
 def _cancelled_sentence(event: TuningCancelled) -> str:
     if not event.finished:
-        return "Cancelled. Nothing was changed."
-    kept = ", ".join(done.version for done in event.finished)
-    return f"Cancelled. {counted(len(event.finished), 'finished pass')} kept: {kept}."
+        return _("Cancelled. Nothing was changed.")
+    kept = _(", ").join(done.version for done in event.finished)
+    return _("Cancelled. {passes} kept: {kept}.").format(
+        passes=counted(len(event.finished), "finished pass"), kept=kept
+    )

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from data.imports import Refused
+from store.language import _
 from tui.text import counted
 
 
@@ -13,12 +14,15 @@ def told(refused: Iterable[Refused]) -> Iterator[str]:
     for row in refused:
         lines[row.reason, row.partly].append(row.line)
     for (reason, partly), found in lines.items():
-        how = "refused in part" if partly else "refused"
         if len(found) == 1:
-            yield f"line {found[0]} {how}: {reason}"
+            one = _("line {line} refused in part: {reason}")
+            said = one if partly else _("line {line} refused: {reason}")
+            yield said.format(line=found[0], reason=reason)
         else:
-            yield f"{counted(len(found), 'row')} {how}: {reason}"
-            yield f"  lines {_ranges(found)}"
+            many = _("{rows} refused in part: {reason}")
+            said = many if partly else _("{rows} refused: {reason}")
+            yield said.format(rows=counted(len(found), "row"), reason=reason)
+            yield _("  lines {lines}").format(lines=_ranges(found))
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -17,6 +17,7 @@ from core.config import Config
 from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from data import starter
 from store.errors import TuteeError
+from store.language import N_, _
 from store.records import Message, Origin, Sampling, Turn, new_id
 from store.repository import Repository
 from tui.open_chat import ChatSettings, Exchange, OpenChat
@@ -38,9 +39,9 @@ from tui.views import (
 if TYPE_CHECKING:
     from core.workers import ChatWorker
 
-WAITING = "waiting for the model"
-WRITING = "writing"
-STOPPING = "stopping"
+WAITING = N_("waiting for the model")
+WRITING = N_("writing…")
+STOPPING = N_("stopping…")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class _Live:
 
     def view(self) -> LiveView:
         note = STOPPING if self.stopping else WRITING if self.requested else WAITING
-        return LiveView(self.id, self.text, note)
+        return LiveView(self.id, self.text, _(note))
 
 
 class Session(OpenChat):
@@ -195,9 +196,9 @@ class Session(OpenChat):
         self, conversation_id: str, question_id: str | None, goes_on: Message | None
     ) -> list[Change]:
         if self._live is not None:
-            raise TuteeError("A reply is being written.", "Esc stops it; then try again.")
+            raise TuteeError(_("A reply is being written."), _("Esc stops it; then try again."))
         if question_id is None:
-            raise TuteeError("This reply answers no question, so it cannot be written anew.")
+            raise TuteeError(_("This reply answers no question, so it cannot be written anew."))
         live = self._live = self._new_live(conversation_id, question_id)
         live.again = True
         if goes_on is not None:
@@ -220,7 +221,7 @@ class Session(OpenChat):
         if not 0 <= place < len(versions):
             return []
         if self._live_here() is not None:
-            raise TuteeError("A reply is being written.", "Esc stops it; then change.")
+            raise TuteeError(_("A reply is being written."), _("Esc stops it; then change."))
         self._repository.choose(versions[place])
         return [Rerouted(self.scene(), versions[place])]
 
@@ -348,7 +349,7 @@ class Session(OpenChat):
             TuteeError: a reply is under way.
         """
         if self._live_here() is not None:
-            raise TuteeError("A reply is being written.", "Esc stops it; then change.")
+            raise TuteeError(_("A reply is being written."), _("Esc stops it; then change."))
         self._repository.set_chat(
             self._begun(), system_prompt=settings.system_prompt, sampling=settings.sampling
         )
@@ -377,7 +378,7 @@ class Session(OpenChat):
             TuteeError: there is none, or one is being written.
         """
         if self._live is not None:
-            raise TuteeError("There is no whole reply to draw again.", "Ask something first.")
+            raise TuteeError(_("There is no whole reply to draw again."), _("Ask something first."))
         return super().last_exchange()
 
     def _live_here(self) -> _Live | None:

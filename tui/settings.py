@@ -20,13 +20,14 @@ from core import settings
 from core.config import Config, parse, read
 from core.settings import Value
 from store.errors import TuteeError
+from store.language import N_, _
 
 SECTIONS = {
-    "chat": "Chat",
-    "sampling": "Replies",
-    "serving": "The model in the chat",
-    "screen": "Screen",
-    "tuning": "Tuning",
+    "chat": N_("Chat"),
+    "sampling": N_("Replies"),
+    "serving": N_("The model in the chat"),
+    "screen": N_("Screen"),
+    "tuning": N_("Tuning"),
 }
 """Those that are shown, by what they are called."""
 _LEFT_OUT = {("chat", "model")}
@@ -56,7 +57,8 @@ class Setting:
     @property
     def label(self) -> str:
         words = [_CAPITALS.get(word, word) for word in self.name.split("_")]
-        return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
+        said = " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
+        return _(said)
 
 
 def listed() -> list[Setting]:
@@ -94,16 +96,21 @@ def _setting(section: str, name: str, kind: Kind, field: FieldInfo) -> Setting:
 
 def _bounds(field: FieldInfo) -> str:
     if get_origin(field.annotation) is tuple:
-        return "with commas between; in double quotes \\n is a line break"
+        return _("with commas between; in double quotes \\n is a line break")
     limits = {
         limit: getattr(mark, limit)
         for mark in field.metadata
         for limit in ("ge", "gt", "le", "lt")
         if getattr(mark, limit, None) is not None and getattr(mark, limit) < _FAR
     }
-    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-    return ", ".join(
-        f"{word} {limits[limit]:g}" for limit, word in words.items() if limit in limits
+    words = {
+        "ge": _("at least {limit:g}"),
+        "gt": _("more than {limit:g}"),
+        "le": _("at most {limit:g}"),
+        "lt": _("less than {limit:g}"),
+    }
+    return _(", ").join(
+        said.format(limit=limits[limit]) for limit, said in words.items() if limit in limits
     )
 
 
@@ -137,8 +144,9 @@ def understood(setting: Setting, text: str) -> Value:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        wanted = "a whole number" if setting.kind == "whole" else "a number"
-        raise TuteeError(f"{setting.label} is {wanted}.")
+        whole = _("{setting} is a whole number.")
+        wanted = whole if setting.kind == "whole" else _("{setting} is a number.")
+        raise TuteeError(wanted.format(setting=setting.label))
     return number
 
 
@@ -190,7 +198,11 @@ class Settings:
         try:
             parse(settings.with_value("", setting.section, setting.name, value), self.path)
         except TuteeError:
-            return f"{setting.label} is {setting.bounds}." if setting.bounds else "Not possible."
+            return (
+                _("{setting} is {bounds}.").format(setting=setting.label, bounds=setting.bounds)
+                if setting.bounds
+                else _("Not possible.")
+            )
         return ""
 
     def take(self, setting: Setting, text: str) -> bool:
@@ -229,11 +241,13 @@ class Settings:
             TuteeError: there is none, or the file was changed by somebody else since.
         """
         if not self._done:
-            raise TuteeError("No setting was changed since Tutee was started.")
+            raise TuteeError(_("No setting was changed since Tutee was started."))
         before, after = self._done[-1]
         if read(self.path) != after:
             self._done.clear()
-            raise TuteeError("The settings file was changed elsewhere, so nothing was taken back.")
+            raise TuteeError(
+                _("The settings file was changed elsewhere, so nothing was taken back.")
+            )
         self._changed(settings.save(self.path, before))
         self._done.pop()
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from store.errors import TuteeError
+from store.language import _
 from store.records import Instruction, Message, Origin, Record
 from store.repository import Repository
 from tui.drafting import Drafting
@@ -61,7 +62,7 @@ class Teaching:
         others = [other for other in versions[reply_id] if other != reply_id]
         if not others:
             raise TuteeError(
-                "There is only one reply to this question.", "R on the reply writes another."
+                _("There is only one reply to this question."), _("R on the reply writes another.")
             )
         self._repository.prefer(reply_id, [self._repository.message(m).content for m in others])
         return self.reply(reply_id)

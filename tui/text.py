@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
+
+from store.language import ngettext
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -52,6 +55,62 @@ def sparkline(values: Sequence[float], width: int) -> str:
     return "".join(_SPARKS[round((value - low) / span * (len(_SPARKS) - 1))] for value in values)
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 pair`, `2,000 pairs`."""
-    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
+def padded(text: str, cells: int) -> str:
+    """`text` with blanks behind it so that it takes `cells`; before it where they are negative."""
+    blanks = " " * (abs(cells) - cell_len(text))
+    return text + blanks if cells > 0 else blanks + text
+
+
+Noun = Literal[
+    "chat",
+    "conversation",
+    "earlier message",
+    "finished pass",
+    "instruction",
+    "later message",
+    "lesson",
+    "line",
+    "message",
+    "preference",
+    "record",
+    "row",
+    "sample",
+    "step",
+    "verdict",
+]
+
+
+def counted(number: int, noun: Noun) -> str:
+    """`1 record`, `2,000 records`, in the person's language."""
+    match noun:
+        case "chat":
+            said = ngettext("{count:,} chat", "{count:,} chats", number)
+        case "conversation":
+            said = ngettext("{count:,} conversation", "{count:,} conversations", number)
+        case "earlier message":
+            said = ngettext("{count:,} earlier message", "{count:,} earlier messages", number)
+        case "finished pass":
+            said = ngettext("{count:,} finished pass", "{count:,} finished passes", number)
+        case "instruction":
+            said = ngettext("{count:,} instruction", "{count:,} instructions", number)
+        case "later message":
+            said = ngettext("{count:,} later message", "{count:,} later messages", number)
+        case "lesson":
+            said = ngettext("{count:,} lesson", "{count:,} lessons", number)
+        case "line":
+            said = ngettext("{count:,} line", "{count:,} lines", number)
+        case "message":
+            said = ngettext("{count:,} message", "{count:,} messages", number)
+        case "preference":
+            said = ngettext("{count:,} preference", "{count:,} preferences", number)
+        case "record":
+            said = ngettext("{count:,} record", "{count:,} records", number)
+        case "row":
+            said = ngettext("{count:,} row", "{count:,} rows", number)
+        case "sample":
+            said = ngettext("{count:,} sample", "{count:,} samples", number)
+        case "step":
+            said = ngettext("{count:,} step", "{count:,} steps", number)
+        case "verdict":
+            said = ngettext("{count:,} verdict", "{count:,} verdicts", number)
+    return said.format(count=number)

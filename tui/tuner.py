@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from core.adapters import BASE, Adapters
 from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone, TuningFailed
 from store.errors import TuteeError
+from store.language import _
 from store.records import now
-from tui.progress import LABELS, Progress, TuningEvent, advanced, told
+from tui.progress import Progress, TuningEvent, advanced, label, told
 from tui.services import Services
 from tui.text import clock, counted
 from tui.views import PassView, VersionView
@@ -75,8 +76,8 @@ class Tuner:
         after = frozenset(planned.name for planned in changed.passes if planned.wanted)
         if after == before:
             raise TuteeError(
-                f"{LABELS[name]} has nothing to learn from yet.",
-                "Correct (F4) or rate (F2, F3) a reply first.",
+                _("{name} has nothing to learn from yet.").format(name=label(name)),
+                _("Correct (F4) or rate (F2, F3) a reply first."),
             )
         return changed
 
@@ -84,8 +85,8 @@ class Tuner:
         """Train what `plan` wants."""
         if not any(planned.wanted for planned in plan.passes):
             raise TuteeError(
-                "No pass is chosen, so there is nothing to train.",
-                "Teach with F2 and F4 in the chat, or choose a pass with 1 to 5.",
+                _("No pass is chosen, so there is nothing to train."),
+                _("Teach with F2 and F4 in the chat, or choose a pass with 1 to 5."),
             )
         self._services.tuning.start(plan)
         self.unfinished = None
@@ -109,8 +110,11 @@ class Tuner:
             return ""
         began = f"{self.unfinished.began.astimezone():%Y-%m-%d %H:%M}"
         name, steps = self.unfinished.under_way() or ("", 0)
-        place = f" after {counted(steps, 'step')} of {LABELS[name]}" if name and steps else ""
-        return f"The run of {began} was interrupted{place}."
+        if not (name and steps):
+            return _("The run of {began} was interrupted.").format(began=began)
+        return _("The run of {began} was interrupted after {steps} of {name}.").format(
+            began=began, steps=counted(steps, "step"), name=label(name)
+        )
 
     def resume(self) -> None:
         """Go on with the run that was interrupted.
@@ -136,7 +140,7 @@ class Tuner:
             paused = self.progress.state == "running"
             self._services.tuning.pause(paused)
             self.progress = replace(self.progress, state="paused" if paused else "running")
-            self._note("Paused." if paused else "Goes on.")
+            self._note(_("Paused.") if paused else _("Goes on."))
 
     def _note(self, line: str) -> None:
         self.log.append((now(), line))
@@ -164,12 +168,16 @@ class Tuner:
     def use(self, version: str) -> None:
         """Answer with `version` from the next reply on."""
         self._adapters().use(version)
-        self._swap(version, f"Ctrl+P, “Roll back”, returns to {self.answering}.")
+        self._swap(
+            version, _("Ctrl+P, “Roll back”, returns to {version}.").format(version=self.answering)
+        )
 
     def roll_back(self) -> None:
         """Answer with the version that was active before."""
         left = self.answering
-        self._swap(self._adapters().rollback(), f"Rolled back; {left} is kept.")
+        self._swap(
+            self._adapters().rollback(), _("Rolled back; {version} is kept.").format(version=left)
+        )
 
     def _swap(self, version: str, remark: str) -> None:
         self._remark = remark
@@ -189,7 +197,7 @@ class Tuner:
         """Take up whether the chat changed its adapter; what to say about it."""
         if isinstance(event, SwapFailed):
             self._adapters().use(self.answering)
-            return f"{self.answering} goes on answering."
+            return _("{version} goes on answering.").format(version=self.answering)
         self._answers(event.version)
         return self._remark
 
@@ -229,8 +237,8 @@ class Tuner:
         """
         if self.running:
             raise TuteeError(
-                "A version cannot be deleted while a run may go on from it.",
-                "Wait for the run, or cancel it first.",
+                _("A version cannot be deleted while a run may go on from it."),
+                _("Wait for the run, or cancel it first."),
             )
         self._adapters().delete(version)
 
@@ -238,7 +246,7 @@ class Tuner:
         adapters = self._services.chat.adapters
         if adapters is None:
             raise TuteeError(
-                "The model is still loading.", "Tuning can begin as soon as it is ready."
+                _("The model is still loading."), _("Tuning can begin as soon as it is ready.")
             )
         return adapters
 
@@ -247,7 +255,7 @@ def pass_views(plan: "Plan") -> list[PassView]:
     """The passes of `plan` as they are shown."""
     return [
         PassView(
-            label=LABELS[planned.name],
+            label=label(planned.name),
             wanted=planned.wanted,
             forced=planned.wanted and not planned.ready,
             detail=_detail(planned),
@@ -261,9 +269,9 @@ def _detail(planned: "PassPlan") -> str:
     """What the pass would learn from, or what it lacks."""
     if planned.missing and not planned.wanted:
         return planned.missing
-    parts = [f"{planned.new} new"]
+    parts = [_("{count} new").format(count=planned.new)]
     if planned.replayed:
-        parts.append(f"{planned.replayed} replayed")
+        parts.append(_("{count} replayed").format(count=planned.replayed))
     if planned.held_out:
-        parts.append(f"{planned.held_out} held out")
+        parts.append(_("{count} held out").format(count=planned.held_out))
     return " + ".join(parts)

@@ -5,9 +5,11 @@ from datetime import datetime
 
 from core import report
 from core.adapters import BASE, Adapters, Manifest
+from core.reasons import told
 from core.report import Report
 from store.errors import TuteeError
-from tui.progress import LABELS
+from store.language import _
+from tui.progress import LABELS, label
 from tui.text import counted
 from tui.views import VersionView
 
@@ -28,12 +30,12 @@ def version_views(adapters: Adapters) -> list[VersionView]:
                 detail=" · ".join(_facts(manifest, examined)),
                 label=remark.label if remark else "",
                 note=remark.note if remark else "",
-                held_back=manifest.held_back,
+                held_back=tuple(map(told, manifest.held_back)),
                 possible=frozenset(_possible(manifest, active)),
             )
         )
     base = frozenset() if active == BASE else frozenset({"activate"})
-    return [*views, VersionView(BASE, active == BASE, detail="as it came", possible=base)]
+    return [*views, VersionView(BASE, active == BASE, detail=_("as it came"), possible=base)]
 
 
 def _report(adapters: Adapters, manifest: Manifest) -> Report | None:
@@ -55,30 +57,34 @@ def _possible(manifest: Manifest, active: str) -> Iterator[str]:
 def _facts(manifest: Manifest, examined: Report | None) -> Iterator[str]:
     """The most telling first: a narrow terminal cuts the rest off."""
     metrics = manifest.metrics
-    yield LABELS.get(manifest.pass_name, manifest.pass_name)  # type: ignore[call-overload]
+    yield label(manifest.pass_name) if manifest.pass_name in LABELS else manifest.pass_name
     if manifest.kind == "reward":
         yield from _reward_facts(metrics)
     elif manifest.pass_name == "rl":
-        yield from _change("reward", metrics, "holdout_reward", "+.2f")
+        yield from _change(_("reward"), metrics, "holdout_reward", "+.2f")
     elif examined and examined.before.holdout_loss is not None:
-        yield _arrow("hold-out", examined.before.holdout_loss, examined.after.holdout_loss, ".2f")
+        yield _arrow(
+            _("hold-out"), examined.before.holdout_loss, examined.after.holdout_loss, ".2f"
+        )
     elif losses := metrics.get("losses"):
-        yield _arrow("loss", losses[0], losses[-1], ".2f")
+        yield _arrow(_("loss"), losses[0], losses[-1], ".2f")
     if manifest.records:
         yield counted(len(manifest.records), "record")
     if manifest.kind == "adapter":
-        yield f"from {manifest.parent}"
+        yield _("from {parent}").format(parent=manifest.parent)
 
 
 def _reward_facts(metrics: dict[str, object]) -> Iterator[str]:
     accuracy, interval = metrics.get("holdout_accuracy"), metrics.get("holdout_interval")
     if not isinstance(accuracy, float) or not isinstance(interval, (list, tuple)):
-        yield "too few pairs to check it"
+        yield _("too few pairs to check it")
         return
     low, high = interval
-    yield f"{accuracy:.0%} right ({low:.0%} to {high:.0%})"
+    yield _("{accuracy:.0%} right ({low:.0%} to {high:.0%})").format(
+        accuracy=accuracy, low=low, high=high
+    )
     if not metrics.get("passed"):
-        yield "not used"
+        yield _("not used")
 
 
 def _change(name: str, metrics: dict[str, object], key: str, form: str) -> Iterator[str]:
@@ -94,4 +100,4 @@ def _arrow(name: str, before: float, after: float | None, form: str) -> str:
 def _when(moment: datetime) -> str:
     local = moment.astimezone()
     today = local.date() == datetime.now().astimezone().date()
-    return f"today {local:%H:%M}" if today else f"{local:%Y-%m-%d}"
+    return _("today {time:%H:%M}").format(time=local) if today else f"{local:%Y-%m-%d}"

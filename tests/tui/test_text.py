@@ -55,4 +55,5 @@ def test_sparkline_spans_its_values_and_shows_the_last_ones() -> None:
 
 
 def test_counted() -> None:
-    assert [counted(1, "pair"), counted(0, "pair")] == ["1 pair", "0 pairs"]
+    assert [counted(1, "record"), counted(0, "record")] == ["1 record", "0 records"]
+    assert counted(2000, "finished pass") == "2,000 finished passes"

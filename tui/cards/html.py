@@ -9,11 +9,12 @@ from html import escape
 
 from core.card import Card, Curve, Figure, Reply
 from core.wording import Spans, changes
+from store.language import N_, _, spoken
 from tui.text import harmless
 
 _HEAD = """\
 <!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -57,13 +58,13 @@ ins {{ background: var(--new); }}
 </head>
 <body>
 """
-_TRENDS = {"better": "▲ better", "worse": "▼ worse", "same": "same", "": ""}
+_TRENDS = {"better": N_("▲ better"), "worse": N_("▼ worse"), "same": N_("same"), "": ""}
 _WIDTH, _HEIGHT = 320, 80
 
 
 def render(card: Card) -> str:
     """The text of the file."""
-    head = _HEAD.format(title=_text(f"Tutee: {card.title}"))
+    head = _HEAD.format(language=spoken(), title=_text(f"Tutee: {card.title}"))
     return head + "\n".join(_parts(card)) + "\n</body>\n</html>\n"
 
 
@@ -76,7 +77,7 @@ def _parts(card: Card) -> Iterable[str]:
     if card.remark.note:
         yield f'<p class="text">{_text(card.remark.note)}</p>'
     yield f'<p class="{card.verdict.replace(" ", "-")}">{_text(card.judgement)}</p>'
-    yield "<h2>What went in</h2>"
+    yield f"<h2>{_('What went in')}</h2>"
     yield _rows(_named(card.facts))
     if card.settings:
         said = " · ".join(
@@ -84,12 +85,12 @@ def _parts(card: Card) -> Iterable[str]:
         )
         yield f"<p>{said}</p>"
     if card.figures:
-        yield "<h2>What came out</h2>"
+        yield f"<h2>{_('What came out')}</h2>"
         yield _rows(map(_figure, card.figures))
     if card.curves:
-        yield "<h2>Step by step</h2>"
+        yield f"<h2>{_('Step by step')}</h2>"
         yield f'<div class="curves">{"".join(map(_curve, card.curves))}</div>'
-    for title, replies in (("Held-out corrections", card.held_out), ("Probes", card.probes)):
+    for title, replies in ((_("Held-out corrections"), card.held_out), (_("Probes"), card.probes)):
         if replies:
             yield f"<h2>{title}</h2>"
             yield from map(_reply, replies)
@@ -109,7 +110,7 @@ def _figure(figure: Figure) -> str:
     return (
         f"<th>{_text(figure.name)}</th>"
         f'<td class="number">{before}</td><td class="number">{figure.text(figure.after)}</td>'
-        f'<td class="{figure.trend}">{_TRENDS[figure.trend]}</td>'
+        f'<td class="{figure.trend}">{_(_TRENDS[figure.trend])}</td>'
         f'<td class="dim">{_text(figure.remark)}</td>'
     )
 
@@ -131,12 +132,16 @@ def _curve(curve: Curve) -> str:
 
 def _reply(reply: Reply) -> str:
     before, after = changes(reply.before.strip(), reply.after.strip())
-    wanted = f'<div class="text dim">wanted: {_text(reply.wanted)}</div>' if reply.wanted else ""
-    cut = "" if reply.ended else " (cut off)"
+    wanted = (
+        f'<div class="text dim">{_text(_("wanted: {text}").format(text=reply.wanted))}</div>'
+        if reply.wanted
+        else ""
+    )
+    heading = _("after") if reply.ended else _("after (cut off)")
     return (
         f'<article><div class="text prompt">{_text(reply.prompt)}</div>{wanted}'
-        f'<div class="replies">{_side("before", before, "del")}'
-        f"{_side(f'after{cut}', after, 'ins')}</div></article>"
+        f'<div class="replies">{_side(_("before"), before, "del")}'
+        f"{_side(heading, after, 'ins')}</div></article>"
     )
 
 

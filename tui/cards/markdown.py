@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from core.card import Card, Figure, Reply
 from core.wording import Spans, changes
+from store.language import _
 from tui.text import harmless, sparkline
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>#~|$@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
@@ -38,36 +39,38 @@ def _parts(card: Card) -> Iterable[str]:
     if card.remark.note:
         yield escaped(card.remark.note)
     yield f"**{escaped(card.judgement)}**"
-    yield "## What went in"
+    yield f"## {_('What went in')}"
     yield _table(("", ""), [(name, escaped(value)) for name, value in card.facts])
     if card.settings:
-        yield "Settings: " + ", ".join(f"`{name}` {value}" for name, value in card.settings)
+        yield _("Settings: {settings}").format(
+            settings=", ".join(f"`{name}` {value}" for name, value in card.settings)
+        )
     if card.figures:
-        yield "## What came out"
-        yield _table(("", "before", "after", "", ""), map(_figure, card.figures))
+        yield f"## {_('What came out')}"
+        yield _table(("", _("before"), _("after"), "", ""), map(_figure, card.figures))
     if card.curves:
         rows = [
             (curve.name, sparkline(curve.thinned(_CURVE_WIDTH), _CURVE_WIDTH), curve.ends)
             for curve in card.curves
         ]
-        yield "## Step by step"
+        yield f"## {_('Step by step')}"
         yield _table(("", "", ""), rows)
-    for title, replies in (("Held-out corrections", card.held_out), ("Probes", card.probes)):
+    for title, replies in ((_("Held-out corrections"), card.held_out), (_("Probes"), card.probes)):
         if replies:
             yield f"## {title}"
-            wanted = ("wanted",) if replies[0].wanted else ()
-            yield _table(("prompt", *wanted, "before", "after"), map(_reply, replies))
+            wanted = (_("wanted"),) if replies[0].wanted else ()
+            yield _table((_("prompt"), *wanted, _("before"), _("after")), map(_reply, replies))
 
 
 def _figure(figure: Figure) -> tuple[str, ...]:
     before, after = figure.text(figure.before), figure.text(figure.after)
-    return (figure.name, before, after, figure.trend, escaped(figure.remark))
+    return (figure.name, before, after, _(figure.trend), escaped(figure.remark))
 
 
 def _reply(reply: Reply) -> tuple[str, ...]:
     before, after = changes(reply.before.strip(), reply.after.strip())
     wanted = (escaped(reply.wanted.strip()),) if reply.wanted else ()
-    cut = "" if reply.ended else " *(cut off)*"
+    cut = "" if reply.ended else _(" *(cut off)*")
     prompt = escaped(reply.prompt.strip())
     return (prompt, *wanted, _marked(before, "del"), _marked(after, "ins") + cut)
 

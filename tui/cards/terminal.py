@@ -13,10 +13,11 @@ from rich.text import Text
 
 from core.card import Card, Curve, Figure, Reply
 from core.wording import Spans, changes
+from store.language import N_, _
 from tui.text import harmless, sparkline
 
 _VERDICTS = {"passed": "green", "held back": "red", "not judged": "yellow"}
-_TRENDS = {"better": "green", "worse": "red", "same": "dim", "": ""}
+_TRENDS = {N_("better"): "green", N_("worse"): "red", N_("same"): "dim", "": ""}
 _CURVE_WIDTH = 48
 
 
@@ -30,17 +31,17 @@ def _parts(card: Card) -> Iterable[RenderableType]:
     if card.remark.note:
         yield Text(harmless(card.remark.note), style="italic")
     yield Text(harmless(card.judgement), style=_VERDICTS[card.verdict])
-    yield from _section("What went in", _pairs(card.facts))
+    yield from _section(_("What went in"), _pairs(card.facts))
     if card.settings:
-        yield from _section("Settings", _settings(card.settings))
+        yield from _section(_("Settings"), _settings(card.settings))
     if card.figures:
-        yield from _section("What came out", _figures(card.figures))
+        yield from _section(_("What came out"), _figures(card.figures))
     if card.curves:
-        yield from _section("Step by step", _curves(card.curves))
+        yield from _section(_("Step by step"), _curves(card.curves))
     if card.held_out:
-        yield from _section("Held-out corrections", *map(_reply, card.held_out))
+        yield from _section(_("Held-out corrections"), *map(_reply, card.held_out))
     if card.probes:
-        yield from _section("Probes", *map(_reply, card.probes))
+        yield from _section(_("Probes"), *map(_reply, card.probes))
 
 
 def _section(title: str, *content: RenderableType) -> Iterable[RenderableType]:
@@ -75,7 +76,7 @@ def _figures(figures: Sequence[Figure]) -> Table:
         grid.columns[column].justify = "right"
     for figure in figures:
         before = "" if figure.before is None else f"{figure.text(figure.before)} →"
-        trend = Text(figure.trend, style=_TRENDS[figure.trend])
+        trend = Text(_(figure.trend), style=_TRENDS[figure.trend])
         grid.add_row(figure.name, before, figure.text(figure.after), trend, figure.remark)
     return grid
 
@@ -94,12 +95,14 @@ def _reply(reply: Reply) -> RenderableType:
     table = Table.grid(padding=(0, 2), expand=True)
     for title in ("before", "after"):
         table.add_column(title, ratio=1, overflow="fold")
-    cut = "" if reply.ended else " (cut off)"
-    table.add_row(Text("before", style="dim"), Text(f"after{cut}", style="dim"))
+    heading = _("after") if reply.ended else _("after (cut off)")
+    table.add_row(Text(_("before"), style="dim"), Text(heading, style="dim"))
     table.add_row(_marked(before, "red"), _marked(after, "bold green"))
     parts: list[RenderableType] = [Text(harmless(f"› {reply.prompt.strip()}"), style="bold")]
     if reply.wanted:
-        parts.append(Text(harmless(f"wanted: {reply.wanted.strip()}"), style="cyan"))
+        parts.append(
+            Text(harmless(_("wanted: {text}").format(text=reply.wanted.strip())), style="cyan")
+        )
     return Group(*parts, Padding(table, (0, 0, 1, 2)))
 
 
@@ -108,4 +111,4 @@ def _marked(spans: Spans, style: str) -> Text:
     mark = f"{style} underline" if len(spans) > 1 else style
     for span in spans:
         text.append(harmless(span.text), style=mark if span.changed else "")
-    return text if text else Text("(nothing)", style="dim")
+    return text if text else Text(_("(nothing)"), style="dim")

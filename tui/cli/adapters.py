@@ -21,8 +21,8 @@ from store.errors import TuteeError
 from store.language import _, ngettext
 from store.storage import replace_file
 from tui.cli.invocation import Invocation
-from tui.cli.words import Group, padded, records
-from tui.text import harmless, one_line, shortened
+from tui.cli.words import Group, records
+from tui.text import harmless, one_line, padded, shortened
 
 _IDS_SHOWN = 8
 

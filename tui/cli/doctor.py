@@ -10,8 +10,8 @@ from core.adapters import Adapters
 from core.doctor import Fact
 from store.language import N_, _
 from tui.cli.invocation import Invocation
-from tui.cli.words import Command, padded
-from tui.text import harmless
+from tui.cli.words import Command
+from tui.text import harmless, padded
 
 _SECONDS = 5.0
 

@@ -16,9 +16,9 @@ from core.sources.names import hub_model
 from store.errors import TuteeError
 from store.language import N_, _, ngettext
 from tui.cli.invocation import Invocation, end_loading, show_loading
-from tui.cli.words import Group, padded
+from tui.cli.words import Group
 from tui.pace import size
-from tui.text import harmless
+from tui.text import harmless, padded
 
 _NAMES = (
     N_("model"),

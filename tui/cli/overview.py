@@ -18,9 +18,9 @@ from data.tasks import merged
 from store.language import N_, _
 from store.records import Record
 from tui.cli.invocation import Invocation
-from tui.cli.words import Command, padded
+from tui.cli.words import Command
 from tui.cli.words import records as counted
-from tui.text import harmless
+from tui.text import harmless, padded
 
 _SECTIONS = (
     N_("trained"),

@@ -20,9 +20,9 @@ from store.language import _
 from store.records import Record, Verdict
 from tui.cli.invocation import Invocation
 from tui.cli.tokens import shown
-from tui.cli.words import Command, of_kind, padded
+from tui.cli.words import Command, of_kind
 from tui.cli.words import records as counted
-from tui.text import harmless, one_line, shortened
+from tui.text import harmless, one_line, padded, shortened
 
 if TYPE_CHECKING:
     from tui.views import DetailView, MaskView

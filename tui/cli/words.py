@@ -122,12 +122,6 @@ def broken(text: str, width: int) -> list[str]:
     return [*lines, line.rstrip()]
 
 
-def padded(text: str, cells: int) -> str:
-    """`text` with blanks behind it so that it takes `cells`; before it where they are negative."""
-    blanks = " " * (abs(cells) - cell_len(text))
-    return text + blanks if cells > 0 else blanks + text
-
-
 def of_kind(kind: str, count: int) -> str:
     """`1 preference`, `2,000 preferences`."""
     match kind:

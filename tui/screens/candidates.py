@@ -7,15 +7,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.events import CandidatesRanked, ReplyFailed
+from store.language import _
 from tui.candidates import COUNT, Candidates
 from tui.guard import guarded, show_error
 from tui.messages import FromCore
 from tui.text import harmless, shortened
 from tui.theme import MUTED
+from tui.widgets.footer import Footer
 
 
 class CandidatesScreen(Screen[int | None]):
@@ -34,14 +36,16 @@ class CandidatesScreen(Screen[int | None]):
 
     def compose(self) -> ComposeResult:
         question = shortened(harmless(self._candidates.exchange.text), 60)
-        title = Content.assemble((f"Best of {COUNT}", "bold"), (f"  {question}", MUTED))
+        title = Content.assemble(
+            (_("Best of {count}").format(count=COUNT), "bold"), (f"  {question}", MUTED)
+        )
         yield Static(title, id="candidates-title")
         yield OptionList(id="candidates", compact=True)
         yield Static(id="candidates-said", markup=False)
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
-        self._say(f"Drawing {COUNT} replies, and ranking them…")
+        self._say(_("Drawing {count} replies, and ranking them…").format(count=COUNT))
         self._candidates.draw()
 
     def on_unmount(self) -> None:
@@ -66,16 +70,19 @@ class CandidatesScreen(Screen[int | None]):
         listed = self.query_one(OptionList)
         standing = self._candidates.exchange.reply.content
         for candidate in ranked.candidates:
-            here = "  as it stands" if candidate.text == standing else ""
+            here = _("  as it stands") if candidate.text == standing else ""
             heading = Content.assemble(
-                (f"reward {candidate.reward:+.2f}", "bold $text-primary"), (here, MUTED)
+                (_("reward {reward:+.2f}").format(reward=candidate.reward), "bold $text-primary"),
+                (here, MUTED),
             )
             listed.add_option(Option(heading + "\n" + Content(harmless(candidate.text)) + "\n"))
         listed.highlighted = 0
         listed.focus()
         self._say(
-            "Enter lets it stand, preferred over the others. "
-            f"The order is that of {self._candidates.reward_model}; the choice is yours."
+            _(
+                "Enter lets it stand, preferred over the others. The order is that of "
+                "{judge}; the choice is yours."
+            ).format(judge=self._candidates.reward_model)
         )
 
     def _say(self, text: str) -> None:

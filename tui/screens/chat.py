@@ -17,6 +17,7 @@ from textual.reactive import reactive
 
 from core.events import ModelReady, ReplyDone, ReplyFailed, ReplyScored, TokenChunk
 from store.errors import TuteeError
+from store.language import _
 from tui.attachments import with_files, without_files
 from tui.commands import perform, possible, spelled
 from tui.completion import Completions, completions
@@ -137,7 +138,7 @@ class ChatScreen(ChatActions):
         """Take the message that waits back into the prompt."""
         said = self._session.take_back()
         if said is None:
-            raise TuteeError("Nothing waits.")
+            raise TuteeError(_("Nothing waits."))
         await self.apply(lambda: [self._session.queued()])
         if said.beside:
             self._bar.edit(said.beside, without_files(said.text))
@@ -150,7 +151,7 @@ class ChatScreen(ChatActions):
         try:
             prompt.put(edited(prompt.text, self.app.suspend()))
         except SuspendNotSupported as error:
-            raise TuteeError("This terminal cannot be left for an editor.") from error
+            raise TuteeError(_("This terminal cannot be left for an editor.")) from error
 
     def edit(self, question: UserView) -> None:
         self._bar.edit(question.id, without_files(question.text))
@@ -222,13 +223,13 @@ class ChatScreen(ChatActions):
         focused = self.transcript.focused_reply()
         if focused is not None and focused.view is not None:
             view = focused.view
-            parts = ["G goes on"] if view.stopped or view.limit else []
-            parts += ["Ctrl+Z undo"] if view.undoable else []
-            return " · ".join([*parts, "Esc back"])
+            parts = [_("G goes on")] if view.stopped or view.limit else []
+            parts += [_("Ctrl+Z undo")] if view.undoable else []
+            return " · ".join([*parts, _("Esc back")])
         if self._session.replying:
             waits = self._bar.prompt.waiting
-            return "Esc stops · ↑ takes back" if waits else "Esc stops"
-        return "Enter sends"
+            return _("Esc stops · ↑ takes back") if waits else _("Esc stops")
+        return _("Enter sends")
 
     # -- moving about ----------------------------------------------------------------------------
 

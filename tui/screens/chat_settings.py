@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
 from core.config import Preset
+from store.language import N_, _
 from store.records import Sampling
 from tui.guard import errors_shown
 from tui.open_chat import ChatSettings
@@ -20,7 +21,7 @@ from tui.settings import shown
 from tui.widgets.form import MOVING, Choice, Field
 from tui.widgets.settings import Lines
 
-_KEYS = "Ctrl+S keeps it · empty: as in the settings (F9) · Esc leaves"
+_KEYS = N_("Ctrl+S keeps it · empty: as in the settings (F9) · Esc leaves")
 
 
 class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
@@ -50,19 +51,19 @@ class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Content("This chat").stylize("bold"), classes="dialog-title")
-            yield Static("System prompt", classes="dim", markup=False)
+            yield Static(Content(_("This chat")).stylize("bold"), classes="dialog-title")
+            yield Static(_("System prompt"), classes="dim", markup=False)
             lines = Lines(self._own.system_prompt)
             lines.id = "system-prompt"
             lines.placeholder = self._default.system_prompt
             yield lines
             with Horizontal(id="preset-row"):
-                yield Static("Preset", classes="label", markup=False)
+                yield Static(_("Preset"), classes="label", markup=False)
                 yield Choice(("—", DEFAULT, *self._presets), id="preset")
             for setting in sampling_settings():
                 standard = shown(getattr(self._default_sampling, setting.name))
                 yield Field(setting.label, self._text(setting.name), standard, id=setting.name)
-            yield Static(_KEYS, classes="dialog-keys", markup=False)
+            yield Static(_(_KEYS), classes="dialog-keys", markup=False)
 
     def _text(self, name: str) -> str:
         sampling = self._own.sampling

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+from store.language import _
 from tui.arguments import arguments
 from tui.chats import Chats
 from tui.commands import Command
@@ -86,27 +87,28 @@ class ChatActions(ReplyActions):
                 with errors_shown(self.app):
                     kept = self._chats.rename(conversation_id, title)
                     self.changed()
-                    self.notify(kept, title="The chat is called", markup=False, timeout=3)
+                    self.notify(kept, title=_("The chat is called"), markup=False, timeout=3)
 
         if title:
             rename(title)
             return
         assert self._session.conversation is not None
-        keys = "Enter keeps it · empty: that of its first question · Esc leaves"
+        keys = _("Enter keeps it · empty: that of its first question · Esc leaves")
         now = self._session.conversation.title
-        self.app.push_screen(LineScreen("Title", now, "", keys), rename)
+        self.app.push_screen(LineScreen(_("Title"), now, "", keys), rename)
 
     def action_pin(self) -> None:
         """Keep it at the top of the list, or no longer."""
         pinned = self._chats.pin(self._open_id())
-        where = "at the top of the list" if pinned else "in its place in the list"
-        self.notify(f"The chat stands {where} now.", markup=False, timeout=3)
+        top = _("The chat stands at the top of the list now.")
+        said = top if pinned else _("The chat stands in its place in the list now.")
+        self.notify(said, markup=False, timeout=3)
 
     def action_save(self, place: str = "") -> None:
         """Write it as Markdown."""
         path = self._chats.save(self._open_id(), place)
         self.app.copy_to_clipboard(str(path))
-        self.notify(str(path), title="Saved; the path is copied.", markup=False)
+        self.notify(str(path), title=_("Saved; the path is copied."), markup=False)
 
     async def action_delete_chat(self) -> None:
         """Take it away; what it taught stays."""
@@ -114,8 +116,8 @@ class ChatActions(ReplyActions):
         await self.renew()
         self.focus_prompt()
         self.notify(
-            "In the list of chats (Ctrl+R) Ctrl+Z brings it back. What it taught stays.",
-            title="Deleted.",
+            _("In the list of chats (Ctrl+R) Ctrl+Z brings it back. What it taught stays."),
+            title=_("Deleted."),
             markup=False,
         )
 
@@ -154,4 +156,4 @@ class ChatActions(ReplyActions):
 
     def _set(self, settings: ChatSettings) -> None:
         self._session.set_chat(settings)
-        self.notify("From the next reply on, in this chat.", markup=False, timeout=3)
+        self.notify(_("From the next reply on, in this chat."), markup=False, timeout=3)

@@ -8,16 +8,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.acts import Picked
+from store.language import _
 from tui.comparing import Comparing, Side
 from tui.guard import guarded, show_error
 from tui.messages import FromCore, Taught
 from tui.theme import MUTED
 from tui.views import AnswerView
 from tui.widgets.compare import Answers
+from tui.widgets.footer import Footer
 from tui.widgets.form import MOVING, Choice, Field, Toggle
 
 _GOOD: dict[Picked | None, tuple[bool | None, bool | None]] = {
@@ -58,13 +60,15 @@ class CompareScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="compare-title")
         with _Form(id="compare-form"):
-            yield Field("Prompt", self._comparing.prompt, "anything you like", id="compare-prompt")
+            yield Field(
+                _("Prompt"), self._comparing.prompt, _("anything you like"), id="compare-prompt"
+            )
             with Horizontal(id="compare-versions"):
-                yield Static("Versions", classes="label", markup=False)
+                yield Static(_("Versions"), classes="label", markup=False)
                 yield Choice(self._versions, id="version-a")
-                yield Static("against", classes="between", markup=False)
+                yield Static(_("against"), classes="between", markup=False)
                 yield Choice(self._versions, id="version-b")
-                yield Toggle("do not tell me which is which", on=True, id="blind")
+                yield Toggle(_("do not tell me which is which"), on=True, id="blind")
         yield Answers(id="answers")
         yield Static(id="compare-said", markup=False)
         yield Footer(compact=True, show_command_palette=True)
@@ -73,7 +77,8 @@ class CompareScreen(Screen[None]):
         for side, version in zip("ab", self._comparing.pair(), strict=True):
             self.query_one(f"#version-{side}", Choice).choose(version)
         line = Content.assemble(
-            ("Compare", "bold"), ("  one prompt, two versions or two samples, your choice", MUTED)
+            (_("Compare"), "bold"),
+            (_("  one prompt, two versions or two samples, your choice"), MUTED),
         )
         self.query_one("#compare-title", Static).update(line)
         self._draw()
@@ -126,7 +131,7 @@ class CompareScreen(Screen[None]):
     def action_undo(self) -> None:
         """Take the choice back."""
         self._comparing.undo()
-        self._remark = "Taken back."
+        self._remark = _("Taken back.")
         self.post_message(Taught())
         self._draw()
 
@@ -148,7 +153,7 @@ class CompareScreen(Screen[None]):
     def _view(self, letter: str, side: Side, good: bool | None) -> AnswerView:
         known = not self._blind or self._comparing.picked is not None
         done = side.done
-        note = "" if done is None else "cut off" if done.truncated else "ended by itself"
+        note = "" if done is None else _("cut off") if done.truncated else _("ended by itself")
         title = f"{letter} · {side.version}" if known else letter
         return AnswerView(title, side.text, note, done is not None, good)
 
@@ -156,11 +161,11 @@ class CompareScreen(Screen[None]):
         if self._remark:
             return self._remark
         if self._comparing.writing:
-            return "They answer one after the other…"
+            return _("They answer one after the other…")
         if self._comparing.alike:
-            return "They say the same.   ↑ both good   ↓ both bad"
+            return _("They say the same.   ↑ both good   ↓ both bad")
         if self._comparing.whole:
-            return "Which is better?   ← A   → B   ↑ a tie, both good   ↓ both bad"
+            return _("Which is better?   ← A   → B   ↑ a tie, both good   ↓ both bad")
         if self._comparing.prompt:
-            return "Enter asks both your last question, with the chat before it. Or ask another."
-        return "Enter asks both. Your choice becomes a lesson."
+            return _("Enter asks both your last question, with the chat before it. Or ask another.")
+        return _("Enter asks both. Your choice becomes a lesson.")

@@ -9,6 +9,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from store.language import _
+
 
 class ConfirmScreen(ModalScreen[bool]):
     """Gives back whether the person agreed; leaving means no."""
@@ -18,11 +20,11 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("escape,n", "answer(False)", "No", id="confirm.no"),
     ]
 
-    def __init__(self, question: str, detail: str, yes: str, no: str) -> None:
+    def __init__(self, question: str, detail: str, keys: str) -> None:
         super().__init__()
         self._question = question
         self._detail = detail
-        self._keys = f"Enter {yes} · Esc {no}"
+        self._keys = keys
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -32,3 +34,12 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)
+
+
+def question_of_quitting() -> ConfirmScreen:
+    """What is asked while a run is under way."""
+    return ConfirmScreen(
+        _("A training run is under way."),
+        _("If you quit, it is interrupted; when you come back it can go on from there."),
+        _("Enter quits · Esc stays"),
+    )

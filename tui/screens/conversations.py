@@ -8,17 +8,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from store.language import N_, _
 from tui.chats import Chats
 from tui.guard import errors_shown
 from tui.screens.line import LineScreen
 from tui.text import harmless
 from tui.theme import MUTED
 from tui.views import ConversationView
+from tui.widgets.footer import Footer
 
-_NONE = "None yet: a chat is kept from its first message on."
+_NONE = N_("None yet: a chat is kept from its first message on.")
 
 
 class _Search(Input):
@@ -58,12 +60,12 @@ class ConversationsScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
-            yield Static(Content("Chats").stylize("bold"), classes="dialog-title")
-            search = _Search(placeholder="/ searches titles and texts", compact=True)
+            yield Static(Content(_("Chats")).stylize("bold"), classes="dialog-title")
+            search = _Search(placeholder=_("/ searches titles and texts"), compact=True)
             search.cursor_blink = False
             yield search
             yield OptionList(compact=True, markup=False)
-            yield Static(_NONE, id="no-chats", markup=False)
+            yield Static(_(_NONE), id="no-chats", markup=False)
             yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -84,7 +86,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         options.display = bool(found)
         none = self.query_one("#no-chats", Static)
         none.display = not found
-        none.update("Nothing holds these words." if query else _NONE)
+        none.update(_("Nothing holds these words.") if query else _(_(_NONE)))
         self.refresh_bindings()
 
     def _chosen(self) -> str | None:
@@ -128,8 +130,8 @@ class ConversationsScreen(ModalScreen[str | None]):
                     self._chats.rename(chosen, title)
                     self._show(chosen)
 
-        keys = "Enter keeps it · empty: that of its first question · Esc leaves"
-        self.app.push_screen(LineScreen("Title", title, "", keys), rename)
+        keys = _("Enter keeps it · empty: that of its first question · Esc leaves")
+        self.app.push_screen(LineScreen(_("Title"), title, "", keys), rename)
 
     def action_pin(self) -> None:
         chosen = self._chosen()
@@ -142,7 +144,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         if chosen is not None:
             self._chats.delete(chosen)
             self._show()
-            self.notify("Ctrl+Z brings it back. What it taught stays.", title="Deleted.")
+            self.notify(_("Ctrl+Z brings it back. What it taught stays."), title=_("Deleted."))
 
     def action_undo(self) -> None:
         self._show(self._chats.undo())
@@ -152,7 +154,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         if chosen is not None:
             path = self._chats.save(chosen)
             self.app.copy_to_clipboard(str(path))
-            self.notify(str(path), title="Saved; the path is copied.", markup=False)
+            self.notify(str(path), title=_("Saved; the path is copied."), markup=False)
 
 
 def _line(view: ConversationView) -> Content:

@@ -17,6 +17,7 @@ from textual.widgets import Input, Static, TextArea
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from core.wording import Span, changes
+from store.language import N_, _
 from tui.drafting import Drafting
 from tui.guard import guarded, show_error
 from tui.messages import FromCore
@@ -27,10 +28,10 @@ from tui.widgets.form import Field
 
 _COMPARED = 8000
 """Characters of a text up to which its words are compared at each key; more would hold it up."""
-_KEYS = "Ctrl+S saves · Tab to the lines below · Esc leaves"
-_SURE = "Not saved yet. Esc again drops your version · Ctrl+S saves it"
-_WAITS = "The model drafts… Esc stops it"
-_DRAFTED = "A draft: change it, or Ctrl+S saves it as yours · Ctrl+Z brings yours back"
+_KEYS = N_("Ctrl+S saves · Tab to the lines below · Esc leaves")
+_SURE = N_("Not saved yet. Esc again drops your version · Ctrl+S saves it")
+_WAITS = N_("The model drafts… Esc stops it")
+_DRAFTED = N_("A draft: change it, or Ctrl+S saves it as yours · Ctrl+Z brings yours back")
 
 Save = Callable[[str, str], Awaitable[None]]
 """Keep a correction, and why; an error leaves the screen open."""
@@ -69,19 +70,21 @@ class CorrectScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
-            yield Static(Content("✎ Correct this reply").stylize("bold"), classes="dialog-title")
+            yield Static(Content(_("✎ Correct this reply")).stylize("bold"), classes="dialog-title")
             asked = shortened(harmless(self._reply.question), 300)
-            yield Static(f"You asked: {asked}", classes="quoted", markup=False)
+            yield Static(
+                _("You asked: {question}").format(question=asked), classes="quoted", markup=False
+            )
             with Horizontal(id="panes"):
                 with VerticalScroll(id="original", can_focus=False) as original:
-                    original.border_title = "original"
+                    original.border_title = _("original")
                     yield Original(markup=False)
                 version = Version(self._reply.shown)
-                version.border_title = "your version"
+                version.border_title = _("your version")
                 yield version
-            yield Field("Why", self._why, "what is better now, if you like", id="why")
-            yield Field("Let it draft", "", "shorter · in Chinese · as a list …", id="draft")
-            yield Static(_KEYS, classes="dialog-keys", markup=False)
+            yield Field(_("Why"), self._why, _("what is better now, if you like"), id="why")
+            yield Field(_("Let it draft"), "", _("shorter · in Chinese · as a list …"), id="draft")
+            yield Static(_(_KEYS), classes="dialog-keys", markup=False)
 
     @property
     def _version(self) -> Version:
@@ -98,7 +101,7 @@ class CorrectScreen(ModalScreen[None]):
     def _edited(self) -> None:
         self._compare()
         if not self._drafting.writing:
-            self._say(_KEYS, sure=False)
+            self._say(_(_KEYS), sure=False)
 
     def _compare(self) -> None:
         """Mark the words that only one side has."""
@@ -125,7 +128,7 @@ class CorrectScreen(ModalScreen[None]):
             self._mine = version.text
         self._drafting.ask(self._mine, event.value)
         version.read_only = True
-        self._say(_WAITS, sure=False)
+        self._say(_(_WAITS), sure=False)
 
     @on(Input.Submitted, "#why Input")
     async def _said_why(self, event: Input.Submitted) -> None:
@@ -155,7 +158,7 @@ class CorrectScreen(ModalScreen[None]):
         if draft:
             version.replace(draft, version.document.start, version.document.end)
             version.focus()
-        self.call_after_refresh(self._say, _DRAFTED if draft else _KEYS, sure=False)
+        self.call_after_refresh(self._say, _(_(_DRAFTED)) if draft else _(_(_KEYS)), sure=False)
 
     # -- leaving ---------------------------------------------------------------------------------
 
@@ -175,10 +178,10 @@ class CorrectScreen(ModalScreen[None]):
         if self._sure or (self._version.text, why) == (self._first, self._why):
             self.dismiss()
         else:
-            self._say(_SURE, sure=True)
+            self._say(_(_SURE), sure=True)
 
     def _say(self, text: str, *, sure: bool) -> None:
         self._sure = sure
         keys = self.query_one(".dialog-keys", Static)
         keys.update(text)
-        keys.set_class(sure or text == _WAITS, "waiting")
+        keys.set_class(sure or text == _(_(_WAITS)), "waiting")

@@ -10,13 +10,14 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
+from store.language import N_, _
 from store.records import Preference, Record
 from tui.text import harmless, one_line, shortened
 from tui.widgets.area import Area
 from tui.widgets.form import Field
 
-_KEYS = "Ctrl+S saves · Tab goes on · Esc leaves it as it was"
-_SURE = "Not saved yet. Esc again drops what you wrote · Ctrl+S saves it"
+_KEYS = N_("Ctrl+S saves · Tab goes on · Esc leaves it as it was")
+_SURE = N_("Not saved yet. Esc again drops what you wrote · Ctrl+S saves it")
 
 Save = Callable[[Mapping[str, str], str], None]
 """Keep the texts, by field, and the comment; an error leaves the screen open."""
@@ -50,18 +51,24 @@ class EditScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         pair = isinstance(self._record, Preference)
-        names = {"chosen": "chosen", "rejected": "rejected"} if pair else {"completion": "reply"}
+        names = (
+            {"chosen": _("chosen"), "rejected": _("rejected")}
+            if pair
+            else {"completion": _("reply")}
+        )
         with Vertical(classes="dialog wide"):
-            yield Static(Content("Edit this record").stylize("bold"), classes="dialog-title")
+            yield Static(Content(_("Edit this record")).stylize("bold"), classes="dialog-title")
             asked = shortened(harmless(self._record.prompt[-1].content), 300)
-            yield Static(f"Asked: {asked}", classes="quoted", markup=False)
+            yield Static(
+                _("Asked: {question}").format(question=asked), classes="quoted", markup=False
+            )
             for field, name in names.items():
                 area = Area(getattr(self._record, field), id=field, highlight_cursor_line=False)
                 area.border_title = name
                 area.cursor_blink = False
                 yield area
-            yield Field("Comment", self._was, "if you like", id="comment")
-            yield Static(_KEYS, classes="dialog-keys", markup=False)
+            yield Field(_("Comment"), self._was, _("if you like"), id="comment")
+            yield Static(_(_KEYS), classes="dialog-keys", markup=False)
 
     def on_mount(self) -> None:
         self._first = self._texts()  # an editor has line ends of its own
@@ -85,5 +92,5 @@ class EditScreen(ModalScreen[None]):
             return
         self._sure = True
         keys = self.query_one(".dialog-keys", Static)
-        keys.update(_SURE)
+        keys.update(_(_SURE))
         keys.add_class("waiting")

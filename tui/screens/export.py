@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,18 +16,26 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from data.exports import KINDS, Choices, Selection, select
 from data.formats import writers
 from data.llama_factory import FORMATS as LLAMA_FACTORY
 from store.errors import TuteeError
+from store.language import N_, _
 from store.records import Record
 from tui.background import aside, in_thread
 from tui.library import Library
-from tui.text import counted
+from tui.text import Noun, counted, padded
 from tui.theme import MUTED
+from tui.widgets.footer import Footer
 from tui.widgets.form import MOVING, Choice, Field, Toggle
+
+_NAMES = {
+    "instruction": N_("instructions"),
+    "preference": N_("preferences"),
+    "verdict": N_("verdicts"),
+}
 
 
 class ExportScreen(Screen[None]):
@@ -62,14 +70,14 @@ class ExportScreen(Screen[None]):
         with Vertical(id="export-kinds"):
             for kind in KINDS:
                 with Horizontal(classes="kind-row"):
-                    yield Toggle(f"{kind}s", on=bool(self._counts[kind]), id=f"kind-{kind}")
+                    yield Toggle(_(_NAMES[kind]), on=bool(self._counts[kind]), id=f"kind-{kind}")
                     yield Choice(writers(kind), id=f"format-{kind}")
-        yield Toggle("hold a fifth of the conversations out, in files of their own", id="split")
-        yield Toggle("hide secrets and e-mail addresses", id="redact")
-        yield Toggle("describe the files for LLaMA-Factory (dataset_info.json)", id="info")
-        yield Field("Only since", placeholder="any day, or 2026-01-31", id="since")
-        yield Field("Licence", placeholder="for the card that goes with it", id="licence")
-        yield Field("Into the folder", str(self._folder), id="folder")
+        yield Toggle(_("hold a fifth of the conversations out, in files of their own"), id="split")
+        yield Toggle(_("hide secrets and e-mail addresses"), id="redact")
+        yield Toggle(_("describe the files for LLaMA-Factory (dataset_info.json)"), id="info")
+        yield Field(_("Only since"), placeholder=_("any day, or 2026-01-31"), id="since")
+        yield Field(_("Licence"), placeholder=_("for the card that goes with it"), id="licence")
+        yield Field(_("Into the folder"), str(self._folder), id="folder")
         with VerticalScroll(id="export-body", can_focus=False):
             yield Static(id="export-found")
         yield Footer(compact=True, show_command_palette=True)
@@ -78,7 +86,7 @@ class ExportScreen(Screen[None]):
         for kind in KINDS:
             self.query_one(f"#kind-{kind}", Toggle).detail = f"{self._counts[kind]:,}"
         total = counted(len(self._records), "record")
-        line = Content.assemble(("Export", "bold"), "  ", (total, MUTED))
+        line = Content.assemble((_("Export"), "bold"), "  ", (total, MUTED))
         self.query_one("#export-title", Static).update(line)
         aside(self, self._foresee, "foresee")
 
@@ -127,7 +135,7 @@ class ExportScreen(Screen[None]):
         found = self.query_one("#export-found", Static)
         try:
             choices = self._choices()
-            found.update(Content("Counting…").stylize("$text-warning"))
+            found.update(Content(_("Counting…")).stylize("$text-warning"))
             selected = await in_thread(lambda _: select(self._records, choices))
         except TuteeError as error:
             found.update(Content(str(error)).stylize("$text-error"))
@@ -150,9 +158,11 @@ class ExportScreen(Screen[None]):
         finally:
             self._writing = False
         self.app.copy_to_clipboard(str(exported.folder))
-        what = ", ".join(counted(number, kind) for kind, number in exported.counts.items())
-        where = f"{exported.folder}\nThe path is copied."
-        self.app.notify(where, title=f"Exported {what}.", markup=False)
+        what = _(", ").join(
+            counted(number, cast(Noun, kind)) for kind, number in exported.counts.items()
+        )
+        where = _("{folder}\nThe path is copied.").format(folder=exported.folder)
+        self.app.notify(where, title=_("Exported {records}.").format(records=what), markup=False)
         self.dismiss()
 
 
@@ -163,21 +173,30 @@ def _moment(typed: str) -> datetime | None:
     try:
         return datetime.fromisoformat(typed).astimezone()
     except ValueError:
-        raise TuteeError(f"“{typed}” is no date.", "Write it like 2026-01-31.") from None
+        raise TuteeError(
+            _("“{text}” is no date.").format(text=typed), _("Write it like 2026-01-31.")
+        ) from None
 
 
 def _foreseen(selection: Selection) -> Content:
     lines = [
         Content.assemble(
             f"{table.name:<24}",
-            f"{counted(len(table.rows), 'row'):>10}",
+            padded(counted(len(table.rows), "row"), -10),
             (f"  {table.format}", MUTED),
         )
         for table in selection.tables
     ]
     if selection.redacted:
-        lines.append(Content(f"{counted(selection.redacted, 'record')} with something hidden"))
+        lines.append(
+            Content(
+                _("{records} with something hidden").format(
+                    records=counted(selection.redacted, "record")
+                )
+            )
+        )
     lines += [
-        Content(f"left out: {reason}").stylize("$text-warning") for reason in selection.left_out
+        Content(_("left out: {reason}").format(reason=reason)).stylize("$text-warning")
+        for reason in selection.left_out
     ]
-    return Content("\n").join(lines or [Content("Nothing would be written.").stylize(MUTED)])
+    return Content("\n").join(lines or [Content(_("Nothing would be written.")).stylize(MUTED)])

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from store.errors import TuteeError
+from store.language import _
 
 
 class FailureScreen(Screen[None]):
@@ -28,19 +29,21 @@ class FailureScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="failure"):
-            yield Static(Content("The model is not available").stylize("bold $text-error"))
+            yield Static(Content(_("The model is not available")).stylize("bold $text-error"))
             yield Static(self._error.title, markup=False)
             if self._error.hint:
                 yield Static(self._error.hint, markup=False)
             yield Static(
                 Content.assemble(
                     ("R", "bold"),
-                    " tries again · ",
+                    _(" tries again · "),
                     ("Ctrl+O", "bold"),
-                    " chooses another model · ",
+                    _(" chooses another model · "),
                     ("Ctrl+Q", "bold"),
-                    " quits\n",
-                    "Your chats and records are safe, and what you sent is kept.",
+                    _(" quits\n"),
+                    _("Your chats and records are safe, and what you sent is kept."),
                 )
             )
-            yield Static(f"Details: {self._log_file}", classes="dim", markup=False)
+            yield Static(
+                _("Details: {file}").format(file=self._log_file), classes="dim", markup=False
+            )

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from store.language import _
 from tui.helping import KeyView
 from tui.theme import MUTED
 
@@ -43,7 +44,7 @@ class HelpScreen(ModalScreen[None]):
             for title, keys in self._sections.items():
                 yield Static(Content(title).stylize("bold"), classes="help-title")
                 yield from (Static(_line(view), classes="help-line") for view in keys)
-            yield Static("↑ ↓ scroll · Esc back", classes="dialog-keys", markup=False)
+            yield Static(_("↑ ↓ scroll · Esc back"), classes="dialog-keys", markup=False)
 
 
 def _line(view: KeyView) -> Content:

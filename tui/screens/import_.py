@@ -18,15 +18,17 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from store.errors import TuteeError
+from store.language import _
 from store.records import Chat, Record
 from tui.background import aside, in_thread
 from tui.importing import Preview, completed, matches, preview, starter_preview
 from tui.library import Library
 from tui.messages import Taught
 from tui.theme import MUTED
+from tui.widgets.footer import Footer
 from tui.widgets.form import MOVING, Field, Toggle
 from tui.widgets.preview import previewed
 
@@ -41,10 +43,12 @@ _BREATH = 0.005
 def _portions(found: Preview) -> Iterator[tuple[Sequence[Record], Sequence[Chat], str]]:
     """What is kept at a time, and how far that is."""
     for start in range(0, len(found.records), _PORTION):
-        share = f"{start:,} of {len(found.records):,} records"
+        share = _("{start:,} of {count:,} records").format(start=start, count=len(found.records))
         yield found.records[start : start + _PORTION], (), share
     for start in range(0, len(found.chats), _CHATS):
-        share = f"{start:,} of {len(found.chats):,} conversations"
+        share = _("{start:,} of {count:,} conversations").format(
+            start=start, count=len(found.chats)
+        )
         yield (), found.chats[start : start + _CHATS], share
 
 
@@ -87,9 +91,9 @@ class ImportScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(id="import-title")
-        yield Field("File or folder", placeholder="Tab completes", id="import-path")
-        yield Field("Call it", placeholder="by the file's name", id="import-name")
-        yield Toggle("learn every reply of conversations too", id="import-learn")
+        yield Field(_("File or folder"), placeholder=_("Tab completes"), id="import-path")
+        yield Field(_("Call it"), placeholder=_("by the file's name"), id="import-name")
+        yield Toggle(_("learn every reply of conversations too"), id="import-learn")
         with VerticalScroll(id="import-body", can_focus=False):
             yield Static(id="import-found")
         yield Static(id="import-keys", markup=False)
@@ -101,8 +105,8 @@ class ImportScreen(Screen[None]):
     def _begin(self) -> None:
         for part in ("#import-path", "#import-name", "#import-learn"):
             self.query_one(part).display = not self._starter
-        title = "Start with examples" if self._starter else "Import"
-        about = "short instructions with good replies, in English and Chinese, written for Tutee"
+        title = _("Start with examples") if self._starter else _("Import")
+        about = _("short instructions with good replies, in English and Chinese, written for Tutee")
         line = Content.assemble((title, "bold"), "  ", (about if self._starter else "", MUTED))
         self.query_one("#import-title", Static).update(line)
         if self._starter:
@@ -128,7 +132,7 @@ class ImportScreen(Screen[None]):
         typed = self._path
         found = await in_thread(lambda _: matches(typed))
         lines = Content("\n").join(Content(path) for path in found)
-        self._say(lines.stylize(MUTED), "Enter reads it; nothing is taken yet" if typed else "")
+        self._say(lines.stylize(MUTED), _("Enter reads it; nothing is taken yet") if typed else "")
 
     def action_complete(self) -> None:
         """Go on with the path as far as it is clear; where there is nothing to it, go on."""
@@ -183,11 +187,11 @@ class ImportScreen(Screen[None]):
     def _show_preview(self, found: Preview) -> None:
         self._preview = found
         if found.useful:
-            keys = f"Enter takes {found.kinds} · Esc leaves"
+            keys = _("Enter takes {kinds} · Esc leaves").format(kinds=found.kinds)
             if cell_len(keys) > self.size.width - 2:
-                keys = "Enter takes all that is new · Esc leaves"
+                keys = _("Enter takes all that is new · Esc leaves")
         else:
-            keys = "There is nothing new to take · Esc leaves"
+            keys = _("There is nothing new to take · Esc leaves")
         self._say(self._previewed(found), keys)
 
     def _previewed(self, found: Preview) -> Content:
@@ -199,13 +203,15 @@ class ImportScreen(Screen[None]):
         """Keep it in portions; each is kept whole, so an end half-way loses nothing of them."""
         try:
             for records, chats, share in _portions(found):
-                self.query_one("#import-keys", Static).update(f"Taking {share}…")
+                self.query_one("#import-keys", Static).update(
+                    _("Taking {share}…").format(share=share)
+                )
                 await asyncio.sleep(_BREATH)
                 self._library.take(records, chats)
         finally:
             self._taking = False
             self.app.post_message(Taught())
-        self.app.notify(f"Taken: {found.kinds}.", markup=False)
+        self.app.notify(_("Taken: {kinds}.").format(kinds=found.kinds), markup=False)
         self.dismiss()
 
     def action_leave(self) -> None:

@@ -10,10 +10,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
+from store.language import _
 from tui.text import harmless
 from tui.theme import MUTED
+from tui.widgets.footer import Footer
 
 
 class LogScreen(Screen[None]):
@@ -39,7 +41,9 @@ class LogScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         title = Content.assemble(
-            ("Log", "bold"), "  ", (f"errors in full: {self._log_file}", MUTED)
+            (_("Log"), "bold"),
+            "  ",
+            (_("errors in full: {file}").format(file=self._log_file), MUTED),
         )
         yield Static(title, id="log-title")
         with VerticalScroll(id="log"):

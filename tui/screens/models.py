@@ -8,13 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.events import FetchFailed, ModelFetched, ModelLoading
 from core.sources import catalogue
 from core.sources.catalogue import Known
 from core.sources.names import TITLES, hub_model
+from store.language import _
 from tui.choosing import Choosing
 from tui.guard import errors_shown, guarded
 from tui.messages import FromCore
@@ -23,6 +24,7 @@ from tui.screens.confirm import ConfirmScreen
 from tui.text import harmless, shortened
 from tui.theme import MUTED
 from tui.widgets.activity import loading_line
+from tui.widgets.footer import Footer
 from tui.widgets.form import Field
 
 _NAME_CELLS = 26
@@ -56,7 +58,9 @@ class ModelsScreen(Screen[None]):
         yield OptionList(id="models", compact=True)
         yield Static(id="models-about")
         yield Static(id="models-loading")
-        yield Field("Any other", placeholder="hf:owner/name, a folder, a GGUF file", id="other")
+        yield Field(
+            _("Any other"), placeholder=_("hf:owner/name, a folder, a GGUF file"), id="other"
+        )
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
@@ -69,7 +73,9 @@ class ModelsScreen(Screen[None]):
     def _renew(self) -> None:
         """Look again at what is on this machine."""
         used = Content.assemble(
-            ("Models", "bold"), "  ", (f"{harmless(self._choosing.used)} is in use", MUTED)
+            (_("Models"), "bold"),
+            "  ",
+            (_("{model} is in use").format(model=harmless(self._choosing.used)), MUTED),
         )
         self.query_one("#models-title", Static).update(used)
         options = self.query_one("#models", OptionList)
@@ -93,7 +99,7 @@ class ModelsScreen(Screen[None]):
         return Content.assemble(
             mark,
             f" {shortened(offer.name, _NAME_CELLS):<{_NAME_CELLS}} {parameters:>5}",
-            (f"  {size(offer.download):>7}  {offer.languages}", MUTED),
+            (f"  {size(offer.download):>7}  {_(offer.languages)}", MUTED),
         )
 
     def _mark(self, known: Known) -> Content:
@@ -162,21 +168,23 @@ class ModelsScreen(Screen[None]):
                     self.app.notify(self._choosing.remove(known), markup=False)
                     self._renew()
 
-        question = f"Remove {harmless(known.spec)} from this machine?"
-        kept = "What was trained on it stays, and needs it to be used."
-        self.app.push_screen(ConfirmScreen(question, kept, yes="removes", no="keeps"), remove)
+        question = _("Remove {model} from this machine?").format(model=harmless(known.spec))
+        kept = _("What was trained on it stays, and needs it to be used.")
+        self.app.push_screen(ConfirmScreen(question, kept, _("Enter removes · Esc keeps")), remove)
 
 
 def _about(known: Known) -> Content:
     """Where it comes from and what it takes, in two lines."""
     model = hub_model(known.spec)
-    source = TITLES[model.hub] if model else "this machine" if known.path else ""
+    source = TITLES[model.hub] if model else _("this machine") if known.path else ""
     if known.spec == catalogue.BUILTIN:
-        source = "the package index"
-    first = [harmless(known.spec), f"from {source}"]
+        source = _("the package index")
+    first = [harmless(known.spec), _("from {source}").format(source=source)]
     if known.state != "absent":
-        where = "fetched so far" if known.state == "partly" else "on disk"
-        first.append(f"{size(known.size)} {where}{', in its own cache' if known.shared else ''}")
+        where = _("{size} fetched so far") if known.state == "partly" else _("{size} on disk")
+        if known.shared:
+            where = _("{size} on disk, in its own cache")
+        first.append(where.format(size=size(known.size)))
     lines = [Content(" · ".join(first))]
     if known.offer is not None:
         lines.append(_needs(known.offer))
@@ -185,7 +193,11 @@ def _about(known: Known) -> Content:
 
 def _needs(offer: catalogue.Offer) -> Content:
     need, there = catalogue.memory(offer.parameters), psutil.virtual_memory().total
-    text = f"{offer.licence} · to chat and train on a processor about {size(need)} of memory"
+    text = _("{licence} · to chat and train on a processor about {size} of memory").format(
+        licence=offer.licence, size=size(need)
+    )
     if need > there:
-        return Content(f"{text}; this machine has {size(there)}").stylize("$text-warning")
+        return Content(
+            _("{text}; this machine has {size}").format(text=text, size=size(there))
+        ).stylize("$text-warning")
     return Content(text).stylize(MUTED)

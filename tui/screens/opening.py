@@ -12,9 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
+from store.language import _
 from tui.completion import Completions
+from tui.widgets.footer import Footer
 from tui.widgets.prompt import Prompt, PromptBar
 from tui.widgets.status import StatusBar
 
@@ -50,13 +52,13 @@ class OpeningScreen(Screen[None]):
         yield Container(id="transcript")
         yield PromptBar(lambda text, before: Completions())
         yield Static(
-            Content.assemble(("▸ ", "$text-warning"), "Opening your chats and records…"),
+            Content.assemble(("▸ ", "$text-warning"), _("Opening your chats and records…")),
             id="activity",
         )
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
-        self.query_one(PromptBar).hint = "Enter sends"
+        self.query_one(PromptBar).hint = _("Enter sends")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show the chat's keys, but greyed."""
@@ -70,4 +72,4 @@ class OpeningScreen(Screen[None]):
     @on(Prompt.Sent)
     def _sent(self, event: Prompt.Sent) -> None:
         self.sent.append(event.text)
-        self.query_one(PromptBar).hint = "Sent once it is open"
+        self.query_one(PromptBar).hint = _("Sent once it is open")

@@ -7,13 +7,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.events import MaskProof
-from tui.progress import LABELS
+from store.language import _
+from tui.progress import label
 from tui.text import counted
 from tui.theme import MUTED
 from tui.views import MaskView
+from tui.widgets.footer import Footer
 from tui.widgets.record import RecordTokens
 
 
@@ -34,21 +36,28 @@ class ProofScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         proof = self._proof
-        title = f"What {LABELS[proof.name]} learns from"
-        rest = "in colour: the tokens that carry loss"
+        title = _("What {name} learns from").format(name=label(proof.name))
+        rest = _("in colour: the tokens that carry loss")
         yield Static(Content.assemble((title, "bold"), "  ", (rest, MUTED)), id="proof-title")
         with VerticalScroll(id="proof"):
             yield Static(_figures(proof), classes="figures")
             for number, pieces in enumerate(proof.shown, 1):
                 shown = tuple((piece.text, piece.trained) for piece in pieces)
-                yield RecordTokens(MaskView(f"Sample {number}", shown))
+                yield RecordTokens(MaskView(_("Sample {number}").format(number=number), shown))
         yield Footer(compact=True, show_command_palette=True)
 
 
 def _figures(proof: MaskProof) -> Content:
     return Content(
-        f"{counted(proof.samples, 'sample')}, each of them checked: no token of a prompt carries"
-        " loss, and every stop token does.\n"
-        f"{proof.trained:,} of {proof.tokens:,} tokens are learned; packed together they are"
-        f" {proof.packed_tokens:,}, of which {proof.padding:.0%} is padding."
+        _(
+            "{samples}, each of them checked: no token of a prompt carries loss, and "
+            "every stop token does.\n{trained:,} of {tokens:,} tokens are learned; packed "
+            "together they are {packed:,}, of which {padding:.0%} is padding."
+        ).format(
+            samples=counted(proof.samples, "sample"),
+            trained=proof.trained,
+            tokens=proof.tokens,
+            packed=proof.packed_tokens,
+            padding=proof.padding,
+        )
     )

@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
+from store.language import _
 from store.records import REASONS
 from tui.text import harmless, shortened
 from tui.theme import checkbox
@@ -42,7 +43,7 @@ class _ReasonList(OptionList):
             Binding(
                 str(number),
                 f"choose({number})",
-                REASONS[number - 1].capitalize(),
+                REASONS[number - 1],
                 show=False,
                 id=f"reasons.{number}",
             )
@@ -66,7 +67,7 @@ class _ReasonList(OptionList):
 
     def _line(self, number: int) -> Content:
         reason = REASONS[number - 1]
-        return checkbox(reason in self.chosen) + f" {number}  {reason}"
+        return checkbox(reason in self.chosen) + f" {number}  {_(reason)}"
 
 
 class ReasonsScreen(ModalScreen[Reasons | None]):
@@ -85,14 +86,16 @@ class ReasonsScreen(ModalScreen[Reasons | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Content("👎 Why?").stylize("bold"), classes="dialog-title")
+            yield Static(Content(_("👎 Why?")).stylize("bold"), classes="dialog-title")
             yield Static(shortened(harmless(self._reply.text), 200), classes="quoted", markup=False)
             yield _ReasonList(self._reply.reasons)
             yield Input(
-                harmless(self._reply.comment), placeholder="In your words (optional)", compact=True
+                harmless(self._reply.comment),
+                placeholder=_("In your words (optional)"),
+                compact=True,
             )
             yield Static(
-                "Enter saves · 1–6 choose · Tab to the words · Esc leaves it so",
+                _("Enter saves · 1–6 choose · Tab to the words · Esc leaves it so"),
                 classes="dialog-keys",
                 markup=False,
             )

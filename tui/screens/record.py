@@ -7,9 +7,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from store.errors import TuteeError
+from store.language import _
 from store.records import Record, Verdict
 from tui.background import aside, in_thread
 from tui.guard import errors_shown, show_error
@@ -19,6 +20,7 @@ from tui.screens.correct import CorrectScreen
 from tui.screens.edit import EditScreen
 from tui.screens.reasons import Reasons, ReasonsScreen
 from tui.theme import MUTED
+from tui.widgets.footer import Footer
 from tui.widgets.record import RecordBody
 
 
@@ -75,12 +77,15 @@ class RecordScreen(Screen[int]):
     async def _draw(self) -> None:
         record = self._records[self._index]
         view = self._library.detail(record, self._found.get(record.id, ()))
-        self._say(view.title, f"{self._index + 1:,} of {len(self._records):,}")
+        self._say(
+            view.title,
+            _("{number:,} of {count:,}").format(number=self._index + 1, count=len(self._records)),
+        )
         await self.query_one(RecordBody).show(view)
 
     async def _draw_tokens(self) -> None:
         record = self._records[self._index]
-        self._say("Tokens", "reading the tokenizer…")
+        self._say(_("Tokens"), _("reading the tokenizer…"))
         try:
             masks = await in_thread(lambda _: self._library.masks(record))
         except TuteeError as error:
@@ -88,7 +93,7 @@ class RecordScreen(Screen[int]):
             self._tokens_shown = False
             await self._draw()
             return
-        self._say("Tokens", "in colour: what the model is taught")
+        self._say(_("Tokens"), _("in colour: what the model is taught"))
         await self.query_one(RecordBody).show_mask(masks)
 
     def _say(self, title: str, rest: str) -> None:

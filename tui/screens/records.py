@@ -12,8 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import DataTable, Input, Static
 
+from store.language import N_, _
 from store.records import Record
 from tui.background import aside, in_thread
 from tui.browsing import ORDERS, ordered, parsed, search
@@ -25,6 +26,7 @@ from tui.screens.record import RecordScreen
 from tui.text import counted
 from tui.theme import MUTED
 from tui.views import RecordView
+from tui.widgets.footer import Footer
 from tui.widgets.records import RecordTable
 
 PAGE = 100
@@ -32,9 +34,9 @@ PAGE = 100
 _CHECKED_UNASKED = 2000
 """Records up to which the check costs so little that it runs by itself."""
 
-_NOTHING = (
-    "Nothing was taught yet.\n\nIn the chat, F2 keeps a reply, F3 refuses it and F4 says it better."
-    "\nHere, I imports what was taught elsewhere."
+_NOTHING = N_(
+    "Nothing was taught yet.\n\nIn the chat, F2 keeps a reply, F3 refuses it and F4 says it "
+    "better.\nHere, I imports what was taught elsewhere."
 )
 
 
@@ -99,7 +101,7 @@ class RecordsScreen(Screen[None]):
         with Horizontal(id="records-filter"):
             yield Static("/", id="filter-mark", markup=False)
             yield FilterInput(
-                placeholder="filter: words, kind:preference, source:import, task:code",
+                placeholder=_("filter: words, kind:preference, source:import, task:code"),
                 compact=True,
                 select_on_focus=False,
             )
@@ -195,24 +197,36 @@ class RecordsScreen(Screen[None]):
 
     def _why_empty(self) -> str:
         if not self._all:
-            return _NOTHING
+            return _(_NOTHING)
         if self._found_only and not self._found:
-            return "Nothing is wrong with any record.\n\nC shows them all."
-        return "No record matches.\n\nEsc in the filter shows all."
+            return _("Nothing is wrong with any record.\n\nC shows them all.")
+        return _("No record matches.\n\nEsc in the filter shows all.")
 
     def _tell(self) -> None:
         parts = [(f"{len(self._all):,}", "")]
         if len(self._matching) != len(self._all):
-            parts.append((f"{len(self._matching):,} match", ""))
+            parts.append((_("{count:,} match").format(count=len(self._matching)), ""))
         if self._order != "newest":
-            parts.append((f"by {self._order}" if self._order != "oldest" else "oldest first", ""))
+            parts.append(
+                (
+                    _("by {order}").format(order=_(self._order))
+                    if self._order != "oldest"
+                    else _("oldest first"),
+                    "",
+                )
+            )
         if self._marked:
-            parts.append((f"{len(self._marked):,} marked", "$text-primary"))
+            parts.append((_("{count:,} marked").format(count=len(self._marked)), "$text-primary"))
         if self._found:
             style = "$text-warning"
-            parts.append((f"the check says something about {len(self._found):,}", style))
+            parts.append(
+                (
+                    _("the check says something about {count:,}").format(count=len(self._found)),
+                    style,
+                )
+            )
         joined = Content(" · ").stylize(MUTED).join(Content.styled(*part) for part in parts)
-        title = Content("Records").stylize("bold") + "  " + joined
+        title = Content(_("Records")).stylize("bold") + "  " + joined
         self.query_one("#records-title", Static).update(title)
         note = self.query_one("#records-note", Static)
         note.update(self._note())
@@ -221,9 +235,9 @@ class RecordsScreen(Screen[None]):
 
     def _note(self) -> str:
         if self._checking:
-            return f"Checking {counted(len(self._all), 'record')}…"
+            return _("Checking {records}…").format(records=counted(len(self._all), "record"))
         rest = len(self._matching) - self._table.shown
-        return f"{rest:,} more come as you go down." if rest > 0 else ""
+        return _("{count:,} more come as you go down.").format(count=rest) if rest > 0 else ""
 
     # -- moving about ----------------------------------------------------------------------------
 
@@ -265,7 +279,8 @@ class RecordsScreen(Screen[None]):
             self._found = await in_thread(lambda _: self._library.check(records))
         finally:
             self._checking = False
-            self._tell()
+            if self.is_attached:  # the app may have ended meanwhile
+                self._tell()
         self._search_anew()
 
     # -- marking and deleting --------------------------------------------------------------------
@@ -290,7 +305,7 @@ class RecordsScreen(Screen[None]):
         chosen = self._chosen()
         if chosen:
             said = self._library.exclude(chosen)
-            self._changed(f"{said} Ctrl+Z takes it back.")
+            self._changed(_("{said} Ctrl+Z takes it back.").format(said=said))
 
     def _chosen(self) -> list[str]:
         """The marked records, or else the one under the cursor."""
@@ -303,11 +318,12 @@ class RecordsScreen(Screen[None]):
             return
         self.app.push_screen(
             ConfirmScreen(
-                f"Delete {counted(len(chosen), 'record')}?",
-                "What is deleted is no longer counted, exported or learned from; what the model "
-                "has learned it keeps. Until you quit, Ctrl+Z brings it back.",
-                yes="deletes",
-                no="keeps",
+                _("Delete {records}?").format(records=counted(len(chosen), "record")),
+                _(
+                    "What is deleted is no longer counted, exported or learned from; what the "
+                    "model has learned it keeps. Until you quit, Ctrl+Z brings it back."
+                ),
+                _("Enter deletes · Esc keeps"),
             ),
             lambda agreed: self._delete(chosen) if agreed else None,
         )
@@ -316,7 +332,11 @@ class RecordsScreen(Screen[None]):
         with errors_shown(self.app):
             number = self._library.delete(record_ids)
             self._marked = frozenset()
-            self._changed(f"Deleted {counted(number, 'record')}. Ctrl+Z brings them back.")
+            self._changed(
+                _("Deleted {records}. Ctrl+Z brings them back.").format(
+                    records=counted(number, "record")
+                )
+            )
 
     def action_undo(self) -> None:
         self._changed(self._library.undo())

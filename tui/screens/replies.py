@@ -8,6 +8,7 @@ from typing import Any
 from textual.screen import Screen
 
 from store.errors import TuteeError
+from store.language import _, ngettext
 from tui.guard import errors_shown
 from tui.messages import Taught, TokensWanted
 from tui.screens.correct import CorrectScreen
@@ -55,7 +56,7 @@ class ReplyActions(Screen[None]):
     def _target(self) -> ReplyView:
         target = self.transcript.target()
         if target is None:
-            raise TuteeError("There is no whole reply to judge yet.", "Ask something first.")
+            raise TuteeError(_("There is no whole reply to judge yet."), _("Ask something first."))
         return target
 
     def _focused_id(self) -> str | None:
@@ -109,7 +110,7 @@ class ReplyActions(Screen[None]):
 
         async def correct(text: str, why: str) -> None:
             await self._taught(self._teaching.correct(reply.id, text, why))
-            self.notify("Kept as 1 instruction and 1 preference.", markup=False, timeout=3)
+            self.notify(_("Kept as 1 instruction and 1 preference."), markup=False, timeout=3)
 
         if text:
             await correct(text, "")
@@ -123,8 +124,12 @@ class ReplyActions(Screen[None]):
         target = self._target()
         await self._taught(self._teaching.prefer(target.id))
         others = target.places - 1
-        kept = "1 preference" if others == 1 else f"up to {others} preferences"
-        self.notify(f"Kept as {kept}. Ctrl+Z takes it back.", markup=False, timeout=3)
+        kept = ngettext(
+            "Kept as 1 preference. Ctrl+Z takes it back.",
+            "Kept as up to {count} preferences. Ctrl+Z takes it back.",
+            others,
+        )
+        self.notify(kept.format(count=others), markup=False, timeout=3)
 
     async def action_exclude(self) -> None:
         await self._taught(self._teaching.exclude(self._target().id))
@@ -164,13 +169,13 @@ class ReplyActions(Screen[None]):
     # -- taking away -----------------------------------------------------------------------------
 
     def action_copy(self) -> None:
-        self._copy(self._target().shown, "The reply is copied.")
+        self._copy(self._target().shown, _("The reply is copied."))
 
     def action_copy_code(self) -> None:
         blocks: list[tuple[Any, str]] = _CODE.findall(self._target().shown)
         if not blocks:
-            raise TuteeError("There is no block of code in this reply.")
-        self._copy(blocks[-1][1].rstrip("\n"), "The code is copied.")
+            raise TuteeError(_("There is no block of code in this reply."))
+        self._copy(blocks[-1][1].rstrip("\n"), _("The code is copied."))
 
     def _copy(self, text: str, said: str) -> None:
         self.app.copy_to_clipboard(text)

@@ -6,10 +6,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.card import Card
 from tui.text import harmless
+from tui.widgets.footer import Footer
 from tui.widgets.report import ReportBody
 
 Choice = Literal["activate", "roll back"]

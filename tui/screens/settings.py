@@ -8,11 +8,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
+from store.language import _
 from tui.guard import guarded
 from tui.settings import SECTIONS, Setting, Settings, listed, shown
 from tui.theme import MUTED
+from tui.widgets.footer import Footer
 from tui.widgets.form import MOVING
 from tui.widgets.settings import SettingRow
 
@@ -51,13 +53,13 @@ class SettingsScreen(Screen[None]):
             for setting in listed():
                 if setting.section != section:
                     section = setting.section
-                    yield Static(Content(SECTIONS[section]).stylize("bold"), classes="section")
+                    yield Static(Content(_(SECTIONS[section])).stylize("bold"), classes="section")
                 yield SettingRow(setting, self._text(setting))
         yield Static(id="settings-said")
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
-        place = Content.assemble(("Settings", "bold"), "  ", (str(self._settings.path), MUTED))
+        place = Content.assemble((_("Settings"), "bold"), "  ", (str(self._settings.path), MUTED))
         self.query_one("#settings-title", Static).update(place)
 
     def _text(self, setting: Setting) -> str:
@@ -131,8 +133,10 @@ class SettingsScreen(Screen[None]):
         setting = row.setting
         flaw = self._settings.flaw(setting, row.text)
         row.flawed(bool(flaw))
-        default = shown(setting.default) or "empty"
-        facts = " · ".join(filter(None, (f"default: {default}", setting.bounds)))
+        default = shown(setting.default) or _("empty")
+        facts = " · ".join(
+            filter(None, (_("default: {default}").format(default=default), setting.bounds))
+        )
         said = Content(flaw).stylize("$text-error") if flaw else Content(facts).stylize(MUTED)
-        self.query_one("#settings-said", Static).update(said + "\n" + setting.help)
+        self.query_one("#settings-said", Static).update(said + "\n" + _(setting.help))
         self.refresh_bindings()

@@ -7,13 +7,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
+from store.language import _
 from tui.background import aside, in_thread
 from tui.library import Library
 from tui.theme import MUTED
 from tui.views import StatisticsView
 from tui.widgets.bars import Bars
+from tui.widgets.footer import Footer
 
 
 class StatisticsScreen(Screen[None]):
@@ -39,7 +41,7 @@ class StatisticsScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
-        self._title("counting…")
+        self._title(_("counting…"))
         aside(self, self._count, "count")
 
     async def _count(self) -> None:
@@ -55,13 +57,13 @@ class StatisticsScreen(Screen[None]):
             half -= len(section.rows) + 2
 
     def _title(self, rest: str) -> None:
-        line = Content.assemble(("Statistics", "bold"), "  ", (rest, MUTED))
+        line = Content.assemble((_("Statistics"), "bold"), "  ", (rest, MUTED))
         self.query_one("#statistics-title", Static).update(line)
 
 
 def _gaps(view: StatisticsView) -> Content:
     if not view.gaps:
-        return Content("Nothing is thin.").stylize("$text-success")
-    heading = Content("What is thin").stylize("bold")
+        return Content(_("Nothing is thin.")).stylize("$text-success")
+    heading = Content(_("What is thin")).stylize("bold")
     lines = (Content.assemble(("▸ ", "$text-warning"), gap) for gap in view.gaps)
     return Content("\n").join([heading, *lines])

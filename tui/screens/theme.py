@@ -13,9 +13,13 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.config import ThemeName
+from store.language import N_, _
 from tui.theme import MUTED
 
-_MEANING = {"auto": "dark or light, as the terminal is", "terminal": "the terminal's own colours"}
+_MEANING = {
+    "auto": N_("dark or light, as the terminal is"),
+    "terminal": N_("the terminal's own colours"),
+}
 
 
 class ThemeScreen(ModalScreen[ThemeName | None]):
@@ -40,9 +44,9 @@ class ThemeScreen(ModalScreen[ThemeName | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static(Content("Theme").stylize("bold"), classes="dialog-title")
+            yield Static(Content(_("Theme")).stylize("bold"), classes="dialog-title")
             yield OptionList(*map(_option, self._names))
-            yield Static("Enter keeps it · Esc leaves it as it was", classes="dialog-keys")
+            yield Static(_("Enter keeps it · Esc leaves it as it was"), classes="dialog-keys")
 
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = self._names.index(self._name)
@@ -57,4 +61,4 @@ class ThemeScreen(ModalScreen[ThemeName | None]):
 
 
 def _option(name: ThemeName) -> Option:
-    return Option(Content.assemble(name, (f"  {_MEANING.get(name, '')}", MUTED)))
+    return Option(Content.assemble(name, (f"  {_(_MEANING.get(name, ''))}", MUTED)))

@@ -11,9 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from store.errors import TuteeError
+from store.language import N_, _
 from tui.guard import errors_shown, guarded
 from tui.progress import Progress
 from tui.screens.confirm import ConfirmScreen
@@ -23,6 +24,7 @@ from tui.screens.proof import ProofScreen
 from tui.screens.report import Choice, ReportScreen
 from tui.tuner import Tuner, pass_views
 from tui.views import VersionView
+from tui.widgets.footer import Footer
 from tui.widgets.tuning import LearningPanel, PlanPanel, PlanRow
 from tui.widgets.versions import VersionList
 
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
 
 
 _IMPOSSIBLE = {
-    "activate": "{} cannot be made to answer: it does already, or it scores replies only.",
-    "report": "There is no report on {}: it is the model as it came.",
-    "label": "{} is the model as it came, and needs no other name.",
-    "delete": "{} cannot be deleted: it answers, or it is the model as it came.",
+    "activate": N_(
+        "{version} cannot be made to answer: it does already, or it scores replies only."
+    ),
+    "report": N_("There is no report on {version}: it is the model as it came."),
+    "label": N_("{version} is the model as it came, and needs no other name."),
+    "delete": N_("{version} cannot be deleted: it answers, or it is the model as it came."),
 }
 
 
@@ -88,7 +92,11 @@ class TuningScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=True)
 
     async def on_mount(self) -> None:
-        for panel, title in (("plan", "Plan"), ("learning", "Learning"), ("versions", "Versions")):
+        for panel, title in (
+            ("plan", _("Plan")),
+            ("learning", _("Learning")),
+            ("versions", _("Versions")),
+        ):
             self.query_one(f"#{panel}").border_title = title
         self.progress = self._tuner.progress
         await self.renew()
@@ -106,8 +114,11 @@ class TuningScreen(Screen[None]):
     async def _show_plan(self, plan: "Plan") -> None:
         self._plan = plan
         self.query_one("#tuning-title", Static).update(
-            f"Tune {self._tuner.model} from {plan.parent}"
-            + (", on everything" if plan.rebuild else "")
+            (
+                _("Tune {model} from {parent}, on everything")
+                if plan.rebuild
+                else _("Tune {model} from {parent}")
+            ).format(model=self._tuner.model, parent=plan.parent)
         )
         await self.query_one(PlanPanel).show(pass_views(plan))
         self.refresh_bindings()
@@ -189,7 +200,7 @@ class TuningScreen(Screen[None]):
         if version is None:
             return
         if act not in version.possible:
-            raise TuteeError(_IMPOSSIBLE[act].format(version.name))
+            raise TuteeError(_(_IMPOSSIBLE[act]).format(version=version.name))
         match act:
             case "activate":
                 self._tuner.use(version.name)
@@ -222,9 +233,9 @@ class TuningScreen(Screen[None]):
                     self._tuner.label(version.name, name)
                     await self.renew()
 
-        keys = "Enter keeps it; an empty one takes it away · Esc leaves it so"
-        title = f"What do you call {version.name}?"
-        self.app.push_screen(LineScreen(title, version.label, "a word or two", keys), label)
+        keys = _("Enter keeps it; an empty one takes it away · Esc leaves it so")
+        title = _("What do you call {version}?").format(version=version.name)
+        self.app.push_screen(LineScreen(title, version.label, _("a word or two"), keys), label)
 
     def _delete(self, version: VersionView) -> None:
         async def delete(agreed: bool | None) -> None:
@@ -235,11 +246,12 @@ class TuningScreen(Screen[None]):
 
         self.app.push_screen(
             ConfirmScreen(
-                f"Delete {version.name}?",
-                "It cannot be brought back. Your records stay, and so do the versions that were"
-                " made from it.",
-                yes="deletes",
-                no="keeps it",
+                _("Delete {version}?").format(version=version.name),
+                _(
+                    "It cannot be brought back. Your records stay, and so do the versions that were"
+                    " made from it."
+                ),
+                _("Enter deletes · Esc keeps"),
             ),
             delete,
         )

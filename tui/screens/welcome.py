@@ -8,12 +8,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.config import BUILTIN
+from store.language import N_, _
 from tui.guard import errors_shown
 from tui.screens.models import ModelsScreen
 from tui.theme import MUTED
 
-_ASKED = "Which model is to answer, and to learn from you?"
-_LATER = "Enter takes the marked one, fetched if need be. Ctrl+O changes it later."
+_ASKED = N_("Which model is to answer, and to learn from you?")
+_LATER = N_("Enter takes the marked one, fetched if need be. Ctrl+O changes it later.")
 
 
 class WelcomeScreen(ModelsScreen):
@@ -27,7 +28,9 @@ class WelcomeScreen(ModelsScreen):
 
     def compose(self) -> ComposeResult:
         yield Static(
-            Content.assemble(("Welcome to Tutee. ", "bold"), _ASKED, "\n", (_LATER, MUTED)),
+            Content.assemble(
+                (_("Welcome to Tutee. "), "bold"), _(_ASKED), "\n", (_(_LATER), MUTED)
+            ),
             id="models-welcome",
         )
         yield from super().compose()

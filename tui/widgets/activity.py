@@ -7,8 +7,9 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from core.events import ModelLoading
+from store.language import _
 from tui.pace import size
-from tui.progress import LABELS, Progress
+from tui.progress import Progress, label
 from tui.text import bar, clock, sparkline
 from tui.theme import MUTED
 
@@ -46,7 +47,7 @@ def loading_line(loading: ModelLoading, note: str = "") -> Content:
         ("▸ ", "$text-warning"),
         f"{loading.stage}  ",
         (bar(share, _BAR_CELLS // 3 if note else _BAR_CELLS), "$text-warning on $panel"),
-        f"  {share:.0%} of {_size(loading.total, loading.unit)}",
+        _("  {share:.0%} of {size}").format(share=share, size=_size(loading.total, loading.unit)),
         (f" · {note}" if note else "", MUTED),
     )
 
@@ -55,18 +56,25 @@ def tuning_line(progress: Progress) -> Content:
     """How far the training is."""
     parts: list[str | Content | tuple[str, str]] = [("▸ ", "$text-warning")]
     if progress.state == "cancelling":
-        parts.append("Cancelling after this micro-batch…")
+        parts.append(_("Cancelling after this micro-batch…"))
     elif progress.state == "paused":
-        parts.append(f"Tuning is paused at step {int(progress.step)} of {progress.steps} · F5")
+        parts.append(
+            _("Tuning is paused at step {step} of {steps} · F5").format(
+                step=int(progress.step), steps=progress.steps
+            )
+        )
     elif progress.name is None:
-        parts.append("Tuning: getting ready…")
+        parts.append(_("Tuning: getting ready…"))
     else:
-        parts.append(f"{LABELS[progress.name]} {int(progress.step)}/{progress.steps}")
+        parts.append(f"{label(progress.name)} {int(progress.step)}/{progress.steps}")
         if progress.points:
             spark = sparkline(progress.losses, _SPARK_CELLS)
-            parts += [f" · loss {progress.losses[-1]:.2f} ", (spark, "$text-warning")]
+            parts += [
+                _(" · loss {loss:.2f} ").format(loss=progress.losses[-1]),
+                (spark, "$text-warning"),
+            ]
         if progress.eta is not None:
-            parts.append(f" · {clock(progress.eta)} left")
+            parts.append(_(" · {time} left").format(time=clock(progress.eta)))
     return Content.assemble(*parts)
 
 

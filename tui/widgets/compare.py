@@ -8,6 +8,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from store.language import _
 from tui.text import harmless
 from tui.theme import MUTED
 from tui.views import AnswerView
@@ -56,4 +57,4 @@ class Answers(Horizontal, can_focus=True):
 
 
 def _nothing(view: AnswerView) -> Content:
-    return Content("(nothing)" if view.whole else "…").stylize(MUTED)
+    return Content(_("(nothing)") if view.whole else "…").stylize(MUTED)

@@ -4,6 +4,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
+from store.language import _
 from tui.guide import SKIP
 from tui.theme import MUTED
 
@@ -15,4 +16,4 @@ class Guide(Static):
 
     def watch_line(self, line: str) -> None:
         self.display = bool(line)
-        self.update(Content.assemble((line, "$text-primary"), (f"  {SKIP}", MUTED)))
+        self.update(Content.assemble((line, "$text-primary"), (f"  {_(SKIP)}", MUTED)))

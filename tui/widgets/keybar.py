@@ -1,9 +1,10 @@
 """The keys that work now: those of the reply that has the focus, or else those of the screen."""
 
 from textual.app import ComposeResult
-from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
+from store.language import _
+from tui.widgets.footer import Footer
 from tui.widgets.turns import ReplyTurn
 
 
@@ -15,12 +16,12 @@ class KeyBar(Footer):
         if not self._bindings_ready or not isinstance(focused, ReplyTurn) or not focused.view:
             yield from super().compose()
             return
-        for node, binding, enabled, _ in self.screen.active_bindings.values():
+        for node, binding, enabled, _tooltip in self.screen.active_bindings.values():
             if node is focused and binding.show and enabled:
                 yield FooterKey(
                     binding.key,
                     self.app.get_key_display(binding),
-                    binding.description,
+                    _(binding.description),
                     binding.action,
-                    tooltip=binding.tooltip or binding.description,
+                    tooltip=_(binding.tooltip or binding.description),
                 ).data_bind(compact=Footer.compact)

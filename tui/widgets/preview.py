@@ -3,13 +3,15 @@
 from rich.cells import set_cell_size
 from textual.content import Content
 
+from store.language import _
 from tui.importing import Preview
-from tui.text import counted, shortened
+from tui.text import counted, padded, shortened
 from tui.theme import MUTED
 
 _REFUSED = 2000
 """Refused rows that are listed; more would only hold the screen up."""
 _CELLS = 300
+_NAME_CELLS = 9
 _KIND_CELLS = 14
 
 
@@ -19,23 +21,26 @@ def previewed(found: Preview, cells: int) -> Content:
 
 
 def _counts(found: Preview) -> list[Content]:
-    new = Content(found.kinds or "nothing").stylize("bold $text-success" if found.useful else "")
+    new = Content(found.kinds or _("nothing")).stylize("bold $text-success" if found.useful else "")
     lines = [
-        Content.assemble(("Format   ", MUTED), f"{found.formats}, {counted(found.rows, 'row')}"),
-        Content.assemble(("New      ", MUTED), new),
+        Content.assemble(
+            (padded(_("Format"), _NAME_CELLS), MUTED),
+            _(", ").join((found.formats, counted(found.rows, "row"))),
+        ),
+        Content.assemble((padded(_("New"), _NAME_CELLS), MUTED), new),
     ]
     if found.known:
-        known = f"{counted(found.known, 'record')}, left as they are"
-        lines.append(Content.assemble(("Known    ", MUTED), known))
+        known = _("{records}, left as they are").format(records=counted(found.known, "record"))
+        lines.append(Content.assemble((padded(_("Known"), _NAME_CELLS), MUTED), known))
     if found.lost:
         refused = Content(counted(found.lost, "row")).stylize("$text-warning")
-        lines.append(Content.assemble(("Refused  ", MUTED), refused))
+        lines.append(Content.assemble((padded(_("Refused"), _NAME_CELLS), MUTED), refused))
     return lines
 
 
 def _samples(found: Preview, cells: int) -> list[Content]:
     room = max(cells - _KIND_CELLS, 20)
-    lines = [Content(""), Content("The first of them").stylize("bold")] if found.useful else []
+    lines = [Content(""), Content(_("The first of them")).stylize("bold")] if found.useful else []
     for what, asked, replied in found.samples:
         lines.append(
             Content.assemble((set_cell_size(what, _KIND_CELLS), MUTED), shortened(asked, room))
@@ -48,9 +53,15 @@ def _samples(found: Preview, cells: int) -> list[Content]:
 def _refused(found: Preview) -> list[Content]:
     if not found.refused:
         return []
-    lines = [Content(""), Content("Refused").stylize("bold")]
+    lines = [Content(""), Content(_("Refused")).stylize("bold")]
     lines += [Content(f"  {shortened(line, _CELLS)}") for line in found.refused[:_REFUSED]]
     more = len(found.refused) - _REFUSED
     if more > 0:
-        lines.append(Content(f"  … and {more:,} more: tutee import --dry-run lists them all"))
+        lines.append(
+            Content(
+                _("  … and {count:,} more: tutee import --dry-run lists them all").format(
+                    count=more
+                )
+            )
+        )
     return lines

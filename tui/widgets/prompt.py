@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import OptionList, Static, TextArea
 
+from store.language import _
 from tui.completion import Completion, Completions
 from tui.widgets.area import Area
 from tui.widgets.completions import CompletionList
@@ -57,7 +58,7 @@ class Prompt(Area):
             id="prompt",
             compact=True,
             highlight_cursor_line=False,
-            placeholder="Ask anything…",
+            placeholder=_("Ask anything…"),
         )
         self.cursor_blink = False
         self._list = list_
@@ -244,6 +245,6 @@ class PromptBar(Vertical):
     def _draw(self) -> None:
         # The hint can change before there is a place for it.
         for place in self.query("#prompt-hint").results(Static):
-            place.update("Enter asks anew · Esc leaves" if self.editing else self.hint)
+            place.update(_("Enter asks anew · Esc leaves") if self.editing else self.hint)
         for mark in self.query("#prompt-mark").results(Static):
             mark.update("✎" if self.editing else "›")

@@ -8,6 +8,7 @@ from textual import events
 from textual.message import Message
 from textual.widgets import DataTable
 
+from store.language import N_, _
 from tui.text import shortened
 from tui.views import RecordView
 
@@ -24,22 +25,22 @@ class _Column(NamedTuple):
     """The narrowest screen it is shown on."""
 
 
-_WHEN = _Column("  When", 8, lambda view: view.when)
-_KIND = _Column("Kind", 11, lambda view: view.kind)
+_WHEN = _Column(N_("  When"), 8, lambda view: view.when)
+_KIND = _Column(N_("Kind"), 11, lambda view: view.kind)
 _COLUMNS = (
     _WHEN,
     _KIND,
-    _Column("Prompt", 0, lambda view: view.prompt),
-    _Column("Reply", 0, lambda view: view.reply),
-    _Column("Reasons", 16, lambda view: view.said, 130),
-    _Column("Task", 14, lambda view: view.task, 100),
-    _Column("Source", 16, lambda view: view.source.removeprefix("import:"), 115),
-    _Column("Learned", 8, lambda view: view.learned),
+    _Column(N_("Prompt"), 0, lambda view: view.prompt),
+    _Column(N_("Reply"), 0, lambda view: view.reply),
+    _Column(N_("Reasons"), 16, lambda view: view.said, 130),
+    _Column(N_("Task"), 14, lambda view: view.task, 100),
+    _Column(N_("Source"), 16, lambda view: view.source.removeprefix("import:"), 115),
+    _Column(N_("Learned"), 8, lambda view: view.learned),
 )
 _FOUND_COLUMNS = (  # what is wrong quotes the prompt
     _WHEN,
     _KIND,
-    _Column("What is wrong", 0, lambda view: " · ".join(view.found)),
+    _Column(N_("What is wrong"), 0, lambda view: " · ".join(view.found)),
 )
 
 
@@ -114,7 +115,7 @@ class RecordTable(DataTable[Text]):
             self.clear(columns=True)
             self._fit = self._widths()
             for column, width in self._fit.items():
-                self.add_column(Text(column.title), width=width, key=column.title)
+                self.add_column(Text(_(column.title)), width=width, key=column.title)
             for view in self._views:
                 self.add_row(*self._cells(view), key=view.id)
             self.move_cursor(row=max(row, 0), animate=False)
@@ -146,7 +147,7 @@ class RecordTable(DataTable[Text]):
 
     def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
         event.stop()
-        self.post_message(self.OrderWanted(event.label.plain.strip()))
+        self.post_message(self.OrderWanted(str(event.column_key.value).strip()))
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         if event.cursor_row >= len(self._views) - _LOAD_AHEAD:

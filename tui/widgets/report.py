@@ -10,14 +10,15 @@ from textual.widgets import Static
 
 from core.card import Card, Curve, Figure, Reply
 from core.wording import Spans, changes
-from tui.text import harmless, sparkline
+from store.language import N_, _
+from tui.text import harmless, padded, sparkline
 from tui.theme import MUTED
 
 _VERDICTS = {"passed": "$text-success", "held back": "$text-warning", "not judged": MUTED}
 _TRENDS = {
-    "better": (" ▲ better", "$text-success"),
-    "worse": (" ▼ worse ", "$text-error"),
-    "same": (" = same  ", MUTED),
+    "better": (N_(" ▲ better"), "$text-success"),
+    "worse": (N_(" ▼ worse "), "$text-error"),
+    "same": (N_(" = same  "), MUTED),
     "": ("", ""),
 }
 _NAME_CELLS = 24
@@ -38,10 +39,10 @@ class ReportBody(VerticalScroll):
             yield Static(Content(harmless(card.remark.note)).stylize("italic"))
         if card.figures or card.curves:
             lines = [*map(_figure, card.figures), *map(_curve, card.curves)]
-            yield from _section("What came out", Content("\n").join(lines), "figures")
-        yield from _replies("Held-out corrections", card.held_out)
-        yield from _replies("Probes", card.probes)
-        yield from _section("What went in", Content("\n").join(_facts(card)), "went-in")
+            yield from _section(_("What came out"), Content("\n").join(lines), "figures")
+        yield from _replies(_("Held-out corrections"), card.held_out)
+        yield from _replies(_("Probes"), card.probes)
+        yield from _section(_("What went in"), Content("\n").join(_facts(card)), "went-in")
 
 
 class ReplyPair(Vertical):
@@ -55,15 +56,19 @@ class ReplyPair(Vertical):
         reply = self._reply
         yield Static(Content(harmless(f"› {reply.prompt.strip()}")).stylize("bold"))
         if reply.wanted:
-            yield Static(Content(harmless(f"wanted: {reply.wanted.strip()}")).stylize(MUTED))
+            yield Static(
+                Content(harmless(_("wanted: {text}").format(text=reply.wanted.strip()))).stylize(
+                    MUTED
+                )
+            )
         if reply.before.strip() == reply.after.strip():
-            yield Static(Content.assemble(("both  ", MUTED), _text(reply.after)))
+            yield Static(Content.assemble((_("both  "), MUTED), _text(reply.after)))
             return
         before, after = changes(reply.before.strip(), reply.after.strip())
         with Horizontal():
-            yield Static(_side("before", before, "$text-error"), classes="before")
-            cut = "" if reply.ended else ", cut off"
-            yield Static(_side(f"after{cut}", after, "bold $text-success"), classes="after")
+            yield Static(_side(_("before"), before, "$text-error"), classes="before")
+            heading = _("after") if reply.ended else _("after, cut off")
+            yield Static(_side(heading, after, "bold $text-success"), classes="after")
 
 
 def _section(title: str, content: Content, kind: str = "") -> Iterator[Widget]:
@@ -74,18 +79,24 @@ def _section(title: str, content: Content, kind: str = "") -> Iterator[Widget]:
 def _replies(title: str, replies: Sequence[Reply]) -> Iterator[Widget]:
     if replies:
         changed = sum(reply.before.strip() != reply.after.strip() for reply in replies)
-        rest = (f"  {changed} of {len(replies)} answered otherwise than before", MUTED)
+        rest = (
+            _("  {changed} of {count} answered otherwise than before").format(
+                changed=changed, count=len(replies)
+            ),
+            MUTED,
+        )
         yield Static(Content.assemble((title, "bold"), rest), classes="section")
         yield from map(ReplyPair, replies)
 
 
 def _figure(figure: Figure) -> Content:
     before = "" if figure.before is None else f"{figure.text(figure.before)} →"
+    trend, style = _TRENDS[figure.trend]
     remark = f"  {figure.remark}" if figure.remark else ""
     return Content.assemble(
-        (f"{figure.name:<{_NAME_CELLS}}", MUTED),
+        (padded(figure.name, _NAME_CELLS), MUTED),
         f"{before:>9} {figure.text(figure.after):>7}",
-        _TRENDS[figure.trend],
+        (_(trend), style),
         (remark, MUTED),
     )
 
@@ -93,16 +104,16 @@ def _figure(figure: Figure) -> Content:
 def _curve(curve: Curve) -> Content:
     line = sparkline(curve.thinned(_CURVE_CELLS), _CURVE_CELLS)
     return Content.assemble(
-        (f"{curve.name:<{_NAME_CELLS}}", MUTED), (line, "$text-primary"), f"  {curve.ends}"
+        (padded(curve.name, _NAME_CELLS), MUTED), (line, "$text-primary"), f"  {curve.ends}"
     )
 
 
 def _facts(card: Card) -> Iterator[Content]:
     for name, value in card.facts:
-        yield Content.assemble((f"{name:<{_NAME_CELLS}}", MUTED), harmless(value))
+        yield Content.assemble((padded(name, _NAME_CELLS), MUTED), harmless(value))
     settings = " · ".join(f"{name} {value}" for name, value in card.settings)
     if settings:
-        yield Content.assemble((f"{'settings':<{_NAME_CELLS}}", MUTED), harmless(settings))
+        yield Content.assemble((padded(_("settings"), _NAME_CELLS), MUTED), harmless(settings))
 
 
 def _side(heading: str, spans: Spans, style: str) -> Content:
@@ -113,4 +124,4 @@ def _side(heading: str, spans: Spans, style: str) -> Content:
 
 def _text(text: str) -> Content:
     said = harmless(text.strip())
-    return Content(said) if said else Content("(nothing)").stylize(MUTED)
+    return Content(said) if said else Content(_("(nothing)")).stylize(MUTED)

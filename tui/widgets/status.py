@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
+from store.language import _
 from tui.text import harmless, shortened
 from tui.theme import MUTED
 
@@ -73,4 +74,6 @@ def _taught(status: Status) -> Content:
     if status.new is None:
         return counts
     style = "$text-warning" if status.new else MUTED
-    return Content.assemble(counts, (" · ", MUTED), (f"{status.new} new", style))
+    return Content.assemble(
+        counts, (" · ", MUTED), (_("{count} new").format(count=status.new), style)
+    )

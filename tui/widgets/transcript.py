@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from store.language import N_, _
 from tui.text import counted
 from tui.views import LiveView, ReplyView, Scene, TurnView, UserView
 from tui.widgets.turns import ReplyTurn, UserTurn
@@ -29,7 +30,7 @@ PAGE = 20
 MOST = 3 * PAGE
 """Turns that are widgets at once, those that are being written not counted."""
 
-_WELCOME = Content.from_markup(
+_WELCOME = N_(
     "[b]Ask something.[/b]\n\n"
     "Then teach on the reply itself:\n"
     "[b]F2[/b] 👍 keeps it as it is\n"
@@ -41,9 +42,11 @@ _WELCOME = Content.from_markup(
 
 def _welcome(examples: int) -> Middle:
     """What an empty chat says; with an offer where nothing was taught yet."""
-    text = _WELCOME
+    text = Content.from_markup(_(_WELCOME))
     if examples:
-        offer = f" starts with {examples} short examples; first you look at them."
+        offer = _(" starts with {count} short examples; first you look at them.").format(
+            count=examples
+        )
         text += Content.assemble("\n", ("Ctrl+T", "bold"), offer)
     return Middle(Static(text), id="welcome")
 
@@ -334,11 +337,15 @@ class Transcript(VerticalScroll, can_focus=False):
         """Say how many turns lie before the window and behind it."""
         await self.query(Folded).remove()
         if self._first:
-            line = f"{counted(self._first, 'earlier message')} · Enter shows more"
+            line = _("{messages} · Enter shows more").format(
+                messages=counted(self._first, "earlier message")
+            )
             await self._column.mount(Earlier(line, markup=False), before=0)
         behind = len(self._turns) - self._last
         if behind:
-            line = f"{counted(behind, 'later message')} · Enter shows more"
+            line = _("{messages} · Enter shows more").format(
+                messages=counted(behind, "later message")
+            )
             await self._column.mount(Later(line, markup=False), after=self._widgets[-1])
 
     def _remove(self, widgets: Sequence[Widget]) -> AwaitRemove:

@@ -14,8 +14,9 @@ from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
 from core.events import PassDone, RolloutReport
-from tui.progress import LABELS, Progress
-from tui.text import clock, harmless, one_line, shortened
+from store.language import _
+from tui.progress import Progress, label
+from tui.text import clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
 from tui.views import PassView
 
@@ -79,7 +80,7 @@ class LearningPanel(Vertical):
         progress = self.progress
         figures = _figures(progress)
         if self.offer and (progress is None or not progress.active):
-            said = Content(f"{self.offer} Enter goes on with it, X drops it.")
+            said = Content(_("{offer} Enter goes on with it, X drops it.").format(offer=self.offer))
             said = said.stylize("$text-warning")
             figures = said if progress is None else figures + "\n" + said
         self.query_one("#figures", Static).update(figures)
@@ -123,11 +124,11 @@ def _curves(progress: Progress) -> tuple[_Curve, ...]:
 
 
 def _pass_content(index: int, view: PassView) -> Content:
-    detail = f"forced: {view.detail}" if view.forced else view.detail
+    detail = _("forced: {detail}").format(detail=view.detail) if view.forced else view.detail
     return Content.assemble(
         checkbox(view.wanted),
         f" {index + 1}  ",
-        (f"{view.label:<7}", "bold"),
+        (padded(view.label, 7), "bold"),
         (detail, "$text-warning" if view.forced else MUTED),
         (f"  {view.time}" if view.time else "", "bold"),
     )
@@ -135,21 +136,25 @@ def _pass_content(index: int, view: PassView) -> Content:
 
 def _figures(progress: Progress | None) -> Content:
     if progress is None:
-        return Content("Enter starts. Chat on meanwhile: replies always go first.").stylize(MUTED)
+        return Content(_("Enter starts. Chat on meanwhile: replies always go first.")).stylize(
+            MUTED
+        )
     if progress.state == "done":
         return _verdicts(progress)
     if not progress.active:
         style = "$text-error" if progress.state == "failed" else "$foreground"
         return Content(progress.message).stylize(style)
     if progress.state == "paused":
-        return Content("Paused. P goes on; what was learned so far stays.").stylize("$text-warning")
+        return Content(_("Paused. P goes on; what was learned so far stays.")).stylize(
+            "$text-warning"
+        )
     if progress.state == "cancelling":
-        return Content("Cancelling after this micro-batch…").stylize("$text-warning")
+        return Content(_("Cancelling after this micro-batch…")).stylize("$text-warning")
     if progress.name is None:
-        return Content("Getting ready…").stylize("$text-warning")
-    first = f"{LABELS[progress.name]} {int(progress.step)}/{progress.steps}"
-    speed = f"{progress.speed:.0f} tok/s" if progress.speed else "starting"
-    left = f" · {clock(progress.eta)} left" if progress.eta is not None else ""
+        return Content(_("Getting ready…")).stylize("$text-warning")
+    first = f"{label(progress.name)} {int(progress.step)}/{progress.steps}"
+    speed = _("{speed:.0f} tok/s").format(speed=progress.speed) if progress.speed else _("starting")
+    left = _(" · {time} left").format(time=clock(progress.eta)) if progress.eta is not None else ""
     figures: list[Content | str | tuple[str, str]] = [(f"{first} · ", "bold")]
     figures += _reached(progress)
     return Content.assemble(*figures, "\n", (speed + left, MUTED))
@@ -159,14 +164,22 @@ def _reached(progress: Progress) -> list[Content | str | tuple[str, str]]:
     """What the run has come to so far, in the colours of the plot."""
     if not progress.rollouts:
         points = progress.points
-        said = f"loss {points[-1][1]:.2f}" if points else "loss after the first step"
+        said = (
+            _("loss {loss:.2f}").format(loss=points[-1][1])
+            if points
+            else _("loss after the first step")
+        )
         if not progress.held_out:
             return [(said, "bold")]
-        held_out = f"hold-out {progress.held_out[-1][1]:.2f}"
+        held_out = _("hold-out {loss:.2f}").format(loss=progress.held_out[-1][1])
         return [(said, "bold $text-primary"), " · ", (held_out, "bold $text-warning")]
     last = progress.rollouts[-1]
-    reward = "no reward" if last.reward is None else f"reward {last.reward:+.2f}"
-    cut = f" · {last.truncated:.0%} cut off" if last.truncated else ""
+    reward = (
+        _("no reward")
+        if last.reward is None
+        else _("reward {reward:+.2f}").format(reward=last.reward)
+    )
+    cut = _(" · {share:.0%} cut off").format(share=last.truncated) if last.truncated else ""
     kl = (f"KL {last.kl:.3f}", "bold $text-warning")
     return [(reward, "bold $text-primary"), " · ", kl, (cut, MUTED)]
 
@@ -177,18 +190,22 @@ def _verdicts(progress: Progress) -> Content:
         return Content(progress.message)
     lines = [_verdict(done) for done in progress.finished]
     if any(done.held_back for done in progress.finished):
-        lines.append(Content("Something got worse: the list says what. R reports, A activates."))
+        lines.append(Content(_("Something got worse: the list says what. R reports, A activates.")))
     lines += [Content(skip.why).stylize("$text-warning") for skip in progress.skipped]
     return Content("\n").join(lines)
 
 
 def _verdict(done: PassDone) -> Content:
-    made = f"{LABELS[done.name]} made {done.version}"
+    made = _("{name} made {version}").format(name=label(done.name), version=done.version)
     if done.held_back:
-        return Content(f"! {made}, held back").stylize("bold $text-warning")
+        return Content(_("! {made}, held back").format(made=made)).stylize("bold $text-warning")
     if done.name == "reward" and not done.metrics.get("passed"):
-        return Content(f"! {made}, not to be trusted yet").stylize("bold $text-warning")
-    return Content(f"✓ {made} in {clock(done.seconds)}").stylize("bold $text-success")
+        return Content(_("! {made}, not to be trusted yet").format(made=made)).stylize(
+            "bold $text-warning"
+        )
+    return Content(_("✓ {made} in {time}").format(made=made, time=clock(done.seconds))).stylize(
+        "bold $text-success"
+    )
 
 
 def _rollout(report: RolloutReport, cells: int) -> Content:

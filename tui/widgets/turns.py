@@ -17,6 +17,7 @@ from textual.reactive import reactive
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
+from store.language import _
 from tui.attachments import folded
 from tui.text import counted, harmless, one_line
 from tui.theme import MUTED
@@ -59,12 +60,14 @@ class UserTurn(Static):
 
 def _said(turn: UserView) -> Content:
     versions = f"  {turn.place}/{turn.places}" if turn.places > 1 else ""
-    return Content.assemble(("You", "bold"), (versions, MUTED), "\n", harmless(folded(turn.text)))
+    return Content.assemble(
+        (_("You"), "bold"), (versions, MUTED), "\n", harmless(folded(turn.text))
+    )
 
 
 def _waiting(text: str) -> Content:
     return Content.assemble(
-        ("You", "bold"), ("  queued", "$text-warning"), "\n", (harmless(folded(text)), MUTED)
+        (_("You"), "bold"), (_("  queued"), "$text-warning"), "\n", (harmless(folded(text)), MUTED)
     )
 
 
@@ -257,29 +260,41 @@ def _badges(view: ReplyView, reward: float | None) -> Content:
         parts.append(Content("👍"))
     if view.label is False:
         parts.append(
-            Content(harmless(f"👎 {', '.join(view.reasons)}".rstrip())).stylize("$text-error")
+            Content(harmless(f"👎 {_(', ').join(map(_, view.reasons))}".rstrip())).stylize(
+                "$text-error"
+            )
         )
     if view.correction is not None:
-        parts.append(Content("✎ corrected").stylize("$text-success"))
+        parts.append(Content(_("✎ corrected")).stylize("$text-success"))
     if view.excluded:
-        parts.append(Content("not trained on").stylize("$text-warning"))
+        parts.append(Content(_("not trained on")).stylize("$text-warning"))
     if view.stopped:
-        parts.append(Content("stopped").stylize("$text-warning"))
+        parts.append(Content(_("stopped")).stylize("$text-warning"))
     if view.limit:
-        parts.append(Content(f"cut off at {view.limit} tokens").stylize("$text-warning"))
+        parts.append(
+            Content(_("cut off at {limit} tokens").format(limit=view.limit)).stylize(
+                "$text-warning"
+            )
+        )
     if view.forgotten:
         messages = counted(view.forgotten, "message")
-        parts.append(Content(f"without the oldest {messages}").stylize("$text-warning"))
+        parts.append(
+            Content(_("without the oldest {messages}").format(messages=messages)).stylize(
+                "$text-warning"
+            )
+        )
     if view.speed:
-        parts.append(Content(f"{view.speed:.0f} tok/s").stylize(MUTED))
+        parts.append(Content(_("{speed:.0f} tok/s").format(speed=view.speed)).stylize(MUTED))
     if reward is not None:
-        parts.append(Content(f"reward {reward:+.1f}").stylize(MUTED))
+        parts.append(Content(_("reward {reward:+.1f}").format(reward=reward)).stylize(MUTED))
     return Content(" · ").stylize(MUTED).join(parts)
 
 
 def _aside(view: ReplyView, original_shown: bool) -> str:
     if view.correction is None:
-        return "" if view.text.strip() else "The model ended without a word."
+        return "" if view.text.strip() else _("The model ended without a word.")
     if original_shown:
-        return f"the original · O shows your correction: {one_line(view.correction)}"
-    return f"O shows the original: {one_line(view.text)}"
+        return _("the original · O shows your correction: {text}").format(
+            text=one_line(view.correction)
+        )
+    return _("O shows the original: {text}").format(text=one_line(view.text))

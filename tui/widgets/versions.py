@@ -2,16 +2,23 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from store.language import N_, _
 from tui.text import one_line
 from tui.theme import MUTED
 from tui.views import VersionView
 
-_DOES = {"activate": "A activates", "report": "R report", "label": "L label", "delete": "D deletes"}
+_DOES = {
+    "activate": N_("A activates"),
+    "report": N_("R report"),
+    "label": N_("L label"),
+    "delete": N_("D deletes"),
+}
 
 
 class VersionList(OptionList):
@@ -56,19 +63,26 @@ class VersionList(OptionList):
 
     def _say_keys(self) -> None:
         possible = self.marked.possible if self.marked else frozenset()
-        self.border_subtitle = " · ".join(say for act, say in _DOES.items() if act in possible)
+        self.border_subtitle = " · ".join(_(say) for act, say in _DOES.items() if act in possible)
 
 
 def _version_content(view: VersionView) -> Content:
     mark = ("● ", "$text-success") if view.active else "  "
-    active = ("active", "$text-success") if view.active else "      "
+    active = _("active")
     name = (f"{view.name:<5}", "bold" if view.active else "")
     label = (f"{view.label}  ", "bold") if view.label else ""
     line = Content.assemble(
-        mark, name, " ", active, f"  {view.created:<11}  ", label, (view.detail, MUTED)
+        mark,
+        name,
+        " ",
+        (active, "$text-success") if view.active else " " * cell_len(active),
+        f"  {view.created:<11}  ",
+        label,
+        (view.detail, MUTED),
     )
     for place, reason in enumerate(view.held_back):
-        why = "  held back: " if place == 0 else " " * 13
+        why = _("  held back: ")
+        why = why if place == 0 else " " * cell_len(why)
         line += Content(f"\n{why}{reason}").stylize("$text-warning")
     if view.note:
         line += Content(f"\n  {one_line(view.note)}").stylize(MUTED)
