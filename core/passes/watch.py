@@ -166,12 +166,12 @@ def assemble(
 
     Args:
         common: What `arguments` gave.
-        own: Further arguments of this pass.
+        own: Arguments of this pass, which go before the common ones.
         parts: What the trainer is made of: model, data, collator, tokenizer.
     """
     # Nothing is written there (checkpoints have their own), but the trainer insists on a folder.
     with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
-        trainer = trainer_class(args=config_class(output_dir=scratch, **common, **own), **parts)
+        trainer = trainer_class(args=config_class(output_dir=scratch, **{**common, **own}), **parts)
     trainer.watch, trainer.progress = watch, progress
     return trainer
 
@@ -188,7 +188,6 @@ def arguments(settings: "Tuning", micro_batch: int, learning_rate: float) -> dic
         "gradient_accumulation_steps": settings.batch_size // micro_batch,
         "num_train_epochs": settings.epochs,
         "learning_rate": learning_rate,
-        # Decaying to zero spends a third of a short run on steps too small to matter.
         "lr_scheduler_type": "constant_with_warmup",
         "warmup_steps": 0.1,
         "seed": settings.seed,

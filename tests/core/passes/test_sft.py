@@ -49,7 +49,13 @@ def test_it_learns_what_trls_trainer_learns(
     ]
     plain = SFTTrainer(
         model=lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM"),
-        args=SFTConfig(**plain_arguments(tmp_path, 4, 5e-3, SETTINGS.seed)),
+        args=SFTConfig(
+            **{
+                **plain_arguments(tmp_path, 4, 5e-3, SETTINGS.seed),
+                "lr_scheduler_type": sft.SCHEDULE,
+                "lr_scheduler_kwargs": sft.schedule(4),
+            }
+        ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
