@@ -9,7 +9,7 @@ from textual.widgets import OptionList
 
 from store.records import Chat, Conversation, Message
 from tests.fakes import FakeChat, Home
-from tests.tui.conftest import painted, say, until, views
+from tests.tui.conftest import painted, say, toasts, until, views
 from tests.tui.test_snapshots import held
 from tui.app import TuteeApp
 
@@ -81,6 +81,9 @@ def test_the_list_of_chats(home: Home, snap_compare: Any, size: tuple[int, int])
 def test_the_settings_of_a_chat(home: Home, snap_compare: Any) -> None:
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
         await say(pilot, "/preset creative")
+        await until(pilot, lambda: bool(toasts(app)))
+        app.clear_notifications()  # how long it stays is a matter of time
+        await until(pilot, lambda: not app.screen.query("Toast"))
         await say(pilot, "/system")
         await until(pilot, lambda: "System prompt" in painted(app))
 

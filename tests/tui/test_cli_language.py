@@ -14,7 +14,8 @@ from store import language
 from store.language import speak
 from store.lock import WriterLock
 from tui.__main__ import main
-from tui.cli.words import broken, padded
+from tui.cli.words import broken
+from tui.text import padded
 
 Tutee = Callable[..., tuple[str, str]]
 

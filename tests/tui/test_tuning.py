@@ -296,5 +296,5 @@ async def test_a_run_rests_and_goes_on(home: Home) -> None:
         assert lines[0] == "Began: SFT."
         assert lines[1].startswith("SFT: 3 steps on 4 records")
         assert "Paused." in lines
-        assert any("made v1 in 0:12, loss 3.00 → 1.00." in line for line in lines)
+        assert any("made v1 in 0:12. Loss 3.00 → 1.00." in line for line in lines)
         assert lines[-1] == "Done. v1 is adopted."
