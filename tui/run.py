@@ -21,7 +21,6 @@ def run_app(paths: Paths, model: str | None = None, resume: str | None = None) -
         paths: Where everything is.
         model: Takes the place of the model that the settings name.
         resume: The beginning of the id of a chat to go on with; empty for the latest one.
-        chosen: The model was named on the command line.
 
     Raises:
         TuteeError: the settings are wrong, there is no such chat, or the home cannot be opened.

@@ -21,8 +21,8 @@ from store.errors import TuteeError
 from store.language import _, ngettext
 from store.storage import replace_file
 from tui.cli.invocation import Invocation
-from tui.cli.words import Group, records
-from tui.text import harmless, one_line, padded, shortened
+from tui.cli.words import Group
+from tui.text import counted, harmless, one_line, padded, shortened
 
 _IDS_SHOWN = 8
 
@@ -299,7 +299,7 @@ def _lines(manifest: Manifest, remark: Remark) -> Iterable[str]:
 
 def _learned(new: int, replayed: int) -> str:
     if not replayed:
-        return records(new)
+        return counted(new, "record")
     return ngettext(
         "{count:,} record + {replayed} replayed", "{count:,} records + {replayed} replayed", new
     ).format(count=new, replayed=replayed)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -12,7 +13,8 @@ from data.tasks import merged
 from store.errors import TuteeError
 from store.language import _, ngettext
 from tui.cli.invocation import Invocation
-from tui.cli.words import Command, of_kind
+from tui.cli.words import Command
+from tui.text import Noun, counted
 
 _FILES = (".jsonl", ".json", ".csv")
 """Endings by which `-o` names a file; anything else is a folder."""
@@ -119,7 +121,9 @@ def _to_folder(invocation: Invocation, choices: Choices, output: Path | None) ->
 
 
 def _tell_written(kind: str, rows: int, path: Path) -> None:
-    said = _("{records} written to {path}.").format(records=of_kind(kind, rows), path=path)
+    # One of the kinds of records, each of which is a noun.
+    written = counted(rows, cast(Noun, kind))
+    said = _("{records} written to {path}.").format(records=written, path=path)
     click.echo(said, err=True)
 
 

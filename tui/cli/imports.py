@@ -21,10 +21,9 @@ from store.language import _, ngettext
 from store.records import Chat, Record
 from store.repository import Added, Repository
 from tui.cli.invocation import Invocation
-from tui.cli.words import Command, of_kind
-from tui.cli.words import records as counted
+from tui.cli.words import Command
 from tui.refusals import told
-from tui.text import harmless, shortened
+from tui.text import counted, harmless, shortened
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -
     formats = found.format or _("nothing usable")
     click.echo(_line(rows.format(file=file, format=formats, count=found.rows)))
     if found.useful:
-        _tell_doing(_("Keeping {records}…").format(records=counted(len(found.records))))
+        _tell_doing(_("Keeping {records}…").format(records=counted(len(found.records), "record")))
         try:
             added = home.add_imported(found.records, found.chats)
         finally:
@@ -132,9 +131,9 @@ def _tell_taken(
     records: Iterable[Record], chats: Iterable[Chat], added: Added, dry_run: bool
 ) -> None:
     kinds = Counter(record.kind for record in added.records)
-    parts = _(", ").join(of_kind(kind, number) for kind, number in sorted(kinds.items()))
+    parts = _(", ").join(counted(number, kind) for kind, number in sorted(kinds.items()))
     taken = _("{what} would be taken") if dry_run else _("{what} taken")
-    told_records = taken.format(what=counted(len(added.records)))
+    told_records = taken.format(what=counted(len(added.records), "record"))
     if parts:
         told_records = _("{records}: {kinds}").format(records=told_records, kinds=parts)
     click.echo(f"  {told_records}")

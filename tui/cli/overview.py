@@ -19,8 +19,7 @@ from store.language import N_, _
 from store.records import Record
 from tui.cli.invocation import Invocation
 from tui.cli.words import Command
-from tui.cli.words import records as counted
-from tui.text import harmless, padded
+from tui.text import counted, harmless, padded
 
 _SECTIONS = (
     N_("trained"),
@@ -136,4 +135,6 @@ def _tell(findings: Sequence[Finding], records: int) -> None:
     kinds = Counter(finding.kind for finding in findings)
     told = _(", ").join(f"{number} {_(kind)}" for kind, number in kinds.items())
     told = told or _("nothing found")
-    click.echo(_("{records} checked: {found}").format(records=counted(records), found=told))
+    click.echo(
+        _("{records} checked: {found}").format(records=counted(records, "record"), found=told)
+    )

@@ -20,9 +20,8 @@ from store.language import _
 from store.records import Record, Verdict
 from tui.cli.invocation import Invocation
 from tui.cli.tokens import shown
-from tui.cli.words import Command, of_kind
-from tui.cli.words import records as counted
-from tui.text import harmless, one_line, padded, shortened
+from tui.cli.words import Command
+from tui.text import counted, harmless, one_line, padded, shortened
 
 if TYPE_CHECKING:
     from tui.views import DetailView, MaskView
@@ -203,7 +202,7 @@ def _ask(chosen: Sequence[Record], rules: Rules) -> None:
 
 def _told(records: Collection[Record]) -> str:
     kinds = Counter(record.kind for record in records)
-    parts = _(", ").join(of_kind(kind, number) for kind, number in kinds.items())
+    parts = _(", ").join(counted(number, kind) for kind, number in kinds.items())
     if not parts:
         return _("Nothing")
-    return _("{records} ({kinds})").format(records=counted(len(records)), kinds=parts)
+    return _("{records} ({kinds})").format(records=counted(len(records), "record"), kinds=parts)

@@ -122,23 +122,6 @@ def broken(text: str, width: int) -> list[str]:
     return [*lines, line.rstrip()]
 
 
-def of_kind(kind: str, count: int) -> str:
-    """`1 preference`, `2,000 preferences`."""
-    match kind:
-        case "instruction":
-            said = ngettext("{count:,} instruction", "{count:,} instructions", count)
-        case "preference":
-            said = ngettext("{count:,} preference", "{count:,} preferences", count)
-        case _kind:
-            said = ngettext("{count:,} verdict", "{count:,} verdicts", count)
-    return said.format(count=count)
-
-
-def records(count: int) -> str:
-    """`1 record`, `2,000 records`."""
-    return ngettext("{count:,} record", "{count:,} records", count).format(count=count)
-
-
 # -- what click says -------------------------------------------------------------------------------
 
 _CLICK = (
