@@ -100,7 +100,8 @@ def _add_reward_model(
     pairs = lessons.pairs(held_out)
     measured = reward.measure(model, list(pairs.values()), watch)
     trained = replace(_elsewhere(model, lessons), metrics=measured)
-    return save(plan, BASE, "reward", trained, Learned((*sorted(origin.pairs), *pairs)), figures)
+    lessons_of = Learned(tuple(sorted(origin.pairs)), measured=tuple(pairs))
+    return save(plan, BASE, "reward", trained, lessons_of, figures)
 
 
 def _elsewhere(model: Any, lessons: Lessons) -> Trained:

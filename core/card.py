@@ -41,7 +41,12 @@ _OWN: dict[PassName, tuple[str, ...]] = {
         "preference_minimum_steps",
         "replay",
     ),
-    "reward": ("reward_learning_rate", "epochs", "preference_minimum_steps"),
+    "reward": (
+        "reward_learning_rate",
+        "reward_incremental",
+        "epochs",
+        "preference_minimum_steps",
+    ),
     "rl": (
         "rl_learning_rate",
         "rl_steps",
@@ -210,7 +215,7 @@ def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
     else:
         yield _("records"), _records(manifest)
     known = len(adapters.learned(manifest.version))
-    if manifest.kind == "adapter" and known > len(manifest.records):
+    if known > len(manifest.records):
         yield _("learned in all"), _("{count} records, with its ancestors").format(count=known)
     if steps := figures.get("steps"):
         yield (

@@ -67,6 +67,9 @@ class Tuning(_Section):
     """Of SFT."""
     reward_learning_rate: float = Field(1e-3, gt=0, lt=1)
     """Of the reward model."""
+    reward_incremental: bool = False
+    """Let a reward model that passed its gate learn the new pairs, with replay, instead of training
+    another one from the base on all of them: quicker where there are many."""
     preference_learning_rate: float = Field(1e-4, gt=0, lt=1)
     """Of DPO and KTO, which undo themselves at the rate of SFT."""
     preference_minimum_steps: int = Field(40, ge=1)

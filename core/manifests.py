@@ -40,6 +40,8 @@ class Manifest(BaseModel):
     """Ids of the records first learned by this version."""
     replayed: tuple[str, ...] = ()
     """Ids of the earlier records repeated beside them."""
+    measured: tuple[str, ...] = ()
+    """Ids of the pairs that a reward model was only measured with."""
     data: str = ""
     """SHA-256 of what it was trained on."""
     held_back: tuple[str, ...] = ()

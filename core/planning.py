@@ -99,6 +99,8 @@ class Plan:
     passes: tuple[PassPlan, ...]
     parent: str
     """The adapter version that training goes on from."""
+    reward_parent: str
+    """The reward model that the next one goes on from."""
     adapters: Adapters
     settings: Tuning
     system_prompt: str
@@ -150,12 +152,12 @@ def make_plan(
     sft = select(instructions, learned, settings)
     kto = select(verdicts, learned, settings)
     dpo = select(preferences, learned, settings)
-    rewards = adapters.versions("reward")
-    scored = frozenset(rewards[-1].records) if rewards and not rebuild else frozenset[str]()
-    # Always from the base on all pairs; `new` are those that the last one has not seen.
-    reward = select(preferences, frozenset(), settings)
+    judge = adapters.trusted_reward_model()
+    reward_parent = judge if judge and settings.reward_incremental and not rebuild else BASE
+    # From the base it learns all pairs, and `new` are those that the last one has not seen.
+    reward = select(preferences, adapters.learned(reward_parent), settings)
+    seen = frozenset[str]() if rebuild else _seen(adapters)
     prompts = _prompts(instructions, verdicts, preferences)
-    judged = adapters.trusted_reward_model() is not None
 
     lacking: dict[PassName, str] = {
         "sft": _too_few(
@@ -165,17 +167,17 @@ def make_plan(
         "dpo": _too_few(len(preferences), settings.dpo_minimum, _("{have} of {wanted} pairs"))
         or ("" if dpo.new else _("no new pairs")),
         "reward": _too_few(len(preferences), settings.reward_minimum, _("{have} of {wanted} pairs"))
-        or ("" if any(r.id not in scored for r in preferences) else _("no new pairs")),
+        or ("" if any(r.id not in seen for r in preferences) else _("no new pairs")),
         "rl": _too_few(len(prompts.train), settings.rl_minimum, _("{have} of {wanted} prompts"))
-        or ("" if judged else _("no reward model to trust yet")),
+        or ("" if judge else _("no reward model to trust yet")),
     }
     counts: dict[PassName, tuple[int, int, int]] = {
         "sft": _counts(sft),
         "kto": _counts(kto),
         "dpo": _counts(dpo),
         "reward": (
-            sum(r.id not in scored for r in reward.new),
-            sum(r.id in scored for r in reward.new),
+            sum(r.id not in seen for r in reward.train),
+            sum(r.id in seen for r in reward.train),
             len(reward.held_out),
         ),
         "rl": (len(prompts.train), 0, len(prompts.held_out)),
@@ -196,6 +198,7 @@ def make_plan(
             for name in PASSES
         ),
         parent=BASE if rebuild else adapters.active(),
+        reward_parent=reward_parent,
         adapters=adapters,
         settings=settings,
         system_prompt=config.chat.system_prompt,
@@ -224,6 +227,14 @@ def select(records: Sequence[_Kind], learned: frozenset[str], settings: Tuning) 
         # What was learned before there was enough to hold out can measure nothing any more.
         held_out=tuple(record for record in held_out if record.id not in learned),
         unlearned=tuple(unlearned),
+    )
+
+
+def _seen(adapters: Adapters) -> frozenset[str]:
+    """Ids of the pairs that the latest reward model was trained on or measured with."""
+    latest = adapters.versions("reward")[-1:]
+    return frozenset(
+        pair for one in latest for pair in (*adapters.learned(one.version), *one.measured)
     )
 
 

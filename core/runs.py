@@ -49,6 +49,7 @@ class _Kept(BaseModel):
     """The versions that were there when the run began."""
     passes: tuple[PassPlan, ...]
     parent: str
+    reward_parent: str
     settings: Tuning
     system_prompt: str
     rebuild: bool
@@ -116,6 +117,7 @@ def begin(plan: Plan) -> Run:
         before=tuple(before),
         passes=plan.passes,
         parent=plan.parent,
+        reward_parent=plan.reward_parent,
         settings=plan.settings,
         system_prompt=plan.system_prompt,
         rebuild=plan.rebuild,
@@ -189,6 +191,7 @@ def _plan(kept: _Kept, adapters: Adapters) -> Plan:
     return Plan(
         passes=kept.passes,
         parent=kept.parent,
+        reward_parent=kept.reward_parent,
         adapters=adapters,
         settings=kept.settings,
         system_prompt=kept.system_prompt,

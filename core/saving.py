@@ -30,12 +30,19 @@ class Learned:
     """Ids of the earlier ones it repeated."""
     left_out: int = 0
     """Records that were too long."""
+    measured: tuple[str, ...] = ()
+    """Ids of the pairs that a reward model was only measured with."""
 
 
-def learned(chosen: Selection[Any], new: Container[str], replayed: Collection[str]) -> Learned:
+def learned(
+    chosen: Selection[Any],
+    new: Container[str],
+    replayed: Collection[str],
+    measured: Collection[str] = (),
+) -> Learned:
     """What a version has learned that was trained on the records `new` and `replayed`."""
     lost = sum(r.id not in new and r.id not in replayed for r in chosen.train)
-    return Learned(_covered(chosen, new), tuple(replayed), lost)
+    return Learned(_covered(chosen, new), tuple(replayed), lost, tuple(measured))
 
 
 def _covered(chosen: Selection[Any], trained: Container[str]) -> tuple[str, ...]:
@@ -98,8 +105,7 @@ def save(
                     metrics=done.metrics,
                 ),
             )
-        base = BASE if kind == "reward" else parent
-        write_manifest(directory, _manifest(plan, base, kind, done, trained.tokenizer, lessons))
+        write_manifest(directory, _manifest(plan, parent, kind, done, trained.tokenizer, lessons))
     if before and parent == BASE:
         report.remember_base(plan.adapters.dir, before)
     return done
@@ -124,6 +130,7 @@ def _manifest(
         parent=parent,
         records=lessons.records,
         replayed=lessons.replayed,
+        measured=lessons.measured,
         data=_fingerprint(plan, {*lessons.records, *lessons.replayed}),
         held_back=done.held_back,
         settings=plan.settings.model_dump(),
@@ -141,7 +148,7 @@ def _manifest(
 def _fingerprint(plan: Plan, ids: Container[str]) -> str:
     """SHA-256 of what was trained on, so that two versions can be told to have seen the same."""
     digest = sha256()
-    selections = (plan.sft, plan.kto, plan.dpo)
+    selections = (plan.sft, plan.kto, plan.dpo, plan.reward)
     records: Sequence[Record] = [r for s in selections for r in (*s.unlearned, *s.replayed)]
     for line in sorted({repr(said(record)) for record in records if record.id in ids}):
         digest.update(line.encode("utf-8"))

@@ -189,23 +189,23 @@ class _Passes:
     def _reward(self) -> PassDone:
         from core.passes import reward
 
-        chosen = self.plan.reward
-        training = self._lessons.pairs(chosen.train)
+        chosen, adapters, parent = self.plan.reward, self.plan.adapters, self.plan.reward_parent
+        new, replayed = self._lessons.pairs(chosen.new), self._lessons.pairs(chosen.replayed)
+        training = [*new.values(), *replayed.values()]
         settings = self._preferring(len(training))
-        figures = self._begin("reward", list(training.values()), settings, len(training), 0)
+        figures = self._begin("reward", training, settings, len(new), len(replayed))
         held_out = self._lessons.pairs(chosen.held_out)
         trained = reward.train(
-            self.plan.adapters.folder,
+            adapters.folder,
             self._lessons.tokenizer,
-            list(training.values()),
+            adapters.path(parent),
+            training,
             list(held_out.values()),
             settings,
             self.watch,
         )
-        # Held-out pairs count as seen: a later run must not ask for them again.
-        seen = (*training, *held_out)
-        lost = len(chosen.train) + len(chosen.held_out) - len(seen)
-        return self._save("reward", trained, Learned(seen, left_out=lost), figures)
+        lessons = learned(chosen, new, replayed, held_out)
+        return save(self.plan, parent, "reward", trained, lessons, figures)
 
     def _rl(self) -> PassDone | PassSkipped:
         from core.passes import reward, rl

@@ -6,9 +6,10 @@ arXiv 2203.02155; centring after arXiv 2312.09244). TRL's `RewardTrainer`, with 
 one packed row, where both replies of a pair share their prompt. A reply is scored at its stop
 token.
 
-Trained from the base on all pairs each time: at hundreds of pairs that takes a minute, and a reward
-model that drifts from round to round cannot be compared with itself. Under 32 pairs nothing is held
-out and no accuracy on unseen pairs is claimed.
+Trained from the base on all pairs each time, unless the settings ask for going on from the last
+one: at hundreds of pairs that takes a minute, and a reward model that drifts from round to round
+cannot be compared with itself. Under 32 pairs nothing is held out and no accuracy on unseen pairs
+is claimed.
 """
 
 import functools
@@ -43,6 +44,7 @@ Pair = tuple[Sample, Sample]
 def train(
     folder: ModelFolder,
     tokenizer: Any,
+    earlier: Path | None,
     pairs: Sequence[Pair],
     held_out: Sequence[Pair],
     settings: Tuning,
@@ -50,11 +52,14 @@ def train(
 ) -> Trained:
     """Train a reward model on `pairs`; its accuracy on `held_out` is in the metrics.
 
+    Args:
+        earlier: The folder of the reward model to go on from, or None.
+
     Raises:
         Cancelled: `watch` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, tokenizer, pairs, settings, watch)
+    trainer = build(folder, tokenizer, earlier, pairs, settings, watch)
     trained = learn(trainer)
     metrics: dict[str, Any] = {"train_accuracy": trainer.accuracy()}
     return replace(trained, metrics=metrics | measure(trainer.model, held_out, watch))
@@ -97,19 +102,8 @@ class Scorer:
     """
 
     def __init__(self, folder: ModelFolder, directory: Path, watch: Watch) -> None:
-        from peft import PeftModel
-
         self._watch = watch
-        base = load_base(folder, seed=0)
-        try:
-            self._model = PeftModel.from_pretrained(base, directory).eval()
-        except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
-            raise TuteeError(
-                _("The reward model in {folder} could not be loaded: {why}").format(
-                    folder=directory, why=error
-                ),
-                _("Train a new one."),
-            ) from error
+        self._model = _saved(load_base(folder, seed=0), directory).eval()
 
     def __call__(self, samples: Sequence[Sample]) -> list[float]:
         """The reward of each reply, `_TOGETHER` of them in a row."""
@@ -126,6 +120,7 @@ class Scorer:
 def build(
     folder: ModelFolder,
     tokenizer: Any,
+    earlier: Path | None,
     pairs: Sequence[Pair],
     settings: Tuning,
     watch: Watch,
@@ -133,7 +128,10 @@ def build(
     """The trainer, ready for `watched_train`."""
     trainer_class, config_class = _classes()
     base = load_base(folder, settings.seed)
-    model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
+    if earlier is None:
+        model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
+    else:
+        model = _saved(base, earlier, is_trainable=True)
     quicken(model)
     micro_batch = micro_batch_size(pairs, settings.batch_size)
     trainer = assemble(
@@ -150,6 +148,25 @@ def build(
     )
     trainer.ranked_right = []
     return trainer
+
+
+def _saved(base: Any, directory: Path, *, is_trainable: bool = False) -> Any:
+    """`base` with the LoRA and the head of the reward model in `directory`.
+
+    Raises:
+        TuteeError: the folder does not hold one.
+    """
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(base, directory, is_trainable=is_trainable)
+    except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
+        raise TuteeError(
+            _("The reward model in {folder} could not be loaded: {why}").format(
+                folder=directory, why=error
+            ),
+            _("Train a new one."),
+        ) from error
 
 
 def score_row(model: Any, row: dict[str, Any]) -> Any:

@@ -144,7 +144,7 @@ def reward_trainers(
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
-    return reward.build(folder, tokenizer, pairs, SETTINGS, Watch()), plain
+    return reward.build(folder, tokenizer, None, pairs, SETTINGS, Watch()), plain
 
 
 def rl_trainers(

@@ -52,7 +52,7 @@ def run() -> Iterator[dict[str, object]]:
         train = [samples(tokenizer, pair) for pair in pairs(size)]
         thumbs = [kto.Judged(pair[side], side == 0) for pair in train for side in (0, 1)]
         started = time.perf_counter()
-        scored = reward.train(folder, tokenizer, train, test, SETTINGS, Watch())
+        scored = reward.train(folder, tokenizer, None, train, test, SETTINGS, Watch())
         if scores is None:
             scores = scorer(folder, scored)
         accuracy, margin = scored.metrics["holdout_accuracy"], scored.metrics["holdout_margin"]

@@ -69,7 +69,7 @@ def measured(
 def tone_scorer(folder: ModelFolder, tokenizer: Any, scratch: Path) -> Reward:
     """The reward of a model that learned from tone pairs."""
     pairs = [tone.samples(tokenizer, pair) for pair in tone.pairs(PAIRS)]
-    reward.train(folder, tokenizer, pairs, [], SETTINGS, Watch()).save(scratch)
+    reward.train(folder, tokenizer, None, pairs, [], SETTINGS, Watch()).save(scratch)
     return partial(_scored, reward.Scorer(folder, scratch, Watch()))
 
 

@@ -135,7 +135,7 @@ def test_a_reward_model_is_learned_and_scores(
 ) -> None:
     good, bad = samples(tokenizer, "yes"), samples(tokenizer, "no 42")
     pairs = list(zip(good, bad, strict=True))
-    trained = reward.train(folder, tokenizer, pairs, pairs, SETTINGS, Watch())
+    trained = reward.train(folder, tokenizer, None, pairs, pairs, SETTINGS, Watch())
     assert trained.metrics["holdout_accuracy"] == 1
     trained.save(tmp_path / "reward")
     scorer = reward.Scorer(folder, tmp_path / "reward", Watch())

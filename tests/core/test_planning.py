@@ -148,6 +148,26 @@ def test_the_same_pairs_make_no_second_reward_model(adapters: Adapters) -> None:
     assert planned(adapters, [*records, *pairs(1)], "reward").ready
 
 
+def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters: Adapters) -> None:
+    records, more = pairs(50)[:40], pairs(50)[40:]
+    may = Config(tuning=Tuning(reward_incremental=True))
+
+    def found(config: Config, *, rebuild: bool = False) -> Plan:
+        return planning.make_plan([*records, *more], adapters, config, rebuild=rebuild)
+
+    made(adapters, "reward", records, metrics={"passed": False})
+    assert found(may).reward_parent == "base"
+    made(adapters, "reward", records, metrics={"passed": True})
+    assert found(CONFIG).reward_parent == found(may, rebuild=True).reward_parent == "base"
+    assert len(found(CONFIG).reward.train) > 40 - len(found(CONFIG).reward.held_out)
+    onward = found(may)
+    assert onward.reward_parent == "r2"
+    assert set(onward.reward.new) <= set(more)
+    assert set(onward.reward.replayed) < set(records)
+    assert onward.of("reward").new == len(onward.reward.new) > 0
+    assert onward.of("reward").replayed == len(onward.reward.replayed) > 0
+
+
 def test_rebuilding_learns_everything_from_the_base(adapters: Adapters) -> None:
     records = [*instructions(5), *pairs(20), *thumbs(4, 4)]
     made(adapters, "sft", records)

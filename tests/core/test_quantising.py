@@ -97,7 +97,7 @@ def test_a_reward_model_is_learned_on_it_and_scores(
 ) -> None:
     good, bad = samples(tokenizer, "yes"), samples(tokenizer, "no 42")
     pairs = list(zip(good, bad, strict=True))
-    trained = reward.train(folder, tokenizer, pairs, [], SETTINGS, Watch())
+    trained = reward.train(folder, tokenizer, None, pairs, [], SETTINGS, Watch())
     trained.save(tmp_path / "reward")
     scores = reward.Scorer(folder, tmp_path / "reward", Watch())([*good, *bad])
     assert min(scores[:4]) > max(scores[4:])

@@ -198,7 +198,31 @@ def test_with_enough_pairs_some_are_held_out_and_scored(adapters: Adapters) -> N
     held = done.metrics["holdout_pairs"]
     assert 0 < held < 20
     assert 0 <= done.metrics["holdout_accuracy"] <= 1
-    assert len(adapters.manifest("r1").records) == 40
+    made = adapters.manifest("r1")
+    assert (len(made.records), len(made.measured)) == (40 - held, held)
+
+
+def test_a_reward_model_goes_on_from_the_last_one_where_it_may(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.passes.reward.wilson", lambda right, total: (0.6, 1.0))
+    records, more = pairs(60)[:40], pairs(60)[40:]
+    run(make_plan(adapters, records, REWARD))
+    may = CONFIG.model_copy(
+        update={"tuning": CONFIG.tuning.model_copy(update={"reward_incremental": True})}
+    )
+    first = adapters.manifest("r1")
+    (done,) = run(planning.make_plan([*records, *more], adapters, may, REWARD))
+    second = adapters.manifest("r2")
+    assert second.parent == "r1"
+    assert set(second.records) <= {record.id for record in more}
+    assert second.replayed
+    assert set(second.replayed) <= set(first.records)
+    assert set(first.measured) <= set(second.measured)
+    assert done.metrics["holdout_pairs"] == len(second.measured)
+    known = adapters.learned("r2") | set(second.measured)
+    assert known == {record.id for record in [*records, *more]}
+    assert make_plan(adapters, [*records, *more]).of("reward").missing == "no new pairs"
 
 
 def test_a_cancelled_pass_leaves_nothing_and_a_finished_one_stays(adapters: Adapters) -> None:

@@ -70,7 +70,7 @@ def train(
         ),
         "kto": lambda watch: kto.train(*common, started, judged, judged, SETTINGS, watch),
         "dpo": lambda watch: dpo.train(*common, started, pairs, pairs, SETTINGS, watch),
-        "reward": lambda watch: reward.train(*common, pairs, pairs, SETTINGS, watch),
+        "reward": lambda watch: reward.train(*common, None, pairs, pairs, SETTINGS, watch),
         "rl": lambda watch: rl.train(*common, started, prompts, prompts, _short, SETTINGS, watch),
     }
     return passes[request.param]
