@@ -76,6 +76,17 @@ FAMILIES = (
         {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 512},
     ),
     Family(
+        "gemma3",
+        "Gemma3TextConfig",
+        tiny.gemma,
+        {
+            "head_dim": 16,
+            "query_pre_attn_scalar": 16,
+            "sliding_window": 512,
+            "layer_types": ["sliding_attention", "full_attention"],
+        },
+    ),
+    Family(
         "phi3",
         "Phi3Config",
         lambda: tiny.tokenizer(

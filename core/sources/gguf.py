@@ -4,8 +4,9 @@ Training needs plain numbers, and the rest of Tutee one form of model only. The 
 16 bits, far finer than what they were rounded to in the file (a 32-bit file loses a little). The
 folder is named after what is in the file, so a changed file is another model.
 
-Left out on purpose: files in parts (`-00001-of-00003.gguf`), architectures that transformers cannot
-read from GGUF, and what it would read wrongly (`core.sources.gguf_gaps`); all are refused.
+Left out on purpose: files in parts (`-00001-of-00003.gguf`), and what transformers cannot read from
+GGUF, would read wrongly, or nobody has held it to read rightly (`core.sources.gguf_gaps`); all are
+refused.
 """
 
 import hashlib
@@ -122,19 +123,23 @@ def _convert(file: Path, directory: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
+        facts = gguf_gaps.Facts(file)
+        gguf_gaps.require_read(facts)
         model = AutoModelForCausalLM.from_pretrained(
             file.parent, gguf_file=file.name, dtype=torch.float16
         )
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    except TuteeError:
+        raise
     except Exception as error:  # it fails in as many ways as there are broken files
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TuteeError(
             _("{file} cannot be read as a model: {said}").format(file=file.name, said=said),
             _("Use the safetensors of the model instead."),
         ) from error
-    facts = gguf_gaps.Facts(file)
     gguf_gaps.split_as_told(tokenizer, facts)
     gguf_gaps.stretch_as_told(model.config, facts)
+    gguf_gaps.attend_as_told(model.config, facts)
     plain(model).save_pretrained(directory)
     tokenizer.model_max_length = model.config.max_position_embeddings
     tokenizer.save_pretrained(directory)

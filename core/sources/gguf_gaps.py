@@ -1,10 +1,12 @@
 """What transformers' reader of GGUF files passes over without a word: put back, or refused.
 
 A model whose positions are turned otherwise than it learned them, or whose text is cut otherwise,
-answers almost well, which is worse than not at all. So what says how text is split and positions
-are stretched is looked up here, and a file that asks for a way that is not known is refused.
+answers almost well, which is worse than not at all. So what says how text is split, positions are
+stretched and attention is scaled is looked up here, and a file that asks for a way that is not
+known is refused; so is every architecture but those whose reading is held by tests (`READ`).
 
-The names of splittings are llama.cpp's (`llama-vocab.cpp`).
+The names of splittings and the rules for what a file leaves out are llama.cpp's (`llama-vocab.cpp`,
+`models/gemma2.cpp`, `models/gemma3.cpp`).
 """
 
 from pathlib import Path
@@ -14,6 +16,8 @@ from store.errors import TuteeError
 from store.language import N_, _
 
 _INSTEAD = N_("Use the safetensors of the model instead.")
+READ = ("llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3")
+"""Architectures that are read: Mistral's files call theirs llama."""
 _DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
 """Splittings in which each digit stands alone, and the rest is GPT-2's."""
 _PLAIN = ("gpt-2", "gpt2", "default", "mpt", "olmo", "jais", "phi-2", "")
@@ -26,8 +30,9 @@ _LLAMA3 = {
 """What all Llama 3 models that stretch their positions have in common."""
 _LLAMA3_FACTORS = (8.0, 32.0)
 """Of Llama 3.1 and 3.3, and of Llama 3.2."""
-_READS_SCALING = ("gpt-oss",)
-"""Architectures whose stretching transformers reads itself."""
+_BY_SIZE = {"gemma2": 46, "gemma3": 62}
+"""How many layers those Gemma models have (27B) whose attention is scaled by the model's size over
+its heads, and not by the size of a head. No file says it."""
 
 
 class Facts:
@@ -55,6 +60,22 @@ class Facts:
         """The numbers of a small tensor, or None."""
         found = self._tensors.get(name)
         return None if found is None else found.data
+
+
+def require_read(facts: Facts) -> None:
+    """Refuse an architecture whose files nothing here holds to say what their model says.
+
+    Raises:
+        TuteeError: it is none of `READ`.
+    """
+    if facts.architecture not in READ:
+        raise TuteeError(
+            _(
+                "GGUF files of the architecture “{name}” are not read: nobody has made sure that "
+                "the model would say the same here."
+            ).format(name=facts.architecture),
+            _(_INSTEAD),
+        )
 
 
 def split_as_told(tokenizer: Any, facts: Facts) -> None:
@@ -90,20 +111,51 @@ def split_digits(tokenizer: Any) -> None:
     )
 
 
+def attend_as_told(config: Any, facts: Facts) -> None:
+    """Have the model of `config` weigh what it attends to as the file, or its size, says.
+
+    Raises:
+        TuteeError: only a part of each head is turned by its position, or layers take turns
+            otherwise than is known here.
+    """
+    told = facts.architecture
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    turned = facts.value(f"{told}.rope.dimension_count") or head
+    pattern = facts.value(f"{told}.attention.sliding_window_pattern")
+    usual = {"gemma2": 2, "gemma3": 6}.get(told)
+    windowless = told == "gemma3" and not facts.value(f"{told}.attention.sliding_window")
+    if turned != head or pattern not in (None, usual) or windowless:
+        raise TuteeError(
+            _("The model in the file attends to its text in a way that is not read from GGUF."),
+            _(_INSTEAD),
+        )
+    if told not in _BY_SIZE:
+        return
+    large = config.num_hidden_layers == _BY_SIZE[told]
+    config.query_pre_attn_scalar = (
+        config.hidden_size // config.num_attention_heads if large else head
+    )
+    for name in ("attn_logit_softcapping", "final_logit_softcapping"):
+        if cap := facts.value(f"{told}.{name}"):
+            setattr(config, name, cap)
+
+
 def stretch_as_told(config: Any, facts: Facts) -> None:
     """Have the model of `config` turn its positions as the file says.
 
     Raises:
         TuteeError: it stretches them in a way that is not known here.
     """
-    if facts.architecture in _READS_SCALING:
-        return
     factors = facts.tensor("rope_freqs.weight")
     prefix = f"{facts.architecture}.rope.scal"
     kind = facts.value(f"{prefix}ing.type")
     linear = facts.value(f"{prefix}e_linear") or 1.0
     long = facts.tensor("rope_factors_long.weight")
     if kind in (None, "none") and linear == 1.0 and long is None and factors is None:
+        return
+    if facts.architecture == "gemma3" and kind == "linear":
+        factor = facts.value(f"{prefix}ing.factor")
+        config.rope_parameters["full_attention"] |= {"rope_type": "linear", "factor": factor}
         return
     rope = None if long is not None else _llama3(config, factors)
     if rope is None:
@@ -119,9 +171,11 @@ def _llama3(config: Any, factors: Any) -> dict[str, Any] | None:
     import torch
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-    theta = config.rope_parameters["rope_theta"]
+    theta = config.rope_parameters.get("rope_theta")
+    if factors is None or theta is None:
+        return None
     plain = theta ** -(torch.arange(0, config.head_dim, 2).float() / config.head_dim)
-    for factor in _LLAMA3_FACTORS if factors is not None else ():
+    for factor in _LLAMA3_FACTORS:
         rope = {"rope_type": "llama3", "rope_theta": theta, "factor": factor, **_LLAMA3}
         config.rope_parameters = rope
         frequencies, _scale = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))

@@ -26,7 +26,7 @@ def family(name: str, path: Path, **settings: Any) -> ModelFolder:
     return find(str(path / name), path, lambda event: None)
 
 
-def asked(file: Path, prompt: str) -> tuple[int, dict[int, float]]:
+def asked(file: Path, prompt: str | list[int]) -> tuple[int, dict[int, float]]:
     """How many tokens llama.cpp reads in `prompt`, and its likeliest next ones in nats."""
     llama = pytest.importorskip("xllamacpp")
     parameters = llama.CommonParams()

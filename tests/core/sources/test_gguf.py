@@ -18,6 +18,7 @@ from store.records import Turn
 from tests import gguf_files
 from tests.conftest import CHAT_TEMPLATE
 from tests.core.test_builtin import ignore, write_gguf
+from tests.core.test_llamacpp import asked
 from tests.data import tiny
 from tests.families import FAMILIES, PHI3, make
 
@@ -76,7 +77,7 @@ def phi3() -> Any:
     [
         ("qwen2.5", "qwen2", "qwen2", {}),
         ("qwen3", "qwen3", "qwen2", {"head_dim": 128}),
-        ("gemma2", "gemma2", "default", {"query_pre_attn_scalar": 256, "sliding_window": 4096}),
+        ("gemma2", "gemma2", "default", {"sliding_window": 4096}),
         ("phi3", "phi3", "default", {}),
         ("llama3", "llama", "llama-bpe", {"hidden_size": 64, "rope_parameters": LLAMA3}),
     ],
@@ -116,6 +117,52 @@ def test_each_family_says_the_same(
     assert (one - other).abs().max() < 0.01 * other.abs().max()  # 16 bits
 
 
+LAST_BYTE = 261
+"""In the vocabulary of `tiny.gemma`."""
+WINDOWS = ["sliding_attention"] * 5 + ["full_attention"]
+STRETCHED = {
+    "full_attention": {"rope_type": "linear", "rope_theta": 1e6, "factor": 8.0},
+    "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("gemma2", {"num_hidden_layers": 2, "attn_logit_softcapping": 5.0}),
+        ("gemma2", {"num_hidden_layers": 46, "query_pre_attn_scalar": 8}),
+        ("gemma3", {"num_hidden_layers": 6, "rope_parameters": STRETCHED}),
+        ("gemma3", {"num_hidden_layers": 62, "query_pre_attn_scalar": 8}),
+    ],
+    ids=["small 2", "27B's 2", "small 3", "27B's 3"],
+)
+def test_what_no_gemma_file_says_is_taken_as_llama_cpp_takes_it(
+    name: str, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    import torch
+
+    family = next(family for family in FAMILIES if family.name == name)
+    layers = settings["num_hidden_layers"]
+    if name == "gemma3":
+        settings = {**settings, "layer_types": (WINDOWS * 11)[:layers]}
+    shape = {"sliding_window": 128, "tie_word_embeddings": True, "initializer_range": 0.1}
+    make(family, tmp_path / name, **shape, **settings)
+    folder = find(str(tmp_path / name), tmp_path, ignore)
+    file = tmp_path / f"{name}.gguf"
+    gguf_files.write(file, folder, name)
+    found = find(str(file), tmp_path / "cache", ignore)
+    ids = list(range(3, 203))  # more than the window
+    with torch.inference_mode():
+        ours = load_model(found, torch.float32)(torch.tensor([ids])).logits
+        wanted = load_model(folder, torch.float32)(torch.tensor([ids])).logits
+    assert (ours - wanted).abs().max() < 0.03 * wanted.abs().max()  # 16 bits, through 62 layers
+    # llama.cpp's server says nothing of a token that is a part of a letter only.
+    whole = next(n for n in range(200, 128, -1) if wanted[0, n - 1].argmax() > LAST_BYTE)
+    _count, likeliest = asked(file, ids[:whole])
+    logps = wanted[0, whole - 1].log_softmax(-1)
+    assert likeliest == pytest.approx({t: logps[t].item() for t in likeliest}, abs=0.02)
+
+
 def factors() -> Any:
     """What llama.cpp's converter writes of `LLAMA3`: by how much each frequency is divided."""
     import torch
@@ -152,7 +199,19 @@ def test_digits_are_split_as_the_file_says(
             lambda writer: writer.add_tensor("rope_freqs.weight", factors()[:4] * 3),
             "stretches its positions",
         ),
-        ("gemma", "smollm", lambda writer: None, "architecture gemma is not supported"),
+        (
+            "qwen2",
+            "smollm",
+            lambda writer: writer.add_rope_dimension_count(4),
+            "attends to its text in a way",
+        ),
+        (
+            "gemma3",
+            "smollm",
+            lambda writer: None,
+            "attends to its text in a way",
+        ),
+        ("gemma", "smollm", lambda writer: None, "architecture “gemma” are not read"),
     ],
 )
 def test_what_would_be_read_wrongly_is_refused(
