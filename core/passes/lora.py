@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config import Tuning
+from core.passes import apart
 from core.passes.frozen import quicken
+from store.errors import TuteeError
+from store.language import _
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -26,17 +29,28 @@ def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
 
     Args:
         extra: Further fields of PEFT's `LoraConfig`, such as the task type.
+
+    Raises:
+        TuteeError: it is a model that cannot be trained here.
     """
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
     set_seed(settings.seed)
     there = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    targets = [name for name in (*TARGETS, *FUSED_TARGETS) if name in there]
+    if not targets:
+        raise TuteeError(
+            _("Models of the family {family} have no layers that Tutee can put LoRA on.").format(
+                family=model.config.model_type
+            ),
+            _("Choose another base (Ctrl+O); every model on the list can learn."),
+        )
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=[name for name in (*TARGETS, *FUSED_TARGETS) if name in there],
+        target_modules=targets,
         **extra,
     )
     return get_peft_model(model, config)
@@ -46,6 +60,7 @@ def policy(model: Any, adapter: Path | None, settings: Tuning) -> "PeftModel":
     """`model` with the adapter in `adapter` to train it further, or with a new one; `quicken`ed."""
     from peft import PeftModel
 
+    apart.require(model)
     if adapter is None:
         policy = with_lora(model, settings, task_type="CAUSAL_LM")
     else:

@@ -24,7 +24,7 @@ from core import device as devices
 from core import quantising
 from core.config import Tuning
 from core.models import ModelFolder, quantised
-from core.passes import lora
+from core.passes import apart, lora
 from core.passes.batches import collator, index_dataset, micro_batch_size, packed_row
 from core.passes.frozen import quicken
 from core.passes.result import Trained, learn
@@ -128,6 +128,7 @@ def build(
     """The trainer, ready for `watched_train`."""
     trainer_class, config_class = _classes()
     base = load_base(folder, settings.seed)
+    apart.require(base)
     if earlier is None:
         model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
     else:
