@@ -115,15 +115,20 @@ def test_trl_understands_every_line(command: str, recipe: Path) -> None:
     assert (model.lora_r, model.lora_alpha, model.use_peft) == (4, 8, True)
 
 
+@pytest.mark.parametrize("name", ["sft", "kto"])
 def test_two_processes_of_accelerate_run_it_and_the_adapter_comes_back(
-    recipe: Path, plan: Plan
+    name: PassName, tiny_folder: ModelFolder, tmp_path: Path
 ) -> None:
+    adapters = Adapters(tmp_path / "models", tiny_folder)
+    plan = make_plan(records(12), adapters, CONFIG, frozenset({name}), rebuild=True)
+    recipe = recipes.write(plan, tmp_path / "recipe").path
     launch = ("accelerate", "launch", "--cpu", "--num_processes", "2")
-    run(recipe, *launch, "--module", "trl.scripts.sft", "--config", "sft.yaml", "--use_cpu")
-    done = adding.add(plan, recipe / "out" / "sft", Watch())
+    run(recipe, *launch, "--module", f"trl.scripts.{name}", "--config", f"{name}.yaml", "--use_cpu")
+    done = adding.add(plan, recipe / "out" / name, Watch())
     manifest = plan.adapters.manifest(done.version)
-    assert (done.version, manifest.pass_name, manifest.parent) == ("v1", "sft", "base")
-    assert set(manifest.records) == {record.id for record in plan.sft.new}
+    assert (done.version, manifest.pass_name, manifest.parent) == ("v1", name, "base")
+    learned = plan.sft.unlearned if name == "sft" else plan.kto.unlearned
+    assert set(manifest.records) == {record.id for record in learned}
     directory = plan.adapters.path("v1")
     assert directory is not None
     report = read(directory)
@@ -137,8 +142,7 @@ def test_the_commands_of_its_readme_run_in_their_order_and_each_result_comes_bac
     tiny_folder: ModelFolder, tmp_path: Path
 ) -> None:
     adapters = Adapters(tmp_path / "models", tiny_folder)
-    wanted: frozenset[PassName] = frozenset({"sft", "dpo", "reward", "rl"})
-    plan = make_plan(records(80), adapters, CONFIG, wanted, rebuild=True)
+    plan = make_plan(records(80), adapters, CONFIG, frozenset(PASSES), rebuild=True)
     recipe = recipes.write(plan, tmp_path / "recipe").path
     (block, *_) = re.findall(
         r"```sh\npip install.*?\n(.*?)```", (recipe / "README.md").read_text(), re.S
@@ -146,6 +150,8 @@ def test_the_commands_of_its_readme_run_in_their_order_and_each_result_comes_bac
     commands = [shlex.split(line) for line in block.splitlines()]
     assert [command[1] for command in commands] == [
         "sft",
+        "merge.py",
+        "kto",
         "merge.py",
         "dpo",
         "merge.py",
@@ -167,7 +173,7 @@ def test_the_commands_of_its_readme_run_in_their_order_and_each_result_comes_bac
 
     done = adding.add(plan, recipe / "out" / "rloo", Watch())
     manifest = adapters.manifest(done.version)
-    learned = {r.id for r in (*plan.sft.unlearned, *plan.dpo.unlearned)}
+    learned = {r.id for r in (*plan.sft.unlearned, *plan.kto.unlearned, *plan.dpo.unlearned)}
     assert (manifest.pass_name, manifest.parent, set(manifest.records)) == ("rl", "base", learned)
     assert same_logits(tiny_folder, adapters.path("v1"), recipe / "merged/dpo", recipe / "out/rloo")
 
