@@ -45,11 +45,22 @@ class Delta:
     down: Tensor
     """(in, ranks), float32: those of all parts side by side."""
     up: Tensor
-    """(ranks, out), float32, scaled; zero where a rank and a column belong to different parts."""
+    """(blocks, ranks of a block, columns of a block), float32, scaled.
+
+    Parts of the same size are a block each. Others are one block together, zero where a rank and a
+    column belong to different parts: those zeros are read for nothing.
+    """
 
     def added(self, y: Tensor, x: Tensor) -> Tensor:
         """`y` (n, out) with the change of `x` (n, in)."""
-        return torch.addmm(y.float(), torch.mm(x.float(), self.down), self.up)
+        y, inner = y.float(), torch.mm(x.float(), self.down)
+        if len(self.up) == 1:
+            return torch.addmm(y, inner, self.up[0])
+        apart = (len(y), len(self.up), -1)
+        blocks = torch.baddbmm(
+            y.view(apart).transpose(0, 1), inner.view(apart).transpose(0, 1), self.up
+        )  # (blocks, n, columns of a block)
+        return blocks.transpose(0, 1).reshape(y.shape)
 
 
 class Deltas(NamedTuple):
@@ -142,7 +153,7 @@ def _delta(
         sizes = [rows] * len(names)
     downs = [pair[0] if pair else torch.zeros(0, columns) for pair in pairs]
     ups = [pair[1] if pair else torch.zeros(n, 0) for pair, n in zip(pairs, sizes, strict=True)]
-    return Delta(
-        torch.cat(downs).t().contiguous(),
-        (torch.block_diag(*ordered(names, ups, shape)) * scale).t().contiguous(),
-    )
+    ups = ordered(names, ups, shape)
+    alike = len({up.shape for up in ups}) == 1
+    up = torch.stack(ups) if alike else torch.block_diag(*ups)[None]
+    return Delta(torch.cat(downs).t().contiguous(), (up * scale).transpose(1, 2).contiguous())
