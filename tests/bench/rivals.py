@@ -50,7 +50,8 @@ class Tutee:
         for piece in self.engine.stream(turns, sampling, 0):
             first = first or time.perf_counter() - started
             pieces.append(piece)
-        return "".join(pieces), first
+        # A single token may be half a character, which is no text.
+        return "".join(pieces), first or time.perf_counter() - started
 
 
 class Generate:
