@@ -33,6 +33,8 @@ from store.records import Sampling
 
 TRUNCATED_LIMIT, TRUNCATED_RISE = 0.3, 0.2
 """The run stops above this share of replies that do not end, or this much above how it began."""
+_STEPS = 5
+"""Taken together for that share: of the replies of one step, chance alone cuts off many or few."""
 
 _AS_LIKELY = Sampling(temperature=1, top_p=1, repetition_penalty=1)
 """Rollouts are drawn as likely as the policy finds them, as the gradient assumes."""
@@ -218,11 +220,10 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         self._values |= {value for _, value in self._scored}
         self.watch.emit(report)
         self._refuse_senseless()
-        limit = max(TRUNCATED_LIMIT, self.reports[0].truncated + TRUNCATED_RISE)
         if report.kl > self.settings.kl_limit:
             self._end(reasons.STRAYED.format(distance=f"{report.kl:.2f}"))
-        elif report.truncated > limit:
-            self._end(reasons.ROLLOUTS_RAN_ON.format(share=f"{report.truncated:.0%}"))
+        elif share := running_on([report.truncated for report in self.reports]):
+            self._end(reasons.ROLLOUTS_RAN_ON.format(share=f"{share:.0%}"))
 
     def _refuse_senseless(self) -> None:
         if len(self.reports) < 2 or len(self._values) > 1:
@@ -242,6 +243,17 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
     def _end(self, why: str) -> None:
         self.stopped_because = why
         self.control.should_training_stop = True
+
+
+def running_on(truncated: Sequence[float]) -> float:
+    """The share of the latest replies that did not end, where that is too many; else 0.
+
+    Args:
+        truncated: The share of each step so far.
+    """
+    share = fmean(truncated[-_STEPS:])
+    limit = max(TRUNCATED_LIMIT, fmean(truncated[:_STEPS]) + TRUNCATED_RISE)
+    return share if len(truncated) > _STEPS and share > limit else 0.0
 
 
 class _SamplerByEpoch(RepeatSampler):

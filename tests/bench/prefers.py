@@ -25,6 +25,7 @@ from core.passes import dpo, kto, reward
 from core.passes.logps import measure, measure_base
 from core.passes.result import Trained
 from core.passes.watch import Watch
+from core.planning import repeated
 from core.quiet import hush
 from core.sampling import Sampler
 from data.imports import read_file
@@ -51,15 +52,16 @@ def run() -> Iterator[dict[str, object]]:
     for size in SIZES:
         train = [samples(tokenizer, pair) for pair in pairs(size)]
         thumbs = [kto.Judged(pair[side], side == 0) for pair in train for side in (0, 1)]
+        settings = repeated(SETTINGS, size, SETTINGS.preference_minimum_steps)
         started = time.perf_counter()
-        scored = reward.train(folder, tokenizer, None, train, test, SETTINGS, Watch())
+        scored = reward.train(folder, tokenizer, None, train, test, settings, Watch())
         if scores is None:
             scores = scorer(folder, scored)
         accuracy, margin = scored.metrics["holdout_accuracy"], scored.metrics["holdout_margin"]
         yield row("reward model", f"{size} pairs", scored, f"{accuracy:.1%}", margin, "", started)
         policies: dict[str, Callable[[], Trained]] = {
-            "DPO": partial(dpo.train, folder, tokenizer, None, train, [], SETTINGS, Watch()),
-            "KTO": partial(kto.train, folder, tokenizer, None, thumbs, [], SETTINGS, Watch()),
+            "DPO": partial(dpo.train, folder, tokenizer, None, train, [], settings, Watch()),
+            "KTO": partial(kto.train, folder, tokenizer, None, thumbs, [], settings, Watch()),
         }
         for name, train_policy in policies.items():
             started = time.perf_counter()

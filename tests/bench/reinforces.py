@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from core.config import Config, Tuning
@@ -51,14 +52,15 @@ def measured(
     trained = rl.train(folder, tokenizer, None, train, unseen, worth, SETTINGS, Watch())
     figures = trained.metrics
     rewards = [value for value in figures["rewards"] if value is not None]
+    cut_off = figures["truncated"]
     return {
         "reward": name,
         "unseen before": f"{figures['holdout_reward_before']:.2f}",
         "unseen after": f"{figures['holdout_reward']:.2f}",
-        "first five steps": f"{sum(rewards[:5]) / len(rewards[:5]):.2f}",
-        "last five steps": f"{sum(rewards[-5:]) / len(rewards[-5:]):.2f}",
+        "first five steps": f"{fmean(rewards[:5]):.2f}",
+        "last five steps": f"{fmean(rewards[-5:]):.2f}",
         "KL": f"{figures['kl'][-1]:.3f}",
-        "cut off": f"{figures['truncated'][0]:.0%} → {figures['truncated'][-1]:.0%}",
+        "cut off": f"{fmean(cut_off[:5]):.0%} → {fmean(cut_off[-5:]):.0%}",
         "steps": trained.steps,
         "ended early": figures["stopped_because"] or "no",
         "a step": f"{trained.seconds / max(trained.steps, 1):.1f} s",

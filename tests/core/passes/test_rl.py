@@ -140,6 +140,24 @@ def test_it_stops_once_it_is_too_far_from_the_base(
     assert "from the base" in trained.metrics["stopped_because"]
 
 
+@pytest.mark.parametrize(
+    ("truncated", "share"),
+    [
+        ([0.2] * 5 + [0.9], 0.0),  # a single step says nothing
+        ([0.2] * 5 + [0.4] * 5, 0.0),  # not more than it may rise
+        ([0.2] * 5 + [0.5] * 5, 0.5),
+        ([0.0] * 5 + [0.25] * 5, 0.0),
+        ([0.6] * 10, 0.0),  # as it began
+        ([0.6] * 5 + [0.9] * 5, 0.9),
+        ([1.0] * 3, 0.0),
+    ],
+)
+def test_it_stops_once_replies_no_longer_end(truncated: list[float], share: float) -> None:
+    from core.passes.rloo import running_on
+
+    assert running_on(truncated) == pytest.approx(share)
+
+
 def test_replies_that_never_end_are_an_error_that_says_what_to_do(
     tiny_folder: ModelFolder,
     tokenizer: Any,
