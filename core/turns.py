@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition, Event
 
+from core import openmp
+
 
 class Cancelled(Exception):
     """The person cancelled the pass; not an error, and never shown as one."""
@@ -48,6 +50,8 @@ class Turns:
         """
         began = time.perf_counter()
         with self._changed:
+            if self._replies or self._paused:
+                openmp.rest()
             self._changed.wait_for(
                 lambda: not (self._replies or self._paused) or cancelled.is_set()
             )

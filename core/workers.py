@@ -18,6 +18,7 @@ from threading import Thread
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from core import openmp
 from core.adapters import Adapters
 from core.config import Serving
 from core.events import (
@@ -186,6 +187,7 @@ class ChatWorker:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None and not self._closing.is_set():
             job()
+            openmp.rest()
 
     def _load(self, spec: str, cache: Path, models_dir: Path, adapter: str | None) -> None:
         before = self.adapters

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import (
+    beside,
     decode,
     imports,
     keys,
@@ -29,6 +30,7 @@ BENCHES = {
     "decode": decode.run,
     "decode-qwen": decode.run_qwen,
     "token": token.run,
+    "beside": beside.run,
     "learns": learns.run,
     "prefers": prefers.run,
     "reinforces": reinforces.run,

@@ -1,6 +1,7 @@
 """The two threads as the app meets them, on a real (tiny) model."""
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +77,17 @@ def chat(ears: Ears, tiny_folder: ModelFolder, tmp_path: Path) -> Iterator[ChatW
     ears.wait_for(ModelReady)
     yield worker
     assert worker.close(PATIENCE)
+
+
+def test_a_thread_without_a_reply_to_write_holds_no_processor(
+    chat: ChatWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rested: list[str] = []
+    monkeypatch.setattr("core.openmp.rest", lambda: rested.append(threading.current_thread().name))
+    chat.reply("1", ASK, GREEDY, 0)
+    ears.wait_for(ReplyDone)
+    assert chat.close(PATIENCE)
+    assert "tutee-chat" in rested
 
 
 @pytest.fixture
