@@ -259,9 +259,9 @@ def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
     broken = [name for name, values in given.items() if not torch.isfinite(values).all()]
     if broken:
         raise TuteeError(
-            _("The adapter in {source} has numbers that are none, in {tensor}.").format(
-                source=source, tensor=broken[0]
-            ),
+            _(
+                "The adapter in {source} holds values that are no numbers (NaN), in {tensor}."
+            ).format(source=source, tensor=broken[0]),
             _("Its training went wrong; train again at a lower learning rate."),
         )
     return model.eval()

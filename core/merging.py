@@ -64,7 +64,7 @@ def merge(adapters: Adapters, version: str, directory: Path) -> Merged:
     target = directory.expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise TuteeError(
-            _("{target} is there already.").format(target=target), _("Choose a folder that is not.")
+            _("{target} is there already.").format(target=target), _("Name a new folder.")
         )
     _refuse_quantised(adapters.folder)
     partial = target.with_name(f".{target.name}.partial")

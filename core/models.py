@@ -126,9 +126,14 @@ def chat_template(folder: ModelFolder) -> str | None:
     return own or (templates.fitting(folder.path) if folder.path.is_dir() else None)
 
 
+def has_template(folder: ModelFolder) -> bool:
+    """Whether `folder` came with a chat template."""
+    return bool(_chat_template(folder.path))
+
+
 def notice(folder: ModelFolder) -> str:
     """What a person who uses `folder` should know; most often nothing."""
-    said = [] if _chat_template(folder.path) else [_(templates.NOTICE)]
+    said = [] if has_template(folder) else [_(templates.NOTICE)]
     if folder.four_bit == "auto" and (choice := quantised(folder)).four_bit:
         said.append(_("The model is kept in 4 bits: {why}.").format(why=choice.why))
     return " ".join(said)

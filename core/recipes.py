@@ -71,12 +71,12 @@ def write(plan: Plan, directory: Path) -> Recipe:
     if not plan.wanted:
         missing = _("; ").join(f"{p.name}: {p.missing}" for p in plan.passes if p.missing)
         raise TuteeError(
-            _("There is nothing to train yet."), _("There is: {missing}.").format(missing=missing)
+            _("There is nothing to train yet."), _("So far: {missing}.").format(missing=missing)
         )
     target = directory.expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise TuteeError(
-            _("{target} is there already.").format(target=target), _("Choose a folder that is not.")
+            _("{target} is there already.").format(target=target), _("Name a new folder.")
         )
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ def run(plan: Plan, watch: "Watch", finished: Finished | None = None) -> None:
     if not plan.wanted:
         missing = _("; ").join(f"{p.name}: {p.missing}" for p in plan.passes if p.missing)
         raise TuteeError(
-            _("There is nothing to train yet."), _("There is: {missing}.").format(missing=missing)
+            _("There is nothing to train yet."), _("So far: {missing}.").format(missing=missing)
         )
     resume(runs.begin(plan), watch, finished)
 

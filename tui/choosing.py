@@ -85,16 +85,9 @@ class Choosing:
                 _("{model} is in use.").format(model=known.spec),
                 _("Change to another model first."),
             )
-        cache = self._services.paths.cache
-        model = hub_model(known.spec)
         if known.state == "absent":
             raise TuteeError(_("{model} is not on this machine.").format(model=known.spec))
-        if model is None and known.spec != BUILTIN:
-            raise TuteeError(
-                _("It was made of a file."),
-                _("Delete the folder {folder} yourself.").format(folder=known.path),
-            )
-        freed = hubs.remove(model, cache) if model else builtin.remove(cache)
+        freed = catalogue.remove(known.spec, self._services.paths.cache)
         return _("{model} removed: {size} are free again.").format(
             model=known.spec, size=size(freed)
         )

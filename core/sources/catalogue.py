@@ -11,8 +11,9 @@ from typing import Literal
 
 from core import builtin
 from core.config import BUILTIN
-from core.sources import hubs
+from core.sources import gguf, hubs
 from core.sources.disk import arrived
+from core.sources.names import hub_model
 from store.language import N_
 
 State = Literal["here", "partly", "absent"]
@@ -33,6 +34,7 @@ class Offer:
     languages: str
     """In English words."""
     licence: str
+    """By the name that the model's own page gives it."""
 
 
 OFFERS = (
@@ -43,7 +45,7 @@ OFFERS = (
         464 * _MILLION,
         1240 * _MILLION,
         N_("Chinese, English, …"),
-        "Qwen Research",
+        "Tongyi Qianwen Research",
     ),
     Offer(
         "modelscope:Qwen/Qwen2.5-0.5B-Instruct",
@@ -119,8 +121,21 @@ def known(cache: Path) -> list[Known]:
         Known(spec, "here" if one.whole else "partly", one.size, one.path, shared=one.shared)
         for spec, one in there.items()
     ]
-    made = sorted(path for path in (cache / "models" / "gguf").glob("[!.]*") if path.is_dir())
+    made = sorted(path for path in gguf.folders(cache).glob("[!.]*") if path.is_dir())
     return found + [Known(str(path), "here", arrived(path), path) for path in made]
+
+
+def remove(spec: str, cache: Path) -> int:
+    """Take the model that `spec` names off this machine; the bytes that are free again.
+
+    Raises:
+        TuteeError: it is not there, it is not Tutee's to remove, or the disk refuses.
+    """
+    if spec == BUILTIN:
+        return builtin.remove(cache)
+    if model := hub_model(spec):
+        return hubs.remove(model, cache)
+    return gguf.remove(Path(spec).expanduser().resolve(), cache)
 
 
 def _offered(offer: Offer, cache: Path, one: hubs.Fetched | None) -> Known:

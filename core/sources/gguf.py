@@ -21,6 +21,8 @@ from core.events import ModelLoading
 from core.quiet import hush
 from core.sources import gguf_gaps
 from core.sources.alone import alone
+from core.sources.disk import arrived
+from core.sources.names import is_gguf
 from store.errors import TuteeError
 from store.language import _
 from store.storage import sync_folder
@@ -62,7 +64,12 @@ def target(file: Path, cache: Path) -> Path:
             _("Join them with llama.cpp's `llama-gguf-split --merge`, or use its safetensors."),
         )
     digest.update(str(size).encode())
-    return cache / "models" / "gguf" / f"{file.stem}-{digest.hexdigest()[:12]}"
+    return folders(cache) / f"{file.stem}-{digest.hexdigest()[:12]}"
+
+
+def folders(cache: Path) -> Path:
+    """Where all folders made of GGUF files are."""
+    return cache / "models" / "gguf"
 
 
 def whole(file: Path, cache: Path) -> Path:
@@ -115,6 +122,33 @@ def folder(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return place
+
+
+def remove(path: Path, cache: Path) -> int:
+    """Take the folder `path`, or the one made of the file `path`, off this machine.
+
+    The file stays, and can be converted again.
+
+    Returns:
+        The bytes that are free again.
+
+    Raises:
+        TuteeError: it is none that was made of a file here, or the disk refuses.
+    """
+    place = whole(path, cache) if is_gguf(str(path)) else path
+    if place.parent.resolve() != folders(cache).resolve() or not place.is_dir():
+        raise TuteeError(
+            _("{path} is no model that Tutee has fetched or converted.").format(path=path),
+            _("It can remove only those; `tutee models list` shows them."),
+        )
+    size = arrived(place)
+    try:
+        shutil.rmtree(place)
+    except OSError as error:
+        raise TuteeError(
+            _("{model} could not be removed: {why}.").format(model=place.name, why=error)
+        ) from error
+    return size
 
 
 def _convert(file: Path, directory: Path) -> None:

@@ -147,13 +147,17 @@ def remove(model: HubModel, cache: Path) -> int:
     """Take `model` off this machine, whole or not; the bytes that are free again.
 
     Raises:
-        NotFetched: it is not there.
-        TuteeError: it is not Tutee's to remove, or the disk refuses.
+        TuteeError: it is not there, it is not Tutee's to remove, or the disk refuses.
     """
     place = target(model, cache)
     there = [path for path in (place, _partial(place)) if path.is_dir()]
     if not there:
-        path = whole(model, cache)
+        path = shared.place(model)
+        if path is None:
+            raise TuteeError(
+                _("{model} is not on this machine.").format(model=model.spec),
+                _("`tutee models list` shows what is."),
+            )
         raise TuteeError(
             _(
                 "{model} lies in the cache of {hub}'s own programs, where Tutee changes nothing."

@@ -278,7 +278,7 @@ def on_top_of(path: Path, weights: bytes = b"", **values: object) -> None:
         (lambda path: edit(path / "adapter_config.json", r=2), "does not fit tiny-llama"),
         (lambda path: (path / "adapter_model.safetensors").write_bytes(b"x" * 99), "does not fit"),
         (rename_a_tensor, "no counterpart"),
-        (spoil_weights, "numbers that are none"),
+        (spoil_weights, "no numbers (NaN)"),
         (
             lambda path: edit(path / "../../recipe.json", revision="r9", model="other-1"),
             "for other",

@@ -50,6 +50,7 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
                 await pilot.press("ctrl+n")
                 await say(pilot, question)
                 await until(pilot, lambda: len(views(app)) == 1)
+                assert views(app)[0].text.strip() != "no"
                 await pilot.press("f4")
                 await until(pilot, lambda: app.screen.query("#version"))
                 app.screen.query_one("#version", TextArea).text = "no"

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from core.models import ModelFolder
+from tests.core.test_builtin import write_gguf
 from tests.hub import Hub
 from tests.tui.test_cli import Tutee, home, tutee  # noqa: F401
 
@@ -44,6 +46,24 @@ def test_a_model_is_fetched_listed_described_and_removed(
     assert tutee("models", "remove", SPEC, "--yes").code == 1
 
 
+@pytest.mark.parametrize("by", ["its file", "its folder"])
+def test_what_was_made_of_a_gguf_file_is_removed_and_the_file_stays(
+    tutee: Tutee,  # noqa: F811
+    tiny_folder: ModelFolder,
+    tmp_path: Path,
+    by: str,
+) -> None:
+    file = tmp_path / "Tiny.gguf"
+    write_gguf(file, tiny_folder)
+    made = Path(tutee("models", "fetch", str(file)).out.strip())
+    assert f"✓ {made}" in tutee("models").out
+    named = file if by == "its file" else made
+    assert "are free again" in tutee("models", "remove", str(named), "--yes").out
+    assert file.is_file()
+    assert not made.exists()
+    assert "not been converted yet" in tutee("models", "info", str(file)).err
+
+
 def test_a_model_that_is_named_is_fetched_when_it_is_needed(
     tutee: Tutee,  # noqa: F811
     hub: Hub,
@@ -80,7 +100,7 @@ def test_a_base_model_is_pointed_out(
         (("fetch", "org/Tiny-Chat"), "write `hf:org/Tiny-Chat`"),
         (("fetch", "hf:Tiny"), "names no model on Hugging Face"),
         (("fetch", "hf:org/Nothing"), "There is no model org/Nothing on Hugging Face"),
-        (("remove", "/a/folder", "--yes"), "Only what Tutee has fetched"),
+        (("remove", "/a/folder", "--yes"), "no model that Tutee has fetched or converted"),
         (("remove", "builtin", "--yes"), "not on this machine"),
         (("info", "hf:org/Nothing"), "not on this machine yet"),
     ],

@@ -6,14 +6,10 @@ from typing import Any
 
 import click
 
-from core import builtin
 from core.adapters import Adapters
-from core.config import BUILTIN
-from core.models import find, named, notice
+from core.models import find, has_template, named, notice
 from core.sources import catalogue, hubs
 from core.sources.catalogue import Known
-from core.sources.names import hub_model
-from store.errors import TuteeError
 from store.language import N_, _, ngettext
 from tui.cli.invocation import Invocation, end_loading, show_loading
 from tui.cli.words import Group
@@ -31,6 +27,7 @@ _NAMES = (
     N_("state"),
     N_("path"),
     N_("revision"),
+    N_("commit"),
     N_("architecture"),
     N_("context"),
     N_("template"),
@@ -78,18 +75,15 @@ def fetch(invocation: Invocation, model: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def remove(invocation: Invocation, model: str, yes: bool) -> None:
-    """Take MODEL off this machine; what was trained on it stays, and needs it to be used."""
-    on_hub = hub_model(model)
-    if on_hub is None and model != BUILTIN:
-        raise TuteeError(
-            _("Only what Tutee has fetched can be removed."), _("`tutee models list` shows it.")
-        )
+    """Take MODEL off this machine; what was trained on it stays, and needs it to be used.
+
+    What was made of a GGUF file goes by the path of that file, or of its folder on the list.
+    """
     if not yes:
         click.confirm(
             _("Remove {model} from this machine?").format(model=model), abort=True, err=True
         )
-    cache = invocation.paths.cache
-    freed = hubs.remove(on_hub, cache) if on_hub else builtin.remove(cache)
+    freed = catalogue.remove(model, invocation.paths.cache)
     click.echo(_("{model} removed: {size} are free again.").format(model=model, size=size(freed)))
 
 
@@ -186,7 +180,7 @@ def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
         "revision": folder.revision,
         "architecture": ", ".join(config.get("architectures") or ()),
         "context": text.get("max_position_embeddings"),
-        "template": _("its own") if not notice(folder) else _("a plain one of Tutee's"),
+        "template": _("its own") if has_template(folder) else _("a plain one of Tutee's"),
         "commit": origin.get("commit"),
         "fetched": origin.get("fetched"),
         "versions": _versions(len(adapters.versions()), len(adapters.versions("reward"))),

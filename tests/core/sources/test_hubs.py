@@ -234,7 +234,7 @@ def test_removing_takes_it_off_the_disk(source: str, hub: Hub, tmp_path: Path) -
     assert hubs.remove(model_on(source), tmp_path) > 100_000
     assert not path.exists()
     assert hubs.fetched(tmp_path) == []
-    with pytest.raises(hubs.NotFetched):
+    with pytest.raises(TuteeError, match="not on this machine"):
         hubs.remove(model_on(source), tmp_path)
 
 
