@@ -1,0 +1,230 @@
+"""A chat whose replies are written beforehand."""
+
+import queue
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Event as Flag
+
+from core.adapters import Adapters
+from core.config import Serving
+from core.events import (
+    AdapterSwapped,
+    Candidate,
+    CandidatesRanked,
+    Event,
+    ModelFailed,
+    ModelLoading,
+    ModelReady,
+    ReplyDone,
+    ReplyFailed,
+    ReplyScored,
+    SwapFailed,
+    TokenChunk,
+)
+from store.errors import TuteeError
+from store.records import Sampling, Turn
+from tests.fakes.thread import FOLDER, Emit, Worker
+
+
+class FakeChat:
+    """A `core.workers.ChatWorker` whose replies are written beforehand.
+
+    Args:
+        emit: Where events go.
+        replies: What it says, in order; the last one again and again.
+        loads_by_itself: Ready at once; else when `finish_loading` is called.
+        writes_by_itself: Whole replies at once; else a piece for each `write` until `finish`.
+    """
+
+    def __init__(
+        self,
+        emit: Emit,
+        replies: Iterable[str] = ("Paris.",),
+        *,
+        loads_by_itself: bool = True,
+        writes_by_itself: bool = True,
+        load_errors: Iterable[TuteeError] = (),
+        adapters: Adapters | None = None,
+    ) -> None:
+        self.adapters: Adapters | None = None
+        self.prompts: list[tuple[Turn, ...]] = []
+        self.compared: list[tuple[str, tuple[Turn, ...]]] = []
+        """What each version was asked beside the chat."""
+        self.answers_stopped = 0
+        self.candidates: tuple[str, ...] = ()
+        """What it draws, the best first."""
+        self.drawn: list[tuple[tuple[Turn, ...], str]] = []
+        """What it was asked to draw for, and by which reward model to rank."""
+        self.scored: list[tuple[tuple[Turn, ...], str, str]] = []
+        """What it was asked to score, and by which reward model."""
+        self.started = 0
+        self.specs: list[str] = []
+        """Models it was started with."""
+        self.served: list[Serving] = []
+        """How it was told to keep the model."""
+        self.fail_next: TuteeError | None = None
+        self.fail_swap: TuteeError | None = None
+        self.closed = False
+        self._emit = emit
+        self._replies = list(replies)
+        self._load_errors = list(load_errors)
+        self._found = adapters
+        self._adapter = "base"
+        self._stop = Flag()
+        self._load = Flag()
+        self._pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._writes_by_itself = writes_by_itself
+        if loads_by_itself:
+            self._load.set()
+        self._worker = Worker()
+
+    # -- what the app calls ----------------------------------------------------------------------
+
+    def start(self, spec: str, cache: Path, models_dir: Path, adapter: str | None = None) -> None:
+        self.started += 1
+        self.specs.append(spec)
+        self._worker.put(self._do_load)
+
+    def serve_as(self, serving: Serving) -> None:
+        self.served.append(serving)
+
+    def fail_loading(self, error: TuteeError) -> None:
+        """The next model that is asked for cannot be loaded."""
+        self._load_errors.append(error)
+
+    def reply(
+        self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
+    ) -> None:
+        self._stop.clear()
+        self._worker.put(lambda: self._do_reply(request_id, turns, seed))
+
+    def stop_reply(self) -> None:
+        self._stop.set()
+        self._pieces.put(None)
+
+    def answer(
+        self,
+        request_id: str,
+        version: str,
+        turns: tuple[Turn, ...],
+        sampling: Sampling,
+        seed: int,
+    ) -> None:
+        self.compared.append((version, turns))
+        self._stop.clear()
+        self._worker.put(lambda: self._do_reply(request_id, turns, seed, version))
+
+    def draw(
+        self,
+        request_id: str,
+        turns: tuple[Turn, ...],
+        given: str,
+        reward_model: Path,
+        sampling: Sampling,
+        seed: int,
+        count: int,
+    ) -> None:
+        self.drawn.append((turns, reward_model.name))
+
+        def rank() -> None:
+            if self.fail_next is not None:
+                error, self.fail_next = self.fail_next, None
+                self._emit(ReplyFailed(request_id, error))
+                return
+            texts = dict.fromkeys((*self.candidates, given))
+            ranked = tuple(Candidate(text, 1.5 - place) for place, text in enumerate(texts))
+            self._emit(CandidatesRanked(request_id, ranked, self._adapter, sampling, seed))
+
+        self._worker.put(rank)
+
+    def score(
+        self, message_id: str, turns: tuple[Turn, ...], reply: str, reward_model: Path
+    ) -> None:
+        self.scored.append((turns, reply, reward_model.name))
+        self._worker.put(lambda: self._emit(ReplyScored(message_id, 1.75)))
+
+    def stop_answers(self) -> None:
+        self.answers_stopped += 1
+
+    def swap(self, version: str) -> None:
+        self._worker.put(lambda: self._do_swap(version))
+
+    def close(self, timeout: float) -> bool:
+        self.closed = True
+        self._load.set()
+        self.stop_reply()
+        return self._worker.close(timeout)
+
+    # -- what a test calls -----------------------------------------------------------------------
+
+    @property
+    def answering(self) -> str:
+        """The version that answers."""
+        return self._adapter
+
+    def emit(self, event: Event) -> None:
+        self._worker.put(lambda: self._emit(event))
+
+    def finish_loading(self) -> None:
+        self._load.set()
+
+    def write(self, piece: str) -> None:
+        """Let the reply under way go on with `piece`."""
+        self._pieces.put(piece)
+
+    def finish(self) -> None:
+        """Let the reply under way end by itself."""
+        self._pieces.put(None)
+
+    # -- in its thread ---------------------------------------------------------------------------
+
+    def _do_load(self) -> None:
+        self._emit(ModelLoading("Loading the model"))
+        self._load.wait()
+        if self._load_errors:
+            self._emit(ModelFailed(self._load_errors.pop(0)))
+            return
+        self.adapters = self._found
+        if self.adapters is not None:
+            self._adapter = self.adapters.active()
+        self._emit(ModelReady(FOLDER.id, FOLDER.revision, FOLDER.label, self._adapter, 1.0))
+
+    def _do_reply(
+        self, request_id: str, turns: tuple[Turn, ...], seed: int, version: str = ""
+    ) -> None:
+        self.prompts.append(turns)
+        text = ""
+        for piece in self._script():
+            text += piece
+            self._emit(TokenChunk(request_id, piece))
+        if self.fail_next is not None:
+            error, self.fail_next = self.fail_next, None
+            self._emit(ReplyFailed(request_id, error))
+            return
+        self._emit(
+            ReplyDone(
+                request_id=request_id,
+                text=text,
+                stopped=self._stop.is_set(),
+                truncated=False,
+                tokens=83,
+                seconds=2.0,
+                adapter=version or self._adapter,
+                seed=seed,
+            )
+        )
+
+    def _script(self) -> Iterable[str]:
+        if self._writes_by_itself:
+            reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+            yield from (reply[i : i + 7] for i in range(0, len(reply), 7))
+            return
+        while (piece := self._pieces.get()) is not None and not self._stop.is_set():
+            yield piece
+
+    def _do_swap(self, version: str) -> None:
+        if self.fail_swap is not None:
+            self._emit(SwapFailed(version, self.fail_swap))
+            return
+        self._adapter = version
+        self._emit(AdapterSwapped(version, 0.1))

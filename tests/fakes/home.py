@@ -1,0 +1,53 @@
+"""A home on disk whose workers are scripted."""
+
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from core.adapters import Adapters
+from core.config import Config, Screen
+from core.events import PassName
+from core.planning import Plan, make_plan
+from store.paths import locate
+from store.repository import Repository
+from tests.fakes.chat import FakeChat
+from tests.fakes.thread import FOLDER
+from tests.fakes.tuning import FakeTuning
+from tui.bridge import Bridge
+from tui.services import Services
+
+
+@dataclass
+class Home:
+    """A home on disk with scripted workers: everything an app needs."""
+
+    path: Path
+    config: Config = field(default_factory=lambda: Config(screen=Screen(guide=False)))
+    """Without the first steps, which most tests have behind them."""
+
+    def __post_init__(self) -> None:
+        self.paths = locate(self.path)
+        self.repository = Repository.open(self.paths)
+        # A clock that leaps: the bridge holds nothing back, so every scripted step arrives.
+        self.bridge = Bridge(clock=count().__next__)
+        self.adapters = Adapters(self.paths.models, FOLDER)
+        self.chat = FakeChat(self.bridge.emit, adapters=self.adapters)
+        self.tuning = FakeTuning(self.bridge.emit)
+
+    def close(self) -> None:
+        self.repository.close()
+
+    def services(self) -> Services:
+        return Services(
+            paths=self.paths,
+            config=self.config,
+            repository=self.repository,
+            bridge=self.bridge,
+            chat=self.chat,  # type: ignore[arg-type]
+            tuning=self.tuning,  # type: ignore[arg-type]
+            make_plan=self._plan,
+        )
+
+    def _plan(self, passes: frozenset[PassName] | None, rebuild: bool) -> Plan:
+        records = self.repository.trainable()
+        return make_plan(records, self.adapters, self.config, passes, rebuild=rebuild)

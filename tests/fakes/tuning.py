@@ -1,0 +1,177 @@
+"""Tuning that takes a step when it is told to, and what it would report."""
+
+import queue
+from threading import Event as Flag
+
+from core import report, runs
+from core.adapters import Kind, Manifest, write_manifest
+from core.evaluate import Answer, Figures
+from core.events import (
+    HoldoutReport,
+    MaskProof,
+    PassDone,
+    PassName,
+    PassStarted,
+    RolloutReport,
+    StepReport,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+    TuningStarted,
+)
+from core.planning import Plan
+from core.report import Report
+from core.runs import Run
+from data.masks import Piece
+from store.errors import TuteeError
+from tests.fakes.thread import FOLDER, Emit, Worker
+
+
+class FakeTuning:
+    """A `core.tuning_worker.TuningWorker` that steps when told, and saves a real version."""
+
+    def __init__(self, emit: Emit, steps: int = 3, obeys: bool = True) -> None:
+        self.plans: list[Plan] = []
+        self.running = False
+        self.paused = False
+        self.steps = steps
+        self.fail_next: TuteeError | None = None
+        self.held_back: tuple[str, ...] = ()
+        """What the gate says of every adapter."""
+        self.looks = False
+        """Whether it looks at what was held out, every fourth step."""
+        self._emit = emit
+        self._obeys = obeys
+        """Whether it heeds a cancel, as a thread inside a long kernel does not."""
+        self._cancelled = Flag()
+        self._interrupted = False
+        self._go: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._worker = Worker()
+
+    def start(self, plan: Plan) -> None:
+        self._begin(plan, None)
+
+    def resume(self, begun: Run) -> None:
+        self._begin(begun.plan, begun)
+
+    def _begin(self, plan: Plan, begun: Run | None) -> None:
+        if self.running:
+            raise TuteeError("Tuning is already under way.")
+        self.plans.append(plan)
+        self.running = True
+        self._cancelled.clear()
+        self._worker.put(lambda: self._run(plan, begun or runs.begin(plan)))
+
+    def pause(self, paused: bool) -> None:
+        self.paused = paused
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        if self._obeys:
+            self._go.put(None)
+
+    def close(self, timeout: float) -> bool:
+        self._interrupted = True
+        self.cancel()
+        return self._worker.close(timeout)
+
+    def step(self, times: int = 1) -> None:
+        """Let it take `times` steps more."""
+        for _ in range(times):
+            self._go.put(None)
+
+    def _run(self, plan: Plan, begun: Run) -> None:
+        wanted = [planned for planned in plan.passes if planned.wanted]
+        self._emit(TuningStarted(tuple(planned.name for planned in wanted)))
+        finished: list[PassDone] = []
+        for planned in wanted:
+            self._emit(PassStarted(planned.name, self.steps, planned.new, planned.replayed))
+            self._emit(proof(planned.name))
+            losses = []
+            for step in range(1, self.steps + 1):
+                self._go.get()
+                if self._cancelled.is_set():
+                    if not self._interrupted:
+                        begun.drop()
+                    self.running = False
+                    self._emit(TuningCancelled(tuple(finished)))
+                    return
+                if self.fail_next is not None:
+                    begun.drop()
+                    self.running = False
+                    self._emit(TuningFailed(self.fail_next, tuple(finished)))
+                    return
+                if self.looks and step % 4 == 1:
+                    self._emit(HoldoutReport(planned.name, step - 1, self.steps, 2 + 1.5 / step))
+                losses.append(3.0 / step)
+                left = 10.0 * (self.steps - step)
+                self._emit(StepReport(planned.name, step, self.steps, losses[-1], 212.0, left))
+                if planned.name == "rl":
+                    self._emit(rollout(step, self.steps))
+            parent = next((d.version for d in reversed(finished) if d.adoptable), plan.parent)
+            finished.append(self._save(plan, parent, planned.name, tuple(losses)))
+            self._emit(finished[-1])
+        adapter = next((done.version for done in reversed(finished) if done.adoptable), None)
+        begun.drop()
+        self.running = False
+        self._emit(TuningDone(tuple(finished), adapter))
+
+    def _save(self, plan: Plan, parent: str, name: PassName, losses: tuple[float, ...]) -> PassDone:
+        kind: Kind = "reward" if name == "reward" else "adapter"
+        records = plan.sft.new if name == "sft" else plan.reward.new
+        held_back = self.held_back if kind == "adapter" else ()
+        with plan.adapters.new_version(kind) as (version, directory):
+            if kind == "adapter":
+                report.write(directory, examined(version, parent, name, held_back))
+            manifest = Manifest(
+                version=version,
+                kind=kind,
+                model=FOLDER.id,
+                revision=FOLDER.revision,
+                parent=parent,
+                pass_name=name,
+                records=tuple(record.id for record in records),
+                held_back=held_back,
+                metrics={"losses": losses, "steps": self.steps, "seconds": 12.0},
+            )
+            write_manifest(directory, manifest)
+        return PassDone(name, version, self.steps, losses, 12.0, 1000, held_back=held_back)
+
+
+def proof(name: PassName) -> MaskProof:
+    """Of one sample, whose reply is learned."""
+    pieces = tuple(Piece(text, text in ("Paris", "<end>")) for text in ("Capital", "?", "Paris"))
+    return MaskProof(name, 1, 3, 3, 3, 0.0, 1, (pieces,))
+
+
+def rollout(step: int, steps: int) -> RolloutReport:
+    """A step of RL whose reward rises and whose distance grows."""
+    return RolloutReport(
+        step, steps, 0.1 * step, 0.001 * step**2, 0.25, "Say [b]hi[/b]", "Hi there!"
+    )
+
+
+def examined(version: str, parent: str, name: PassName, held_back: tuple[str, ...]) -> Report:
+    """A report: one probe answered otherwise, one the same, one held-out correction hit."""
+
+    def figures(loss: float, capital: str, review: str) -> Figures:
+        return Figures(
+            probes=(
+                Answer(prompt="What is the capital of France?", reply=capital, ended=True),
+                Answer(prompt="Say [b]hi[/b]", reply="Hi there!", ended=True),
+            ),
+            probe_loss=2.0,
+            holdout=(
+                Answer(prompt="A gob of drivel?", reply=review, ended=True, wanted="negative"),
+            ),
+            holdout_loss=loss,
+        )
+
+    return Report(
+        version=version,
+        parent=parent,
+        pass_name=name,
+        before=figures(1.91, "The capital of France is Lyon.", "The review is negative."),
+        after=figures(0.62, "The capital of France is Paris.", "negative"),
+        held_back=held_back,
+    )
