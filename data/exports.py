@@ -13,17 +13,16 @@ from pathlib import Path
 
 from data.card import card
 from data.llama_factory import dataset_info
-from data.tables import FORMATS, KINDS, Choices, Selection, Table, line, select
+from data.tables import FORMATS, Choices, Selection, Table, line, select
 from data.tasks import DEFAULT_RULES, Rules
 from store.errors import TuteeError
 from store.language import _
-from store.records import Record
+from store.records import KINDS, Record, RecordKind
 from store.storage import replace_file
 from store.wrong import reason
 
 __all__ = [
     "FORMATS",
-    "KINDS",
     "Choices",
     "Exported",
     "File",
@@ -56,7 +55,7 @@ class File:
     """A file of rows that was written."""
 
     path: Path
-    kind: str
+    kind: RecordKind
     split: str
     """`train` or `test`; empty where the records are not split."""
     rows: int
@@ -74,9 +73,9 @@ class Exported:
     """Records in which something was hidden."""
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[RecordKind, int]:
         """How many records of each kind were written."""
-        counts: dict[str, int] = {}
+        counts: dict[RecordKind, int] = {}
         for file in self.files:
             counts[file.kind] = counts.get(file.kind, 0) + file.rows
         return counts

@@ -9,18 +9,12 @@ most useful first.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from data.languages import language_of
 from data.tasks import DEFAULT_RULES, OTHER, TASKS, Rules, task_of
 from store.language import N_, _, ngettext
-from store.records import REASONS, Instruction, Preference, Record, Verdict
+from store.records import KINDS, REASONS, Instruction, Preference, Record, Verdict
 
-KINDS: tuple[Literal["instruction", "preference", "verdict"], ...] = (
-    N_("instruction"),
-    N_("preference"),
-    N_("verdict"),
-)
 LIKED, DISLIKED = N_("liked"), N_("disliked")
 LENGTHS = (N_("up to 100 characters"), N_("101 to 400"), N_("401 to 1,600"), N_("longer"))
 _LIMITS = (100, 400, 1600)

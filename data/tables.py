@@ -17,10 +17,9 @@ from data.formats import OWN
 from data.rows import holdout
 from data.secrets import redacted
 from store.errors import TuteeError
-from store.language import N_, _
-from store.records import Preference, Record
+from store.language import _
+from store.records import KINDS, Preference, Record, RecordKind
 
-KINDS = (N_("instruction"), N_("preference"), N_("verdict"))
 FORMATS = ("messages", "alpaca", "sharegpt", "trl", "kto", "csv", "tutee")
 
 
@@ -28,7 +27,7 @@ FORMATS = ("messages", "alpaca", "sharegpt", "trl", "kto", "csv", "tutee")
 class Choices:
     """What a person wants of their records, and how."""
 
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[RecordKind, ...] = KINDS
     format: str | None = None
     """One of `FORMATS`; if not given, the one that tools expect for each kind."""
     formats: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +50,7 @@ class Choices:
 class Table:
     """The rows of one file, at least one, all with the same keys."""
 
-    kind: str
+    kind: RecordKind
     format: str
     split: str
     """`train` or `test`; empty where the records are not split."""
@@ -121,7 +120,7 @@ def select(records: Iterable[Record], choices: Choices) -> Selection:
 
 
 def _tables(
-    kind: str, records: list[Record], choices: Choices, missed: Counter[str]
+    kind: RecordKind, records: list[Record], choices: Choices, missed: Counter[str]
 ) -> Iterator[Table]:
     """The tables of one kind; what cannot be written is counted in `missed`."""
     name = choices.formats.get(kind) or choices.format or _default_format(kind, choices)

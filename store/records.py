@@ -24,6 +24,9 @@ from store.language import N_
 SCHEMA_VERSION = 3
 
 Role = Literal["system", "user", "assistant"]
+RecordKind = Literal["instruction", "preference", "verdict"]
+KINDS: tuple[RecordKind, ...] = (N_("instruction"), N_("preference"), N_("verdict"))
+"""In the order in which they are shown and written."""
 
 REASONS = (
     N_("not helpful"),

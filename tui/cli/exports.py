@@ -3,18 +3,18 @@
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast
 
 import click
 
 from data import exports
-from data.exports import FORMATS, KINDS, Choices, Selection, select, write_table
+from data.exports import FORMATS, Choices, Selection, select, write_table
 from data.tasks import merged
 from store.errors import TuteeError
 from store.language import _, ngettext
+from store.records import KINDS, RecordKind
 from tui.cli.invocation import Invocation
 from tui.cli.words import Command
-from tui.text import Noun, counted
+from tui.text import counted
 
 _FILES = (".jsonl", ".json", ".csv")
 """Endings by which `-o` names a file; anything else is a folder."""
@@ -44,7 +44,7 @@ _STDOUT = Path("-")
 @click.pass_obj
 def export(
     invocation: Invocation,
-    kinds: tuple[str, ...],
+    kinds: tuple[RecordKind, ...],
     format_name: str | None,
     split: bool,
     since: datetime | None,
@@ -120,10 +120,8 @@ def _to_folder(invocation: Invocation, choices: Choices, output: Path | None) ->
     _tell(exported.left_out, exported.redacted)
 
 
-def _tell_written(kind: str, rows: int, path: Path) -> None:
-    # One of the kinds of records, each of which is a noun.
-    written = counted(rows, cast(Noun, kind))
-    said = _("{records} written to {path}.").format(records=written, path=path)
+def _tell_written(kind: RecordKind, rows: int, path: Path) -> None:
+    said = _("{records} written to {path}.").format(records=counted(rows, kind), path=path)
     click.echo(said, err=True)
 
 

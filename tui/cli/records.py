@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from core.models import load_tokenizer
-from data.statistics import KINDS, question_of, reply_of
+from data.statistics import question_of, reply_of
 from data.tasks import Rules, merged, task_of
 from store.errors import TuteeError
 from store.language import _
-from store.records import Record, Verdict
+from store.records import KINDS, Record, Verdict
 from tui.cli.invocation import Invocation
 from tui.cli.tokens import shown
 from tui.cli.words import Command

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -18,15 +18,15 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from data.exports import KINDS, Choices, Selection, select
+from data.exports import Choices, Selection, select
 from data.formats import writers
 from data.llama_factory import FORMATS as LLAMA_FACTORY
 from store.errors import TuteeError
 from store.language import N_, _
-from store.records import Record
+from store.records import KINDS, Record
 from tui.background import aside, in_thread
 from tui.library import Library
-from tui.text import Noun, counted, padded
+from tui.text import counted, padded
 from tui.theme import MUTED
 from tui.widgets.footer import Footer
 from tui.widgets.form import MOVING, Choice, Field, Toggle
@@ -158,9 +158,7 @@ class ExportScreen(Screen[None]):
         finally:
             self._writing = False
         self.app.copy_to_clipboard(str(exported.folder))
-        what = _(", ").join(
-            counted(number, cast(Noun, kind)) for kind, number in exported.counts.items()
-        )
+        what = _(", ").join(counted(number, kind) for kind, number in exported.counts.items())
         where = _("{folder}\nThe path is copied.").format(folder=exported.folder)
         self.app.notify(where, title=_("Exported {records}.").format(records=what), markup=False)
         self.dismiss()
