@@ -23,9 +23,9 @@ from store.errors import TuteeError
 from store.records import Instruction, Preference, Record, Verdict
 from tests.conftest import make_tiny_model
 from tests.core import killed
+from tests.core.ears import PATIENCE, Ears
 from tests.core.test_runs import made
 from tests.core.test_tuning import instructions, pairs, prompt, thumbs
-from tests.core.test_workers import PATIENCE, Ears
 
 SETTINGS = Tuning(epochs=2, minimum_steps=4, preference_minimum_steps=4, max_length=256)
 

@@ -1,0 +1,33 @@
+"""The two threads on a real (tiny) model, as the app has them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.events import ModelReady
+from core.models import ModelFolder
+from core.tuning_worker import TuningWorker
+from core.workers import ChatWorker
+from tests.core.ears import PATIENCE, Ears
+
+
+@pytest.fixture
+def ears() -> Ears:
+    return Ears()
+
+
+@pytest.fixture
+def chat(ears: Ears, tiny_folder: ModelFolder, tmp_path: Path) -> Iterator[ChatWorker]:
+    worker = ChatWorker(ears)
+    worker.start(str(tiny_folder.path), tmp_path / "cache", tmp_path / "models")
+    ears.wait_for(ModelReady)
+    yield worker
+    assert worker.close(PATIENCE)
+
+
+@pytest.fixture
+def trainer(ears: Ears, chat: ChatWorker) -> Iterator[TuningWorker]:
+    worker = TuningWorker(ears, chat.turns)
+    yield worker
+    assert worker.close(PATIENCE)

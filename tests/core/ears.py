@@ -1,0 +1,57 @@
+"""What the tests of the two threads share: who listens, and what is asked."""
+
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from core.config import Config, Tuning
+from core.events import Event, ReplyDone
+from core.planning import Plan, make_plan
+from core.workers import ChatWorker
+from store.records import Instruction, Sampling, Turn
+
+PATIENCE = 60.0
+ASK = (Turn(role="user", content="hello world"),)
+GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)
+
+E = TypeVar("E")
+
+
+class Ears:
+    """Collects events, and waits for the one that matters."""
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[Event] = SimpleQueue()
+        self.heard: list[Event] = []
+        self.react: Callable[[Event], None] = lambda event: None
+
+    def __call__(self, event: Event) -> None:
+        self.react(event)
+        self.queue.put(event)
+
+    def wait_for(self, kind: type[E]) -> E:
+        while True:
+            try:
+                event = self.queue.get(timeout=PATIENCE)
+            except Empty:
+                raise AssertionError(f"no {kind.__name__} among {self.heard}") from None
+            self.heard.append(event)
+            if isinstance(event, kind):
+                return event
+
+
+def plan(chat: ChatWorker, epochs: int = 1) -> Plan:
+    records = [
+        Instruction(prompt=(Turn(role="user", content=f"hello {n}"),), completion="positive")
+        for n in range(8)
+    ]
+    assert chat.adapters is not None
+    # A random base is no place to be kept near.
+    tuning = Tuning(epochs=epochs, minimum_steps=1, learning_rate=0.02, rehearsal=0)
+    config = Config(tuning=tuning)
+    return make_plan(records, chat.adapters, config)
+
+
+def greedy_reply(chat: ChatWorker, ears: Ears) -> str:
+    chat.reply("r", ASK, GREEDY, seed=0)
+    return ears.wait_for(ReplyDone).text
