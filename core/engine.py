@@ -86,6 +86,15 @@ class Engine:
         other.backend = self.backend.with_adapter(adapter)
         return other
 
+    def check(self, turns: Sequence[Turn], max_new_tokens: int) -> None:
+        """Whether the last of `turns` can be answered at all, with nothing but the system prompt.
+
+        Raises:
+            TuteeError: it does not fit into the model's context.
+        """
+        alone = [turn for turn in turns[:-1] if turn.role == "system"]
+        self._fit([*alone, turns[-1]], max_new_tokens)
+
     def stream(
         self,
         turns: Sequence[Turn],

@@ -111,6 +111,18 @@ class ChatWorker:
         """Keep the model in another way, from the next reply on; it is loaded again for that."""
         self._jobs.put(lambda: self._serve_as(serving))
 
+    def check(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+        """Whether the last of `turns` can be answered at all; not known while a model is loading.
+
+        To be called from any thread: it only counts tokens.
+
+        Raises:
+            TuteeError: it does not fit into the model's context.
+        """
+        engine = self._engine
+        if engine is not None:
+            engine.check(turns, sampling.max_new_tokens)
+
     def reply(
         self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
     ) -> None:

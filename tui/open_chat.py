@@ -72,6 +72,14 @@ class OpenChat:
         """What it has where it has nothing of its own."""
         return ChatSettings(self._config.chat.system_prompt, self._config.sampling)
 
+    def standing(self) -> tuple[Turn, ...]:
+        """What stands before every message of the chat: its system prompt, if it has one."""
+        if self._open:
+            turns = self._repository.turns(self._open)
+            return tuple(turn for turn in turns if turn.role == "system")
+        system = self._config.chat.system_prompt
+        return (Turn(role="system", content=system),) if system else ()
+
     def sampling(self) -> Sampling:
         """How the next reply is drawn."""
         return self.own().sampling or self._config.sampling

@@ -107,6 +107,14 @@ class Session(OpenChat):
         live = self._live_here()
         return live is not None and live.requested
 
+    def check(self, text: str) -> None:
+        """Whether the model can read `text` at all, before anything is kept of it.
+
+        Raises:
+            TuteeError: it is too long.
+        """
+        self._chat.check((*self.standing(), Turn(role="user", content=text)), self.sampling())
+
     def send(self, text: str, beside: str | None = None) -> list[Change]:
         """Say `text` in the open chat, now or when its turn comes.
 

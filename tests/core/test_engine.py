@@ -263,6 +263,14 @@ def test_a_reply_ends_where_the_context_does(engine: Engine) -> None:
     assert engine.last.tokens == room
 
 
+def test_what_cannot_be_answered_at_all_is_known_before_it_is_asked(engine: Engine) -> None:
+    long = "word " * 2000
+    engine.check([user(long), assistant("hello"), user("hi")], 512)
+    for turns in ([user("hi"), assistant("hello"), user(long)], [system(long), user("hi")]):
+        with pytest.raises(TuteeError, match="too long for the model"):
+            engine.check(turns, 512)
+
+
 def test_a_message_that_cannot_fit_is_an_error_with_the_numbers(engine: Engine) -> None:
     with pytest.raises(TuteeError) as caught:
         reply(engine, [user("hi"), assistant("hello"), user("word " * 2000)])

@@ -63,6 +63,8 @@ class FakeChat:
         self.served: list[Serving] = []
         """How it was told to keep the model."""
         self.fail_next: TuteeError | None = None
+        self.longest: int | None = None
+        """Characters of a message at most, if it has a limit."""
         self.fail_swap: TuteeError | None = None
         self.closed = False
         self._emit = emit
@@ -91,6 +93,11 @@ class FakeChat:
     def fail_loading(self, error: TuteeError) -> None:
         """The next model that is asked for cannot be loaded."""
         self._load_errors.append(error)
+
+    def check(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+        size = len(turns[-1].content)
+        if self.longest is not None and size > self.longest:
+            raise TuteeError(f"The message is too long: {size} and {self.longest} fit.")
 
     def reply(
         self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int

@@ -191,6 +191,28 @@ async def test_a_file_goes_along_and_is_one_line_on_the_screen(home: Home, folde
         assert home.chat.prompts[1][-1].content.count("<file") == 1
 
 
+async def test_what_the_model_cannot_read_is_neither_kept_nor_lost(
+    home: Home, folder: Path
+) -> None:
+    (folder / "large.txt").write_text("word " * 1000)
+    home.chat.longest = 2000
+    async with opened(home) as (app, pilot):
+        await until(pilot, lambda: "Fake-1" in painted(app))
+        await say(pilot, "Read @large.txt")
+        await until(pilot, lambda: "too long" in toasts(app))
+        assert prompt(app).text == "Read @large.txt"
+        assert home.repository.conversations() == []
+        assert home.chat.prompts == []
+        await pilot.press("ctrl+u")
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        await pilot.press("escape", "e", "ctrl+u")
+        await say(pilot, "Rather @large.txt")
+        await until(pilot, lambda: prompt(app).text == "Rather @large.txt")
+        assert "Enter asks anew" in painted(app)
+        assert len(home.repository.asked(9)) == 1
+
+
 async def test_a_file_that_cannot_go_along_keeps_the_message(home: Home, folder: Path) -> None:
     (folder / "large.txt").write_bytes(b"x" * 100_000)
     (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\xff")

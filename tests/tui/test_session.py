@@ -12,6 +12,7 @@ from store.errors import TuteeError
 from store.paths import locate
 from store.records import Sampling, Turn
 from store.repository import Repository
+from tui.open_chat import ChatSettings
 from tui.session import STOPPING, WAITING, WRITING, Session
 from tui.views import Asked, Began, Ended, Grew, Queued, ReplyView
 from tui.widgets.turns import _badges
@@ -26,6 +27,10 @@ class Chat:
         self.adapters = None
         self.requests: list[tuple[str, tuple[Turn, ...], Sampling, int]] = []
         self.stops = 0
+        self.checked: list[tuple[Turn, ...]] = []
+
+    def check(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+        self.checked.append(turns)
 
     def reply(self, *request: object) -> None:
         self.requests.append(request)  # type: ignore[arg-type]
@@ -62,6 +67,16 @@ def said(repository: Repository, session: Session) -> list[tuple[str, str]]:
         for message in repository.messages(conversation.id)
         if message.role != "system"
     ]
+
+
+def test_a_message_is_checked_with_the_system_prompt_of_its_chat(
+    session: Session, chat: Chat
+) -> None:
+    session.check("Hello")
+    assert [turn.content for turn in chat.checked[0]] == [Config().chat.system_prompt, "Hello"]
+    session.set_chat(ChatSettings("Be brief."))
+    session.check("Hello")
+    assert chat.checked[1][0] == Turn(role="system", content="Be brief.")
 
 
 def test_a_message_is_stored_before_its_reply_is_asked_for(

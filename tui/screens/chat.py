@@ -97,8 +97,13 @@ class ChatScreen(ChatActions):
 
     # -- talking ---------------------------------------------------------------------------------
 
+    @property
+    def written(self) -> str:
+        """What stands in the prompt."""
+        return self._bar.prompt.text
+
     def take_over(self, sent: Sequence[str], written: str) -> None:
-        """Go on with what the person did while the home was opened."""
+        """Go on with what the person did on the screen before."""
         for text in sent:
             self._bar.prompt.say(text)
         self._bar.prompt.put(written)
@@ -114,6 +119,7 @@ class ChatScreen(ChatActions):
                 return
             earlier = self._session.text_of(editing) if editing else ""
             whole = with_files(_unescaped(text), Path.cwd(), earlier)
+            self._session.check(whole)
         except TuteeError:
             if not self._bar.prompt.text:
                 self._bar.prompt.put(text)
