@@ -145,7 +145,7 @@ class Screen(_Section):
     notify: bool = True
     """When a training run ends while you look elsewhere, ask the terminal to tell the desktop."""
     language: Literal["auto", "en", "zh"] = "auto"
-    """Of all that is said here, from the next start on; `auto` is as the system is set."""
+    """Of all that is said here; `auto` is as the system is set."""
 
 
 class Preset(Sampling):

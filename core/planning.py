@@ -238,6 +238,12 @@ def _seen(adapters: Adapters) -> frozenset[str]:
     )
 
 
+def held_out(records: Iterable[Record]) -> frozenset[str]:
+    """The ids of the instructions that only measure what was learned, as things stand."""
+    instructions = [record for record in records if record.kind == "instruction"]
+    return frozenset(record.id for record in _split(instructions)[1])
+
+
 def _split(records: Sequence[_Kind]) -> tuple[Sequence[_Kind], Sequence[_Kind]]:
     """Into records to train on and records to measure with."""
     if len(records) < HOLDOUT_MINIMUM:

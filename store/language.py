@@ -69,6 +69,11 @@ def of_environment(environment: Mapping[str, str] = os.environ) -> str:
     return code if code in languages() else "en"
 
 
+def chosen(setting: str) -> str:
+    """The code of the language that the settings mean."""
+    return of_environment() if setting == "auto" else setting
+
+
 def _(text: str) -> str:
     """`text` in the language that is spoken."""
     return _catalog.gettext(text) if text else ""

@@ -35,7 +35,7 @@ from core.events import (
     TuningFailed,
 )
 from store.errors import TuteeError
-from store.language import _
+from store.language import _, spoken
 from tui.guard import errors_shown, guarded, show_error
 from tui.keys import keymap
 from tui.messages import Asker, FromCore, Taught
@@ -120,9 +120,16 @@ class TuteeApp(Opening):
     async def _go_to_the_chat(self) -> None:
         opening = self.screen_stack[0]
         assert isinstance(opening, OpeningScreen)
-        self.add_mode("chat", lambda: self._chat_screen)
-        await self.switch_mode("chat")
+        await self._show_the_chat()
         self._chat_screen.take_over(opening.sent, opening.written)
+
+    async def _show_the_chat(self) -> None:
+        """Put it in the place of what is shown; there is always a screen, so each has a mode."""
+        before, mode = self.current_mode, f"chat-{spoken()}"
+        self.add_mode(mode, lambda: self._chat_screen)
+        await self.switch_mode(mode)
+        if before.startswith("chat-"):
+            await self.remove_mode(before)
 
     def on_unmount(self) -> None:
         logging.getLogger().removeHandler(self._log_handler)
@@ -238,6 +245,7 @@ class TuteeApp(Opening):
         self._choosing.loaded()
         self._tuner.model_ready(event.adapter)
         self._show_status()
+        self._count_new()
         with errors_shown(self):
             self._tuner.look_for_unfinished()
         await self._renew_tuning()
@@ -251,6 +259,7 @@ class TuteeApp(Opening):
             title = _("{who} answers from now on.").format(who=event.version)
             self.notify(remark, title=title, timeout=8, markup=False)
         self._show_status()
+        self._count_new()
         await self._renew_tuning()
 
     # -- what is shown around the chat -----------------------------------------------------------
@@ -274,6 +283,19 @@ class TuteeApp(Opening):
         await self._chat_screen.renew()
         self._show_status()
 
+    async def said_anew(self) -> None:
+        """Go back to the chat, on a new screen; what stands in the prompt goes along."""
+        from tui.screens.chat import ChatScreen
+
+        while self.screen is not self._chat_screen:
+            await self.screen.dismiss()
+        written = self._chat_screen.written
+        self._chat_screen = ChatScreen(self._session, self._services)
+        await self._show_the_chat()
+        self._chat_screen.take_over((), written)
+        self._show_activity()
+        self._show_status()
+
     def _show_status(self) -> None:
         counts = self._services.repository.counts()
         self._chat_screen.status = Status(
@@ -285,6 +307,16 @@ class TuteeApp(Opening):
             new=self._tuner.new_records(),
         )
         self._show_guide()
+
+    def _count_new(self) -> None:
+        """Say how many records are new, once it is known which of them only measure."""
+
+        async def count() -> None:
+            with errors_shown(self):
+                await self._tuner.look_for_held_out()
+                self._show_status()
+
+        self.run_worker(count(), group="new", exclusive=True)
 
     def _show_guide(self) -> None:
         """Say what to do next, to who does it for the first time."""

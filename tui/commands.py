@@ -30,43 +30,33 @@ class Command:
 
 
 CHAT_COMMANDS = (
-    Command(
-        "👍 Keep this reply", "The focused or last reply is worth learning", "like", "F2", ("good",)
-    ),
+    Command("👍 Keep this reply", "Worth learning as it is", "like", "F2", ("good",)),
     Command("👎 Refuse this reply", "And say why, if you like", "dislike", "F3", ("bad",), "WHY"),
     Command(
         "✎ Correct this reply", "Say what it should have been", "correct", "F4", ("fix",), "TEXT"
     ),
     Command(
         "Undo feedback on this reply",
-        "Takes back the latest act on it",
+        "Takes the last act back",
         "undo",
         "Ctrl+Z",
         ("undo",),
     ),
-    Command(
-        "Prefer this reply", "Over the others to the same question", "prefer", "P", ("prefer",)
-    ),
-    Command(
-        "Exclude from training", "Or let it in again; nothing is lost", "exclude", "X", ("exclude",)
-    ),
-    Command("Trained tokens", "Those that carry loss in colour", "tokens", "M", ("tokens",)),
+    Command("Prefer this reply", "Over its other versions", "prefer", "P", ("prefer",)),
+    Command("Exclude from training", "Or let it in again", "exclude", "X", ("exclude",)),
+    Command("Trained tokens", "Those that carry loss in bold", "tokens", "M", ("tokens",)),
     Command(
         "Write another reply",
-        "Beside this one; ← → change between them",
+        "← → change between them",
         "regenerate",
         "R",
         ("retry",),
     ),
-    Command(
-        "Go on with this reply", "Where it was stopped or cut off", "go_on", "G", ("continue",)
-    ),
-    Command("Edit the question", "And ask it anew; the old one stays", "edit", "E", ("edit",)),
+    Command("Go on with this reply", "From where it ended", "go_on", "G", ("continue",)),
+    Command("Edit the question", "The old one stays", "edit", "E", ("edit",)),
     Command("Copy this reply", "", "copy", "Y", ("copy",)),
     Command("Copy its code", "The last block of code", "copy_code", "Shift+Y", ("code",)),
-    Command(
-        "Take the waiting message back", "The one that was sent last", "take_back", "", ("unsend",)
-    ),
+    Command("Take the waiting message back", "The one sent last", "take_back", "", ("unsend",)),
     Command("Write in your editor", "$VISUAL or $EDITOR", "editor", "Ctrl+G", ("editor",)),
     Command(
         "System prompt", "Of this chat alone, and its sampling", "system", "", ("system",), "TEXT"
@@ -76,10 +66,10 @@ CHAT_COMMANDS = (
     ),
     Command("Set", "One thing about how replies are drawn", "set", "", ("set",), "NAME VALUE"),
     Command("Title", "Call this chat something else", "title", "", ("title",), "TEXT"),
-    Command("Pin this chat", "Keeps it at the top of the list, or no longer", "pin", "", ("pin",)),
+    Command("Pin this chat", "At the top of the list, or not", "pin", "", ("pin",)),
     Command(
         "Save this chat",
-        "As Markdown, among the exports or where you say",
+        "As Markdown, or where you say",
         "save",
         "",
         ("save",),
@@ -87,7 +77,7 @@ CHAT_COMMANDS = (
     ),
     Command(
         "Delete this chat",
-        "What it taught stays; the list brings it back",
+        "What it taught stays",
         "delete_chat",
         "",
         ("delete",),
@@ -107,34 +97,32 @@ APP_COMMANDS = (
     ),
     Command(
         "Compare two versions",
-        "One prompt, two replies, your choice",
+        "Two replies, your choice",
         "app.compare",
         "F6",
         ("ab", "compare"),
     ),
     Command(
-        "Roll back to the previous adapter",
-        "Answer with the version that was active before",
+        "Roll back",
+        "Answer as before",
         "app.roll_back",
         "",
         ("rollback",),
     ),
-    Command(
-        "Cancel the training", "Stops at the next micro-batch", "app.cancel_tuning", "", ("cancel",)
-    ),
+    Command("Cancel the training", "Stops within seconds", "app.cancel_tuning", "", ("cancel",)),
     Command(
         "Records", "Everything you taught: look, check, delete", "app.records", "F7", ("records",)
     ),
     Command(
         "Statistics",
-        "What there is to learn from, and what is thin",
+        "What there is to learn from",
         "app.statistics",
         "",
         ("stats",),
     ),
     Command(
         "Import",
-        "Records and chats of other programs; first a look at them",
+        "What other programs kept",
         "app.import",
         "",
         ("import",),
@@ -187,7 +175,7 @@ def spelled(text: str) -> tuple[Command, str] | None:
     if command is None:
         raise TuteeError(
             _("There is no command /{name}.").format(name=name),
-            _("/help lists them; // sends a text that begins with /."),
+            _("A / alone lists them; // sends a text that begins with /."),
         )
     if argument and not command.argument:
         raise TuteeError(

@@ -12,7 +12,7 @@ from textual import on
 from textual.screen import Screen
 
 from store.errors import TuteeError
-from store.language import _
+from store.language import _, chosen, speak, spoken
 from tui.guard import errors_shown
 from tui.looks import Looks
 from tui.messages import FromCore, TokensWanted
@@ -141,13 +141,17 @@ class Doors(Looks):
         """Change what can be set."""
         from tui.screens.settings import SettingsScreen
 
-        before = self._services.config.serving
+        before = self._services.config
 
         async def left(_: None) -> None:
             # Only now, because a choice passes by others on its way, and loading takes seconds.
-            serving = self._services.config.serving
-            if serving != before:
-                self._services.chat.serve_as(serving)
+            config = self._services.config
+            if config.serving != before.serving:
+                self._services.chat.serve_as(config.serving)
+            language = config.screen.language
+            if language != before.screen.language and chosen(language) != spoken():
+                speak(chosen(language))
+                await self.said_anew()
 
         self._open(SettingsScreen, lambda: SettingsScreen(self._settings), left)
 
@@ -175,4 +179,8 @@ class Doors(Looks):
 
     async def records_changed(self) -> None:
         """What is on the screens behind is stale."""
+        raise NotImplementedError
+
+    async def said_anew(self) -> None:
+        """Another language is spoken: what is on the screens behind is in the one before."""
         raise NotImplementedError

@@ -1,8 +1,8 @@
 """What F1 says of a screen: read off its bindings, so that it says nothing but what is so.
 
 A screen says what it is for in `HELP`, and a widget in `HELP` where its keys work. A screen names
-in `PARTS` the widgets whose keys it always explains, also while there is none of them. Keys are
-those of the settings.
+in `PARTS` the widgets whose keys it always explains, also while there is none of them. What has the
+focus comes first. Keys are those of the settings.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,8 +13,9 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 from store.language import N_, _
-from tui.commands import APP_COMMANDS, CHAT_COMMANDS
+from tui.commands import APP_COMMANDS, CHAT_COMMANDS, Command
 from tui.keys import key_name
+from tui.screens.chat import ChatScreen
 
 _HERE, _EVERYWHERE = N_("On this screen"), N_("Everywhere")
 
@@ -43,17 +44,16 @@ def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str
     """
     kinds: list[tuple[str, type[DOMNode]]] = [(_HERE, type(screen))]
     kinds += [(kind.__dict__.get("HELP") or _HERE, kind) for kind in _parts(screen)]
+    kinds.sort(key=lambda said: said[0] == _HERE or said[1] is not type(screen.focused))
     kinds += [(_EVERYWHERE, type(screen.app))]
+    commands = _COMMANDS if isinstance(screen, ChatScreen) else _APP_COMMANDS
     lines: dict[str, dict[str, list[Binding]]] = {}
     seen: set[str] = set()
     for heading, kind in kinds:
-        # Those of one class may share an id, as the keys that close a screen do.
-        new = [binding for binding in _own(kind) if binding.id not in seen]
-        for binding in new:
-            lines.setdefault(heading, {}).setdefault(binding.description, []).append(binding)
-        seen |= {binding.id or "" for binding in new}
+        for binding in _own(kind, seen):
+            lines.setdefault(heading, {}).setdefault(_does(binding), []).append(binding)
     return {
-        _(heading): [_view(bindings, chosen) for bindings in said.values()]
+        _(heading): [_view(bindings, chosen, commands) for bindings in said.values()]
         for heading, said in lines.items()
     }
 
@@ -63,23 +63,38 @@ def _parts(screen: Screen[object]) -> Iterator[type[DOMNode]]:
     yield from (kind for kind in dict.fromkeys(kinds) if kind.__module__.startswith("tui."))
 
 
-def _own(kind: type[DOMNode]) -> Iterator[Binding]:
-    """The bindings that a class of ours brings along; Textual's widgets speak for themselves."""
+def _own(kind: type[DOMNode], seen: set[str]) -> Iterator[Binding]:
+    """The bindings that a class of ours brings along and that were not `seen`, by their id.
+
+    Textual's widgets speak for themselves. Those of one class may share an id, as the keys that
+    close a screen do; what a class takes over from another one, and changes, it says itself.
+    """
     for parent in kind.__mro__:
         if parent.__module__.startswith("tui."):
             listed = parent.__dict__.get("BINDINGS", ())
-            yield from (b for b in listed if isinstance(b, Binding) and b.id and b.description)
+            bindings = [b for b in listed if isinstance(b, Binding) and b.id and b.description]
+            yield from (binding for binding in bindings if binding.id not in seen)
+            seen |= {binding.id or "" for binding in bindings}
 
 
-def _view(bindings: list[Binding], chosen: Mapping[str, str]) -> KeyView:
+def _does(binding: Binding) -> str:
+    """What a key does, in more words than the footer has room for where there are any."""
+    return binding.tooltip or binding.description
+
+
+def _view(
+    bindings: list[Binding], chosen: Mapping[str, str], commands: Mapping[str, Command]
+) -> KeyView:
     keys = [chosen.get(binding.id or "", binding.key).split(",") for binding in bindings]
     names = dict.fromkeys(key_name(key.strip()) for several in keys for key in several)
     first = bindings[0]
     action = first.action.removeprefix("screen.")
-    if action in _COMMANDS:
-        command = _COMMANDS[action]
+    if action in commands:
+        command = commands[action]
         return KeyView("  ".join(names), _(command.title), _(command.help))
-    return KeyView("  ".join(names), _(first.description))
+    return KeyView("  ".join(names), _(_does(first)))
 
 
-_COMMANDS = {command.action: command for command in (*CHAT_COMMANDS, *APP_COMMANDS)}
+_APP_COMMANDS = {command.action: command for command in APP_COMMANDS}
+_COMMANDS = {command.action: command for command in CHAT_COMMANDS} | _APP_COMMANDS
+"""Those of the chat are actions of its screen; another one may call something else the same."""

@@ -20,7 +20,7 @@ from tui.attention import notification
 from tui.clipboard import copy_to_desktop
 from tui.guard import errors_shown
 from tui.keys import key_name, keymap
-from tui.theme import THEMES, theme_for
+from tui.theme import DARK, THEMES, theme_for
 
 if TYPE_CHECKING:
     from core.config import Config, ThemeName
@@ -34,26 +34,37 @@ class Looks(App[bool]):
         paths: Where everything is.
         theme: As the settings name it, as far as they are read.
         light: The terminal has a light background.
+        few: It has sixteen colours at most.
     """
 
     _config: "Config"
     """The settings as they are now, once they are read."""
 
-    def __init__(self, paths: Paths, theme: object, *, light: bool = False) -> None:
+    def __init__(
+        self, paths: Paths, theme: object, *, light: bool = False, few: bool = False
+    ) -> None:
         super().__init__()
         self.animation_level = "none"
         self._paths = paths
         self._first_theme = theme
         self._light = light
+        self._few = few
         self._away = False
         """The person looks elsewhere, as far as the terminal says so."""
 
     def on_load(self) -> None:
         for theme in THEMES:
             self.register_theme(theme)
-        name = theme_for(str(self._first_theme), light=self._light)
+        name = self._theme_for(str(self._first_theme))
         if name in self.available_themes:
             self.theme = name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What a theme of Textual's own, as the one before ours, does not say."""
+        return {"quiet": DARK.variables["quiet"]}
+
+    def _theme_for(self, name: str) -> str:
+        return theme_for(name, light=self._light, few=self._few, none=self.no_color)
 
     @cached_property
     def _settings(self) -> "Settings":
@@ -69,7 +80,7 @@ class Looks(App[bool]):
 
     def try_on(self, name: "ThemeName") -> None:
         """Show a theme without keeping it."""
-        self.theme = theme_for(name, light=self._light)
+        self.theme = self._theme_for(name)
 
     def action_change_theme(self, name: str = "") -> None:
         """Try themes on and keep one, or take the one that is named."""

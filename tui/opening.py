@@ -42,6 +42,7 @@ class Opening(Doors):
         theme: As the settings name it.
         enter: Opens the home and composes what lies behind the screens; called in a thread, once.
         light: The terminal has a light background.
+        few: It has sixteen colours at most.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class Opening(Doors):
         enter: "Callable[[], Services]",
         *,
         light: bool = False,
+        few: bool = False,
     ) -> None:
-        super().__init__(paths, theme, light=light)
+        super().__init__(paths, theme, light=light, few=few)
         self._enter = enter
         self.open = False
         """The home is open, and the chat is on the screen."""

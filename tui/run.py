@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from core.glance import of_the_screen
 from store.paths import Paths
 from tui.app import TuteeApp
-from tui.terminal import has_light_background
+from tui.terminal import has_few_colours, has_light_background
 
 if TYPE_CHECKING:
     from tui.services import Services
@@ -33,7 +33,8 @@ def run_app(paths: Paths, model: str | None = None, resume: str | None = None) -
             return entered(paths, model, resume, held)
 
         theme = of_the_screen(paths.config_file).get("theme", "auto")
-        app = TuteeApp(paths, theme, enter, light=has_light_background())
+        light, few = has_light_background(), has_few_colours()
+        app = TuteeApp(paths, theme, enter, light=light, few=few)
         threads_ended = app.run()
         if not threads_ended:
             # A thread deep inside a kernel cannot be stopped, and the interpreter's own way out can

@@ -16,6 +16,8 @@ _ASK = b"\x1b]11;?\x1b\\" + b"\x1b[c"
 """The background colour, and what every terminal answers, so that silence is noticed at once."""
 _ANSWER = re.compile(rb"\x1b\]11;rgba?:([0-9a-fA-F]+)/([0-9a-fA-F]+)/([0-9a-fA-F]+)")
 _END = re.compile(rb"\x1b\[\?[0-9;]*c")
+_MANY = ("256color", "kitty")
+"""How the names of terminals end that have more than sixteen colours; as Rich sees it, too."""
 _LIGHT_COLOURS = ("7", "15")
 """White and bright white, among the sixteen."""
 
@@ -30,6 +32,13 @@ def has_light_background() -> bool:
     if os.environ.get("TERM", "dumb") in ("dumb", "linux"):
         return False
     return is_light(_asked(sys.stdin.fileno(), sys.stdout.fileno()))
+
+
+def has_few_colours() -> bool:
+    """Whether the terminal says that it has sixteen colours at most."""
+    if os.environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
+        return False
+    return not os.environ.get("TERM", "").lower().endswith(_MANY)
 
 
 def is_light(answer: bytes) -> bool:

@@ -14,6 +14,7 @@ from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone, Tuning
 from store.errors import TuteeError
 from store.language import _
 from store.records import now
+from tui.background import in_thread
 from tui.progress import Progress, TuningEvent, advanced, label, told
 from tui.services import Services
 from tui.text import clock, counted
@@ -36,6 +37,7 @@ class Tuner:
         self.unfinished: Run | None = None
         """The run that was interrupted, to go on with or to drop."""
         self._learned: frozenset[str] = frozenset()
+        self._held_out: frozenset[str] = frozenset()
         self._remark = ""
         self.log: list[tuple[datetime, str]] = []
         """What the runs since the start of the app did, oldest first."""
@@ -201,12 +203,21 @@ class Tuner:
         self._answers(event.version)
         return self._remark
 
+    async def look_for_held_out(self) -> None:
+        """Find the records that are not learned because they measure; among many, in a second."""
+        # Imported here because the first paint comes before it.
+        from core.planning import held_out
+
+        records = self._services.repository.trainable()
+        self._held_out = await in_thread(lambda _: held_out(records))
+
     def new_records(self) -> int | None:
-        """Instruction records that the answering version has not learned; unknown while loading."""
+        """Instruction records that the answering version is yet to learn; unknown while loading."""
         if self._services.chat.adapters is None:
             return None
+        done = self._learned | self._held_out
         records = self._services.repository.trainable()
-        return sum(r.kind == "instruction" and r.id not in self._learned for r in records)
+        return sum(r.kind == "instruction" and r.id not in done for r in records)
 
     def versions(self) -> list[VersionView]:
         """All versions, newest first, the base last."""

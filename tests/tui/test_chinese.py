@@ -12,9 +12,16 @@ from store.language import speak
 from tests import catalog
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
+from tests.tui.test_record_snapshots import LESSONS
+from tests.tui.test_record_snapshots import at_utc as _at_utc  # noqa: F401
 from tests.tui.test_snapshots import held
 from tests.tui.test_tuning import rows, teach
 from tui.app import TuteeApp
+from tui.screens.chat import ChatScreen
+from tui.screens.settings import SettingsScreen
+from tui.widgets.form import Choice
+from tui.widgets.prompt import Prompt
+from tui.widgets.settings import SettingRow
 
 QUESTIONS = ("这条评论是正面还是负面？“甜得发腻的废话”", "下雨天在里斯本能做什么？")
 REPLIES = ("这条评论总体上是负面的，因为它把影片说成“废话”。", "去博物馆，或者坐 28 路电车。")
@@ -93,6 +100,37 @@ async def test_the_empty_chat_and_its_guide_are_chinese(home: Home) -> None:
         assert english(app) == []
 
 
+async def test_another_language_is_spoken_at_once(talking: Home) -> None:
+    async with opened(talking) as (app, pilot):
+        await talked(app, pilot)
+        app._chat_screen.focus_prompt()
+        await pilot.press(*"half a line", "f9")
+        await until(pilot, lambda: "系统提示" in painted(app))
+        row = next(row for row in app.screen.query(SettingRow) if row.setting.name == "language")
+        row.query_one(Choice).focus()
+        while "‹ en ›" not in painted(app):
+            await pilot.press("right")
+            await pilot.pause()
+        await pilot.press("escape")
+        await until(pilot, lambda: "F4 Correct" in painted(app))
+        for words in ("corrected", "ignored the instruction", "1 new", "Enter sends", REPLIES[1]):
+            assert words in painted(app), words
+        assert app.screen.query_one(Prompt).text == "half a line"
+        await say(pilot, ", and an end")
+        await answered(app, pilot, 3)
+        await pilot.press("f5")
+        await until(pilot, lambda: "Versions" in painted(app))
+        app.action_settings()
+        await until(pilot, lambda: isinstance(app.screen, SettingsScreen) and app.screen.is_mounted)
+        row = next(row for row in app.screen.query(SettingRow) if row.setting.name == "language")
+        row.query_one(Choice).focus()
+        await pilot.press("right")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen) and "更正" in painted(app))
+        await pilot.press("f5")
+        await until(pilot, lambda: "计划" in painted(app))
+
+
 async def test_commands_are_found_by_words_of_both_languages(home: Home) -> None:
     async with opened(home) as (app, pilot):
         for words in ("导出", "Export"):
@@ -123,10 +161,17 @@ async def _settings(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await pilot.press("f9")
     await until(pilot, lambda: "系统提示" in painted(app))
     app.screen.query_one("#settings-title", Static).update("设置")  # the path is the test's own
+    await until(pilot, lambda: app.screen.query_one("#settings").max_scroll_y > 0)
 
 
 async def _welcomed(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: "Fake-1" in painted(app))
+
+
+async def _records(app: TuteeApp, pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: "Fake-1" in painted(app))
+    await pilot.press("f7")
+    await until(pilot, lambda: "类型" in painted(app) and "检查" in painted(app))
 
 
 async def _tuning(app: TuteeApp, pilot: Pilot[Any]) -> None:
@@ -138,6 +183,13 @@ async def _tuning(app: TuteeApp, pilot: Pilot[Any]) -> None:
 @pytest.mark.parametrize("script", [_welcomed, _chat, _correct, _settings])
 def test_what_it_looks_like(talking: Home, snap_compare: Any, script: Script) -> None:
     assert held(talking, snap_compare, script, terminal_size=(80, 24))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+@pytest.mark.usefixtures("_at_utc")
+def test_records_look_like(home: Home, snap_compare: Any, size: tuple[int, int]) -> None:
+    home.repository.add_imported(LESSONS)
+    assert held(home, snap_compare, _records, terminal_size=size)
 
 
 def test_tuning_looks_like(home: Home, snap_compare: Any) -> None:

@@ -91,12 +91,49 @@ async def test_the_model_drafts_and_the_person_decides(home: Home) -> None:
         assert "shorter" in turns[-1].content
         assert home.repository.records() == []
         await until(pilot, lambda: app.focused is version)
+        await until(pilot, lambda: "A draft: change it" in painted(app))
         await pilot.press("ctrl+z")
+        await until(pilot, lambda: "A draft: change it" not in painted(app))
         assert version.text == LONG
         await pilot.press("ctrl+y", "ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert home.repository.preferences()[0].chosen == "Paris."
         assert len(app.screen.query_one(Transcript).query("ReplyTurn")) == 1
+
+
+async def test_a_draft_that_changes_nothing_is_told(home: Home) -> None:
+    home.chat = FakeChat(home.bridge.emit, [LONG, LONG], adapters=home.adapters)
+    async with opened(home) as (app, pilot):
+        version = await correcting(home, app, pilot)
+        await instruct(app, pilot, "shorter")
+        await until(pilot, lambda: "The model wrote the same again." in painted(app))
+        assert not version.read_only
+        assert not version.has_focus
+        await pilot.press("escape")
+
+
+async def test_it_is_emptied_with_one_key_and_brought_back(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        version = await correcting(home, app, pilot)
+        first = version.text
+        await pilot.press("ctrl+l")
+        assert version.text == ""
+        await pilot.press("ctrl+z")
+        assert version.text == first
+        await pilot.press("tab", "ctrl+l", *"Lima", "ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        assert home.repository.preferences()[0].chosen == "Lima"
+
+
+async def test_a_long_question_is_cut_where_one_sees_it(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "word " * 60)
+        await answered(app, pilot, 1)
+        await pilot.press("f4")
+        await until(pilot, lambda: "You asked" in painted(app))
+        line = next(line for line in painted(app).splitlines() if "You asked" in line)
+        assert line.rstrip(" │").endswith("…")
+        await pilot.press("escape")
 
 
 async def test_a_draft_can_be_stopped(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""Keys of one's own: they work, they are shown, and a bad choice is refused with a reason."""
+"""Keys and their help: F1 says of every screen which ones it has, and each can be another one."""
 
 import pytest
 from click.testing import CliRunner

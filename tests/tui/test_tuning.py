@@ -3,6 +3,7 @@
 import pytest
 from textual.widgets import Static
 
+from core.planning import held_out
 from core.runs import unfinished
 from store.errors import TuteeError
 from tests.fakes import FakeChat, FakeTuning, Home
@@ -49,6 +50,24 @@ async def test_the_plan_says_what_is_ready_and_what_is_missing(home: Home) -> No
         assert "5 of 20 prompts" in rl
         assert "Tune Fake-1 from base" in painted(app)
         assert "● base  active" in painted(app)
+
+
+async def test_where_nothing_is_ready_it_says_what_to_do(home: Home) -> None:
+    teach(home, 1)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "Nothing is ready yet." in painted(app))
+        await pilot.press("1")
+        await until(pilot, lambda: "Enter starts." in painted(app))
+
+
+async def test_what_only_measures_is_not_new(home: Home) -> None:
+    teach(home, 40)
+    measures = len(held_out(home.repository.trainable()))
+    assert 0 < measures < 20
+    async with opened(home) as (app, pilot):
+        await until(pilot, lambda: f" {40 - measures} new" in painted(app))
 
 
 async def test_before_the_model_is_ready_the_screen_says_so_and_then_plans(home: Home) -> None:

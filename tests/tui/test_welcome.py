@@ -14,6 +14,7 @@ from tests.fakes import Home
 from tests.hub import Hub
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app import TuteeApp
+from tui.helping import help_sections
 from tui.run import run_app
 from tui.screens.chat import ChatScreen
 from tui.screens.failure import FailureScreen
@@ -129,3 +130,10 @@ def test_only_who_is_new_is_asked(
     monkeypatch.setattr(TuteeApp, "run", run)
     run_app(paths, "builtin" if done == "named" else None)
     assert seen == [asked]
+
+
+async def test_help_says_each_key_once(new: Home) -> None:
+    async with opened(new) as (app, pilot):
+        await welcomed(app, pilot)
+        said = [view for views in help_sections(app.screen, {}).values() for view in views]
+        assert [view.does for view in said if "Ctrl+O" in view.keys] == ["The built-in one"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.glance import of_the_screen
-from store.language import _, of_environment, speak
+from store.language import _, chosen, speak
 from store.paths import locate
 from tui.cli.words import Group, speak_click
 from tui.log import log_to
@@ -85,8 +85,7 @@ def _language(args: Sequence[str]) -> str:
         elif arg.startswith("--home="):
             home = arg.partition("=")[2]
     paths = locate(Path(home) if home else None)
-    chosen = of_the_screen(paths.config_file).get("language", "auto")
-    return of_environment() if chosen == "auto" else str(chosen)
+    return chosen(str(of_the_screen(paths.config_file).get("language", "auto")))
 
 
 @click.group(

@@ -38,6 +38,7 @@ class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
         *MOVING,
         Binding("ctrl+s", "save", "Save", id="app.save"),
         Binding("escape", "dismiss", "Leave", id="app.back"),
+        Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
     def __init__(

@@ -68,7 +68,7 @@ class CompareScreen(Screen[None]):
                 yield Choice(self._versions, id="version-a")
                 yield Static(_("against"), classes="between", markup=False)
                 yield Choice(self._versions, id="version-b")
-                yield Toggle(_("do not tell me which is which"), on=True, id="blind")
+                yield Toggle(_("hide which is which"), on=True, id="blind")
         yield Answers(id="answers")
         yield Static(id="compare-said", markup=False)
         yield Footer(compact=True, show_command_palette=True)

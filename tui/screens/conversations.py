@@ -52,6 +52,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         Binding("s", "save", "Save as Markdown", id="chats.save"),
         Binding("ctrl+z", "undo", "Undo", key_display="^z", id="chats.undo"),
         Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
     def __init__(self, chats: Chats) -> None:
@@ -86,7 +87,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         options.display = bool(found)
         none = self.query_one("#no-chats", Static)
         none.display = not found
-        none.update(_("Nothing holds these words.") if query else _(_(_NONE)))
+        none.update(_("Nothing holds these words.") if query else _(_NONE))
         self.refresh_bindings()
 
     def _chosen(self) -> str | None:

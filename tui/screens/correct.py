@@ -28,10 +28,13 @@ from tui.widgets.form import Field
 
 _COMPARED = 8000
 """Characters of a text up to which its words are compared at each key; more would hold it up."""
-_KEYS = N_("Ctrl+S saves · Tab to the lines below · Esc leaves")
+_QUOTED = 130
+"""Cells of the question: two lines of a narrow terminal."""
+_KEYS = N_("Ctrl+S saves · Ctrl+L empties it · Tab to the lines below · Esc leaves")
 _SURE = N_("Not saved yet. Esc again drops your version · Ctrl+S saves it")
 _WAITS = N_("The model drafts… Esc stops it")
 _DRAFTED = N_("A draft: change it, or Ctrl+S saves it as yours · Ctrl+Z brings yours back")
+_SAME = N_("The model wrote the same again. Tell it otherwise, or write it yourself.")
 
 Save = Callable[[str, str], Awaitable[None]]
 """Keep a correction, and why; an error leaves the screen open."""
@@ -53,6 +56,7 @@ class CorrectScreen(ModalScreen[None]):
     AUTO_FOCUS = "Version"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "Save", id="correct.save"),
+        Binding("ctrl+l", "clear", "Empty it", id="correct.clear"),
         Binding("escape", "leave", "Leave", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
@@ -66,12 +70,14 @@ class CorrectScreen(ModalScreen[None]):
         self._why = one_line(harmless(reply.why))
         self._mine = ""
         """The version while a draft is being written over it."""
+        self._drafted = ("", "")
+        """The draft as it came, and what is said of it until it is changed."""
         self._sure = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
             yield Static(Content(_("✎ Correct this reply")).stylize("bold"), classes="dialog-title")
-            asked = shortened(harmless(self._reply.question), 300)
+            asked = shortened(harmless(self._reply.question), _QUOTED)
             yield Static(
                 _("You asked: {question}").format(question=asked), classes="quoted", markup=False
             )
@@ -101,7 +107,8 @@ class CorrectScreen(ModalScreen[None]):
     def _edited(self) -> None:
         self._compare()
         if not self._drafting.writing:
-            self._say(_(_KEYS), sure=False)
+            draft, said = self._drafted
+            self._say(said if said and self._version.text == draft else _(_KEYS), sure=False)
 
     def _compare(self) -> None:
         """Mark the words that only one side has."""
@@ -155,12 +162,21 @@ class CorrectScreen(ModalScreen[None]):
         version = self._version
         version.read_only = False
         version.load_text(self._mine)
-        if draft:
+        same = bool(draft) and draft == self._mine.strip()
+        if draft and not same:
             version.replace(draft, version.document.start, version.document.end)
             version.focus()
-        self.call_after_refresh(self._say, _(_(_DRAFTED)) if draft else _(_(_KEYS)), sure=False)
+        self._drafted = (version.text, _(_SAME) if same else _(_DRAFTED) if draft else "")
+        self._edited()
 
     # -- leaving ---------------------------------------------------------------------------------
+
+    def action_clear(self) -> None:
+        """Begin with nothing; Ctrl+Z brings it back."""
+        version = self._version
+        if not version.read_only:
+            version.replace("", version.document.start, version.document.end)
+            version.focus()
 
     async def action_save(self) -> None:
         """Keep it."""
@@ -184,4 +200,4 @@ class CorrectScreen(ModalScreen[None]):
         self._sure = sure
         keys = self.query_one(".dialog-keys", Static)
         keys.update(text)
-        keys.set_class(sure or text == _(_(_WAITS)), "waiting")
+        keys.set_class(sure or text == _(_WAITS), "waiting")

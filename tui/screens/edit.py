@@ -16,6 +16,8 @@ from tui.text import harmless, one_line, shortened
 from tui.widgets.area import Area
 from tui.widgets.form import Field
 
+_QUOTED = 130
+"""Cells of the question: two lines of a narrow terminal."""
 _KEYS = N_("Ctrl+S saves · Tab goes on · Esc leaves it as it was")
 _SURE = N_("Not saved yet. Esc again drops what you wrote · Ctrl+S saves it")
 
@@ -58,7 +60,7 @@ class EditScreen(ModalScreen[None]):
         )
         with Vertical(classes="dialog wide"):
             yield Static(Content(_("Edit this record")).stylize("bold"), classes="dialog-title")
-            asked = shortened(harmless(self._record.prompt[-1].content), 300)
+            asked = shortened(harmless(self._record.prompt[-1].content), _QUOTED)
             yield Static(
                 _("Asked: {question}").format(question=asked), classes="quoted", markup=False
             )

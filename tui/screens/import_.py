@@ -106,7 +106,7 @@ class ImportScreen(Screen[None]):
         for part in ("#import-path", "#import-name", "#import-learn"):
             self.query_one(part).display = not self._starter
         title = _("Start with examples") if self._starter else _("Import")
-        about = _("short instructions with good replies, in English and Chinese, written for Tutee")
+        about = _("short ones with good replies, in English and Chinese")
         line = Content.assemble((title, "bold"), "  ", (about if self._starter else "", MUTED))
         self.query_one("#import-title", Static).update(line)
         if self._starter:

@@ -37,7 +37,7 @@ class ProofScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         proof = self._proof
         title = _("What {name} learns from").format(name=label(proof.name))
-        rest = _("in colour: the tokens that carry loss")
+        rest = _("in bold: the tokens that carry loss")
         yield Static(Content.assemble((title, "bold"), "  ", (rest, MUTED)), id="proof-title")
         with VerticalScroll(id="proof"):
             yield Static(_figures(proof), classes="figures")

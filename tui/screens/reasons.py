@@ -21,6 +21,8 @@ from tui.text import harmless, shortened
 from tui.theme import checkbox
 from tui.views import ReplyView
 
+_QUOTED = 120
+"""Cells of the reply: its two lines."""
 _NUMBERS = range(1, len(REASONS) + 1)
 
 
@@ -87,7 +89,9 @@ class ReasonsScreen(ModalScreen[Reasons | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content(_("👎 Why?")).stylize("bold"), classes="dialog-title")
-            yield Static(shortened(harmless(self._reply.text), 200), classes="quoted", markup=False)
+            yield Static(
+                shortened(harmless(self._reply.text), _QUOTED), classes="quoted", markup=False
+            )
             yield _ReasonList(self._reply.reasons)
             yield Input(
                 harmless(self._reply.comment),

@@ -37,7 +37,7 @@ class RecordScreen(Screen[int]):
 
     TITLE = "Record"
     HELP = """One record, whole: what was asked, what was said of the reply, where it comes
-        from, and which versions learned it. The tokens in colour are those the model is taught."""
+        from, and which versions learned it. The tokens in bold are those the model is taught."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "mask", "Tokens", key_display="M", id="record.tokens"),
         Binding("e", "edit", "Edit", key_display="E", id="record.edit"),
@@ -93,7 +93,7 @@ class RecordScreen(Screen[int]):
             self._tokens_shown = False
             await self._draw()
             return
-        self._say(_("Tokens"), _("in colour: what the model is taught"))
+        self._say(_("Tokens"), _("in bold: what the model is taught"))
         await self.query_one(RecordBody).show_mask(masks)
 
     def _say(self, title: str, rest: str) -> None:

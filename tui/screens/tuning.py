@@ -121,6 +121,7 @@ class TuningScreen(Screen[None]):
             ).format(model=self._tuner.model, parent=plan.parent)
         )
         await self.query_one(PlanPanel).show(pass_views(plan))
+        self.query_one(LearningPanel).ready = any(planned.wanted for planned in plan.passes)
         self.refresh_bindings()
 
     def watch_progress(self, progress: Progress | None) -> None:

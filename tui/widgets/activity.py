@@ -56,7 +56,7 @@ def tuning_line(progress: Progress) -> Content:
     """How far the training is."""
     parts: list[str | Content | tuple[str, str]] = [("▸ ", "$text-warning")]
     if progress.state == "cancelling":
-        parts.append(_("Cancelling after this micro-batch…"))
+        parts.append(_("Cancelling…"))
     elif progress.state == "paused":
         parts.append(
             _("Tuning is paused at step {step} of {steps} · F5").format(

@@ -18,3 +18,8 @@ class Footer(widgets.Footer):
             if isinstance(widget, FooterKey):
                 widget.description = _(widget.description)
             yield widget
+
+    async def recompose(self) -> None:
+        """Stay as it is under a dialog, where Textual takes the keys to be those of the dialog."""
+        if self.is_attached and self.screen is self.app.screen:
+            await super().recompose()

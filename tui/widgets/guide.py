@@ -1,5 +1,7 @@
 """The line over the prompt that leads through the first steps; there only while there is one."""
 
+from textual.app import ComposeResult
+from textual.containers import Container
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
@@ -9,11 +11,15 @@ from tui.guide import SKIP
 from tui.theme import MUTED
 
 
-class Guide(Static):
-    """What to do next."""
+class Guide(Container):
+    """What to do next, in the column of the prompt below it."""
 
     line: reactive[str] = reactive("")
 
+    def compose(self) -> ComposeResult:
+        yield Static()
+
     def watch_line(self, line: str) -> None:
         self.display = bool(line)
-        self.update(Content.assemble((line, "$text-primary"), (f"  {_(SKIP)}", MUTED)))
+        said = Content.assemble((line, "$text-primary"), (f"  {_(SKIP)}", MUTED))
+        self.query_one(Static).update(said)

@@ -14,8 +14,8 @@ from tui.theme import MUTED
 from tui.views import DetailView, MaskView, TextView
 
 _NAME_CELLS = 13
-_TRAINED = ("$text-success", "$text-success on $panel")
-"""In turns, so that one sees where a token ends."""
+_TRAINED = ("bold $text-success", "bold $text-success underline")
+"""In turns, so that one sees where a token ends; bold where there are no colours."""
 
 
 class RecordBody(VerticalScroll):
@@ -65,7 +65,7 @@ class RecordReplies(Horizontal):
 
 
 class RecordTokens(Static):
-    """Tokens in their order: those that carry loss in colour, the rest dim."""
+    """Tokens in their order: those that carry loss in bold and in colour, the rest quiet."""
 
     def __init__(self, mask: MaskView) -> None:
         trained = 0

@@ -22,7 +22,7 @@ _TRENDS = {
     "": ("", ""),
 }
 _NAME_CELLS = 24
-_CURVE_CELLS = 40
+_CURVE_CELLS = 36
 
 
 class ReportBody(VerticalScroll):

@@ -6,19 +6,26 @@ from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
+from textual.color import Color
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
+from textual.theme import Theme
 from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
 from core.events import PassDone, RolloutReport
-from store.language import _
+from store.language import N_, _
 from tui.progress import Progress, label
 from tui.text import clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
 from tui.views import PassView
+
+_START = N_("Enter starts. Chat on meanwhile: replies always go first.")
+_NOTHING = N_(
+    "Nothing is ready yet. Teach with F2 and F4 in the chat, or choose a pass with 1 to 5."
+)
 
 
 class PlanRow(Static):
@@ -59,6 +66,8 @@ class LearningPanel(Vertical):
     progress: reactive[Progress | None] = reactive(None)
     offer: reactive[str] = reactive("")
     """What is said of a run that was interrupted."""
+    ready: reactive[bool] = reactive(True)
+    """Something is chosen to be trained."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="figures")
@@ -76,19 +85,26 @@ class LearningPanel(Vertical):
         if self.is_mounted:
             self._draw()
 
+    def watch_ready(self) -> None:
+        if self.is_mounted:
+            self._draw()
+
+    def _begins(self) -> Content:
+        return Content(_(_START if self.ready else _NOTHING)).stylize(MUTED)
+
     def _draw(self) -> None:
         progress = self.progress
-        figures = _figures(progress)
+        figures = _figures(progress) if progress else self._begins()
         if self.offer and (progress is None or not progress.active):
             said = Content(_("{offer} Enter goes on with it, X drops it.").format(offer=self.offer))
             said = said.stylize("$text-warning")
             figures = said if progress is None else figures + "\n" + said
         self.query_one("#figures", Static).update(figures)
         plot = self.query_one(PlotextPlot)
-        curves = _curves(progress) if progress else ()
-        plot.display = any(len(curve.values) > 1 for curve in curves)
-        if progress is not None and plot.display:
-            _plot(plot.plt, curves, progress.steps)
+        curves = _curves(progress) if progress else None
+        plot.display = curves is not None and any(len(curve.values) > 1 for curve in curves)
+        if progress is not None and curves is not None and plot.display:
+            _plot(plot.plt, curves, progress.steps, self.app.current_theme)
             plot.refresh()
         rollout = self.query_one("#rollout", Static)
         shown = progress is not None and progress.active and progress.rollouts
@@ -101,25 +117,25 @@ class LearningPanel(Vertical):
 class _Curve:
     steps: Sequence[float]
     values: Sequence[float]
-    color: tuple[int, int, int]
     side: str = "left"
 
 
-_BLUE, _AMBER = (108, 166, 240), (224, 177, 101)
+_DOT = "•"
+"""What the second curve is drawn with, so that one knows it without its colour."""
 
 
-def _curves(progress: Progress) -> tuple[_Curve, ...]:
+def _curves(progress: Progress) -> tuple[_Curve, _Curve]:
     """The loss, and on what was held out; of RL the mean reward, and against the other axis the
     distance from the base."""
     rollouts = progress.rollouts
     if not rollouts:
         steps, losses = zip(*progress.points, strict=True) if progress.points else ((), ())
         looks, held_out = zip(*progress.held_out, strict=True) if progress.held_out else ((), ())
-        return (_Curve(steps, losses, _BLUE), _Curve(looks, held_out, _AMBER))
+        return (_Curve(steps, losses), _Curve(looks, held_out))
     scored = [(r.step, r.reward) for r in rollouts if r.reward is not None]
     return (
-        _Curve([step for step, _ in scored], [reward for _, reward in scored], _BLUE),
-        _Curve([r.step for r in rollouts], [r.kl for r in rollouts], _AMBER, "right"),
+        _Curve([step for step, _ in scored], [reward for _, reward in scored]),
+        _Curve([r.step for r in rollouts], [r.kl for r in rollouts], "right"),
     )
 
 
@@ -134,11 +150,7 @@ def _pass_content(index: int, view: PassView) -> Content:
     )
 
 
-def _figures(progress: Progress | None) -> Content:
-    if progress is None:
-        return Content(_("Enter starts. Chat on meanwhile: replies always go first.")).stylize(
-            MUTED
-        )
+def _figures(progress: Progress) -> Content:
     if progress.state == "done":
         return _verdicts(progress)
     if not progress.active:
@@ -149,7 +161,7 @@ def _figures(progress: Progress | None) -> Content:
             "$text-warning"
         )
     if progress.state == "cancelling":
-        return Content(_("Cancelling after this micro-batch…")).stylize("$text-warning")
+        return Content(_("Cancelling…")).stylize("$text-warning")
     if progress.name is None:
         return Content(_("Getting ready…")).stylize("$text-warning")
     first = f"{label(progress.name)} {int(progress.step)}/{progress.steps}"
@@ -172,7 +184,7 @@ def _reached(progress: Progress) -> list[Content | str | tuple[str, str]]:
         if not progress.held_out:
             return [(said, "bold")]
         held_out = _("hold-out {loss:.2f}").format(loss=progress.held_out[-1][1])
-        return [(said, "bold $text-primary"), " · ", (held_out, "bold $text-warning")]
+        return [(said, "bold $text-primary"), f" {_DOT} ", (held_out, "bold $text-warning")]
     last = progress.rollouts[-1]
     reward = (
         _("no reward")
@@ -181,7 +193,7 @@ def _reached(progress: Progress) -> list[Content | str | tuple[str, str]]:
     )
     cut = _(" · {share:.0%} cut off").format(share=last.truncated) if last.truncated else ""
     kl = (f"KL {last.kl:.3f}", "bold $text-warning")
-    return [(reward, "bold $text-primary"), " · ", kl, (cut, MUTED)]
+    return [(reward, "bold $text-primary"), f" {_DOT} ", kl, (cut, MUTED)]
 
 
 def _verdicts(progress: Progress) -> Content:
@@ -215,13 +227,13 @@ def _rollout(report: RolloutReport, cells: int) -> Content:
     return Content.assemble((f"› {asked}", MUTED), "\n", said)
 
 
-def _plot(plt: Any, curves: Sequence[_Curve], steps: int) -> None:
+def _plot(plt: Any, curves: tuple[_Curve, _Curve], steps: int, theme: Theme) -> None:
     plt.clear_figure()
-    for curve in curves:
+    hues = (theme.primary, theme.warning or theme.primary)
+    for curve, marker, hue in zip(curves, ("braille", _DOT), hues, strict=True):
         if curve.values:
-            plt.plot(
-                curve.steps, curve.values, marker="braille", color=curve.color, yside=curve.side
-            )
+            color = Color.parse(hue).rgb
+            plt.plot(curve.steps, curve.values, marker=marker, color=color, yside=curve.side)
     plt.xlim(0 if any(0 in curve.steps for curve in curves) else 1, max(steps, 2))
     plt.xticks([1, steps])
     plt.xaxes(True, False)

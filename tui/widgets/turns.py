@@ -17,7 +17,7 @@ from textual.reactive import reactive
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
-from store.language import _
+from store.language import N_, _
 from tui.attachments import folded
 from tui.text import counted, harmless, one_line
 from tui.theme import MUTED
@@ -89,6 +89,9 @@ class Heading(Static):
         return Content.assemble(self._left, " " * gap, right)
 
 
+_OTHER = N_("Another version")
+
+
 class ReplyTurn(Vertical, can_focus=True):
     """A reply: streamed while it is written, then as it was stored, with all that stands about it.
 
@@ -103,8 +106,22 @@ class ReplyTurn(Vertical, can_focus=True):
         Binding("c", "screen.correct", "Correct", id="reply.correct"),
         Binding("r", "screen.regenerate", "Again", id="reply.again"),
         Binding("e", "screen.edit", "Edit", id="reply.edit"),
-        Binding("left", "screen.choose(-1)", "Other", key_display="←→", id="reply.other_before"),
-        Binding("right", "screen.choose(1)", "Other reply", show=False, id="reply.other_after"),
+        Binding(
+            "left",
+            "screen.choose(-1)",
+            "Other",
+            key_display="←→",
+            tooltip=_OTHER,
+            id="reply.other_before",
+        ),
+        Binding(
+            "right",
+            "screen.choose(1)",
+            "Other",
+            show=False,
+            tooltip=_OTHER,
+            id="reply.other_after",
+        ),
         Binding("p", "screen.prefer", "Prefer", id="reply.prefer"),
         Binding("g", "screen.go_on", "Go on", show=False, id="reply.go_on"),
         Binding("y", "screen.copy", "Copy", id="reply.copy"),
