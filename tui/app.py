@@ -2,7 +2,8 @@
 
 It starts the model after the first paint, takes every event of the workers on its own thread, and
 ends within seconds whatever runs. It imports nothing that the first paint can do without; a test
-holds that.
+holds that. Its parts, each on top of the one before: how it looks (`tui.looks`), the ways to its
+screens (`tui.doors`), the first frame (`tui.startup`), the chat (`tui.front`), `tui.training`.
 """
 
 import asyncio
@@ -30,27 +31,18 @@ from core.events import (
     ReplyScored,
     SwapFailed,
     TokenChunk,
-    TuningCancelled,
-    TuningDone,
-    TuningFailed,
 )
 from store.errors import TuteeError
-from store.language import _, spoken
+from store.language import _
 from tui.guard import errors_shown, guarded, show_error
 from tui.keys import keymap
-from tui.messages import Asker, FromCore, Taught
-from tui.opening import Opening
+from tui.messages import Asker, FromCore
 from tui.screens.opening import OpeningScreen
-from tui.widgets.status import Status
+from tui.training import Training
 
 if TYPE_CHECKING:
     from core.config import Config
-    from tui.progress import TuningEvent
-    from tui.screens.chat import ChatScreen
-    from tui.screens.tuning import TuningScreen
     from tui.services import Services
-    from tui.session import Session
-    from tui.tuner import Tuner
 
 CHAT_CLOSE_SECONDS = 2.0
 TUNING_CLOSE_SECONDS = 4.0
@@ -66,7 +58,7 @@ def _commands() -> type[Provider]:
     return Commands
 
 
-class TuteeApp(Opening):
+class TuteeApp(Training):
     """Runs until the person quits; the result says whether all threads had ended by then."""
 
     TITLE = "Tutee"
@@ -87,11 +79,6 @@ class TuteeApp(Opening):
         ),
     ]
 
-    _session: "Session"
-    _tuner: "Tuner"
-    _chat_screen: "ChatScreen"
-    _tuning_screen: "TuningScreen | None" = None
-    _model = ""
     _leaving = False
     _ctrl_c_at = float("-inf")
 
@@ -120,16 +107,8 @@ class TuteeApp(Opening):
     async def _go_to_the_chat(self) -> None:
         opening = self.screen_stack[0]
         assert isinstance(opening, OpeningScreen)
-        await self._show_the_chat()
+        await self.show_the_chat()
         self._chat_screen.take_over(opening.sent, opening.written)
-
-    async def _show_the_chat(self) -> None:
-        """Put it in the place of what is shown; there is always a screen, so each has a mode."""
-        before, mode = self.current_mode, f"chat-{spoken()}"
-        self.add_mode(mode, lambda: self._chat_screen)
-        await self.switch_mode(mode)
-        if before.startswith("chat-"):
-            await self.remove_mode(before)
 
     def on_unmount(self) -> None:
         logging.getLogger().removeHandler(self._log_handler)
@@ -250,150 +229,6 @@ class TuteeApp(Opening):
             self._tuner.look_for_unfinished()
         await self._renew_tuning()
 
-    async def _swapped(self, event: AdapterSwapped | SwapFailed) -> None:
-        remark = self._tuner.on_swap(event)
-        if isinstance(event, SwapFailed):
-            show_error(self, event.error)
-        else:
-            self._session.adapter_changed(event.version)
-            title = _("{who} answers from now on.").format(who=event.version)
-            self.notify(remark, title=title, timeout=8, markup=False)
-        self._show_status()
-        self._count_new()
-        await self._renew_tuning()
-
-    # -- what is shown around the chat -----------------------------------------------------------
-
-    def _show_activity(self) -> None:
-        from tui.widgets.activity import offer_line, tuning_line
-
-        progress = self._tuner.progress
-        active = progress is not None and progress.active
-        line = tuning_line(progress) if progress and active else None
-        if line is None and self._tuner.unfinished is not None:
-            line = offer_line(_("A training run was interrupted. F5 goes on with it, or drops it."))
-        self._chat_screen.activity = line
-
-    @on(Taught)
-    @guarded
-    def _taught(self, _: Taught) -> None:
-        self._show_status()
-
-    async def records_changed(self) -> None:
-        await self._chat_screen.renew()
-        self._show_status()
-
-    async def said_anew(self) -> None:
-        """Go back to the chat, on a new screen; what stands in the prompt goes along."""
-        from tui.screens.chat import ChatScreen
-
-        while self.screen is not self._chat_screen:
-            await self.screen.dismiss()
-        written = self._chat_screen.written
-        self._chat_screen = ChatScreen(self._session, self._services)
-        await self._show_the_chat()
-        self._chat_screen.take_over((), written)
-        self._show_activity()
-        self._show_status()
-
-    def _show_status(self) -> None:
-        counts = self._services.repository.counts()
-        self._chat_screen.status = Status(
-            model=self._model,
-            adapter=self._tuner.answering if self._model else "",
-            liked=counts.liked,
-            disliked=counts.disliked,
-            corrected=counts.corrected,
-            new=self._tuner.new_records(),
-        )
-        self._show_guide()
-
-    def _count_new(self) -> None:
-        """Say how many records are new, once it is known which of them only measure."""
-
-        async def count() -> None:
-            with errors_shown(self):
-                await self._tuner.look_for_held_out()
-                self._show_status()
-
-        self.run_worker(count(), group="new", exclusive=True)
-
-    def _show_guide(self) -> None:
-        """Say what to do next, to who does it for the first time."""
-        self._chat_screen.guide = self.next_step() if self._services.config.screen.guide else ""
-
-    def action_skip_guide(self) -> None:
-        """Hide the first steps for good."""
-        self.forget_guide()
-        self._show_guide()
-
-    # -- tuning ----------------------------------------------------------------------------------
-
-    async def on_activity_opened(self) -> None:
-        await self.action_tune()
-
-    async def action_tune(self) -> None:
-        """Open the tuning screen."""
-        from tui.screens.tuning import TuningScreen
-
-        if self._tuning_screen is None:
-            self._tuning_screen = TuningScreen(self._tuner)
-            await self.push_screen(self._tuning_screen, self._tuning_closed)
-
-    def _tuning_closed(self, _: None) -> None:
-        self._tuning_screen = None
-        self._show_activity()
-
-    async def _tuning_went_on(self, event: "TuningEvent") -> None:
-        progress = self._tuner.on_tuning(event)
-        match event:
-            case TuningDone(adapter=None) | TuningCancelled():
-                # A new adapter is announced once the chat answers with it.
-                self.notify(progress.message, markup=False)
-            case TuningFailed(error):
-                show_error(self, error)
-        if progress.active:
-            self._show_progress()
-        else:
-            self.call_back(progress.message)
-            await self._renew_tuning()
-
-    def _show_progress(self) -> None:
-        self._show_activity()
-        if self._tuning_screen is not None:
-            self._tuning_screen.progress = self._tuner.progress
-
-    async def _renew_tuning(self) -> None:
-        self._show_progress()
-        if self._tuning_screen is not None:
-            await self._tuning_screen.renew()
-
-    def action_compare(self) -> None:
-        """Ask two versions the same, and keep which reply is better."""
-        from tui.comparing import Comparing
-        from tui.screens.compare import CompareScreen
-
-        self.push_screen(CompareScreen(Comparing(self._services, self._session.last_question())))
-
-    def action_best_of(self) -> None:
-        """Draw the last reply again several times, and let the person pick."""
-        from tui.candidates import Candidates
-        from tui.screens.candidates import CandidatesScreen
-
-        candidates = Candidates(self._services, self._session.last_exchange())
-
-        async def pick(index: int | None) -> None:
-            if index is not None:
-                with errors_shown(self):
-                    self.notify(candidates.pick(index), timeout=6, markup=False)
-                    await self.records_changed()
-
-        self.push_screen(CandidatesScreen(candidates), pick)
-
-    def action_roll_back(self) -> None:
-        """Answer with the version that was active before."""
-        self._tuner.roll_back()
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave out what cannot be done now."""
         if not self.open:
@@ -404,11 +239,6 @@ class TuteeApp(Opening):
         if action == "skip_guide":
             return self._services.config.screen.guide
         return True
-
-    def action_cancel_tuning(self) -> None:
-        """Stop the run under way."""
-        self._tuner.cancel()
-        self._show_progress()
 
     # -- leaving --------------------------------------------------------------------------------
 

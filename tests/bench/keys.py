@@ -2,7 +2,8 @@
 
 The app runs in a pseudo-terminal of 120×36. Each press types a character that appears nowhere else
 on the screen; the time is taken from the write until that character comes back in the output. What
-a terminal program adds to draw it is not in it.
+a terminal program adds to draw it is not in it. Another program is measured idle where
+`BENCH_BESIDE` names its command and `BENCH_BESIDE_PAINTS` a text of its first screen.
 """
 
 import json
@@ -81,9 +82,23 @@ def run() -> list[dict[str, object]]:
             [sys.executable, "-m", "tui", "--home", str(home), "--model", "builtin"]
         )
         try:
-            return measure(terminal)
+            return measure(terminal) + beside()
         finally:
             terminal.close()
+
+
+def beside() -> list[dict[str, object]]:
+    """Another program, in whose first screen one can write."""
+    command = os.environ.get("BENCH_BESIDE")
+    if not command:
+        return []
+    terminal = Terminal(command.split())
+    try:
+        terminal.wait_for(os.environ["BENCH_BESIDE_PAINTS"])
+        terminal.drain(5.0)
+        return [row(f"{Path(command).name}, idle", presses(terminal, typing(terminal)))]
+    finally:
+        terminal.close()
 
 
 def prepared_home(scratch: Path) -> Path:
@@ -106,7 +121,8 @@ def prepared_home(scratch: Path) -> Path:
     return home
 
 
-def measure(terminal: Terminal) -> list[dict[str, object]]:
+def typing(terminal: Terminal) -> Callable[[], float]:
+    """Types one character, and gives the seconds until it is painted."""
     fresh = iter(range(0x4E00, 0x9FFF))  # each character once, so that none is on screen already
 
     def type_one() -> float:
@@ -114,6 +130,11 @@ def measure(terminal: Terminal) -> list[dict[str, object]]:
         terminal.press(character.encode())
         return terminal.wait_for(character)
 
+    return type_one
+
+
+def measure(terminal: Terminal) -> list[dict[str, object]]:
+    type_one = typing(terminal)
     terminal.wait_for("SmolLM2")
     terminal.drain(3.0)
     rows = [row("idle", presses(terminal, type_one))]

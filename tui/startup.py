@@ -34,7 +34,7 @@ _MEANWHILE = frozenset({"quit", "help_quit"})
 """What can be done while the home is being opened."""
 
 
-class Opening(Doors):
+class Startup(Doors):
     """The part of the app that is there from the first frame on.
 
     Args:
