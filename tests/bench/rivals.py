@@ -6,7 +6,7 @@ llama.cpp (`pip install ctranslate2 xllamacpp`) are measured where they are inst
 """
 
 import json
-import resource
+import re
 import sys
 import tempfile
 import time
@@ -159,8 +159,16 @@ def measure(open_it: Callable[[], Rival]) -> dict[str, float]:
         "decode": max(speeds),
         "prompt": 1 / min(read),  # prompts a second; the caller knows their tokens
         **{f"turn {turn}": firsts[turn] for turn in TOLD},
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory": peak(),
     }
+
+
+def peak() -> float:
+    """MiB; of this program alone, where `ru_maxrss` begins with what its parent had."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status)
+    assert found
+    return int(found[1]) / 1024
 
 
 def conversation(rival: Rival) -> dict[int, float]:
