@@ -2,11 +2,12 @@
 
 import pytest
 from click.testing import CliRunner
+from textual.widgets._footer import FooterKey
 
 from core.config import Config
 from store.errors import TuteeError
 from tests.fakes import Home
-from tests.tui.conftest import opened, painted, until
+from tests.tui.conftest import answered, opened, painted, say, until
 from tests.tui.test_tuning import ready
 from tui import keys
 from tui.cli.root import cli
@@ -89,3 +90,32 @@ def test_the_ids_are_listed(tmp_path: object) -> None:
     assert done.exit_code == 0
     assert "tune.start" in done.output
     assert "app.quit" in done.output
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+async def test_a_footer_shows_whole_keys_only(home: Home, width: int) -> None:
+    async with opened(home, (width, 24)) as (app, pilot):
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        await pilot.press("f2")
+        for key in ("f1", "escape", "escape", "f5", "escape", "f7"):
+            await pilot.press(key)
+            await until(pilot, lambda: app.screen.is_mounted)
+            for shown in app.screen.query(FooterKey):
+                assert shown.region.right <= width, shown.description
+                others = [other for other in app.screen.query(FooterKey) if other is not shown]
+                assert not any(shown.region.overlaps(other.region) for other in others)
+
+
+async def test_a_footer_stays_as_it_is_under_a_dialog(home: Home) -> None:
+    async with opened(home, (120, 24)) as (app, pilot):
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        await pilot.press("escape")
+        await until(pilot, lambda: "+ 👍" in painted(app))
+        before = painted(app).splitlines()[-1]
+        assert "Code" not in before
+        await pilot.press("minus")
+        await until(pilot, lambda: "Why?" in painted(app))
+        assert painted(app).splitlines()[-1] == before
+        await pilot.press("escape")

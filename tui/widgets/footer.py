@@ -1,25 +1,58 @@
-"""The keys that work now, named in the person's language.
+"""The keys that work now, named in the person's language, as many as are seen whole.
 
 Bindings keep their English descriptions, because they are made while modules are imported.
 """
 
-from textual import widgets
+from collections.abc import Iterable, Iterator
+
+from rich.cells import cell_len
+from textual import events, widgets
 from textual.app import ComposeResult
+from textual.widget import Widget
 from textual.widgets._footer import FooterKey
 
 from store.language import _
 
+_BETWEEN, _BETWEEN_WIDE = 1, 3
+"""Cells between two keys."""
+
 
 class Footer(widgets.Footer):
-    """Textual's, translated."""
+    """Textual's, translated; F1 says the keys that it has no room for."""
 
     def compose(self) -> ComposeResult:
-        for widget in super().compose():
-            if isinstance(widget, FooterKey):
-                widget.description = _(widget.description)
-            yield widget
+        yield from self.fitting(super().compose())
+
+    def fitting(self, keys: Iterable[Widget]) -> Iterator[Widget]:
+        """Those that fit, and the menu's, which stands at the right."""
+        room, between = self.app.size.width, _BETWEEN
+        if self.screen.has_class("-wide"):
+            room, between = room - 2 * _BETWEEN, _BETWEEN_WIDE
+        told = [*keys]
+        for key in told:
+            if isinstance(key, FooterKey):
+                key.description = _(key.description)
+        menu = [key for key in told if key.has_class("-command-palette")]
+        room -= sum(_cells(key) + between for key in menu)
+        for key in told:
+            if key not in menu:
+                room -= _cells(key) + between
+                if room + between < 0:
+                    break
+                yield key
+        yield from menu
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Others may fit now."""
+        self.refresh(recompose=True)
 
     async def recompose(self) -> None:
         """Stay as it is under a dialog, where Textual takes the keys to be those of the dialog."""
         if self.is_attached and self.screen is self.app.screen:
             await super().recompose()
+
+
+def _cells(key: Widget) -> int:
+    if not isinstance(key, FooterKey):
+        return 0
+    return cell_len(f"{key.key_display} {key.description}")
