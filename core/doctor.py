@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from core.adapters import Adapters
 from core.config import Config
 from core.device import device
-from core.models import ModelFolder
+from core.models import ModelFolder, quantised
 from core.sources.disk import arrived
 from store.language import N_, _
 from store.paths import Paths
@@ -79,7 +79,7 @@ def machine() -> Iterator[Fact]:
 
 
 def model(folder: ModelFolder, adapters: Adapters, paths: Paths) -> Iterator[Fact]:
-    """Which model and version answer, and what fetched models take on the disk."""
+    """Which model and version answer, how it is kept, and what fetched models take on the disk."""
     yield N_("model"), _("{model} in {folder}").format(model=folder.label, folder=folder.path)
     yield N_("version"), adapters.active()
     yield (
@@ -88,6 +88,9 @@ def model(folder: ModelFolder, adapters: Adapters, paths: Paths) -> Iterator[Fac
             size=arrived(paths.cache) / _MIB, folder=paths.cache
         ),
     )
+    choice = quantised(folder)
+    answer = _("yes: {why}") if choice.four_bit else _("no: {why}")
+    yield N_("four bits"), answer.format(why=choice.why)
 
 
 def serving(folder: ModelFolder, adapter: Path | None, config: Config) -> "tuple[Engine, Fact]":

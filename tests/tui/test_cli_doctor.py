@@ -40,4 +40,7 @@ def test_without_speed_the_model_is_not_loaded(
     monkeypatch.setattr("core.doctor.serving", None)
     told = run(tiny_folder, tmp_path, "--no-speed")
     assert "graphics card" in told
+    assert "no: on a processor 4 bits are far slower" in told
+    (tmp_path / "config.toml").write_text('[serving]\nfour_bit = "always"\n', encoding="utf-8")
+    assert "yes: as the settings say" in run(tiny_folder, tmp_path, "--no-speed")
     assert "writes" not in told

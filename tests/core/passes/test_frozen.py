@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from core.config import Tuning
-from core.models import ModelFolder, load_model
+from core.models import ModelFolder, find, load_model
 from core.passes import frozen, lora, sft
 from core.passes.batches import packed_row
 from core.passes.logps import of_replies
 from core.passes.watch import Watch
 from data.masks import Sample
+from tests.families import FAMILIES, make
 
 SETTINGS = Tuning()
 
@@ -57,6 +58,30 @@ def test_only_the_matrices_under_the_adapter_are_rounded(tiny_folder: ModelFolde
     assert learning
     assert {p.dtype for p in learning} == {torch.float32}
     assert policy.dtype == torch.float32
+
+
+def test_a_layer_keeps_its_bias(tmp_path: Path) -> None:
+    make(next(family for family in FAMILIES if family.name == "qwen2.5"), tmp_path / "qwen")
+    folder = find(str(tmp_path / "qwen"), tmp_path, lambda event: None)
+
+    def hidden(quickened: bool) -> torch.Tensor:
+        model = load_model(folder)
+        for name, weight in model.named_parameters():
+            if name.endswith("bias"):
+                torch.nn.init.normal_(weight, std=0.1)
+        policy = lora.with_lora(model, SETTINGS, task_type="CAUSAL_LM")
+        if quickened:
+            frozen.quicken(policy)
+        with torch.inference_mode():
+            return policy(torch.arange(3, 40)[None], output_hidden_states=True).hidden_states[-1]
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        exact = hidden(quickened=False)
+        torch.manual_seed(0)
+        rounded = hidden(quickened=True)
+    assert not torch.equal(exact, rounded)
+    assert torch.cosine_similarity(exact.flatten(), rounded.flatten(), dim=0) > 0.999
 
 
 def test_an_adapter_comes_back_as_it_was_saved(
