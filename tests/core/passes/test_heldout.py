@@ -44,7 +44,8 @@ def test_it_tells_the_loss_and_leaves_no_trace(
 
 
 @pytest.mark.parametrize(
-    ("count", "steps", "looks"), [(0, 100, 0), (1, 100, LOOKS), (60, 100, 5), (10_000, 100, 3)]
+    ("count", "steps", "looks"),
+    [(0, 100, 0), (1, 100, LOOKS), (60, 100, 5), (100, 100, 3), (101, 100, 3), (10_000, 100, 3)],
 )
 def test_its_cost_is_bounded(
     monkeypatch: pytest.MonkeyPatch, count: int, steps: int, looks: int
@@ -61,4 +62,5 @@ def test_its_cost_is_bounded(
     for step in range(steps):
         held_out.look(None, step)
     assert len(sizes) == looks
+    assert set(sizes) <= {10 * min(count, 100)}  # a look at more would cost more than its share
     assert sum(sizes) / 3 <= tokens / 10

@@ -32,6 +32,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "llama, as many key heads": ("Llama", {"num_key_value_heads": 4}),
     "llama, biases": ("Llama", {"attention_bias": True, "mlp_bias": True}),
     "llama, head size of its own": ("Llama", {"head_dim": 24}),
+    "llama, an epsilon that counts": ("Llama", {"rms_norm_eps": 0.1}),
     "llama, linear rope": (
         "Llama",
         {"rope_parameters": {**_ROPE, "rope_type": "linear", "factor": 4.0}},
