@@ -37,7 +37,8 @@ def test_the_best_there_is_is_chosen(
 
 
 @pytest.mark.parametrize(
-    ("named", "chosen"), [("cpu", "cpu"), ("MPS", "mps"), ("cuda", "cpu"), ("none", "mps")]
+    ("named", "chosen"),
+    [("cpu", "cpu"), ("CPU", "cpu"), ("MPS", "mps"), ("cuda", "cpu"), ("none", "mps")],
 )
 def test_the_person_may_name_one_that_is_there(
     monkeypatch: pytest.MonkeyPatch, named: str, chosen: str
