@@ -9,15 +9,14 @@ A reward model is taken from a recipe only, which says which pairs it was traine
 its accuracy on others, that were held out here.
 """
 
-import json
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from core import report
+from core import objects, report
 from core.adapters import BASE, hashed
 from core.evaluate import Examiner
 from core.events import PassDone, PassName
@@ -119,7 +118,7 @@ def _elsewhere(model: Any, lessons: Lessons) -> Trained:
 
 def _refuse(source: Path) -> Mapping[str, Any]:
     """Refuse what is no LoRA adapter; its settings."""
-    config = _read(source / "adapter_config.json")
+    config = objects.read(source / "adapter_config.json")
     if config is None:
         raise TuteeError(
             _("{source} holds no adapter: it has no adapter_config.json.").format(source=source),
@@ -153,7 +152,7 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
     """
     parents = (source, *source.parents[:3])
     place = next((parent for parent in parents if (parent / FILE).is_file()), None)
-    recipe = _read(place / FILE) if place else None
+    recipe = objects.read(place / FILE) if place else None
     if place is None or recipe is None:
         return _Provenance(adapters=(source,))
     folder = plan.adapters.folder
@@ -179,7 +178,7 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
         line.insert(0, before)
     beneath = [place / "out" / one for one in line[:-1]]
     for one in beneath:
-        if _read(one / "adapter_config.json") is None:
+        if objects.read(one / "adapter_config.json") is None:
             raise TuteeError(
                 _(
                     "The adapter in {source} was trained on top of that in {other}, which is not "
@@ -265,15 +264,3 @@ def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
             _("Its training went wrong; train again at a lower learning rate."),
         )
     return model.eval()
-
-
-def _read(path: Path) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:
-        raise TuteeError(_("Cannot read {path}: {why}.").format(path=path, why=error)) from error
-    if not isinstance(found, dict):
-        raise TuteeError(_("Cannot read {path}: it holds no JSON object.").format(path=path))
-    return cast(Mapping[str, Any], found)

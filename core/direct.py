@@ -10,9 +10,10 @@ what is asked here; both are read with the automatic classes.
 """
 
 import importlib
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from core.objects import read_or_empty
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -41,13 +42,13 @@ _SAID = {
 
 def tokenizer(path: Path) -> "PreTrainedTokenizerBase | None":
     """The tokenizer in `path`; None where it takes `AutoTokenizer` to tell which class it has."""
-    settings = _read(path / "tokenizer_config.json")
+    settings = read_or_empty(path / "tokenizer_config.json")
     module, name = _CLASSES.get(settings.get("tokenizer_class", ""), ("", ""))
     if (
         not module
         or "auto_map" in settings
         or not (path / "tokenizer.json").is_file()
-        or _read(path / "config.json").get("model_type") != "llama"
+        or read_or_empty(path / "config.json").get("model_type") != "llama"
     ):
         return None
     kind = getattr(importlib.import_module(f"transformers.{module}"), name)
@@ -57,7 +58,7 @@ def tokenizer(path: Path) -> "PreTrainedTokenizerBase | None":
 
 def config(path: Path) -> "PretrainedConfig | None":
     """The settings in `path`; None where it takes `AutoConfig` to read them."""
-    said = _read(path / "config.json")
+    said = read_or_empty(path / "config.json")
     rope = said.get("rope_parameters")
     if rope is None and not said.get("rope_scaling") and "rope_theta" in said:
         rope = {"rope_type": "default", "rope_theta": said["rope_theta"]}
@@ -68,12 +69,3 @@ def config(path: Path) -> "PretrainedConfig | None":
     found = PreTrainedConfig.from_pretrained(path, local_files_only=True)
     found.rope_parameters = rope
     return found
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The object in `path`; empty where there is none, which the automatic classes then tell."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

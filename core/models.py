@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from core import builtin, direct, quantising, templates
+from core import builtin, direct, objects, quantising, templates
 from core import device as devices
 from core.config import BUILTIN, FourBit
 from core.events import ModelLoading
@@ -233,8 +233,8 @@ def _checked(path: Path) -> Path:
             _("Give the folder that holds config.json and the weights in safetensors form."),
         )
     refuse_files(where, names)
-    refuse_code(where, _read_json(path / "config.json") or {})
-    index = _read_json(path / INDEX) or {}
+    refuse_code(where, objects.read(path / "config.json") or {})
+    index = objects.read(path / INDEX) or {}
     missing = sorted(set(index.get("weight_map", {}).values()) - names)
     if missing:
         raise TuteeError(
@@ -257,23 +257,10 @@ def _chat_template(path: Path) -> str | None:
         raise TuteeError(
             _("Cannot read the chat template in {path}: {why}.").format(path=path, why=error)
         ) from error
-    template = (_read_json(path / "tokenizer_config.json") or {}).get("chat_template")
+    template = (objects.read(path / "tokenizer_config.json") or {}).get("chat_template")
     if isinstance(template, list):
         template = {entry["name"]: entry["template"] for entry in template}.get("default")
     return template
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """The object in `path`, or None where there is no such file."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise TuteeError(_("Cannot read {path}: {why}.").format(path=path, why=error)) from error
-    if not isinstance(found, dict):
-        raise TuteeError(_("Cannot read {path}: it holds no JSON object.").format(path=path))
-    return found
 
 
 def _unreadable(title: str, folder: ModelFolder, error: Exception) -> TuteeError:

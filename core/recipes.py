@@ -35,6 +35,7 @@ from core.planning import Plan, Selection, repeated
 from core.stacking import MERGE
 from data.formats.trl import row
 from data.rows import with_system
+from data.tables import line
 from store.errors import TuteeError
 from store.language import N_, _
 from store.records import Record, Turn
@@ -127,9 +128,9 @@ def _write_pass(plan: Plan, name: PassName, target: Path) -> int:
     data = target / "data" / command
     data.mkdir(mode=0o700, parents=True)
     train, test = _rows(plan, name)
-    _text(data / "train.jsonl", _lines(train))
+    _text(data / "train.jsonl", "".join(map(line, train)))
     if test:
-        _text(data / "test.jsonl", _lines(test))
+        _text(data / "test.jsonl", "".join(map(line, test)))
     settings = _settings(plan, name, len(train), tested=bool(test))
     lines = (f"{key}: {json.dumps(value)}\n" for key, value in settings.items())  # JSON is YAML
     _text(target / f"{command}.yaml", "".join(lines))
@@ -339,10 +340,6 @@ def _readme(plan: Plan, passes: dict[str, int]) -> str:
         first=first,
         added=added,
     )
-
-
-def _lines(rows: Iterable[Any]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _text(path: Path, text: str) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from core.events import ModelLoading
+from core.objects import read_or_empty
 from core.sources import shared
 from core.sources.alone import alone
 from core.sources.child import SOURCE_FILE
@@ -177,11 +178,7 @@ def remove(model: HubModel, cache: Path) -> int:
 
 def origin(path: Path) -> dict[str, Any]:
     """What is known of where the model in `path` came from; empty where nothing is."""
-    try:
-        found = json.loads((path / SOURCE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_or_empty(path / SOURCE_FILE)
 
 
 def _partial(place: Path) -> Path:

@@ -10,13 +10,12 @@ needs is there and nothing of it is still coming; any other is fetched into Tute
 Left out on purpose: removing anything from there, and revisions that nothing there has the name of.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from core.objects import read_or_empty
 from core.sources.listing import INDEX
 from core.sources.names import HubModel, hub_model
 from core.sources.safety import refuse_files
@@ -60,7 +59,7 @@ def _hugging_face(model: HubModel) -> Iterator[Path]:
     with suppress(OSError):
         revision = (repository / "refs" / revision).read_text(encoding="utf-8").strip()
     # Its newer clients keep what the repository holds: what reads text must be there with the rest.
-    held = _read(repository / "trees" / f"{revision}.json").get("files", {})
+    held = read_or_empty(repository / "trees" / f"{revision}.json").get("files", {})
     wanted = {name for name in held if "/" not in name and name.endswith(_SMALL)}
     snapshot = repository / "snapshots" / revision
     if all((snapshot / name).is_file() for name in wanted):
@@ -120,18 +119,10 @@ def _whole(path: Path) -> bool:
     except (OSError, TuteeError):
         return False
     wanted = {"tokenizer_config.json"}
-    wanted |= set(_read(path / INDEX).get("weight_map", {}).values()) or {_WEIGHTS}
+    wanted |= set(read_or_empty(path / INDEX).get("weight_map", {}).values()) or {_WEIGHTS}
     return wanted <= names
 
 
 def _chats(path: Path) -> bool:
-    kinds = _read(path / "config.json").get("architectures") or ()
+    kinds = read_or_empty(path / "config.json").get("architectures") or ()
     return any(str(kind).endswith("ForCausalLM") for kind in kinds)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
