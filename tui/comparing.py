@@ -15,6 +15,7 @@ from store.acts import Comparison, Picked
 from store.errors import TuteeError
 from store.language import _
 from store.records import Origin, Record, Sampling, Turn, new_id
+from tui.attachments import without_files
 from tui.open_chat import Question
 from tui.seeds import random_seed
 from tui.services import Services
@@ -92,8 +93,8 @@ class Comparing:
 
     @property
     def prompt(self) -> str:
-        """The last question of the chat, on one line."""
-        return one_line(harmless(self._question.text)) if self._question else ""
+        """The last question of the chat, on one line; its files go along where it stays so."""
+        return one_line(harmless(without_files(self._question.text))) if self._question else ""
 
     # -- asking ----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """F6: two versions on one prompt, blind until the choice, and the choice is kept."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,20 @@ async def asked(app: TuteeApp, pilot: Pilot[Any], prompt: str = "Capital of Fran
     app.screen.query_one(Input).value = prompt
     await pilot.press("enter")
     await until(pilot, lambda: "↓ both bad" in painted(app))
+
+
+async def test_files_of_the_last_question_go_along_unseen(
+    versions: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.md").write_text("tea at five")
+    async with opened(versions) as (app, pilot):
+        await say(pilot, "Read @notes.md")
+        await answered(app, pilot, 1)
+        await comparing(app, pilot)
+        assert app.screen.query_one(Input).value == "Read @notes.md"
+        await asked(app, pilot, "Read @notes.md")
+        assert all("tea at five" in turns[-1].content for _, turns in versions.chat.compared)
 
 
 async def test_a_blind_choice_is_kept_and_then_told(versions: Home) -> None:
