@@ -145,6 +145,17 @@ def test_a_damaged_manifest_is_named(adapters: Adapters) -> None:
         adapters.versions()
 
 
+def test_a_manifest_with_more_or_less_in_it_is_read(adapters: Adapters) -> None:
+    """As one of a later or an earlier Tutee."""
+    add(adapters)
+    path = adapters.dir / "v1" / "manifest.json"
+    told = json.loads(path.read_text())
+    kept = {name: told[name] for name in ("version", "kind", "model", "revision")}
+    path.write_text(json.dumps({**kept, "mood": "cheerful"}))
+    manifest = adapters.manifest("v1")
+    assert (manifest.parent, manifest.records, manifest.held_back) == (BASE, (), ())
+
+
 def test_a_damaged_pointer_is_named(adapters: Adapters) -> None:
     add(adapters)
     adapters.use("v1")

@@ -46,7 +46,7 @@ def test_the_sum_says_what_the_last_of_the_line_says(
     whole: Any = load_model(tiny_folder)
     adapters = []
     for seed, settings in enumerate(
-        ({"r": 4, "lora_alpha": 8}, {"r": 2, "lora_alpha": 16}, {"r": 8, "use_rslora": True})
+        ({"r": 8, "use_rslora": True}, {"r": 4, "lora_alpha": 8}, {"r": 2, "lora_alpha": 16})
     ):
         adapters.append(trained(whole, tmp_path / str(seed), seed, **settings))
         whole = PeftModel.from_pretrained(whole, str(adapters[-1])).merge_and_unload()

@@ -63,6 +63,7 @@ def test_an_unknown_language_is_english() -> None:
         ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, "en"),
         ({"LANG": "zh_CN.UTF-8", "LC_ALL": ""}, "zh"),
         ({"LANG": "pt_BR.UTF-8"}, "en"),
+        ({"LANG": "zh-CN"}, "zh"),
         ({"LANG": "C"}, "en"),
         ({}, "en"),
     ],
