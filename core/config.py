@@ -102,7 +102,7 @@ class Tuning(_Section):
     """Of the LoRA adapter. Costs much time on a CPU."""
     replay: float = Field(0.4, ge=0, lt=1)
     """Share of each SFT run that repeats what the adapter has learned before."""
-    rehearsal: float = Field(0.3, ge=0)
+    rehearsal: float = Field(1.0, ge=0)
     """How firmly SFT keeps to the base on general texts that nobody taught it; 0 lets go."""
     max_length: int = Field(1024, ge=16)
     """Tokens of prompt and reply; longer records are left out of a pass and named."""
