@@ -193,7 +193,7 @@ def _about(known: Known) -> Content:
 
 def _needs(offer: catalogue.Offer) -> Content:
     need, there = catalogue.memory(offer.parameters), psutil.virtual_memory().total
-    text = _("{licence} · to chat and train on a processor about {size} of memory").format(
+    text = _("{licence} · about {size} of memory to chat and train").format(
         licence=offer.licence, size=size(need)
     )
     if need > there:
