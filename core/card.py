@@ -20,7 +20,7 @@ from core.events import PassName
 from core.remarks import Remark
 from core.report import Report
 from store.errors import TuteeError
-from store.language import N_, _
+from store.language import N_, _, ngettext
 
 TITLES: dict[str, str] = {
     "sft": N_("supervised fine-tuning (SFT)"),
@@ -270,7 +270,9 @@ def _examined(examined: Report | None) -> Iterable[Figure]:
     if examined is None:
         return
     before, after = examined.before, examined.after
-    questions = _("{count} held-out corrections").format(count=len(after.holdout))
+    questions = ngettext(
+        "{count} held-out correction", "{count} held-out corrections", len(after.holdout)
+    ).format(count=len(after.holdout))
     yield from _both(
         _("hold-out loss"),
         before.holdout_loss,
@@ -313,7 +315,9 @@ def _measured(metrics: Mapping[str, Any]) -> Iterable[Figure]:
         return _both(title, before, metrics.get(name), share=share, remark=remark)
 
     pairs = metrics.get("holdout_pairs") or 0
-    held_out = _("{count} held-out pairs").format(count=pairs)
+    held_out = ngettext("{count} held-out pair", "{count} held-out pairs", pairs).format(
+        count=pairs
+    )
     remark = held_out
     if interval := metrics.get("holdout_interval"):
         remark = _("{pairs}, 95 % interval {low:.1%} to {high:.1%}").format(
@@ -324,14 +328,20 @@ def _measured(metrics: Mapping[str, Any]) -> Iterable[Figure]:
     yield from found(
         "holdout_margin",
         _("margin"),
-        remark=_("{count} held-out thumbs").format(count=thumbs) if thumbs else held_out,
+        remark=ngettext("{count} held-out thumb", "{count} held-out thumbs", thumbs).format(
+            count=thumbs
+        )
+        if thumbs
+        else held_out,
     )
     yield from found("train_accuracy", _("ranked right in training"), True)
     prompts = metrics.get("holdout_prompts") or 0
     yield from found(
         "holdout_reward",
         _("mean reward"),
-        remark=_("{count} held-out prompts").format(count=prompts),
+        remark=ngettext("{count} held-out prompt", "{count} held-out prompts", prompts).format(
+            count=prompts
+        ),
     )
 
 
