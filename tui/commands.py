@@ -205,7 +205,8 @@ class Commands(Provider):
     async def discover(self) -> Hits:
         for command in possible(self.screen):
             title = _(command.title)
-            yield DiscoveryHit(_display(command), self._run(command), title, _(command.help))
+            shown = _display(command, self.screen)
+            yield DiscoveryHit(shown, self._run(command), title, _(command.help))
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
@@ -221,6 +222,18 @@ class Commands(Provider):
         return partial(self.app.run_action, command.action, self.screen)
 
 
-def _display(command: Command) -> str:
-    title = _(command.title)
-    return f"{title}  ({command.keys})" if command.keys else title
+def _display(command: Command, screen: Screen[Any]) -> str:
+    title, keys = _(command.title), _keys(command, screen)
+    return f"{title}  ({keys})" if keys else title
+
+
+def _keys(command: Command, screen: Screen[Any]) -> str:
+    """The key that does it wherever the focus is, which a person may have chosen; or the usual."""
+    namespace, _, name = command.action.rpartition(".")
+    node = screen.app if namespace else screen
+    for active in screen.active_bindings.values():
+        # One on the screen may name the app's action, one of the app has it by its bare name.
+        named = {command.action, name} if active.node is node else {command.action}
+        if active.node in (screen, screen.app) and active.binding.action in named:
+            return screen.app.get_key_display(active.binding)
+    return command.keys

@@ -7,6 +7,7 @@ import pytest
 from textual.command import CommandPalette
 from textual.widgets import OptionList, TextArea
 
+from core.config import Config
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, painted, say, until, views
 from tests.tui.test_tuning import ready
@@ -58,6 +59,15 @@ async def test_the_palette_lists_every_command(home: Home) -> None:
                 app, f"action_{command.action.removeprefix('app.')}"
             ):
                 assert (command.title in found) is (command.title not in impossible)
+
+
+async def test_the_palette_shows_the_keys_that_were_chosen(home: Home) -> None:
+    home.config = Config(keys={"app.tune": "f12"})
+    async with opened(home) as (app, pilot):
+        await pilot.press("ctrl+p")
+        found = await listed(app, pilot)
+        assert "Tune  (F12)" in found
+        assert "Records  (F7)" in found
 
 
 async def test_the_palette_offers_only_what_can_be_done(home: Home) -> None:
