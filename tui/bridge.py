@@ -1,6 +1,6 @@
 """From the threads of core to the app: one function that may be called from any thread.
 
-Tokens are gathered for 30 ms and step reports thinned to ten a second, so that a fast model costs
+Tokens are gathered for 60 ms and step reports thinned to ten a second, so that a fast model costs
 the app few messages. There is no timer: what is held back goes out with the next event of its kind,
 and every event that ends something sends it out first, in order, so nothing is lost at an end.
 """
@@ -11,7 +11,7 @@ from threading import Lock
 
 from core.events import Event, StepReport, TokenChunk
 
-TOKEN_SECONDS = 0.03
+TOKEN_SECONDS = 0.06
 STEP_SECONDS = 0.1
 
 Post = Callable[[Event], object]
