@@ -39,7 +39,8 @@ def share(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
 
 
 @given(
-    st.floats(0.01, 1.0),
+    # Nearer to 1, the border lies among hundreds of tokens whose sums float32 cannot tell apart.
+    st.one_of(st.floats(0.01, 0.999), st.just(1.0)),
     st.sampled_from([0, 1, 5, 300, 1000, 5000]),
     st.sampled_from([0.0, 0.01, 0.3, 1.0]),
     st.sampled_from([0.1, 1.0, 5.0]),
