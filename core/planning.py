@@ -167,7 +167,8 @@ def make_plan(
         "dpo": _too_few(len(preferences), settings.dpo_minimum, _("{have} of {wanted} pairs"))
         or ("" if dpo.new else _("no new pairs")),
         "reward": _too_few(len(preferences), settings.reward_minimum, _("{have} of {wanted} pairs"))
-        or ("" if any(r.id not in seen for r in preferences) else _("no new pairs")),
+        # Going on from the last one, all that is new may be held out.
+        or ("" if reward.new and any(r.id not in seen for r in preferences) else _("no new pairs")),
         "rl": _too_few(len(prompts.train), settings.rl_minimum, _("{have} of {wanted} prompts"))
         or ("" if judge else _("no reward model to trust yet")),
     }

@@ -168,6 +168,15 @@ def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters
     assert onward.of("reward").replayed == len(onward.reward.replayed) > 0
 
 
+def test_a_reward_model_does_not_go_on_to_pairs_that_are_all_held_out(adapters: Adapters) -> None:
+    records = pairs(60)
+    may = Config(tuning=Tuning(reward_incremental=True))
+    held = planning.make_plan(records, adapters, may).reward.held_out
+    made(adapters, "reward", [r for r in records if r not in held], metrics={"passed": True})
+    found = planning.make_plan(records, adapters, may).of("reward")
+    assert (found.new, found.missing, found.wanted) == (0, "no new pairs", False)
+
+
 def test_rebuilding_learns_everything_from_the_base(adapters: Adapters) -> None:
     records = [*instructions(5), *pairs(20), *thumbs(4, 4)]
     made(adapters, "sft", records)
