@@ -21,7 +21,7 @@ from core.events import ModelLoading
 from core.quiet import hush
 from core.sources import gguf_gaps
 from core.sources.alone import alone
-from core.sources.disk import arrived
+from core.sources.disk import remove as remove_folders
 from core.sources.names import is_gguf
 from store.errors import TuteeError
 from store.language import _
@@ -141,14 +141,7 @@ def remove(path: Path, cache: Path) -> int:
             _("{path} is no model that Tutee has fetched or converted.").format(path=path),
             _("It can remove only those; `tutee models list` shows them."),
         )
-    size = arrived(place)
-    try:
-        shutil.rmtree(place)
-    except OSError as error:
-        raise TuteeError(
-            _("{model} could not be removed: {why}.").format(model=place.name, why=error)
-        ) from error
-    return size
+    return remove_folders([place], place.name)
 
 
 def _convert(file: Path, directory: Path) -> None:

@@ -26,6 +26,7 @@ from core.sources import shared
 from core.sources.alone import alone
 from core.sources.child import SOURCE_FILE
 from core.sources.disk import arrived
+from core.sources.disk import remove as remove_folders
 from core.sources.names import HUBS, TITLES, HubModel, hub_model
 from store.errors import TuteeError
 from store.language import _, spoken
@@ -165,15 +166,7 @@ def remove(model: HubModel, cache: Path) -> int:
             ).format(model=model.spec, hub=TITLES[model.hub]),
             _("Remove it with those, or delete {path} yourself.").format(path=path),
         )
-    size = sum(map(arrived, there))
-    try:
-        for path in there:
-            shutil.rmtree(path)
-    except OSError as error:
-        raise TuteeError(
-            _("{model} could not be removed: {why}.").format(model=model.spec, why=error)
-        ) from error
-    return size
+    return remove_folders(there, model.spec)
 
 
 def origin(path: Path) -> dict[str, Any]:
