@@ -85,11 +85,6 @@ class Tuner:
 
     def start(self, plan: "Plan") -> None:
         """Train what `plan` wants."""
-        if not any(planned.wanted for planned in plan.passes):
-            raise TuteeError(
-                _("No pass is chosen, so there is nothing to train."),
-                _("Teach with F2 and F4 in the chat, or choose a pass with 1 to 5."),
-            )
         self._services.tuning.start(plan)
         self.unfinished = None
         self.progress = Progress()

@@ -2,6 +2,7 @@
 
 import pytest
 from textual.widgets import Static
+from textual.widgets._footer import FooterKey
 
 from core.planning import held_out
 from core.runs import unfinished
@@ -31,6 +32,15 @@ def rows(app: TuteeApp) -> list[str]:
     return [str(row.content).replace("\n", " ") for row in app.screen.query(PlanRow)]
 
 
+def started(app: TuteeApp) -> FooterKey:
+    """The key of the footer that starts a run."""
+    return next(key for key in app.screen.query(FooterKey) if key.action == "start")
+
+
+def greyed(key: FooterKey) -> bool:
+    return key.has_class("-disabled")
+
+
 async def ready(app: TuteeApp, pilot: object) -> None:
     await until(pilot, lambda: "Fake-1" in painted(app), "the model is ready")  # type: ignore[arg-type]
 
@@ -58,8 +68,15 @@ async def test_where_nothing_is_ready_it_says_what_to_do(home: Home) -> None:
         await ready(app, pilot)
         await pilot.press("f5")
         await until(pilot, lambda: "Nothing is ready yet." in painted(app))
+        assert greyed(started(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "No pass is chosen" in toasts(app))
+        assert home.tuning.plans == []
         await pilot.press("1")
         await until(pilot, lambda: "Enter starts." in painted(app))
+        await until(pilot, lambda: not greyed(started(app)))
+        await pilot.press("1")
+        await until(pilot, lambda: greyed(started(app)))
 
 
 async def test_what_only_measures_is_not_new(home: Home) -> None:
@@ -76,7 +93,9 @@ async def test_before_the_model_is_ready_the_screen_says_so_and_then_plans(home:
     async with opened(home) as (app, pilot):
         await pilot.press("f5")
         await until(pilot, lambda: "The model is still loading." in painted(app))
+        assert greyed(started(app))
         await pilot.press("enter")
+        await until(pilot, lambda: "The model is still loading." in toasts(app))
         assert home.tuning.plans == []
         home.chat.finish_loading()
         await until(pilot, lambda: rows(app))

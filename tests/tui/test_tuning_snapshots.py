@@ -22,6 +22,18 @@ def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @SIZES
+def test_nothing_is_ready(home: Home, snap_compare: Any, size: tuple[int, int]) -> None:
+    teach(home, 1)
+
+    async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: "Fake-1" in painted(app))
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+
+    assert held(home, snap_compare, script, terminal_size=size)
+
+
+@SIZES
 def test_versions_after_a_run(home: Home, snap_compare: Any, size: tuple[int, int]) -> None:
     teach(home, 5)
     metrics = {"holdout_accuracy": 0.86, "holdout_interval": (0.79, 0.91), "passed": True}

@@ -42,6 +42,13 @@ _IMPOSSIBLE = {
 }
 
 
+def _nothing_chosen() -> TuteeError:
+    return TuteeError(
+        _("No pass is chosen, so there is nothing to train."),
+        _("Teach with F2 and F4 in the chat, or choose a pass with 1 to 5."),
+    )
+
+
 class TuningScreen(Screen[None]):
     """The three panels and their keys. The list of versions has the focus, always."""
 
@@ -55,6 +62,8 @@ class TuningScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "resume", "Go on", key_display="Enter", id="tune.resume"),
         Binding("enter", "start", "Start", key_display="Enter", id="tune.start"),
+        # Where it is greyed, the key says why.
+        Binding("enter", "explain", "Start", show=False, id="tune.start"),
         Binding("x", "drop", "Drop the old run", key_display="X", id="tune.drop"),
         Binding("1", "choose(0)", "SFT", show=False, id="tune.sft"),
         Binding("2", "choose(1)", "KTO", show=False, id="tune.kto"),
@@ -82,6 +91,8 @@ class TuningScreen(Screen[None]):
         super().__init__()
         self._tuner = tuner
         self._plan: Plan | None = None
+        self._lacking = _nothing_chosen()
+        """Why nothing can be started, where it cannot."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="tuning-title", markup=False)
@@ -108,11 +119,12 @@ class TuningScreen(Screen[None]):
             self._offer()
             self.query_one(VersionList).show(self._tuner.versions())
         except TuteeError as error:
-            self._plan = None
+            self._plan, self._lacking = None, error
+            self.refresh_bindings()
             await self.query_one(PlanPanel).explain(str(error))
 
     async def _show_plan(self, plan: "Plan") -> None:
-        self._plan = plan
+        self._plan, self._lacking = plan, _nothing_chosen()
         self.query_one("#tuning-title", Static).update(
             (
                 _("Tune {model} from {parent}, on everything")
@@ -121,12 +133,17 @@ class TuningScreen(Screen[None]):
             ).format(model=self._tuner.model, parent=plan.parent)
         )
         await self.query_one(PlanPanel).show(pass_views(plan))
-        self.query_one(LearningPanel).ready = any(planned.wanted for planned in plan.passes)
+        self.query_one(LearningPanel).ready = self._ready
         self.refresh_bindings()
 
     def watch_progress(self, progress: Progress | None) -> None:
         self.query_one(LearningPanel).progress = progress
         self.refresh_bindings()
+
+    @property
+    def _ready(self) -> bool:
+        """Something is chosen to be trained."""
+        return self._plan is not None and bool(self._plan.wanted)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         running = self.progress is not None and self.progress.active
@@ -138,13 +155,19 @@ class TuningScreen(Screen[None]):
             return self.progress is not None and self.progress.state == wanted
         if action == "log":
             return bool(self._tuner.log)
-        if action == "start" and unfinished:
+        if action in ("start", "explain") and (running or unfinished):
             return False
-        if action in ("start", "choose", "rebuild"):
+        if action == "start":
+            return self._ready or None
+        if action in ("choose", "rebuild"):
             return False if running else None if self._plan is None else True
         if action == "proof":
             return self.progress is not None and self.progress.proof is not None
         return True
+
+    def action_explain(self) -> None:
+        """Say why nothing can be started."""
+        raise self._lacking
 
     def action_start(self) -> None:
         if self._plan is not None:
