@@ -4,10 +4,13 @@ Reading a large home takes seconds, and so do the imports that the first frame c
 go on in a thread, while what the person writes is kept for the chat.
 """
 
+import os
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from textual.driver import Driver
 from textual.screen import Screen
 
 from store.errors import TuteeError
@@ -30,6 +33,8 @@ _BEHIND = (
     "tui.widgets.activity",
 )
 """Modules that the app needs as soon as the home is open."""
+_KEYBOARD = 0
+"""The file descriptor that keys are read from."""
 _MEANWHILE = frozenset({"quit", "help_quit"})
 """What can be done while the home is being opened."""
 
@@ -71,7 +76,31 @@ class Startup(Doors):
     def on_mount(self) -> None:
         self.call_after_refresh(self._begin)
         if not self.is_headless:
-            watch(lambda: self.call_later(self.leave))
+            watch(lambda: self.call_later(self._cut_off), lambda: self.call_later(self._go_on))
+
+    def get_driver_class(self) -> type[Driver]:
+        usual = super().get_driver_class()
+        if sys.platform == "win32":
+            return usual
+        from tui.driver import LinuxDriver, TerminalDriver
+
+        return TerminalDriver if usual is LinuxDriver else usual
+
+    async def _cut_off(self) -> None:
+        """End from outside: nothing more is read, of which a terminal that is gone has no end."""
+        if self._driver is not None:
+            self._driver.disable_input()
+        await self.leave()
+
+    def _go_on(self) -> None:
+        """Take the terminal again after the process was stopped, by whomever, and paint all of it.
+
+        The shell has changed the terminal meanwhile, even where the app could not give it back.
+        """
+        if self._driver is not None and self.is_running and os.isatty(_KEYBOARD):
+            self._driver.suspend_application_mode()
+            self._driver.resume_application_mode()
+            self.refresh(layout=True)
 
     def _begin(self) -> None:
         self.run_worker(self._open_home(), group="opening")

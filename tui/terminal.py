@@ -10,6 +10,9 @@ import select
 import sys
 import time
 
+from store.errors import TuteeError
+from store.language import _
+
 _SECONDS = 0.3
 """How long an answer is waited for; one over a slow line takes a round trip."""
 _ASK = b"\x1b]11;?\x1b\\" + b"\x1b[c"
@@ -20,6 +23,16 @@ _MANY = ("256color", "kitty")
 """How the names of terminals end that have more than sixteen colours; as Rich sees it, too."""
 _LIGHT_COLOURS = ("7", "15")
 """White and bright white, among the sixteen."""
+
+
+def need_terminal() -> None:
+    """Raise TuteeError where there is none to paint on or to type into, as in a pipe."""
+    streams = (sys.stdin, sys.stdout)
+    if not all(stream is not None and stream.isatty() for stream in streams):
+        raise TuteeError(
+            _("The app needs a terminal to be shown in and typed into."),
+            _("Without one: `tutee ask`, with the prompt as its argument or on standard input."),
+        )
 
 
 def has_light_background() -> bool:

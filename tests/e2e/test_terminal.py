@@ -79,7 +79,8 @@ class Terminal:
         return self.until(lambda screen: text in screen)
 
     def close(self) -> None:
-        self._tmux("kill-server")
+        """As if the window were closed; once is enough."""
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True)
 
 
 @pytest.fixture
@@ -92,8 +93,8 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 @pytest.fixture
-def app(terminal: Terminal, tmp_path: Path, tiny_folder: "ModelFolder") -> Path:
-    """The app, running in the terminal; the file that its process id is in."""
+def app(terminal: Terminal, tmp_path: Path, tiny_folder: "ModelFolder") -> Iterator[int]:
+    """The id of the app's process, which runs in the terminal and must not outlive it."""
     editor = tmp_path / "editor"
     editor.write_text(
         '#!/bin/sh\necho "the editor has the terminal"; read line; echo "$line" >> "$1"\n'
@@ -105,10 +106,12 @@ def app(terminal: Terminal, tmp_path: Path, tiny_folder: "ModelFolder") -> Path:
     terminal.type(f"cd {ROOT}; export VISUAL={editor}\n")
     terminal.type(f"bash -c 'echo $$ > {pid}; exec {command}'\n")
     terminal.shows("Enter sends")
-    return pid
+    yield int(pid.read_text())
+    terminal.close()
+    _until_ended(int(pid.read_text()))
 
 
-def test_writing_pasting_resizing_and_leaving(terminal: Terminal, app: Path) -> None:
+def test_writing_pasting_resizing_and_leaving(terminal: Terminal, app: int) -> None:
     terminal.type("你好 👍 é")
     terminal.shows("› 你好 👍 é")
     terminal.press("C-u")
@@ -127,7 +130,7 @@ def test_writing_pasting_resizing_and_leaving(terminal: Terminal, app: Path) -> 
                 len(screen.split("\n")) == height and "F1" in screen.split("\n")[-1]
             )
         )
-    assert "third" in terminal.screen
+    terminal.shows("third")
 
     terminal.press("C-g")
     terminal.shows("the editor has the terminal")
@@ -143,10 +146,10 @@ def test_writing_pasting_resizing_and_leaving(terminal: Terminal, app: Path) -> 
     terminal.shows("\ndone")
 
 
-def test_a_suspended_app_comes_back(terminal: Terminal, app: Path) -> None:
+def test_a_suspended_app_comes_back(terminal: Terminal, app: int) -> None:
     terminal.type("half a line")
     terminal.shows("half a line")
-    os.kill(int(app.read_text()), signal.SIGTSTP)
+    os.kill(app, signal.SIGTSTP)
     screen = terminal.shows("Stopped")
     assert MARK in screen
     assert "Enter sends" not in screen
@@ -158,10 +161,27 @@ def test_a_suspended_app_comes_back(terminal: Terminal, app: Path) -> None:
     terminal.until(lambda screen: "Enter sends" not in screen and MARK in screen)
 
 
-def test_an_app_that_is_told_to_end_gives_the_terminal_back(terminal: Terminal, app: Path) -> None:
+def test_going_on_again_and_again_takes_the_terminal_once(terminal: Terminal, app: int) -> None:
     terminal.type("half a line")
     terminal.shows("half a line")
-    os.kill(int(app.read_text()), signal.SIGTERM)
+    before = _threads(app)
+    os.kill(app, signal.SIGSTOP)  # which the app does not notice
+    terminal.shows("Stopped")
+    terminal.type("fg\n")
+    terminal.until(lambda screen: "half a line" in screen and "Stopped" not in screen)
+    terminal.type(" and more")
+    terminal.shows("half a line and more")
+    for _ in range(3):
+        os.kill(app, signal.SIGCONT)  # without a stop
+    terminal.type(" again")
+    terminal.shows("half a line and more again")
+    assert _threads(app) == before
+
+
+def test_an_app_that_is_told_to_end_gives_the_terminal_back(terminal: Terminal, app: int) -> None:
+    terminal.type("half a line")
+    terminal.shows("half a line")
+    os.kill(app, signal.SIGTERM)
     screen = terminal.until(lambda screen: "Enter sends" not in screen)
     assert MARK in screen, "the screen is as it was"
     terminal.type("stty -a | grep -o ' echo ' && echo done\n")
@@ -194,6 +214,19 @@ def test_an_app_whose_terminal_is_gone_ends_and_keeps_what_was_said(
     with Repository.open(locate(home)) as repository:  # nobody holds it any more
         (chat,) = repository.conversations()
         assert repository.messages(chat.id)[1].content == "还在吗？"
+
+
+def _threads(process: int) -> int:
+    return len(os.listdir(f"/proc/{process}/task"))
+
+
+def _until_ended(process: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while os.path.exists(f"/proc/{process}"):
+        if time.monotonic() > deadline:
+            os.kill(process, signal.SIGKILL)
+            pytest.fail("the app outlives its terminal")
+        time.sleep(0.05)
 
 
 def _until_painted(person: int, text: str) -> None:

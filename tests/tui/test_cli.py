@@ -320,6 +320,14 @@ def test_wrong_usage_exits_with_2(tutee: Tutee, args: list[str]) -> None:
     assert tutee(*args).code == 2
 
 
+def test_the_app_refuses_to_start_where_nobody_could_see_it(tutee: Tutee, home: Path) -> None:
+    ran = tutee()
+    assert (ran.code, ran.out) == (1, "")
+    assert "needs a terminal" in ran.err
+    assert "`tutee ask`" in ran.err
+    assert not home.exists()
+
+
 def test_a_home_that_another_tutee_uses(tutee: Tutee, home: Path, corrections: Path) -> None:
     home.mkdir()
     lock = WriterLock(locate(home).lock, pid=4242)

@@ -14,6 +14,7 @@ from store.language import _, chosen, speak
 from store.paths import locate
 from tui.cli.words import Group, speak_click
 from tui.log import log_to
+from tui.terminal import need_terminal
 
 if TYPE_CHECKING:
     from tui.cli.invocation import Invocation
@@ -123,6 +124,7 @@ def cli(
         log_to(paths.log_file)
         context.obj = Invocation(paths, model)
     else:
+        need_terminal()
         if os.environ.get("TERM_PROGRAM") == "iTerm.app":
             # With its extended key protocol on, iTerm2 drops what an input method composes.
             os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
