@@ -81,6 +81,10 @@ class Conversations:
         """Those in which the person has said something, newest first."""
         return self._spoken.all()[::-1]
 
+    def answered(self) -> bool:
+        """Whether any reply was ever given."""
+        return any(message.role == "assistant" for message in self._messages.values())
+
     def tip(self, conversation_id: str) -> str | None:
         """The end of the conversation's path."""
         thread = self.thread(conversation_id)

@@ -38,6 +38,10 @@ class Talks:
         """Those in which the person has said something, newest first."""
         return self._conversations.spoken()
 
+    def answered(self) -> bool:
+        """Whether any reply was ever given."""
+        return self._conversations.answered()
+
     def conversation(self, conversation_id: str) -> Conversation:
         return self._conversations.thread(conversation_id).conversation
 

@@ -31,6 +31,10 @@ class Hub:
     """Answers about a file that are to break off in the middle."""
     wrong: set[str] = field(default_factory=set)
     """Files of which other bytes arrive than the listing says."""
+    missing: set[str] = field(default_factory=set)
+    """Files that are listed, but are not there."""
+    status: int = 0
+    """What everything is answered with, where it is set."""
     held: dict[str, Event] = field(default_factory=dict)
     """Files of which only half arrives until the event is set."""
 
@@ -79,7 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         path = unquote(url.path)
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
+        if self.hub.status:
+            self._json(self.hub.status, {"Code": self.hub.status, "Message": "no"})
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             self._hf_listing(match[1], match[2] or "main")
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/.+", path):
             self._hf_tree(match[1])
@@ -156,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def _file(self, name: str, path: str, body: bool) -> None:
+        if path in self.hub.missing:
+            return self._json(404, {"Code": 404, "Message": "none"})
         content = (self.hub.repositories[name] / path).read_bytes()
         if path in self.hub.wrong:
             content = content[:-1] + bytes([content[-1] ^ 1])

@@ -222,6 +222,7 @@ class TuteeApp(Training):
             self.notify(event.notice, severity="warning", timeout=15, markup=False)
         self._model = event.label
         self._choosing.loaded()
+        self.tell_models(event)
         self._tuner.model_ready(event.adapter)
         self._show_status()
         self._count_new()

@@ -30,6 +30,8 @@ class Choosing:
         self._pace = Pace()
         self._wanted = ""
         """What the chat is changing to."""
+        self.answers = False
+        """A model can answer, whichever."""
         self.loading: ModelLoading | None = None
         """How far the fetch under way is."""
         self.note = ""
@@ -66,6 +68,8 @@ class Choosing:
             )
         if not self._there(spec):
             self._fetcher.start(spec, self._services.paths.cache)
+            # Its process takes a second to begin; what was pressed is to be seen at once.
+            self.on_loading(ModelLoading(_("Fetching {model}").format(model=spec)))
             return False
         self._change(spec)
         return True
@@ -119,6 +123,7 @@ class Choosing:
         Raises:
             TuteeError: the settings cannot be written.
         """
+        self.answers = True
         wanted, self._wanted = self._wanted, ""
         # The first choice is kept whatever it is: it is not asked for again.
         first = not self._services.paths.config_file.exists()

@@ -33,7 +33,7 @@ def entered(paths: Paths, model: str | None, resume: str | None, held: ExitStack
     keymap(config.keys)
     repository = held.enter_context(Repository.open(paths))
     services = compose(paths, config, repository)
-    services.new = not (model or paths.config_file.exists() or repository.conversations())
+    services.new = not (model or paths.config_file.exists() or repository.answered())
     if resume is not None:
         chats = Chats(repository, paths.exports)
         services.open_chat = chats.find(resume).id if resume else chats.latest()

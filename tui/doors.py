@@ -59,7 +59,10 @@ class Doors(Looks):
         from tui.screens.models import ModelsScreen
         from tui.screens.welcome import WelcomeScreen
 
-        self._open(ModelsScreen, lambda: WelcomeScreen(self._choosing))
+        if type(self.screen) is ModelsScreen:
+            self.switch_screen(WelcomeScreen(self._choosing))  # one that is not just left
+        else:
+            self._open(ModelsScreen, lambda: WelcomeScreen(self._choosing))
 
     def drop_failure(self) -> None:
         """Leave the screen that says why no model can answer: one can."""
@@ -86,7 +89,7 @@ class Doors(Looks):
         repository, adapters = self._services.repository, self._services.chat.adapters
         step = next_step(
             repository.counts(),
-            answered=bool(repository.conversations()),
+            answered=repository.answered(),
             trained=adapters is not None and bool(adapters.versions()),
             ready=self._services.config.tuning.sft_minimum,
         )

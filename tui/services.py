@@ -31,7 +31,7 @@ class Services:
     """What a training run would do now: with names, the passes the person wants; with true, anew
     from the base."""
     new: bool = False
-    """The person has never chosen a model."""
+    """The person has never chosen a model, and none ever answered."""
     open_chat: str | None = None
     """Id of the chat to go on with; a new one is begun otherwise."""
 

@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,7 +22,7 @@ from typing import Any, TextIO
 from core.sources import huggingface, modelscope
 from core.sources.disk import arrived
 from core.sources.listing import Listing, RemoteFile, small, weights
-from core.sources.names import TITLES, HubModel, hub_model
+from core.sources.names import TITLES, TOKENS, HubModel, hub_model
 from core.sources.safety import refuse_code
 from store.errors import TuteeError
 from store.language import _, speak
@@ -32,6 +32,7 @@ SOURCE_FILE = ".source.json"
 _BEAT = 0.2
 _SAID = 120
 """Letters of what a client says that are passed on."""
+_WEEK = str(7 * 24 * 3600)
 _MARGIN = 100_000_000
 """Bytes that are to stay free on the disk."""
 
@@ -57,6 +58,10 @@ class _Reporter(threading.Thread):
         except OSError:
             os._exit(1)  # nobody waits for it any more
 
+    def count(self, size: int) -> None:
+        """Take up that `size` bytes more were checked."""
+        self.checked = (self.checked or 0) + size
+
     def close(self) -> None:
         self._closed.set()
         self.join()
@@ -77,6 +82,8 @@ def main(arguments: Sequence[str]) -> None:
     os.dup2(2, 1)  # whatever the clients print
     os.environ["HF_HUB_OFFLINE"] = "0"
     os.environ["HF_HUB_DISABLE_XET"] = "1"
+    # ModelScope's client gives a file an hour, which on a slow line large ones take longer than.
+    os.environ.setdefault("MODELSCOPE_DOWNLOAD_TOTAL_TIMEOUT", _WEEK)
     model, directory = hub_model(arguments[0]), Path(arguments[1])
     assert model is not None
     reporter = _Reporter(out, directory)
@@ -100,7 +107,9 @@ def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
     )
     listing = source.listing(model)
     few = small(where, listing)
+    _drop_stale(few, directory)
     source.fetch(model, listing.commit, few, directory)
+    _check(model, few, directory)  # before one of them is read
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     refuse_code(where, config)
     wanted = [*few, *weights(listing, directory)]
@@ -109,7 +118,7 @@ def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
     reporter.stage = _("Fetching {model}").format(model=model.repository)
     source.fetch(model, listing.commit, wanted, directory)
     reporter.checked, reporter.stage = 0, _("Checking {model}").format(model=model.repository)
-    _check(model, wanted, directory, reporter)
+    _check(model, wanted, directory, reporter.count)
     _leave_only(wanted, directory)
     _sign(model, listing, wanted, directory)
 
@@ -128,17 +137,27 @@ def _require_room(model: HubModel, missing: int, directory: Path) -> None:
         )
 
 
-def _check(
-    model: HubModel, wanted: Sequence[RemoteFile], directory: Path, reporter: _Reporter
-) -> None:
-    def count(size: int) -> None:
-        assert reporter.checked is not None
-        reporter.checked += size
+def _drop_stale(few: Sequence[RemoteFile], directory: Path) -> None:
+    """Remove what an earlier fetch has brought of another state of the repository.
 
-    for file in wanted:
-        if not file.matches(directory / file.path, count):
+    Of the weights that only shows once they are checked: reading them twice would take minutes.
+    """
+    for file in few:
+        if not file.matches(directory / file.path):
             (directory / file.path).unlink(missing_ok=True)
-            raise _damaged(model, file.path)
+
+
+def _check(
+    model: HubModel,
+    wanted: Sequence[RemoteFile],
+    directory: Path,
+    on_block: Callable[[int], None] = lambda size: None,
+) -> None:
+    wrong = [file.path for file in wanted if not file.matches(directory / file.path, on_block)]
+    for path in wrong:
+        (directory / path).unlink(missing_ok=True)  # so that the next fetch brings it anew
+    if wrong:
+        raise _damaged(model, wrong[0])
 
 
 def _damaged(model: HubModel, path: str) -> TuteeError:
@@ -191,16 +210,37 @@ def _failure(model: HubModel, error: Exception) -> dict[str, str]:
         if type(cause).__name__ in ("FileIntegrityError", "FileSizeMismatchError"):
             damaged = _damaged(model, path)
             return {"error": damaged.title, "hint": damaged.hint}
-    said = (str(causes[-1]).strip() or type(error).__name__).splitlines()[0]
-    return {
-        "error": _("{model} could not be fetched from {hub}.").format(
-            model=model.repository, hub=hub
-        ),
-        "hint": _(
-            "Check the network and fetch it again: it goes on where it was. The hub's "
-            "client said: {said}"
-        ).format(said=said[:_SAID]),
-    }
+    title = _("{model} could not be fetched from {hub}.").format(model=model.repository, hub=hub)
+    return {"error": title, "hint": _advice(model, causes[-1])}
+
+
+def _advice(model: HubModel, error: BaseException) -> str:
+    """What to do where a client could not fetch, by what the hub answered it, if it did."""
+    answer = getattr(error, "response", None)
+    status = getattr(error, "status_code", None) or getattr(answer, "status_code", None) or 0
+    if status in (401, 403):
+        return _("The hub refuses it ({status}): check the access token in {variable}.").format(
+            status=status, variable=TOKENS[model.hub]
+        )
+    if status == 404:
+        return _("The hub lists a file that it does not have. Try again later.")
+    if status == 429:
+        return _(
+            "The hub asks for a pause after too many requests. Fetch it again in some "
+            "minutes: it goes on where it was."
+        )
+    if status >= 500:
+        return _(
+            "The hub has trouble of its own ({status}). Fetch it again later: it goes on "
+            "where it was."
+        ).format(status=status)
+    while cause := error.__cause__ or error.__context__:
+        error = cause  # what the clients make of it says less
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return _(
+        "Check the network and fetch it again: it goes on where it was. The hub's client said: "
+        "{said}"
+    ).format(said=said[:_SAID])
 
 
 if __name__ == "__main__":

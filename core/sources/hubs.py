@@ -197,6 +197,8 @@ def _run(model: HubModel, partial: Path, on_progress: Progress, should_stop: Sho
         )
         try:
             _follow(model, _lines(child), on_progress, should_stop)
+        except KeyboardInterrupt:
+            raise _stopped(model) from None
         finally:
             child.kill()
             child.wait()
@@ -218,10 +220,7 @@ def _follow(
     """Pass on what the child says until it has finished."""
     for said in lines:
         if should_stop():
-            raise FetchStopped(
-                _("Fetching {model} was stopped.").format(model=model.repository),
-                _("Fetch it again to go on where it was."),
-            )
+            raise _stopped(model)
         if "error" in said:
             raise TuteeError(said["error"], said["hint"])
         if "finished" in said:
@@ -230,4 +229,11 @@ def _follow(
     raise TuteeError(
         _("Fetching {model} ended before it was done.").format(model=model.repository),
         _("Fetch it again: it goes on where it was."),
+    )
+
+
+def _stopped(model: HubModel) -> FetchStopped:
+    return FetchStopped(
+        _("Fetching {model} was stopped.").format(model=model.repository),
+        _("Fetch it again to go on where it was."),
     )

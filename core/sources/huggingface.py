@@ -10,14 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core.sources.listing import Listing, RemoteFile
-from core.sources.names import HubModel
+from core.sources.names import NOT_FOUND, TOKENS, HubModel
 from store.errors import TuteeError
-from store.language import N_, _
+from store.language import _
 
 _CHUNK = 32 * 1024
-_LOGIN = N_(
-    "Accept its terms on its page if it has any, and set HF_TOKEN to an access token of yours."
-)
 
 
 def listing(model: HubModel) -> Listing:
@@ -41,7 +38,9 @@ def listing(model: HubModel) -> Listing:
     except GatedRepoError as error:
         raise TuteeError(
             _("{model} is only given to people who asked for it.").format(model=model.spec),
-            _(_LOGIN),
+            _(
+                "Accept its terms on its page, and set {variable} to an access token of yours."
+            ).format(variable=TOKENS[model.hub]),
         ) from error
     except RevisionNotFoundError as error:
         raise TuteeError(
@@ -55,9 +54,7 @@ def listing(model: HubModel) -> Listing:
             _("There is no model {model} on Hugging Face, or it is private.").format(
                 model=model.repository
             ),
-            _("Check its name for typing mistakes. If it is private: {advice}").format(
-                advice=_(_LOGIN)
-            ),
+            _(NOT_FOUND).format(variable=TOKENS[model.hub]),
         ) from error
     files = (
         RemoteFile(

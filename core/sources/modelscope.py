@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core.sources.listing import Listing, RemoteFile
-from core.sources.names import HubModel
+from core.sources.names import NOT_FOUND, TOKENS, HubModel
 from store.errors import TuteeError
 from store.language import _
 
@@ -34,10 +34,7 @@ def listing(model: HubModel) -> Listing:
             )
         raise TuteeError(
             title.format(model=model.repository, revision=model.revision),
-            _(
-                "Check its name for typing mistakes. If it is private, set "
-                "MODELSCOPE_API_TOKEN to an access token of yours."
-            ),
+            _(NOT_FOUND).format(variable=TOKENS[model.hub]),
         ) from error
     return Listing(
         "",

@@ -10,11 +10,18 @@ from typing import Literal, get_args
 
 from core.config import BUILTIN
 from store.errors import TuteeError
-from store.language import _
+from store.language import N_, _
 
 Hub = Literal["hf", "modelscope"]
 HUBS: tuple[Hub, ...] = get_args(Hub)
 TITLES: dict[Hub, str] = {"hf": "Hugging Face", "modelscope": "ModelScope"}
+TOKENS: dict[Hub, str] = {"hf": "HF_TOKEN", "modelscope": "MODELSCOPE_API_TOKEN"}
+"""The variable that holds a person's access token."""
+NOT_FOUND = N_(
+    "Check its name for typing mistakes. If it is private, set {variable} to an access token of"
+    " yours."
+)
+"""What to do where a hub says that it has no such model."""
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _REPOSITORY = re.compile(rf"({_PART})/({_PART})(?:@({_PART}(?:/{_PART})*))?")

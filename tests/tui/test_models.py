@@ -76,6 +76,8 @@ async def test_a_model_that_is_fetched_answers_and_is_kept_in_the_settings(
         await write(app, pilot, SPEC)
         await until(pilot, lambda: "is on this machine." in toasts(app), "it is fetched")
         await until(pilot, lambda: chosen(home) == SPEC, "it is kept in the settings")
+        await until(pilot, lambda: f"{SPEC} is in use" in painted(app), "the open list says so")
+        assert f"● {SPEC}" in painted(app)
         assert home.chat.specs == ["builtin", SPEC]
         text = home.paths.config_file.read_text()
         assert "# mine" in text
@@ -94,6 +96,7 @@ async def test_chat_goes_on_while_one_is_fetched_and_the_fetch_can_be_stopped_an
     async with opened(home) as (app, pilot):
         await choosing(app, pilot)
         await write(app, pilot, SPEC)
+        assert f"Fetching {SPEC}" in painted(app), "what was pressed is seen at once"
         await until(pilot, lambda: "Fetching org/Tiny-Chat" in painted(app), "progress is shown")
         await pilot.press("escape")
         await until(pilot, lambda: "Fetching org/Tiny-Chat" in painted(app), "in the chat too")

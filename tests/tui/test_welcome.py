@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -95,6 +96,28 @@ async def test_what_cannot_be_had_is_told_and_the_choice_comes_back(new: Home, h
         await until(pilot, lambda: chosen(new) == "builtin")
 
 
+async def test_the_first_fetch_can_be_stopped_and_the_choice_comes_back(
+    new: Home, hub: Hub
+) -> None:
+    hub.held["model.safetensors"] = Event()
+    async with opened(new) as (app, pilot):
+        await welcomed(app, pilot)
+        app.screen.query_one("#other Input", Input).value = SPEC
+        app.screen.query_one("#other Input", Input).focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: "Fetching org/Tiny-Chat" in painted(app))
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: "none answers yet" in painted(app))
+        assert "●" not in painted(app)
+        await pilot.press("x")
+        await until(pilot, lambda: "was stopped" in toasts(app))
+        await welcomed(app, pilot)
+        hub.held.pop("model.safetensors").set()
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: chosen(new) == SPEC)
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+
+
 async def test_one_that_cannot_be_loaded_gives_way_to_the_next_choice(new: Home) -> None:
     async with opened(new) as (app, pilot):
         await welcomed(app, pilot)
@@ -109,7 +132,14 @@ async def test_one_that_cannot_be_loaded_gives_way_to_the_next_choice(new: Home)
 
 
 @pytest.mark.parametrize(
-    ("done", "asked"), [("nothing", True), ("config", False), ("chat", False), ("named", False)]
+    ("done", "asked"),
+    [
+        ("nothing", True),
+        ("config", False),
+        ("question", True),
+        ("reply", False),
+        ("named", False),
+    ],
 )
 def test_only_who_is_new_is_asked(
     home: Home, monkeypatch: pytest.MonkeyPatch, done: str, asked: bool
@@ -118,9 +148,12 @@ def test_only_who_is_new_is_asked(
     home.close()
     if done == "config":
         paths.config_file.write_text("")
-    if done == "chat":
+    if done in ("question", "reply"):
         with Repository.open(paths) as repository:
-            repository.add_message(repository.start_conversation().id, "user", "Hello?")
+            chat = repository.start_conversation().id
+            repository.add_message(chat, "user", "Hello?")  # while the first model was fetched
+            if done == "reply":
+                repository.add_message(chat, "assistant", "Hello.")
     seen: list[bool] = []
 
     def run(app: TuteeApp) -> bool:

@@ -42,13 +42,20 @@ class Invocation:
             yield repository
 
     def found_model(self) -> ModelFolder:
-        """The model, fetched first where it is the built-in one and not there yet."""
-        folder = find(self.config.chat.model, self.paths.cache, show_loading)
-        end_loading()
-        folder = replace(folder, four_bit=self.config.serving.four_bit)
+        """The model in use, fetched first where it is not there yet."""
+        folder = replace(
+            self.fetched(self.config.chat.model), four_bit=self.config.serving.four_bit
+        )
         if said := notice(folder):
             click.echo(f"tutee: {said}", err=True)
         return folder
+
+    def fetched(self, model: str) -> ModelFolder:
+        """The folder of `model`, fetched or converted first where it is not there yet."""
+        try:
+            return find(model, self.paths.cache, show_loading)
+        finally:
+            end_loading()
 
     def adapters(self) -> Adapters:
         """The versions of the model, which is not fetched for this."""

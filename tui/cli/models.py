@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from core.adapters import Adapters
-from core.models import find, has_template, named, notice
+from core.models import has_template, named, notice
 from core.sources import catalogue, hubs
 from core.sources.catalogue import Known
 from store.language import N_, _, ngettext
-from tui.cli.invocation import Invocation, end_loading, show_loading
+from tui.cli.invocation import Invocation
 from tui.cli.words import Group
 from tui.pace import size
 from tui.text import harmless, padded
@@ -63,8 +63,7 @@ def fetch(invocation: Invocation, model: str) -> None:
 
     What an interrupted fetch has brought is kept: the next one goes on where it was.
     """
-    folder = find(model, invocation.paths.cache, show_loading)
-    end_loading()
+    folder = invocation.fetched(model)
     if said := notice(folder):
         click.echo(f"tutee: {said}", err=True)
     click.echo(folder.path)

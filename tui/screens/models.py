@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from core.events import FetchFailed, ModelFetched, ModelLoading
+from core.events import FetchFailed, ModelFetched, ModelLoading, ModelReady
 from core.sources import catalogue
 from core.sources.catalogue import Known
 from core.sources.names import TITLES, hub_model
@@ -59,7 +59,9 @@ class ModelsScreen(Screen[None]):
         yield Static(id="models-about")
         yield Static(id="models-loading")
         yield Field(
-            _("Any other"), placeholder=_("hf:owner/name, a folder, a GGUF file"), id="other"
+            _("Any other"),
+            placeholder=_("hf: or modelscope:owner/name, a folder, a GGUF file"),
+            id="other",
         )
         yield Footer(compact=True, show_command_palette=True)
 
@@ -72,11 +74,10 @@ class ModelsScreen(Screen[None]):
 
     def _renew(self) -> None:
         """Look again at what is on this machine."""
-        used = Content.assemble(
-            (_("Models"), "bold"),
-            "  ",
-            (_("{model} is in use").format(model=harmless(self._choosing.used)), MUTED),
-        )
+        about = _("none answers yet")
+        if self._choosing.answers:
+            about = _("{model} is in use").format(model=harmless(self._choosing.used))
+        used = Content.assemble((_("Models"), "bold"), "  ", (about, MUTED))
         self.query_one("#models-title", Static).update(used)
         options = self.query_one("#models", OptionList)
         highlighted = options.highlighted
@@ -103,7 +104,7 @@ class ModelsScreen(Screen[None]):
         )
 
     def _mark(self, known: Known) -> Content:
-        if known.spec == self._choosing.used:
+        if known.spec == self._choosing.used and self._choosing.answers:
             return Content("●").stylize("$text-success")
         marks = {"here": "✓", "partly": "◐", "absent": " "}
         return Content(marks[known.state]).stylize(MUTED)
@@ -126,7 +127,7 @@ class ModelsScreen(Screen[None]):
         match message.event:
             case ModelLoading():
                 self._show_loading()
-            case ModelFetched() | FetchFailed():
+            case ModelFetched() | FetchFailed() | ModelReady():
                 self._renew()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -21,6 +21,13 @@ BOTH = pytest.mark.parametrize("source", ["hf", "modelscope"])
 WEIGHTS = "model.safetensors"
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ModelScope's client hardly tries again."""
+    monkeypatch.setenv("MODELSCOPE_REPO_TREE_PAGE_RETRY_MAX_DELAY_SECONDS", "1")
+    monkeypatch.setenv("MODELSCOPE_DOWNLOAD_MAX_RETRIES", "0")
+
+
 def never() -> bool:
     return False
 
@@ -122,6 +129,15 @@ def test_stopping_keeps_what_has_arrived_and_the_next_time_goes_on(
     assert [one.whole for one in hubs.fetched(tmp_path)] == [True]
 
 
+def test_ctrl_c_ends_it_as_stopping_does(hub: Hub, tmp_path: Path) -> None:
+    def interrupted(event: ModelLoading) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(hubs.FetchStopped) as caught:
+        hubs.fetch(model_on("hf"), tmp_path, interrupted, never)
+    assert "go on where it was" in caught.value.hint
+
+
 @BOTH
 def test_a_fetch_killed_with_its_parent_leaves_no_process_and_goes_on(
     source: str, hub: Hub, tmp_path: Path
@@ -155,6 +171,58 @@ def test_other_bytes_than_the_hub_lists_are_never_used(
 
 
 @BOTH
+def test_settings_with_other_bytes_are_not_read_but_brought_anew(
+    source: str, hub: Hub, tmp_path: Path
+) -> None:
+    hub.wrong |= {"config.json", "tokenizer.json"}
+    assert "its checksum differs" in refusal(source, tmp_path).title
+    assert not hub.ranges(WEIGHTS)
+    hub.wrong.clear()
+    assert (fetch(source, tmp_path) / "tokenizer.json").is_file()
+
+
+@BOTH
+def test_a_repository_that_changed_meanwhile_is_fetched_as_it_is_now(
+    source: str, hub: Hub, tmp_path: Path
+) -> None:
+    hub.missing.add(WEIGHTS)
+    refusal(source, tmp_path)
+    template = hub.repositories["org/Tiny-Chat"] / "chat_template.jinja"
+    template.write_text(template.read_text() + "{# better #}")
+    hub.missing.clear()
+    path = fetch(source, tmp_path)
+    assert (path / "chat_template.jinja").read_text().endswith("{# better #}")
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "said"),
+    [
+        ("hf", 401, "access token in HF_TOKEN"),
+        ("hf", 429, "asks for a pause"),
+        ("hf", 500, "trouble of its own (500)"),
+        ("modelscope", 429, "asks for a pause"),
+        ("modelscope", 503, "trouble of its own (503)"),
+    ],
+)
+def test_what_the_hub_answers_is_told_with_what_to_do(
+    source: str, status: int, said: str, hub: Hub, tmp_path: Path, impatient: None
+) -> None:
+    hub.status = status
+    error = refusal(source, tmp_path)
+    assert error.title.startswith("org/Tiny-Chat could not be fetched from")
+    assert said in error.hint
+    assert "network" not in error.hint
+
+
+@BOTH
+def test_a_file_that_is_listed_and_not_there_is_not_the_networks_fault(
+    source: str, hub: Hub, tmp_path: Path
+) -> None:
+    hub.missing.add(WEIGHTS)
+    assert "lists a file that it does not have" in refusal(source, tmp_path).hint
+
+
+@BOTH
 def test_a_model_that_is_not_there_is_said_so(source: str, hub: Hub, tmp_path: Path) -> None:
     error = refusal(source, tmp_path, "org/Nothing")
     assert error.title.startswith("There is no model org/Nothing on")
@@ -181,14 +249,24 @@ def test_a_gated_model_says_what_to_do(hub: Hub, tmp_path: Path) -> None:
 
 @BOTH
 def test_without_a_network_the_reason_is_given(
-    source: str, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, hub: Hub, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in hub.environment():
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.setenv("MODELSCOPE_REPO_TREE_PAGE_RETRY_MAX_DELAY_SECONDS", "0")
     error = refusal(source, tmp_path)
     assert error.title.startswith("org/Tiny-Chat could not be fetched from")
     assert "goes on where it was" in error.hint
+    assert "Connection refused" in error.hint
+
+
+@BOTH
+def test_a_connection_that_always_breaks_off_is_told_in_words(
+    source: str, hub: Hub, tmp_path: Path, impatient: None
+) -> None:
+    hub.cut["config.json"] = 99
+    hint = refusal(source, tmp_path).hint
+    assert hint.startswith("Check the network")
+    assert hint.isascii(), "not in the language of the client's makers"
 
 
 @BOTH
