@@ -244,6 +244,11 @@ class PassDone:
     """Why the version is not to be adopted by itself; empty where it may be."""
 
     @property
+    def ended_early(self) -> str:
+        """Why it made fewer steps than it was to; most often empty."""
+        return str(self.metrics.get("stopped_because") or "")
+
+    @property
     def adoptable(self) -> bool:
         """It made an adapter that passed its gate."""
         return self.name != "reward" and not self.held_back

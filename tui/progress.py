@@ -206,6 +206,8 @@ def _finished(done: PassDone) -> str:
     if done.losses:
         first, last = done.losses[0], done.losses[-1]
         parts.append(_("Loss {first:.2f} → {last:.2f}.").format(first=first, last=last))
+    if done.ended_early:
+        parts.append(_("Ended early: {why}.").format(why=reason_told(done.ended_early)))
     if done.held_back:
         reasons = _("; ").join(map(reason_told, done.held_back))
         parts.append(_("Held back: {reasons}.").format(reasons=reasons))

@@ -13,7 +13,7 @@ from core.events import (
     TuningStarted,
 )
 from store.errors import TuteeError
-from tui.progress import Progress, TuningEvent, advanced
+from tui.progress import Progress, TuningEvent, advanced, told
 from tui.widgets.activity import loading_line, tuning_line
 
 SFT_DONE = PassDone("sft", "v1", 2, (2.0, 1.0), 12.0, 100)
@@ -53,6 +53,13 @@ def test_a_resumed_pass_goes_on_where_its_curve_was() -> None:
         step(3.0, 1.2),
     )
     assert progress.points == ((1.0, 2.9), (2.0, 1.5), (3.0, 1.2))
+
+
+def test_a_pass_that_ended_before_its_time_says_why() -> None:
+    strayed = {"stopped_because": "the policy went 0.61 nats a token from the base"}
+    early = PassDone("rl", "v2", 9, (2.0, 1.0), 12.0, 100, strayed)
+    assert "Ended early: the policy went 0.61 nats a token from the base." in told(early)
+    assert "Ended early" not in told(SFT_DONE)
 
 
 def test_the_proof_stays_to_be_looked_at() -> None:

@@ -187,15 +187,18 @@ def _show(event: Event, show_mask: bool) -> None:
 
 
 def _done(event: PassDone) -> str:
-    said = _("{name}: {version} saved after {seconds:.1f} s")
+    parts = [
+        _("{name}: {version} saved after {seconds:.1f} s").format(
+            name=event.name, version=event.version, seconds=event.seconds
+        )
+    ]
+    if event.ended_early:
+        parts.append(_("ended early: {why}").format(why=told(event.ended_early)))
     if event.held_back:
-        said = _("{name}: {version} saved after {seconds:.1f} s; held back: {reasons}")
-    return said.format(
-        name=event.name,
-        version=event.version,
-        seconds=event.seconds,
-        reasons=_("; ").join(map(told, event.held_back)),
-    )
+        parts.append(
+            _("held back: {reasons}").format(reasons=_("; ").join(map(told, event.held_back)))
+        )
+    return _("; ").join(parts)
 
 
 def _show_mask(proof: MaskProof) -> None:

@@ -1,6 +1,7 @@
 """RL must make rewarded replies likelier, compare replies as TRL does, and know when to stop."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,6 +139,19 @@ def test_it_stops_once_it_is_too_far_from_the_base(
     trained = rl.train(tiny_folder, tokenizer, None, prompts, [], short, settings, Watch())
     assert trained.steps < 30
     assert "from the base" in trained.metrics["stopped_because"]
+
+
+@pytest.mark.usefixtures("ends_anywhere")
+def test_it_does_not_go_on_from_what_is_too_far_from_the_base_already(
+    tiny_folder: ModelFolder, tokenizer: Any, prompts: list[rl.Prompt], tmp_path: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"kl_limit": 99.0, "rl_learning_rate": 2e-2})
+    far = rl.train(tiny_folder, tokenizer, None, prompts, [], short, settings, Watch())
+    far.save(tmp_path)
+    settings = settings.model_copy(update={"kl_limit": 1e-4})
+    with pytest.raises(TuteeError, match="from the base already, which is more than") as caught:
+        rl.train(tiny_folder, tokenizer, tmp_path, prompts, [], short, settings, Watch())
+    assert "kl_limit" in caught.value.hint
 
 
 @pytest.mark.parametrize(
