@@ -23,7 +23,7 @@ from core.quiet import hush
 from core.sources import gguf, hubs
 from core.sources.listing import INDEX
 from core.sources.names import hub_model, is_gguf, no_such_folder
-from core.sources.safety import TOKENIZERS, refuse_code, refuse_files
+from core.sources.safety import TOKENIZERS, refuse_code, refuse_files, refuse_kind
 from store.errors import TuteeError
 from store.language import _
 
@@ -233,7 +233,9 @@ def _checked(path: Path) -> Path:
             _("Give the folder that holds config.json and the weights in safetensors form."),
         )
     refuse_files(where, names)
-    refuse_code(where, objects.read(path / "config.json") or {})
+    config = objects.read(path / "config.json") or {}
+    refuse_code(where, config)
+    refuse_kind(where, config)
     index = objects.read(path / INDEX) or {}
     missing = sorted(set(index.get("weight_map", {}).values()) - names)
     if missing:

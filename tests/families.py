@@ -47,7 +47,31 @@ class Family:
     """Name of its config class in transformers."""
     tokenizer: Callable[[], Any]
     settings: dict[str, Any] = field(default_factory=dict)
+    within: Callable[[Any], Any] = lambda config: config
+    """Puts its settings into those of a model that takes more than text."""
 
+
+def sees(text: Any) -> Any:
+    """The settings of a Gemma 3 that takes pictures, too, with a small eye."""
+    from transformers import Gemma3Config
+
+    eye = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "image_size": 28,
+        "patch_size": 14,
+    }
+    return Gemma3Config(text_config=text, vision_config=eye, mm_tokens_per_image=4)
+
+
+_GEMMA3 = {
+    "head_dim": 16,
+    "query_pre_attn_scalar": 16,
+    "sliding_window": 512,
+    "layer_types": ["sliding_attention", "full_attention"],
+}
 
 FAMILIES = (
     Family("smollm2", "LlamaConfig", tiny.smollm2, {"tie_word_embeddings": True}),
@@ -75,17 +99,8 @@ FAMILIES = (
         tiny.gemma,
         {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 512},
     ),
-    Family(
-        "gemma3",
-        "Gemma3TextConfig",
-        tiny.gemma,
-        {
-            "head_dim": 16,
-            "query_pre_attn_scalar": 16,
-            "sliding_window": 512,
-            "layer_types": ["sliding_attention", "full_attention"],
-        },
-    ),
+    Family("gemma3", "Gemma3TextConfig", tiny.gemma, _GEMMA3),
+    Family("gemma3-sees", "Gemma3TextConfig", tiny.gemma, _GEMMA3, sees),
     Family(
         "phi3",
         "Phi3Config",
@@ -132,7 +147,7 @@ def make(family: Family, path: Path, **settings: Any) -> None:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = transformers.AutoModelForCausalLM.from_config(config)
+        model = transformers.AutoModelForCausalLM.from_config(family.within(config))
         # A fresh model has zeros for padding, which in many families is the end of turn, too.
         model.get_input_embeddings().weight.data.normal_(std=shape["initializer_range"])
     model.save_pretrained(path)

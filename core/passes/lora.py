@@ -1,4 +1,4 @@
-"""The training tree of a pass: its own copy of the base, with LoRA on every linear layer.
+"""The training tree of a pass: its own copy of the base, with LoRA on all linear layers for text.
 
 Each pass builds a fresh tree and drops it at its end, so nothing a trainer leaves on a model
 (patched forwards, train mode, stray adapters) can reach the chat or the next pass.
@@ -7,6 +7,8 @@ LoRA: arXiv 2106.09685. The default rank 16, alpha 32 on all linear layers is co
 small data; see also "LoRA Without Regret" (Schulman et al., 2025).
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +53,27 @@ def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=targets,
+        exclude_modules=_beside_the_text(model, targets),
         **extra,
     )
     return get_peft_model(model, config)
+
+
+def _beside_the_text(model: Any, targets: Sequence[str]) -> str | None:
+    """A pattern of the names of what reads pictures or sound; None where nothing does.
+
+    No text passes through them, so what is put there would never learn.
+    """
+    text = model.get_decoder()
+    name = next(name for name, module in model.named_modules() if module is text)
+    inside = f"{name}." if name else ""
+    if all(
+        found.startswith(inside)
+        for found, _ in model.named_modules()
+        if found.rpartition(".")[2] in targets
+    ):
+        return None
+    return rf"(?!{re.escape(inside)}).*"
 
 
 def policy(model: Any, adapter: Path | None, settings: Tuning) -> "PeftModel":

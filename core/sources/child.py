@@ -23,7 +23,7 @@ from core.sources import huggingface, modelscope
 from core.sources.disk import arrived
 from core.sources.listing import Listing, RemoteFile, small, weights
 from core.sources.names import TITLES, TOKENS, HubModel, hub_model
-from core.sources.safety import refuse_code
+from core.sources.safety import refuse_code, refuse_kind
 from store.errors import TuteeError
 from store.language import _, speak
 
@@ -112,6 +112,7 @@ def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
     _check(model, few, directory)  # before one of them is read
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     refuse_code(where, config)
+    refuse_kind(where, config)
     wanted = [*few, *weights(listing, directory)]
     reporter.total = sum(file.size for file in wanted)
     _require_room(model, reporter.total - arrived(directory), directory)

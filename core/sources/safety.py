@@ -1,4 +1,4 @@
-"""What of a model is never opened: pickled weights, and code that came with it.
+"""What of a model is never opened: pickled weights, code that came with it; and what cannot reply.
 
 The same questions are asked of a folder and of what a hub lists, so that nothing is fetched that
 would be refused afterwards.
@@ -13,6 +13,8 @@ from store.language import _
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 """A tokenizer that transformers can load has at least one of these files."""
+_SENSES = ("vision_config", "audio_config", "text_config")
+"""What the settings of a model have that takes more than text."""
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -81,6 +83,41 @@ def refuse_code(where: str, config: Mapping[str, Any]) -> None:
             ).format(where=where),
             _("Use a model whose architecture is part of transformers."),
         )
+
+
+def refuse_kind(where: str, config: Mapping[str, Any]) -> None:
+    """Refuse a model that transformers cannot have write replies.
+
+    Args:
+        where: Names the model.
+        config: What its `config.json` says.
+
+    Raises:
+        TuteeError: its architecture is not among those that do.
+    """
+    kinds = [str(kind) for kind in config.get("architectures") or ()]
+    if not kinds or any(kind.endswith("ForCausalLM") for kind in kinds) or _replies(config):
+        return
+    if any(name in config for name in _SENSES):
+        raise TuteeError(
+            _(
+                "{where} takes pictures or sound beside text ({kind}), and transformers cannot "
+                "load its text part alone."
+            ).format(where=where, kind=kinds[0]),
+            _("Choose a model for text; of those that also see, Gemma 3 can be used."),
+        )
+    raise TuteeError(
+        _("{where} is not one that writes replies ({kind}).").format(where=where, kind=kinds[0]),
+        _("Choose a model for chat, or for text generation."),
+    )
+
+
+def _replies(config: Mapping[str, Any]) -> bool:
+    """Whether the architecture is one that writes on, whatever the name of its class."""
+    hush()
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    return config.get("model_type") in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
 def _known_to_transformers(model_type: object) -> bool:

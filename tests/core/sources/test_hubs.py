@@ -282,6 +282,11 @@ def test_what_could_not_be_used_is_refused_before_it_is_fetched(
     assert "trust_remote_code" in error.title
     assert not hub.ranges(WEIGHTS)
 
+    config.write_text(json.dumps({"architectures": ["T5ForConditionalGeneration"]}))
+    error = refusal(source, tmp_path)
+    assert "not one that writes replies (T5ForConditionalGeneration)" in error.title
+    assert not hub.ranges(WEIGHTS)
+
     config.write_text(whole)
     (folder / WEIGHTS).rename(folder / "weights.bin")
     error = refusal(source, tmp_path / "other")
