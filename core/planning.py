@@ -10,7 +10,7 @@ worth its time where the reward model is good.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Generic, TypeVar
 
@@ -125,6 +125,16 @@ class Plan:
 
     def of(self, name: PassName) -> PassPlan:
         return next(planned for planned in self.passes if planned.name == name)
+
+    def toggled(self, name: PassName) -> "Plan":
+        """With the pass `name` wanted if it was not, and the other way round.
+
+        A pass with no record at all is never wanted.
+        """
+        before = self.of(name)
+        after = replace(before, wanted=not before.wanted and before.new + before.replayed > 0)
+        passes = tuple(after if planned is before else planned for planned in self.passes)
+        return replace(self, passes=passes)
 
 
 def make_plan(

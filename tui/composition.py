@@ -2,13 +2,9 @@
 
 from contextlib import ExitStack
 
-from core import planning
 from core.config import Config, load
-from core.events import PassName
 from core.tuning_worker import TuningWorker
 from core.workers import ChatWorker
-from store.errors import TuteeError
-from store.language import _
 from store.paths import Paths
 from store.repository import Repository
 from tui.bridge import Bridge
@@ -44,22 +40,11 @@ def compose(paths: Paths, config: Config, repository: Repository) -> Services:
     """The real parts behind the screens."""
     bridge = Bridge()
     chat = ChatWorker(bridge.emit, serving=config.serving)
-
-    def make_plan(passes: frozenset[PassName] | None, rebuild: bool) -> planning.Plan:
-        if chat.adapters is None:
-            raise TuteeError(
-                _("The model is still loading."), _("Tuning can begin once it is ready.")
-            )
-        records, settings = repository.trainable(), services.config
-        return planning.make_plan(records, chat.adapters, settings, passes, rebuild=rebuild)
-
-    services = Services(
+    return Services(
         paths=paths,
         config=config,
         repository=repository,
         bridge=bridge,
         chat=chat,
         tuning=TuningWorker(bridge.emit, chat.turns),
-        make_plan=make_plan,
     )
-    return services

@@ -1,13 +1,10 @@
 """Everything the app is given: made once by the command line, or from scripted twins by a test."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.config import Config
-    from core.events import PassName
-    from core.planning import Plan
     from core.tuning_worker import TuningWorker
     from core.workers import ChatWorker
     from store.paths import Paths
@@ -27,9 +24,6 @@ class Services:
     bridge: "Bridge"
     chat: "ChatWorker"
     tuning: "TuningWorker"
-    make_plan: "Callable[[frozenset[PassName] | None, bool], Plan]"
-    """What a training run would do now: with names, the passes the person wants; with true, anew
-    from the base."""
     new: bool = False
     """The person has never chosen a model, and none ever answered."""
     open_chat: str | None = None

@@ -54,7 +54,7 @@ class Training(Front):
     async def _renew_tuning(self) -> None:
         self._show_progress()
         if self._tuning_screen is not None:
-            await self._tuning_screen.renew()
+            self._tuning_screen.renew()
 
     def action_compare(self) -> None:
         """Ask two versions the same, and keep which reply is better."""

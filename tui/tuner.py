@@ -53,14 +53,21 @@ class Tuner:
 
     # -- runs ------------------------------------------------------------------------------------
 
-    def plan(self, passes: frozenset[PassName] | None = None, *, rebuild: bool = False) -> "Plan":
-        """What a run would do now.
+    async def plan(self, *, rebuild: bool = False) -> "Plan":
+        """What a run would do now; among many records, in a second.
+
+        Args:
+            rebuild: Begin from the base, with everything.
 
         Raises:
             TuteeError: the model is not ready yet.
         """
-        self._adapters()
-        return self._services.make_plan(passes, rebuild)
+        # Imported here because the first paint comes before it.
+        from core.planning import make_plan
+
+        adapters, config = self._adapters(), self._services.config
+        records = self._services.repository.trainable()
+        return await in_thread(lambda _: make_plan(records, adapters, config, rebuild=rebuild))
 
     @property
     def model(self) -> str:
@@ -73,10 +80,8 @@ class Tuner:
         Raises:
             TuteeError: the pass has nothing at all to learn from.
         """
-        before = frozenset(planned.name for planned in plan.passes if planned.wanted)
-        changed = self.plan(before ^ {name}, rebuild=plan.rebuild)
-        after = frozenset(planned.name for planned in changed.passes if planned.wanted)
-        if after == before:
+        changed = plan.toggled(name)
+        if changed == plan:
             raise TuteeError(
                 _("{name} has nothing to learn from yet.").format(name=label(name)),
                 _("Correct (F4) or rate (F2, F3) a reply first."),

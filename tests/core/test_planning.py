@@ -124,6 +124,15 @@ def test_named_passes_run_below_their_thresholds_but_not_on_nothing(adapters: Ad
     assert [found.name for found in asked.wanted] == ["sft"]
 
 
+def test_a_pass_is_chosen_and_left_as_by_name(adapters: Adapters) -> None:
+    records = instructions(5)
+    first = plan(adapters, records)
+    assert first.toggled("sft") == plan(adapters, records, frozenset())
+    assert first.toggled("sft").toggled("sft") == first
+    assert first.toggled("rl") == plan(adapters, records, frozenset({"sft", "rl"}))
+    assert first.toggled("dpo") == first, "it has nothing to learn from"
+
+
 def test_what_was_learned_is_replayed_and_not_new(adapters: Adapters) -> None:
     records = instructions(10)
     made(adapters, "sft", records[:4])

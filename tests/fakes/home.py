@@ -6,8 +6,6 @@ from pathlib import Path
 
 from core.adapters import Adapters
 from core.config import Config, Screen
-from core.events import PassName
-from core.planning import Plan, make_plan
 from store.paths import locate
 from store.repository import Repository
 from tests.fakes.chat import FakeChat
@@ -45,9 +43,4 @@ class Home:
             bridge=self.bridge,
             chat=self.chat,  # type: ignore[arg-type]
             tuning=self.tuning,  # type: ignore[arg-type]
-            make_plan=self._plan,
         )
-
-    def _plan(self, passes: frozenset[PassName] | None, rebuild: bool) -> Plan:
-        records = self.repository.trainable()
-        return make_plan(records, self.adapters, self.config, passes, rebuild=rebuild)

@@ -1,10 +1,15 @@
 """F5: the plan, the run beside the chat, the new version, and the way back."""
 
+from collections.abc import Iterator
+from threading import Event
+from typing import Any
+
 import pytest
 from textual.widgets import Static
 from textual.widgets._footer import FooterKey
 
-from core.planning import held_out
+from core import planning
+from core.planning import Plan, held_out
 from core.runs import unfinished
 from store.errors import TuteeError
 from tests.fakes import FakeChat, FakeTuning, Home
@@ -77,6 +82,80 @@ async def test_where_nothing_is_ready_it_says_what_to_do(home: Home) -> None:
         await until(pilot, lambda: not greyed(started(app)))
         await pilot.press("1")
         await until(pilot, lambda: greyed(started(app)))
+
+
+@pytest.fixture
+def held_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """No plan is made before it is set."""
+    made, go = planning.make_plan, Event()
+
+    def slow(*given: Any, **named: Any) -> Plan:
+        go.wait()
+        return made(*given, **named)
+
+    monkeypatch.setattr(planning, "make_plan", slow)
+    yield go
+    go.set()
+
+
+async def test_the_screen_is_alive_while_the_plan_is_made(home: Home, held_back: Event) -> None:
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "counting what there is to learn from" in painted(app))
+        assert "● base  active" in painted(app)
+        assert "Enter starts." not in painted(app)
+        assert greyed(started(app))
+        await pilot.press("1", "b")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        await pilot.press("f5")
+        await until(pilot, lambda: "counting what there is to learn from" in painted(app))
+        held_back.set()
+        await until(pilot, lambda: rows(app) and not greyed(started(app)))
+        assert rows(app)[0].startswith("[x] 1")
+        assert "counting" not in painted(app)
+        assert "Tune Fake-1 from base" in painted(app)
+        assert "on everything" not in painted(app)
+
+
+@pytest.mark.parametrize(("records", "runs"), [(4, 1), (1, 0)])
+async def test_enter_waits_for_the_plan(
+    home: Home, held_back: Event, records: int, runs: int
+) -> None:
+    teach(home, records)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5", "enter", "enter")
+        await until(pilot, lambda: "It starts as soon as the plan is made." in toasts(app))
+        assert home.tuning.plans == []
+        held_back.set()
+        if not runs:
+            await until(pilot, lambda: "No pass is chosen" in toasts(app))
+        await until(pilot, lambda: len(home.tuning.plans) == runs)
+
+
+async def test_an_old_plan_is_not_started_while_another_is_made(
+    home: Home, held_back: Event
+) -> None:
+    teach(home, 4)
+    held_back.set()
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        held_back.clear()
+        await pilot.press("b")
+        await until(pilot, lambda: "counting" in painted(app) and greyed(started(app)))
+        assert rows(app)[0].startswith("[x] 1")
+        await pilot.press("1", "enter")
+        assert home.tuning.plans == []
+        held_back.set()
+        await until(pilot, lambda: home.tuning.plans)
+        (plan,) = home.tuning.plans
+        assert plan.rebuild
+        assert [planned.name for planned in plan.wanted] == ["sft"]
 
 
 async def test_what_only_measures_is_not_new(home: Home) -> None:

@@ -3,6 +3,7 @@
 The run belongs to the app; leaving this screen changes nothing about it.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -15,6 +16,7 @@ from textual.widgets import Static
 
 from store.errors import TuteeError
 from store.language import N_, _
+from tui.background import aside
 from tui.guard import errors_shown, guarded
 from tui.progress import Progress
 from tui.screens.confirm import ConfirmScreen
@@ -91,37 +93,51 @@ class TuningScreen(Screen[None]):
         super().__init__()
         self._tuner = tuner
         self._plan: Plan | None = None
-        self._lacking = _nothing_chosen()
-        """Why nothing can be started, where it cannot."""
+        """Nothing while it is being made, or where it cannot be."""
+        self._lacking: TuteeError | None = None
+        """Why nothing can be started; nothing while the plan is being made."""
+        self._eager = False
+        """The person wants to start what the plan will hold."""
 
     def compose(self) -> ComposeResult:
-        yield Static(id="tuning-title", markup=False)
+        yield Static(_("Tune"), id="tuning-title", markup=False)
         with Horizontal(id="tuning-top"):
             yield PlanPanel(id="plan")
             yield LearningPanel(id="learning")
         yield VersionList(id="versions")
         yield Footer(compact=True, show_command_palette=True)
 
-    async def on_mount(self) -> None:
-        for panel, title in (
-            ("plan", _("Plan")),
-            ("learning", _("Learning")),
-            ("versions", _("Versions")),
-        ):
+    def on_mount(self) -> None:
+        for panel, title in (("learning", _("Learning")), ("versions", _("Versions"))):
             self.query_one(f"#{panel}").border_title = title
         self.progress = self._tuner.progress
-        await self.renew()
+        self.renew()
 
-    async def renew(self) -> None:
+    def renew(self) -> None:
         """Plan anew: the records, the model or the versions have changed."""
+        self._offer()
+        self._plan_anew()
+
+    def _plan_anew(self, *, rebuild: bool = False) -> None:
+        """Make another plan, in a thread: until it is there, nothing can be chosen."""
+        self._plan, self._lacking = None, None
+        self.query_one(PlanPanel).counting = True
+        self.query_one(LearningPanel).ready = None
+        self.refresh_bindings()
+        aside(self, partial(self._make_plan, rebuild), "plan")
+
+    async def _make_plan(self, rebuild: bool) -> None:
+        panel = self.query_one(PlanPanel)
         try:
-            await self._show_plan(self._tuner.plan())
-            self._offer()
             self.query_one(VersionList).show(self._tuner.versions())
+            await self._show_plan(await self._tuner.plan(rebuild=rebuild))
         except TuteeError as error:
-            self._plan, self._lacking = None, error
-            self.refresh_bindings()
-            await self.query_one(PlanPanel).explain(str(error))
+            self._lacking = error
+            await panel.explain(str(error))
+        panel.counting = False
+        if self._eager:
+            self._eager = False
+            await self.run_action("start" if self._ready else "explain")
 
     async def _show_plan(self, plan: "Plan") -> None:
         self._plan, self._lacking = plan, _nothing_chosen()
@@ -166,8 +182,11 @@ class TuningScreen(Screen[None]):
         return True
 
     def action_explain(self) -> None:
-        """Say why nothing can be started."""
-        raise self._lacking
+        """Say why nothing can be started; start it once the plan is there, where that is why."""
+        if self._lacking is not None:
+            raise self._lacking
+        self._eager = True
+        self.notify(_("It starts as soon as the plan is made."), markup=False)
 
     def action_start(self) -> None:
         if self._plan is not None:
@@ -188,10 +207,10 @@ class TuningScreen(Screen[None]):
         self.query_one(LearningPanel).offer = self._tuner.offer()
         self.refresh_bindings()
 
-    async def action_rebuild(self) -> None:
+    def action_rebuild(self) -> None:
         """Plan to begin from the base with everything, or to go on after all."""
         if self._plan is not None:
-            await self._show_plan(self._tuner.plan(rebuild=not self._plan.rebuild))
+            self._plan_anew(rebuild=not self._plan.rebuild)
 
     async def action_choose(self, index: int) -> None:
         if self._plan is not None:
@@ -251,22 +270,22 @@ class TuningScreen(Screen[None]):
         self.app.push_screen(screen, choose)
 
     def _label(self, version: VersionView) -> None:
-        async def label(name: str | None) -> None:
+        def label(name: str | None) -> None:
             if name is not None:
                 with errors_shown(self.app):
                     self._tuner.label(version.name, name)
-                    await self.renew()
+                    self.renew()
 
         keys = _("Enter keeps it; an empty one takes it away · Esc leaves it so")
         title = _("What do you call {version}?").format(version=version.name)
         self.app.push_screen(LineScreen(title, version.label, _("a word or two"), keys), label)
 
     def _delete(self, version: VersionView) -> None:
-        async def delete(agreed: bool | None) -> None:
+        def delete(agreed: bool | None) -> None:
             if agreed:
                 with errors_shown(self.app):
                     self._tuner.delete(version.name)
-                    await self.renew()
+                    self.renew()
 
         self.app.push_screen(
             ConfirmScreen(

@@ -40,7 +40,7 @@ class PlanRow(Static):
 
     def __init__(self, index: int, view: PassView) -> None:
         self._index = index
-        super().__init__(_pass_content(index, view), classes="" if view.wanted else "unwanted")
+        super().__init__(_pass_content(index, view))
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -48,7 +48,14 @@ class PlanRow(Static):
 
 
 class PlanPanel(Vertical):
-    """What would be trained."""
+    """What would be trained; while that is counted anew, what it was is greyed."""
+
+    counting: reactive[bool] = reactive(True, toggle_class="-counting")
+
+    def watch_counting(self, counting: bool) -> None:
+        self.border_title = (
+            _("Plan: counting what there is to learn from…") if counting else _("Plan")
+        )
 
     async def show(self, passes: Sequence[PassView]) -> None:
         await self.remove_children()
@@ -66,8 +73,8 @@ class LearningPanel(Vertical):
     progress: reactive[Progress | None] = reactive(None)
     offer: reactive[str] = reactive("")
     """What is said of a run that was interrupted."""
-    ready: reactive[bool] = reactive(True)
-    """Something is chosen to be trained."""
+    ready: reactive[bool | None] = reactive[bool | None](None)
+    """Something is chosen to be trained; nothing while that is not known."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="figures")
@@ -90,6 +97,8 @@ class LearningPanel(Vertical):
             self._draw()
 
     def _begins(self) -> Content:
+        if self.ready is None:
+            return Content()
         return Content(_(_START if self.ready else _NOTHING)).stylize(MUTED)
 
     def _draw(self) -> None:
