@@ -70,7 +70,7 @@ def _helps(source: ast.AST) -> Iterator[Text]:
 
 
 _SAID_OF_A_SCREEN = ("HELP", "TITLE")
-_SAID_OF_A_KEY = {"Binding": (2,), "Command": (0, 1, 5)}
+_SAID_OF_A_KEY = {"Binding": (2,), "Command": (0, 1, 4)}
 """By what is called: which of its arguments are texts."""
 
 

@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 def _commands() -> type[Provider]:
     """The palette's, imported when it is first opened."""
-    from tui.commands import Commands
+    from tui.palette import Commands
 
     return Commands
 

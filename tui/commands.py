@@ -2,12 +2,10 @@
 
 import inspect
 import re
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
 
 from store.errors import TuteeError
@@ -21,8 +19,6 @@ class Command:
     title: str
     help: str
     action: str
-    keys: str = ""
-    """As shown to the person; empty where only the palette has it."""
     slash: tuple[str, ...] = ()
     """Its names in the prompt, the first one the one that is offered."""
     argument: str = ""
@@ -30,118 +26,54 @@ class Command:
 
 
 CHAT_COMMANDS = (
-    Command("👍 Keep this reply", "Worth learning as it is", "like", "F2", ("good",)),
-    Command("👎 Refuse this reply", "And say why, if you like", "dislike", "F3", ("bad",), "WHY"),
-    Command(
-        "✎ Correct this reply", "Say what it should have been", "correct", "F4", ("fix",), "TEXT"
-    ),
-    Command(
-        "Undo feedback on this reply",
-        "Takes the last act back",
-        "undo",
-        "Ctrl+Z",
-        ("undo",),
-    ),
-    Command("Prefer this reply", "Over its other versions", "prefer", "P", ("prefer",)),
-    Command("Exclude from training", "Or let it in again", "exclude", "X", ("exclude",)),
-    Command("Trained tokens", "Those that carry loss in bold", "tokens", "M", ("tokens",)),
-    Command(
-        "Write another reply",
-        "← → change between them",
-        "regenerate",
-        "R",
-        ("retry",),
-    ),
-    Command("Go on with this reply", "From where it ended", "go_on", "G", ("continue",)),
-    Command("Edit the question", "The old one stays", "edit", "E", ("edit",)),
-    Command("Copy this reply", "", "copy", "Y", ("copy",)),
-    Command("Copy its code", "The last block of code", "copy_code", "Shift+Y", ("code",)),
-    Command("Take the waiting message back", "The one sent last", "take_back", "", ("unsend",)),
-    Command("Write in your editor", "$VISUAL or $EDITOR", "editor", "Ctrl+G", ("editor",)),
-    Command(
-        "System prompt", "Of this chat alone, and its sampling", "system", "", ("system",), "TEXT"
-    ),
-    Command(
-        "Preset", "precise, balanced, creative, or your own", "preset", "", ("preset",), "NAME"
-    ),
-    Command("Set", "One thing about how replies are drawn", "set", "", ("set",), "NAME VALUE"),
-    Command("Title", "Call this chat something else", "title", "", ("title",), "TEXT"),
-    Command("Pin this chat", "At the top of the list, or not", "pin", "", ("pin",)),
-    Command(
-        "Save this chat",
-        "As Markdown, or where you say",
-        "save",
-        "",
-        ("save",),
-        "PATH",
-    ),
-    Command(
-        "Delete this chat",
-        "What it taught stays",
-        "delete_chat",
-        "",
-        ("delete",),
-    ),
-    Command("New chat", "The one that is open stays in the list", "new_chat", "Ctrl+N", ("new",)),
-    Command("Open a chat", "Search, rename, pin, delete", "chats", "Ctrl+R", ("chats",)),
+    Command("👍 Keep this reply", "Worth learning as it is", "like", ("good",)),
+    Command("👎 Refuse this reply", "And say why, if you like", "dislike", ("bad",), "WHY"),
+    Command("✎ Correct this reply", "Say what it should have been", "correct", ("fix",), "TEXT"),
+    Command("Undo feedback on this reply", "Takes the last act back", "undo", ("undo",)),
+    Command("Prefer this reply", "Over its other versions", "prefer", ("prefer",)),
+    Command("Exclude from training", "Or let it in again", "exclude", ("exclude",)),
+    Command("Trained tokens", "Those that carry loss in bold", "tokens", ("tokens",)),
+    Command("Write another reply", "← → change between them", "regenerate", ("retry",)),
+    Command("Go on with this reply", "From where it ended", "go_on", ("continue",)),
+    Command("Edit the question", "The old one stays", "edit", ("edit",)),
+    Command("Copy this reply", "", "copy", ("copy",)),
+    Command("Copy its code", "The last block of code", "copy_code", ("code",)),
+    Command("Take the waiting message back", "The one sent last", "take_back", ("unsend",)),
+    Command("Write in your editor", "$VISUAL or $EDITOR", "editor", ("editor",)),
+    Command("System prompt", "Of this chat alone, and its sampling", "system", ("system",), "TEXT"),
+    Command("Preset", "precise, balanced, creative, or your own", "preset", ("preset",), "NAME"),
+    Command("Set", "One thing about how replies are drawn", "set", ("set",), "NAME VALUE"),
+    Command("Title", "Call this chat something else", "title", ("title",), "TEXT"),
+    Command("Pin this chat", "At the top of the list, or not", "pin", ("pin",)),
+    Command("Save this chat", "As Markdown, or where you say", "save", ("save",), "PATH"),
+    Command("Delete this chat", "What it taught stays", "delete_chat", ("delete",)),
+    Command("New chat", "The one that is open stays in the list", "new_chat", ("new",)),
+    Command("Open a chat", "Search, rename, pin, delete", "chats", ("chats",)),
 )
 
 APP_COMMANDS = (
-    Command("Skip the first steps", "They are not shown again", "app.skip_guide", "", ("skip",)),
-    Command("Tune", "Train the model on what you taught", "app.tune", "F5", ("train", "tune")),
-    Command(
-        "Models", "Choose, fetch or remove the base model", "app.models", "Ctrl+O", ("model",), "ID"
-    ),
-    Command(
-        "Best of four", "Draw the last reply again, and pick", "app.best_of", "Ctrl+L", ("best",)
-    ),
-    Command(
-        "Compare two versions",
-        "Two replies, your choice",
-        "app.compare",
-        "F6",
-        ("ab", "compare"),
-    ),
-    Command(
-        "Roll back",
-        "Answer as before",
-        "app.roll_back",
-        "",
-        ("rollback",),
-    ),
-    Command("Cancel the training", "Stops within seconds", "app.cancel_tuning", "", ("cancel",)),
-    Command(
-        "Records", "Everything you taught: look, check, delete", "app.records", "F7", ("records",)
-    ),
-    Command(
-        "Statistics",
-        "What there is to learn from",
-        "app.statistics",
-        "",
-        ("stats",),
-    ),
-    Command(
-        "Import",
-        "What other programs kept",
-        "app.import",
-        "",
-        ("import",),
-    ),
-    Command("Starter set", "Short examples to begin with", "app.starter", "Ctrl+T", ("starter",)),
-    Command("Export", "Your records as files for other tools", "app.export", "F8", ("export",)),
-    Command(
-        "Settings", "System prompt, replies, looks, tuning", "app.settings", "F9", ("settings",)
-    ),
+    Command("Skip the first steps", "They are not shown again", "app.skip_guide", ("skip",)),
+    Command("Tune", "Train the model on what you taught", "app.tune", ("train", "tune")),
+    Command("Models", "Choose, fetch or remove the base model", "app.models", ("model",), "ID"),
+    Command("Best of four", "Draw the last reply again, and pick", "app.best_of", ("best",)),
+    Command("Compare two versions", "Two replies, your choice", "app.compare", ("ab", "compare")),
+    Command("Roll back", "Answer as before", "app.roll_back", ("rollback",)),
+    Command("Cancel the training", "Stops within seconds", "app.cancel_tuning", ("cancel",)),
+    Command("Records", "Everything you taught: look, check, delete", "app.records", ("records",)),
+    Command("Statistics", "What there is to learn from", "app.statistics", ("stats",)),
+    Command("Import", "What other programs kept", "app.import", ("import",)),
+    Command("Starter set", "Short examples to begin with", "app.starter", ("starter",)),
+    Command("Export", "Your records as files for other tools", "app.export", ("export",)),
+    Command("Settings", "System prompt, replies, looks, tuning", "app.settings", ("settings",)),
     Command(
         "Theme",
         "Other colours: look at them, and keep some",
         "app.change_theme",
-        "",
         ("theme",),
         "NAME",
     ),
-    Command("Help", "All keys on one screen", "app.help", "F1", ("help",)),
-    Command("Quit", "Everything is kept", "app.quit", "Ctrl+Q", ("quit", "exit")),
+    Command("Help", "All keys on one screen", "app.help", ("help",)),
+    Command("Quit", "Everything is kept", "app.quit", ("quit", "exit")),
 )
 
 COMMANDS = (*CHAT_COMMANDS, *APP_COMMANDS)
@@ -197,43 +129,3 @@ async def perform(command: Command, argument: str, screen: Screen[Any]) -> None:
     done = getattr(node, f"action_{name}")(*([argument] if argument else []))
     if inspect.isawaitable(done):
         await done
-
-
-class Commands(Provider):
-    """What can be done now, where the palette was opened."""
-
-    async def discover(self) -> Hits:
-        for command in possible(self.screen):
-            title = _(command.title)
-            shown = _display(command, self.screen)
-            yield DiscoveryHit(shown, self._run(command), title, _(command.help))
-
-    async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for command in possible(self.screen):
-            title = _(command.title)
-            # English words find it in every language, as the slash commands do.
-            score = max(matcher.match(title), matcher.match(command.title))
-            if score > 0:
-                shown = matcher.highlight(title)
-                yield Hit(score, shown, self._run(command), title, _(command.help))
-
-    def _run(self, command: Command) -> "partial[Coroutine[Any, Any, bool]]":
-        return partial(self.app.run_action, command.action, self.screen)
-
-
-def _display(command: Command, screen: Screen[Any]) -> str:
-    title, keys = _(command.title), _keys(command, screen)
-    return f"{title}  ({keys})" if keys else title
-
-
-def _keys(command: Command, screen: Screen[Any]) -> str:
-    """The key that does it wherever the focus is, which a person may have chosen; or the usual."""
-    namespace, _, name = command.action.rpartition(".")
-    node = screen.app if namespace else screen
-    for active in screen.active_bindings.values():
-        # One on the screen may name the app's action, one of the app has it by its bare name.
-        named = {command.action, name} if active.node is node else {command.action}
-        if active.node in (screen, screen.app) and active.binding.action in named:
-            return screen.app.get_key_display(active.binding)
-    return command.keys

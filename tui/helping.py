@@ -58,6 +58,25 @@ def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str
     }
 
 
+def key_of(action: str, screen: Screen[object], chosen: Mapping[str, str]) -> str:
+    """The key that does `action` on a screen: one that works wherever the focus is, or else one of
+    a part of it; empty where there is none.
+
+    Args:
+        action: As a command names it: of the screen, or of the app with `app.` before it.
+        screen: The one that is open.
+        chosen: Keys of the person's own, by the id of a binding.
+    """
+    app = type(screen.app)
+    for kind in (type(screen), app, *_parts(screen)):
+        # The app names its own action bare, a part says whose it is.
+        named = {action, action.removeprefix("app.") if kind is app else f"screen.{action}"}
+        for binding in _own(kind, set()):
+            if binding.action in named:
+                return next(map(key_name, _split(binding, chosen)), "")
+    return ""
+
+
 def _parts(screen: Screen[object]) -> Iterator[type[DOMNode]]:
     kinds = (*getattr(screen, "PARTS", ()), *map(type, screen.walk_children()))
     yield from (kind for kind in dict.fromkeys(kinds) if kind.__module__.startswith("tui."))
@@ -85,14 +104,18 @@ def _does(binding: Binding) -> str:
 def _view(
     bindings: list[Binding], chosen: Mapping[str, str], commands: Mapping[str, Command]
 ) -> KeyView:
-    keys = [chosen.get(binding.id or "", binding.key).split(",") for binding in bindings]
-    names = dict.fromkeys(key_name(key.strip()) for several in keys for key in several)
+    names = dict.fromkeys(key_name(key) for b in bindings for key in _split(b, chosen))
     first = bindings[0]
     action = first.action.removeprefix("screen.")
     if action in commands:
         command = commands[action]
         return KeyView("  ".join(names), _(command.title), _(command.help))
     return KeyView("  ".join(names), _(_does(first)))
+
+
+def _split(binding: Binding, chosen: Mapping[str, str]) -> list[str]:
+    keys = chosen.get(binding.id or "", binding.key)
+    return [key.strip() for key in keys.split(",") if key.strip()]
 
 
 _APP_COMMANDS = {command.action: command for command in APP_COMMANDS}

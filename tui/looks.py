@@ -4,6 +4,7 @@ Settings take effect at once; every other part of the app reads them anew each t
 """
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -115,6 +116,11 @@ class Looks(App[bool]):
 
     # -- keys and help ---------------------------------------------------------------------------
 
+    @property
+    def chosen_keys(self) -> Mapping[str, str]:
+        """Those of the person's own, by the id of what they do."""
+        return self._config.keys
+
     def get_key_display(self, binding: Binding) -> str:
         """A key as the footer shows it."""
         return binding.key_display or key_name(binding.key)
@@ -131,7 +137,7 @@ class Looks(App[bool]):
         from tui.helping import help_sections, help_text
         from tui.screens.help import HelpScreen
 
-        sections = help_sections(self.screen, self._config.keys)
+        sections = help_sections(self.screen, self.chosen_keys)
         self.push_screen(HelpScreen(*help_text(self.screen), sections))
 
     # -- the terminal ----------------------------------------------------------------------------

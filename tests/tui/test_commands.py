@@ -13,6 +13,7 @@ from tests.tui.conftest import answered, opened, painted, say, until, views
 from tests.tui.test_tuning import ready
 from tui.app import TuteeApp
 from tui.commands import COMMANDS
+from tui.helping import key_of
 from tui.screens.chat import ChatScreen
 from tui.screens.compare import CompareScreen
 from tui.screens.export import ExportScreen
@@ -61,13 +62,41 @@ async def test_the_palette_lists_every_command(home: Home) -> None:
                 assert (command.title in found) is (command.title not in impossible)
 
 
-async def test_the_palette_shows_the_keys_that_were_chosen(home: Home) -> None:
-    home.config = Config(keys={"app.tune": "f12"})
+async def test_the_palette_shows_the_keys_of_the_screen_and_of_its_replies(home: Home) -> None:
     async with opened(home) as (app, pilot):
-        await pilot.press("ctrl+p")
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        await pilot.press("f2", "ctrl+p")
         found = await listed(app, pilot)
-        assert "Tune  (F12)" in found
-        assert "Records  (F7)" in found
+        for line in (
+            "👍 Keep this reply  (F2)",
+            "Undo feedback on this reply  (Ctrl+Z)",
+            "Exclude from training  (X)",
+            "Write in your editor  (Ctrl+G)",
+            "New chat  (Ctrl+N)",
+            "Best of four  (Ctrl+L)",
+            "Help  (F1)",
+            "Quit  (Ctrl+Q)",
+        ):
+            assert line in found
+        assert "Statistics\n" in found, "it has a key on another screen"
+
+
+async def test_the_palette_shows_the_keys_that_were_chosen(home: Home) -> None:
+    chosen = {"app.tune": "f12, ctrl+y", "reply.exclude": "z", "reply.tokens": ""}
+    home.config = Config(screen=home.config.screen, keys=chosen)
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        await pilot.press("f2", "ctrl+p")
+        found = await listed(app, pilot)
+        for line in ("Tune  (F12)", "Records  (F7)", "Exclude from training  (Z)"):
+            assert line in found
+        assert "Trained tokens\n" in found, "it was left without a key"
+        await pilot.press(*"exclude")
+        options = app.screen.query_one(OptionList)
+        await until(pilot, lambda: options.option_count == 1)
+        assert "Exclude from training  (Z)" in str(options.get_option_at_index(0).prompt)
 
 
 async def test_the_palette_offers_only_what_can_be_done(home: Home) -> None:
@@ -101,28 +130,13 @@ async def test_help_lists_every_key(home: Home) -> None:
         await pilot.press("f1")
         assert isinstance(app.screen, HelpScreen)
         for command in COMMANDS:
-            if command.keys:
-                assert any(
-                    line.strip(" │").startswith(command.keys) and command.title in line
-                    for line in painted(app).splitlines()
-                )
+            key = key_of(command.action, app.screen_stack[0], {})
+            assert not key or any(
+                line.strip(" │").startswith(key) and command.title in line
+                for line in painted(app).splitlines()
+            )
         await pilot.press("escape")
         assert isinstance(app.screen, ChatScreen)
-
-
-def test_every_key_of_the_table_is_bound_to_its_action() -> None:
-    bound = {
-        (key, binding.action)
-        for node in (TuteeApp, ChatScreen, ReplyTurn, Prompt)
-        for binding in node._merge_bindings().key_to_bindings.values()
-        for binding in binding
-        for key in binding.key.split(",")
-    }
-    bare = {(key, action.rpartition(".")[2]) for key, action in bound}
-    for command in COMMANDS:
-        if command.keys:
-            key = command.keys.lower().replace("shift+y", "Y")
-            assert (key, command.action.rpartition(".")[2]) in bare
 
 
 def test_no_key_needs_more_than_any_terminal_sends() -> None:
