@@ -14,7 +14,7 @@ manifest, and derived from there (`core.adapters`).
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -68,8 +68,17 @@ Text = Annotated[str, AfterValidator(_writable)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 
 
+_NO_NOTES: set[str] = set()
+
+
 class _Frozen(BaseModel):
+    """Pydantic notes for each object which fields it was given. Nobody asks for that, and it would
+    be half of the memory of a large home, so all objects share one empty note."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_post_init(self, _: Any, /) -> None:
+        object.__setattr__(self, "__pydantic_fields_set__", _NO_NOTES)
 
 
 class Turn(_Frozen):

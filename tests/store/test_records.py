@@ -123,3 +123,21 @@ def test_messages_out_of_their_tree_are_refused(messages: list[dict[str, str]]) 
     )
     with pytest.raises(ValidationError, match="lost its place"):
         Thread(conversation=Conversation(id="c"), messages=built)
+
+
+def test_objects_take_no_memory_for_which_fields_they_were_given() -> None:
+    verdict = Verdict(
+        prompt=(Turn(role="user", content="Hello?"),),
+        completion="Hi.",
+        label=True,
+        origin=Origin(sampling=Sampling(seed=7)),
+    )
+    kept = Judged(records=(verdict,))
+    read = Judged.model_validate_json(kept.model_dump_json())
+    (record,) = read.records
+    changed = record.model_copy(update={"excluded": True})
+    objects = (read, record, record.origin, record.origin.sampling, record.prompt[0])
+    assert len({id(each.model_fields_set) for each in objects if each}) == 1
+    assert record.model_fields_set == set()
+    assert read == kept
+    assert changed != record
