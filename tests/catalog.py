@@ -8,7 +8,7 @@ plain strings, as does what the screens say of themselves and of their keys.
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,9 +54,16 @@ def _marked(source: ast.AST) -> Iterator[Text]:
             texts = call.args[: _MARKS[call.func.id]]
             if any(isinstance(text, ast.JoinedStr) for text in texts):
                 raise ValueError(f"line {call.lineno}: an f-string cannot be looked up")
-            said = [text.value for text in texts if isinstance(text, ast.Constant)]
+            said = [*_texts(texts)]
             if len(said) == _MARKS[call.func.id] and said[0]:
                 yield Text(*said)
+
+
+def _texts(nodes: Iterable[ast.expr]) -> Iterator[str]:
+    """The texts among `nodes`."""
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _helps(source: ast.AST) -> Iterator[Text]:
@@ -65,8 +72,7 @@ def _helps(source: ast.AST) -> Iterator[Text]:
         if isinstance(node, ast.FunctionDef) and any(map(_makes_command, node.decorator_list)):
             yield Text(inspect.cleandoc(ast.get_docstring(node) or ""))
         elif isinstance(node, ast.Call):
-            told = (word.value for word in node.keywords if word.arg == "help")
-            yield from (Text(text.value) for text in told if isinstance(text, ast.Constant))
+            yield from map(Text, _texts(word.value for word in node.keywords if word.arg == "help"))
 
 
 _SAID_OF_A_SCREEN = ("HELP", "TITLE")

@@ -26,8 +26,9 @@ TELLING = (
 def untold(source: str) -> Iterator[int]:
     """The lines on which a person is told something as it stands in the source."""
     for node in ast.walk(ast.parse(source)):
-        told = isinstance(node, ast.Call) and ast.unparse(node.func) in TELLING
-        if told and any(map(speaks, node.args)):
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) not in TELLING:
+            continue
+        if any(map(speaks, node.args)):
             yield node.lineno
 
 

@@ -86,7 +86,7 @@ def run() -> Iterator[dict[str, object]]:
         assert adapters is not None
         chat.tuner.start(plan(adapters))
         chat.wait_for(PassStarted)
-        beside = []
+        beside: list[tuple[float, float]] = []
         while chat.tuned is None:
             time.sleep(APART)  # a person reads
             beside.append(chat.reply(len(beside)))

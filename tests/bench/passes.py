@@ -192,7 +192,7 @@ def reply(sample: Sample) -> list[int]:
 def prepared(trainer: Any) -> Any:
     """`trainer` for rows that are tokenised already."""
 
-    class Prepared(trainer):  # type: ignore[misc]
+    class Prepared(trainer):
         def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
             return dataset
 

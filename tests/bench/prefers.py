@@ -110,7 +110,8 @@ def liked(folder: ModelFolder, tokenizer: Any) -> dict[str, object]:
     random.Random(0).shuffle(verdicts)
     questions = list(dict.fromkeys(verdict.prompt[0].content for verdict in verdicts))
     held = set(questions[: len(questions) // 3])
-    train, test = [], []
+    train: list[kto.Judged] = []
+    test: list[kto.Judged] = []
     for verdict in verdicts:
         sample = encode(tokenizer, verdict.prompt, verdict.completion)
         if len(sample.input_ids) <= THUMB_TOKENS:

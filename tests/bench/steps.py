@@ -150,7 +150,7 @@ def stepper(trainer: Any) -> Callable[[], float]:
     def step() -> float:
         nonlocal batches
         size = trainer.args.gradient_accumulation_steps
-        micro_batches = []
+        micro_batches: list[Any] = []
         while len(micro_batches) < size:
             try:
                 micro_batches.append(next(batches))

@@ -62,8 +62,13 @@ def test_settings_are_those_that_the_automatic_class_gives(
     from transformers import AutoConfig
 
     make(family, tmp_path / "made")
-    before = {"rope_parameters": None, "rope_scaling": None, "rope_theta": 130000, "head_dim": None}
-    stretched = {
+    before: dict[str, Any] = {
+        "rope_parameters": None,
+        "rope_scaling": None,
+        "rope_theta": 130000,
+        "head_dim": None,
+    }
+    stretched: dict[str, Any] = {
         "rope_parameters": {
             "rope_type": "llama3",
             "rope_theta": 500000.0,
@@ -73,7 +78,7 @@ def test_settings_are_those_that_the_automatic_class_gives(
             "original_max_position_embeddings": 64,
         }
     }
-    change: dict[str, Any] = {"now": {}, "before": before, "stretched": stretched}[written]
+    change = {"now": {}, "before": before, "stretched": stretched}[written]
     made = ModelFolder(tmp_path / "made", "", "", "")
     folder = changed(made, tmp_path / "model", "config.json", change)
     found, wanted = direct.config(folder.path), AutoConfig.from_pretrained(folder.path)

@@ -163,7 +163,7 @@ def test_an_abandoned_stream_leaves_the_engine_usable(engine: Engine) -> None:
     whole = reply(engine, HELLO)
     stream = engine.stream(HELLO, GREEDY, 0)
     next(stream)
-    stream.close()
+    del stream
     assert engine.last is None
     assert reply(engine, HELLO) == whole
 

@@ -55,7 +55,12 @@ def test_it_replies_as_transformers_does(
 
     written: list[int] = []  # tokens: random ones are often no text
     push = TextStream.push
-    monkeypatch.setattr(TextStream, "push", lambda s, t: (written.append(t), push(s, t))[1])
+
+    def noted(stream: TextStream, token: int) -> str:
+        written.append(token)
+        return push(stream, token)
+
+    monkeypatch.setattr(TextStream, "push", noted)
     list(Engine(folder, None, Serving(precision="fp32")).stream(SAID, GREEDY, 0))
     assert written == [t for t in wanted[0, prompt.shape[1] :].tolist() if t not in ends]
 

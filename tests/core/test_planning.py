@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def adapters(tmp_path: Path) -> Adapters:
     return Adapters(tmp_path / "models", FOLDER)
 
 
-def made(adapters: Adapters, name: str, records: Sequence[Record], **fields: object) -> None:
+def made(adapters: Adapters, name: str, records: Sequence[Record], **fields: Any) -> None:
     """A version that has learned `records`, and answers."""
     with adapters.new_version("reward" if name == "reward" else "adapter") as (version, directory):
         manifest = Manifest(
@@ -61,7 +62,7 @@ def made(adapters: Adapters, name: str, records: Sequence[Record], **fields: obj
             revision=FOLDER.revision,
             parent=adapters.active() if name != "reward" else "base",
             records=tuple(record.id for record in records),
-            **fields,  # type: ignore[arg-type]
+            **fields,
         )
         write_manifest(directory, manifest)
     if name != "reward":
@@ -187,7 +188,7 @@ def test_a_reward_model_does_not_go_on_to_pairs_that_are_all_held_out(adapters: 
 
 
 def test_rebuilding_learns_everything_from_the_base(adapters: Adapters) -> None:
-    records = [*instructions(5), *pairs(20), *thumbs(4, 4)]
+    records: list[Record] = [*instructions(5), *pairs(20), *thumbs(4, 4)]
     made(adapters, "sft", records)
     assert plan(adapters, records).of("sft").new == 0
     anew = plan(adapters, records, rebuild=True)
@@ -232,7 +233,7 @@ def test_what_was_learned_before_there_were_many_does_not_measure(adapters: Adap
 
 
 def test_prompts_of_rl_are_each_there_once_and_keep_to_their_side(adapters: Adapters) -> None:
-    records = [*pairs(60), *thumbs(30, 30)]
+    records: list[Record] = [*pairs(60), *thumbs(30, 30)]
     found = plan(adapters, records).rl
     assert len(found.train) + len(found.held_out) == 60
     assert not set(found.train) & set(found.held_out)

@@ -134,8 +134,8 @@ def test_two_processes_of_accelerate_run_it_and_the_adapter_comes_back(
     report = read(directory)
     assert report.before.exam == report.after.exam
     assert report.before.probe_loss != report.after.probe_loss
-    for name in ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json"):
-        assert (directory / name).is_file()
+    for file in ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json"):
+        assert (directory / file).is_file()
 
 
 def test_the_commands_of_its_readme_run_in_their_order_and_each_result_comes_back(

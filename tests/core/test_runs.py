@@ -126,7 +126,7 @@ def interrupted(adapters: Adapters, records: Sequence[Record], name: PassName = 
 
 
 def test_what_was_done_before_is_told_again_and_used(adapters: Adapters) -> None:
-    records = [*instructions(6), *thumbs(8, 8)]
+    records: list[Record] = [*instructions(6), *thumbs(8, 8)]
     interrupted(adapters, records, "kto")
     found = runs.unfinished(adapters, records)
     assert found is not None
@@ -173,7 +173,7 @@ def test_killed_after_its_last_version_it_has_only_to_tell_of_it(
 
 
 def test_the_plan_comes_back_as_it_was(adapters: Adapters) -> None:
-    records = [*instructions(6), *thumbs(4, 4), *pairs(40)]
+    records: list[Record] = [*instructions(6), *thumbs(4, 4), *pairs(40)]
     plan = make_plan(adapters, records)
     begun = runs.begin(plan)
     assert begun.folder.stat().st_mode & 0o777 == 0o700

@@ -118,7 +118,7 @@ def test_thumbs_and_pairs_make_a_version_each_on_top_of_the_one_before(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.saving.judge", lambda *_: ())
-    records = [*instructions(4), *thumbs(4, 4), *pairs(20)]
+    records: list[Record] = [*instructions(4), *thumbs(4, 4), *pairs(20)]
     done = run(make_plan(adapters, records))
     assert [(d.name, d.version) for d in done] == [
         ("sft", "v1"),
@@ -158,7 +158,7 @@ def test_rl_without_a_reward_model_is_skipped_with_the_reason(adapters: Adapters
 
 
 def test_a_duplicate_counts_as_learned_with_its_twin(adapters: Adapters) -> None:
-    records = [*instructions(4), *instructions(4)]
+    records: list[Record] = [*instructions(4), *instructions(4)]
     run(make_plan(adapters, records))
     assert set(adapters.manifest("v1").records) == {record.id for record in records}
 
@@ -242,7 +242,7 @@ def test_nothing_is_trained_on_before_it_is_proven_what_is_learned(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[Event] = []
-    records = [*instructions(4), *thumbs(4, 4), *pairs(20)]
+    records: list[Record] = [*instructions(4), *thumbs(4, 4), *pairs(20)]
     tuning.run(make_plan(adapters, records), Watch(emit=events.append))
     told = [event for event in events if isinstance(event, PassStarted | MaskProof)]
     assert [(type(event), event.name) for event in told] == [

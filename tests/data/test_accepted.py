@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data.exports import Choices, export
-from store.records import Instruction, Preference, Record, Turn, Verdict
+from store.records import Instruction, Preference, Record, RecordKind, Role, Turn, Verdict
 
 if TYPE_CHECKING:
     from core.models import ModelFolder
@@ -23,8 +23,8 @@ SYSTEM = Turn(role="system", content="Be brief.")
 
 def turns(*texts: str) -> tuple[Turn, ...]:
     """A conversation in which the person speaks first."""
-    roles = ("user", "assistant")
-    return tuple(Turn(role=roles[i % 2], content=text) for i, text in enumerate(texts))  # type: ignore[arg-type]
+    roles: tuple[Role, Role] = ("user", "assistant")
+    return tuple(Turn(role=roles[i % 2], content=text) for i, text in enumerate(texts))
 
 
 PROMPTS = [
@@ -48,7 +48,7 @@ def loaded(tmp_path: Path) -> Callable[..., Any]:
     """Export a kind of record, and load the file the way everybody does."""
     import core  # noqa: F401 - sets the environment of the libraries below
 
-    def load(kind: str, name: str | None) -> Any:
+    def load(kind: RecordKind, name: str | None) -> Any:
         from datasets import load_dataset
 
         chosen = Choices(kinds=(kind,), format=name)

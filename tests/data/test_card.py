@@ -12,7 +12,7 @@ from data.exports import Choices, export, select
 from data.formats import writers
 from data.tables import KINDS
 from data.tasks import DEFAULT_RULES, merged
-from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from store.records import Instruction, Origin, Preference, Record, RecordKind, Turn, Verdict
 
 MADE = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -124,7 +124,7 @@ def test_what_was_chosen_is_said() -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, f) for kind in KINDS for f in writers(kind)])
-def test_every_column_of_every_format_is_explained(kind: str, name: str) -> None:
+def test_every_column_of_every_format_is_explained(kind: RecordKind, name: str) -> None:
     choices = Choices(kinds=(kind,), format=name)
     (table,) = select(RECORDS, choices).tables
     _, text = written(choices)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ from store.records import (
     Origin,
     Preference,
     Record,
+    RecordKind,
     Sampling,
     Turn,
     Verdict,
@@ -69,7 +71,7 @@ ABOUT = {
     "conversation_id": st.none() | st.sampled_from([f"conversation-{n}" for n in range(9)]),
 }
 PAIR = st.lists(SAID, min_size=2, max_size=2, unique=True)
-RECORDS = {
+RECORDS: dict[RecordKind, st.SearchStrategy[Record]] = {
     "instruction": st.builds(Instruction, **ABOUT, completion=SAID),
     "preference": st.builds(
         lambda pair, **about: Preference(chosen=pair[0], rejected=pair[1], **about), PAIR, **ABOUT
@@ -113,7 +115,7 @@ def names(folder: Path) -> set[str]:
 @settings(max_examples=settings().max_examples * 30 // 100)
 @given(data=st.data())
 def test_what_is_exported_is_imported_as_it_was(
-    tmp_path_factory: pytest.TempPathFactory, kind: str, name: str, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, kind: RecordKind, name: str, data: st.DataObject
 ) -> None:
     records = data.draw(st.lists(RECORDS[kind], min_size=1, max_size=4, unique_by=said))
     chosen = Choices(kinds=(kind,), format=name, card=False)
@@ -236,7 +238,7 @@ def test_the_split_is_about_a_fifth_and_stays(tmp_path: Path) -> None:
 
 
 def test_redacting_hides_counts_and_leaves_out_what_became_the_same(tmp_path: Path) -> None:
-    records = [
+    records: list[Record] = [
         instruction("I am a@b.io"),
         instruction("hello"),
         Preference(prompt=asked("?"), chosen="c@d.io", rejected="e@f.io"),
@@ -271,7 +273,7 @@ def test_what_a_format_cannot_carry_is_counted_with_the_reason(tmp_path: Path) -
         ([instruction("a")], Choices(format="kto")),
         ([instruction("a")], Choices(format="xml")),
         ([instruction("a")], Choices(formats={"instruction": "xml"})),
-        ([instruction("a")], Choices(kinds=("thumb",))),
+        ([instruction("a")], Choices(kinds=(cast(RecordKind, "thumb"),))),
     ],
 )
 def test_nothing_to_write_is_an_error_and_makes_no_folder(

@@ -259,7 +259,9 @@ WHOLE = [
     {"question": "hi", "answer": "yo", "rating": 1},
     *(row(record, "tutee") or {} for record in (ASKED, PREFERENCE, VERDICT)),
 ]
-JUNK = st.sampled_from([None, True, 0, -1, 1e400, "", "x", "\ud83d", [], ["x"], [[]], {}, {"x": 1}])
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1, 1e400, "", "x", "\ud83d", [], ["x"], [[]], {}, {"x": 1}]
+)
 
 
 @given(row=st.sampled_from(WHOLE), junk=JUNK, data=st.data())

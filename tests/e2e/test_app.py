@@ -29,6 +29,7 @@ PATIENCE = 900.0
 async def until(pilot: Pilot[Any], condition: Callable[[], Any]) -> None:
     deadline = monotonic() + PATIENCE
     while not condition():
+        assert isinstance(pilot.app, TuteeApp)
         assert monotonic() < deadline, painted(pilot.app)
         await pilot.pause(0.05)
 

@@ -126,8 +126,8 @@ def test_writing_pasting_resizing_and_leaving(terminal: Terminal, app: int) -> N
     for width, height in ((50, 12), (120, 40), (80, 24)):
         terminal.resize(width, height)
         terminal.until(
-            lambda screen, height=height: (
-                len(screen.split("\n")) == height and "F1" in screen.split("\n")[-1]
+            lambda screen: (
+                len(screen.split("\n")) == height and "F1" in screen.split("\n")[-1]  # noqa: B023
             )
         )
     terminal.shows("third")

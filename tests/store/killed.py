@@ -89,8 +89,8 @@ def look(paths: Paths, acknowledged: list[str]) -> None:
     """Every act that was acknowledged is there, at most one more, and none in part."""
     last: dict[str, int] = {}
     for line in acknowledged:
-        act, reply, *number = line.split()
-        last[reply] = int(number[0]) if act == "rated" else -1
+        act, reply, *rest = line.split()
+        last[reply] = int(rest[0]) if act == "rated" else -1
     with Repository.open(paths) as repository:
         assert repository.notices == (), repository.notices
         for reply, number in last.items():

@@ -26,11 +26,11 @@ def test_much_that_was_made_is_left_out_of_later_searches(monkeypatch: pytest.Mo
     before = gc.get_freeze_count()
     try:
         with garbage.paused():
-            little = [[] for _ in range(10)]
+            little: list[list[int]] = [[] for _ in range(10)]
         assert gc.get_freeze_count() == before
         monkeypatch.setattr(garbage, "_MANY", 1000)
         with garbage.paused():
-            much = [[] for _ in range(2000)]
+            much: list[list[int]] = [[] for _ in range(2000)]
         assert gc.get_freeze_count() >= before + len(little) + len(much)
     finally:
         gc.unfreeze()

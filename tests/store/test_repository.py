@@ -203,7 +203,12 @@ def test_an_act_is_one_write_of_one_file(
     repository.rate(reply.id, True)
     written: list[str] = []
     move = os.replace
-    monkeypatch.setattr(os, "replace", lambda a, b: (written.append(str(b)), move(a, b)))
+
+    def noted(old: str, new: str) -> None:
+        written.append(str(new))
+        move(old, new)
+
+    monkeypatch.setattr(os, "replace", noted)
     repository.correct(reply.id, "Paris")
     one = "feedback/0001.json"
     assert written == [str(paths.backups / "previous" / one), str(paths.records / one)]

@@ -114,9 +114,14 @@ AtomicStorage(Path(sys.argv[1])).write({"t": {}})
 
 def test_a_transaction_is_one_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = opened(path)
-    moves = []
+    moves: list[str] = []
     move = os.replace
-    monkeypatch.setattr(os, "replace", lambda *names: (moves.append(names), move(*names)))
+
+    def counted(old: str, new: str) -> None:
+        moves.append(new)
+        move(old, new)
+
+    monkeypatch.setattr(os, "replace", counted)
     with storage.transaction():
         storage.write(OLD)
         assert storage.read() == OLD

@@ -127,7 +127,7 @@ def test_search_looks_into_titles_and_texts(repository: Repository, reply: Messa
 
     def found(text: str) -> list[tuple[str, str | None]]:
         hits = repository.search(text)
-        return [(hit.conversation.id, hit.message and hit.message.content) for hit in hits]
+        return [(hit.conversation.id, hit.message.content if hit.message else None) for hit in hits]
 
     assert found("geo") == [(reply.conversation_id, None)]
     assert found("straße") == [(chat.id, "Wo ist die STRASSE? 路在哪里")]

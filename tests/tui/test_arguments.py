@@ -1,7 +1,5 @@
 """What may stand behind a slash command is offered, and can be written at once."""
 
-from textual.widgets import OptionList
-
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, say, toasts, until
 from tui.app import TuteeApp
@@ -77,7 +75,7 @@ async def test_what_there_is_can_be_changed(home: Home) -> None:
             ("/system ", home.config.chat.system_prompt),
         ):
             await pilot.press("ctrl+u", *command)
-            await until(pilot, lambda text=text: offered(app) == [text])
-            assert app.screen.query_one(CompletionList, OptionList)
+            await until(pilot, lambda: offered(app) == [text])  # noqa: B023
+            assert app.screen.query_one(CompletionList).is_attached
             await pilot.press("enter")
             assert prompt.text == command + text, "it is not sent"

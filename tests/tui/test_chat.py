@@ -28,9 +28,14 @@ ODD = "[red]x[/red] [/] \\[b] 你好，世界 👍🏽 <b>html</b> & `code`"
 MARKDOWN = "# Title\n\n1. one\n2. two\n\n```python\nprint('[red]')\n```\n\nlast *words*"
 
 
-def by_hand(home: Home, **options: bool) -> FakeChat:
+def by_hand(home: Home, *, loads_by_itself: bool = True, writes_by_itself: bool = True) -> FakeChat:
     """Give `home` a chat twin that a test steers."""
-    home.chat = FakeChat(home.bridge.emit, adapters=home.adapters, **options)
+    home.chat = FakeChat(
+        home.bridge.emit,
+        loads_by_itself=loads_by_itself,
+        writes_by_itself=writes_by_itself,
+        adapters=home.adapters,
+    )
     return home.chat
 
 

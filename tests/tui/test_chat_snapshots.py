@@ -32,7 +32,7 @@ def test_a_reply_in_focus(talking: Home, snap_compare: Any, size: tuple[int, int
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
         for count, text in enumerate(("Capital of France?", "And code for 你好?"), 1):
             await say(pilot, text)
-            await until(pilot, lambda count=count: len(views(app)) == count)
+            await until(pilot, lambda: len(views(app)) == count)  # noqa: B023
         await pilot.press("escape", "k", "r")
         await until(pilot, lambda: [view.text for view in views(app)] == ["Paris!"])
         await pilot.press("left")

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from data.imports import read_file
 from store.errors import TuteeError
 from store.paths import locate
-from store.records import Instruction, Preference, Turn, Verdict
+from store.records import Instruction, Preference, Record, Turn, Verdict
 from store.repository import Repository
 from tui.cli.exports import export
 from tui.cli.invocation import Invocation
@@ -25,7 +25,7 @@ def asked(text: str) -> tuple[Turn, ...]:
     return (Turn(role="user", content=text),)
 
 
-RECORDS = [
+RECORDS: list[Record] = [
     Instruction(
         prompt=asked("I am a@b.io"), completion="世界", created=datetime(2026, 1, 1, tzinfo=UTC)
     ),

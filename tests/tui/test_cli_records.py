@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.adapters import Adapters, Manifest, write_manifest
+from core.manifests import Kind
 from core.models import ModelFolder, find
 from store.errors import TuteeError
 from store.paths import locate
@@ -109,11 +110,12 @@ def test_what_any_model_has_learned_is_trained(
     run: Run, home: Path, tiny_folder: ModelFolder, tmp_path: Path
 ) -> None:
     adapters = Adapters(locate(home).models, find(str(tiny_folder.path), tmp_path, lambda _: None))
-    for kind, record in (("adapter", LIKED), ("reward", PAIR)):
-        with adapters.new_version(kind) as (version, directory):  # type: ignore[arg-type]
+    learned: tuple[tuple[Kind, Record], ...] = (("adapter", LIKED), ("reward", PAIR))
+    for kind, record in learned:
+        with adapters.new_version(kind) as (version, directory):
             manifest = Manifest(
                 version=version,
-                kind=kind,  # type: ignore[arg-type]
+                kind=kind,
                 model=adapters.folder.id,
                 revision=adapters.folder.revision,
                 records=(record.id,),

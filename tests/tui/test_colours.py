@@ -7,6 +7,8 @@ import pytest
 from rich.color import Color as Painted
 from rich.segment import Segment
 from textual.color import Color
+from textual.content import Content
+from textual.notifications import SeverityLevel
 from textual.pilot import Pilot
 from textual.theme import Theme
 from textual.widgets._footer import FooterKey
@@ -66,8 +68,9 @@ def _color(painted: Painted) -> Color:
 async def through_the_screens(app: TuteeApp, pilot: Pilot[Any], least: float) -> list[str]:
     """All that can hardly be read on the way through the screens."""
     found = unreadable(app, "chat", least)
-    for severity in ("information", "warning", "error"):
-        app.notify("What happened", title="A title", severity=severity)  # type: ignore[arg-type]
+    severities: tuple[SeverityLevel, ...] = ("information", "warning", "error")
+    for severity in severities:
+        app.notify("What happened", title="A title", severity=severity)
     await until(pilot, lambda: painted(app).count("A title") == 3)
     found += unreadable(app, "toasts", least)
     app.clear_notifications()
@@ -169,5 +172,6 @@ async def test_trained_tokens_are_known_without_colours(home: Home) -> None:
     from tui.widgets.record import RecordTokens
 
     tokens = RecordTokens(MaskView("Reply", (("asked", False), ("said", True), ("more", True))))
+    assert isinstance(tokens.content, Content)
     bold = [str(span.style) for span in tokens.content.spans if "bold" in str(span.style)]
     assert len(bold) == 3  # the heading and the two that are trained

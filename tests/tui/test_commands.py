@@ -198,8 +198,8 @@ async def test_typing_stays_where_it_is_when_a_screen_comes_and_goes(home: Home)
 def test_the_first_paint_needs_no_model_library(tmp_path: Path) -> None:
     import subprocess
 
-    heavy = ("torch", "transformers", "trl", "peft", "datasets", "plotext", "numpy")
-    heavy += ("pydantic", "tinydb", "tomlkit", "markdown_it", "pygments")
+    heavy = ["torch", "transformers", "trl", "peft", "datasets", "plotext", "numpy"]
+    heavy += ["pydantic", "tinydb", "tomlkit", "markdown_it", "pygments"]
     code = f"import sys, tui.__main__, tui.run; print([m for m in {heavy!r} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd()

@@ -35,7 +35,9 @@ async def test_it_opens_on_every_screen_and_cuts_nothing_off(
         await pilot.press("f1")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen) and app.screen.is_mounted)
         for line in app.screen.query(".help-line").results(Static):
-            assert line.visual.get_optimal_width(line.styles, 200) <= line.size.width, line.visual
+            assert line.visual.get_optimal_width(line.styles.get_rules(), 200) <= line.size.width, (
+                line.visual
+            )
         await pilot.press("f1")
         await until(pilot, lambda: app.screen is below)
 

@@ -222,7 +222,7 @@ async def test_a_file_that_cannot_go_along_keeps_the_message(home: Home, folder:
             ("picture.png", "not a text file"),
         ):
             await say(pilot, f"Read @{name}")
-            await until(pilot, lambda why=why: why in toasts(app))
+            await until(pilot, lambda: why in toasts(app))  # noqa: B023
             assert prompt(app).text == f"Read @{name}"
             prompt(app).clear()
         assert home.repository.conversations() == []
@@ -261,7 +261,7 @@ async def test_an_editor_that_fails_changes_nothing(
         ):
             monkeypatch.setenv("VISUAL", command)
             await pilot.press("ctrl+g")
-            await until(pilot, lambda why=why: why in toasts(app))
+            await until(pilot, lambda: why in toasts(app))  # noqa: B023
             assert prompt(app).text == "this"
 
 

@@ -111,7 +111,7 @@ async def test_a_storm_of_resizes_leaves_a_whole_screen(home: Home) -> None:
                 await pilot.press(screen)
             for width, height in ((1, 1), (200, 60), (20, 5), (79, 23), (300, 2), (80, 24)):
                 size = Size(width, height)
-                app._driver._size = (width, height)  # type: ignore[union-attr, attr-defined]
+                app._driver._size = (width, height)  # type: ignore[union-attr]
                 app.post_message(events.Resize(size, size, size, None))
                 await asyncio.sleep(0)
             await pilot.pause()

@@ -59,7 +59,7 @@ def done(chat: Chat, text: str, *, stopped: bool = False) -> ReplyDone:
     return ReplyDone(chat.requests[-1][0], text, stopped, False, 83, 2.0, "v2", 7)
 
 
-def said(repository: Repository, session: Session) -> list[tuple[str, str]]:
+def said(repository: Repository) -> list[tuple[str, str]]:
     """Everything that is stored, chat by chat, newest first."""
     return [
         (message.role, message.content)
@@ -86,7 +86,7 @@ def test_a_message_is_stored_before_its_reply_is_asked_for(
 
     class Watching(Chat):
         def reply(self, *request: object) -> None:
-            stored_when_asked.append(said(repository, session))
+            stored_when_asked.append(said(repository))
 
     session = Session(repository, Watching(), Config())  # type: ignore[arg-type]
     session.model_ready(READY)
@@ -127,13 +127,13 @@ def test_what_is_sent_while_the_model_loads_waits_in_order(
     assert session.send("two") == [Queued(("two",))]
     assert session.send("three") == [Queued(("two", "three"))]
     assert chat.requests == []
-    assert said(repository, session) == [("user", "one")]
+    assert said(repository) == [("user", "one")]
     (began,) = session.model_ready(READY)
     assert isinstance(began, Began)
     assert began.live.note == WRITING
     for text in ("1", "2", "3"):
         session.on_reply(done(chat, text))
-    assert [content for _, content in said(repository, session)] == [
+    assert [content for _, content in said(repository)] == [
         "one",
         "1",
         "two",
@@ -157,7 +157,7 @@ def test_a_stopped_reply_keeps_what_it_has(
     assert isinstance(ended, Ended)
     assert ended.turn is not None
     assert ended.turn.stopped
-    assert said(repository, session)[-1] == ("assistant", "Well, ")
+    assert said(repository)[-1] == ("assistant", "Well, ")
 
 
 def test_a_reply_stopped_before_its_first_word_leaves_nothing(
@@ -167,7 +167,7 @@ def test_a_reply_stopped_before_its_first_word_leaves_nothing(
     session.send("Hello")
     (ended,) = session.on_reply(done(chat, "", stopped=True))
     assert ended == Ended(chat.requests[0][0], None)
-    assert said(repository, session) == [("user", "Hello")]
+    assert said(repository) == [("user", "Hello")]
 
 
 def test_there_is_nothing_to_stop_while_the_model_loads(chat: Chat, session: Session) -> None:
@@ -189,7 +189,7 @@ def test_a_failed_reply_keeps_its_partial_text_and_the_queue_goes_on(
     assert ended.turn is not None
     assert ended.turn.stopped
     assert isinstance(asked, Asked)
-    assert [content for _, content in said(repository, session)] == ["one", "half", "two"]
+    assert [content for _, content in said(repository)] == ["one", "half", "two"]
     assert len(chat.requests) == 2
 
 
@@ -258,7 +258,7 @@ def test_events_of_a_reply_that_is_over_change_nothing(
     session.on_reply(end)
     assert session.on_reply(end) == []
     assert session.on_reply(TokenChunk(end.request_id, "late")) == []
-    assert len(said(repository, session)) == 2
+    assert len(said(repository)) == 2
 
 
 def test_a_message_that_cannot_be_stored_waits_for_the_next_try(
@@ -276,7 +276,7 @@ def test_a_message_that_cannot_be_stored_waits_for_the_next_try(
     assert session.scene().queued == ("one",)
     session.send("two")
     session.on_reply(done(chat, "1"))
-    assert [content for _, content in said(repository, session)] == ["one", "1", "two"]
+    assert [content for _, content in said(repository)] == ["one", "1", "two"]
 
 
 def test_a_reply_keeps_how_much_of_the_chat_the_model_did_not_see(

@@ -51,8 +51,9 @@ def test_a_grid_of_four_bits_is_kept() -> None:
 def test_rows_that_are_constant_or_zero_stay_so() -> None:
     weight = torch.zeros(16, 32)
     weight[1:] = 0.5
-    for kind in ("int4", "int8"):
-        y = pack(weight, kind)(torch.ones(1, 32)).float()  # type: ignore[arg-type]
+    kinds: tuple[Kind, ...] = ("int4", "int8")
+    for kind in kinds:
+        y = pack(weight, kind)(torch.ones(1, 32)).float()
         torch.testing.assert_close(y, weight.sum(-1)[None], atol=0.1, rtol=0.01)
 
 
