@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from textual.widgets import Input, OptionList
+from textual.widgets._footer import FooterKey
 
 from store.records import Message
 from tests.fakes import FakeChat, Home
@@ -45,6 +46,17 @@ async def test_the_newest_chat_is_first_and_enter_opens_it(chats: Home) -> None:
         await pilot.press("down", "enter")
         await until(pilot, lambda: views(app))
         assert views(app)[0].text == "龙井。"
+
+
+async def test_its_keys_are_said_and_its_help_is_its_own(chats: Home) -> None:
+    async with opened(chats) as (app, pilot):
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: app.screen.query(FooterKey))
+        assert "Enter Open" in painted(app)
+        assert "Esc Back" in painted(app)
+        assert all(key.region.right <= 77 for key in app.screen.query(FooterKey))
+        await pilot.press("f1")
+        await until(pilot, lambda: "the pinned ones first" in painted(app))
 
 
 async def test_search_looks_into_titles_and_texts(chats: Home) -> None:

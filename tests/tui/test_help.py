@@ -1,14 +1,17 @@
 """F1: on every screen, of that screen, and whole on a narrow terminal; F1 closes it again."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from textual.screen import Screen
 from textual.widgets import Static
 
 from store.language import speak
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, say, until
 from tests.tui.test_tuning import ready
+from tui import keys
 from tui.helping import help_sections
 from tui.screens.help import HelpScreen
 
@@ -40,6 +43,21 @@ async def test_it_opens_on_every_screen_and_cuts_nothing_off(
             )
         await pilot.press("f1")
         await until(pilot, lambda: app.screen is below)
+
+
+def test_every_screen_says_what_it_is() -> None:
+    keys.bound()  # imports them all
+    without = {"HelpScreen", "LineScreen", "ConfirmScreen", "ReplyActions", "ChatActions"}
+    for kind in screens(Screen):
+        if kind.__module__.startswith("tui.screens") and kind.__name__ not in without:
+            assert kind.TITLE, kind
+            assert kind.HELP, kind
+
+
+def screens(kind: type[Screen[Any]]) -> Iterator[type[Screen[Any]]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from screens(child)
 
 
 async def test_it_begins_with_the_reply_that_has_the_focus(home: Home) -> None:

@@ -41,6 +41,27 @@ async def write(app: TuteeApp, pilot: Pilot[Any], section: str, name: str, text:
     await pilot.press(*text)
 
 
+async def test_a_page_is_gone_by_keys(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await settings(app, pilot)
+        rows = list(app.screen.query(SettingRow))
+
+        def here() -> int:
+            return next(place for place, row in enumerate(rows) if row.has_focus_within)
+
+        assert here() == 0
+        await pilot.press("pagedown")
+        await until(pilot, lambda: here() > 5)
+        first = here()
+        await pilot.press("down")
+        await until(pilot, lambda: here() == first + 1)
+        await pilot.press("pageup")
+        await until(pilot, lambda: here() == 1)
+        for _ in rows:
+            await pilot.press("pagedown")
+        await until(pilot, lambda: here() == len(rows) - 1)
+
+
 async def test_a_value_is_written_with_the_comments_kept(home: Home) -> None:
     home.paths.config_file.write_text(FILE, encoding="utf-8")
     home.config = config.load(home.paths.config_file)

@@ -33,6 +33,9 @@ class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
         presets: What can be chosen at once.
     """
 
+    TITLE = "This chat"
+    HELP = """How this chat alone goes on from here: its system prompt, and how its replies are
+        drawn. What is left empty is as in the settings (F9). A preset fills the fields in."""
     AUTO_FOCUS = "#system-prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
         *MOVING,

@@ -36,6 +36,12 @@ class _Search(Input):
         self.screen.query_one(OptionList).focus()
 
 
+class _Found(OptionList):
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave Enter to the screen, which says what it does."""
+        return action != "select"
+
+
 class ConversationsScreen(ModalScreen[str | None]):
     """Gives back the id of the chat to open.
 
@@ -43,13 +49,17 @@ class ConversationsScreen(ModalScreen[str | None]):
         chats: All of them.
     """
 
+    TITLE = "Chats"
+    HELP = """All chats, the pinned ones first, then the one that was talked in last. A deleted one
+        can be brought back until you quit, and what it taught stays in any case."""
     AUTO_FOCUS = "OptionList"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", key_display="Enter", id="chats.enter"),
         Binding("slash", "search", "Search", key_display="/", id="chats.search"),
         Binding("r", "rename", "Rename", id="chats.rename"),
         Binding("p", "pin", "Pin", id="chats.pin"),
         Binding("d", "delete", "Delete", id="chats.delete"),
-        Binding("s", "save", "Save as Markdown", id="chats.save"),
+        Binding("s", "save", "Save", tooltip=N_("Save as Markdown"), id="chats.save"),
         Binding("ctrl+z", "undo", "Undo", key_display="^z", id="chats.undo"),
         Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
@@ -65,7 +75,7 @@ class ConversationsScreen(ModalScreen[str | None]):
             search = _Search(placeholder=_("/ searches titles and texts"), compact=True)
             search.cursor_blink = False
             yield search
-            yield OptionList(compact=True, markup=False)
+            yield _Found(compact=True, markup=False)
             yield Static(_(_NONE), id="no-chats", markup=False)
             yield Footer(compact=True, show_command_palette=False)
 
@@ -97,7 +107,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         return options.get_option_at_index(options.highlighted).id
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("rename", "pin", "delete", "save"):
+        if action in ("open", "rename", "pin", "delete", "save"):
             return (self.is_mounted and self._chosen() is not None) or None
         return True
 
@@ -107,7 +117,8 @@ class ConversationsScreen(ModalScreen[str | None]):
             self._show()
 
     @on(Input.Submitted)
-    def _found(self) -> None:
+    def action_open(self) -> None:
+        """Go on with the chat that is marked."""
         self.dismiss(self._chosen())
 
     @on(OptionList.OptionSelected)

@@ -17,6 +17,9 @@ from store.language import _
 class FailureScreen(Screen[None]):
     """Leaves when the person wants to try again."""
 
+    TITLE = "The model is not available"
+    HELP = """No model can answer yet, and this says why. Try again, or choose another one; your
+        chats and records are safe."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "dismiss", "Try again", id="failure.retry"),
         Binding("ctrl+o", "app.models", "Models", id="app.models"),

@@ -68,7 +68,8 @@ class RecordsScreen(Screen[None]):
         opens a record, where E edits it."""
     AUTO_FOCUS = "RecordTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "focus_filter", "Filter", key_display="/", id="records.filter"),
+        # Said at the filter itself.
+        Binding("slash", "focus_filter", "Filter", show=False, id="records.filter"),
         Binding("space", "mark", "Mark", key_display="Space", id="records.mark"),
         Binding("d,delete", "delete", "Delete", key_display="D", id="records.delete"),
         Binding("ctrl+z", "undo", "Undo", show=False, id="records.undo"),

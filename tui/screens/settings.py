@@ -24,6 +24,19 @@ class _Rows(VerticalScroll, can_focus=False):
 
     BINDINGS: ClassVar[list[BindingType]] = MOVING
 
+    def action_page_up(self) -> None:
+        self._page(-1)
+
+    def action_page_down(self) -> None:
+        self._page(1)
+
+    def _page(self, pages: int) -> None:
+        """Go on with the setting a page away: if only the view moved, ↓ would take it back."""
+        rows = [*self.query(SettingRow)]
+        at = next((place for place, row in enumerate(rows) if row.has_focus_within), 0)
+        to = at + pages * max(self.size.height - 2, 1)
+        rows[min(max(to, 0), len(rows) - 1)].control.focus()
+
 
 class SettingsScreen(Screen[None]):
     """The rows, and below them what is said of the one that has the focus."""

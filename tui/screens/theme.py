@@ -31,6 +31,7 @@ class ThemeScreen(ModalScreen[ThemeName | None]):
     """
 
     TITLE = "Theme"
+    HELP = """Each theme is shown as you come to it, and kept only with Enter."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Back", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),

@@ -25,15 +25,14 @@ class Footer(widgets.Footer):
 
     def fitting(self, keys: Iterable[Widget]) -> Iterator[Widget]:
         """Those that fit, and the menu's, which stands at the right."""
-        room, between = self.app.size.width, _BETWEEN
-        if self.screen.has_class("-wide"):
-            room, between = room - 2 * _BETWEEN, _BETWEEN_WIDE
+        between = _BETWEEN_WIDE if self.screen.has_class("-wide") else _BETWEEN
+        room = self.content_size.width or self.app.size.width
         told = [*keys]
         for key in told:
             if isinstance(key, FooterKey):
                 key.description = _(key.description)
         menu = [key for key in told if key.has_class("-command-palette")]
-        room -= sum(_cells(key) + between for key in menu)
+        room -= sum(_cells(key) + 2 * between for key in menu)
         for key in told:
             if key not in menu:
                 room -= _cells(key) + between

@@ -61,9 +61,14 @@ class SettingRow(Horizontal):
         self._mark()
 
     @property
+    def control(self) -> Widget:
+        """What its value is changed with."""
+        return self.children[1]
+
+    @property
     def text(self) -> str:
         """What stands in the row now."""
-        control = self.children[1]
+        control = self.control
         if isinstance(control, Toggle):
             return "true" if control.on else "false"
         if isinstance(control, Choice):
@@ -76,7 +81,7 @@ class SettingRow(Horizontal):
     def show(self, text: str) -> None:
         """Show what is stored."""
         self._stored = text
-        control = self.children[1]
+        control = self.control
         if isinstance(control, Toggle):
             control.on = text == "true"
         elif isinstance(control, Choice):
@@ -133,6 +138,10 @@ class Lines(Area):
         super().__init__(text, compact=True, highlight_cursor_line=False)
         self.cursor_blink = False
         self.move_cursor(self.document.end)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave PgUp and PgDn to what holds it."""
+        return not action.startswith("cursor_page")
 
     def action_cursor_up(self, select: bool = False) -> None:
         if select or not self.navigator.is_first_wrapped_line(self.cursor_location):
