@@ -78,8 +78,8 @@ class Choosing:
         """End the fetch under way; what has arrived is kept."""
         self._fetcher.stop()
 
-    def remove(self, known: Known) -> str:
-        """Take a model off this machine, and say so.
+    def require_removable(self, known: Known) -> None:
+        """Whether a model can be taken off this machine at all, before it is asked for.
 
         Raises:
             TuteeError: it is in use, or not there.
@@ -91,6 +91,14 @@ class Choosing:
             )
         if known.state == "absent":
             raise TuteeError(_("{model} is not on this machine.").format(model=known.spec))
+
+    def remove(self, known: Known) -> str:
+        """Take a model off this machine, and say so.
+
+        Raises:
+            TuteeError: as `require_removable`, or the disk refuses.
+        """
+        self.require_removable(known)
         freed = catalogue.remove(known.spec, self._services.paths.cache)
         return _("{model} removed: {size} are free again.").format(
             model=known.spec, size=size(freed)

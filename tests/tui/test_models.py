@@ -165,5 +165,8 @@ async def test_a_model_is_removed_after_asking(home: Home, hub: Hub, cache: Path
         await pilot.press("enter")
         await until(pilot, lambda: "are free again" in toasts(app))
         assert not path.exists()
-        await pilot.press("home", "d", "enter")
-        await until(pilot, lambda: "is in use" in toasts(app))
+        await pilot.press("home", "d")
+        await until(pilot, lambda: "builtin is in use." in toasts(app))
+        await pilot.press("down", "d")
+        await until(pilot, lambda: "Qwen1.5-0.5B-Chat is not on this machine." in toasts(app))
+        assert isinstance(app.screen, ModelsScreen), "nothing is asked that cannot be done"

@@ -67,8 +67,10 @@ class ModelsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self._renew()
-        used = next((i for i, k in enumerate(self._known) if k.spec == self._choosing.used), 0)
-        self.query_one("#models", OptionList).highlighted = used
+        used = [known.spec == self._choosing.used for known in self._known]
+        begun = [known.state == "partly" for known in self._known]
+        marked = begun if any(begun) and not self._choosing.answers else used
+        self.query_one("#models", OptionList).highlighted = marked.index(True) if any(marked) else 0
 
     # -- what is shown -----------------------------------------------------------------------------
 
@@ -157,11 +159,16 @@ class ModelsScreen(Screen[None]):
         self._choosing.stop()
 
     def action_remove(self) -> None:
-        """Take the highlighted model off this machine, after asking."""
+        """Take the highlighted model off this machine, after asking.
+
+        Raises:
+            TuteeError: it cannot be taken off.
+        """
         index = self.query_one("#models", OptionList).highlighted
         if index is None:
             return
         known = self._known[index]
+        self._choosing.require_removable(known)
 
         def remove(agreed: bool | None) -> None:
             if agreed:

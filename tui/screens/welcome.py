@@ -36,7 +36,6 @@ class WelcomeScreen(ModelsScreen):
         yield from super().compose()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#models-title").display = False
 
     def _choose(self, spec: str) -> None:
