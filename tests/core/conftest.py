@@ -1,7 +1,8 @@
-"""The two threads on a real (tiny) model, as the app has them."""
+"""The tiny model as an engine, and as the two threads of the app have it."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,18 @@ from core.models import ModelFolder
 from core.tuning_worker import TuningWorker
 from core.workers import ChatWorker
 from tests.core.ears import PATIENCE, Ears
+
+if TYPE_CHECKING:
+    from core.engine import Engine
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_folder: ModelFolder) -> "Engine":
+    """Exact, so that it says what transformers says."""
+    from core.engine import Engine
+    from tests.core.asking import EXACT
+
+    return Engine(tiny_folder, None, EXACT)
 
 
 @pytest.fixture
