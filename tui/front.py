@@ -48,10 +48,12 @@ class Front(Startup):
     @guarded
     def _taught(self, _: Taught) -> None:
         self._show_status()
+        self._count_new()
 
     async def records_changed(self) -> None:
         await self._chat_screen.renew()
         self._show_status()
+        self._count_new()
 
     async def said_anew(self) -> None:
         """Go back to the chat, on a new screen; what stands in the prompt goes along."""
@@ -89,8 +91,9 @@ class Front(Startup):
         self.run_worker(count(), group="new", exclusive=True)
 
     def _show_guide(self) -> None:
-        """Say what to do next, to who does it for the first time."""
-        self._chat_screen.guide = self.next_step() if self._services.config.screen.guide else ""
+        """Say what to do next, to who does it for the first time; nothing while it trains."""
+        wanted = self._services.config.screen.guide and not self._tuner.running
+        self._chat_screen.guide = self.next_step() if wanted else ""
 
     def action_skip_guide(self) -> None:
         """Hide the first steps for good."""

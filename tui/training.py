@@ -2,7 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from core.events import AdapterSwapped, SwapFailed, TuningCancelled, TuningDone, TuningFailed
+from core.events import (
+    AdapterSwapped,
+    SwapFailed,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+    TuningStarted,
+)
 from store.language import _
 from tui.front import Front
 from tui.guard import errors_shown, show_error
@@ -40,6 +47,8 @@ class Training(Front):
                 self.notify(progress.message, markup=False)
             case TuningFailed(error):
                 show_error(self, error)
+        if isinstance(event, TuningStarted) or not progress.active:
+            self._show_guide()
         if progress.active:
             self._show_progress()
         else:

@@ -15,6 +15,7 @@ from store.errors import TuteeError
 from tests.fakes import FakeChat, FakeTuning, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app import TuteeApp
+from tui.messages import Taught
 from tui.screens.chat import ChatScreen
 from tui.screens.log import LogScreen
 from tui.screens.tuning import TuningScreen
@@ -164,6 +165,10 @@ async def test_what_only_measures_is_not_new(home: Home) -> None:
     assert 0 < measures < 20
     async with opened(home) as (app, pilot):
         await until(pilot, lambda: f" {40 - measures} new" in painted(app))
+        teach(home, 40)
+        measures = len(held_out(home.repository.trainable()))
+        app.post_message(Taught())
+        await until(pilot, lambda: f" {80 - measures} new" in painted(app))
 
 
 async def test_before_the_model_is_ready_the_screen_says_so_and_then_plans(home: Home) -> None:
