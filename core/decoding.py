@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from core.sampling import Sampler
+from core.sampling import Sampler, side_by_side
 from core.serving.cache import shared
 
 if TYPE_CHECKING:
@@ -135,25 +135,17 @@ def decode_together(
     if copies > 1:
         cache.batch_repeat_interleave(copies)
         mask, logits = (x.repeat_interleave(copies, dim=0) for x in (mask, logits))
-    replies: list[list[int]] = [[] for _ in range(len(prompts) * copies)]
-    rows = list(range(len(replies)))  # the reply that each row of the batch belongs to
-    sampler = new_sampler(logits)
-    for left in reversed(range(max_new_tokens)):
-        with turn():
-            tokens = sampler.pick(logits)
-            for row, token in zip(rows, tokens, strict=True):
-                replies[row].append(token)
-            live = [row for row, token in enumerate(tokens) if token not in stop]
-            if not (live and left):
-                break
-            if len(live) < len(rows):
-                index = torch.tensor(live, device=model.device)
-                cache.batch_select_indices(index)
-                mask, rows = mask[index], [rows[row] for row in live]
-                sampler.keep(live)
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=-1)
-            logits = forward(model, [[tokens[row]] for row in live], cache, mask)
-    return replies
+
+    def further(live: Sequence[int], tokens: Sequence[int]) -> Tensor:
+        nonlocal mask
+        if len(live) < len(mask):
+            index = torch.tensor(live, device=model.device)
+            cache.batch_select_indices(index)
+            mask = mask[index]
+        mask = torch.cat([mask, mask.new_ones(len(live), 1)], dim=-1)
+        return forward(model, [[token] for token in tokens], cache, mask)
+
+    return side_by_side(logits, new_sampler(logits), stop, max_new_tokens, further, turn)
 
 
 def forward(

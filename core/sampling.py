@@ -9,7 +9,8 @@ built-in model, at the default settings, gave 26 right answers to 40 plain quest
 prompt penalised too, 19.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -87,3 +88,35 @@ def likely(probabilities: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor | 
     whole = mass[:, -1:] if top_k else 1.0
     out = (mass - kept >= top_p * whole) | (kept < min_p * kept[:, :1])
     return kept.masked_fill(out, 0.0), candidates
+
+
+def side_by_side(
+    logits: Tensor,
+    sampler: Sampler,
+    stop: frozenset[int],
+    max_new_tokens: int,
+    further: Callable[[Sequence[int], Sequence[int]], Tensor],
+    turn: Callable[[], AbstractContextManager[None]],
+) -> list[list[int]]:
+    """The tokens of a reply for each row of `logits`; one that has ended leaves the batch.
+
+    Args:
+        further: The scores (rows, vocabulary) after one more token each of the rows that go on;
+            given their places in the batch as it was before, and the tokens.
+        turn: Entered for each column of tokens.
+    """
+    replies: list[list[int]] = [[] for _ in range(len(logits))]
+    rows = list(range(len(logits)))  # the reply that each row of the batch belongs to
+    for left in reversed(range(max_new_tokens)):
+        with turn():
+            tokens = sampler.pick(logits)
+            for row, token in zip(rows, tokens, strict=True):
+                replies[row].append(token)
+            live = [row for row, token in enumerate(tokens) if token not in stop]
+            if not (live and left):
+                break
+            if len(live) < len(rows):
+                rows = [rows[row] for row in live]
+                sampler.keep(live)
+            logits = further(live, [tokens[row] for row in live])
+    return replies

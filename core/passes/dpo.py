@@ -151,9 +151,6 @@ def _classes() -> tuple[Any, Any]:
     from trl import DPOConfig, DPOTrainer
 
     class PackedDPOTrainer(Watched, DPOTrainer):
-        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-            return dataset
-
         def compute_loss(
             self,
             model: Any,

@@ -156,9 +156,6 @@ def _classes() -> tuple[Any, Any]:
     from trl import KTOConfig, KTOTrainer
 
     class PackedKTOTrainer(Watched, KTOTrainer):
-        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-            return dataset
-
         def compute_loss(
             self,
             model: Any,

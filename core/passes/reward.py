@@ -234,9 +234,6 @@ def _classes() -> tuple[Any, Any]:
     from trl import RewardConfig, RewardTrainer
 
     class PackedRewardTrainer(Watched, RewardTrainer):
-        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-            return dataset
-
         def compute_loss(
             self,
             model: Any,

@@ -130,6 +130,10 @@ class Watched(Checkpointed):
     watch: Watch
     progress: Progress
 
+    def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """As it is: TRL would tokenise it, but it only says which samples go into a row."""
+        return dataset
+
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> Any:

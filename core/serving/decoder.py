@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.config import Serving
 from core.models import ModelFolder
-from core.sampling import Sampler
+from core.sampling import Sampler, side_by_side
 from core.serving import adapter as adapters
 from core.serving import reading
 from core.serving.cache import PromptCache, Text
@@ -110,26 +110,14 @@ class PackedDecoder:
             assert logits is not None  # it was not asked to stop
             texts += [self._text.copy() for _ in range(copies)]
             scores += [logits] * copies
+
+        def further(live: Sequence[int], tokens: Sequence[int]) -> Tensor:
+            nonlocal texts
+            texts = [texts[row] for row in live]
+            return self._forward([(t, [token]) for t, token in zip(texts, tokens, strict=True)])
+
         logits = torch.cat(scores)
-        replies: list[list[int]] = [[] for _ in texts]
-        rows = list(range(len(texts)))  # the reply that each row of the batch belongs to
-        sampler = new_sampler(logits)
-        for left in reversed(range(max_new_tokens)):
-            with turn():
-                tokens = sampler.pick(logits)
-                for row, token in zip(rows, tokens, strict=True):
-                    replies[row].append(token)
-                live = [row for row, token in enumerate(tokens) if token not in stop]
-                if not (live and left):
-                    break
-                if len(live) < len(rows):
-                    rows = [rows[row] for row in live]
-                    sampler.keep(live)
-                following = [[tokens[row]] for row in live]
-                logits = self._forward(
-                    [(texts[row], token) for row, token in zip(rows, following, strict=True)]
-                )
-        return replies
+        return side_by_side(logits, new_sampler(logits), stop, max_new_tokens, further, turn)
 
     def _forward(self, parts: Sequence[tuple[Text, Sequence[int]]]) -> Tensor:
         return self.network.read(parts, self._adapter)
