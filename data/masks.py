@@ -168,6 +168,8 @@ def _folded(turns: Sequence[Turn]) -> list[Turn]:
 def _whole(tokenizer: Tokenizer, before: str, written: str) -> list[int]:
     """The tokens of a prompt and of what there is of its reply; those of the prompt come first."""
     prompt_ids = _ids(tokenizer, before)
+    if not written:
+        return prompt_ids
     ids = _ids(tokenizer, before + written)
     if ids[: len(prompt_ids)] != prompt_ids:
         # The reply's first letters would melt into the prompt's last token. The chat cannot take
