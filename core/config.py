@@ -91,7 +91,7 @@ class Tuning(_Section):
     rl_beta: float = Field(0.05, ge=0)
     """Price of a nat of KL to the base, in reward."""
     kl_limit: float = Field(0.5, gt=0)
-    """RL stops once its replies are this many nats a token from the base."""
+    """RL stops once its replies are this many nats a token further from the base than at first."""
     batch_size: int = Field(4, ge=1)
     """Samples an optimiser step, however small the micro-batches are."""
     rank: int = Field(16, ge=1)

@@ -11,7 +11,7 @@ from store.language import N_, _
 HOLDOUT_ROSE = N_("hold-out loss rose from {before} to {after}")
 PROBES_ROSE = N_("probe loss rose by {rise}")
 REPLIES_RAN_ON = N_("only {share} of the probe replies end by themselves ({before} before)")
-STRAYED = N_("the policy went {distance} nats a token from the base")
+STRAYED = N_("the policy went {distance} nats a token further from the base")
 ROLLOUTS_RAN_ON = N_("{share} of the replies no longer ended")
 
 _ALL = (HOLDOUT_ROSE, PROBES_ROSE, REPLIES_RAN_ON, STRAYED, ROLLOUTS_RAN_ON)

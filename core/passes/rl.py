@@ -69,8 +69,7 @@ def train(
 
     Raises:
         Cancelled: `watch` was cancelled.
-        TuteeError: no reply ended, all rewards were the same, `adapter` is too far from the base
-            already, or the loss was no number.
+        TuteeError: no reply ended, all rewards were the same, or the loss was no number.
     """
     trainer = build(folder, tokenizer, adapter, prompts, reward, settings, watch)
     before = trainer.mean_reward(held_out)

@@ -220,10 +220,10 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         self._values |= {value for _, value in self._scored}
         self.watch.emit(report)
         self._refuse_senseless()
-        if report.kl > self.settings.kl_limit:
-            if len(self.reports) == 1:
-                raise self._strayed_before(report.kl)
-            self._end(reasons.STRAYED.format(distance=f"{report.kl:.2f}"))
+        # What was taught before may be far from the base already: that is no drift.
+        strayed = report.kl - self.reports[0].kl
+        if strayed > self.settings.kl_limit:
+            self._end(reasons.STRAYED.format(distance=f"{strayed:.2f}"))
         elif share := running_on([report.truncated for report in self.reports]):
             self._end(reasons.ROLLOUTS_RAN_ON.format(share=f"{share:.0%}"))
 
@@ -240,18 +240,6 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         raise TuteeError(
             _("All replies got the same reward, so there is nothing to learn from it."),
             _("Train the reward model on more varied pairs first."),
-        )
-
-    def _strayed_before(self, kl: float) -> TuteeError:
-        return TuteeError(
-            _(
-                "The version that RL would go on from is {distance:.2f} nats a token from the "
-                "base already, which is more than the limit of {limit:g}."
-            ).format(distance=kl, limit=self.settings.kl_limit),
-            _(
-                "Raise `kl_limit` under [tuning] in the settings, or go back to an earlier "
-                "version or the base first."
-            ),
         )
 
     def _end(self, why: str) -> None:

@@ -11,7 +11,9 @@ KEPT = {
     "only 80% of the probe replies end by themselves (95% before)": (
         "只有 80% 的探测回复能自行结束（之前为 95%）"
     ),
-    "the policy went 0.61 nats a token from the base": "策略与基座相差每词元 0.61 nats",
+    "the policy went 0.61 nats a token further from the base": (
+        "策略与基座的差距又增加了每词元 0.61 nats"
+    ),
     "62% of the replies no longer ended": "62% 的回复不再能结束",
     "something an older version said": "something an older version said",
 }

@@ -56,9 +56,9 @@ def test_a_resumed_pass_goes_on_where_its_curve_was() -> None:
 
 
 def test_a_pass_that_ended_before_its_time_says_why() -> None:
-    strayed = {"stopped_because": "the policy went 0.61 nats a token from the base"}
+    strayed = {"stopped_because": "the policy went 0.61 nats a token further from the base"}
     early = PassDone("rl", "v2", 9, (2.0, 1.0), 12.0, 100, strayed)
-    assert "Ended early: the policy went 0.61 nats a token from the base." in told(early)
+    assert "Ended early: the policy went 0.61 nats a token further from the base." in told(early)
     assert "Ended early" not in told(SFT_DONE)
 
 
