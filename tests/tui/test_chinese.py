@@ -14,11 +14,12 @@ from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tests.tui.test_record_snapshots import LESSONS
 from tests.tui.test_record_snapshots import at_utc as _at_utc  # noqa: F401
+from tests.tui.test_settings import settings
 from tests.tui.test_snapshots import held
 from tests.tui.test_tuning import rows, teach
 from tui.app import TuteeApp
 from tui.screens.chat import ChatScreen
-from tui.screens.settings import SettingsScreen
+from tui.settings import listed
 from tui.widgets.form import Choice
 from tui.widgets.prompt import Prompt
 from tui.widgets.settings import SettingRow
@@ -104,8 +105,8 @@ async def test_another_language_is_spoken_at_once(talking: Home) -> None:
     async with opened(talking) as (app, pilot):
         await talked(app, pilot)
         app._chat_screen.focus_prompt()
-        await pilot.press(*"half a line", "f9")
-        await until(pilot, lambda: "系统提示" in painted(app))
+        await pilot.press(*"half a line")
+        await settings(app, pilot)
         row = next(row for row in app.screen.query(SettingRow) if row.setting.name == "language")
         row.query_one(Choice).focus()
         while "‹ en ›" not in painted(app):
@@ -121,7 +122,7 @@ async def test_another_language_is_spoken_at_once(talking: Home) -> None:
         await pilot.press("f5")
         await until(pilot, lambda: "Versions" in painted(app))
         app.action_settings()
-        await until(pilot, lambda: isinstance(app.screen, SettingsScreen) and app.screen.is_mounted)
+        await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(listed()))
         row = next(row for row in app.screen.query(SettingRow) if row.setting.name == "language")
         row.query_one(Choice).focus()
         await pilot.press("right")
@@ -158,7 +159,7 @@ async def _correct(app: TuteeApp, pilot: Pilot[Any]) -> None:
 
 
 async def _settings(app: TuteeApp, pilot: Pilot[Any]) -> None:
-    await pilot.press("f9")
+    await settings(app, pilot)
     await until(pilot, lambda: "系统提示" in painted(app))
     app.screen.query_one("#settings-title", Static).update("设置")  # the path is the test's own
     await until(pilot, lambda: app.screen.query_one("#settings").max_scroll_y > 0)

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from core.config import Config
 from tests.fakes import Home
 from tests.tui.conftest import answered, painted, say, until, views
+from tests.tui.test_settings import settings
 from tests.tui.test_snapshots import held
 from tui.app import TuteeApp
 from tui.screens.log import LogScreen
@@ -31,7 +32,7 @@ async def _loaded(app: TuteeApp, pilot: Pilot[Any]) -> None:
 
 async def _settings(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await _loaded(app, pilot)
-    await pilot.press("f9")
+    await settings(app, pilot)
     await until(pilot, lambda: "System prompt" in painted(app))
     app.screen.query_one("#settings-title", Static).update("Settings")  # the path is the test's own
     await until(pilot, lambda: app.screen.query_one("#settings").max_scroll_y > 0)

@@ -13,7 +13,6 @@ from tests.fakes import Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tui.app import TuteeApp
 from tui.screens.chat import ChatScreen
-from tui.screens.settings import SettingsScreen
 from tui.screens.theme import ThemeScreen
 from tui.settings import Settings, listed, setting, shown, understood
 from tui.terminal import is_light
@@ -25,7 +24,7 @@ FILE = "# mine\n[tuning]\nepochs = 5  # enough\n"
 
 async def settings(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await pilot.press("f9")
-    await until(pilot, lambda: isinstance(app.screen, SettingsScreen) and app.screen.is_mounted)
+    await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(listed()))
 
 
 def row(app: TuteeApp, section: str, name: str) -> SettingRow:

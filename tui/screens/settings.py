@@ -1,5 +1,7 @@
 """F9: what can be set, each with what it means. A value is written when one leaves it."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import ClassVar
 
 from textual import on
@@ -8,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from store.language import _
@@ -17,6 +20,9 @@ from tui.theme import MUTED
 from tui.widgets.footer import Footer
 from tui.widgets.form import MOVING
 from tui.widgets.settings import SettingRow
+
+_AT_ONCE = 8
+"""Rows added between two looks at what the person does."""
 
 
 class _Rows(VerticalScroll, can_focus=False):
@@ -56,24 +62,37 @@ class SettingsScreen(Screen[None]):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._settings = settings
+        self._below = self._rows()
+        """Those that are not on the screen yet: all at once would take half a second."""
         self._row: SettingRow | None = None
         """The one that has the focus."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="settings-title")
         with _Rows(id="settings"):
-            section = ""
-            for setting in listed():
-                if setting.section != section:
-                    section = setting.section
-                    yield Static(Content(_(SECTIONS[section])).stylize("bold"), classes="section")
-                yield SettingRow(setting, self._text(setting))
+            yield from islice(self._below, max(self.app.size.height, _AT_ONCE))
         yield Static(id="settings-said")
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
         place = Content.assemble((_("Settings"), "bold"), "  ", (str(self._settings.path), MUTED))
         self.query_one("#settings-title", Static).update(place)
+        self.call_after_refresh(self._add)
+
+    async def _add(self) -> None:
+        """Add some of the rows that are out of sight, and go on once what was done is painted."""
+        more = [*islice(self._below, _AT_ONCE)]
+        if more and self.is_attached:
+            await self.query_one(_Rows).mount_all(more)
+            self.call_after_refresh(self._add)
+
+    def _rows(self) -> Iterator[Widget]:
+        section = ""
+        for setting in listed():
+            if setting.section != section:
+                section = setting.section
+                yield Static(Content(_(SECTIONS[section])).stylize("bold"), classes="section")
+            yield SettingRow(setting, self._text(setting))
 
     def _text(self, setting: Setting) -> str:
         return shown(self._settings.value(setting))
