@@ -166,8 +166,6 @@ class TuteeApp(Training):
                 self._model_failed(error)
             case TokenChunk() | ReplyDone() | ReplyFailed() | CandidatesRanked() as event:
                 self._to_asker(event)
-                if isinstance(event, ReplyDone):
-                    self.call_after_refresh(self._show_guide)
             case ReplyScored() as event:
                 self._to_chat(event)
             case AdapterSwapped() | SwapFailed() as event:

@@ -7,7 +7,7 @@ from textual import on
 
 from store.language import _, spoken
 from tui.guard import errors_shown, guarded
-from tui.messages import Taught
+from tui.messages import Answered, Taught
 from tui.startup import Startup
 from tui.widgets.status import Status
 
@@ -49,6 +49,11 @@ class Front(Startup):
     def _taught(self, _: Taught) -> None:
         self._show_status()
         self._count_new()
+
+    @on(Answered)
+    @guarded
+    def _answered(self, _: Answered) -> None:
+        self._show_guide()
 
     async def records_changed(self) -> None:
         await self._chat_screen.renew()

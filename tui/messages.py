@@ -34,5 +34,9 @@ class Asker(Protocol):
         """Whether it waits for that reply."""
 
 
+class Answered(Message):
+    """A reply was stored, or none came of it."""
+
+
 class Taught(Message):
     """Feedback was stored or taken back, so the counts in the header are stale."""

@@ -1,5 +1,8 @@
 """The first steps: one line at a time, done or skipped, and never seen again."""
 
+import asyncio
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from core import config
@@ -9,6 +12,8 @@ from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, until
 from tests.tui.test_tuning import ready, teach
 from tui.guide import next_step
+from tui.screens.chat import ChatScreen
+from tui.views import Change
 from tui.widgets.correct import Version
 
 
@@ -60,6 +65,24 @@ async def test_the_steps_lead_through_the_first_run(fresh: Home) -> None:
         await until(pilot, lambda: "of 3" not in painted(app))
         assert config.load(fresh.paths.config_file).screen.guide is False
         assert fresh.adapters.versions()
+
+
+async def test_the_next_step_is_told_although_the_chat_lags_behind_its_reply(
+    fresh: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_up = ChatScreen.apply
+
+    async def later(screen: ChatScreen, act: Callable[[], Sequence[Change]]) -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)  # the app has its turn, and takes it
+        await taken_up(screen, act)
+
+    async with opened(fresh) as (app, pilot):
+        await ready(app, pilot)
+        monkeypatch.setattr(ChatScreen, "apply", later)
+        await say(pilot, "Capital of Peru?")
+        await answered(app, pilot, 1)
+        await until(pilot, lambda: "2 of 3  Wrong?" in painted(app))
 
 
 async def test_the_steps_are_skipped_for_good(fresh: Home) -> None:

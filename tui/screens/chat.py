@@ -23,7 +23,7 @@ from tui.commands import perform, possible, spelled
 from tui.completion import Completions, completions
 from tui.editor import edited
 from tui.guard import errors_shown, guarded, show_error
-from tui.messages import FromCore
+from tui.messages import Answered, FromCore
 from tui.screens.chats import ChatActions
 from tui.screens.opening import KEYS
 from tui.views import (
@@ -169,8 +169,11 @@ class ChatScreen(ChatActions):
         match message.event:
             case ModelReady() as event:
                 await self.apply(partial(self._session.model_ready, event))
-            case TokenChunk() | ReplyDone() as event:
+            case TokenChunk() as event:
                 await self.apply(partial(self._session.on_reply, event))
+            case ReplyDone() as event:
+                await self.apply(partial(self._session.on_reply, event))
+                self.post_message(Answered())
             case ReplyScored(message_id, reward):
                 self.transcript.score(message_id, reward)
             case ReplyFailed() as event:
