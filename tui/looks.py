@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import App
@@ -139,6 +139,18 @@ class Looks(App[bool]):
 
         sections = help_sections(self.screen, self.chosen_keys)
         self.push_screen(HelpScreen(*help_text(self.screen), sections))
+
+    # -- toasts ----------------------------------------------------------------------------------
+
+    def push_screen(self, *args: Any, **options: Any) -> Any:
+        """Open a screen, with nothing over it that was said of the one before.
+
+        Warnings and errors stay until their time is up: they are not said anywhere else.
+        """
+        for toast in [*self._notifications]:
+            if toast.severity == "information":
+                self._unnotify(toast, refresh=False)
+        return super().push_screen(*args, **options)
 
     # -- the terminal ----------------------------------------------------------------------------
 
