@@ -104,6 +104,32 @@ async def test_the_filter_finds_by_words_and_by_kind(home: Home) -> None:
         assert app.focused is table(app)
 
 
+async def test_a_record_opens_with_its_reply_in_view(home: Home) -> None:
+    prompt = (Turn(role="user", content="\n".join(f"line {number}" for number in range(60))),)
+    long_reply = "\n".join(f"reply {number}" for number in range(60))
+    origin = Origin(source="import:long.jsonl")
+    home.repository.add_imported(
+        [
+            Preference(prompt=prompt, chosen="better", rejected="worse", origin=origin),
+            Instruction(
+                prompt=prompt,
+                completion=long_reply,
+                origin=origin,
+                created=now() - timedelta(days=1),
+            ),
+        ]
+    )
+    async with opened(home) as (app, pilot):
+        await looking(app, pilot, 2)
+        await pilot.press("enter")
+        await until(pilot, lambda: "better" in painted(app) and "worse" in painted(app))
+        assert "line 59" in painted(app)
+        await pilot.press("right")
+        await until(pilot, lambda: "reply 0" in painted(app))
+        await pilot.press("home")
+        await until(pilot, lambda: "line 0" in painted(app))
+
+
 async def test_many_records_are_drawn_as_one_goes_down(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -53,7 +54,11 @@ class RecordText(Static):
 
 
 class RecordReplies(Horizontal):
-    """The reply, or the two of a pair beside each other where there is room."""
+    """The reply, or the two of a pair beside each other where there is room.
+
+    It comes into view as soon as it has a place: it is what the record was opened for, and a long
+    prompt would hide it.
+    """
 
     def __init__(self, replies: tuple[TextView, ...]) -> None:
         super().__init__()
@@ -62,6 +67,9 @@ class RecordReplies(Horizontal):
     def compose(self) -> ComposeResult:
         for reply in self._replies:
             yield RecordText(reply)
+
+    def on_show(self, event: events.Show) -> None:
+        self.scroll_visible(animate=False)
 
 
 class RecordTokens(Static):
