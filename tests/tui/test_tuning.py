@@ -68,6 +68,16 @@ async def test_the_plan_says_what_is_ready_and_what_is_missing(home: Home) -> No
         assert "● base  active" in painted(app)
 
 
+async def test_the_plan_is_seen_whole_on_a_small_terminal(home: Home) -> None:
+    teach(home, 1)
+    async with opened(home, (60, 20)) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "Nothing is ready yet." in painted(app))
+        for words in ("1  SFT", "2  KTO", "3  DPO", "4  Reward", "5  RL", "● base  active"):
+            assert words in painted(app), words
+
+
 async def test_where_nothing_is_ready_it_says_what_to_do(home: Home) -> None:
     teach(home, 1)
     async with opened(home) as (app, pilot):
