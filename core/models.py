@@ -25,7 +25,7 @@ from core.sources.listing import INDEX
 from core.sources.names import hub_model, is_gguf, no_such_folder
 from core.sources.safety import TOKENIZERS, refuse_code, refuse_files, refuse_kind
 from store.errors import TuteeError
-from store.language import _
+from store.language import _, sentences
 
 if TYPE_CHECKING:
     import torch
@@ -136,7 +136,7 @@ def notice(folder: ModelFolder) -> str:
     said = [] if has_template(folder) else [_(templates.NOTICE)]
     if folder.four_bit == "auto" and (choice := quantised(folder)).four_bit:
         said.append(_("The model is kept in 4 bits: {why}.").format(why=choice.why))
-    return " ".join(said)
+    return sentences(said)
 
 
 def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":

@@ -4,7 +4,7 @@ Raised where a fault is first understood, shown once at the top (a toast, a scre
 stderr). Anything that is not a `TuteeError` is a defect and goes to the log with its traceback.
 """
 
-from store.language import _
+from store.language import sentences
 
 
 class TuteeError(Exception):
@@ -21,6 +21,4 @@ class TuteeError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        if not self.hint:
-            return self.title
-        return _("{title} {hint}").format(title=self.title, hint=self.hint)
+        return sentences((self.title, self.hint))

@@ -12,7 +12,7 @@ which takes some 30 ms; compiled ones would have to be built, and kept apart fro
 import gettext
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -87,3 +87,10 @@ def N_(text: _Text) -> _Text:  # noqa: N802
 def ngettext(one: str, many: str, n: int) -> str:
     """`one` or `many` in the language that is spoken, as the number `n` wants it."""
     return _catalog.ngettext(one, many, n)
+
+
+def sentences(said: Iterable[str]) -> str:
+    """The sentences one after the other, those that are empty left out."""
+    told = [sentence for sentence in said if sentence]
+    # Not every language has a blank after a full stop.
+    return _("{sentence} {next}").format(sentence="", next="").join(told)

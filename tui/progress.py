@@ -19,7 +19,7 @@ from core.events import (
     TuningStarted,
 )
 from core.reasons import told as reason_told
-from store.language import N_, _
+from store.language import N_, _, sentences
 from tui.text import clock, counted
 
 LABELS: dict[PassName, str] = {
@@ -211,7 +211,7 @@ def _finished(done: PassDone) -> str:
     if done.held_back:
         reasons = _("; ").join(map(reason_told, done.held_back))
         parts.append(_("Held back: {reasons}.").format(reasons=reasons))
-    return " ".join(parts)
+    return sentences(parts)
 
 
 def _stepped(now: Progress, report: StepReport) -> Progress:
@@ -237,13 +237,13 @@ def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
         )
         for done in event.passes
     ]
-    sentences = [_("Done: {made}.").format(made=_(", ").join(made)) if made else _("Done.")]
-    sentences += [
+    said = [_("Done: {made}.").format(made=_(", ").join(made)) if made else _("Done.")]
+    said += [
         _("{version} got worse, so it is held back; F5 says why.").format(version=done.version)
         for done in event.passes
         if done.held_back
     ]
-    return " ".join([*sentences, *(skip.why for skip in skipped)])
+    return sentences([*said, *(skip.why for skip in skipped)])
 
 
 def _cancelled_sentence(event: TuningCancelled) -> str:

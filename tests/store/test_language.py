@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from store import language
-from store.language import N_, _, ngettext, of_environment, speak, speaking
+from store.language import N_, _, ngettext, of_environment, sentences, speak, speaking
 from tests import catalog
 
 _PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)[^{}]*\}")
@@ -48,6 +48,12 @@ def test_a_marked_text_is_itself_until_it_is_shown() -> None:
 def test_nothing_stays_nothing() -> None:
     speak("zh")
     assert _("") == ""
+
+
+def test_sentences_are_joined_as_the_language_does() -> None:
+    assert sentences(("Done.", "", "v1 is kept.")) == "Done. v1 is kept."
+    speak("zh")
+    assert sentences(("完成。", "", "已保留 v1。")) == "完成。已保留 v1。"
 
 
 def test_an_unknown_language_is_english() -> None:
