@@ -38,11 +38,26 @@ class ReportBody(VerticalScroll):
         if card.remark.note:
             yield Static(Content(harmless(card.remark.note)).stylize("italic"))
         if card.figures or card.curves:
-            lines = [*map(_figure, card.figures), *map(_curve, card.curves)]
-            yield from _section(_("What came out"), Content("\n").join(lines), "figures")
+            yield _heading(_("What came out"))
+            yield from map(FigureRow, card.figures)
+            if card.curves:
+                yield Static(Content("\n").join(map(_curve, card.curves)), classes="curves")
         yield from _replies(_("Held-out corrections"), card.held_out)
         yield from _replies(_("Probes"), card.probes)
-        yield from _section(_("What went in"), Content("\n").join(_facts(card)), "went-in")
+        yield _heading(_("What went in"))
+        yield Static(Content("\n").join(_facts(card)), classes="went-in")
+
+
+class FigureRow(Horizontal):
+    """A figure before and after, and beside it what it is of, on as many lines as that takes."""
+
+    def __init__(self, figure: Figure) -> None:
+        super().__init__()
+        self._figure = figure
+
+    def compose(self) -> ComposeResult:
+        yield Static(_figure(self._figure), classes="figure")
+        yield Static(Content(self._figure.remark).stylize(MUTED), classes="remark")
 
 
 class ReplyPair(Vertical):
@@ -71,9 +86,8 @@ class ReplyPair(Vertical):
             yield Static(_side(heading, after, "bold $text-success"), classes="after")
 
 
-def _section(title: str, content: Content, kind: str = "") -> Iterator[Widget]:
-    yield Static(Content(title).stylize("bold"), classes="section")
-    yield Static(content, classes=kind)
+def _heading(title: str) -> Static:
+    return Static(Content(title).stylize("bold"), classes="section")
 
 
 def _replies(title: str, replies: Sequence[Reply]) -> Iterator[Widget]:
@@ -92,12 +106,10 @@ def _replies(title: str, replies: Sequence[Reply]) -> Iterator[Widget]:
 def _figure(figure: Figure) -> Content:
     before = "" if figure.before is None else f"{figure.text(figure.before)} →"
     trend, style = _TRENDS[figure.trend]
-    remark = f"  {figure.remark}" if figure.remark else ""
     return Content.assemble(
         (padded(figure.name, _NAME_CELLS), MUTED),
         f"{before:>9} {figure.text(figure.after):>7}",
         (_(trend), style),
-        (remark, MUTED),
     )
 
 
