@@ -95,7 +95,7 @@ class Doors(Looks):
         )
         if not step:
             self.forget_guide()
-        return step
+        return self.with_keys(step)
 
     def action_records(self) -> None:
         """Look through everything that was taught."""

@@ -41,7 +41,8 @@ class Front(Startup):
         active = progress is not None and progress.active
         line = tuning_line(progress) if progress and active else None
         if line is None and self._tuner.unfinished is not None:
-            line = offer_line(_("A training run was interrupted. F5 goes on with it, or drops it."))
+            offer = _("A training run was interrupted. F5 goes on with it, or drops it.")
+            line = offer_line(self.with_keys(offer))
         self._chat_screen.activity = line
 
     @on(Taught)

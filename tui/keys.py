@@ -7,6 +7,7 @@ worse than none.
 
 import importlib
 import pkgutil
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -31,6 +32,10 @@ _SAME = {
     "ctrl+[": "Esc",
 }
 """What most terminals send the same for as for another key."""
+
+
+_NAMED = re.compile(r"(?<![A-Za-z0-9+])(?:F\d+|Ctrl\+[A-Z])(?![A-Za-z0-9])")
+"""A key in a sentence; others, as Enter, are hardly chosen and have many meanings."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,21 @@ def key_name(key: str) -> str:
         modifiers.append("shift")
     name = _NAMES.get(last) or format_key(last)
     return "+".join([*map(str.capitalize, modifiers), name[:1].upper() + name[1:]])
+
+
+def with_chosen(text: str, chosen: Mapping[str, str]) -> str:
+    """`text`, which names keys of the chat and the app as they are by default, with the chosen
+    ones. For texts shown on other screens, too, so keys that only those have stay as they are."""
+    if not chosen:
+        return text
+    known = bound()
+    names = {
+        key_name(key): key_name(keys[0])
+        for id_, mine in chosen.items()
+        if id_.startswith(("app.", "chat.")) and id_ in known and (keys := _split(mine))
+        for key in known[id_].keys
+    }
+    return _NAMED.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def bound() -> dict[str, Bound]:

@@ -20,7 +20,7 @@ from store.paths import Paths
 from tui.attention import notification
 from tui.clipboard import copy_to_desktop
 from tui.guard import errors_shown
-from tui.keys import key_name, keymap
+from tui.keys import key_name, keymap, with_chosen
 from tui.theme import DARK, THEMES, theme_for
 
 if TYPE_CHECKING:
@@ -118,8 +118,13 @@ class Looks(App[bool]):
 
     @property
     def chosen_keys(self) -> Mapping[str, str]:
-        """Those of the person's own, by the id of what they do."""
-        return self._config.keys
+        """Those of the person's own, by the id of what they do; none before they are read."""
+        config: Config | None = getattr(self, "_config", None)
+        return config.keys if config else {}
+
+    def with_keys(self, text: str) -> str:
+        """`text`, which names keys as they are by default, with the person's own."""
+        return with_chosen(text, self.chosen_keys)
 
     def get_key_display(self, binding: Binding) -> str:
         """A key as the footer shows it."""
@@ -141,6 +146,10 @@ class Looks(App[bool]):
         self.push_screen(HelpScreen(*help_text(self.screen), sections))
 
     # -- toasts ----------------------------------------------------------------------------------
+
+    def notify(self, message: str, *, title: str = "", **options: Any) -> None:
+        """Say something for a while, with the person's own keys."""
+        super().notify(self.with_keys(message), title=self.with_keys(title), **options)
 
     def push_screen(self, *args: Any, **options: Any) -> Any:
         """Open a screen, with nothing over it that was said of the one before.

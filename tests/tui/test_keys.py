@@ -7,7 +7,7 @@ from textual.widgets._footer import FooterKey
 from core.config import Config
 from store.errors import TuteeError
 from tests.fakes import Home
-from tests.tui.conftest import answered, opened, painted, say, until
+from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tests.tui.test_tuning import ready
 from tui import keys
 from tui.cli.root import cli
@@ -120,3 +120,16 @@ async def test_a_footer_stays_as_it_is_under_a_dialog(home: Home) -> None:
         await until(pilot, lambda: "Why?" in painted(app))
         assert painted(app).splitlines()[-1] == before
         await pilot.press("escape")
+
+
+async def test_what_is_said_names_the_keys_that_were_chosen(home: Home) -> None:
+    home.config = Config(keys={"chat.like": "f4", "chat.correct": "f12"})
+    async with opened(home) as (app, pilot):
+        await until(pilot, lambda: "F4 👍 keeps it" in painted(app))
+        assert "F12 ✎ says it better" in painted(app)
+        await pilot.press("f5")
+        await until(pilot, lambda: "Teach with F4 and F12" in painted(app))
+        app.notify("Correct (F4) or rate (F2, F3) a reply first.")
+        await until(pilot, lambda: "Correct (F12) or rate (F4, F3) a reply first." in toasts(app))
+        await pilot.press("escape", "f7")
+        await until(pilot, lambda: "F4 keeps a reply, F3 refuses it and F12" in painted(app))

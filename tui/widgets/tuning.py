@@ -17,6 +17,7 @@ from textual_plotext import PlotextPlot
 
 from core.events import PassDone, RolloutReport
 from store.language import N_, _
+from tui.looks import Looks
 from tui.progress import Progress, label
 from tui.text import clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
@@ -99,7 +100,8 @@ class LearningPanel(Vertical):
     def _begins(self) -> Content:
         if self.ready is None:
             return Content()
-        return Content(_(_START if self.ready else _NOTHING)).stylize(MUTED)
+        assert isinstance(self.app, Looks)
+        return Content(self.app.with_keys(_(_START if self.ready else _NOTHING))).stylize(MUTED)
 
     def _draw(self) -> None:
         progress = self.progress
