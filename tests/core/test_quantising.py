@@ -47,7 +47,7 @@ def test_it_is_chosen_only_where_a_card_would_not_hold_the_base_twice() -> None:
     assert choose("auto", 500 * 10**6, 8 * BILLION).four_bit is False
     big = choose("auto", 7 * BILLION, 24 * BILLION)
     assert big.four_bit
-    assert "29.0 GB" in big.why
+    assert "29.2 GB" in big.why
     assert "24.0 GB" in big.why
     assert choose("auto", 7 * BILLION, 80 * BILLION).four_bit is False
     assert choose("auto", 7 * BILLION, None).four_bit is False

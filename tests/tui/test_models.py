@@ -61,7 +61,7 @@ async def test_the_list_says_what_each_is_and_takes(home: Home) -> None:
         await pilot.press("down")
         await until(pilot, lambda: "from ModelScope" in painted(app))
         assert "Tongyi Qianwen Research" in painted(app)
-        assert "4.7 GB of memory" in painted(app)
+        assert "6.2 GB of memory" in painted(app)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
 

@@ -13,8 +13,8 @@ from textual.widgets._footer import FooterKey
 
 from store.language import _
 
-_BETWEEN, _BETWEEN_WIDE = 1, 3
-"""Cells between two keys."""
+_APART = (2, 1)
+"""Cells between two keys, as many as there is room for."""
 
 
 class Footer(widgets.Footer):
@@ -25,20 +25,22 @@ class Footer(widgets.Footer):
 
     def fitting(self, keys: Iterable[Widget]) -> Iterator[Widget]:
         """Those that fit, and the menu's, which stands at the right."""
-        between = _BETWEEN_WIDE if self.screen.has_class("-wide") else _BETWEEN
         room = self.content_size.width or self.app.size.width
         told = [*keys]
         for key in told:
             if isinstance(key, FooterKey):
                 key.description = _(key.description)
         menu = [key for key in told if key.has_class("-command-palette")]
-        room -= sum(_cells(key) + 2 * between for key in menu)
-        for key in told:
-            if key not in menu:
-                room -= _cells(key) + between
-                if room + between < 0:
-                    break
-                yield key
+        keys = [key for key in told if key not in menu]
+        room -= sum(_cells(key) + 2 for key in menu)
+        taken = sum(map(_cells, keys))
+        apart = next((n for n in _APART if taken + n * len(keys) <= room), _APART[-1])
+        for key in keys:
+            room -= _cells(key) + apart
+            if room + apart < 0:
+                break
+            key.styles.margin = (0, apart, 0, 0)
+            yield key
         yield from menu
 
     def on_resize(self, event: events.Resize) -> None:
