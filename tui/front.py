@@ -4,6 +4,7 @@ runs; what to do next."""
 from typing import TYPE_CHECKING
 
 from textual import on
+from textual.worker import Worker
 
 from store.language import _, spoken
 from tui.guard import errors_shown, guarded
@@ -94,7 +95,7 @@ class Front(Startup):
                 await self._tuner.look_for_held_out()
                 self._show_status()
 
-        self.run_worker(count(), group="new", exclusive=True)
+        _counting: Worker[None] = self.run_worker(count, group="new", exclusive=True)
 
     def _show_guide(self) -> None:
         """Say what to do next, to who does it for the first time; nothing while it trains."""

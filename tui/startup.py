@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from textual.driver import Driver
 from textual.screen import Screen
+from textual.worker import Worker
 
 from store.errors import TuteeError
 from store.paths import Paths
@@ -103,7 +104,7 @@ class Startup(Doors):
             self.refresh(layout=True)
 
     def _begin(self) -> None:
-        self.run_worker(self._open_home(), group="opening")
+        _opening: Worker[None] = self.run_worker(self._open_home, group="opening")
 
     async def _open_home(self) -> None:
         try:

@@ -92,6 +92,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         return True
 
     monkeypatch.setattr(TuteeApp, "run", run)
+    monkeypatch.setattr("tui.cli.root.need_terminal", lambda: None)
     return found
 
 
@@ -104,9 +105,10 @@ def test_the_app_goes_on_with_a_chat(run: Run, ids: list[str], opened: list[str 
 def test_a_chat_to_go_on_with_must_be_there(
     run: Run, opened: list[str | None], tmp_path: Path
 ) -> None:
-    assert isinstance(run("--resume", "zz").exception, TuteeError)
     empty = CliRunner().invoke(cli, ["--home", str(tmp_path / "empty"), "-c"])
-    assert isinstance(empty.exception, TuteeError)
+    for ran in (run("--resume", "zz"), empty):
+        assert isinstance(ran.exception, TuteeError)
+        assert "chat" in ran.exception.title
     assert run("-c", "--resume", "a").exit_code == 2
     assert opened == []
     paths: Paths = locate(tmp_path)
