@@ -33,6 +33,8 @@ RUNS: dict[str, tuple[tuple[int, int], ...]] = {
     "16 (third set)": ((32, 48),),
     "16, no rehearsal": ((0, 16),),
     "64 (first set)": ((0, 64),),
+    "64 (first set), seed 1": ((0, 64),),
+    "64 (first set), seed 2": ((0, 64),),
     "64 (second set)": ((64, 128),),
     "64 (third set)": ((128, 192),),
     "64, no rehearsal": ((0, 64),),
@@ -50,9 +52,7 @@ def run() -> Iterator[dict[str, object]]:
     for name, rounds in RUNS.items():
         with tempfile.TemporaryDirectory() as scratch:
             home = Path(scratch)
-            if ", no " in name:
-                setting = name.rpartition(" ")[2]
-                (home / "config.toml").write_text(f"[tuning]\n{setting} = 0.0\n", encoding="utf-8")
+            (home / "config.toml").write_text(setting(name), encoding="utf-8")
             trained = [learn(home, first, last) for first, last in rounds]
             general, probes = (
                 f"{now / before - 1:+.1%}"
@@ -68,6 +68,14 @@ def run() -> Iterator[dict[str, object]]:
                 "probe loss": probes,
                 "held back": "; ".join(held_back(trained)) or "no",
             }
+
+
+def setting(name: str) -> str:
+    """What the name of a run says of its settings, after the comma."""
+    said, _, value = name.partition(", ")[2].partition(" ")
+    if said == "no":
+        return f"[tuning]\n{value} = 0.0\n"
+    return f"[tuning]\n{said} = {value}\n" if said else ""
 
 
 def learn(home: Path, first: int, last: int) -> dict[str, object]:
