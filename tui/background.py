@@ -5,12 +5,13 @@ quitting would wait for them.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from threading import Event, Thread
 from typing import Any, TypeVar
 
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.worker import Worker
 
 from store import garbage
@@ -72,3 +73,13 @@ def aside(screen: Screen[Any], work: Callable[[], Awaitable[None]], group: str) 
             await work()
 
     _: Worker[None] = screen.run_worker(guarded, group=group, exclusive=True)
+
+
+async def replace_children(parent: Widget, widgets: Iterable[Widget]) -> None:
+    """Put `widgets` in the place of all that `parent` holds.
+
+    Textual waits for a removal by awaiting the tasks of the widgets that leave, so cancelling that
+    wait would end them in the middle of their messages. Here the removal goes on all the same.
+    """
+    await asyncio.shield(parent.remove_children())
+    await parent.mount_all(widgets)

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from threading import Event, current_thread
 
 import pytest
+from textual.app import App, ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
 
-from tui.background import in_thread
+from tui.background import in_thread, replace_children
 
 
 async def test_the_result_comes_back_from_another_thread() -> None:
@@ -39,3 +42,27 @@ async def test_work_that_nobody_waits_for_is_told_to_stop() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await asyncio.to_thread(ended.wait, 10)
+
+
+class Panel(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Vertical(Static("old"), Static("old"))
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_cancelled_replacement_leaves_no_message_unread(turns: int) -> None:
+    async with Panel().run_test() as pilot:
+        panel = pilot.app.query_one(Vertical)
+        old = panel.children[0]
+        task = asyncio.create_task(replace_children(panel, [Static("new")]))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        read = asyncio.Event()
+        posted = old.call_later(read.set)
+        task.cancel()
+        await asyncio.wait([task])
+        if posted:
+            await asyncio.wait_for(read.wait(), 10)
+        await pilot.pause()
+        await replace_children(panel, [Static("newer")])
+        assert [child.render() for child in panel.children] == ["newer"]

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from tui.background import replace_children
 from tui.theme import MUTED
 from tui.views import DetailView, MaskView, TextView
 
@@ -39,8 +40,7 @@ class RecordBody(VerticalScroll):
 
     async def _replace(self, widgets: list[Widget]) -> None:
         with self.app.batch_update():
-            await self.remove_children()
-            await self.mount_all(widgets)
+            await replace_children(self, widgets)
 
 
 class RecordText(Static):

@@ -17,6 +17,7 @@ from textual_plotext import PlotextPlot
 
 from core.events import PassDone, RolloutReport
 from store.language import N_, _
+from tui.background import replace_children
 from tui.looks import Looks
 from tui.progress import Progress, label
 from tui.text import clock, harmless, one_line, padded, shortened
@@ -59,13 +60,11 @@ class PlanPanel(Vertical):
         )
 
     async def show(self, passes: Sequence[PassView]) -> None:
-        await self.remove_children()
-        await self.mount_all(PlanRow(index, view) for index, view in enumerate(passes))
+        await replace_children(self, [PlanRow(index, view) for index, view in enumerate(passes)])
 
     async def explain(self, text: str) -> None:
         """Say why there is no plan."""
-        await self.remove_children()
-        await self.mount(Static(text, classes="dim", markup=False))
+        await replace_children(self, [Static(text, classes="dim", markup=False)])
 
 
 class LearningPanel(Vertical):
