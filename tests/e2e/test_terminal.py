@@ -131,13 +131,11 @@ def test_writing_pasting_resizing_and_leaving(terminal: Terminal, app: int) -> N
             )
         )
     terminal.shows("third")
-    terminal.type(" and on")  # the resizes are over once this is seen
-    terminal.shows("third and on")
 
     terminal.press("C-g")
     terminal.shows("the editor has the terminal")
     terminal.type("from the editor\n")
-    terminal.until(lambda screen: "third and on" in screen and "from the editor" in screen)
+    terminal.until(lambda screen: "third" in screen and "from the editor" in screen)
 
     terminal.press("C-c")
     terminal.shows("Ctrl+C again quits.")

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,17 @@ def home(
     made.close()
     defects = [r for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
     assert not defects, f"The app met a defect: {defects[0].exc_text}"
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An editor that appends a line."""
+    script = tmp_path / "editor"
+    script.write_text('#!/bin/sh\nprintf " and\\n更多\\n\\n" >> "$2"\n')
+    script.chmod(0o700)
+    monkeypatch.setenv("VISUAL", f"'{script}' -x")
+    monkeypatch.setattr(TuteeApp, "suspend", lambda self: nullcontext())
+    return script
 
 
 def app_over(home: Home) -> TuteeApp:

@@ -1,6 +1,5 @@
 """Writing: what comes back, what is offered, what goes along, one's own editor, any script."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -229,17 +228,6 @@ async def test_a_file_that_cannot_go_along_keeps_the_message(home: Home, folder:
 
 
 # -- one's own editor ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An editor that appends a line."""
-    script = tmp_path / "editor"
-    script.write_text('#!/bin/sh\nprintf " and\\n更多\\n\\n" >> "$2"\n')
-    script.chmod(0o700)
-    monkeypatch.setenv("VISUAL", f"'{script}' -x")
-    monkeypatch.setattr(TuteeApp, "suspend", lambda self: nullcontext())
-    return script
 
 
 async def test_ctrl_g_goes_on_in_the_editor(home: Home, editor: Path) -> None:

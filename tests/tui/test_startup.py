@@ -63,6 +63,19 @@ async def test_what_is_written_while_the_home_is_opened_reaches_the_chat(
         assert "Opening" not in painted(app)
 
 
+async def test_the_editor_can_be_had_while_the_home_is_opened(
+    door: Door, home: Home, editor: Path
+) -> None:
+    app = TuteeApp(home.paths, "auto", door.enter)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: isinstance(app.screen, OpeningScreen))
+        await pilot.press(*"half", "ctrl+g")
+        assert app.screen.query_one(Prompt).text == "half and\n更多"
+        door.let_in.set()
+        await until(pilot, lambda: app.open)
+        assert app.screen.query_one(Prompt).text == "half and\n更多"
+
+
 async def test_an_earlier_chat_is_there_from_the_start(door: Door, home: Home) -> None:
     talk = home.repository.start_conversation()
     home.repository.add_message(talk.id, "user", "What is tea?")

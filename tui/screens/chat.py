@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
@@ -21,7 +21,6 @@ from store.language import _
 from tui.attachments import with_files, without_files
 from tui.commands import perform, possible, spelled
 from tui.completion import Completions, completions
-from tui.editor import edited
 from tui.guard import errors_shown, guarded, show_error
 from tui.messages import Answered, FromCore
 from tui.screens.chats import ChatActions
@@ -152,12 +151,8 @@ class ChatScreen(ChatActions):
             self._bar.prompt.put(without_files(said.text))
 
     def action_editor(self) -> None:
-        """Go on writing in the person's own editor."""
-        prompt = self._bar.prompt
-        try:
-            prompt.put(edited(prompt.text, self.app.suspend()))
-        except SuspendNotSupported as error:
-            raise TuteeError(_("This terminal cannot be left for an editor.")) from error
+        """Go on writing in the person's own editor, from wherever the focus is."""
+        self._bar.prompt.action_editor()
 
     def edit(self, question: UserView) -> None:
         self._bar.edit(question.id, without_files(question.text))

@@ -9,15 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import OptionList, Static, TextArea
 
+from store.errors import TuteeError
 from store.language import _
 from tui.completion import Completion, Completions
+from tui.editor import edited
 from tui.widgets.area import Area
 from tui.widgets.completions import CompletionList
 
@@ -38,7 +40,7 @@ class Prompt(Area):
         Binding(
             "ctrl+j,shift+enter,alt+enter", "new_line", "New line", show=False, id="prompt.new_line"
         ),
-        Binding("ctrl+g", "screen.editor", "Write in the editor", show=False, id="prompt.editor"),
+        Binding("ctrl+g", "editor", "Write in the editor", show=False, id="prompt.editor"),
         Binding("pageup", "screen.page(-1)", "Scroll up", show=False, id="chat.page_up"),
         Binding("pagedown", "screen.page(1)", "Scroll down", show=False, id="chat.page_down"),
     ]
@@ -82,6 +84,13 @@ class Prompt(Area):
         self.move_cursor(self.document.end)
 
     # -- keys ------------------------------------------------------------------------------------
+
+    def action_editor(self) -> None:
+        """Go on writing in the person's own editor."""
+        try:
+            self.put(edited(self.text, self.app.suspend()))
+        except SuspendNotSupported as error:
+            raise TuteeError(_("This terminal cannot be left for an editor.")) from error
 
     async def _on_key(self, event: events.Key) -> None:
         """Send on Enter; every other key goes on to the text area's own handler."""
