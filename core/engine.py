@@ -9,7 +9,7 @@ thread uses engines at a time.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -141,6 +141,23 @@ class Engine:
             prompt_tokens=len(prompt),
             forgotten=forgotten,
         )
+
+    def read_ahead(
+        self, turns: Sequence[Turn], max_new_tokens: int, should_stop: Callable[[], bool]
+    ) -> None:
+        """Read `turns` and what any question after them begins with, before it is asked.
+
+        Between two replies there is time for it; the next one then has to read the question alone.
+        """
+        from core.serving.cache import shared
+
+        with suppress(TuteeError):  # no question fits behind them
+            one, other = (
+                self._fit([*turns, Turn(role="user", content=text)], max_new_tokens)[0]
+                for text in ("a", "1")
+            )
+            if beginning := one[: shared(one, other)]:
+                self.backend.read(beginning, should_stop)
 
     def batch(self, prompts: Sequence[Sequence[Turn]], sampling: Sampling, seed: int) -> list[str]:
         """The replies to `prompts`, in their order, answered many at a time.

@@ -87,6 +87,8 @@ class ChatWorker:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stops: deque[Flag] = deque()
         """A flag for each reply that is not done yet, the one under way first."""
+        self._ahead: tuple[Turn, ...] = ()
+        """What is to be read before it is needed."""
         self._closing = Flag()
         self._engine: Engine | None = None
         self._adapter = ""
@@ -130,6 +132,14 @@ class ChatWorker:
         request = _asked(request_id, turns, sampling, seed, Flag())
         self._stops.append(request.stop)
         self._jobs.put(lambda: self._reply(request))
+
+    def read_ahead(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+        """Read `turns` before the question after them is sent; it is enough to call this often.
+
+        Replies go first, and of several the latest counts alone.
+        """
+        self._ahead = turns
+        self._jobs.put(lambda: self._read_ahead(turns, sampling))
 
     def stop_reply(self) -> None:
         """End the first reply that is not done at its next token; the others are not touched."""
@@ -259,6 +269,18 @@ class ChatWorker:
             event = ReplyFailed(request.id, as_tutee_error(error, _("The reply")))
         self._stops.popleft()
         self._emit(event)
+
+    def _read_ahead(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+        def should_stop() -> bool:
+            return self._ahead is not turns or bool(self._stops) or self._closing.is_set()
+
+        if self._engine is None or should_stop():
+            return
+        try:
+            with self.turns.reply():
+                self._engine.read_ahead(turns, sampling.max_new_tokens, should_stop)
+        except Exception:
+            log.exception("A chat could not be read ahead")
 
     def _answer(self, request: _Request, version: str) -> None:
         if request.stop.is_set():

@@ -133,6 +133,14 @@ class Session(OpenChat):
         self._waiting.remove(waiting[-1])
         return waiting[-1]
 
+    def read_ahead(self) -> None:
+        """Let the model read the open chat while the next question is being written."""
+        if self._model is None or self._live is not None:
+            return
+        turns = self._repository.turns(self._open) if self._open else self.standing()
+        if turns and turns[-1].role != "user":
+            self._chat.read_ahead(turns, self.sampling())
+
     def stop(self) -> list[Change]:
         """End the reply under way in the open chat; what it has so far is kept."""
         live = self._live_here()
@@ -333,7 +341,9 @@ class Session(OpenChat):
             ended = [Ended(live.id, view)]
             if live.again and view is None:
                 ended.append(Rerouted(self.scene()))
-        return ended + self._next()
+        ended += self._next()
+        self.read_ahead()
+        return ended
 
     # -- which chat is open ----------------------------------------------------------------------
 

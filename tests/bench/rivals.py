@@ -180,6 +180,8 @@ def conversation(rival: Rival) -> dict[int, float]:
         if rival.keeps or number in TOLD:
             text, firsts[number] = rival.reply(turns, REPLY)
         turns.append(Turn(role="assistant", content=text))
+        if isinstance(rival, Tutee):  # as its thread does between two replies
+            rival.engine.read_ahead(turns, REPLY, lambda: False)
     return firsts
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from core.config import Chat
 from core.engine import Engine
 from core.models import ModelFolder, find, load_model
+from core.serving.cache import shared
 from core.serving.network import Network
 from core.serving.precision import packs_fast
 from data.masks import encode_prompt
@@ -156,13 +157,12 @@ def test_conversations_edited_anywhere_are_answered_as_if_new(
         asked = [*turns[: max(place, 1)], user(text)]
         anew = reply(Engine(tiny_folder, None, EXACT), asked, short)
         assert reply(engine, asked, short) == anew
+        engine.read_ahead([*asked, assistant(anew)], 8, lambda: False)
 
 
-def test_a_conversation_that_goes_on_reads_only_what_is_new(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    turns = [system("Be brief."), user("hello")]
-    answer = reply(engine, turns)
+@pytest.fixture
+def lengths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens each forward pass read."""
     read: list[int] = []
     plain = Network.read
 
@@ -171,12 +171,34 @@ def test_a_conversation_that_goes_on_reads_only_what_is_new(
         return plain(self, parts)
 
     monkeypatch.setattr(Network, "read", counting)
+    return read
+
+
+def test_a_conversation_that_goes_on_reads_only_what_is_new(
+    engine: Engine, lengths: list[int]
+) -> None:
+    turns = [system("Be brief."), user("hello")]
+    answer = reply(engine, turns)
     before = len(encode_prompt(engine.tokenizer, turns))
     turns += [assistant(answer), user("and now?")]
+    lengths.clear()
     reply(engine, turns)
     whole = len(encode_prompt(engine.tokenizer, turns))
     # The reply may be split otherwise when read back; what came before it is never read again.
-    assert read[0] <= whole - before
+    assert lengths[0] <= whole - before
+
+
+def test_what_was_read_ahead_leaves_the_question_alone_to_read(
+    engine: Engine, lengths: list[int]
+) -> None:
+    turns = [system("Be brief."), user("hello"), assistant("Hello, you.")]
+    engine.read_ahead(turns, 24, lambda: False)
+    lengths.clear()
+    prompt, other = (
+        encode_prompt(engine.tokenizer, [*turns, user(text)]) for text in ("and now?", "Why?")
+    )
+    reply(engine, [*turns, user("and now?")])
+    assert lengths[0] == len(prompt) - shared(prompt, other)
 
 
 # -- the built-in model --------------------------------------------------------------------------

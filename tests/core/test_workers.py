@@ -10,6 +10,8 @@ import pytest
 
 from core.config import Serving
 from core.events import (
+    AdapterSwapped,
+    Event,
     ModelFailed,
     ModelReady,
     ReplyDone,
@@ -135,6 +137,32 @@ def test_a_thread_without_a_reply_to_write_holds_no_processor(
     ears.wait_for(ReplyDone)
     assert chat.close(PATIENCE)
     assert "tutee-chat" in rested
+
+
+def test_of_what_is_to_be_read_ahead_the_latest_is_where_no_reply_is_wanted(
+    chat: ChatWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(
+        "core.engine.Engine.read_ahead", lambda self, turns, *_: read.append(turns[0].content)
+    )
+
+    def ahead(text: str) -> None:
+        chat.read_ahead((Turn(role="user", content=text),), GREEDY)
+
+    def next_jobs(event: Event) -> None:  # from the working thread, so that they are in order
+        if isinstance(event, ReplyDone) and event.request_id == "first":
+            ahead("while a reply is wanted")
+            chat.reply("second", ASK, GREEDY, 0)
+        elif isinstance(event, ReplyDone):
+            ahead("overtaken")
+            ahead("the latest")
+            chat.swap("base")
+
+    ears.react = next_jobs
+    chat.reply("first", ASK, GREEDY, 0)
+    ears.wait_for(AdapterSwapped)
+    assert read == ["the latest"]
 
 
 def test_swapping_to_what_is_not_there_keeps_the_adapter(chat: ChatWorker, ears: Ears) -> None:

@@ -48,6 +48,8 @@ class FakeChat:
     ) -> None:
         self.adapters: Adapters | None = None
         self.prompts: list[tuple[Turn, ...]] = []
+        self.ahead: list[tuple[Turn, ...]] = []
+        """What it was asked to read before a question came."""
         self.compared: list[tuple[str, tuple[Turn, ...]]] = []
         """What each version was asked beside the chat."""
         self.answers_stopped = 0
@@ -104,6 +106,9 @@ class FakeChat:
     ) -> None:
         self._stop.clear()
         self._worker.put(lambda: self._do_reply(request_id, turns, seed))
+
+    def read_ahead(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+        self.ahead.append(turns)
 
     def stop_reply(self) -> None:
         self._stop.set()

@@ -211,6 +211,17 @@ async def test_a_new_line_is_a_key_of_its_own(home: Home, key: str) -> None:
         assert home.repository.conversations() == []
 
 
+async def test_the_model_reads_the_chat_while_one_begins_to_write(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Hi")
+        await answered(app, pilot, 1)
+        home.chat.ahead.clear()
+        await pilot.press(*"What else?")
+        assert [[turn.content for turn in turns][1:] for turns in home.chat.ahead] == [
+            ["Hi", "Paris."]
+        ]
+
+
 async def test_blank_messages_are_not_sent(home: Home) -> None:
     async with opened(home) as (_, pilot):
         await pilot.press("enter", "space", "ctrl+j", "enter")

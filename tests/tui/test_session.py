@@ -28,12 +28,16 @@ class Chat:
         self.requests: list[tuple[str, tuple[Turn, ...], Sampling, int]] = []
         self.stops = 0
         self.checked: list[tuple[Turn, ...]] = []
+        self.ahead: list[tuple[Turn, ...]] = []
 
     def check(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
         self.checked.append(turns)
 
     def reply(self, *request: object) -> None:
         self.requests.append(request)  # type: ignore[arg-type]
+
+    def read_ahead(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+        self.ahead.append(turns)
 
     def stop_reply(self) -> None:
         self.stops += 1
@@ -142,6 +146,26 @@ def test_what_is_sent_while_the_model_loads_waits_in_order(
         "3",
     ]
     assert [turn.content for turn in chat.requests[-1][1]][1:] == ["one", "1", "two", "2", "three"]
+
+
+def test_the_chat_is_read_ahead_while_nothing_else_is_wanted_of_the_model(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.read_ahead()
+    assert chat.ahead == [], "there is no model yet"
+    session.model_ready(READY)
+    session.read_ahead()
+    assert [turn.role for turn in chat.ahead.pop()] == ["system"]
+    session.send("one")
+    session.read_ahead()
+    session.send("two")
+    session.on_reply(done(chat, "1"))
+    assert chat.ahead == [], "a reply is under way, and another waits"
+    session.on_reply(done(chat, "2"))
+    assert [turn.content for turn in chat.ahead.pop()][1:] == ["one", "1", "two", "2"]
+    session.send("three")
+    session.on_reply(done(chat, "", stopped=True))
+    assert chat.ahead == [], "what comes next is not known: the question has no reply"
 
 
 def test_a_stopped_reply_keeps_what_it_has(

@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
+from textual.widgets import TextArea
 
 from core.events import ModelReady, ReplyDone, ReplyFailed, ReplyScored, TokenChunk
 from store.errors import TuteeError
@@ -75,6 +76,8 @@ class ChatScreen(ChatActions):
     """What to do next, to who does it for the first time."""
     activity: reactive[Content | None] = reactive(None)
     """What runs in the background."""
+    _writing = False
+    """Something stands in the prompt."""
 
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status").data_bind(ChatScreen.status, chat=ChatScreen.called)
@@ -130,6 +133,13 @@ class ChatScreen(ChatActions):
         if action == "take_back":
             return bool(self._session.queued().texts) or None
         return super().check_action(action, parameters)
+
+    @on(TextArea.Changed, "#prompt")
+    @guarded
+    def _begin_to_write(self, event: TextArea.Changed) -> None:
+        before, self._writing = self._writing, bool(event.text_area.text)
+        if self._writing and not before:
+            self._session.read_ahead()
 
     def _meant(self, text: str, before: str) -> Completions:
         return completions(text, before, possible(self), Path.cwd(), self.arguments)
