@@ -26,6 +26,8 @@ class Feedback:
     correction: str | None = None
     why: str = ""
     """What was said with the correction."""
+    preferred: bool = False
+    """It was picked among others."""
     excluded: bool = False
     """Nothing of it is trained on."""
     undoable: bool = False
@@ -81,6 +83,10 @@ def feedback_of(records: Sequence[Record]) -> Feedback:
         comment=verdict.comment if verdict else "",
         correction=correction.completion if correction else None,
         why=correction.comment if correction else "",
+        preferred=any(
+            isinstance(record, Preference) and (correction is None or record.act != correction.act)
+            for record in live
+        ),
         excluded=bool(live) and all(record.excluded for record in live),
         undoable=bool(live),
     )

@@ -138,6 +138,7 @@ def reply_view(
         comment=feedback.comment,
         correction=feedback.correction,
         why=feedback.why,
+        preferred=feedback.preferred,
         excluded=feedback.excluded,
         undoable=feedback.undoable,
     )

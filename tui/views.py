@@ -47,6 +47,8 @@ class ReplyView:
     correction: str | None = None
     why: str = ""
     """What was said with the correction."""
+    preferred: bool = False
+    """It was picked among others."""
     excluded: bool = False
     """Nothing of it is trained on, though it was judged."""
     undoable: bool = False

@@ -109,8 +109,10 @@ async def test_a_preferred_reply_makes_a_pair_with_each_other_one(home: Home) ->
         await until(pilot, lambda: home.repository.preferences())
         (pair,) = home.repository.preferences()
         assert (pair.chosen, pair.rejected) == ("two", "one")
+        await until(pilot, lambda: "preferred" in painted(app))
         await pilot.press("ctrl+z")
         assert home.repository.preferences() == []
+        await until(pilot, lambda: "preferred" not in painted(app))
 
 
 async def test_a_question_is_asked_otherwise_and_the_old_one_stays(home: Home) -> None:

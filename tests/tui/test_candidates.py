@@ -46,6 +46,7 @@ async def test_the_picked_reply_stands_and_is_preferred_over_the_others(judged: 
         await until(pilot, lambda: "kept as 2 preferences" in toasts(app))
         (view,) = views(app)
         assert view.text == "Paris."
+        assert view.preferred
         assert view.undoable
         pairs = judged.repository.preferences()
         assert [(pair.chosen, pair.rejected) for pair in pairs] == [

@@ -262,6 +262,20 @@ async def test_the_tokens_that_carry_loss_are_shown(home: Home, tiny_folder: "Mo
         await until(pilot, lambda: "Learned in" in painted(app))
 
 
+async def test_behind_a_long_prompt_the_tokens_that_carry_loss_are_in_view(
+    home: Home, tiny_folder: "ModelFolder"
+) -> None:
+    prompt = (Turn(role="user", content="line\n" * 100),)
+    home.repository.add_imported([Instruction(prompt=prompt, completion="At last.")])
+    home.adapters = home.chat._found = Adapters(home.paths.models, tiny_folder)
+    async with opened(home, (80, 24)) as (app, pilot):
+        await ready(app, pilot)
+        await looking(app, pilot, 1)
+        await pilot.press("enter", "m")
+        await until(pilot, lambda: "At last.<|im_end|>" in painted(app))
+        assert "line" in painted(app), "one sees what it follows"
+
+
 async def test_tokens_before_the_model_is_there_are_told_off(home: Home) -> None:
     bring(home, 1)
     home.chat._load.clear()

@@ -1,6 +1,7 @@
 """One record, whole: its conversation, what was thought of it, and where it comes from."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import ClassVar
 
 from textual import events
@@ -16,6 +17,8 @@ from tui.theme import MUTED
 from tui.views import DetailView, MaskView, TextView
 
 _NAME_CELLS = 13
+_LINES_BEFORE = 3
+"""Of what the learned tokens follow, so that one sees where they stand."""
 _TRAINED = ("bold $text-success", "bold $text-success underline")
 """In turns, so that one sees where a token ends; bold where there are no colours."""
 
@@ -34,9 +37,16 @@ class RecordBody(VerticalScroll):
         self.scroll_home(animate=False)
 
     async def show_mask(self, masks: tuple[MaskView, ...]) -> None:
-        """Show its tokens."""
+        """Show its tokens, from those that are learned on where they do not all have room."""
         await self._replace([RecordTokens(mask) for mask in masks])
         self.scroll_home(animate=False)
+        self.call_after_refresh(self._go_to_learned)
+
+    def _go_to_learned(self) -> None:
+        for tokens in list(self.query(RecordTokens))[:1]:
+            line = tokens.virtual_region.y + tokens.line_of_learned()
+            if line >= self.size.height:
+                self.scroll_to(y=line - _LINES_BEFORE, animate=False)
 
     async def _replace(self, widgets: list[Widget]) -> None:
         with self.app.batch_update():
@@ -81,8 +91,14 @@ class RecordTokens(Static):
         for text, learned in mask.pieces:
             trained += learned
             parts.append((text, _TRAINED[trained % len(_TRAINED)] if learned else MUTED))
-        heading = Content(mask.heading).stylize("bold")
-        super().__init__(heading + "\n" + Content.assemble(*parts))
+        heading = Content(mask.heading).stylize("bold") + "\n"
+        before = takewhile(lambda piece: not piece[1], mask.pieces)
+        self._before = heading + "".join(text for text, _ in before)
+        super().__init__(heading + Content.assemble(*parts))
+
+    def line_of_learned(self) -> int:
+        """The line in which the tokens that carry loss begin, counted from 0."""
+        return len(self._before.wrap(self.content_size.width)) - 1
 
 
 def _detail(view: DetailView) -> Iterator[Widget]:

@@ -283,6 +283,8 @@ def _badges(view: ReplyView, reward: float | None) -> Content:
         )
     if view.correction is not None:
         parts.append(Content(_("✎ corrected")).stylize("$text-success"))
+    if view.preferred:
+        parts.append(Content(_("preferred")).stylize("$text-success"))
     if view.excluded:
         parts.append(Content(_("not trained on")).stylize("$text-warning"))
     if view.stopped:
