@@ -40,7 +40,7 @@ class Front(Startup):
 
         progress = self._tuner.progress
         active = progress is not None and progress.active
-        line = tuning_line(progress) if progress and active else None
+        line = tuning_line(progress, self.with_keys("F5")) if progress and active else None
         if line is None and self._tuner.unfinished is not None:
             offer = _("A training run was interrupted. F5 goes on with it, or drops it.")
             line = offer_line(self.with_keys(offer))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from textual.binding import Binding
 from textual.dom import DOMNode
@@ -70,19 +71,33 @@ def key_name(key: str) -> str:
     return "+".join([*map(str.capitalize, modifiers), name[:1].upper() + name[1:]])
 
 
-def with_chosen(text: str, chosen: Mapping[str, str]) -> str:
-    """`text`, which names keys of the chat and the app as they are by default, with the chosen
-    ones. For texts shown on other screens, too, so keys that only those have stay as they are."""
+def with_chosen(text: str, chosen: Mapping[str, str], screen: type[DOMNode]) -> str:
+    """`text`, which names keys as they are by default, with the chosen ones.
+
+    A key that means several things is that of `screen`, where the text is shown, or of what is on
+    it; else that of the chat or the app.
+    """
     if not chosen:
         return text
-    known = bound()
-    names = {
-        key_name(key): key_name(keys[0])
-        for id_, mine in chosen.items()
-        if id_.startswith(("app.", "chat.")) and id_ in known and (keys := _split(mine))
+    names = _names(frozenset(chosen.items()), screen)
+    return _NAMED.sub(lambda found: names.get(found[0], found[0]), text)
+
+
+@lru_cache(maxsize=8)
+def _names(chosen: frozenset[tuple[str, str]], screen: type[DOMNode]) -> dict[str, str]:
+    """What each key of the defaults is called now."""
+    parts = (screen, *getattr(screen, "PARTS", ()))
+    here = {binding.id for part in parts for binding in _listed(part)}
+
+    def near(id_: str) -> tuple[bool, bool]:
+        return id_ in here, id_.startswith(("app.", "chat."))
+
+    mine, known = dict(chosen), bound()
+    return {
+        key_name(key): key_name(_split(mine.get(id_, key))[0])
+        for id_ in sorted(known, key=near)  # of several the last one counts
         for key in known[id_].keys
     }
-    return _NAMED.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def bound() -> dict[str, Bound]:
@@ -195,8 +210,13 @@ def _tables() -> Iterator[list[Binding]]:
     importlib.import_module("tui.app")
     for node in _descendants(DOMNode):
         if node.__module__.startswith("tui."):
-            listed = node.__dict__.get("BINDINGS", ())
-            yield [binding for binding in listed if isinstance(binding, Binding)]
+            yield _listed(node)
+
+
+def _listed(node: type[DOMNode]) -> list[Binding]:
+    """The bindings of a class itself."""
+    listed = node.__dict__.get("BINDINGS", ())
+    return [binding for binding in listed if isinstance(binding, Binding)]
 
 
 def _descendants(node: type[DOMNode]) -> Iterator[type[DOMNode]]:

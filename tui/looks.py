@@ -13,6 +13,8 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding
 from textual.command import CommandPalette
+from textual.screen import Screen
+from textual.widget import Widget
 
 from store.errors import TuteeError
 from store.language import _
@@ -122,9 +124,14 @@ class Looks(App[bool]):
         config: Config | None = getattr(self, "_config", None)
         return config.keys if config else {}
 
-    def with_keys(self, text: str) -> str:
-        """`text`, which names keys as they are by default, with the person's own."""
-        return with_chosen(text, self.chosen_keys)
+    def with_keys(self, text: str, screen: Screen[Any] | None = None) -> str:
+        """`text`, which names keys as they are by default, with the person's own.
+
+        Args:
+            screen: Where it is shown; None for the one that is open.
+        """
+        chosen = self.chosen_keys
+        return with_chosen(text, chosen, type(screen or self.screen)) if chosen else text
 
     def get_key_display(self, binding: Binding) -> str:
         """A key as the footer shows it."""
@@ -143,7 +150,8 @@ class Looks(App[bool]):
         from tui.screens.help import HelpScreen
 
         sections = help_sections(self.screen, self.chosen_keys)
-        self.push_screen(HelpScreen(*help_text(self.screen), sections))
+        title, text = help_text(self.screen)
+        self.push_screen(HelpScreen(title, self.with_keys(text), sections))
 
     # -- toasts ----------------------------------------------------------------------------------
 
@@ -184,3 +192,13 @@ class Looks(App[bool]):
         """Copy by every way there is: what is selected anywhere, and paths."""
         super().copy_to_clipboard(text)
         copy_to_desktop(text)
+
+
+def keyed(place: Widget, text: str) -> str:
+    """`text`, which names keys as they are by default, with the person's own.
+
+    Args:
+        place: Where it is shown.
+    """
+    assert isinstance(place.app, Looks)
+    return place.app.with_keys(text, place.screen)

@@ -133,3 +133,25 @@ async def test_what_is_said_names_the_keys_that_were_chosen(home: Home) -> None:
         await until(pilot, lambda: "Correct (F12) or rate (F4, F3) a reply first." in toasts(app))
         await pilot.press("escape", "f7")
         await until(pilot, lambda: "F4 keeps a reply, F3 refuses it and F12" in painted(app))
+
+
+async def test_a_dialog_names_its_own_chosen_keys(home: Home) -> None:
+    home.config = Config(
+        keys={
+            "correct.save": "ctrl+t",
+            "app.best_of": "ctrl+b",
+            "reply.undo": "ctrl+y",
+            "app.tune": "f12",
+        }
+    )
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Hi")
+        await answered(app, pilot, 1)
+        await pilot.press("f4")
+        await until(pilot, lambda: "Ctrl+T saves · Ctrl+L empties it" in painted(app))
+        await pilot.press(*"x", "ctrl+t")
+        await until(pilot, lambda: "corrected" in painted(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Ctrl+Y undo" in painted(app))
+        await pilot.press("f1")
+        await until(pilot, lambda: "F12 trains the model" in painted(app))

@@ -23,6 +23,7 @@ from tui.attachments import with_files, without_files
 from tui.commands import perform, possible, spelled
 from tui.completion import Completions, completions
 from tui.guard import errors_shown, guarded, show_error
+from tui.looks import keyed
 from tui.messages import Answered, FromCore
 from tui.screens.chats import ChatActions
 from tui.screens.opening import KEYS
@@ -238,7 +239,7 @@ class ChatScreen(ChatActions):
         if focused is not None and focused.view is not None:
             view = focused.view
             parts = [_("G goes on")] if view.stopped or view.limit else []
-            parts += [_("Ctrl+Z undo")] if view.undoable else []
+            parts += [keyed(self, _("Ctrl+Z undo"))] if view.undoable else []
             return " · ".join([*parts, _("Esc back")])
         if self._session.replying:
             waits = self._bar.prompt.waiting

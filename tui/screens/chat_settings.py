@@ -15,6 +15,7 @@ from core.config import Preset
 from store.language import N_, _
 from store.records import Sampling
 from tui.guard import errors_shown
+from tui.looks import keyed
 from tui.open_chat import ChatSettings
 from tui.presets import DEFAULT, sampling_settings, with_values
 from tui.settings import shown
@@ -67,7 +68,7 @@ class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
             for setting in sampling_settings():
                 standard = shown(getattr(self._default_sampling, setting.name))
                 yield Field(setting.label, self._text(setting.name), standard, id=setting.name)
-            yield Static(_(_KEYS), classes="dialog-keys", markup=False)
+            yield Static(keyed(self, _(_KEYS)), classes="dialog-keys", markup=False)
 
     def _text(self, name: str) -> str:
         sampling = self._own.sampling

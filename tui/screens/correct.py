@@ -20,6 +20,7 @@ from core.wording import Span, changes
 from store.language import N_, _
 from tui.drafting import Drafting
 from tui.guard import guarded, show_error
+from tui.looks import keyed
 from tui.messages import FromCore
 from tui.text import harmless, one_line, shortened
 from tui.views import ReplyView
@@ -90,7 +91,7 @@ class CorrectScreen(ModalScreen[None]):
                 yield version
             yield Field(_("Why"), self._why, _("what is better now, if you like"), id="why")
             yield Field(_("Let it draft"), "", _("shorter · in Chinese · as a list …"), id="draft")
-            yield Static(_(_KEYS), classes="dialog-keys", markup=False)
+            yield Static(keyed(self, _(_KEYS)), classes="dialog-keys", markup=False)
 
     @property
     def _version(self) -> Version:
@@ -199,5 +200,5 @@ class CorrectScreen(ModalScreen[None]):
     def _say(self, text: str, *, sure: bool) -> None:
         self._sure = sure
         keys = self.query_one(".dialog-keys", Static)
-        keys.update(text)
+        keys.update(keyed(self, text))
         keys.set_class(sure or text == _(_WAITS), "waiting")

@@ -12,6 +12,7 @@ from textual.widgets import Static, TextArea
 
 from store.language import N_, _
 from store.records import Preference, Record
+from tui.looks import keyed
 from tui.text import harmless, one_line, shortened
 from tui.widgets.area import Area
 from tui.widgets.form import Field
@@ -70,7 +71,7 @@ class EditScreen(ModalScreen[None]):
                 area.cursor_blink = False
                 yield area
             yield Field(_("Comment"), self._was, _("if you like"), id="comment")
-            yield Static(_(_KEYS), classes="dialog-keys", markup=False)
+            yield Static(keyed(self, _(_KEYS)), classes="dialog-keys", markup=False)
 
     def on_mount(self) -> None:
         self._first = self._texts()  # an editor has line ends of its own
@@ -94,5 +95,5 @@ class EditScreen(ModalScreen[None]):
             return
         self._sure = True
         keys = self.query_one(".dialog-keys", Static)
-        keys.update(_(_SURE))
+        keys.update(keyed(self, _(_SURE)))
         keys.add_class("waiting")

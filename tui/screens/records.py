@@ -20,7 +20,7 @@ from tui.background import aside, in_thread
 from tui.browsing import ORDERS, ordered, parsed, search
 from tui.guard import errors_shown, guarded
 from tui.library import Library
-from tui.looks import Looks
+from tui.looks import keyed
 from tui.messages import Taught
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.record import RecordScreen
@@ -199,8 +199,7 @@ class RecordsScreen(Screen[None]):
 
     def _why_empty(self) -> str:
         if not self._all:
-            assert isinstance(self.app, Looks)
-            return self.app.with_keys(_(_NOTHING))
+            return keyed(self, _(_NOTHING))
         if self._found_only and not self._found:
             return _("Nothing is wrong with any record.\n\nC shows them all.")
         return _("No record matches.\n\nEsc in the filter shows all.")

@@ -10,6 +10,7 @@ from textual.widgets import Static
 from core.config import BUILTIN
 from store.language import N_, _
 from tui.guard import errors_shown
+from tui.looks import keyed
 from tui.screens.models import ModelsScreen
 from tui.theme import MUTED
 
@@ -29,7 +30,7 @@ class WelcomeScreen(ModelsScreen):
     def compose(self) -> ComposeResult:
         yield Static(
             Content.assemble(
-                (_("Welcome to Tutee. "), "bold"), _(_ASKED), "\n", (_(_LATER), MUTED)
+                (_("Welcome to Tutee. "), "bold"), _(_ASKED), "\n", (keyed(self, _(_LATER)), MUTED)
             ),
             id="models-welcome",
         )

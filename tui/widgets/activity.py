@@ -52,15 +52,15 @@ def loading_line(loading: ModelLoading, note: str = "") -> Content:
     )
 
 
-def tuning_line(progress: Progress) -> Content:
-    """How far the training is."""
+def tuning_line(progress: Progress, key: str) -> Content:
+    """How far the training is; `key` opens where it goes on from a pause."""
     parts: list[str | Content | tuple[str, str]] = [("▸ ", "$text-warning")]
     if progress.state == "cancelling":
         parts.append(_("Cancelling…"))
     elif progress.state == "paused":
         parts.append(
-            _("Tuning is paused at step {step} of {steps} · F5").format(
-                step=int(progress.step), steps=progress.steps
+            _("Tuning is paused at step {step} of {steps} · {key}").format(
+                step=int(progress.step), steps=progress.steps, key=key
             )
         )
     elif progress.name is None:

@@ -18,7 +18,7 @@ from textual_plotext import PlotextPlot
 from core.events import PassDone, RolloutReport
 from store.language import N_, _
 from tui.background import replace_children
-from tui.looks import Looks
+from tui.looks import keyed
 from tui.progress import Progress, label
 from tui.text import clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
@@ -64,7 +64,7 @@ class PlanPanel(Vertical):
 
     async def explain(self, text: str) -> None:
         """Say why there is no plan."""
-        await replace_children(self, [Static(text, classes="dim", markup=False)])
+        await replace_children(self, [Static(keyed(self, text), classes="dim", markup=False)])
 
 
 class LearningPanel(Vertical):
@@ -99,8 +99,7 @@ class LearningPanel(Vertical):
     def _begins(self) -> Content:
         if self.ready is None:
             return Content()
-        assert isinstance(self.app, Looks)
-        return Content(self.app.with_keys(_(_START if self.ready else _NOTHING))).stylize(MUTED)
+        return Content(keyed(self, _(_START if self.ready else _NOTHING))).stylize(MUTED)
 
     def _draw(self) -> None:
         progress = self.progress
