@@ -33,7 +33,9 @@ def test_a_model_is_fetched_listed_described_and_removed(
     assert rows[SPEC]["state"] == "here"
     assert rows[SPEC]["path"] == str(path)
     assert rows["builtin"]["state"] == "absent"
-    assert f"✓ {SPEC}" in tutee("models").out
+    assert f" ✓ {SPEC}" in tutee("models").out
+    assert f"●✓ {SPEC}" in tutee("models", model=SPEC).out
+    assert "●  builtin" in tutee("models", model="builtin").out, "what is in use need not be here"
 
     told = tutee("models", "info", SPEC, "--json").json
     assert told["architecture"] == "LlamaForCausalLM"

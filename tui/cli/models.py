@@ -35,6 +35,7 @@ _NAMES = (
     N_("versions"),
 )
 """Of what `info` tells, for the catalog."""
+_SPEC_CELLS = 39
 _MARKS = {"here": "✓", "partly": "◐", "absent": " "}
 
 
@@ -112,11 +113,11 @@ def _list(invocation: Invocation, as_json: bool) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     heads = (padded(_("size"), -5), padded(_("fetch"), -7), padded(_("memory"), -7))
-    click.echo(f"  {padded(_('model'), 42)} {' '.join(heads)}  {_('languages, licence')}")
+    click.echo(f"   {padded(_('model'), _SPEC_CELLS)} {' '.join(heads)}  {_('languages, licence')}")
     for one in found:
         click.echo(_line(one, used))
     if all(one.spec != used for one in found):
-        click.echo(f"● {harmless(used)}")
+        click.echo(f"●  {harmless(used)}")
     click.echo(_("\n● in use · ✓ on this machine · ◐ partly fetched. Any other: its id."), err=True)
 
 
@@ -136,16 +137,17 @@ def _row(one: Known, used: str) -> dict[str, Any]:
 
 
 def _line(one: Known, used: str) -> str:
-    mark = "●" if one.spec == used else _MARKS[one.state]
+    mark = ("●" if one.spec == used else " ") + _MARKS[one.state]
     if one.offer is None:
-        return f"{mark} {one.spec:<42} {'':>5} {size(one.size):>7}"
+        return f"{mark} {one.spec:<{_SPEC_CELLS}} {'':>5} {size(one.size):>7}"
     offer = one.offer
     parameters = f"{offer.parameters / 1e9:.1f}B"
     if offer.parameters < 10**9:
         parameters = f"{offer.parameters / 1e6:.0f}M"
     memory = size(catalogue.memory(offer.parameters))
     about = _(", ").join((_(offer.languages), offer.licence))
-    return f"{mark} {one.spec:<42} {parameters:>5} {size(offer.download):>7} {memory:>7}  {about}"
+    spec = f"{one.spec:<{_SPEC_CELLS}}"
+    return f"{mark} {spec} {parameters:>5} {size(offer.download):>7} {memory:>7}  {about}"
 
 
 def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
