@@ -94,7 +94,7 @@ def _names(chosen: frozenset[tuple[str, str]], screen: type[DOMNode]) -> dict[st
 
     mine, known = dict(chosen), bound()
     return {
-        key_name(key): key_name(_split(mine.get(id_, key))[0])
+        key_name(key): key_name((_split(mine.get(id_, "")) or (key,))[0])
         for id_ in sorted(known, key=near)  # of several the last one counts
         for key in known[id_].keys
     }
