@@ -29,9 +29,9 @@ TITLES: dict[str, str] = {
     "reward": N_("reward model"),
     "rl": N_("reinforcement learning (RLOO)"),
 }
-_COMMON = ("batch_size", "rank", "alpha", "dropout", "max_length", "seed")
+_COMMON = ("batch_size", "rank", "alpha", "max_length", "seed")
 _OWN: dict[PassName, tuple[str, ...]] = {
-    "sft": ("learning_rate", "epochs", "minimum_steps", "replay", "rehearsal"),
+    "sft": ("learning_rate", "epochs", "minimum_steps", "replay", "rehearsal", "dropout"),
     "kto": ("preference_learning_rate", "beta", "epochs", "preference_minimum_steps", "replay"),
     "dpo": (
         "preference_learning_rate",

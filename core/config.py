@@ -99,7 +99,8 @@ class Tuning(_Section):
     alpha: int = Field(32, ge=1)
     """Of the LoRA adapter: its output is scaled by alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Of the LoRA adapter. Costs much time on a CPU."""
+    """Of the LoRA adapter, in SFT: the other passes compare likelihoods or rewards, which it would
+    blur. Costs much time on a CPU."""
     replay: float = Field(0.4, ge=0, lt=1)
     """Share of each SFT run that repeats what the adapter has learned before."""
     rehearsal: float = Field(1.0, ge=0)

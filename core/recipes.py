@@ -232,6 +232,7 @@ def _own(plan: Plan, name: PassName) -> dict[str, Any]:
                 "max_completion_length": settings.rl_max_new_tokens,
                 "beta": settings.rl_beta,
                 "mask_truncated_completions": True,
+                "disable_dropout": True,
             }
     return {"max_length": settings.max_length}
 

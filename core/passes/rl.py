@@ -125,6 +125,7 @@ def build(
             "max_completion_length": settings.rl_max_new_tokens,
             "beta": settings.rl_beta,
             "mask_truncated_completions": True,
+            "disable_dropout": True,  # as TRL has it in the other passes that compare likelihoods
         },
         model=lora.policy(base, adapter, settings),
         train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(prompts))]}),
