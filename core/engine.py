@@ -151,6 +151,7 @@ class Engine:
         """
         from core.serving.cache import shared
 
+        # What is the same before any question ends where two that have nothing in common part.
         with suppress(TuteeError):  # no question fits behind them
             one, other = (
                 self._fit([*turns, Turn(role="user", content=text)], max_new_tokens)[0]

@@ -206,7 +206,9 @@ def prefer(reply: Reply, others: Sequence[str]) -> Change:
     chosen = reply.message.content
     worse = [text for text in dict.fromkeys(others) if text.strip() and text != chosen]
     if not chosen.strip() or not worse:
-        raise TuteeError(_("There is nothing to prefer this reply over."))
+        raise TuteeError(
+            _("There is nothing to prefer this reply over."), _("They say the same, or nothing.")
+        )
     about = reply.about(new_id())
     return Change(added=tuple(Preference(**about, chosen=chosen, rejected=text) for text in worse))
 

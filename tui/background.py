@@ -1,5 +1,7 @@
 """Work that would hold the screen up, done in a thread; its result comes back to who awaits it.
 
+A newer work of the same kind takes the place of an older one, which may be drawing by then.
+
 The threads are daemons of their own: those of asyncio's executor are joined on the way out, so
 quitting would wait for them.
 """

@@ -1,5 +1,7 @@
 """A training run folded into one value."""
 
+from dataclasses import replace
+
 from core.events import (
     MaskProof,
     ModelLoading,
@@ -104,6 +106,8 @@ def test_the_activity_line() -> None:
     assert tuning_line(run(*started), "F5").plain == "▸ SFT 0/24"
     line = tuning_line(run(*started, step(1.0, 2.9), step(2.2, 0.83)), "F5")
     assert line.plain == "▸ SFT 2/24 · loss 0.83 █▁ · 0:31 left"
+    paused = replace(run(*started, step(2.2, 2.9)), state="paused")
+    assert tuning_line(paused, "F12").plain == "▸ Tuning is paused at step 2 of 24 · F12"
 
 
 def test_the_loading_line_has_a_bar_only_where_the_length_is_known() -> None:

@@ -19,7 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from store.language import N_, _
-from tui.looks import Looks
+from tui.looks import keyed
 from tui.text import counted
 from tui.views import LiveView, ReplyView, Scene, TurnView, UserView
 from tui.widgets.turns import ReplyTurn, UserTurn
@@ -41,14 +41,14 @@ _WELCOME = N_(
 )
 
 
-def _welcome(app: Looks, examples: int) -> Middle:
+def _welcome(place: Widget, examples: int) -> Middle:
     """What an empty chat says; with an offer where nothing was taught yet."""
-    text = Content.from_markup(app.with_keys(_(_WELCOME)))
+    text = Content.from_markup(keyed(place, _(_WELCOME)))
     if examples:
         offer = _(" starts with {count} short examples; first you look at them.").format(
             count=examples
         )
-        text += Content.assemble("\n", (app.with_keys("Ctrl+T"), "bold"), offer)
+        text += Content.assemble("\n", (keyed(place, "Ctrl+T"), "bold"), offer)
     return Middle(Static(text), id="welcome")
 
 
@@ -158,8 +158,7 @@ class Transcript(VerticalScroll, can_focus=False):
         if self._live and self._at_end:
             new.append(ReplyTurn(self._live))
         if not new and not same:
-            assert isinstance(self.app, Looks)
-            new = [_welcome(self.app, self._examples)]
+            new = [_welcome(self, self._examples)]
         await self._column.mount_all(new)
         await self._fold()
 
