@@ -1,5 +1,6 @@
 """A home with scripted workers, and the app over it, driven by Pilot."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, nullcontext
@@ -18,6 +19,27 @@ from tui.widgets.turns import ReplyTurn
 
 PATIENCE = 2000
 """Pauses of 5 ms before a condition counts as missed."""
+
+
+@pytest.fixture(autouse=True)
+def pilot_ends_with_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Pilot wait no longer than the app lives.
+
+    After each key and pause it waits until every widget and the app have answered, 30 s at most;
+    an app that is ending takes the question and may never come to it.
+    """
+    answers = Pilot._wait_for_screen
+
+    async def answers_or_end(self: Pilot[Any], timeout: float = 30.0) -> bool:
+        waiting = asyncio.ensure_future(answers(self, timeout))
+        app = self.app._task  # None where no test function drives it, as for a picture
+        await asyncio.wait({waiting, app or waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return waiting.result()
+        waiting.cancel()
+        return False
+
+    monkeypatch.setattr(Pilot, "_wait_for_screen", answers_or_end)
 
 
 @pytest.fixture
