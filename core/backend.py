@@ -82,13 +82,15 @@ def _whole(folder: ModelFolder, adapter: Path | None, serving: Serving) -> "Deco
     import torch
 
     from core.decoding import Decoder, arrange
+    from core.recorded import RecordedDecoder, can_record
 
     known = {"fp32": torch.float32, "bf16": torch.bfloat16}
     model = load_model(folder, known.get(serving.precision))
     if adapter is not None:
         model = merged(model, adapter)
     arrange(model)
-    return Decoder(model, lambda adapter: _whole(folder, adapter, serving))
+    kind = RecordedDecoder if can_record(model) else Decoder
+    return kind(model, lambda adapter: _whole(folder, adapter, serving))
 
 
 def read_config(folder: ModelFolder) -> "PretrainedConfig":

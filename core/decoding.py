@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from transformers import DynamicCache, PreTrainedModel
 
 PREFILL = 256
-"""Prompt tokens a forward pass; between two of them a person can stop the reply."""
+"""Prompt tokens a forward pass on a processor; between two a person can stop the reply."""
 
 
 class Decoder:
@@ -29,6 +29,8 @@ class Decoder:
     A conversation grows at its end, so most of a prompt has been read before: only what comes
     after the longest common beginning is read anew.
     """
+
+    chunk = PREFILL
 
     def __init__(
         self, model: "PreTrainedModel", reload: "Callable[[Path | None], Decoder] | None" = None
@@ -69,7 +71,7 @@ class Decoder:
             if should_stop():
                 return None
             start = len(self._tokens)
-            logits = self._forward(prompt[start : start + PREFILL])
+            logits = self._forward(prompt[start : start + self.chunk])
         return logits
 
     @torch.inference_mode()
@@ -79,12 +81,15 @@ class Decoder:
 
     def _forward(self, tokens: Sequence[int]) -> Tensor:
         try:
-            logits = forward(self.model, [tokens], self._cache)
+            logits = self._scores(tokens)
         except BaseException:
             self._forget()  # some layers may have taken the tokens in, others not
             raise
         self._tokens += tokens
         return logits
+
+    def _scores(self, tokens: Sequence[int]) -> Tensor:
+        return forward(self.model, [tokens], self._cache)
 
     def _keep(self, count: int) -> None:
         """Cut the cache back to its first `count` tokens."""

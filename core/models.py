@@ -166,6 +166,7 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
     on what there is (`core.device`); `dtype` asks for another.
     """
     hush()
+    devices.settle()
     from transformers import AutoModelForCausalLM
 
     packed = dtype is None and quantised(folder).four_bit

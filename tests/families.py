@@ -127,6 +127,7 @@ def make(family: Family, path: Path, **settings: Any) -> None:
 
     tokenizer = family.tokenizer()
     shape = {
+        "vocab_size": len(tokenizer),
         "hidden_size": 32,
         "intermediate_size": 64,
         "num_hidden_layers": 2,
@@ -139,7 +140,6 @@ def make(family: Family, path: Path, **settings: Any) -> None:
         **settings,
     }
     config = getattr(transformers, family.config)(
-        vocab_size=len(tokenizer),
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

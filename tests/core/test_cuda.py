@@ -1,6 +1,7 @@
 """Chat, SFT, the reward model and RL on a graphics card, whole in bfloat16 and in NF4.
 
-Skipped where torch finds no card. Where there is one, this also prints what each took:
+Skipped where torch finds no card; `tests/core/test_recorded.py` runs on either. Where there is one,
+this also prints what each took:
 
     .venv/bin/pytest -rP tests/core/test_cuda.py
 
@@ -23,6 +24,7 @@ from core.models import ModelFolder, find, load_model, load_tokenizer
 from core.passes import reward, rl, sft
 from core.passes.rl import Rollout
 from core.passes.watch import Watch
+from core.recorded import RecordedDecoder
 from data.masks import Sample, encode, encode_prompt
 from store.records import Sampling, Turn
 from tests.families import FAMILIES, make
@@ -90,6 +92,7 @@ def test_the_weights_lie_on_the_card(folder: ModelFolder) -> None:
 
 def test_it_answers(folder: ModelFolder) -> None:
     engine = Engine(folder, None)
+    assert isinstance(engine.backend, RecordedDecoder)
     reply = said(engine)
     assert engine.last is not None
     assert engine.last.tokens > 0

@@ -5,7 +5,7 @@ import torch
 
 from core import quantising
 from core.config import Tuning
-from core.device import device, dtype
+from core.device import device, dtype, settle
 from core.passes.watch import arguments
 
 
@@ -60,3 +60,14 @@ def test_a_card_that_is_not_used_has_no_memory_to_choose_by(
     have(monkeypatch, cuda=True)
     monkeypatch.setenv("TUTEE_DEVICE", "cpu")
     assert quantising.card() is None
+
+
+@pytest.mark.parametrize("cuda", [False, True])
+def test_a_card_computes_attention_without_plans_for_each_length(
+    monkeypatch: pytest.MonkeyPatch, cuda: bool
+) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(torch.backends.cuda, "enable_cudnn_sdp", told.append)
+    have(monkeypatch, cuda=cuda)
+    settle()
+    assert told == ([False] if cuda else [])
