@@ -16,7 +16,7 @@ here for training. Left out on purpose: models that limit attention to a sliding
 than a sample, because the mask here overrides the window; callers keep samples below it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,10 @@ IGNORED = -100
 """The label of a token that carries no loss; cross-entropy's own convention."""
 
 
+Run = tuple[int, int]
+"""Neighbouring tokens: the index of the first, and that after the last."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """A packed row as plain numbers, `N` tokens of `S` samples."""
@@ -35,14 +39,20 @@ class Layout:
     """(N)"""
     positions: list[int]
     """(N) each token's place in its own sample."""
-    paths: list[list[int]]
-    """(N) the indices a token attends to, itself last."""
     targets: list[int]
     """(N) the token each one is trained to predict, or `IGNORED`."""
     owners: list[int]
     """(N) the sample whose token it is; of a shared one, any of those that share it."""
     ends: list[int]
     """(S) index of each sample's last token, in the order the samples were given."""
+    runs: list[list[Run]]
+    """(S) where each sample lies, in the order they were laid out: all of its last run is its own,
+    the others are beginnings that it shares with samples before it."""
+
+    def path(self, end: int) -> list[int]:
+        """The indices that the token at `end` attends to, itself last."""
+        runs = next(runs for runs in self.runs if runs[-1][0] <= end < runs[-1][1])
+        return [i for start, stop in runs for i in range(start, min(stop, end + 1))]
 
 
 def layout(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> Layout:
@@ -54,11 +64,11 @@ def layout(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> Lay
     """
     input_ids: list[int] = []
     positions: list[int] = []
-    paths: list[list[int]] = []
     targets: list[int] = []
     owners: list[int] = []
     ends = [0] * len(samples)
-    path: list[int] = []
+    laid: list[list[Run]] = []
+    runs: list[Run] = []
     previous: Sequence[int] = ()
     shareable = 0
     # In sorted order each sample's longest shared beginning is the one it has with its neighbour.
@@ -66,18 +76,28 @@ def layout(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> Lay
         ids, start = samples[index], reply_starts[index]
         limit = min(shareable, start - 1, len(previous), len(ids))
         shared = next((i for i in range(limit) if ids[i] != previous[i]), max(limit, 0))
-        path = path[:shared]
-        for position in range(shared, len(ids)):
-            path = [*path, len(input_ids)]
-            input_ids.append(ids[position])
-            positions.append(position)
-            paths.append(path)
-            following = position + 1
-            targets.append(ids[following] if start <= following < len(ids) else IGNORED)
-            owners.append(index)
-        ends[index] = path[-1]
+        first, new = len(input_ids), range(shared, len(ids))
+        runs = [*_beginning(runs, shared), (first, first + len(new))]
+        laid.append(runs)
+        input_ids += ids[shared:]
+        positions += new
+        targets += (
+            ids[following] if start <= following < len(ids) else IGNORED
+            for following in range(shared + 1, len(ids) + 1)
+        )
+        owners += [index] * len(new)
+        ends[index] = len(input_ids) - 1
         previous, shareable = ids, start - 1
-    return Layout(input_ids, positions, paths, targets, owners, ends)
+    return Layout(input_ids, positions, targets, owners, ends, laid)
+
+
+def _beginning(runs: Sequence[Run], count: int) -> Iterator[Run]:
+    """The first `count` tokens of `runs`."""
+    for start, stop in runs:
+        if count <= 0:
+            return
+        yield start, min(stop, start + count)
+        count -= stop - start
 
 
 def packed_length(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> int:
@@ -97,8 +117,10 @@ def tensors(packed: Layout, dtype: "torch.dtype") -> dict[str, "torch.Tensor"]:
 
     size = len(packed.input_ids)
     mask = torch.full((size, size), torch.finfo(dtype).min, dtype=dtype)
-    for row, path in enumerate(packed.paths):
-        mask[row, path] = 0
+    for *shared, (first, last) in packed.runs:
+        for start, stop in shared:
+            mask[first:last, start:stop] = 0
+        mask[first:last, first:last].triu_(1)
     return {
         "input_ids": torch.tensor([packed.input_ids]),
         "position_ids": torch.tensor([packed.positions]),

@@ -22,7 +22,7 @@ from core.evaluate import Examiner
 from core.events import PassDone, PassName, PassSkipped, PassStarted
 from core.lessons import Lessons
 from core.packing import packed_length
-from core.passes.memory import TooLittleMemory, ran_out, require
+from core.passes.memory import TooLittleMemory, micro_batch_tokens, ran_out, require
 from core.planning import Plan, repeated, steps
 from core.runs import Run
 from core.saving import Learned, learned, save
@@ -226,8 +226,9 @@ class _Passes:
         self._refuse_nothing(prompts)
         settings = self.plan.settings
         self.watch.emit(PassStarted("rl", settings.rl_steps, len(prompts), 0))
-        longest = sorted(prompts, key=len)[-rl.MICRO_BATCH :]
-        drawn = rl.MICRO_BATCH * settings.rl_max_new_tokens
+        together = rl.together(self.plan.adapters.folder, prompts, settings)
+        longest = sorted(prompts, key=len)[-together:]
+        drawn = together * settings.rl_max_new_tokens
         tokens = drawn + packed_length(longest, [len(prompt) for prompt in longest])
         require("rl", self.plan.adapters.folder, settings, tokens, drawn)
         scorer = reward.Scorer(self.plan.adapters.folder, directory, self.watch)
@@ -266,12 +267,14 @@ class _Passes:
 
         self._refuse_nothing(groups)
         self.watch.emit(PassStarted(name, steps(len(groups), settings), new, replayed))
-        proof = prove(name, self._lessons.tokenizer, groups, settings.batch_size, self.watch)
+        folder = self.plan.adapters.folder
+        most = micro_batch_tokens(folder)
+        proof = prove(name, self._lessons.tokenizer, groups, settings.batch_size, most, self.watch)
         # Of the largest micro-batch, as many will be trained as of all of them on average.
         trained = proof.largest * proof.trained // max(proof.packed_tokens, 1)
         longest = sorted(len(sample.input_ids) for sample in beside)[-rehearsal.TOGETHER :]
         extra = sum(longest)
-        require(name, self.plan.adapters.folder, settings, proof.largest + extra, trained + extra)
+        require(name, folder, settings, proof.largest + extra, trained + extra)
         return {"padding": round(proof.padding, 4)}
 
     def _refuse_nothing(self, lessons: Sequence[Any]) -> None:

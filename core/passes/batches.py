@@ -1,7 +1,8 @@
 """How samples become micro-batches: packed rows of a bounded number of tokens.
 
 A micro-batch is what a reply, or a cancel, may have to wait for, so it is kept to about a second of
-work on two cores. The optimiser step stays at the settings' batch size by accumulation.
+work on two cores; a card takes larger ones (`core.passes.memory.micro_batch_tokens`). The optimiser
+step stays at the settings' batch size by accumulation.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     import torch
 
 MICRO_BATCH_TOKENS = 320
-"""Packed tokens a micro-batch should hold at most; one longer sample still makes one."""
+"""Packed tokens a micro-batch should hold at most on a processor."""
 
 
-def micro_batch_size(groups: Sequence[Sequence[Sample]], batch_size: int) -> int:
-    """The largest divisor of `batch_size` whose packed micro-batches stay within the bound.
+def micro_batch_size(groups: Sequence[Sequence[Sample]], batch_size: int, most: int) -> int:
+    """The largest divisor of `batch_size` whose packed micro-batches have `most` tokens at most.
+
+    On average; one longer group still makes one.
 
     Args:
         groups: The samples that always travel together: one for SFT, two for a preference pair.
@@ -28,7 +31,7 @@ def micro_batch_size(groups: Sequence[Sequence[Sample]], batch_size: int) -> int
             continue
         chunks = [groups[i : i + size] for i in range(0, len(groups), size)]
         lengths = [packed_length([s for group in chunk for s in group]) for chunk in chunks]
-        if sum(lengths) <= MICRO_BATCH_TOKENS * len(lengths):
+        if sum(lengths) <= most * len(lengths):
             return size
     return 1
 

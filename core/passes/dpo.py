@@ -21,6 +21,7 @@ from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import index_dataset, micro_batch_size, packed_row
 from core.passes.logps import measure, measure_base, of_replies
+from core.passes.memory import micro_batch_tokens
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import spare_collector
@@ -80,7 +81,7 @@ def build(
         Progress("dpo", watch),
         arguments(
             settings,
-            micro_batch_size(pairs, settings.batch_size),
+            micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder)),
             settings.preference_learning_rate,
         ),
         {

@@ -22,7 +22,7 @@ def quicken(model: Any) -> None:
     """
     import torch
 
-    if not (fast() and model.dtype == torch.float32 and model.device.type == "cpu"):
+    if not (model.dtype == torch.float32 and model.device.type == "cpu" and fast()):
         return
     rounded = _class()
     for name, module in model.named_modules():

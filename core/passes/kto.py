@@ -23,6 +23,7 @@ from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.batches import index_dataset, micro_batch_size, packed_row
 from core.passes.logps import measure, measure_base, of_replies
+from core.passes.memory import micro_batch_tokens
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import spare_collector
@@ -94,6 +95,8 @@ def build(
     model = lora.policy(base, adapter, settings)
     likes = sum(j.label for j in judged)
     dislikes = len(judged) - likes
+    groups = [(j.sample,) for j in judged]
+    micro_batch = micro_batch_size(groups, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
         trainer_class,
         config_class,
@@ -102,7 +105,7 @@ def build(
         arguments(
             settings,
             # TRL refuses a micro-batch of one, which would have no other reply to mismatch.
-            max(micro_batch_size([(j.sample,) for j in judged], settings.batch_size), 2),
+            max(micro_batch, 2),
             settings.preference_learning_rate,
         ),
         {

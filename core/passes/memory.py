@@ -15,13 +15,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from core import quantising
 from core.config import Tuning
 from core.device import device
 from core.events import PassName
 from core.models import ModelFolder, quantised
 from core.passes.batches import MICRO_BATCH_TOKENS
 from core.passes.lora import FUSED_TARGETS, TARGETS
-from core.quantising import BYTES
 from store.errors import TuteeError
 from store.language import _
 
@@ -31,6 +31,8 @@ _HIDDEN_KEPT, _INNER_KEPT = 8, 5
 """Numbers kept a token and layer for the way back, in hidden and in intermediate sizes."""
 _LOGITS_KEPT = 3
 """The logits, their log-softmax and their gradient."""
+_SHARE, _MOST_TOKENS = 0.25, 4096
+"""Of a card's memory that a micro-batch may take, and the tokens it may hold at most."""
 
 
 class TooLittleMemory(TuteeError):
@@ -74,7 +76,7 @@ def require(
         advice += _(
             " A smaller `rl_max_new_tokens` under [tuning] in the settings takes less, too."
         )
-    elif tokens > MICRO_BATCH_TOKENS:
+    elif tokens > micro_batch_tokens(folder):
         advice += _(
             " A smaller `max_length` under [tuning] in the settings takes less, too: "
             "the longest samples have {tokens:,} tokens."
@@ -85,6 +87,25 @@ def require(
         ),
         advice,
     )
+
+
+def micro_batch_tokens(folder: ModelFolder) -> int:
+    """Packed tokens that a micro-batch of a pass on the base in `folder` should hold at most.
+
+    A card does the work of a processor's micro-batch faster than Python can ask for it, so there it
+    holds as many as leave the card room; by what it has, not by what is free, so that one machine
+    always makes the same micro-batches.
+    """
+    card, shape = quantising.card(), read_shape(folder)
+    if card is None or shape is None:
+        return MICRO_BATCH_TOKENS
+    kept = shape.layers * _kept(shape) * 2 + _LOGITS_KEPT * shape.vocabulary * 4
+    return max(MICRO_BATCH_TOKENS, min(int(_SHARE * card / kept), _MOST_TOKENS))
+
+
+def _kept(shape: Shape) -> int:
+    """Numbers that a layer keeps of a token for the way back."""
+    return _HIDDEN_KEPT * shape.hidden + _INNER_KEPT * shape.inner
 
 
 def needed(
@@ -99,14 +120,14 @@ def needed(
     """Bytes that a pass takes at its peak, beside what the program has taken before."""
     number = 2 if _cuda() else 4
     lora = shape.lora_weights * settings.rank
-    kept = tokens * (_HIDDEN_KEPT * shape.hidden + _INNER_KEPT * shape.inner)
+    kept = tokens * _kept(shape)
     attention = 0 if _cuda() else shape.heads * tokens * tokens
     logits = 0 if name == "reward" else _LOGITS_KEPT * trained * shape.vocabulary * 4
     # RL keeps the reward model beside the policy.
     bases = 2 if name == "rl" else 1
     return (
         _LIBRARIES
-        + round(bases * shape.weights * (BYTES if four_bit else number))
+        + round(bases * shape.weights * (quantising.BYTES if four_bit else number))
         + lora * 4 * 4  # weights, gradients and two moments, in float32
         + shape.layers * (kept + attention) * number
         + logits
@@ -121,11 +142,7 @@ def read_shape(folder: ModelFolder) -> Shape | None:
         sizes = list(_sizes(folder))
         return Shape(
             weights=sum(math.prod(size) for _, size in sizes),
-            lora_weights=sum(
-                sum(size)
-                for key, size in sizes
-                if key.split(".")[-2:-1][0] in (*TARGETS, *FUSED_TARGETS)
-            ),
+            lora_weights=sum(sum(size) for key, size in sizes if _adapted(key)),
             layers=settings["num_hidden_layers"],
             hidden=settings["hidden_size"],
             inner=settings["intermediate_size"],

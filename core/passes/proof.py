@@ -30,6 +30,7 @@ def prove(
     tokenizer: Any,
     groups: Sequence[Sequence[Sample]],
     batch_size: int,
+    most: int,
     watch: Watch,
 ) -> MaskProof:
     """Check all samples in the micro-batches they make, and tell of it.
@@ -37,12 +38,13 @@ def prove(
     Args:
         groups: The samples that always travel together: two for a preference pair.
         batch_size: Groups an optimiser step.
+        most: Tokens that a micro-batch should hold at most.
 
     Raises:
         TuteeError: a token carries loss that must not, or the other way round.
         Cancelled: `watch` was cancelled.
     """
-    size = micro_batch_size(groups, batch_size)
+    size = micro_batch_size(groups, batch_size, most)
     check = _check_scored if name == "reward" else _check_trained
     stop = stop_ids(tokenizer)
     rows = [

@@ -27,6 +27,7 @@ from core.models import ModelFolder, quantised
 from core.passes import apart, lora
 from core.passes.batches import collator, index_dataset, micro_batch_size, packed_row
 from core.passes.frozen import quicken
+from core.passes.memory import micro_batch_tokens
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
 from core.quiet import hush, spare_collector
@@ -134,7 +135,7 @@ def build(
     else:
         model = _saved(base, earlier, is_trainable=True)
     quicken(model)
-    micro_batch = micro_batch_size(pairs, settings.batch_size)
+    micro_batch = micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
         trainer_class,
         config_class,
@@ -199,6 +200,7 @@ def score_pairs(model: Any, pairs: Sequence[Pair], watch: Watch) -> list[tuple[f
 def load_base(folder: ModelFolder, seed: int) -> Any:
     """The base with a freshly initialised scalar head in the place of its LM head."""
     hush()
+    devices.settle()
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(seed)

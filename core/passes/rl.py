@@ -22,13 +22,14 @@ from core.config import Tuning
 from core.evaluate import Examiner
 from core.models import ModelFolder, load_model
 from core.passes import lora
+from core.passes.memory import micro_batch_tokens
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, arguments, assemble
 from core.quiet import spare_collector
 from data.masks import Sample
 
 MICRO_BATCH = 4
-"""Replies a micro-batch: about a second of work on two cores."""
+"""Replies a micro-batch on a processor: about a second of work on two cores."""
 
 Prompt = tuple[int, ...]
 """Token ids, as the chat feeds them."""
@@ -107,7 +108,7 @@ def build(
     base = load_model(folder)
     # A step of more prompts than there are would never be full, and never made.
     replies = min(settings.rl_prompts, len(prompts)) * settings.rl_generations
-    micro_batch = math.gcd(replies, MICRO_BATCH)
+    micro_batch = math.gcd(replies, together(folder, prompts, settings))
     common = arguments(settings, micro_batch, settings.rl_learning_rate)
     del common["max_length"]  # TRL's settings for this trainer have no such limit
     trainer = assemble(
@@ -135,6 +136,13 @@ def build(
     lora.drop_copy(trainer.model)
     trainer.begin(prompts, reward, settings)
     return trainer
+
+
+def together(folder: ModelFolder, prompts: Sequence[Prompt], settings: Tuning) -> int:
+    """Replies that share a micro-batch; more on a card that holds more."""
+    longest = max(map(len, prompts)) + settings.rl_max_new_tokens
+    room = micro_batch_tokens(folder) // longest
+    return MICRO_BATCH << max(0, (room // MICRO_BATCH).bit_length() - 1)
 
 
 def no_reward(prompts: Sequence[str], **columns: Any) -> list[None]:

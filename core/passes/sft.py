@@ -21,6 +21,7 @@ from core.passes import lora
 from core.passes.batches import collator, index_dataset, micro_batch_size
 from core.passes.heldout import HeldOut
 from core.passes.logps import of_replies
+from core.passes.memory import micro_batch_tokens
 from core.passes.rehearsal import Rehearsal
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
@@ -80,7 +81,7 @@ def build(
     trainer_class, config_class = _classes()
     base = load_model(folder)
     groups = [(sample,) for sample in samples]
-    micro_batch = micro_batch_size(groups, settings.batch_size)
+    micro_batch = micro_batch_size(groups, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
         trainer_class,
         config_class,

@@ -22,6 +22,7 @@ from core.config import Config, Tuning
 from core.models import ModelFolder, find, load_model, load_tokenizer
 from core.passes import lora, sft
 from core.passes.batches import micro_batch_size, packed_length
+from core.passes.memory import micro_batch_tokens
 from core.passes.watch import Watch
 from core.quiet import hush
 from data import starter
@@ -109,7 +110,7 @@ def products(
 
     model = load_model(folder, dtype)
     groups = [(sample,) for sample in samples]
-    size = micro_batch_size(groups, SETTINGS.batch_size)
+    size = micro_batch_size(groups, SETTINGS.batch_size, micro_batch_tokens(folder))
     chunks = [samples[i : i + size] for i in range(0, len(samples), size)]
     head = model.get_output_embeddings()
     layers = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]

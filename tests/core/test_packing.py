@@ -25,7 +25,7 @@ def test_each_sample_can_be_read_back_along_its_path(
     samples, starts = batch
     packed = layout(samples, starts)
     for sample, end in zip(samples, packed.ends, strict=True):
-        path = packed.paths[end]
+        path = packed.path(end)
         assert [packed.input_ids[i] for i in path] == list(sample)
         assert [packed.positions[i] for i in path] == list(range(len(sample)))
 
@@ -37,7 +37,7 @@ def test_loss_is_on_the_reply_and_nowhere_else(
     samples, starts = batch
     packed = layout(samples, starts)
     for sample, start, end in zip(samples, starts, packed.ends, strict=True):
-        targets = [packed.targets[i] for i in packed.paths[end]]
+        targets = [packed.targets[i] for i in packed.path(end)]
         wanted = [
             sample[i + 1] if start <= i + 1 < len(sample) else IGNORED for i in range(len(sample))
         ]

@@ -57,7 +57,7 @@ def train(
 ) -> Train:
     """A pass, six steps long, that makes a checkpoint after every second of them."""
     monkeypatch.setattr(checkpoints, "EVERY_STEPS", 2)
-    monkeypatch.setattr("core.passes.batches.MICRO_BATCH_TOKENS", 60)
+    monkeypatch.setattr("core.passes.memory.MICRO_BATCH_TOKENS", 60)
     judged = [kto.Judged(sample, i % 2 == 0) for i, sample in enumerate(samples)]
     prompts = [
         tuple(encode_prompt(tokenizer, [Turn(role="user", content=question)]))

@@ -8,6 +8,7 @@ import pytest
 from core.events import Event, MaskProof
 from core.packing import IGNORED
 from core.passes import proof
+from core.passes.batches import MICRO_BATCH_TOKENS
 from core.passes.watch import Watch
 from core.turns import Cancelled
 from data.masks import Sample
@@ -18,12 +19,14 @@ Spoil = Callable[[dict[str, Any]], None]
 
 def prove(tokenizer: Any, samples: list[Sample], name: str = "sft") -> MaskProof:
     groups = [(sample,) for sample in samples]
-    return proof.prove(name, tokenizer, groups, 6, Watch())  # type: ignore[arg-type]
+    return proof.prove(name, tokenizer, groups, 6, MICRO_BATCH_TOKENS, Watch())  # type: ignore[arg-type]
 
 
 def test_it_counts_and_shows_what_is_learned(tokenizer: Any, samples: list[Sample]) -> None:
     events: list[Event] = []
-    found = proof.prove("sft", tokenizer, [(s,) for s in samples], 6, Watch(emit=events.append))
+    watch = Watch(emit=events.append)
+    groups = [(s,) for s in samples]
+    found = proof.prove("sft", tokenizer, groups, 6, MICRO_BATCH_TOKENS, watch)
     assert events == [found]
     assert found.samples == len(samples)
     assert found.trained == sum(len(s.input_ids) - s.reply_start for s in samples)
@@ -38,7 +41,7 @@ def test_it_counts_and_shows_what_is_learned(tokenizer: Any, samples: list[Sampl
 def test_a_reward_model_learns_from_the_end_of_a_reply(
     tokenizer: Any, pairs: list[tuple[Sample, Sample]]
 ) -> None:
-    found = proof.prove("reward", tokenizer, pairs, 2, Watch())
+    found = proof.prove("reward", tokenizer, pairs, 2, MICRO_BATCH_TOKENS, Watch())
     assert found.samples == found.trained == 2 * len(pairs)
     assert ["".join(p.text for p in shown if p.trained) for shown in found.shown] == [
         "<|im_end|>"
@@ -133,4 +136,4 @@ def test_it_can_be_cancelled(tokenizer: Any, samples: list[Sample]) -> None:
     watch = Watch()
     watch.cancel()
     with pytest.raises(Cancelled):
-        proof.prove("sft", tokenizer, [(s,) for s in samples], 6, watch)
+        proof.prove("sft", tokenizer, [(s,) for s in samples], 6, MICRO_BATCH_TOKENS, watch)

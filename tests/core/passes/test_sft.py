@@ -78,7 +78,7 @@ def test_small_micro_batches_make_the_same_steps(
     tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch())
-    monkeypatch.setattr("core.passes.batches.MICRO_BATCH_TOKENS", 1)
+    monkeypatch.setattr("core.passes.memory.MICRO_BATCH_TOKENS", 1)
     events: list[Event] = []
     small = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch(emit=events.append))
     assert small.losses == pytest.approx(whole.losses, abs=1e-3)
