@@ -175,7 +175,10 @@ def assemble(
     """
     # Nothing is written there (checkpoints have their own), but the trainer insists on a folder.
     with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
-        trainer = trainer_class(args=config_class(output_dir=scratch, **{**common, **own}), **parts)
+        args = config_class(output_dir=scratch, **{**common, **own})
+        if args.n_gpu > 1:
+            args._n_gpu = 1  # of several cards it would make one batch of as many micro-batches
+        trainer = trainer_class(args=args, **parts)
     trainer.watch, trainer.progress = watch, progress
     return trainer
 

@@ -55,6 +55,18 @@ def test_what_only_attends_is_taken(dtype: torch.dtype) -> None:
     apart.require(model(transformers.LlamaConfig(**SMALL)).to(dtype))
 
 
+def test_rounding_is_no_state() -> None:
+    """On a card each length has its own kernels, and a deep model in 4 bits is rough."""
+    rough = model(transformers.LlamaConfig(**SMALL))
+
+    def round_by_length(module: Any, given: Any, hidden: torch.Tensor) -> torch.Tensor:
+        noise = torch.Generator().manual_seed(hidden.shape[1])
+        return hidden + 0.15 * hidden.std() * torch.randn(hidden.shape, generator=noise)
+
+    rough.model.norm.register_forward_hook(round_by_length)
+    apart.require(rough)
+
+
 def test_a_model_without_a_place_for_lora_is_refused() -> None:
     config = transformers.GPT2Config(vocab_size=200, n_embd=32, n_layer=2, n_head=4)
     with pytest.raises(TuteeError, match="no layers that Tutee can put LoRA on"):
