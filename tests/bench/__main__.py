@@ -10,8 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from core.device import device
 from tests.bench import (
     beside,
+    card,
     decode,
     imports,
     keys,
@@ -41,6 +43,7 @@ BENCHES = {
     "ready": ready.run,
     "imports": imports.run,
     "store": store.run,
+    "card": card.run,
 }
 RESULTS = Path(__file__).parent / "results"
 
@@ -51,7 +54,7 @@ def main(names: list[str]) -> None:
         sys.exit(f"No benchmark {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
     console = Console(width=None if sys.stdout.isatty() else 140)
     results = {}
-    for name in names or BENCHES:
+    for name in names or everything():
         console.rule(name)
         rows = []
         for row in BENCHES[name]():
@@ -69,6 +72,11 @@ def main(names: list[str]) -> None:
     machine = {"machine": platform.machine(), "torch": version("torch"), "trl": version("trl")}
     path.write_text(json.dumps({**machine, "results": results}, indent=2), encoding="utf-8")
     console.print(f"Figures: {path}", style="dim")
+
+
+def everything() -> list[str]:
+    """All that can be measured on this machine."""
+    return [name for name in BENCHES if name != "card" or device() == "cuda"]
 
 
 if __name__ == "__main__":
