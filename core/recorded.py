@@ -10,6 +10,7 @@ Left out on purpose: sliding windows, whose places change, and replies side by s
 outweighs the asking.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from core.decoding import Decoder, new_cache
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+log = logging.getLogger(__name__)
 _FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 """Those that are known to take a mask as it is given, and nothing of their cache but the update."""
 _ROOM = 1024
@@ -52,6 +54,7 @@ class RecordedDecoder(Decoder):
     ) -> None:
         self._token = torch.zeros(1, 1, dtype=torch.long, device=model.device)
         self._position = torch.zeros_like(self._token)
+        self._records = model.device.type == "cuda"
         super().__init__(model, reload)
 
     def _forget(self) -> None:
@@ -78,10 +81,15 @@ class RecordedDecoder(Decoder):
         """Scores (1, vocabulary), which the next token overwrites."""
         self._token.fill_(token)
         self._position.fill_(position)
-        if self.model.device.type != "cuda":
-            return self._run(self._token, self._position)
+        if self._records and self._graph is None:
+            try:
+                self._graph = self._record()
+            except RuntimeError:
+                # A kernel that cannot be recorded, or no room for what the recording holds.
+                self._records = False
+                log.warning("Each token is run, because it was not recorded.", exc_info=True)
         if self._graph is None:
-            self._graph = self._record()
+            return self._run(self._token, self._position)
         self._graph.replay()
         return self._next
 

@@ -45,6 +45,22 @@ def test_a_chat_that_is_gone_on_with_edited_and_shortened(
     check(decoder.advance(7), model, [*edited[:9], 7])
 
 
+def test_what_cannot_be_recorded_is_run(
+    model: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: RecordedDecoder) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(RecordedDecoder, "_record", fail)
+    decoder = RecordedDecoder(model)
+    decoder._records = True
+    prompt = tokens(20)
+    decoder.read(prompt, never)
+    for said in ([5], [5, 6]):
+        check(decoder.advance(said[-1]), model, [*prompt, *said])
+    assert caplog.text.count("was not recorded") == 1
+
+
 def test_a_failed_pass_is_forgotten(model: Any) -> None:
     decoder = RecordedDecoder(model)
     prompt = tokens(20)
