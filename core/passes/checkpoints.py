@@ -27,7 +27,7 @@ EVERY_STEPS = 10
 EVERY_SECONDS = 60.0
 KEPT = 2
 """The newest may not be whole yet."""
-_MARK = "tutee.json"
+_MARK, _TENSORS = "tutee.json", "tutee.safetensors"
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +67,12 @@ class Checkpointed:
         """What this pass counts beside its progress, as JSON; `restore` takes it back."""
         return {}
 
-    def restore(self, kept: dict[str, Any]) -> None:
-        """Take back what `kept` gave."""
+    def kept_tensors(self) -> dict[str, Any]:
+        """What of it is too large for that."""
+        return {}
+
+    def restore(self, kept: dict[str, Any], tensors: dict[str, Any]) -> None:
+        """Take back what `kept` and `kept_tensors` gave."""
 
     def resumed_train(self) -> None:
         """`train()`, from the newest checkpoint in the folder of the watch where there is one."""
@@ -99,20 +103,27 @@ class Checkpointed:
         )
 
     def _take_up(self, checkpoint: Path) -> None:
+        from safetensors.torch import load_file
+
         written = json.loads((checkpoint / _MARK).read_text(encoding="utf-8"))
         self.progress.restore(written["progress"])
         self.watch.emit(
             PassResumed(self.progress.name, written["steps"], tuple(self.progress.losses))
         )
-        self.restore(written["own"])
+        tensors = checkpoint / _TENSORS
+        self.restore(written["own"], load_file(tensors) if tensors.exists() else {})
 
     # -- what the trainer calls --------------------------------------------------------------------
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        from safetensors.torch import save_file
+
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         self._saved_step, self._saved_at = self.state.global_step, time.monotonic()
         try:
             super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            if tensors := self.kept_tensors():
+                save_file(tensors, folder / _TENSORS)
             _make_private(folder)
             written = {
                 "progress": self.progress.kept(),

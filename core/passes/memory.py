@@ -128,7 +128,7 @@ def needed(
     return (
         _LIBRARIES
         + round(bases * shape.weights * (quantising.BYTES if four_bit else number))
-        + lora * 4 * 4  # weights, gradients and two moments, in float32
+        + lora * 5 * 4  # weights, their mean, gradients and two moments, in float32
         + shape.layers * (kept + attention) * number
         + logits
     )

@@ -254,7 +254,7 @@ def _classes() -> tuple[Any, Any]:
         def kept(self) -> dict[str, Any]:
             return {"ranked_right": self.ranked_right}
 
-        def restore(self, kept: dict[str, Any]) -> None:
+        def restore(self, kept: dict[str, Any], tensors: dict[str, Any]) -> None:
             self.ranked_right = list(kept["ranked_right"])
 
         def accuracy(self) -> float:

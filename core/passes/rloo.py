@@ -73,7 +73,7 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
             "values": sorted(self._values),
         }
 
-    def restore(self, kept: dict[str, Any]) -> None:
+    def restore(self, kept: dict[str, Any], tensors: dict[str, Any]) -> None:
         self.reports = [RolloutReport(**report) for report in kept["reports"]]
         self._values = set(kept["values"])
         for report in self.reports:

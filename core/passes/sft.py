@@ -6,7 +6,8 @@ that carry loss. Cross-entropy over the reply's tokens and its stop token, avera
 step's reply tokens as TRL does. Where there are general texts to rehearse, a further term keeps the
 policy near the base on them (`core.passes.rehearsal`).
 
-A few times in a run the held-out records are looked at (`core.passes.heldout`).
+A few times in a run the held-out records are looked at (`core.passes.heldout`). A run that is
+neither short nor long ends with the mean of its second half (`core.passes.averaging`).
 """
 
 import functools
@@ -18,6 +19,7 @@ from core.config import Tuning
 from core.evaluate import Examiner
 from core.models import ModelFolder, load_model
 from core.passes import lora
+from core.passes.averaging import Average
 from core.passes.batches import collator, index_dataset, micro_batch_size
 from core.passes.heldout import HeldOut
 from core.passes.logps import of_replies
@@ -29,6 +31,8 @@ from core.quiet import spare_collector
 from data.masks import Sample
 
 SCHEDULE = "warmup_stable_decay"
+FALLING = 20
+"""Steps over which a falling rate averages by itself; see `averaged_from`."""
 
 
 def schedule(steps: int) -> dict[str, Any]:
@@ -39,6 +43,15 @@ def schedule(steps: int) -> dict[str, Any]:
     Going down from the beginning spends too much of a short run on steps too small to matter.
     """
     return {"num_decay_steps": steps // 3, "decay_type": "linear"}
+
+
+def averaged_from(steps: int, least: int) -> int:
+    """The step of a run of so many from which its weights are averaged: half of it.
+
+    Not before `least`, because the first steps have not learned enough; and only the last weights
+    where the rate comes down over so many steps that where they end hangs on chance no more.
+    """
+    return steps if schedule(steps)["num_decay_steps"] >= FALLING else max(steps // 2, least)
 
 
 def train(
@@ -63,7 +76,7 @@ def train(
     trainer = build(folder, tokenizer, adapter, samples, settings, watch, rehearsed)
     if examiner:
         tokens = settings.epochs * sum(len(sample.input_ids) for sample in samples)
-        steps = settings.epochs * -(-len(samples) // settings.batch_size)
+        steps = _steps(samples, settings)
         trainer.held_out = HeldOut(examiner.held_out, tokens, steps, watch)
     return learn(trainer, examiner)
 
@@ -100,7 +113,13 @@ def build(
         else None
     )
     trainer.held_out = None
+    first = averaged_from(_steps(samples, settings), settings.minimum_steps)
+    trainer.average = Average(trainer.model, first)
     return trainer
+
+
+def _steps(samples: Sequence[Sample], settings: Tuning) -> int:
+    return settings.epochs * -(-len(samples) // settings.batch_size)
 
 
 @functools.cache
@@ -111,13 +130,31 @@ def _classes() -> tuple[Any, Any]:
     class PackedSFTTrainer(Watched, SFTTrainer):
         rehearsal: Rehearsal | None
         held_out: HeldOut | None
+        average: Average
+
+        def watched_train(self) -> None:
+            super().watched_train()
+            self.average.take(self.state.global_step)
+            self.average.put()
+
+        def kept(self) -> dict[str, Any]:
+            return {"averaged": self.average.kept()[0]}
+
+        def kept_tensors(self) -> dict[str, Any]:
+            return self.average.kept()[1]
+
+        def restore(self, kept: dict[str, Any], tensors: dict[str, Any]) -> None:
+            self.average.restore(kept["averaged"], tensors)
 
         def training_step(
             self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
         ) -> Any:
-            if self.held_out and self.progress.between_steps:
-                policy = self.accelerator.unwrap_model(model)
-                self.held_out.look(policy, self.state.global_step)
+            if self.progress.between_steps:
+                # Of the step before, which is over now.
+                self.average.take(self.state.global_step)
+                if self.held_out:
+                    policy = self.accelerator.unwrap_model(model)
+                    self.held_out.look(policy, self.state.global_step)
             return super().training_step(model, inputs, num_items_in_batch)
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
