@@ -49,11 +49,6 @@ class Layout:
     """(S) where each sample lies, in the order they were laid out: all of its last run is its own,
     the others are beginnings that it shares with samples before it."""
 
-    def path(self, end: int) -> list[int]:
-        """The indices that the token at `end` attends to, itself last."""
-        runs = next(runs for runs in self.runs if runs[-1][0] <= end < runs[-1][1])
-        return [i for start, stop in runs for i in range(start, min(stop, end + 1))]
-
 
 def layout(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> Layout:
     """Lay `samples` out as a prefix tree.
