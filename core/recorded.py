@@ -6,8 +6,9 @@ where it was, so the keys and values lie in a store with room for tokens to come
 position, and a mask hides the places after the token that is read. On an H200 a model of
 Qwen1.5-0.5B's shape writes four times as fast this way.
 
-Left out on purpose: sliding windows, whose places change, and replies side by side, where the work
-outweighs the asking.
+Left out on purpose: sliding windows, whose places change; replies side by side, whose number
+changes as they end; and transformers' `StaticCache`, in which every layer counts its tokens itself
+and which brings torch's compiler with it.
 """
 
 import logging

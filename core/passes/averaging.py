@@ -5,7 +5,8 @@ orders, the built-in model got 72, 82 and 78 % of unseen ones right. Weights ave
 lie in the middle of what is good, and cost one addition a step (Izmailov et al., arXiv 1803.05407;
 for the last steps of a run Kaddour, arXiv 2209.14981).
 
-Left out on purpose: short runs, whose early steps have not learned enough yet to be averaged with.
+Left out on purpose: short runs, whose early steps have not learned enough yet to be averaged with;
+and torch's `AveragedModel`, which copies the whole model, base and all.
 """
 
 from collections.abc import Iterator

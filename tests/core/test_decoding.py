@@ -97,7 +97,10 @@ def test_a_long_prompt_can_be_stopped_and_gone_on_with(model: Any, reads: list[i
 
 
 def test_a_failed_pass_is_forgotten(model: Any) -> None:
-    decoder = Decoder(model)
+    fail_and_go_on(Decoder(model), model)
+
+
+def fail_and_go_on(decoder: Decoder, model: Any) -> None:
     prompt = tokens(20)
     decoder.read(prompt, never)
 

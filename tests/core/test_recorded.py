@@ -12,7 +12,7 @@ import torch
 from core.config import Serving
 from core.models import ModelFolder, find, load_model
 from core.recorded import RecordedDecoder, can_record
-from tests.core.test_decoding import check, never, tokens
+from tests.core.test_decoding import check, fail_and_go_on, never, tokens
 from tests.families import FAMILIES, make
 
 SERVED = ("smollm2", "llama3", "qwen1.5", "qwen2.5", "qwen3")
@@ -62,18 +62,7 @@ def test_what_cannot_be_recorded_is_run(
 
 
 def test_a_failed_pass_is_forgotten(model: Any) -> None:
-    decoder = RecordedDecoder(model)
-    prompt = tokens(20)
-    decoder.read(prompt, never)
-
-    def fail(*values: object) -> None:
-        raise MemoryError
-
-    hook = model.model.layers[1].register_forward_pre_hook(fail)
-    with pytest.raises(MemoryError):
-        decoder.advance(5)
-    hook.remove()
-    check(decoder.read([*prompt, 5], never), model, [*prompt, 5])
+    fail_and_go_on(RecordedDecoder(model), model)
 
 
 @pytest.mark.parametrize(
