@@ -1,62 +1,22 @@
-"""What runs the model for an engine: packed weights on a processor, or else transformers.
-
-Both give the same: scores after a prompt, scores after one more token, replies side by side.
-"""
+"""Load a base model and its adapter into the backend that serves them fastest here."""
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from core import direct
 from core.config import Serving
 from core.device import device
 from core.models import ModelFolder, load_model, quantised
 from core.quiet import hush
+from core.serving.backend import Backend
 from store.errors import TuteeError
 from store.language import _
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PretrainedConfig, PreTrainedModel
 
     from core.decoding import Decoder
-    from core.sampling import Sampler
-
-
-class Backend(Protocol):
-    """A base model with an adapter, and what it has read."""
-
-    precision: str
-    """Of the weights, for a person to read."""
-    nbytes: int
-    """Memory that the weights take."""
-
-    def read(self, prompt: Sequence[int], should_stop: Callable[[], bool]) -> "Tensor | None":
-        """Scores (1, vocabulary) for the token after `prompt`; None when asked to stop."""
-        ...
-
-    def advance(self, token: int) -> "Tensor":
-        """Scores (1, vocabulary) for the token after `token`, which follows all read so far."""
-        ...
-
-    def together(
-        self,
-        prompts: Sequence[Sequence[int]],
-        new_sampler: "Callable[[Tensor], Sampler]",
-        stop: frozenset[int],
-        max_new_tokens: int,
-        *,
-        copies: int = 1,
-        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> list[list[int]]:
-        """The tokens of `copies` replies to each prompt; see `core.decoding.decode_together`."""
-        ...
-
-    def with_adapter(self, adapter: Path | None) -> "Backend":
-        """The same base with another adapter, beside this one."""
-        ...
 
 
 def load(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.adapters import Manifest
+    from core.manifests import Manifest
 
 Pair = tuple[Any, Any]
 """A value of the first version and of the second; None where one has none."""

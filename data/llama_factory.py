@@ -5,13 +5,10 @@ TRL's rows are not for it: it wants a reply as text or as one message, not as a 
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from data.tables import Table
-
-FORMATS = ("messages", "sharegpt", "alpaca", "csv")
-"""What it reads, the one that carries the most first."""
+from data.formats import LLAMA_FACTORY
+from data.tables import Table
 
 _REPLIES = {"chosen": "chosen", "rejected": "rejected"}
 _COLUMNS = {
@@ -43,16 +40,16 @@ _OPENAI_TAGS = {
 }
 
 
-def dataset_info(tables: Iterable["Table"]) -> dict[str, Any]:
+def dataset_info(tables: Iterable[Table]) -> dict[str, Any]:
     """The entries of the tables it can read, by the name of the data set."""
     return {
         f"tutee_{table.name.partition('.')[0].replace('-', '_')}": _entry(table)
         for table in tables
-        if table.format in FORMATS
+        if table.format in LLAMA_FACTORY
     }
 
 
-def _entry(table: "Table") -> dict[str, Any]:
+def _entry(table: Table) -> dict[str, Any]:
     keys = table.rows[0].keys()
     columns = {what: key for what, key in _COLUMNS[table.format].items() if key in keys}
     entry: dict[str, Any] = {"file_name": table.name}

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from data import formats, llama_factory
-from data.formats import OWN
+from data import formats
+from data.formats import LLAMA_FACTORY, OWN
 from data.rows import holdout
 from data.secrets import redacted
 from store.errors import TuteeError
@@ -153,7 +153,7 @@ def _tables(
 def _default_format(kind: str, choices: Choices) -> str:
     able = formats.writers(kind)
     if choices.dataset_info:
-        return next(name for name in llama_factory.FORMATS if name in able)
+        return next(name for name in LLAMA_FACTORY if name in able)
     return able[0]
 
 

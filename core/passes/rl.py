@@ -13,8 +13,8 @@ how over-optimising a reward shows (AlpacaFarm, arXiv 2305.14387, found 20 to 80
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,31 +24,12 @@ from core.models import ModelFolder, load_model
 from core.passes import lora
 from core.passes.memory import micro_batch_tokens
 from core.passes.result import Trained, learn
+from core.passes.rollout import Prompt, Reward
 from core.passes.watch import Progress, Watch, arguments, assemble
 from core.quiet import spare_collector
-from data.masks import Sample
 
 MICRO_BATCH = 4
 """Replies a micro-batch on a processor: about a second of work on two cores."""
-
-Prompt = tuple[int, ...]
-"""Token ids, as the chat feeds them."""
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One reply that the policy drew."""
-
-    prompt: int
-    """Index of its prompt."""
-    sample: Sample
-    """The prompt and the reply's tokens."""
-    text: str
-    ended: bool
-
-
-Reward = Callable[[Sequence[Rollout]], Sequence[float]]
-"""What each reply is worth; all of them have ended."""
 
 
 def train(

@@ -22,7 +22,7 @@ from core.decoding import decode_together
 from core.events import RolloutReport
 from core.passes.batches import packed_row
 from core.passes.logps import of_replies
-from core.passes.rl import Prompt, Reward, Rollout
+from core.passes.rollout import Prompt, Reward, Rollout
 from core.passes.watch import Watched
 from core.sampling import Sampler
 from core.text_stream import decode

@@ -7,16 +7,15 @@ changing it costs reading a few megabytes.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from core.serving.network import Shape
-from core.serving.reading import PARTS, QKV, ordered
+from core.serving.layers import Adapter, Delta, Deltas, Shape
+from core.serving.layout import PARTS, QKV, ordered
 from store.errors import TuteeError
 from store.language import _
 
@@ -36,45 +35,6 @@ _UNUSUAL = (
 )
 """Settings of peft that make a LoRA more than two thin matrices beside each matrix."""
 _PREFIX = "base_model.model.model.layers."
-
-
-@dataclass(frozen=True)
-class Delta:
-    """The change of one fused matrix: down to the rank, and up again."""
-
-    down: Tensor
-    """(in, ranks), float32: those of all parts side by side."""
-    up: Tensor
-    """(blocks, ranks of a block, columns of a block), float32, scaled.
-
-    Parts of the same size are a block each. Others are one block together, zero where a rank and a
-    column belong to different parts: those zeros are read for nothing.
-    """
-
-    def added(self, y: Tensor, x: Tensor) -> Tensor:
-        """`y` (n, out) with the change of `x` (n, in)."""
-        y, inner = y.float(), torch.mm(x.float(), self.down)
-        if len(self.up) == 1:
-            return torch.addmm(y, inner, self.up[0])
-        apart = (len(y), len(self.up), -1)
-        blocks = torch.baddbmm(
-            y.view(apart).transpose(0, 1), inner.view(apart).transpose(0, 1), self.up
-        )  # (blocks, n, columns of a block)
-        return blocks.transpose(0, 1).reshape(y.shape)
-
-
-class Deltas(NamedTuple):
-    """The changes of one layer, in the order of `PARTS`."""
-
-    qkv: Delta | None
-    o: Delta | None
-    gate_up: Delta | None
-    down: Delta | None
-
-
-@dataclass(frozen=True)
-class Adapter:
-    layers: tuple[Deltas, ...]
 
 
 def is_plain(directory: Path) -> bool:

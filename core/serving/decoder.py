@@ -20,7 +20,7 @@ from core.serving.precision import chooser, described
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-    from core.backend import Backend
+    from core.serving.backend import Backend
 
 Whole = Callable[[Path | None], "Backend"]
 

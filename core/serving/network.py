@@ -8,7 +8,6 @@ two products everything is float32.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -17,56 +16,11 @@ from torch.nn import functional
 
 from core.serving import single
 from core.serving.cache import LayerStore, Text
+from core.serving.layers import Layer, Shape
 from core.serving.linear import Linear
 
 if TYPE_CHECKING:
-    from core.serving.adapter import Adapter, Delta, Deltas
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the forward pass has to know of a model."""
-
-    layers: int
-    heads: int
-    key_heads: int
-    head_size: int
-    epsilon: float
-    windows: tuple[int | None, ...]
-    """Of each layer: a token sees so many tokens, itself included; None for all."""
-    frequencies: Tensor
-    """(head size / 2), angle a position."""
-    rope_scale: float
-
-
-@dataclass(frozen=True)
-class Projection:
-    """A product and what is added to it."""
-
-    weight: Linear
-    bias: Tensor | None
-    """(out), float32."""
-
-    def __call__(self, x: Tensor, delta: "Delta | None") -> Tensor:
-        """(n, in) -> (n, out)."""
-        y = self.weight(x)
-        if self.bias is not None:
-            y = y + self.bias
-        return y if delta is None else delta.added(y, x)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """The weights of one layer; features of query and key heads are in RoPE's order."""
-
-    input_norm: Tensor
-    qkv: Projection
-    head_norm: Tensor | None
-    """(heads + key heads, head size): Qwen3 normalises each head of queries and keys."""
-    o: Projection
-    mlp_norm: Tensor
-    gate_up: Projection
-    down: Projection
+    from core.serving.layers import Adapter, Deltas
 
 
 _SHARP = 32

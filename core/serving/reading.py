@@ -13,21 +13,16 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from core.models import ModelFolder
+from core.serving.layers import Layer, Projection, Shape
+from core.serving.layout import DOWN, GATE_UP, HEAD_NORMS, QKV, O, in_rope_order, ordered
 from core.serving.linear import Dense, Kind, pack
-from core.serving.network import Layer, Network, Projection, Shape
+from core.serving.network import Network
 from store.errors import TuteeError
 from store.language import _
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-QKV = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
-O = ("self_attn.o_proj",)  # noqa: E741
-GATE_UP = ("mlp.gate_proj", "mlp.up_proj")
-DOWN = ("mlp.down_proj",)
-HEAD_NORMS = ("self_attn.q_norm", "self_attn.k_norm")
-PARTS = (QKV, O, GATE_UP, DOWN)
-"""The matrices of a layer that are fused into one each, by their names in the files."""
 
 _FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 _ROPES = ("default", "linear", "llama3", "yarn")
@@ -76,12 +71,6 @@ def read(folder: ModelFolder, config: "PretrainedConfig", choose: Choose) -> Net
     ]
     norm = files["model.norm.weight"]
     return Network(shape, embedding, layers, norm, packed, exact)
-
-
-def in_rope_order(rows: Tensor, head_size: int) -> Tensor:
-    """The rows of a matrix (heads * head size, …) so that the pairs RoPE turns are neighbours."""
-    halves = rows.unflatten(0, (-1, 2, head_size // 2))
-    return halves.transpose(1, 2).flatten(0, 2)
 
 
 def _shape(config: "PretrainedConfig") -> Shape:
@@ -145,14 +134,6 @@ def _layer(files: "_Files", prefix: str, shape: Shape, choose: Choose) -> Layer:
 
 def _fused(files: "_Files", tensors: Sequence[str], names: Sequence[str], shape: Shape) -> Tensor:
     return torch.cat(ordered(names, [files[tensor] for tensor in tensors], shape))
-
-
-def ordered(names: Sequence[str], parts: Sequence[Tensor], shape: Shape) -> list[Tensor]:
-    """`parts`, rows by features, with those of queries and keys in RoPE's order."""
-    return [
-        in_rope_order(part, shape.head_size) if name in QKV[:2] else part
-        for name, part in zip(names, parts, strict=True)
-    ]
 
 
 class _Files:

@@ -15,8 +15,7 @@ from torch.nn import functional
 from core.serving.cache import Text
 
 if TYPE_CHECKING:
-    from core.serving.adapter import Deltas
-    from core.serving.network import Layer, Shape
+    from core.serving.layers import Deltas, Layer, Shape
 
 
 def read(

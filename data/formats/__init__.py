@@ -18,6 +18,7 @@ __all__ = [
     "COLUMNS",
     "CSV",
     "KTO",
+    "LLAMA_FACTORY",
     "MESSAGES",
     "OWN",
     "SHAREGPT",
@@ -29,6 +30,9 @@ __all__ = [
     "row",
     "writers",
 ]
+
+LLAMA_FACTORY = ("messages", "sharegpt", "alpaca", "csv")
+"""Names of the formats that LLaMA-Factory reads, the one that carries the most first."""
 
 _WRITERS: dict[str, tuple[Format, ...]] = {
     "instruction": (MESSAGES, ALPACA, SHAREGPT, TRL, CSV, OWN),

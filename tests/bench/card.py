@@ -25,6 +25,7 @@ from core.device import device
 from core.engine import Engine
 from core.models import ModelFolder, find, load_tokenizer
 from core.passes import dpo, reward, rl, sft
+from core.passes.rollout import Rollout
 from core.passes.watch import Watch
 from core.quiet import hush
 from data.masks import Sample, encode_prompt
@@ -180,7 +181,7 @@ def passes(folder: ModelFolder) -> Iterator[Row]:
         del trainer
 
 
-def length(rollouts: Sequence[rl.Rollout]) -> list[float]:
+def length(rollouts: Sequence[Rollout]) -> list[float]:
     """A reward that costs nothing; the text of random tokens may be empty."""
     return [float(len(rollout.sample.input_ids)) for rollout in rollouts]
 

@@ -16,7 +16,7 @@ from typing import Any
 from core.config import Tuning
 from core.models import ModelFolder, find, load_model, load_tokenizer
 from core.passes import dpo, kto, lora, reward, rl
-from core.passes.rl import Rollout
+from core.passes.rollout import Rollout
 from core.passes.watch import Watch
 from core.quiet import hush
 from data.masks import Sample

@@ -18,7 +18,7 @@ from typing import Any
 from core.config import Config, Tuning
 from core.models import ModelFolder, find, load_tokenizer
 from core.passes import reward, rl
-from core.passes.rl import Prompt, Reward, Rollout
+from core.passes.rollout import Prompt, Reward, Rollout
 from core.passes.watch import Watch
 from core.quiet import hush
 from data.masks import encode_prompt

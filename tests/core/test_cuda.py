@@ -22,7 +22,7 @@ from core.device import device
 from core.engine import Engine
 from core.models import ModelFolder, find, load_model, load_tokenizer
 from core.passes import reward, rl, sft
-from core.passes.rl import Rollout
+from core.passes.rollout import Rollout
 from core.passes.watch import Watch
 from core.recorded import RecordedDecoder
 from data.masks import Sample, encode, encode_prompt

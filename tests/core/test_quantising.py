@@ -16,7 +16,7 @@ from core.merging import merge
 from core.models import ModelFolder, load_model, load_tokenizer, quantised, weights
 from core.passes import dpo, reward, rl, sft
 from core.passes.memory import needed, read_shape
-from core.passes.rl import Rollout
+from core.passes.rollout import Rollout
 from core.passes.watch import Watch
 from core.quantising import choose
 from data.masks import Sample, encode, encode_prompt

@@ -19,8 +19,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from data.exports import Choices, Selection, select
-from data.formats import writers
-from data.llama_factory import FORMATS as LLAMA_FACTORY
+from data.formats import LLAMA_FACTORY, writers
 from store.errors import TuteeError
 from store.language import N_, _
 from store.records import KINDS, Record

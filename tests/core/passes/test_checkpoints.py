@@ -12,7 +12,7 @@ from core.config import Tuning
 from core.events import Event, PassResumed, RolloutReport, StepReport
 from core.models import ModelFolder
 from core.passes import checkpoints, dpo, kto, reward, rl, sft
-from core.passes.rl import Rollout
+from core.passes.rollout import Rollout
 from core.passes.watch import Watch
 from core.turns import Cancelled
 from data.masks import Sample, encode_prompt

@@ -11,7 +11,7 @@ from core.config import Tuning
 from core.events import Event, RolloutReport
 from core.models import ModelFolder, load_model
 from core.passes import rl
-from core.passes.rl import Rollout
+from core.passes.rollout import Rollout
 from core.passes.watch import Watch
 from core.turns import Cancelled
 from data.masks import encode_prompt
