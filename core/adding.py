@@ -16,18 +16,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core import objects, report
-from core.adapters import BASE, hashed
+from core import json_file, report
+from core.adapters.registry import BASE, hashed
+from core.adapters.stack import stack
 from core.evaluate import Examiner
 from core.events import PassDone, PassName
 from core.lessons import Lessons
-from core.models import chat_template, load_model
+from core.models.folder import chat_template
+from core.models.loading import load_model
 from core.passes.result import Trained
 from core.passes.watch import Watch
 from core.planning import Plan
 from core.recipes import COMMANDS, FILE
 from core.saving import Learned, save
-from core.stacking import stack
 from store.errors import TuteeError
 from store.language import _
 
@@ -118,7 +119,7 @@ def _elsewhere(model: Any, lessons: Lessons) -> Trained:
 
 def _refuse(source: Path) -> Mapping[str, Any]:
     """Refuse what is no LoRA adapter; its settings."""
-    config = objects.read(source / "adapter_config.json")
+    config = json_file.read(source / "adapter_config.json")
     if config is None:
         raise TuteeError(
             _("{source} holds no adapter: it has no adapter_config.json.").format(source=source),
@@ -152,7 +153,7 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
     """
     parents = (source, *source.parents[:3])
     place = next((parent for parent in parents if (parent / FILE).is_file()), None)
-    recipe = objects.read(place / FILE) if place else None
+    recipe = json_file.read(place / FILE) if place else None
     if place is None or recipe is None:
         return _Provenance(adapters=(source,))
     folder = plan.adapters.folder
@@ -178,7 +179,7 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
         line.insert(0, before)
     beneath = [place / "out" / one for one in line[:-1]]
     for one in beneath:
-        if objects.read(one / "adapter_config.json") is None:
+        if json_file.read(one / "adapter_config.json") is None:
             raise TuteeError(
                 _(
                     "The adapter in {source} was trained on top of that in {other}, which is not "

@@ -13,11 +13,11 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any, Literal, NamedTuple
 
-from core import reasons, report
-from core.adapters import Adapters, Kind, Manifest
+from core import report, stop_reasons
+from core.adapters.labels import Remark
+from core.adapters.registry import Adapters, Kind, Manifest
 from core.evaluate import Answer, Figures
 from core.events import PassName
-from core.remarks import Remark
 from core.report import Report
 from store.errors import TuteeError
 from store.language import N_, _, ngettext
@@ -185,7 +185,7 @@ def card(adapters: Adapters, version: str) -> Card:
 
 def _judged(manifest: Manifest, examined: Report | None) -> tuple[Verdict, tuple[str, ...]]:
     if manifest.held_back:
-        return HELD_BACK, tuple(map(reasons.told, manifest.held_back))
+        return HELD_BACK, tuple(map(stop_reasons.told, manifest.held_back))
     if manifest.kind == "reward":
         passed = manifest.metrics.get("passed")
         if passed is None:
@@ -225,7 +225,7 @@ def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
     if figures.get("tokens"):
         yield _("tokens"), _tokens(manifest.kind, figures)
     if stopped := figures.get("stopped_because"):
-        yield _("stopped early"), reasons.told(str(stopped))
+        yield _("stopped early"), stop_reasons.told(str(stopped))
     if manifest.data:
         yield _("data"), f"SHA-256 {manifest.data[:12]}"
     if manifest.template:

@@ -1,4 +1,4 @@
-"""What a person can set: one TOML file, checked on reading. `core.settings` writes it.
+"""What a person can set: one TOML file, checked on reading. `core.config_file` writes it.
 
 Every field has a default, so an empty or absent file is fine. An unknown key or a bad value is an
 error that names the file and the key, because a setting that is silently ignored is worse. The
@@ -24,7 +24,7 @@ from store.records import Sampling
 from store.wrong import matter
 
 BUILTIN = "builtin"
-"""The model that comes with Tutee; see `core.builtin`."""
+"""The model that comes with Tutee; see `core.models.builtin`."""
 
 
 class _Section(BaseModel):

@@ -11,17 +11,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Config
-from core.device import device
-from core.models import ModelFolder, quantised
-from core.sources.disk import arrived
+from core.hub.disk_usage import arrived
+from core.models.folder import ModelFolder
+from core.models.loading import quantised
+from core.runtime.device import device
 from store.language import N_, _
 from store.paths import Paths
 from store.records import Sampling, Turn
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.serving.engine import Engine
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl", "textual")
 _ASKED = (Turn(role="user", content="Write a long story about a lighthouse keeper and the sea."),)
@@ -99,7 +100,7 @@ def serving(folder: ModelFolder, adapter: Path | None, config: Config) -> "tuple
     Raises:
         TuteeError: the model or the adapter cannot be loaded.
     """
-    from core.engine import Engine
+    from core.serving.engine import Engine
 
     started = time.perf_counter()
     engine = Engine(folder, adapter, config.serving)

@@ -178,9 +178,9 @@ def _answers(
 ) -> tuple[Answer, ...]:
     if not questions:
         return ()
-    from core.decoding import decode_together
-    from core.sampling import Sampler
-    from core.text_stream import decode
+    from core.serving.detokenizer import decode
+    from core.serving.sampling import Sampler
+    from core.serving.transformers_decoder import decode_together
 
     training = model.training
     model.eval()

@@ -6,8 +6,8 @@ from threading import Event as Flag
 from threading import Thread
 
 from core.events import Event, FetchFailed, ModelFetched
-from core.failures import as_tutee_error
-from core.models import find
+from core.models.folder import find
+from core.runtime.failures import as_tutee_error
 from store.errors import TuteeError
 from store.language import _
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 
 from core.config import Config, Tuning
-from core.models import ModelFolder, load_tokenizer
+from core.models.folder import ModelFolder
+from core.models.loading import load_tokenizer
 from data.masks import Tokenizer, encode
 from data.rows import with_system
 from store.errors import TuteeError

@@ -10,7 +10,7 @@ from typing import Any
 
 from core import lengths
 from core.evaluate import Exam, Question
-from core.models import load_tokenizer
+from core.models.loading import load_tokenizer
 from core.planning import Plan
 from data import starter
 from data.masks import Sample, encode, encode_prompt

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Generic, TypeVar
 
-from core.adapters import BASE, Adapters
+from core.adapters.registry import BASE, Adapters
 from core.config import Config, Tuning
 from core.events import PassName
 from core.passes.rehearsal import TOGETHER

@@ -10,8 +10,8 @@
       recipe.json          what `tutee adapters add` asks of what comes back
 
 As here, each pass that makes the model write goes on from the one before: it begins from the base
-with that one's adapter merged in (`core.stacking`). The reward model begins from the base, and RL
-needs it.
+with that one's adapter merged in (`core.adapters.stack`). The reward model begins from the base,
+and RL needs it.
 
 Left out on purpose: packed rows, turns beside a chat, and the gate. The first two are for a small
 machine; the gate is asked when the adapter comes back.
@@ -26,13 +26,13 @@ from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
 
-from core.adapters import hashed
+from core.adapters.registry import hashed
+from core.adapters.stack import MERGE
 from core.config import Tuning
 from core.events import PassName
-from core.models import ModelFolder, chat_template
+from core.models.folder import ModelFolder, chat_template
 from core.passes.lora import FUSED_TARGETS, TARGETS
 from core.planning import Plan, Selection, repeated
-from core.stacking import MERGE
 from data.formats.trl import row
 from data.rows import with_system
 from data.tables import line

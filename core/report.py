@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core import reasons
+from core import stop_reasons
 from core.evaluate import Figures
 from store.errors import TuteeError
 from store.language import _
@@ -62,7 +62,7 @@ class Report(BaseModel):
 def judge(before: Figures, after: Figures, languages: Collection[str] = ()) -> tuple[str, ...]:
     """Why a version with these figures is held back; nothing where it may be adopted.
 
-    In English, as it is kept; `core.reasons.told` puts it into the person's language.
+    In English, as it is kept; `core.stop_reasons.told` puts it into the person's language.
 
     Args:
         languages: Those that the person teaches in. A model may never have spoken the others, and
@@ -73,15 +73,15 @@ def judge(before: Figures, after: Figures, languages: Collection[str] = ()) -> t
         rise = after.holdout_loss - before.holdout_loss
         if rise > HOLDOUT_TOLERANCE and not _by_chance(before, after):
             losses = {"before": f"{before.holdout_loss:.2f}", "after": f"{after.holdout_loss:.2f}"}
-            found.append(reasons.HOLDOUT_ROSE.format(**losses))
+            found.append(stop_reasons.HOLDOUT_ROSE.format(**losses))
     if before.probe_loss is not None and after.probe_loss is not None:
         rise = after.probe_loss / before.probe_loss - 1
         if rise > PROBE_TOLERANCE:
-            found.append(reasons.PROBES_ROSE.format(rise=f"{rise:.1%}"))
+            found.append(stop_reasons.PROBES_ROSE.format(rise=f"{rise:.1%}"))
     had, has = ended(before, languages), ended(after, languages)
     lost = round((had - has) * len(after.probes_in(languages)))
     if has < ENDED_MINIMUM and lost > 1:
-        found.append(reasons.REPLIES_RAN_ON.format(share=f"{has:.0%}", before=f"{had:.0%}"))
+        found.append(stop_reasons.REPLIES_RAN_ON.format(share=f"{has:.0%}", before=f"{had:.0%}"))
     return tuple(found)
 
 

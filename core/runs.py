@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.adapters import Adapters, Manifest
+from core.adapters.registry import Adapters, Manifest
 from core.config import Tuning
 from core.events import PassDone, PassName
 from core.passes.checkpoints import steps_done

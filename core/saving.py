@@ -7,7 +7,7 @@ from importlib.metadata import version as library_version
 from typing import TYPE_CHECKING, Any
 
 from core import report
-from core.adapters import BASE, Kind, Manifest, template_hash, write_manifest
+from core.adapters.registry import BASE, Kind, Manifest, template_hash, write_manifest
 from core.events import PassDone, PassName
 from core.planning import Plan, Selection
 from core.report import Report, judge

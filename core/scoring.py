@@ -11,8 +11,8 @@ from data.masks import encode
 from store.records import Turn
 
 if TYPE_CHECKING:
-    from core.engine import Engine
     from core.passes.reward import Scorer
+    from core.serving.engine import Engine
 
 
 class Scores:

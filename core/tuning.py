@@ -22,11 +22,12 @@ from core.evaluate import Examiner
 from core.events import PassDone, PassName, PassSkipped, PassStarted
 from core.lessons import Lessons
 from core.packing import packed_length
-from core.passes.memory import TooLittleMemory, micro_batch_tokens, ran_out, require
+from core.passes.memory import TooLittleMemory, micro_batch_tokens, require
 from core.planning import Plan, repeated, steps
 from core.runs import Run
+from core.runtime.failures import ran_out
+from core.runtime.scheduler import Cancelled
 from core.saving import Learned, learned, save
-from core.turns import Cancelled
 from data.masks import Sample
 from store.errors import TuteeError
 from store.language import _

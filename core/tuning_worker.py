@@ -15,11 +15,11 @@ from core.events import (
     TuningFailed,
     TuningStarted,
 )
-from core.failures import as_tutee_error
 from core.passes.watch import Watch
 from core.planning import Plan
 from core.runs import Run
-from core.turns import Cancelled, Turns
+from core.runtime.failures import as_tutee_error
+from core.runtime.scheduler import Cancelled, Turns
 from core.workers import Emit
 from store.errors import TuteeError
 from store.language import _

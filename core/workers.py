@@ -18,8 +18,7 @@ from threading import Thread
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from core import openmp
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Serving
 from core.events import (
     AdapterSwapped,
@@ -35,18 +34,20 @@ from core.events import (
     SwapFailed,
     TokenChunk,
 )
-from core.failures import as_tutee_error
-from core.models import find, notice
+from core.models.folder import find
+from core.models.loading import notice
 from core.passes.watch import Watch
+from core.runtime import openmp
+from core.runtime.failures import as_tutee_error
+from core.runtime.scheduler import Cancelled, Turns
 from core.scoring import Scores
-from core.turns import Cancelled, Turns
 from data.masks import encode
 from store.errors import TuteeError
 from store.language import _
 from store.records import Sampling, Turn
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.serving.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +226,7 @@ class ChatWorker:
                 self._return_to(before)
 
     def _serve(self, adapters: Adapters, version: str) -> None:
-        from core.engine import Engine
+        from core.serving.engine import Engine
 
         started = perf_counter()
         directory = adapters.path(version)

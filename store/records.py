@@ -10,7 +10,7 @@ What changes together is one document: a conversation with its messages is a `Th
 about one reply are a `Judged`, and so is each record from elsewhere.
 
 Left out on purpose: which adapter learned a record. That is written once, in the adapter's
-manifest, and derived from there (`core.adapters`).
+manifest, and derived from there (`core.adapters.registry`).
 """
 
 from datetime import UTC, datetime

@@ -17,7 +17,7 @@ from hypothesis import settings
 from tests.hub import Hub, serving
 
 if TYPE_CHECKING:
-    from core.models import ModelFolder
+    from core.models.folder import ModelFolder
 
 # Tests may run beside other programs: two thread pools on the same cores slow both down tenfold.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -66,7 +66,7 @@ def in_float32(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> "ModelFolder":
     """A random Llama of 30,000 weights with a context of 1,024 tokens; never change it."""
-    from core.models import find
+    from core.models.folder import find
 
     path = tmp_path_factory.mktemp("models") / "tiny-llama"
     make_tiny_model(path)
@@ -76,8 +76,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> "ModelFolder":
 @pytest.fixture(scope="session")
 def builtin_folder() -> "ModelFolder":
     """The real built-in model, from the cache that every Tutee of this person shares."""
-    from core.builtin import Unreachable
-    from core.models import find
+    from core.models.builtin import Unreachable
+    from core.models.folder import find
     from store.paths import locate
 
     try:
@@ -108,7 +108,7 @@ def hub(
 
 def make_tiny_model(path: Path) -> None:
     """Write a tiny chat model to `path`, always the same one."""
-    from core.quiet import hush
+    from core.runtime.library_logging import hush
 
     hush()
     import torch

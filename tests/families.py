@@ -119,7 +119,7 @@ def make(family: Family, path: Path, **settings: Any) -> None:
     Args:
         settings: Of its config, in place of the small ones.
     """
-    from core.quiet import hush
+    from core.runtime.library_logging import hush
 
     hush()
     import torch

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.models import ModelFolder, load_tokenizer
+from core.models.folder import ModelFolder
+from core.models.loading import load_tokenizer
 
 _UNKNOWN, _CONTROL, _BYTE, _NORMAL = 2, 3, 6, 1
 

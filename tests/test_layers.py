@@ -58,10 +58,10 @@ def test_a_layer_imports_only_what_lies_below_it(layer: str) -> None:
     ("layer", "source", "expected"),
     [
         ("store", "import data.rows", {"data"}),
-        ("data", "def f():\n    from core.engine import Engine", {"core"}),
+        ("data", "def f():\n    from core.serving.engine import Engine", {"core"}),
         ("core", "from textual.app import App", {"textual"}),
         ("core", "from tui import app", {"tui"}),
-        ("tui", "from textual.app import App\nimport core.engine", set()),
+        ("tui", "from textual.app import App\nimport core.serving.engine", set()),
         ("data", "from store.records import Turn\nimport datasets", set()),
     ],
 )

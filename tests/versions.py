@@ -3,7 +3,7 @@
 from typing import Any
 
 from core import report
-from core.adapters import BASE, Adapters, Kind, Manifest, write_manifest
+from core.adapters.registry import BASE, Adapters, Kind, Manifest, write_manifest
 from core.evaluate import Answer, Figures
 from core.report import Report
 

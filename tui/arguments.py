@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 from core.config import ThemeName
-from core.sources.catalogue import known
+from core.models.catalog import known
 from store.language import _
 from tui.commands import Command
 from tui.completion import Completion

@@ -8,13 +8,14 @@ changing back finds them as they were.
 
 from pathlib import Path
 
-from core import builtin, settings
+from core import config_file
 from core.config import BUILTIN
 from core.events import FetchFailed, ModelFetched, ModelLoading
 from core.fetching import Fetcher
-from core.sources import catalogue, gguf, hubs
-from core.sources.catalogue import Known
-from core.sources.names import hub_model, is_gguf, no_such_folder
+from core.hub import download
+from core.hub.model_id import hub_model, is_gguf, no_such_folder
+from core.models import builtin, catalog, gguf_import
+from core.models.catalog import Known
 from store.errors import TuteeError
 from store.language import _
 from tui.pace import Pace, size
@@ -49,7 +50,7 @@ class Choosing:
 
     def known(self) -> list[Known]:
         """The short list, and all on this machine."""
-        return catalogue.known(self._services.paths.cache)
+        return catalog.known(self._services.paths.cache)
 
     def choose(self, typed: str) -> bool:
         """Use the model that was named: change to it, or begin to fetch it.
@@ -99,7 +100,7 @@ class Choosing:
             TuteeError: as `require_removable`, or the disk refuses.
         """
         self.require_removable(known)
-        freed = catalogue.remove(known.spec, self._services.paths.cache)
+        freed = catalog.remove(known.spec, self._services.paths.cache)
         return _("{model} removed: {size} are free again.").format(
             model=known.spec, size=size(freed)
         )
@@ -138,7 +139,7 @@ class Choosing:
         if wanted and (first or wanted != self.used):
             chat = self._services.config.chat.model_copy(update={"model": wanted})
             self._services.config = self._services.config.model_copy(update={"chat": chat})
-            settings.change(self._services.paths.config_file, "chat", "model", wanted)
+            config_file.change(self._services.paths.config_file, "chat", "model", wanted)
 
     def failed(self) -> None:
         """The chat could not change, and goes on with what it had."""
@@ -157,9 +158,9 @@ class Choosing:
     def _there(self, spec: str) -> bool:
         cache = self._services.paths.cache
         if model := hub_model(spec):
-            return any(one.whole and one.model == model for one in hubs.fetched(cache))
+            return any(one.whole and one.model == model for one in download.fetched(cache))
         if is_gguf(spec):
-            return gguf.target(Path(spec), cache).is_dir()
+            return gguf_import.target(Path(spec), cache).is_dir()
         return spec != BUILTIN or builtin.target(cache).is_dir()
 
     def _change(self, spec: str) -> None:

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from core.adapters import BASE
+from core.adapters.registry import BASE
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.acts import Comparison, Picked
 from store.errors import TuteeError

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from core.lengths import lengths, limit
-from core.models import load_tokenizer
+from core.models.loading import load_tokenizer
 from data.checks import check
 from data.exports import Choices, Exported, export
 from data.known import Known

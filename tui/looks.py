@@ -109,7 +109,7 @@ class Looks(App[bool]):
 
     def forget_guide(self) -> None:
         """The first steps are done or unwanted: never show them again."""
-        from core.settings import change
+        from core.config_file import change
 
         with suppress(TuteeError):  # where nothing can be written they only come again
             change(self._paths.config_file, "screen", "guide", False)

@@ -18,7 +18,7 @@ from core.events import (
     TuningFailed,
     TuningStarted,
 )
-from core.reasons import told as reason_told
+from core.stop_reasons import told as reason_told
 from store.language import N_, _, sentences
 from tui.text import clock, counted
 

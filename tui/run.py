@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from core.glance import of_the_screen
+from core.screen_config import of_the_screen
 from store.paths import Paths
 from tui.app import TuteeApp
 from tui.terminal import has_few_colours, has_light_background

@@ -16,9 +16,9 @@ from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from core import settings
+from core import config_file
 from core.config import Config, parse, read
-from core.settings import Value
+from core.config_file import Value
 from store.errors import TuteeError
 from store.language import N_, _
 
@@ -196,7 +196,7 @@ class Settings:
         except TuteeError as error:
             return error.title
         try:
-            parse(settings.with_value("", setting.section, setting.name, value), self.path)
+            parse(config_file.with_value("", setting.section, setting.name, value), self.path)
         except TuteeError:
             return (
                 _("{setting} is {bounds}.").format(setting=setting.label, bounds=setting.bounds)
@@ -218,7 +218,7 @@ class Settings:
         if value == self.value(setting):
             return False
         before = read(self.path)
-        self._write(settings.with_value(before, setting.section, setting.name, value), before)
+        self._write(config_file.with_value(before, setting.section, setting.name, value), before)
         return True
 
     def reset(self, setting: Setting) -> bool:
@@ -231,7 +231,7 @@ class Settings:
         parse(before, self.path)
         if setting.name not in tomllib.loads(before).get(setting.section, {}):
             return False
-        self._write(settings.without(before, setting.section, setting.name), before)
+        self._write(config_file.without(before, setting.section, setting.name), before)
         return True
 
     def undo(self) -> None:
@@ -248,10 +248,10 @@ class Settings:
             raise TuteeError(
                 _("The settings file was changed elsewhere, so nothing was taken back.")
             )
-        self._changed(settings.save(self.path, before))
+        self._changed(config_file.save(self.path, before))
         self._done.pop()
 
     def _write(self, text: str, before: str) -> None:
-        config = settings.save(self.path, text)
+        config = config_file.save(self.path, text)
         self._done.append((before, text))
         self._changed(config)

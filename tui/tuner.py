@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters import BASE, Adapters
+from core.adapters.registry import BASE, Adapters
 from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone, TuningFailed
 from store.errors import TuteeError
 from store.language import _

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from core import report
-from core.adapters import BASE, Adapters, Manifest
-from core.reasons import told
+from core.adapters.registry import BASE, Adapters, Manifest
 from core.report import Report
+from core.stop_reasons import told
 from store.errors import TuteeError
 from store.language import _
 from tui.progress import LABELS, label

@@ -19,14 +19,15 @@ from typing import Any, NamedTuple
 
 from core.config import Tuning
 from core.evaluate import Examiner
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes import lora
 from core.passes.batches import index_dataset, micro_batch_size, packed_row
 from core.passes.logps import measure, measure_base, of_replies
 from core.passes.memory import micro_batch_tokens
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
-from core.quiet import spare_collector
+from core.runtime.library_logging import spare_collector
 from data.masks import Sample
 
 

@@ -11,17 +11,17 @@ Left out on purpose: the memory limit of a container, and other devices than CUD
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from core import quantising
 from core.config import Tuning
-from core.device import device
 from core.events import PassName
-from core.models import ModelFolder, quantised
+from core.models import quantization
+from core.models.folder import ModelFolder
+from core.models.loading import quantised
 from core.passes.batches import MICRO_BATCH_TOKENS
 from core.passes.lora import FUSED_TARGETS, TARGETS
+from core.runtime.device import device
 from store.errors import TuteeError
 from store.language import _
 
@@ -96,7 +96,7 @@ def micro_batch_tokens(folder: ModelFolder) -> int:
     holds as many as leave the card room; by what it has, not by what is free, so that one machine
     always makes the same micro-batches.
     """
-    card, shape = quantising.card(), read_shape(folder)
+    card, shape = quantization.card(), read_shape(folder)
     if card is None or shape is None:
         return MICRO_BATCH_TOKENS
     kept = shape.layers * _kept(shape) * 2 + _LOGITS_KEPT * shape.vocabulary * 4
@@ -127,7 +127,7 @@ def needed(
     bases = 2 if name == "rl" else 1
     return (
         _LIBRARIES
-        + round(bases * shape.weights * (quantising.BYTES if four_bit else number))
+        + round(bases * shape.weights * (quantization.BYTES if four_bit else number))
         + lora * 5 * 4  # weights, their mean, gradients and two moments, in float32
         + shape.layers * (kept + attention) * number
         + logits
@@ -156,15 +156,6 @@ def read_shape(folder: ModelFolder) -> Shape | None:
 def _adapted(key: str) -> bool:
     """Whether LoRA is put on the layer that this weight is of."""
     return key.split(".")[-2:-1][0] in (*TARGETS, *FUSED_TARGETS)
-
-
-def ran_out(error: BaseException) -> bool:
-    """`error` says that there was no memory left."""
-    # torch has no exception of its own for a processor that runs out of memory.
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and re.search("allocate memory|out of memory", str(error)) is not None
-    )
 
 
 def _sizes(folder: ModelFolder) -> Iterator[tuple[str, list[int]]]:

@@ -17,7 +17,7 @@ from core.events import MaskProof, PassName
 from core.packing import IGNORED
 from core.passes.batches import micro_batch_size, packed_row
 from core.passes.watch import Watch
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 from data.masks import Sample, pieces, stop_ids
 from store.errors import TuteeError
 from store.language import _

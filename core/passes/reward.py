@@ -20,17 +20,18 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from core import device as devices
-from core import quantising
 from core.config import Tuning
-from core.models import ModelFolder, quantised
+from core.models import quantization
+from core.models.folder import ModelFolder
+from core.models.loading import quantised
 from core.passes import apart, lora
 from core.passes.batches import collator, index_dataset, micro_batch_size, packed_row
 from core.passes.frozen import quicken
 from core.passes.memory import micro_batch_tokens
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
-from core.quiet import hush, spare_collector
+from core.runtime import device as devices
+from core.runtime.library_logging import hush, spare_collector
 from data.masks import Sample
 from store.errors import TuteeError
 from store.language import _
@@ -211,9 +212,9 @@ def load_base(folder: ModelFolder, seed: int) -> Any:
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
-        **(quantising.options() if four_bit else {"dtype": devices.dtype()}),
+        **(quantization.options() if four_bit else {"dtype": devices.dtype()}),
     )
-    return quantising.settled(model if four_bit else model.to(devices.device()))
+    return quantization.settled(model if four_bit else model.to(devices.device()))
 
 
 def _without_labels(

@@ -20,13 +20,14 @@ from typing import Any
 
 from core.config import Tuning
 from core.evaluate import Examiner
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes import lora
 from core.passes.memory import micro_batch_tokens
 from core.passes.result import Trained, learn
 from core.passes.rollout import Prompt, Reward
 from core.passes.watch import Progress, Watch, arguments, assemble
-from core.quiet import spare_collector
+from core.runtime.library_logging import spare_collector
 
 MICRO_BATCH = 4
 """Replies a micro-batch on a processor: about a second of work on two cores."""

@@ -16,16 +16,16 @@ import torch
 from trl import RLOOTrainer
 from trl.trainer.utils import RepeatSampler
 
-from core import reasons
+from core import stop_reasons
 from core.config import Tuning
-from core.decoding import decode_together
 from core.events import RolloutReport
 from core.passes.batches import packed_row
 from core.passes.logps import of_replies
 from core.passes.rollout import Prompt, Reward, Rollout
 from core.passes.watch import Watched
-from core.sampling import Sampler
-from core.text_stream import decode
+from core.serving.detokenizer import decode
+from core.serving.sampling import Sampler
+from core.serving.transformers_decoder import decode_together
 from data.masks import Sample, stop_ids
 from store.errors import TuteeError
 from store.language import _
@@ -223,9 +223,9 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         # What was taught before may be far from the base already: that is no drift.
         strayed = report.kl - self.reports[0].kl
         if strayed > self.settings.kl_limit:
-            self._end(reasons.STRAYED.format(distance=f"{strayed:.2f}"))
+            self._end(stop_reasons.STRAYED.format(distance=f"{strayed:.2f}"))
         elif share := running_on([report.truncated for report in self.reports]):
-            self._end(reasons.ROLLOUTS_RAN_ON.format(share=f"{share:.0%}"))
+            self._end(stop_reasons.ROLLOUTS_RAN_ON.format(share=f"{share:.0%}"))
 
     def _refuse_senseless(self) -> None:
         if len(self.reports) < 2 or len(self._values) > 1:

@@ -17,7 +17,8 @@ from typing import Any
 
 from core.config import Tuning
 from core.evaluate import Examiner
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes import lora
 from core.passes.averaging import Average
 from core.passes.batches import collator, index_dataset, micro_batch_size
@@ -27,7 +28,7 @@ from core.passes.memory import micro_batch_tokens
 from core.passes.rehearsal import Rehearsal
 from core.passes.result import Trained, learn
 from core.passes.watch import Progress, Watch, Watched, arguments, assemble
-from core.quiet import spare_collector
+from core.runtime.library_logging import spare_collector
 from data.masks import Sample
 
 SCHEDULE = "warmup_stable_decay"

@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
-from core.device import device
 from core.events import Event, PassName, StepReport
 from core.passes.checkpoints import Checkpointed
-from core.turns import Turns
+from core.runtime.device import device
+from core.runtime.scheduler import Turns
 from store.errors import TuteeError
 from store.language import _
 

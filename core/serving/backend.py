@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.sampling import Sampler
+    from core.serving.sampling import Sampler
 
 
 class Backend(Protocol):
@@ -40,7 +40,7 @@ class Backend(Protocol):
         copies: int = 1,
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> list[list[int]]:
-        """The tokens of `copies` replies to each prompt; see `core.decoding.decode_together`."""
+        """The tokens of `copies` replies to each prompt."""
         ...
 
     def with_adapter(self, adapter: Path | None) -> "Backend":

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from core.device import device
+from core.runtime.device import device
 from tests.bench import (
     beside,
     card,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Config
 from core.events import (
     Event,
@@ -26,7 +26,7 @@ from core.events import (
     TuningFailed,
 )
 from core.planning import Plan, make_plan
-from core.quiet import hush
+from core.runtime.library_logging import hush
 from core.tuning_worker import TuningWorker
 from core.workers import ChatWorker
 from store.paths import locate

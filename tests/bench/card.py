@@ -21,13 +21,14 @@ from typing import Any
 import torch
 
 from core.config import FourBit, Serving, Tuning
-from core.device import device
-from core.engine import Engine
-from core.models import ModelFolder, find, load_tokenizer
+from core.models.folder import ModelFolder, find
+from core.models.loading import load_tokenizer
 from core.passes import dpo, reward, rl, sft
 from core.passes.rollout import Rollout
 from core.passes.watch import Watch
-from core.quiet import hush
+from core.runtime.device import device
+from core.runtime.library_logging import hush
+from core.serving.engine import Engine
 from data.masks import Sample, encode_prompt
 from store.records import Sampling, Turn
 from tests.bench.passes import timed

@@ -11,8 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from core import builtin
-from core.models import ModelFolder, find, load_tokenizer
+from core.models import builtin
+from core.models.folder import ModelFolder, find
+from core.models.loading import load_tokenizer
 from data.masks import encode_prompt
 from store.paths import locate
 from store.records import Turn

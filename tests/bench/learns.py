@@ -16,9 +16,10 @@ from pathlib import Path
 
 from core.config import Config
 from core.evaluate import loss
-from core.models import find, load_model, load_tokenizer
+from core.models.folder import find
+from core.models.loading import load_model, load_tokenizer
 from core.passes.watch import Watch
-from core.quiet import hush
+from core.runtime.library_logging import hush
 from data import starter
 from data.masks import Sample, encode
 from data.rows import with_system

@@ -14,11 +14,12 @@ from itertools import pairwise
 from typing import Any
 
 from core.config import Tuning
-from core.models import ModelFolder, find, load_model, load_tokenizer
+from core.models.folder import ModelFolder, find
+from core.models.loading import load_model, load_tokenizer
 from core.passes import dpo, kto, lora, reward, rl
 from core.passes.rollout import Rollout
 from core.passes.watch import Watch
-from core.quiet import hush
+from core.runtime.library_logging import hush
 from data.masks import Sample
 from store.paths import locate
 from tests.bench import tone

@@ -20,15 +20,16 @@ from statistics import fmean
 from typing import Any
 
 from core.config import Tuning
-from core.decoding import decode_together
-from core.models import ModelFolder, find, load_tokenizer
+from core.models.folder import ModelFolder, find
+from core.models.loading import load_tokenizer
 from core.passes import dpo, kto, reward
 from core.passes.logps import measure, measure_base
 from core.passes.result import Trained
 from core.passes.watch import Watch
 from core.planning import repeated
-from core.quiet import hush
-from core.sampling import Sampler
+from core.runtime.library_logging import hush
+from core.serving.sampling import Sampler
+from core.serving.transformers_decoder import decode_together
 from data.imports import read_file
 from data.masks import Sample, encode, stop_ids
 from store.paths import locate

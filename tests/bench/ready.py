@@ -52,7 +52,7 @@ def _tutee() -> None:
 def _transformers() -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from core import builtin
+    from core.models import builtin
 
     path = builtin.target(locate(None).cache)
     AutoTokenizer.from_pretrained(path)

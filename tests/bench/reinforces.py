@@ -16,11 +16,12 @@ from statistics import fmean
 from typing import Any
 
 from core.config import Config, Tuning
-from core.models import ModelFolder, find, load_tokenizer
+from core.models.folder import ModelFolder, find
+from core.models.loading import load_tokenizer
 from core.passes import reward, rl
 from core.passes.rollout import Prompt, Reward, Rollout
 from core.passes.watch import Watch
-from core.quiet import hush
+from core.runtime.library_logging import hush
 from data.masks import encode_prompt
 from data.rows import with_system
 from store.paths import locate

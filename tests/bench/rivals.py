@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.config import Serving, Tuning
-from core.models import ModelFolder, load_model, load_tokenizer
+from core.models.folder import ModelFolder
+from core.models.loading import load_model, load_tokenizer
 from core.passes import lora
 from data.masks import encode_prompt
 from store.records import Sampling, Turn
@@ -39,7 +40,7 @@ class Tutee:
     keeps = True
 
     def __init__(self, folder: ModelFolder, precision: Any, adapter: Path | None = None) -> None:
-        from core.engine import Engine
+        from core.serving.engine import Engine
 
         self.engine = Engine(folder, adapter, Serving(precision=precision))
         self.engine._stop = frozenset()

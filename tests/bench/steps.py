@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config import Config, Tuning
-from core.models import ModelFolder, find, load_model, load_tokenizer
+from core.models.folder import ModelFolder, find
+from core.models.loading import load_model, load_tokenizer
 from core.passes import lora, sft
 from core.passes.batches import micro_batch_size, packed_length
 from core.passes.memory import micro_batch_tokens
 from core.passes.watch import Watch
-from core.quiet import hush
+from core.runtime.library_logging import hush
 from data import starter
 from data.masks import Sample, encode
 from data.rows import with_system

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from core.backend import load, read_config
 from core.config import Serving
-from core.models import find, load_tokenizer
-from core.quiet import hush
+from core.models.folder import find
+from core.models.loading import load_tokenizer
+from core.runtime.library_logging import hush
+from core.serving.loading import load, read_config
 from data.masks import encode_prompt
 from store.paths import locate
 from store.records import Turn

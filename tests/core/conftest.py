@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.events import ModelReady
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.tuning_worker import TuningWorker
 from core.workers import ChatWorker
 from tests.core.ears import PATIENCE, Ears
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.serving.engine import Engine
 
 
 @pytest.fixture(scope="module")
 def engine(tiny_folder: ModelFolder) -> "Engine":
     """Exact, so that it says what transformers says."""
-    from core.engine import Engine
-    from tests.core.asking import EXACT
+    from core.serving.engine import Engine
+    from tests.core.serving.asking import EXACT
 
     return Engine(tiny_folder, None, EXACT)
 

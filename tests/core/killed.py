@@ -16,10 +16,10 @@ from unittest.mock import patch
 from pydantic import TypeAdapter
 
 from core import runs, tuning
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Config, Tuning
 from core.events import Event, PassName, StepReport
-from core.models import find
+from core.models.folder import find
 from core.passes.watch import Watch
 from core.planning import Plan, make_plan
 from store.records import Record

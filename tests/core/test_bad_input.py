@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from core import planning, runs, tuning
-from core.adapters import Adapters, Manifest, write_manifest
+from core.adapters.registry import Adapters, Manifest, write_manifest
 from core.config import Config, Tuning
 from core.events import PassName, TuningDone, TuningFailed
 from core.lessons import Lessons
-from core.models import ModelFolder, find
+from core.models.folder import ModelFolder, find
 from core.passes import memory
 from core.passes.memory import Shape, TooLittleMemory
 from core.passes.result import Trained
 from core.passes.watch import Watch, Watched
 from core.planning import Plan
+from core.runtime.scheduler import Turns
 from core.tuning_worker import TuningWorker
-from core.turns import Turns
 from store.errors import TuteeError
 from store.records import Instruction, Preference, Record, Verdict
 from tests.conftest import make_tiny_model
@@ -268,7 +268,7 @@ def test_the_estimate_is_what_was_measured(
 def test_the_shape_is_read_from_the_model(
     builtin_folder: ModelFolder, tiny_folder: ModelFolder
 ) -> None:
-    from core.models import load_model
+    from core.models.loading import load_model
 
     assert memory.read_shape(builtin_folder) == SMOLLM2
     tiny = memory.read_shape(tiny_folder)

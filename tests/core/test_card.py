@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.card import Curve, Figure, card
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from store.errors import TuteeError
 from store.language import speaking
 from tests.versions import RIGHT, add_version, examined_version

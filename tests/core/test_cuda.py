@@ -1,7 +1,7 @@
 """Chat, SFT, the reward model and RL on a graphics card, whole in bfloat16 and in NF4.
 
-Skipped where torch finds no card; `tests/core/test_recorded.py` runs on either. Where there is one,
-this also prints what each took:
+Skipped where torch finds no card; `tests/core/serving/test_cuda_graph_decoder.py` runs on either.
+Where there is one, this also prints what each took:
 
     .venv/bin/pytest -rP tests/core/test_cuda.py
 
@@ -18,13 +18,14 @@ import pytest
 import torch
 
 from core.config import FourBit, Tuning
-from core.device import device
-from core.engine import Engine
-from core.models import ModelFolder, find, load_model, load_tokenizer
+from core.models.folder import ModelFolder, find
+from core.models.loading import load_model, load_tokenizer
 from core.passes import reward, rl, sft
 from core.passes.rollout import Rollout
 from core.passes.watch import Watch
-from core.recorded import RecordedDecoder
+from core.runtime.device import device
+from core.serving.cuda_graph_decoder import RecordedDecoder
+from core.serving.engine import Engine
 from data.masks import Sample, encode, encode_prompt
 from store.records import Sampling, Turn
 from tests.families import FAMILIES, make

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from core.evaluate import Answer, Exam, Examiner, Figures, Question, loss
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes.watch import Watch
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 from data.masks import Sample, encode, encode_prompt
 from store.records import Turn
 from tests.core.passes.conftest import QUESTIONS, sample, samples, tokenizer  # noqa: F401

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from core import tuning
-from core.adapters import Adapters
-from core.engine import Engine
+from core.adapters.registry import Adapters
 from core.events import Event, PassName, StepReport
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.passes.watch import Progress, Watch
 from core.planning import make_plan
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
+from core.serving.engine import Engine
 from store.errors import TuteeError
 from store.records import Record, Sampling, Turn
 from tests.core import killed

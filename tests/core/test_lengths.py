@@ -7,7 +7,8 @@ import pytest
 
 from core.config import Config, Tuning
 from core.lengths import lengths, limit
-from core.models import ModelFolder, load_tokenizer
+from core.models.folder import ModelFolder
+from core.models.loading import load_tokenizer
 from data.masks import encode
 from data.rows import with_system
 from store.records import Instruction, Preference, Turn

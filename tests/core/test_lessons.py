@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Config, Tuning
 from core.lessons import Lessons
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.planning import make_plan
 from data import starter
 from store.records import Instruction, Verdict

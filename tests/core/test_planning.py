@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from core import planning
-from core.adapters import Adapters, Manifest, write_manifest
+from core.adapters.registry import Adapters, Manifest, write_manifest
 from core.config import Config, Tuning
 from core.events import PassName
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.planning import PassPlan, Plan
 from store.records import Instruction, Preference, Record, Turn, Verdict
 

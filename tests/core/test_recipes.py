@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from core import adding, recipes
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Config, Tuning
 from core.events import PassName
-from core.models import ModelFolder, find, load_tokenizer
+from core.models.folder import ModelFolder, find
+from core.models.loading import load_tokenizer
 from core.passes.watch import Watch
 from core.planning import PASSES, Plan, make_plan
 from core.report import read
@@ -183,7 +184,7 @@ def same_logits(base: ModelFolder, adapter: Path | None, begun: Path, last: Path
     import torch
     from peft import PeftModel
 
-    from core.models import load_model
+    from core.models.loading import load_model
 
     ids = torch.arange(3, 40)[None]
     there = ModelFolder(begun, "", "", "")
@@ -220,7 +221,7 @@ def test_without_records_there_is_no_recipe(tiny_folder: ModelFolder, tmp_path: 
 @pytest.fixture
 def trained(recipe: Path, plan: Plan) -> Path:
     """An adapter in the recipe's folder, as if TRL had trained it."""
-    from core.models import load_model
+    from core.models.loading import load_model
     from core.passes import lora
 
     model = lora.policy(load_model(plan.adapters.folder), None, CONFIG.tuning)

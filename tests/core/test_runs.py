@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from core import planning, runs, tuning
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Config, Tuning
 from core.events import Event, PassDone, PassName, PassResumed, PassStarted, StepReport
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.passes.watch import Watch
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 from store.errors import TuteeError
 from store.records import Record
 from tests.core import killed

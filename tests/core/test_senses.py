@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.models import ModelFolder, find
-from core.sources.safety import refuse_kind
+from core.hub.safety import refuse_kind
+from core.models.folder import ModelFolder, find
 from store.errors import TuteeError
 
 TEXT = {

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from core import planning, report, tuning
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Config, Tuning
 from core.events import Event, MaskProof, PassDone, PassName, PassSkipped, PassStarted
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.passes.watch import Watch
 from core.planning import Plan
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 from store.errors import TuteeError
 from store.records import Instruction, Preference, Record, Turn, Verdict
 

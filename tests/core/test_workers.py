@@ -20,7 +20,7 @@ from core.events import (
     TokenChunk,
     TuningDone,
 )
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.tuning_worker import TuningWorker
 from core.workers import ChatWorker
 from store.errors import TuteeError
@@ -54,7 +54,7 @@ def test_the_model_is_kept_in_another_way_between_two_replies(
     def refuse(*_: object) -> None:
         raise TuteeError("It does not fit.")
 
-    monkeypatch.setattr("core.serving.precision.packs_fast", refuse)
+    monkeypatch.setattr("core.serving.packed.precision.packs_fast", refuse)
     chat.serve_as(Serving())
     assert ears.wait_for(ModelFailed).error.title == "It does not fit."
     assert ears.wait_for(ModelReady) == replace(
@@ -132,7 +132,9 @@ def test_a_thread_without_a_reply_to_write_holds_no_processor(
     chat: ChatWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rested: list[str] = []
-    monkeypatch.setattr("core.openmp.rest", lambda: rested.append(threading.current_thread().name))
+    monkeypatch.setattr(
+        "core.runtime.openmp.rest", lambda: rested.append(threading.current_thread().name)
+    )
     chat.reply("1", ASK, GREEDY, 0)
     ears.wait_for(ReplyDone)
     assert chat.close(PATIENCE)
@@ -144,7 +146,8 @@ def test_of_what_is_to_be_read_ahead_the_latest_is_where_no_reply_is_wanted(
 ) -> None:
     read: list[str] = []
     monkeypatch.setattr(
-        "core.engine.Engine.read_ahead", lambda self, turns, *_: read.append(turns[0].content)
+        "core.serving.engine.Engine.read_ahead",
+        lambda self, turns, *_: read.append(turns[0].content),
     )
 
     def ahead(text: str) -> None:

@@ -16,7 +16,7 @@ from data.exports import Choices, export
 from store.records import Instruction, Preference, Record, RecordKind, Role, Turn, Verdict
 
 if TYPE_CHECKING:
-    from core.models import ModelFolder
+    from core.models.folder import ModelFolder
 
 SYSTEM = Turn(role="system", content="Be brief.")
 
@@ -68,7 +68,7 @@ def step(tiny_folder: "ModelFolder", tmp_path: Path) -> Callable[..., tuple[Any,
     """Make one optimiser step with one of TRL's trainers on all rows; the trainer and its loss."""
     import trl
 
-    from core.models import load_model, load_tokenizer
+    from core.models.loading import load_model, load_tokenizer
 
     def run(method: str, rows: Any, **own: Any) -> tuple[Any, float]:
         scorer = method == "Reward"

@@ -18,7 +18,7 @@ from tui.app import TuteeApp
 from tui.composition import compose
 
 if TYPE_CHECKING:
-    from core.models import ModelFolder
+    from core.models.folder import ModelFolder
 
 QUESTION = "What is your name?"
 REPLY = "My name is Tutee."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.models import ModelFolder
+    from core.models.folder import ModelFolder
 
 QUESTION = "What is your name?"
 REPLY = "My name is Tutee."

@@ -19,7 +19,7 @@ from store.paths import locate
 from store.repository import Repository
 
 if TYPE_CHECKING:
-    from core.models import ModelFolder
+    from core.models.folder import ModelFolder
 
 pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from threading import Event as Flag
 
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Serving
 from core.events import (
     AdapterSwapped,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Config, Screen
 from store.paths import locate
 from store.repository import Repository

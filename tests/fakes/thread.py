@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Thread
 
 from core.events import Event
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 
 FOLDER = ModelFolder(path=Path("/nowhere"), id="fake-1", label="Fake-1", revision="r0")
 

@@ -4,7 +4,7 @@ import queue
 from threading import Event as Flag
 
 from core import report, runs
-from core.adapters import Kind, Manifest, write_manifest
+from core.adapters.registry import Kind, Manifest, write_manifest
 from core.evaluate import Answer, Figures
 from core.events import (
     HoldoutReport,

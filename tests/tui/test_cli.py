@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.events import Event, StepReport
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from store.lock import WriterLock
 from store.paths import locate
 from tui.__main__ import main

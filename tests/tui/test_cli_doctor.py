@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from tui.cli import doctor
 from tui.cli.root import cli
 

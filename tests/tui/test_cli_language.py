@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from store import language
 from store.language import speak
 from store.lock import WriterLock

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from core.models import ModelFolder
-from tests.core.test_builtin import write_gguf
+from core.models.folder import ModelFolder
+from tests.core.models.test_builtin import write_gguf
 from tests.hub import Hub
 from tests.tui.test_cli import Tutee, home, tutee  # noqa: F401
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from core.adapters import Adapters, Manifest, write_manifest
-from core.manifests import Kind
-from core.models import ModelFolder, find
+from core.adapters.manifest import Kind
+from core.adapters.registry import Adapters, Manifest, write_manifest
+from core.models.folder import ModelFolder, find
 from store.errors import TuteeError
 from store.paths import locate
 from store.records import Instruction, Origin, Preference, Record, Turn, Verdict

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from core import quantising
 from core.events import PassDone
+from core.models import quantization
 from tests.tui.test_cli import Tutee, home, messages, pair, tutee, write  # noqa: F401
 from tui.cli import train as train_command
 
@@ -51,13 +51,13 @@ def test_what_is_trained_on_it_is_loaded_answers_and_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loaded: list[bool] = []
-    settle = quantising.settled
+    settle = quantization.settled
 
     def settled(model: Any) -> Any:
         loaded.append(model.is_loaded_in_4bit)
         return settle(model)
 
-    monkeypatch.setattr(quantising, "settled", settled)
+    monkeypatch.setattr(quantization, "settled", settled)
     home.mkdir()
     (home / "config.toml").write_text(SETTINGS)
     taught = [messages(f"hello {number}") for number in range(4)]

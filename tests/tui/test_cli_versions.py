@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from core.adapters import Adapters
-from core.models import ModelFolder
+from core.adapters.registry import Adapters
+from core.models.folder import ModelFolder
 from store.errors import TuteeError
 from store.paths import locate
-from tests.core.test_merging import trained
+from tests.core.adapters.test_merge import trained
 from tests.versions import HOSTILE, add_version, examined_version
 from tui.cli.adapters import _worth
 from tui.cli.root import cli

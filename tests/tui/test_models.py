@@ -10,8 +10,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from core.sources import hubs
-from core.sources.names import hub_model
+from core.hub import download
+from core.hub.model_id import hub_model
 from store.errors import TuteeError
 from tests.fakes import Home
 from tests.hub import Hub
@@ -157,7 +157,7 @@ async def test_no_model_is_changed_under_a_training_run(home: Home, tiny_folder:
 async def test_a_model_is_removed_after_asking(home: Home, hub: Hub, cache: Path) -> None:
     model = hub_model(SPEC)
     assert model is not None
-    path = await asyncio.to_thread(hubs.fetch, model, cache, lambda event: None, lambda: False)
+    path = await asyncio.to_thread(download.fetch, model, cache, lambda event: None, lambda: False)
     async with opened(home) as (app, pilot):
         await choosing(app, pilot)
         await pilot.press("end", "d")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from textual.pilot import Pilot
 
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from store.records import Instruction, Origin, Preference, Turn, now
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until, views
@@ -20,7 +20,7 @@ from tui.screens.records import FilterInput, RecordsScreen
 from tui.widgets.records import RecordTable
 
 if TYPE_CHECKING:
-    from core.models import ModelFolder
+    from core.models.folder import ModelFolder
 
 
 def bring(home: Home, count: int, source: str = "import:many.jsonl") -> None:

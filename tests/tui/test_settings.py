@@ -205,7 +205,7 @@ async def test_a_read_only_file_is_told_and_nothing_is_lost(
     def refuse(*_: object) -> None:
         raise TuteeError("Cannot write the settings: the disk is full.")
 
-    monkeypatch.setattr("core.settings.replace_file", refuse)
+    monkeypatch.setattr("core.config_file.replace_file", refuse)
     async with opened(home) as (app, pilot):
         await settings(app, pilot)
         await write(app, pilot, "tuning", "epochs", "7")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.glance import of_the_screen
+from core.screen_config import of_the_screen
 from store.errors import TuteeError
 from tests.fakes import Home
 from tests.tui.conftest import answered, painted, transcript, until, views

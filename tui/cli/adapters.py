@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import click
 
-from core.adapters import BASE, Adapters, Manifest
-from core.differences import Difference, Pair
-from core.models import named
+from core.adapters.diff import Difference, Pair
+from core.adapters.labels import Remark
+from core.adapters.registry import BASE, Adapters, Manifest
+from core.models.folder import named
 from core.planning import make_plan
-from core.reasons import told
-from core.remarks import Remark
+from core.stop_reasons import told
 from store.errors import TuteeError
 from store.language import _, ngettext
 from store.storage import replace_file
@@ -141,7 +141,7 @@ def merge(
     """Write the base with VERSION merged in, as a model that any program can load."""
     found = Adapters(invocation.paths.models, invocation.found_model())
     found.resolve(version)  # said before torch is loaded
-    from core.merging import merge as merged_into
+    from core.adapters.merge import merge as merged_into
 
     merged = merged_into(found, version, output)
     file = _as_gguf(invocation, merged.path, gguf) if gguf else None
@@ -171,13 +171,13 @@ def merge(
 
 def _as_gguf(invocation: Invocation, merged: Path, precision: Literal["f16", "q8_0"]) -> Path:
     """Write the merged model as a GGUF file, with what Ollama is to be told of it."""
-    from core import llamacpp
+    from core.models import gguf_export
 
     folder = named(str(merged), invocation.paths.cache)
     file = merged / f"model-{precision}.gguf"
     try:
-        llamacpp.write(folder, file, precision)
-        text = llamacpp.modelfile(folder, file, invocation.config.chat.system_prompt)
+        gguf_export.write(folder, file, precision)
+        text = gguf_export.modelfile(folder, file, invocation.config.chat.system_prompt)
         replace_file(merged / "Modelfile", text.encode("utf-8"))
     except OSError as error:
         raise TuteeError(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from data.rows import with_system
 from store.errors import TuteeError
 from store.language import _
@@ -23,7 +23,7 @@ from tui.cli.words import AGAIN, Command
 from tui.presets import sampling_settings
 
 if TYPE_CHECKING:
-    from core.engine import Engine
+    from core.serving.engine import Engine
 
 _WINDOW = 64
 """Prompts answered together: enough to sort by length, few enough to see results coming."""
@@ -121,7 +121,7 @@ def _engine(invocation: Invocation, adapter: str | None) -> "Engine":
     folder = invocation.found_model()
     adapters = Adapters(invocation.paths.models, folder)
     path = adapters.path(adapter or adapters.active())
-    from core.engine import Engine
+    from core.serving.engine import Engine
 
     return Engine(folder, path, invocation.config.serving)
 

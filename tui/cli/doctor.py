@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 
 from core import doctor as facts
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.doctor import Fact
 from store.language import N_, _
 from tui.cli.invocation import Invocation

@@ -9,10 +9,11 @@ from functools import cached_property
 import click
 
 from core import config
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Config
 from core.events import ModelLoading
-from core.models import ModelFolder, find, named, notice
+from core.models.folder import ModelFolder, find, named
+from core.models.loading import notice
 from store.language import _
 from store.paths import Paths
 from store.repository import Repository

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-from core.adapters import Adapters
-from core.models import has_template, named, notice
-from core.sources import catalogue, hubs
-from core.sources.catalogue import Known
+from core.adapters.registry import Adapters
+from core.hub import download
+from core.models import catalog
+from core.models.catalog import Known
+from core.models.folder import has_template, named
+from core.models.loading import notice
 from store.language import N_, _, ngettext
 from tui.cli.invocation import Invocation
 from tui.cli.words import Group
@@ -83,7 +85,7 @@ def remove(invocation: Invocation, model: str, yes: bool) -> None:
         click.confirm(
             _("Remove {model} from this machine?").format(model=model), abort=True, err=True
         )
-    freed = catalogue.remove(model, invocation.paths.cache)
+    freed = catalog.remove(model, invocation.paths.cache)
     click.echo(_("{model} removed: {size} are free again.").format(model=model, size=size(freed)))
 
 
@@ -107,7 +109,7 @@ def info(invocation: Invocation, model: str, as_json: bool) -> None:
 
 def _list(invocation: Invocation, as_json: bool) -> None:
     used = invocation.config.chat.model
-    found = catalogue.known(invocation.paths.cache)
+    found = catalog.known(invocation.paths.cache)
     if as_json:
         rows = [_row(one, used) for one in found]
         click.echo(json.dumps(rows, ensure_ascii=False))
@@ -124,7 +126,7 @@ def _list(invocation: Invocation, as_json: bool) -> None:
 def _row(one: Known, used: str) -> dict[str, Any]:
     path = str(one.path) if one.path and one.state != "absent" else None
     offer = asdict(one.offer) if one.offer else {}
-    memory = catalogue.memory(one.offer.parameters) if one.offer else None
+    memory = catalog.memory(one.offer.parameters) if one.offer else None
     return {
         **offer,
         "spec": one.spec,
@@ -144,7 +146,7 @@ def _line(one: Known, used: str) -> str:
     parameters = f"{offer.parameters / 1e9:.1f}B"
     if offer.parameters < 10**9:
         parameters = f"{offer.parameters / 1e6:.0f}M"
-    memory = size(catalogue.memory(offer.parameters))
+    memory = size(catalog.memory(offer.parameters))
     about = _(", ").join((_(offer.languages), offer.licence))
     spec = f"{one.spec:<{_SPEC_CELLS}}"
     return f"{mark} {spec} {parameters:>5} {size(offer.download):>7} {memory:>7}  {about}"
@@ -153,7 +155,7 @@ def _line(one: Known, used: str) -> str:
 def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
     """What is known of a model on this machine, or at least on the list."""
     cache = invocation.paths.cache
-    one = next((one for one in catalogue.known(cache) if one.spec == spec), None)
+    one = next((one for one in catalog.known(cache) if one.spec == spec), None)
     offer = one.offer if one else None
     told: dict[str, Any] = {"model": spec}
     if offer:
@@ -164,7 +166,7 @@ def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
             "licence": offer.licence,
             "fetch": size(offer.download),
             "memory": _("{size} on a processor").format(
-                size=size(catalogue.memory(offer.parameters))
+                size=size(catalog.memory(offer.parameters))
             ),
         }
     if one and one.state != "here":
@@ -173,7 +175,7 @@ def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
     config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
     text = config.get("text_config", config)
     adapters = Adapters(invocation.paths.models, folder)
-    origin = hubs.origin(folder.path)
+    origin = download.origin(folder.path)
     return {
         **told,
         "path": str(folder.path),

@@ -10,7 +10,7 @@ import click
 from rich.cells import cell_len
 
 from core.lengths import lengths, limit
-from core.models import named
+from core.models.folder import named
 from data.checks import Finding
 from data.checks import check as checked
 from data.statistics import Needs, Statistics, statistics

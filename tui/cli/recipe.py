@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from core import recipes
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.config import Tuning
 from core.events import PassName
 from core.planning import PASSES, Plan, make_plan

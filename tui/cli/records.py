@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from core.models import load_tokenizer
+from core.models.loading import load_tokenizer
 from data.statistics import question_of, reply_of
 from data.tasks import Rules, merged, task_of
 from store.errors import TuteeError

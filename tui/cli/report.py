@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from core.adapters import BASE, Adapters
+from core.adapters.registry import BASE, Adapters
 from core.card import Card, card
 from store.errors import TuteeError
 from store.language import _

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.glance import of_the_screen
+from core.screen_config import of_the_screen
 from store.language import _, chosen, speak
 from store.paths import locate
 from tui.cli.words import Group, speak_click

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from core import runs, tuning
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.events import (
     Event,
     MaskProof,
@@ -23,9 +23,9 @@ from core.events import (
 )
 from core.passes.watch import Watch
 from core.planning import Plan, make_plan
-from core.reasons import told
 from core.runs import Run
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
+from core.stop_reasons import told
 from store.errors import TuteeError
 from store.language import _, ngettext
 from store.repository import Repository

@@ -12,9 +12,9 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.events import FetchFailed, ModelFetched, ModelLoading, ModelReady
-from core.sources import catalogue
-from core.sources.catalogue import Known
-from core.sources.names import TITLES, hub_model
+from core.hub.model_id import TITLES, hub_model
+from core.models import catalog
+from core.models.catalog import Known
 from store.language import _
 from tui.choosing import Choosing
 from tui.guard import errors_shown, guarded
@@ -185,7 +185,7 @@ def _about(known: Known) -> Content:
     """Where it comes from and what it takes, in two lines."""
     model = hub_model(known.spec)
     source = TITLES[model.hub] if model else _("this machine") if known.path else ""
-    if known.spec == catalogue.BUILTIN:
+    if known.spec == catalog.BUILTIN:
         source = _("the package index")
     first = [harmless(known.spec), _("from {source}").format(source=source)]
     if known.state != "absent":
@@ -199,8 +199,8 @@ def _about(known: Known) -> Content:
     return Content("\n").join(lines)
 
 
-def _needs(offer: catalogue.Offer) -> Content:
-    need, there = catalogue.memory(offer.parameters), psutil.virtual_memory().total
+def _needs(offer: catalog.Offer) -> Content:
+    need, there = catalog.memory(offer.parameters), psutil.virtual_memory().total
     text = _("{licence} · about {size} of memory to chat and train").format(
         licence=offer.licence, size=size(need)
     )

@@ -10,14 +10,14 @@ from data.masks import Sample, encode
 from store.records import Turn
 
 if TYPE_CHECKING:
-    from core.models import ModelFolder
+    from core.models.folder import ModelFolder
 
 QUESTIONS = ["the quick fox", "hello world", "a lazy dog", "你好", "jumps over", "Paris 42"]
 
 
 @pytest.fixture
 def tokenizer(tiny_folder: "ModelFolder") -> Any:
-    from core.models import load_tokenizer
+    from core.models.loading import load_tokenizer
 
     return load_tokenizer(tiny_folder)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.config import Tuning
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.passes import sft
 from core.passes.averaging import Average
 from core.passes.watch import Watch

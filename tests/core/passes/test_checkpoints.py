@@ -10,11 +10,11 @@ import torch
 
 from core.config import Tuning
 from core.events import Event, PassResumed, RolloutReport, StepReport
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.passes import checkpoints, dpo, kto, reward, rl, sft
 from core.passes.rollout import Rollout
 from core.passes.watch import Watch
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 from data.masks import Sample, encode_prompt
 from store.records import Turn
 from tests.core.passes.conftest import QUESTIONS, trainable

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from core.config import Tuning
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes import dpo, lora
 from core.passes.logps import measure, measure_base
 from core.passes.watch import Watch
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 from data.masks import Sample
 from tests.core.passes.conftest import plain_arguments, trainable
 

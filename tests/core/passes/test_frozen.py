@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from core.config import Tuning
-from core.models import ModelFolder, find, load_model
+from core.models.folder import ModelFolder, find
+from core.models.loading import load_model
 from core.passes import frozen, lora, sft
 from core.passes.batches import packed_row
 from core.passes.logps import of_replies

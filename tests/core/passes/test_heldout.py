@@ -9,7 +9,8 @@ import torch
 from core.config import Tuning
 from core.evaluate import Exam, Examiner, Question, loss
 from core.events import Event, HoldoutReport
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes import sft
 from core.passes.heldout import LOOKS, HeldOut
 from core.passes.watch import Watch

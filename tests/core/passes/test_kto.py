@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from core.config import Tuning
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes import kto, lora
 from core.passes.kto import Judged
 from core.passes.watch import Watch

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from core.config import Tuning
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.passes import dpo, kto, reward, rl, sft
 from core.passes.watch import Watch
 from data.masks import Sample

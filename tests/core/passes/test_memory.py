@@ -2,9 +2,9 @@
 
 import pytest
 
-from core import quantising
 from core.config import Tuning
-from core.models import ModelFolder
+from core.models import quantization
+from core.models.folder import ModelFolder
 from core.passes import memory, rl
 from core.passes.batches import MICRO_BATCH_TOKENS
 from core.passes.memory import Shape, micro_batch_tokens
@@ -15,7 +15,7 @@ LARGE = Shape(7_600_000_000, 2_500_000, 28, 3584, 18_944, 28, 152_064)
 
 
 def a_card(monkeypatch: pytest.MonkeyPatch, size: int | None, shape: Shape | None = SMALL) -> None:
-    monkeypatch.setattr(quantising, "card", lambda: size)
+    monkeypatch.setattr(quantization, "card", lambda: size)
     monkeypatch.setattr(memory, "read_shape", lambda folder: shape)
 
 

@@ -10,7 +10,7 @@ from core.packing import IGNORED
 from core.passes import proof
 from core.passes.batches import MICRO_BATCH_TOKENS
 from core.passes.watch import Watch
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 from data.masks import Sample
 from store.errors import TuteeError
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from core.config import Tuning
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes import lora, sft
 from core.passes.rehearsal import Rehearsal, divergence
 from core.passes.watch import Watch

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from core.config import Tuning
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from core.passes import reward
 from core.passes.batches import packed_row
 from core.passes.watch import Watch
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 
 SETTINGS = Tuning(epochs=12, batch_size=6, reward_learning_rate=5e-3)
 

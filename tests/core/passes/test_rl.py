@@ -9,11 +9,12 @@ import torch
 
 from core.config import Tuning
 from core.events import Event, RolloutReport
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes import rl
 from core.passes.rollout import Rollout
 from core.passes.watch import Watch
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 from data.masks import encode_prompt
 from store.errors import TuteeError
 from store.records import Turn

@@ -9,10 +9,11 @@ import torch
 
 from core.config import Tuning
 from core.events import Event, StepReport
-from core.models import ModelFolder, load_model
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
 from core.passes import lora, sft
 from core.passes.watch import Watch
-from core.turns import Cancelled
+from core.runtime.scheduler import Cancelled
 from data.masks import Sample
 from tests.core.passes.conftest import plain_arguments, trainable
 

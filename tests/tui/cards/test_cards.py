@@ -11,9 +11,9 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from core.adapters import Adapters
+from core.adapters.registry import Adapters
 from core.card import Card, card
-from core.models import ModelFolder
+from core.models.folder import ModelFolder
 from tests.versions import HOSTILE, add_version, examined_version
 from tui.cards import html, markdown, terminal
 from tui.text import harmless

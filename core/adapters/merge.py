@@ -1,0 +1,183 @@
+"""Add an adapter to its base for good, and write the sum as a model of its own.
+
+The sum is taken in 32 bits and kept in the precision of the base's own weights, so nothing is lost
+beside that last rounding. What is written is loaded again, with plain transformers, and must give
+the same logits as the base with the adapter beside it, or nothing stays behind.
+
+Left out on purpose: merging into a quantised base, where the rounding of the base swallows part of
+what the adapter learned.
+"""
+
+import json
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.adapters.registry import BASE, Adapters
+from core.models.folder import ModelFolder
+from core.models.loading import load_model, load_tokenizer
+from data.masks import encode_prompt, stop_ids
+from store.errors import TuteeError
+from store.language import _
+from store.records import Turn
+from store.storage import sync_folder
+
+_TOLERANCE = {"float32": 1e-3, "float16": 0.02, "bfloat16": 0.06}
+"""How far logits may be off, as a share of the largest: rounding, and no more."""
+_ASKED = (
+    Turn(role="user", content="Say in one sentence why the sky is blue. 天空为什么是蓝色的？"),
+)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A merged model on disk."""
+
+    version: str
+    path: Path
+    precision: str
+    """Of the weights: `float32`, `bfloat16` or `float16`."""
+    difference: float
+    """The largest difference of a logit from those of base and adapter, after loading it again."""
+
+
+def merge(adapters: Adapters, version: str, directory: Path) -> Merged:
+    """Write the base with `version` merged in to `directory`, which must not exist or be empty.
+
+    Raises:
+        TuteeError: there is no such adapter, something is at `directory`, the base is quantised,
+            or what was written does not answer as the adapter does.
+    """
+    manifest = adapters.manifest(version)
+    adapter = adapters.path(manifest.version)
+    if adapter is None or manifest.kind != "adapter":
+        raise TuteeError(
+            _("{version} is no adapter, so there is nothing to merge.").format(
+                version=manifest.version
+            ),
+            _("`tutee adapters` lists the adapters; {base} can be used as it is.").format(
+                base=BASE
+            ),
+        )
+    target = directory.expanduser().absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise TuteeError(
+            _("{target} is there already.").format(target=target), _("Name a new folder.")
+        )
+    _refuse_quantised(adapters.folder)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
+        partial.mkdir(parents=True, mode=0o700)
+        precision, difference = _write(adapters, adapter, partial)
+        _finish(partial, target)
+    except OSError as error:
+        raise TuteeError(
+            _("The merged model could not be written to {target}: {why}.").format(
+                target=target, why=error
+            )
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Merged(manifest.version, target, precision, difference)
+
+
+def _refuse_quantised(folder: ModelFolder) -> None:
+    config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
+    if config.get("quantization_config"):
+        raise TuteeError(
+            _(
+                "{model} is quantised, and merging into it would lose much of what the "
+                "adapter learned."
+            ).format(model=folder.label),
+            _("Use the adapter beside it, or train on the 16-bit variant of the model."),
+        )
+
+
+def _write(adapters: Adapters, adapter: Path, partial: Path) -> tuple[str, float]:
+    """Fill `partial`; the precision, and how far its logits are off."""
+    import torch
+    from peft import PeftModel
+
+    tokenizer = load_tokenizer(adapters.folder)
+    model = load_model(adapters.folder, torch.float32)
+    stored = _stored_precision(adapters.folder.path)
+    prompt = torch.tensor([encode_prompt(tokenizer, _ASKED)], device=model.device)
+    tuned = PeftModel.from_pretrained(model, str(adapter)).eval()
+    expected = _logits(tuned, prompt)
+    merged: Any = tuned.merge_and_unload(safe_merge=True)
+    _make_it_end(merged, stop_ids(tokenizer))
+    merged.to(stored).save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    del model, tuned, merged
+    difference = (_reloaded_logits(partial, prompt) - expected).abs().max().item()
+    precision = str(stored).removeprefix("torch.")
+    if not difference <= _TOLERANCE[precision] * expected.abs().max().item():
+        raise TuteeError(
+            _(
+                "The merged model does not answer as the adapter does: its logits are off "
+                "by up to {difference:.3g}. Nothing was kept."
+            ).format(difference=difference),
+            _("The disk or the memory may be faulty; try again, and report it if it stays."),
+        )
+    return precision, difference
+
+
+def _stored_precision(folder: Path) -> Any:
+    """The precision that most of the base's weights are kept in."""
+    import torch
+    from safetensors import safe_open
+
+    known = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+    found: Counter[str] = Counter()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            found.update(file.get_slice(name).get_dtype() for name in file.keys())  # noqa: SIM118
+    return known.get(found.most_common(1)[0][0], torch.float32)
+
+
+def _make_it_end(model: Any, stops: frozenset[int]) -> None:
+    """Let plain `generate` stop where the chat does, and keep settings that can be saved."""
+    settings = model.generation_config
+    ends = settings.eos_token_id
+    wanted = sorted(stops.union([ends] if isinstance(ends, int) else ends or []))
+    settings.eos_token_id = wanted if len(wanted) > 1 else wanted[0]
+    try:
+        settings.validate(strict=True)
+    except ValueError:
+        # Many models come with a temperature and no `do_sample`, which cannot be saved.
+        settings.do_sample = True
+
+
+def _logits(model: Any, prompt: Any) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        return model(prompt).logits.float().cpu()
+
+
+def _reloaded_logits(folder: Path, prompt: Any) -> Any:
+    """What plain transformers computes from the folder."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    return _logits(model.eval(), prompt.cpu())
+
+
+def _finish(partial: Path, target: Path) -> None:
+    """Make what is in `partial` private and lasting, and give it its name."""
+    for path in partial.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    if target.exists():
+        target.rmdir()  # checked to be empty; it fails where that has changed
+    partial.rename(target)
+    sync_folder(target.parent)

@@ -1,0 +1,61 @@
+"""An adapter folder as peft writes it: its config, and the error where it cannot be read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from store.errors import TuteeError
+from store.language import _
+
+_UNUSUAL = (
+    "use_dora",
+    "fan_in_fan_out",
+    "modules_to_save",
+    "layers_to_transform",
+    "layer_replication",
+    "trainable_token_indices",
+    "target_parameters",
+    "alpha_pattern",
+    "rank_pattern",
+    "lora_bias",
+    "use_qalora",
+    "alora_invocation_tokens",
+)
+"""Settings of peft that make a LoRA more than two thin matrices beside each matrix."""
+
+
+def is_plain(directory: Path) -> bool:
+    """Whether the adapter in `directory` is two thin matrices beside each matrix and no more.
+
+    Raises:
+        TuteeError: there is none.
+    """
+    settings = read_config(directory)
+    return (
+        settings.get("peft_type") == "LORA"
+        and settings.get("bias") == "none"
+        and not any(settings.get(name) for name in _UNUSUAL)
+    )
+
+
+def unreadable(directory: Path, error: Exception) -> TuteeError:
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return TuteeError(
+        _("The adapter in {folder} could not be loaded: {said}").format(
+            folder=directory, said=said
+        ),
+        _("`tutee adapters` lists the others; `tutee adapters use base` goes back to the base."),
+    )
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """The peft config of the adapter in `directory`.
+
+    Raises:
+        TuteeError: there is none, or it cannot be read.
+    """
+    try:
+        found = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise unreadable(directory, error) from error
+    return found if isinstance(found, dict) else {}

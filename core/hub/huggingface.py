@@ -1,0 +1,98 @@
+"""Fetch from the Hugging Face hub, with its own client.
+
+The client's `snapshot_download` throws a partly fetched file away (its name is another one in each
+process), so the files are fetched one by one with what it is built of, which can go on where a file
+ends. HF_ENDPOINT, HF_TOKEN and a stored login count as they do there. Plain HTTP only: the Xet
+protocol keeps no file that grows.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.hub.file_listing import Listing, RemoteFile
+from core.hub.model_id import NOT_FOUND, TOKENS, HubModel
+from store.errors import TuteeError
+from store.language import _
+
+_CHUNK = 32 * 1024
+
+
+def listing(model: HubModel) -> Listing:
+    """What the repository holds.
+
+    Raises:
+        TuteeError: there is no such repository, or it needs a login.
+        OSError: the hub cannot be reached.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        info = HfApi().model_info(
+            model.repository, revision=model.revision or None, files_metadata=True
+        )
+    except GatedRepoError as error:
+        raise TuteeError(
+            _("{model} is only given to people who asked for it.").format(model=model.spec),
+            _(
+                "Accept its terms on its page, and set {variable} to an access token of yours."
+            ).format(variable=TOKENS[model.hub]),
+        ) from error
+    except RevisionNotFoundError as error:
+        raise TuteeError(
+            _("{model} on Hugging Face has no revision “{revision}”.").format(
+                model=model.repository, revision=model.revision
+            ),
+            _("Leave the part after @ out for the newest."),
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise TuteeError(
+            _("There is no model {model} on Hugging Face, or it is private.").format(
+                model=model.repository
+            ),
+            _(NOT_FOUND).format(variable=TOKENS[model.hub]),
+        ) from error
+    files = (
+        RemoteFile(
+            sibling.rfilename,
+            sibling.size or 0,
+            sha256=sibling.lfs.sha256 if sibling.lfs else "",
+            git_sha1=(sibling.blob_id or "") if not sibling.lfs else "",
+        )
+        for sibling in info.siblings or ()
+    )
+    return Listing(info.sha or "", {file.path: file for file in files})
+
+
+def fetch(model: HubModel, commit: str, files: Iterable[RemoteFile], directory: Path) -> None:
+    """Bring `files` into `directory`; what is there of one is not asked for again.
+
+    Raises:
+        OSError: the hub cannot be reached, or the disk is full.
+    """
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    # The client's 10 MB would be minutes without progress on a slow line, and lost with a kill.
+    constants.DOWNLOAD_CHUNK_SIZE = _CHUNK
+    for file in files:
+        target = directory / file.path
+        if target.exists():
+            continue
+        part = directory / f"{file.path}.incomplete"
+        with part.open("ab", buffering=0) as stream:
+            if file.size and stream.tell() > file.size:
+                stream.truncate(0)
+            http_get(
+                hf_hub_url(model.repository, file.path, revision=commit or model.revision or None),
+                stream,
+                resume_size=stream.tell(),
+                headers=build_hf_headers(library_name="tutee"),
+                expected_size=file.size or None,
+            )
+        part.rename(target)

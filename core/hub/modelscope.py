@@ -1,0 +1,62 @@
+"""Fetch from ModelScope, with its own client's `snapshot_download`.
+
+It goes on where a file ends, fetches large ones in parts, and checks the hashes that the hub lists.
+MODELSCOPE_ENDPOINT and MODELSCOPE_API_TOKEN count as they do there.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.hub.file_listing import Listing, RemoteFile
+from core.hub.model_id import NOT_FOUND, TOKENS, HubModel
+from store.errors import TuteeError
+from store.language import _
+
+
+def listing(model: HubModel) -> Listing:
+    """What the repository holds.
+
+    Raises:
+        TuteeError: there is no such repository.
+        OSError: the hub cannot be reached.
+    """
+    from modelscope_hub import HubApi
+    from modelscope_hub.errors import AuthenticationError, NotExistError, PermissionDeniedError
+
+    try:
+        found = HubApi().list_repo_files(model.repository, "model", revision=model.revision or None)
+    except (NotExistError, AuthenticationError, PermissionDeniedError) as error:
+        title = _("There is no model {model} on ModelScope, or it is private.")
+        if model.revision:
+            title = _(
+                "There is no model {model} at the revision “{revision}” on ModelScope, or it is"
+                " private."
+            )
+        raise TuteeError(
+            title.format(model=model.repository, revision=model.revision),
+            _(NOT_FOUND).format(variable=TOKENS[model.hub]),
+        ) from error
+    return Listing(
+        "",
+        {
+            file.path: RemoteFile(file.path, file.size, sha256=file.sha256 or "")
+            for file in found
+            if not file.is_dir
+        },
+    )
+
+
+def fetch(model: HubModel, commit: str, files: Iterable[RemoteFile], directory: Path) -> None:
+    """Bring `files` into `directory`; what is there of one is not asked for again.
+
+    Raises:
+        OSError: the hub cannot be reached, or the disk is full.
+    """
+    from modelscope.hub.snapshot_download import snapshot_download
+
+    snapshot_download(
+        model.repository,
+        revision=model.revision or None,
+        local_dir=str(directory),
+        allow_patterns=[file.path for file in files],
+    )

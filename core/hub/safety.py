@@ -1,0 +1,128 @@
+"""What of a model is never opened: pickled weights, code that came with it; and what cannot reply.
+
+The same questions are asked of a folder and of what a hub lists, so that nothing is fetched that
+would be refused afterwards.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from core.runtime.library_logging import hush
+from store.errors import TuteeError
+from store.language import _
+
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+"""A tokenizer that transformers can load has at least one of these files."""
+_SENSES = ("vision_config", "audio_config", "text_config")
+"""What the settings of a model have that takes more than text."""
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def refuse_files(where: str, names: Collection[str]) -> None:
+    """Refuse a model whose files cannot be used.
+
+    Args:
+        where: Names the model, as in "the model in /a/folder".
+        names: Of the files beside each other.
+
+    Raises:
+        TuteeError: no settings, weights in safetensors form or tokenizer are among them.
+    """
+    if not any(name.endswith(".safetensors") for name in names):
+        raise TuteeError(
+            _("{where} has no weights in safetensors form.").format(where=where), _instead(names)
+        )
+    if "config.json" not in names:
+        adapter = "adapter_config.json" in names
+        raise TuteeError(
+            _("{where} holds no model: it has no config.json.").format(where=where),
+            _(
+                "It is an adapter. Choose the model it was trained on, then take it in "
+                "with `tutee adapters add`."
+            )
+            if adapter
+            else _("Choose the one that holds config.json and the weights in safetensors form."),
+        )
+    if not any(name in names for name in TOKENIZERS):
+        raise TuteeError(
+            _("{where} has no tokenizer.").format(where=where),
+            _(
+                "Put the model's tokenizer files ({file} and tokenizer_config.json) "
+                "beside its weights."
+            ).format(file=TOKENIZERS[0]),
+        )
+
+
+def _instead(names: Collection[str]) -> str:
+    """What to do where there are no safetensors."""
+    if any(name.endswith(".gguf") for name in names):
+        return _("It has GGUF files: fetch one, and give Tutee the path of that file.")
+    if any(name.endswith(_PICKLED) for name in names):
+        return _(
+            "Its weights are pickled, which can run code when opened: get or make the "
+            "safetensors variant."
+        )
+    return _("Fetch its *.safetensors files.")
+
+
+def refuse_code(where: str, config: Mapping[str, Any]) -> None:
+    """Refuse a model that could only be loaded by running code that came with it.
+
+    Args:
+        where: Names the model.
+        config: What its `config.json` says.
+
+    Raises:
+        TuteeError: its architecture is not part of transformers.
+    """
+    if "auto_map" in config and not _known_to_transformers(config.get("model_type")):
+        raise TuteeError(
+            _(
+                "{where} can only be loaded by running code of its own (auto_map in its "
+                "config.json, trust_remote_code elsewhere), which Tutee does not do."
+            ).format(where=where),
+            _("Use a model whose architecture is part of transformers."),
+        )
+
+
+def refuse_kind(where: str, config: Mapping[str, Any]) -> None:
+    """Refuse a model that transformers cannot have write replies.
+
+    Args:
+        where: Names the model.
+        config: What its `config.json` says.
+
+    Raises:
+        TuteeError: its architecture is not among those that do.
+    """
+    kinds = [str(kind) for kind in config.get("architectures") or ()]
+    if not kinds or any(kind.endswith("ForCausalLM") for kind in kinds) or _replies(config):
+        return
+    if any(name in config for name in _SENSES):
+        raise TuteeError(
+            _(
+                "{where} takes pictures or sound beside text ({kind}), and transformers cannot "
+                "load its text part alone."
+            ).format(where=where, kind=kinds[0]),
+            _("Choose a model for text; of those that also see, Gemma 3 can be used."),
+        )
+    raise TuteeError(
+        _("{where} is not one that writes replies ({kind}).").format(where=where, kind=kinds[0]),
+        _("Choose a model for chat, or for text generation."),
+    )
+
+
+def _replies(config: Mapping[str, Any]) -> bool:
+    """Whether the architecture is one that writes on, whatever the name of its class."""
+    hush()
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    return config.get("model_type") in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+
+def _known_to_transformers(model_type: object) -> bool:
+    """Many folders name code of their own for an architecture that has long become standard."""
+    hush()
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    return model_type in CONFIG_MAPPING_NAMES

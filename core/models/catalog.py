@@ -1,0 +1,164 @@
+"""A short list of models to begin with, and what is on this machine.
+
+The list is short on purpose: models that answer well for their size, whose licences and files are
+in order, from one that any laptop takes to one for a large graphics card. Any other is a matter of
+writing its id.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from core.config import BUILTIN
+from core.hub import download
+from core.hub.disk_usage import arrived
+from core.hub.model_id import hub_model
+from core.models import builtin, gguf_import
+from store.language import N_
+
+State = Literal["here", "partly", "absent"]
+
+_MILLION = 10**6
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What is known of a model before it is fetched."""
+
+    spec: str
+    name: str
+    parameters: int
+    """Without an output layer that repeats the embeddings."""
+    download: int
+    """Bytes."""
+    languages: str
+    """In English words."""
+    licence: str
+    """By the name that the model's own page gives it."""
+
+
+OFFERS = (
+    Offer(BUILTIN, builtin.LABEL, 135 * _MILLION, builtin.WHEEL_BYTES, N_("English"), "Apache-2.0"),
+    Offer(
+        "modelscope:Qwen/Qwen1.5-0.5B-Chat",
+        "Qwen1.5-0.5B-Chat",
+        464 * _MILLION,
+        1240 * _MILLION,
+        N_("Chinese, English, …"),
+        "Tongyi Qianwen Research",
+    ),
+    Offer(
+        "modelscope:Qwen/Qwen2.5-0.5B-Instruct",
+        "Qwen2.5-0.5B-Instruct",
+        494 * _MILLION,
+        990 * _MILLION,
+        N_("29 languages"),
+        "Apache-2.0",
+    ),
+    Offer(
+        "modelscope:Qwen/Qwen3-0.6B",
+        "Qwen3-0.6B",
+        596 * _MILLION,
+        1500 * _MILLION,
+        N_("119 languages"),
+        "Apache-2.0",
+    ),
+    Offer(
+        "hf:HuggingFaceTB/SmolLM2-360M-Instruct",
+        "SmolLM2-360M-Instruct",
+        362 * _MILLION,
+        725 * _MILLION,
+        N_("English"),
+        "Apache-2.0",
+    ),
+    Offer(
+        "modelscope:Qwen/Qwen2.5-1.5B-Instruct",
+        "Qwen2.5-1.5B-Instruct",
+        1540 * _MILLION,
+        3090 * _MILLION,
+        N_("29 languages"),
+        "Apache-2.0",
+    ),
+    Offer(
+        "hf:microsoft/Phi-3.5-mini-instruct",
+        "Phi-3.5-mini-instruct",
+        3820 * _MILLION,
+        7640 * _MILLION,
+        N_("23 languages"),
+        "MIT",
+    ),
+    Offer(
+        "modelscope:Qwen/Qwen2.5-7B-Instruct",
+        "Qwen2.5-7B-Instruct",
+        7620 * _MILLION,
+        15230 * _MILLION,
+        N_("29 languages"),
+        "Apache-2.0",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A model that can be chosen."""
+
+    spec: str
+    state: State
+    size: int
+    """Bytes on disk; 0 where it is absent."""
+    path: Path | None = None
+    offer: Offer | None = None
+    """None for one that is not on the list."""
+    shared: bool = False
+    """It lies in the cache of its hub's own clients."""
+
+
+def known(cache: Path) -> list[Known]:
+    """The list, and after it what else is on this machine: of hubs, and made of GGUF files."""
+    there = {one.model.spec: one for one in download.fetched(cache)}
+    found = [_offered(offer, cache, there.pop(offer.spec, None)) for offer in OFFERS]
+    found += [
+        Known(spec, "here" if one.whole else "partly", one.size, one.path, shared=one.shared)
+        for spec, one in there.items()
+    ]
+    made = sorted(path for path in gguf_import.folders(cache).glob("[!.]*") if path.is_dir())
+    return found + [Known(str(path), "here", arrived(path), path) for path in made]
+
+
+def remove(spec: str, cache: Path) -> int:
+    """Take the model that `spec` names off this machine; the bytes that are free again.
+
+    Raises:
+        TuteeError: it is not there, it is not Tutee's to remove, or the disk refuses.
+    """
+    if spec == BUILTIN:
+        return builtin.remove(cache)
+    if model := hub_model(spec):
+        return download.remove(model, cache)
+    return gguf_import.remove(Path(spec).expanduser().resolve(), cache)
+
+
+_AROUND = 2_500_000_000
+"""Bytes beside the weights on a processor, mostly what a training step keeps for its way back: SFT
+on the starter set takes 3.4 GB in all with the built-in model. A card computes in 16 bits."""
+
+
+def _offered(offer: Offer, cache: Path, one: download.Fetched | None) -> Known:
+    if offer.spec == BUILTIN:
+        path = builtin.target(cache)
+        size = arrived(path)
+        return Known(BUILTIN, "here" if size else "absent", size, path, offer)
+    if one is None:
+        return Known(offer.spec, "absent", 0, None, offer)
+    state: State = "here" if one.whole else "partly"
+    return Known(offer.spec, state, one.size, one.path, offer, shared=one.shared)
+
+
+def memory(parameters: int, number: float = 4) -> int:
+    """Bytes to have the model twice, to chat with and to train beside, and all around it.
+
+    Args:
+        number: Bytes a parameter takes: 4 on a processor, 2 on a graphics card, 0.6 in 4 bits.
+    """
+    around = _AROUND if number == 4 else _AROUND / 2
+    return round(2 * parameters * number + around)

@@ -1,0 +1,224 @@
+"""Find a base model and load it.
+
+A base is a folder as transformers writes it: `config.json`, weights in safetensors, a tokenizer.
+`core.hub` makes such a folder of whatever else a person names. `find` checks it without
+importing torch and gives it a name; nothing in it is ever run as code, and pickled weights are not
+opened. Where it has no chat template, `core.models.chat_templates` has one.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from core import json_file
+from core.config import BUILTIN, FourBit
+from core.events import ModelLoading
+from core.hub import download
+from core.hub.file_listing import INDEX
+from core.hub.model_id import hub_model, is_gguf, no_such_folder
+from core.hub.safety import TOKENIZERS, refuse_code, refuse_files, refuse_kind
+from core.models import builtin, chat_templates, gguf_import
+from store.errors import TuteeError
+from store.language import _
+
+_IDENTITY = (
+    "config.json",
+    *TOKENIZERS,
+    "merges.txt",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+"""The small files that, with the weights, decide what the model says."""
+_SAMPLES, _SAMPLE_BYTES = 64, 4096
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A base model on disk."""
+
+    path: Path
+    id: str
+    """Names the base on disk: adapters of different bases never mix."""
+    label: str
+    """Short, for the status bar."""
+    revision: str
+    """Hash of what decides the model's replies; see `find`."""
+    four_bit: FourBit = "auto"
+    """What the settings say of keeping it in 4 bits; see `core.models.quantization`."""
+
+
+def find(
+    spec: str,
+    cache: Path,
+    on_progress: Callable[[ModelLoading], None],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ModelFolder:
+    """The model that `spec` names, fetched or converted first where the cache lacks it.
+
+    `spec` is `builtin`, the id of a model on a hub (`core.hub.model_id`), or the path of a folder
+    or a GGUF file.
+
+    The revision of a folder hashes its small files whole, and of each file of weights the size,
+    the header and slices taken evenly from all of it: reading gigabytes at each start would take
+    longer than loading them, and no training leaves all of those slices as they were.
+
+    Raises:
+        TuteeError: it is not a model Tutee can use, or it cannot be had; the hint says what to do.
+    """
+    if spec == BUILTIN:
+        builtin.folder(cache, on_progress, should_stop)
+    elif model := hub_model(spec):
+        download.fetch(model, cache, on_progress, should_stop)
+    elif is_gguf(spec):
+        gguf_import.folder(_local(spec), cache, on_progress, should_stop)
+    return named(spec, cache)
+
+
+def named(spec: str, cache: Path) -> ModelFolder:
+    """What `find` gives, without fetching: the built-in model's folder may not be there yet.
+
+    Raises:
+        NotFetched: it is on a hub, and not on this machine.
+        TuteeError: as `find`.
+    """
+    if spec == BUILTIN:
+        path = builtin.target(cache)
+        name, label, revision = builtin.NAME, builtin.LABEL, builtin.SHA256
+    else:
+        path, known_as = _place(spec, cache)
+        name, label, revision = _slug(known_as), known_as[:32], _revision(path)
+    return ModelFolder(path, f"{name}-{revision[:8]}", label, revision)
+
+
+def _place(spec: str, cache: Path) -> tuple[Path, str]:
+    """The checked folder that `spec` stands for, and what it is known as."""
+    if model := hub_model(spec):
+        return _checked(download.whole(model, cache)), model.name
+    path = _local(spec)
+    if is_gguf(spec):
+        return _checked(gguf_import.whole(path, cache)), path.stem
+    if not path.is_dir():
+        raise no_such_folder(spec, path)
+    return _checked(path), path.name
+
+
+def _local(spec: str) -> Path:
+    return Path(spec).expanduser().resolve()
+
+
+def chat_template(folder: ModelFolder) -> str | None:
+    """The chat template of `folder`, without loading the tokenizer; None where it is not there.
+
+    Raises:
+        TuteeError: the files are there and cannot be read.
+    """
+    own = _chat_template(folder.path)
+    return own or (chat_templates.fitting(folder.path) if folder.path.is_dir() else None)
+
+
+def has_template(folder: ModelFolder) -> bool:
+    """Whether `folder` came with a chat template."""
+    return bool(_chat_template(folder.path))
+
+
+def weights(path: Path) -> int:
+    """How many numbers the model in `path` has, by the headers of its files; 0 where none say."""
+    found = 0
+    for file in path.glob("*.safetensors"):
+        with file.open("rb") as stream:
+            size = int.from_bytes(stream.read(8), "little")
+            try:
+                header = json.loads(stream.read(min(size, file.stat().st_size)))
+            except ValueError:
+                continue
+        found += sum(prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
+    return found
+
+
+# -- checks --------------------------------------------------------------------------------------
+
+
+def _checked(path: Path) -> Path:
+    """`path`, which holds a model that Tutee can load."""
+    names = {entry.name for entry in path.iterdir()}
+    where = _("The model in {path}").format(path=path)
+    if "config.json" not in names and not any(name.endswith(".safetensors") for name in names):
+        raise TuteeError(
+            _("The folder {path} holds no model: it has no config.json.").format(path=path),
+            _("Give the folder that holds config.json and the weights in safetensors form."),
+        )
+    refuse_files(where, names)
+    config = json_file.read(path / "config.json") or {}
+    refuse_code(where, config)
+    refuse_kind(where, config)
+    index = json_file.read(path / INDEX) or {}
+    missing = sorted(set(index.get("weight_map", {}).values()) - names)
+    if missing:
+        raise TuteeError(
+            _(
+                "{where} is incomplete: {count} of its files of weights are missing, among "
+                "them {file}."
+            ).format(where=where, count=len(missing), file=missing[0]),
+            _("Fetch them, and put them beside the others."),
+        )
+    return path
+
+
+def _chat_template(path: Path) -> str | None:
+    """The one a tokenizer loaded from `path` uses, found as transformers finds it."""
+    try:
+        return (path / "chat_template.jinja").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        raise TuteeError(
+            _("Cannot read the chat template in {path}: {why}.").format(path=path, why=error)
+        ) from error
+    template = (json_file.read(path / "tokenizer_config.json") or {}).get("chat_template")
+    if isinstance(template, list):
+        template = {entry["name"]: entry["template"] for entry in template}.get("default")
+    return template
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def _slug(name: str) -> str:
+    """`name` as a part of a file name that every file system takes."""
+    return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")[:48] or "model"
+
+
+def _revision(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        for name in _IDENTITY:
+            if (path / name).is_file():
+                digest.update(f"{name}\0".encode())
+                digest.update((path / name).read_bytes())
+        for weights in sorted(path.glob("*.safetensors")):
+            digest.update(f"{weights.name}\0{weights.stat().st_size}\0".encode())
+            _sample(weights, digest.update)
+    except OSError as error:
+        raise TuteeError(
+            _("Cannot read the model in {path}: {why}.").format(path=path, why=error)
+        ) from error
+    return digest.hexdigest()
+
+
+def _sample(weights: Path, take: Callable[[bytes], None]) -> None:
+    """Give `take` the header of a safetensors file, and slices from all over the rest."""
+    with weights.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+        size = weights.stat().st_size
+        if header > size:
+            raise TuteeError(
+                _("The weights in {weights} are damaged or not all there.").format(weights=weights)
+            )
+        take(file.read(header))
+        for part in range(_SAMPLES):
+            file.seek(8 + header + (size - 8 - header) * part // _SAMPLES)
+            take(file.read(_SAMPLE_BYTES))

@@ -1,0 +1,221 @@
+"""A model folder as a GGUF file, for llama.cpp and what is built on it: Ollama, LM Studio.
+
+Laid out as llama.cpp's own converter does, for the families Llama and Qwen with a byte-level
+tokenizer whose way of splitting text llama.cpp knows by name. A test holds that llama.cpp reads
+text into the same tokens and gives the same probabilities.
+
+Left out on purpose: other families, stretched positions and sentencepiece tokenizers, which that
+converter (`convert_hf_to_gguf.py`) knows; and quantising below 8 bits (`llama-quantize`).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from core.models.folder import ModelFolder
+from core.models.loading import load_tokenizer
+from data.masks import stop_ids
+from store.errors import TuteeError
+from store.language import N_, _
+
+Precision = Literal["f16", "q8_0"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+_ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
+"""llama.cpp's names, by those of transformers."""
+_ELSEWHERE = N_("llama.cpp's `convert_hf_to_gguf.py` may know it: give it the merged folder.")
+_CONTROL, _NORMAL = 3, 1
+"""Kinds of tokens (`gguf.TokenType`)."""
+
+
+def write(folder: ModelFolder, file: Path, precision: Precision) -> None:
+    """Write the model in `folder` to `file`.
+
+    Raises:
+        TuteeError: the model is none that can be written; the hint says what can do it.
+        OSError: the disk refuses.
+    """
+    import gguf
+
+    config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
+    architecture = _architecture(folder, config)
+    tokenizer = json.loads((folder.path / "tokenizer.json").read_text(encoding="utf-8"))
+    splitting = _splitting(folder, tokenizer)
+    writer = gguf.GGUFWriter(str(file), architecture)
+    try:
+        _write_shape(writer, folder, config)
+        _write_tokens(writer, folder, config, tokenizer, splitting)
+        for name, values in _tensors(folder, config, architecture):
+            _write_tensor(writer, name, values, precision)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+    finally:
+        writer.close()
+    file.chmod(0o600)
+
+
+def modelfile(folder: ModelFolder, file: Path, system_prompt: str) -> str:
+    """What Ollama is to be told of `file`, which lies beside it.
+
+    Ollama knows the templates of most chat models by heart, and finds them in the file; ChatML,
+    which any model may have, is written out.
+    """
+    tokenizer: Any = load_tokenizer(folder)
+    lines = [f"FROM ./{file.name}"]
+    if "<|im_start|>" in (tokenizer.chat_template or ""):
+        lines.append(
+            'TEMPLATE """{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n'
+            '{{ end }}<|im_start|>assistant\n"""'
+        )
+    if system_prompt:
+        lines.append(f'SYSTEM """{system_prompt}"""')
+    stops = tokenizer.convert_ids_to_tokens(sorted(stop_ids(tokenizer)))
+    return "\n".join([*lines, *(f'PARAMETER stop "{stop}"' for stop in stops)]) + "\n"
+
+
+# -- what can be written ---------------------------------------------------------------------------
+
+
+def _architecture(folder: ModelFolder, config: dict[str, Any]) -> str:
+    kind = config.get("model_type")
+    if kind not in _ARCHITECTURES:
+        raise TuteeError(
+            _("{model} is of the family {family}, not Llama or Qwen.").format(
+                model=folder.label, family=kind
+            ),
+            _(_ELSEWHERE),
+        )
+    rope = config.get("rope_parameters") or {}
+    if rope.get("rope_type", "default") != "default" or config.get("rope_scaling"):
+        raise TuteeError(
+            _("{model} stretches its positions.").format(model=folder.label), _(_ELSEWHERE)
+        )
+    return _ARCHITECTURES[kind]
+
+
+def _splitting(folder: ModelFolder, tokenizer: dict[str, Any]) -> str:
+    """llama.cpp's name of how the tokenizer splits text before it looks for tokens."""
+    steps = tokenizer.get("pre_tokenizer") or {}
+    parts = steps.get("pretokenizers", [steps])
+    patterns = [p["pattern"].get("Regex", "") for p in parts if p.get("type") == "Split"]
+    kinds = [part.get("type") for part in parts]
+    if tokenizer["model"].get("byte_fallback") or "ByteLevel" not in kinds:
+        raise TuteeError(
+            _("The tokenizer of {model} is not byte-level.").format(model=folder.label),
+            _(_ELSEWHERE),
+        )
+    if kinds == ["Digits", "ByteLevel"] and parts[0].get("individual_digits"):
+        return "smollm"
+    if any(r"\p{N}{1,3}" in pattern for pattern in patterns):
+        return "llama-bpe"
+    if any(r"|\p{N}|" in pattern for pattern in patterns):
+        return "qwen2"
+    if kinds == ["ByteLevel"]:
+        return "gpt-2"
+    raise TuteeError(
+        _("llama.cpp has no name for how {model} splits text.").format(model=folder.label),
+        _(_ELSEWHERE),
+    )
+
+
+# -- what is written -------------------------------------------------------------------------------
+
+
+def _write_shape(writer: Any, folder: ModelFolder, config: dict[str, Any]) -> None:
+    heads = config["num_attention_heads"]
+    size = config.get("head_dim") or config["hidden_size"] // heads
+    writer.add_name(folder.label)
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(config.get("num_key_value_heads") or heads)
+    writer.add_key_length(size)
+    writer.add_value_length(size)
+    writer.add_rope_dimension_count(size)
+    rope = config.get("rope_parameters") or {}
+    writer.add_rope_freq_base(float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0))
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_vocab_size(config["vocab_size"])
+
+
+def _write_tokens(
+    writer: Any,
+    folder: ModelFolder,
+    config: dict[str, Any],
+    tokenizer: dict[str, Any],
+    splitting: str,
+) -> None:
+    loaded: Any = load_tokenizer(folder)
+    added = {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
+    known = {number: token for token, number in tokenizer["model"]["vocab"].items()} | added
+    size = config["vocab_size"]  # some embeddings have more rows than there are tokens
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(splitting)
+    writer.add_token_list([known.get(number, f"[PAD{number}]") for number in range(size)])
+    writer.add_token_types(
+        [_CONTROL if n in added or n not in known else _NORMAL for n in range(size)]
+    )
+    merges = tokenizer["model"]["merges"]
+    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
+    ends = sorted(stop_ids(loaded), key=lambda token: token == loaded.eos_token_id)
+    writer.add_eos_token_id(ends[0])  # the end of a turn, where that is another one than eos
+    if loaded.bos_token_id is not None:
+        writer.add_bos_token_id(loaded.bos_token_id)
+    if loaded.pad_token_id is not None:
+        writer.add_pad_token_id(loaded.pad_token_id)
+    writer.add_add_bos_token(False)  # the template writes what is wanted
+    writer.add_chat_template(loaded.chat_template)
+
+
+def _tensors(
+    folder: ModelFolder, config: dict[str, Any], architecture: str
+) -> Iterator[tuple[str, Any]]:
+    """Name and values (float32) of each tensor, as llama.cpp has them."""
+    import gguf
+    import torch
+    from safetensors import safe_open
+
+    kind = gguf.MODEL_ARCH[architecture.upper()]
+    names = gguf.get_tensor_name_map(kind, config["num_hidden_layers"])
+    heads = config["num_attention_heads"]
+    counts = {"q_proj": heads, "k_proj": config.get("num_key_value_heads") or heads}
+    for path in sorted(folder.path.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118
+                if name == "lm_head.weight" and config.get("tie_word_embeddings"):
+                    continue
+                found = names.get_name(name, try_suffixes=(".weight", ".bias"))
+                if found is None:
+                    raise TuteeError(
+                        _("{model} has a tensor that is unknown: {name}.").format(
+                            model=folder.label, name=name
+                        )
+                    )
+                values = file.get_tensor(name).to(torch.float32).numpy()
+                part = name.split(".")[-2]
+                if architecture == "llama" and part in counts:
+                    values = _paired(values, counts[part])
+                yield found, values
+
+
+def _paired(values: Any, heads: int) -> Any:
+    """Rows of a head's two halves in turns, as llama.cpp rotates them in Llama models."""
+    shape = values.shape
+    return values.reshape(heads, 2, -1, *shape[1:]).swapaxes(1, 2).reshape(shape)
+
+
+def _write_tensor(writer: Any, name: str, values: Any, precision: Precision) -> None:
+    import gguf
+    import numpy
+
+    if values.ndim == 1:
+        writer.add_tensor(name, values)
+    elif precision == "q8_0" and values.shape[-1] % 32 == 0:
+        kind = gguf.GGMLQuantizationType.Q8_0
+        writer.add_tensor(name, gguf.quantize(values, kind), raw_dtype=kind)
+    else:
+        writer.add_tensor(name, values.astype(numpy.float16))

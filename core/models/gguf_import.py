@@ -1,0 +1,186 @@
+"""A GGUF file as a model folder: dequantised once into the cache, and used from there.
+
+Training needs plain numbers, and the rest of Tutee one form of model only. The weights are kept in
+16 bits, far finer than what they were rounded to in the file (a 32-bit file loses a little). The
+folder is named after what is in the file, so a changed file is another model.
+
+Left out on purpose: files in parts (`-00001-of-00003.gguf`), and what transformers cannot read from
+GGUF, would read wrongly, or nobody has held it to read rightly (`core.models.gguf_compat`); all are
+refused.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.events import ModelLoading
+from core.hub.disk_usage import remove as remove_folders
+from core.hub.lock import alone
+from core.hub.model_id import is_gguf
+from core.models import gguf_compat
+from core.runtime.library_logging import hush
+from store.errors import TuteeError
+from store.language import _
+from store.storage import sync_folder
+
+_SAMPLES, _SAMPLE_BYTES = 64, 65536
+_MAGIC = b"GGUF"
+_PARTS = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+def target(file: Path, cache: Path) -> Path:
+    """Where the model in `file` is kept, or will be.
+
+    Raises:
+        TuteeError: there is no such file, or it is no GGUF.
+    """
+    digest = hashlib.sha256()
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            magic = stream.read(len(_MAGIC))
+            for part in range(_SAMPLES):
+                stream.seek(size * part // _SAMPLES)
+                digest.update(stream.read(_SAMPLE_BYTES))
+    except FileNotFoundError:
+        raise TuteeError(
+            _("There is no file {file}.").format(file=file), _("Check its path.")
+        ) from None
+    except OSError as error:
+        raise TuteeError(_("Cannot read {path}: {why}.").format(path=file, why=error)) from error
+    if magic != _MAGIC:
+        raise TuteeError(
+            _("{file} is no GGUF file.").format(file=file), _("It may not have been fetched whole.")
+        )
+    if _PARTS.search(file.stem):
+        raise TuteeError(
+            _("{file} is one part of a model in several files, which Tutee does not read.").format(
+                file=file.name
+            ),
+            _("Join them with llama.cpp's `llama-gguf-split --merge`, or use its safetensors."),
+        )
+    digest.update(str(size).encode())
+    return folders(cache) / f"{file.stem}-{digest.hexdigest()[:12]}"
+
+
+def folders(cache: Path) -> Path:
+    """Where all folders made of GGUF files are."""
+    return cache / "models" / "gguf"
+
+
+def whole(file: Path, cache: Path) -> Path:
+    """The folder made of `file`.
+
+    Raises:
+        TuteeError: it has not been made yet.
+    """
+    place = target(file, cache)
+    if not place.is_dir():
+        raise TuteeError(
+            _("{file} has not been converted yet.").format(file=file.name),
+            _("`tutee models fetch {file}` converts it, or choose it in the app (Ctrl+O).").format(
+                file=file
+            ),
+        )
+    return place
+
+
+def folder(
+    file: Path,
+    cache: Path,
+    on_progress: Callable[[ModelLoading], None],
+    should_stop: Callable[[], bool],
+) -> Path:
+    """The folder made of `file`, converted first where the cache lacks it.
+
+    Raises:
+        TuteeError: it cannot be read, its architecture is not known, or there is no room.
+    """
+    place = target(file, cache)
+    if place.is_dir():
+        return place
+    partial = place.with_name(f".{place.name}.partial")
+    try:
+        with alone(place, file.name, on_progress, should_stop):
+            if not place.is_dir():
+                on_progress(ModelLoading(_("Converting {file}").format(file=file.name)))
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir(mode=0o700, parents=True)
+                _convert(file, partial)
+                for path in partial.iterdir():
+                    path.chmod(0o600)
+                os.rename(partial, place)
+                sync_folder(place.parent)
+    except OSError as error:
+        raise TuteeError(
+            _("{file} could not be converted: {why}.").format(file=file.name, why=error)
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return place
+
+
+def remove(path: Path, cache: Path) -> int:
+    """Take the folder `path`, or the one made of the file `path`, off this machine.
+
+    The file stays, and can be converted again.
+
+    Returns:
+        The bytes that are free again.
+
+    Raises:
+        TuteeError: it is none that was made of a file here, or the disk refuses.
+    """
+    place = whole(path, cache) if is_gguf(str(path)) else path
+    if place.parent.resolve() != folders(cache).resolve() or not place.is_dir():
+        raise TuteeError(
+            _("{path} is no model that Tutee has fetched or converted.").format(path=path),
+            _("It can remove only those; `tutee models list` shows them."),
+        )
+    return remove_folders([place], place.name)
+
+
+def _convert(file: Path, directory: Path) -> None:
+    hush()
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        facts = gguf_compat.Facts(file)
+        gguf_compat.require_read(facts)
+        model = AutoModelForCausalLM.from_pretrained(
+            file.parent, gguf_file=file.name, dtype=torch.float16
+        )
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    except TuteeError:
+        raise
+    except Exception as error:  # it fails in as many ways as there are broken files
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TuteeError(
+            _("{file} cannot be read as a model: {said}").format(file=file.name, said=said),
+            _("Use the safetensors of the model instead."),
+        ) from error
+    gguf_compat.split_as_told(tokenizer, facts)
+    gguf_compat.stretch_as_told(model.config, facts)
+    gguf_compat.attend_as_told(model.config, facts)
+    plain(model).save_pretrained(directory)
+    tokenizer.model_max_length = model.config.max_position_embeddings
+    tokenizer.save_pretrained(directory)
+
+
+def plain(model: Any) -> Any:
+    """`model` without what transformers notes about the file that it came from.
+
+    The weights are plain numbers by now; what is left of the quantisation would only make
+    transformers refuse to save them.
+    """
+    model.hf_quantizer = None
+    model.is_quantized = False
+    for leftover in ("quantization_config", "_model_name_or_path"):
+        model.config.__dict__.pop(leftover, None)
+    model.config.name_or_path = ""
+    return model

@@ -1,0 +1,97 @@
+"""Load the tokenizer and the weights of a model folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.models import chat_templates, fast_loading, quantization
+from core.models.folder import ModelFolder, chat_template, has_template, weights
+from core.runtime import device as devices
+from core.runtime.library_logging import hush
+from store.errors import TuteeError
+from store.language import _, sentences
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def notice(folder: ModelFolder) -> str:
+    """What a person who uses `folder` should know; most often nothing."""
+    said = [] if has_template(folder) else [_(chat_templates.NOTICE)]
+    if folder.four_bit == "auto" and (choice := quantised(folder)).four_bit:
+        said.append(_("The model is kept in 4 bits: {why}.").format(why=choice.why))
+    return sentences(said)
+
+
+def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
+    """The tokenizer of `folder`, with its chat template."""
+    hush()
+    try:
+        found = fast_loading.tokenizer(folder.path)
+        tokenizer = _auto_tokenizer(folder.path) if found is None else found
+    except Exception as error:
+        raise _unreadable(
+            _("The tokenizer in {folder} could not be loaded: {said}"), folder, error
+        ) from error
+    tokenizer.chat_template = tokenizer.chat_template or chat_template(folder)
+    return tokenizer
+
+
+def _auto_tokenizer(path: Path) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+
+
+def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
+    """The weights of `folder`, ready for inference.
+
+    On the graphics card in bfloat16 where there is one, or in 4 bits (`quantised`), else in float32
+    on what there is (`core.runtime.device`); `dtype` asks for another.
+    """
+    hush()
+    devices.settle()
+    from transformers import AutoModelForCausalLM
+
+    packed = dtype is None and quantised(folder).four_bit
+    full = {"dtype": dtype or devices.dtype()}
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder.path,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **(quantization.options() if packed else full),
+        )
+    except Exception as error:
+        raise _unreadable(
+            _("The model in {folder} could not be loaded: {said}"), folder, error
+        ) from error
+    if info["missing_keys"]:
+        # transformers would go on with random numbers in their place.
+        raise TuteeError(
+            _(
+                "The weights in {folder} are incomplete: {count} tensors are missing, "
+                "among them {tensor}."
+            ).format(
+                folder=folder.path,
+                count=len(info["missing_keys"]),
+                tensor=min(info["missing_keys"]),
+            ),
+            _("Fetch the model again, and check that it is one that writes text."),
+        )
+    if packed:
+        return quantization.settled(model.eval())
+    return model.eval().to(devices.device())
+
+
+def quantised(folder: ModelFolder) -> quantization.Choice:
+    """Whether `folder` is loaded in 4 bits on this machine, and why."""
+    return quantization.choose(folder.four_bit, weights(folder.path), quantization.card())
+
+
+def _unreadable(title: str, folder: ModelFolder, error: Exception) -> TuteeError:
+    # Broken folders fail in transformers in more ways than can be listed; all end up here.
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return TuteeError(title.format(folder=folder.path, said=said))

@@ -1,0 +1,48 @@
+"""What the tests of the engine ask it, and what transformers' own loop makes of the same."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from core.config import Serving
+from core.serving.engine import Engine
+from data.masks import encode_prompt
+from store.records import Sampling, Turn
+
+GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)
+RANDOM = Sampling(temperature=1.0, top_p=0.95, repetition_penalty=1.1, max_new_tokens=24)
+
+
+def user(text: str) -> Turn:
+    return Turn(role="user", content=text)
+
+
+def assistant(text: str) -> Turn:
+    return Turn(role="assistant", content=text)
+
+
+def system(text: str) -> Turn:
+    return Turn(role="system", content=text)
+
+
+HELLO = [system("Be brief."), user("hello")]
+
+
+EXACT = Serving(precision="fp32")
+
+
+def reply(engine: Engine, turns: Sequence[Turn], sampling: Sampling = GREEDY, seed: int = 0) -> str:
+    return "".join(engine.stream(turns, sampling, seed))
+
+
+def generated(model: Any, engine: Engine, turns: Sequence[Turn], sampling: Sampling) -> str:
+    """What transformers' own loop makes of the same prompt, without the end token."""
+    prompt = torch.tensor([encode_prompt(engine.tokenizer, turns)], device=model.device)
+    output = model.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        do_sample=False,
+        max_new_tokens=sampling.max_new_tokens,
+    )
+    return engine.tokenizer.decode(output[0, prompt.shape[1] :], skip_special_tokens=True)
