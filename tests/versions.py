@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from core import report
 from core.adapters.registry import BASE, Adapters, Kind, Manifest, write_manifest
-from core.evaluate import Answer, Figures
-from core.report import Report
+from core.evaluation import report
+from core.evaluation.report import Report
+from core.training.exam import Answer, Figures
 
 HOSTILE = "<script>alert(1)</script> [red]x[/red] **b** `c` | &amp; _d_ https://e.org \x1b[2J"
 """What a model may write, none of which is to be taken for more than text."""

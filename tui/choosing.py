@@ -11,11 +11,11 @@ from pathlib import Path
 from core import config_file
 from core.config import BUILTIN
 from core.events import FetchFailed, ModelFetched, ModelLoading
-from core.fetching import Fetcher
 from core.hub import download
 from core.hub.model_id import hub_model, is_gguf, no_such_folder
 from core.models import builtin, catalog, gguf_import
 from core.models.catalog import Known
+from core.workers.fetch import Fetcher
 from store.errors import TuteeError
 from store.language import _
 from tui.pace import Pace, size

@@ -3,8 +3,8 @@
 from contextlib import ExitStack
 
 from core.config import Config, load
-from core.tuning_worker import TuningWorker
-from core.workers import ChatWorker
+from core.workers.chat import ChatWorker
+from core.workers.tuning import TuningWorker
 from store.paths import Paths
 from store.repository import Repository
 from tui.bridge import Bridge

@@ -7,8 +7,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from core.lengths import lengths, limit
 from core.models.loading import load_tokenizer
+from core.runs.record_lengths import lengths, limit
 from data.checks import check
 from data.exports import Choices, Exported, export
 from data.known import Known

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.config import Config
-    from core.tuning_worker import TuningWorker
-    from core.workers import ChatWorker
+    from core.workers.chat import ChatWorker
+    from core.workers.tuning import TuningWorker
     from store.paths import Paths
     from store.repository import Repository
     from tui.bridge import Bridge

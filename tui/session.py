@@ -37,7 +37,7 @@ from tui.views import (
 )
 
 if TYPE_CHECKING:
-    from core.workers import ChatWorker
+    from core.workers.chat import ChatWorker
 
 WAITING = N_("waiting for the model")
 WRITING = N_("writing…")

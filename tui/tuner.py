@@ -21,9 +21,9 @@ from tui.text import clock, counted
 from tui.views import PassView, VersionView
 
 if TYPE_CHECKING:
-    from core.card import Card
-    from core.planning import PassPlan, Plan
-    from core.runs import Run
+    from core.evaluation.report_card import Card
+    from core.runs.plan import PassPlan, Plan
+    from core.runs.saved_run import Run
 
 
 class Tuner:
@@ -63,7 +63,7 @@ class Tuner:
             TuteeError: the model is not ready yet.
         """
         # Imported here because the first paint comes before it.
-        from core.planning import make_plan
+        from core.runs.plan import make_plan
 
         adapters, config = self._adapters(), self._services.config
         records = self._services.repository.trainable()
@@ -101,10 +101,12 @@ class Tuner:
             TuteeError: there was one, but it had to be dropped.
         """
         # Imported here because the first paint comes before it.
-        from core import runs
+        from core.runs import saved_run
 
         self.unfinished = None
-        self.unfinished = runs.unfinished(self._adapters(), self._services.repository.trainable())
+        self.unfinished = saved_run.unfinished(
+            self._adapters(), self._services.repository.trainable()
+        )
 
     def offer(self) -> str:
         """How far the run got that was interrupted; empty where there is none."""
@@ -206,7 +208,7 @@ class Tuner:
     async def look_for_held_out(self) -> None:
         """Find the records that are not learned because they measure; among many, in a second."""
         # Imported here because the first paint comes before it.
-        from core.planning import held_out
+        from core.runs.plan import held_out
 
         records = self._services.repository.trainable()
         self._held_out = await in_thread(lambda _: held_out(records))
@@ -232,7 +234,7 @@ class Tuner:
         Raises:
             TuteeError: it is the base, or its report is damaged.
         """
-        from core.card import card
+        from core.evaluation.report_card import card
 
         return card(self._adapters(), version)
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from core import report
 from core.adapters.registry import BASE, Adapters, Manifest
-from core.report import Report
+from core.evaluation import report
+from core.evaluation.report import Report
 from core.stop_reasons import told
 from store.errors import TuteeError
 from store.language import _

@@ -25,10 +25,10 @@ from core.events import (
     TuningDone,
     TuningFailed,
 )
-from core.planning import Plan, make_plan
+from core.runs.plan import Plan, make_plan
 from core.runtime.library_logging import hush
-from core.tuning_worker import TuningWorker
-from core.workers import ChatWorker
+from core.workers.chat import ChatWorker
+from core.workers.tuning import TuningWorker
 from store.paths import locate
 from store.records import Instruction, Sampling, Turn
 from tests.bench.reviews import reviews

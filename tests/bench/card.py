@@ -23,12 +23,12 @@ import torch
 from core.config import FourBit, Serving, Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
-from core.passes import dpo, reward, rl, sft
-from core.passes.rollout import Rollout
-from core.passes.watch import Watch
 from core.runtime.device import device
 from core.runtime.library_logging import hush
 from core.serving.engine import Engine
+from core.training import dpo, reward, rloo, sft
+from core.training.rollout import Rollout
+from core.training.run_control import Watch
 from data.masks import Sample, encode_prompt
 from store.records import Sampling, Turn
 from tests.bench.passes import timed
@@ -187,8 +187,8 @@ def length(rollouts: Sequence[Rollout]) -> list[float]:
     return [float(len(rollout.sample.input_ids)) for rollout in rollouts]
 
 
-def reinforced(folder: ModelFolder, tokenizer: Any, prompts: list[rl.Prompt]) -> Any:
-    trainer = rl.build(folder, tokenizer, None, prompts, length, SETTINGS, Watch())
+def reinforced(folder: ModelFolder, tokenizer: Any, prompts: list[rloo.Prompt]) -> Any:
+    trainer = rloo.build(folder, tokenizer, None, prompts, length, SETTINGS, Watch())
     trainer.stop = frozenset(range(0, trainer.model.config.vocab_size, ENDS))
     trainer.eos_token_ids = sorted(trainer.stop)
     return trainer

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.config import Config
-from core.evaluate import loss
 from core.models.folder import find
 from core.models.loading import load_model, load_tokenizer
-from core.passes.watch import Watch
 from core.runtime.library_logging import hush
+from core.training.exam import loss
+from core.training.run_control import Watch
 from data import starter
 from data.masks import Sample, encode
 from data.rows import with_system

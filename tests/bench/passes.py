@@ -16,10 +16,10 @@ from typing import Any
 from core.config import Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
-from core.passes import dpo, kto, lora, reward, rl
-from core.passes.rollout import Rollout
-from core.passes.watch import Watch
 from core.runtime.library_logging import hush
+from core.training import dpo, kto, lora, reward, rloo
+from core.training.rollout import Rollout
+from core.training.run_control import Watch
 from data.masks import Sample
 from store.paths import locate
 from tests.bench import tone
@@ -149,7 +149,7 @@ def reward_trainers(
 
 
 def rl_trainers(
-    folder: ModelFolder, tokenizer: Any, prompts: Sequence[rl.Prompt], scratch: str
+    folder: ModelFolder, tokenizer: Any, prompts: Sequence[rloo.Prompt], scratch: str
 ) -> Built:
     from datasets import Dataset
     from trl import RLOOConfig, RLOOTrainer
@@ -170,7 +170,7 @@ def rl_trainers(
         reward_funcs=lambda completions, **_: [float(len(text)) for text in completions],
     )
     lora.drop_copy(plain.model)
-    return rl.build(folder, tokenizer, None, prompts, length, SETTINGS, Watch()), plain
+    return rloo.build(folder, tokenizer, None, prompts, length, SETTINGS, Watch()), plain
 
 
 def length(rollouts: Sequence[Rollout]) -> list[float]:

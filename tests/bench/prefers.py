@@ -22,14 +22,14 @@ from typing import Any
 from core.config import Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
-from core.passes import dpo, kto, reward
-from core.passes.logps import measure, measure_base
-from core.passes.result import Trained
-from core.passes.watch import Watch
-from core.planning import repeated
+from core.runs.plan import repeated
 from core.runtime.library_logging import hush
 from core.serving.sampling import Sampler
 from core.serving.transformers_decoder import decode_together
+from core.training import dpo, kto, reward
+from core.training.logprobs import measure, measure_base
+from core.training.result import Trained
+from core.training.run_control import Watch
 from data.imports import read_file
 from data.masks import Sample, encode, stop_ids
 from store.paths import locate

@@ -38,7 +38,7 @@ def run() -> list[dict[str, object]]:
 
 def _tutee() -> None:
     from core.events import ModelReady
-    from core.workers import ChatWorker
+    from core.workers.chat import ChatWorker
 
     ready = Event()
     chat = ChatWorker(lambda event: ready.set() if isinstance(event, ModelReady) else None)

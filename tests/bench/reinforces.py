@@ -18,10 +18,10 @@ from typing import Any
 from core.config import Config, Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
-from core.passes import reward, rl
-from core.passes.rollout import Prompt, Reward, Rollout
-from core.passes.watch import Watch
 from core.runtime.library_logging import hush
+from core.training import reward, rloo
+from core.training.rollout import Prompt, Reward, Rollout
+from core.training.run_control import Watch
 from data.masks import encode_prompt
 from data.rows import with_system
 from store.paths import locate
@@ -50,7 +50,7 @@ def measured(
 ) -> dict[str, object]:
     started = time.perf_counter()
     train, unseen = asked[:-UNSEEN], asked[-UNSEEN:]
-    trained = rl.train(folder, tokenizer, None, train, unseen, worth, SETTINGS, Watch())
+    trained = rloo.train(folder, tokenizer, None, train, unseen, worth, SETTINGS, Watch())
     figures = trained.metrics
     rewards = [value for value in figures["rewards"] if value is not None]
     cut_off = figures["truncated"]

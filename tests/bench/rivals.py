@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from core.config import Serving, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_model, load_tokenizer
-from core.passes import lora
+from core.training import lora
 from data.masks import encode_prompt
 from store.records import Sampling, Turn
 

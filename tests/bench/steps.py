@@ -5,8 +5,9 @@ which share only the system prompt. The pipeline that pads every sample to 512 t
 loss over all of them is what many first scripts do. Steps are taken in turn, A B A B, so that a
 drifting machine hits all alike; its own step is so slow that it is taken once. As a floor, the bare
 matrix products of Tutee's step: each weight of the base times the activations, there and back, in
-float32 and in bfloat16 (which of them Tutee uses is the processor's matter: `core.passes.frozen`).
-Tutee's step is timed without rehearsal, which the others do not have, and with it.
+float32 and in bfloat16 (which of them Tutee uses is the processor's matter:
+`core.training.bf16_base`). Tutee's step is timed without rehearsal, which the others do not have,
+and with it.
 """
 
 import json
@@ -21,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 from core.config import Config, Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
-from core.passes import lora, sft
-from core.passes.batches import micro_batch_size, packed_length
-from core.passes.memory import micro_batch_tokens
-from core.passes.watch import Watch
 from core.runtime.library_logging import hush
+from core.training import lora, sft
+from core.training.memory_budget import micro_batch_tokens
+from core.training.micro_batches import micro_batch_size, packed_length
+from core.training.run_control import Watch
 from data import starter
 from data.masks import Sample, encode
 from data.rows import with_system

@@ -8,8 +8,8 @@ import pytest
 
 from core.events import ModelReady
 from core.models.folder import ModelFolder
-from core.tuning_worker import TuningWorker
-from core.workers import ChatWorker
+from core.workers.chat import ChatWorker
+from core.workers.tuning import TuningWorker
 from tests.core.ears import PATIENCE, Ears
 
 if TYPE_CHECKING:

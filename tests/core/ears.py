@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from core.config import Config, Tuning
 from core.events import Event, ReplyDone
-from core.planning import Plan, make_plan
-from core.workers import ChatWorker
+from core.runs.plan import Plan, make_plan
+from core.workers.chat import ChatWorker
 from store.records import Instruction, Sampling, Turn
 
 PATIENCE = 60.0

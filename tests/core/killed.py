@@ -15,13 +15,13 @@ from unittest.mock import patch
 
 from pydantic import TypeAdapter
 
-from core import runs, tuning
 from core.adapters.registry import Adapters
 from core.config import Config, Tuning
 from core.events import Event, PassName, StepReport
 from core.models.folder import find
-from core.passes.watch import Watch
-from core.planning import Plan, make_plan
+from core.runs import run, saved_run
+from core.runs.plan import Plan, make_plan
+from core.training.run_control import Watch
 from store.records import Record
 
 CONFIG = Config(
@@ -49,10 +49,10 @@ def conditions() -> Iterator[None]:
     """Checkpoints often, a short exam, and replies of the random model that end sooner or later."""
     stop = frozenset(range(0, 400, 2))
     with (
-        patch("core.passes.checkpoints.EVERY_STEPS", 2),
-        patch("core.evaluate.PROBE_TOKENS", 4),
-        patch("core.passes.rloo.stop_ids", lambda tokenizer: stop),
-        patch("core.passes.frozen.fast", lambda: False),  # as in the other tests on this model
+        patch("core.training.checkpoints.EVERY_STEPS", 2),
+        patch("core.training.exam.PROBE_TOKENS", 4),
+        patch("core.training.rloo_trainer.stop_ids", lambda tokenizer: stop),
+        patch("core.training.bf16_base.fast", lambda: False),  # as in the other tests on this model
     ):
         yield
 
@@ -71,11 +71,11 @@ def main(models: str, base: str, records_file: str, name: str, step: str) -> Non
             os.kill(os.getpid(), signal.SIGKILL)
 
     with conditions():
-        found = runs.unfinished(adapters, records)
+        found = saved_run.unfinished(adapters, records)
         if found:
-            tuning.resume(found, Watch(emit=emit))
+            run.resume(found, Watch(emit=emit))
         else:
-            tuning.run(planned(adapters, records), Watch(emit=emit))
+            run.run(planned(adapters, records), Watch(emit=emit))
 
 
 if __name__ == "__main__":

@@ -6,26 +6,28 @@ from typing import Any
 
 import pytest
 
-from core import planning, runs, tuning
 from core.adapters.registry import Adapters, Manifest, write_manifest
 from core.config import Config, Tuning
 from core.events import PassName, TuningDone, TuningFailed
-from core.lessons import Lessons
 from core.models.folder import ModelFolder, find
-from core.passes import memory
-from core.passes.memory import Shape, TooLittleMemory
-from core.passes.result import Trained
-from core.passes.watch import Watch, Watched
-from core.planning import Plan
+from core.runs import plan as planning
+from core.runs import run, saved_run
+from core.runs.plan import Plan
+from core.runs.samples import Lessons
 from core.runtime.scheduler import Turns
-from core.tuning_worker import TuningWorker
+from core.training import memory_budget
+from core.training.memory_budget import Shape, TooLittleMemory
+from core.training.result import Trained
+from core.training.run_control import Watch
+from core.training.trainer import Watched
+from core.workers.tuning import TuningWorker
 from store.errors import TuteeError
 from store.records import Instruction, Preference, Record, Verdict
 from tests.conftest import make_tiny_model
 from tests.core import killed
 from tests.core.ears import PATIENCE, Ears
-from tests.core.test_runs import made
-from tests.core.test_tuning import instructions, pairs, prompt, thumbs
+from tests.core.runs.test_run import instructions, pairs, prompt, thumbs
+from tests.core.runs.test_saved_run import made
 
 SETTINGS = Tuning(epochs=2, minimum_steps=4, preference_minimum_steps=4, max_length=256)
 
@@ -40,7 +42,7 @@ def conditions() -> Iterator[None]:
 def adapters(tmp_path: Path, tiny_folder: ModelFolder) -> Adapters:
     """With a version to go on from."""
     found = Adapters(tmp_path / "models", tiny_folder)
-    tuning.run(make_plan(found, instructions(4, "negative")), Watch())
+    run.run(make_plan(found, instructions(4, "negative")), Watch())
     found.use("v1")
     return found
 
@@ -56,7 +58,7 @@ def refused(plan: Plan, match: str) -> TuteeError:
     """Run `plan`, see that it fails as it should, and that it left nothing."""
     versions, active = plan.adapters.versions(), plan.adapters.active()
     with pytest.raises(TuteeError, match=match) as caught:
-        tuning.run(plan, Watch())
+        run.run(plan, Watch())
     assert caught.value.hint
     assert plan.adapters.versions() == versions
     assert plan.adapters.active() == active
@@ -77,16 +79,16 @@ def test_a_disk_that_fills_at_save_time_costs_nothing_but_the_time_to_resume(
         error = refused(make_plan(adapters, records), "No space left on device")
     assert "Make room" in error.hint
     assert not list(adapters.dir.glob("*.partial"))
-    found = runs.unfinished(adapters, records)
+    found = saved_run.unfinished(adapters, records)
     assert found is not None
     assert found.under_way() == ("sft", 4)  # all of it: only the exam is left
-    tuning.resume(found, Watch())
+    run.resume(found, Watch())
 
     import shutil
 
     shutil.copytree(adapters.dir / "v2", tmp_path / "kept")
     shutil.rmtree(adapters.dir / "v2")
-    tuning.run(make_plan(adapters, records), Watch())
+    run.run(make_plan(adapters, records), Watch())
     weights = "adapter_model.safetensors"
     assert (tmp_path / "kept" / weights).read_bytes() == made(adapters, "v2")["weights"]
 
@@ -113,7 +115,7 @@ def test_out_of_memory_says_so_and_can_be_resumed(
     with monkeypatch.context() as patched:
         patched.setattr(Watched, "training_step", exhausted)
         assert "smaller model" in refused(make_plan(adapters, records), "ran out of memory").hint
-    found = runs.unfinished(adapters, records)
+    found = saved_run.unfinished(adapters, records)
     assert found is not None
     assert found.under_way() == ("sft", 2)
 
@@ -126,7 +128,7 @@ def test_another_defect_is_not_taken_for_a_lack_of_memory(
 
     monkeypatch.setattr(Watched, "training_step", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        tuning.run(make_plan(adapters, instructions(6)), Watch())
+        run.run(make_plan(adapters, instructions(6)), Watch())
 
 
 def test_what_the_data_refuses_is_not_offered_again(
@@ -134,7 +136,7 @@ def test_what_the_data_refuses_is_not_offered_again(
 ) -> None:
     records: list[Record] = [*thumbs(5, 0)]
     refused(make_plan(adapters, records, "kto"), "same way")
-    assert runs.unfinished(adapters, records) is None
+    assert saved_run.unfinished(adapters, records) is None
 
 
 def test_a_pass_without_a_single_record_is_not_begun(adapters: Adapters) -> None:
@@ -196,7 +198,7 @@ def judged(adapters: Adapters, monkeypatch: pytest.MonkeyPatch) -> Adapters:
             ),
         )
     monkeypatch.setattr(
-        "core.passes.reward.Scorer", lambda *_: lambda samples: [1.0 for _ in samples]
+        "core.training.reward.Scorer", lambda *_: lambda samples: [1.0 for _ in samples]
     )
     return adapters
 
@@ -215,10 +217,10 @@ def test_fewer_prompts_than_a_step_takes_make_smaller_steps(
     judged: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "core.passes.reward.Scorer", lambda *_: lambda samples: list(range(len(samples)))
+        "core.training.reward.Scorer", lambda *_: lambda samples: list(range(len(samples)))
     )
     settings = killed.CONFIG.tuning.model_copy(update={"rl_prompts": 8})
-    tuning.run(make_plan(judged, instructions(3), "rl", settings=settings), Watch())
+    run.run(make_plan(judged, instructions(3), "rl", settings=settings), Watch())
     assert judged.versions()[-1].pass_name == "rl"
     assert judged.versions()[-1].metrics["steps"] == settings.rl_steps
 
@@ -231,11 +233,11 @@ def test_a_pass_that_would_not_fit_is_refused_and_can_be_resumed(
     name: PassName, judged: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records: list[Record] = [*instructions(8), *thumbs(4, 4), *pairs(20)]
-    monkeypatch.setattr(memory, "_free", lambda: 300_000_000)
+    monkeypatch.setattr(memory_budget, "_free", lambda: 300_000_000)
     error = refused(make_plan(judged, records, name), rf"The {name} pass needs about 0\.3 GB")
     assert isinstance(error, TooLittleMemory)
     assert "smaller model" in error.hint
-    found = runs.unfinished(judged, records)
+    found = saved_run.unfinished(judged, records)
     assert found is not None
     assert found.under_way() == (name, 0)
 
@@ -260,8 +262,8 @@ def test_the_estimate_is_what_was_measured(
     name: PassName, tokens: int, trained: int, measured: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Peak resident memory in MiB, on a CPU."""
-    monkeypatch.setattr(memory, "_cuda", lambda: False)
-    need = memory.needed(name, SMOLLM2, Tuning(), tokens, trained)
+    monkeypatch.setattr(memory_budget, "_cuda", lambda: False)
+    need = memory_budget.needed(name, SMOLLM2, Tuning(), tokens, trained)
     assert need / 2**20 == pytest.approx(measured, rel=0.1)
 
 
@@ -270,8 +272,8 @@ def test_the_shape_is_read_from_the_model(
 ) -> None:
     from core.models.loading import load_model
 
-    assert memory.read_shape(builtin_folder) == SMOLLM2
-    tiny = memory.read_shape(tiny_folder)
+    assert memory_budget.read_shape(builtin_folder) == SMOLLM2
+    tiny = memory_budget.read_shape(tiny_folder)
     assert tiny is not None
     assert tiny.weights == sum(p.numel() for p in load_model(tiny_folder).parameters())
 
@@ -279,8 +281,8 @@ def test_the_shape_is_read_from_the_model(
 def test_a_model_of_unknown_shape_is_not_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     folder = ModelFolder(tmp_path, "x", "x", "x")
-    assert memory.read_shape(folder) is None
-    memory.require("sft", folder, Tuning(), 10**9, 10**9)
+    assert memory_budget.read_shape(folder) is None
+    memory_budget.require("sft", folder, Tuning(), 10**9, 10**9)
 
 
 # -- in the worker ---------------------------------------------------------------------------------
@@ -293,10 +295,10 @@ def test_the_app_is_told_and_can_resume(
     worker = TuningWorker(ears, Turns())
     records: list[Record] = [*instructions(6)]
     with monkeypatch.context() as patched:
-        patched.setattr(memory, "_free", lambda: 0)
+        patched.setattr(memory_budget, "_free", lambda: 0)
         worker.start(make_plan(adapters, records))
         assert "sft pass needs" in ears.wait_for(TuningFailed).error.title
-    found = runs.unfinished(adapters, records)
+    found = saved_run.unfinished(adapters, records)
     assert found is not None
     worker.resume(found)
     assert [done.version for done in ears.wait_for(TuningDone).passes] == ["v2"]

@@ -20,12 +20,12 @@ import torch
 from core.config import FourBit, Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
-from core.passes import reward, rl, sft
-from core.passes.rollout import Rollout
-from core.passes.watch import Watch
 from core.runtime.device import device
 from core.serving.cuda_graph_decoder import RecordedDecoder
 from core.serving.engine import Engine
+from core.training import reward, rloo, sft
+from core.training.rollout import Rollout
+from core.training.run_control import Watch
 from data.masks import Sample, encode, encode_prompt
 from store.records import Sampling, Turn
 from tests.families import FAMILIES, make
@@ -151,7 +151,7 @@ def test_replies_are_reinforced(
     folder: ModelFolder, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = frozenset(range(0, len(tokenizer), 2))  # a random model hardly ever ends
-    monkeypatch.setattr("core.passes.rloo.stop_ids", lambda tokenizer: stop)
+    monkeypatch.setattr("core.training.rloo_trainer.stop_ids", lambda tokenizer: stop)
 
     def short(rollouts: Sequence[Rollout]) -> list[float]:
         return [-float(len(r.sample.input_ids) - r.sample.reply_start) for r in rollouts]
@@ -160,6 +160,6 @@ def test_replies_are_reinforced(
     settings = Tuning(
         rl_steps=3, rl_prompts=2, rl_generations=4, rl_max_new_tokens=8, rank=4, kl_limit=99.0
     )
-    trained = rl.train(folder, tokenizer, None, prompts, prompts[:1], short, settings, Watch())
+    trained = rloo.train(folder, tokenizer, None, prompts, prompts[:1], short, settings, Watch())
     assert trained.steps == 3
     assert all(p.isfinite().all() for p in trained.model.parameters() if p.requires_grad)

@@ -9,18 +9,19 @@ from typing import Any
 
 import pytest
 
-from core import tuning
 from core.adapters.registry import Adapters
 from core.events import Event, PassName, StepReport
 from core.models.folder import ModelFolder
-from core.passes.watch import Progress, Watch
-from core.planning import make_plan
+from core.runs import run
+from core.runs.plan import make_plan
 from core.runtime.scheduler import Cancelled
 from core.serving.engine import Engine
+from core.training.run_control import Watch
+from core.training.trainer import Progress
 from store.errors import TuteeError
 from store.records import Record, Sampling, Turn
 from tests.core import killed
-from tests.core.test_tuning import instructions, pairs, thumbs
+from tests.core.runs.test_run import instructions, pairs, thumbs
 
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)
 ASKED = ["hello 1", "the quick fox", "你好"]
@@ -37,7 +38,7 @@ def taught(tiny_folder: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -
         plan = make_plan(
             RECORDS[4:], adapters, killed.CONFIG, frozenset[PassName]({"sft", "reward"})
         )
-        tuning.run(plan, Watch())
+        run.run(plan, Watch())
     adapters.use("v1")
     return models
 
@@ -116,7 +117,7 @@ def test_nothing_of_a_pass_reaches_what_answers(
     ending = end(watch, monkeypatch)
     capfd.readouterr()
     with ending:
-        tuning.run(plan, watch)
+        run.run(plan, watch)
     assert capfd.readouterr() == ("", "")
     assert replies() == before
     assert engine.tokenizer.init_kwargs | engine.tokenizer.special_tokens_map == tokenizer

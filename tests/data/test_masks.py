@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from core.packing import IGNORED
-from core.passes.batches import packed_row
+from core.training.micro_batches import packed_row
+from core.training.packing import IGNORED
 from data.masks import Sample, encode, encode_prompt, pieces, stop_ids
 from store.errors import TuteeError
 from store.records import Turn

@@ -27,7 +27,7 @@ from tests.fakes.thread import FOLDER, Emit, Worker
 
 
 class FakeChat:
-    """A `core.workers.ChatWorker` whose replies are written beforehand.
+    """A `core.workers.chat.ChatWorker` whose replies are written beforehand.
 
     Args:
         emit: Where events go.

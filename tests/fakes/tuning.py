@@ -3,9 +3,9 @@
 import queue
 from threading import Event as Flag
 
-from core import report, runs
 from core.adapters.registry import Kind, Manifest, write_manifest
-from core.evaluate import Answer, Figures
+from core.evaluation import report
+from core.evaluation.report import Report
 from core.events import (
     HoldoutReport,
     MaskProof,
@@ -19,16 +19,17 @@ from core.events import (
     TuningFailed,
     TuningStarted,
 )
-from core.planning import Plan
-from core.report import Report
-from core.runs import Run
+from core.runs import saved_run
+from core.runs.plan import Plan
+from core.runs.saved_run import Run
+from core.training.exam import Answer, Figures
 from data.masks import Piece
 from store.errors import TuteeError
 from tests.fakes.thread import FOLDER, Emit, Worker
 
 
 class FakeTuning:
-    """A `core.tuning_worker.TuningWorker` that steps when told, and saves a real version."""
+    """A `core.workers.tuning.TuningWorker` that steps when told, and saves a real version."""
 
     def __init__(self, emit: Emit, steps: int = 3, obeys: bool = True) -> None:
         self.plans: list[Plan] = []
@@ -60,7 +61,7 @@ class FakeTuning:
         self.plans.append(plan)
         self.running = True
         self._cancelled.clear()
-        self._worker.put(lambda: self._run(plan, begun or runs.begin(plan)))
+        self._worker.put(lambda: self._run(plan, begun or saved_run.begin(plan)))
 
     def pause(self, paused: bool) -> None:
         self.paused = paused

@@ -146,7 +146,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     tutee: Tutee, corrections: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tutee("import", str(corrections))
-    monkeypatch.setattr("core.passes.checkpoints.EVERY_STEPS", 1)
+    monkeypatch.setattr("core.training.checkpoints.EVERY_STEPS", 1)
     real = train_command._show
 
     def press_ctrl_c(event: Event, show_mask: bool) -> None:

@@ -40,7 +40,9 @@ kl_limit = 99
 @pytest.fixture
 def ends_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A random model hardly ever ends; here every other token ends what RL draws."""
-    monkeypatch.setattr("core.passes.rloo.stop_ids", lambda tokenizer: frozenset(range(0, 400, 2)))
+    monkeypatch.setattr(
+        "core.training.rloo_trainer.stop_ids", lambda tokenizer: frozenset(range(0, 400, 2))
+    )
 
 
 @pytest.mark.usefixtures("ends_anywhere")

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from core.tuning_worker import TuningWorker
-from core.workers import ChatWorker
+from core.workers.chat import ChatWorker
+from core.workers.tuning import TuningWorker
 from tests.fakes import FakeChat, FakeTuning
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.planning import make_plan
+from core.runs.plan import make_plan
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import (
     answered,

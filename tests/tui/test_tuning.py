@@ -3,7 +3,7 @@
 import pytest
 from textual.widgets import Static
 
-from core.runs import unfinished
+from core.runs.saved_run import unfinished
 from store.errors import TuteeError
 from tests.fakes import FakeChat, FakeTuning, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until

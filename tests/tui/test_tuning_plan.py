@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from textual.widgets._footer import FooterKey
 
-from core import planning
-from core.planning import Plan, held_out
+from core.runs import plan as planning
+from core.runs.plan import Plan, held_out
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.test_tuning import ready, rows, teach

@@ -7,7 +7,7 @@ fetch anything all the same. Light or dark is the reader's own setting.
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from core.card import Card, Curve, Figure, Reply
+from core.evaluation.report_card import Card, Curve, Figure, Reply
 from core.wording import Spans, changes
 from store.language import N_, _, spoken
 from tui.text import harmless

@@ -7,7 +7,7 @@ Texts of models and of people are escaped, so that they show as they are. Change
 import re
 from collections.abc import Iterable, Sequence
 
-from core.card import Card, Figure, Reply
+from core.evaluation.report_card import Card, Figure, Reply
 from core.wording import Spans, changes
 from store.language import _
 from tui.text import harmless, sparkline

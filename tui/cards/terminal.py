@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from core.card import Card, Curve, Figure, Reply
+from core.evaluation.report_card import Card, Curve, Figure, Reply
 from core.wording import Spans, changes
 from store.language import N_, _
 from tui.text import harmless, sparkline

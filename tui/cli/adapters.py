@@ -15,7 +15,7 @@ from core.adapters.diff import Difference, Pair
 from core.adapters.labels import Remark
 from core.adapters.registry import BASE, Adapters, Manifest
 from core.models.folder import named
-from core.planning import make_plan
+from core.runs.plan import make_plan
 from core.stop_reasons import told
 from store.errors import TuteeError
 from store.language import _, ngettext
@@ -199,8 +199,8 @@ def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
     with invocation.home() as repository:
         found = Adapters(invocation.paths.models, invocation.found_model())
         plan = make_plan(repository.trainable(), found, invocation.config, frozenset())
-        from core.adding import add as added
-        from core.passes.watch import Watch
+        from core.recipes.import_adapter import add as added
+        from core.training.run_control import Watch
 
         done = added(plan, folder, Watch())
         if done.adoptable:

@@ -9,8 +9,8 @@ from typing import Any
 import click
 from rich.cells import cell_len
 
-from core.lengths import lengths, limit
 from core.models.folder import named
+from core.runs.record_lengths import lengths, limit
 from data.checks import Finding
 from data.checks import check as checked
 from data.statistics import Needs, Statistics, statistics

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from core import recipes
 from core.adapters.registry import Adapters
 from core.config import Tuning
 from core.events import PassName
-from core.planning import PASSES, Plan, make_plan
+from core.recipes import export
+from core.runs.plan import PASSES, Plan, make_plan
 from store.errors import TuteeError
 from store.language import _, ngettext
 from store.repository import Repository
@@ -50,7 +50,7 @@ def recipe(
     """
     with invocation.home(write=False) as repository:
         adapters = Adapters(invocation.paths.models, invocation.found_model())
-        written = recipes.write(_plan(invocation, repository, adapters, version, passes), output)
+        written = export.write(_plan(invocation, repository, adapters, version, passes), output)
     if as_json:
         click.echo(json.dumps({"path": str(written.path), "passes": written.passes}))
         return

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from core.adapters.registry import BASE, Adapters
-from core.card import Card, card
+from core.evaluation.report_card import Card, card
 from store.errors import TuteeError
 from store.language import _
 from store.storage import replace_file

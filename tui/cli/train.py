@@ -8,7 +8,6 @@ from typing import Any, get_args
 import click
 from rich.console import Console
 
-from core import runs, tuning
 from core.adapters.registry import Adapters
 from core.events import (
     Event,
@@ -21,11 +20,12 @@ from core.events import (
     RolloutReport,
     StepReport,
 )
-from core.passes.watch import Watch
-from core.planning import Plan, make_plan
-from core.runs import Run
+from core.runs import run, saved_run
+from core.runs.plan import Plan, make_plan
+from core.runs.saved_run import Run
 from core.runtime.scheduler import Cancelled
 from core.stop_reasons import told
+from core.training.run_control import Watch
 from store.errors import TuteeError
 from store.language import _, ngettext
 from store.repository import Repository
@@ -85,10 +85,10 @@ def train(
         adapters = Adapters(invocation.paths.models, invocation.found_model())
         try:
             if resume:
-                tuning.resume(_interrupted(repository, adapters), watch, done.append)
+                run.resume(_interrupted(repository, adapters), watch, done.append)
             else:
                 plan = _planned(invocation, repository, adapters, passes, epochs, rebuild)
-                tuning.run(plan, watch, done.append)
+                run.run(plan, watch, done.append)
         except (Cancelled, KeyboardInterrupt):
             raise TuteeError(
                 _("Stopped."), _("`tutee train --resume` goes on where it was.")
@@ -119,7 +119,7 @@ def _planned(
 
 
 def _interrupted(repository: Repository, adapters: Adapters) -> Run:
-    found = runs.unfinished(adapters, repository.trainable())
+    found = saved_run.unfinished(adapters, repository.trainable())
     if found is None:
         raise TuteeError(_("No run was interrupted."), _("`tutee train` begins one."))
     return found

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from core.card import Card
+from core.evaluation.report_card import Card
 from tui.text import harmless
 from tui.widgets.footer import Footer
 from tui.widgets.report import ReportBody

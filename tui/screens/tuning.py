@@ -31,7 +31,7 @@ from tui.widgets.tuning import LearningPanel, PlanPanel, PlanRow
 from tui.widgets.versions import VersionList
 
 if TYPE_CHECKING:
-    from core.planning import Plan
+    from core.runs.plan import Plan
 
 
 _IMPOSSIBLE = {

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from core.card import Card, Curve, Figure, Reply
+from core.evaluation.report_card import Card, Curve, Figure, Reply
 from core.wording import Spans, changes
 from store.language import N_, _
 from tui.text import harmless, padded, sparkline

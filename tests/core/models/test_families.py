@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from core.config import Serving, Tuning
-from core.lengths import limit
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
-from core.passes import lora, sft
-from core.passes.logps import measure
-from core.passes.watch import Watch
+from core.runs.record_lengths import limit
 from core.serving.detokenizer import TextStream
 from core.serving.engine import Engine
+from core.training import lora, sft
+from core.training.logprobs import measure
+from core.training.run_control import Watch
 from data.masks import Sample, encode, encode_prompt, stop_ids
 from store.records import Sampling, Turn
 from tests.families import FAMILIES, Family, make

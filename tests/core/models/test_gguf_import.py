@@ -231,8 +231,9 @@ def test_what_would_be_read_wrongly_is_refused(
 
 
 def gguf_library() -> Any:
+    import gguf
 
-    return gguf_import
+    return gguf
 
 
 def test_a_changed_file_is_another_model(file: Path, tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from core.config import Tuning
 from core.models.folder import ModelFolder, weights
 from core.models.loading import load_model, load_tokenizer, quantised
 from core.models.quantization import choose
-from core.passes import dpo, reward, rl, sft
-from core.passes.memory import needed, read_shape
-from core.passes.rollout import Rollout
-from core.passes.watch import Watch
 from core.serving.engine import Engine
+from core.training import dpo, reward, rloo, sft
+from core.training.memory_budget import needed, read_shape
+from core.training.rollout import Rollout
+from core.training.run_control import Watch
 from data.masks import Sample, encode, encode_prompt
 from store.records import Sampling, Turn
 
@@ -109,7 +109,7 @@ def test_replies_are_reinforced_on_it(
 ) -> None:
     # A random model hardly ever ends; here every other token ends a reply.
     stop = frozenset(range(0, len(tokenizer), 2))
-    monkeypatch.setattr("core.passes.rloo.stop_ids", lambda tokenizer: stop)
+    monkeypatch.setattr("core.training.rloo_trainer.stop_ids", lambda tokenizer: stop)
     seen: list[int] = []
 
     def short(rollouts: Sequence[Rollout]) -> list[float]:
@@ -121,7 +121,7 @@ def test_replies_are_reinforced_on_it(
     settings = Tuning(
         rl_steps=2, rl_prompts=2, rl_generations=2, rl_max_new_tokens=6, rank=4, kl_limit=99.0
     )
-    trained = rl.train(folder, tokenizer, None, prompts, prompts[:1], short, settings, Watch())
+    trained = rloo.train(folder, tokenizer, None, prompts, prompts[:1], short, settings, Watch())
     assert trained.steps == 2
     assert len(seen) >= 2 * 4
     assert trained.model.get_base_model().is_loaded_in_4bit

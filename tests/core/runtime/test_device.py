@@ -5,8 +5,8 @@ import torch
 
 from core.config import Tuning
 from core.models import quantization
-from core.passes.watch import arguments
 from core.runtime.device import device, dtype, settle
+from core.training.trainer import arguments
 
 
 @pytest.fixture(autouse=True)

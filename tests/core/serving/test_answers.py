@@ -16,9 +16,9 @@ from core.events import (
     TokenChunk,
     TuningDone,
 )
-from core.planning import make_plan
-from core.tuning_worker import TuningWorker
-from core.workers import ChatWorker
+from core.runs.plan import make_plan
+from core.workers.chat import ChatWorker
+from core.workers.tuning import TuningWorker
 from store.records import Preference, Turn
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears, greedy_reply, plan
 

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from core.adapters.registry import Adapters
-from core.card import Card, card
+from core.evaluation.report_card import Card, card
 from core.models.folder import ModelFolder
 from tests.versions import HOSTILE, add_version, examined_version
 from tui.cards import html, markdown, terminal

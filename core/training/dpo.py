@@ -1,0 +1,173 @@
+"""Direct preference optimisation: raise the chosen replies above the rejected ones.
+
+DPO (arXiv 2305.18290) with the loss of TRL's `DPOTrainer` for `loss_type=["sigmoid", "sft"]`: the
+second term, the mean negative log-likelihood of the chosen reply, keeps DPO from lowering both
+sides, which it is known to do (RPO, arXiv 2404.19733). As in the other passes both replies of a
+pair share one packed row, so their prompt is computed once.
+
+The reference is the base. It never changes, so its log-probabilities are taken once, before the
+first step, instead of once a step.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.config import Tuning
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
+from core.runtime.library_logging import spare_collector
+from core.training import lora
+from core.training.exam import Examiner
+from core.training.logprobs import measure, measure_base, of_replies
+from core.training.memory_budget import micro_batch_tokens
+from core.training.micro_batches import index_dataset, micro_batch_size, packed_row
+from core.training.result import Trained, learn
+from core.training.run_control import Watch
+from core.training.trainer import Progress, Watched, arguments, assemble
+from data.masks import Sample
+
+Pair = tuple[Sample, Sample]
+"""Chosen, rejected."""
+Logratios = tuple[float, float]
+"""Of chosen and rejected: how much more likely they are than under the base, in nats."""
+
+
+def train(
+    folder: ModelFolder,
+    tokenizer: Any,
+    adapter: Path | None,
+    pairs: Sequence[Pair],
+    held_out: Sequence[Pair],
+    settings: Tuning,
+    watch: Watch,
+    examiner: Examiner | None = None,
+) -> Trained:
+    """Train a LoRA adapter on `pairs`, going on from `adapter` where one is given.
+
+    Returns:
+        Its metrics hold the implicit accuracy (the share of pairs whose chosen reply gained more on
+        the base than the rejected one) and the mean margin of `held_out`, before and after.
+
+    Raises:
+        Cancelled: `watch` was cancelled.
+        TuteeError: the loss became infinite or not a number.
+    """
+    trainer = build(folder, tokenizer, adapter, pairs, settings, watch)
+    base = measure_base(trainer.model, held_out, watch)
+    before = logratios(trainer.model, held_out, base, watch)
+    trained = learn(trainer, examiner)
+    after = logratios(trainer.model, held_out, base, watch)
+    return replace(trained, metrics=_metrics(before, after))
+
+
+def build(
+    folder: ModelFolder,
+    tokenizer: Any,
+    adapter: Path | None,
+    pairs: Sequence[Pair],
+    settings: Tuning,
+    watch: Watch,
+) -> Any:
+    """The trainer, ready for `watched_train`."""
+    trainer_class, config_class = _classes()
+    base = load_model(folder)
+    model = lora.policy(base, adapter, settings)
+    reference = measure_base(model, pairs, watch)
+    trainer = assemble(
+        trainer_class,
+        config_class,
+        watch,
+        Progress("dpo", watch),
+        arguments(
+            settings,
+            micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder)),
+            settings.preference_learning_rate,
+        ),
+        {
+            "beta": settings.beta,
+            "loss_type": ["sigmoid", "sft"],
+            "loss_weights": [1.0, settings.sft_weight],
+        },
+        model=model,
+        data_collator=_collator(pairs, reference, base.dtype),
+        train_dataset=index_dataset(len(pairs)),
+        processing_class=tokenizer,
+    )
+    lora.drop_copy(trainer.model)
+    return trainer
+
+
+def logratios(
+    model: Any, pairs: Sequence[Pair], base: Sequence[tuple[float, ...]], watch: Watch
+) -> list[Logratios]:
+    """How much more likely `model` finds both sides of each pair than the base does."""
+    return [
+        (chosen - base_chosen, rejected - base_rejected)
+        for (chosen, rejected), (base_chosen, base_rejected) in zip(
+            measure(model, pairs, watch), base, strict=True
+        )
+    ]
+
+
+def _metrics(before: Sequence[Logratios], after: Sequence[Logratios]) -> dict[str, Any]:
+    if not after:
+        return {}
+    return {
+        "holdout_pairs": len(after),
+        "holdout_accuracy_before": _accuracy(before),
+        "holdout_accuracy": _accuracy(after),
+        "holdout_margin_before": _margin(before),
+        "holdout_margin": _margin(after),
+    }
+
+
+def _accuracy(ratios: Sequence[Logratios]) -> float:
+    return sum(chosen > rejected for chosen, rejected in ratios) / len(ratios)
+
+
+def _margin(ratios: Sequence[Logratios]) -> float:
+    return sum(chosen - rejected for chosen, rejected in ratios) / len(ratios)
+
+
+def _collator(
+    pairs: Sequence[Pair], reference: Sequence[tuple[float, ...]], dtype: Any
+) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
+    """Packed rows whose samples alternate between chosen and rejected."""
+    import torch
+
+    def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
+        indices = [row["index"] for row in rows]
+        row = packed_row([sample for index in indices for sample in pairs[index]], dtype)
+        row["reference"] = torch.tensor([logp for index in indices for logp in reference[index]])
+        return row
+
+    return collate
+
+
+@functools.cache
+def _classes() -> tuple[Any, Any]:
+    """The trainer and its config, defined on first use: importing TRL takes seconds."""
+    import torch.nn.functional as F  # noqa: N812
+    from trl import DPOConfig, DPOTrainer
+
+    class PackedDPOTrainer(Watched, DPOTrainer):
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            scores = of_replies(self.accelerator.unwrap_model(model), inputs)
+            logps = scores.logps()
+            gained = scores.by_reply(logps) - inputs["reference"]
+            preference = -F.logsigmoid(self.beta * (gained[0::2] - gained[1::2])).mean()
+            imitation = -logps[scores.owners % 2 == 0].mean()
+            self.progress.trained_tokens += len(scores.targets)
+            return self.loss_weights[0] * preference + self.loss_weights[1] * imitation
+
+    spare_collector()
+    return PackedDPOTrainer, DPOConfig

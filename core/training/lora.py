@@ -1,0 +1,99 @@
+"""The training tree of a pass: its own copy of the base, with LoRA on all linear layers for text.
+
+Each pass builds a fresh tree and drops it at its end, so nothing a trainer leaves on a model
+(patched forwards, train mode, stray adapters) can reach the chat or the next pass.
+
+LoRA: arXiv 2106.09685. The default rank 16, alpha 32 on all linear layers is common practice for
+small data; see also "LoRA Without Regret" (Schulman et al., 2025).
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.config import Tuning
+from core.training import packing_check
+from core.training.bf16_base import quicken
+from store.errors import TuteeError
+from store.language import _
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+FUSED_TARGETS = ["qkv_proj", "gate_up_proj"]
+"""What some families (Phi) have in place of several of them."""
+
+
+def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
+    """`model` with a new LoRA adapter, initialised from the settings' seed.
+
+    Args:
+        extra: Further fields of PEFT's `LoraConfig`, such as the task type.
+
+    Raises:
+        TuteeError: it is a model that cannot be trained here.
+    """
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    set_seed(settings.seed)
+    there = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    targets = [name for name in (*TARGETS, *FUSED_TARGETS) if name in there]
+    if not targets:
+        raise TuteeError(
+            _("Models of the family {family} have no layers that Tutee can put LoRA on.").format(
+                family=model.config.model_type
+            ),
+            _("Choose another base (Ctrl+O); every model on the list can learn."),
+        )
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets,
+        exclude_modules=_beside_the_text(model, targets),
+        **extra,
+    )
+    return get_peft_model(model, config)
+
+
+def _beside_the_text(model: Any, targets: Sequence[str]) -> str | None:
+    """A pattern of the names of what reads pictures or sound; None where nothing does.
+
+    No text passes through them, so what is put there would never learn.
+    """
+    text = model.get_decoder()
+    name = next(name for name, module in model.named_modules() if module is text)
+    inside = f"{name}." if name else ""
+    if all(
+        found.startswith(inside)
+        for found, _ in model.named_modules()
+        if found.rpartition(".")[2] in targets
+    ):
+        return None
+    return rf"(?!{re.escape(inside)}).*"
+
+
+def policy(model: Any, adapter: Path | None, settings: Tuning) -> "PeftModel":
+    """`model` with the adapter in `adapter` to train it further, or with a new one; `quicken`ed."""
+    from peft import PeftModel
+
+    packing_check.require(model)
+    if adapter is None:
+        policy = with_lora(model, settings, task_type="CAUSAL_LM")
+    else:
+        policy = PeftModel.from_pretrained(model, adapter, is_trainable=True)
+    quicken(policy)
+    return policy
+
+
+def drop_copy(model: Any) -> None:
+    """Remove the copy of a continued adapter that TRL's preference trainers make.
+
+    The reference here is always the base, with the adapter disabled: measured from a copy, the
+    drift of one round would be the starting point of the next.
+    """
+    if "ref" in model.peft_config:
+        model.delete_adapter("ref")

@@ -1,0 +1,167 @@
+"""Proof, before a pass begins, that it will learn the replies and nothing else.
+
+A wrong mask does not show in the loss: the run looks healthy and teaches the model to write
+prompts, or never to stop. So every sample is read back from the very tensors that training will
+use, and what it would learn is compared with the sample itself: no token of a prompt carries loss,
+every token of the reply does, the last of them is one that ends a reply, and no token of another
+sample is seen.
+
+RL has nothing to prove beforehand: its replies do not exist yet.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.events import MaskProof, PassName
+from core.runtime.scheduler import Cancelled
+from core.training.micro_batches import micro_batch_size, packed_row
+from core.training.packing import IGNORED
+from core.training.run_control import Watch
+from data.masks import Sample, pieces, stop_ids
+from store.errors import TuteeError
+from store.language import _
+
+_SHOWN = 3
+
+
+def prove(
+    name: PassName,
+    tokenizer: Any,
+    groups: Sequence[Sequence[Sample]],
+    batch_size: int,
+    most: int,
+    watch: Watch,
+) -> MaskProof:
+    """Check all samples in the micro-batches they make, and tell of it.
+
+    Args:
+        groups: The samples that always travel together: two for a preference pair.
+        batch_size: Groups an optimiser step.
+        most: Tokens that a micro-batch should hold at most.
+
+    Raises:
+        TuteeError: a token carries loss that must not, or the other way round.
+        Cancelled: `watch` was cancelled.
+    """
+    size = micro_batch_size(groups, batch_size, most)
+    check = _check_scored if name == "reward" else _check_trained
+    stop = stop_ids(tokenizer)
+    rows = [
+        _checked([sample for group in groups[i : i + size] for sample in group], stop, check, watch)
+        for i in range(0, len(groups), size)
+    ]
+    samples = [sample for group in groups for sample in group]
+    packed = sum(row.tokens for row in rows)
+    proof = MaskProof(
+        name=name,
+        samples=len(samples),
+        tokens=sum(len(sample.input_ids) for sample in samples),
+        packed_tokens=packed,
+        largest=max((row.tokens for row in rows), default=0),
+        padding=sum(row.padding for row in rows) / max(packed, 1),
+        trained=sum(row.trained for row in rows),
+        shown=tuple(
+            tuple(pieces(tokenizer, _as_learned(name, sample))) for sample in _spread(samples)
+        ),
+    )
+    watch.emit(proof)
+    return proof
+
+
+@dataclass(frozen=True)
+class _Row:
+    tokens: int
+    padding: int
+    trained: int
+
+
+_Check = Callable[[dict[str, Any], Sample, int, Any], int]
+"""Given a row, one of its samples, that sample's number and its path, how many tokens it learns."""
+
+
+def _checked(samples: Sequence[Sample], stop: frozenset[int], check: _Check, watch: Watch) -> _Row:
+    import torch
+
+    if watch.cancelled.is_set():
+        raise Cancelled
+    row = packed_row(samples, torch.float32)
+    seen = torch.zeros_like(row["input_ids"][0], dtype=torch.bool)
+    trained = 0
+    for number, sample in enumerate(samples):
+        # What the last token attends to is the sample as the model sees it.
+        path = (row["attention_mask"][0, 0, row["ends"][number]] == 0).nonzero()[:, 0]
+        _require(
+            tuple(row["input_ids"][0, path].tolist()) == sample.input_ids
+            and row["position_ids"][0, path].tolist() == list(range(len(path))),
+            _("The check before training failed: a sample is not what the model would be shown."),
+        )
+        _require(
+            sample.input_ids[-1] in stop,
+            _(
+                "The check before training failed: a sample does not end with a token that ends a "
+                "reply."
+            ),
+        )
+        seen[path] = True
+        trained += check(row, sample, number, path)
+    if check is _check_trained:
+        learned = int((row["labels"] != IGNORED).sum())
+        _require(
+            learned == trained,
+            _(
+                "The check before training failed: a sample has tokens that nobody wrote learned "
+                "with it."
+            ),
+        )
+    return _Row(len(seen), int((~seen).sum()), trained)
+
+
+def _check_trained(row: dict[str, Any], sample: Sample, number: int, path: Any) -> int:
+    labels = row["labels"][0, path].tolist()
+    reply = list(sample.input_ids[sample.reply_start :])
+    before = sample.reply_start - 1  # the last token of the prompt predicts the first of the reply
+    _require(
+        set(labels[:before]) <= {IGNORED},
+        _("The check before training failed: a sample would have its prompt learned."),
+    )
+    _require(
+        labels[before:] == [*reply, IGNORED],
+        _("The check before training failed: a sample would not have its whole reply learned."),
+    )
+    owners = set(row["owners"][path[before:-1]].tolist())
+    _require(
+        owners == {number},
+        _("The check before training failed: a sample would be counted as another one."),
+    )
+    return len(reply)
+
+
+def _check_scored(row: dict[str, Any], sample: Sample, number: int, path: Any) -> int:
+    """The reward model's only trained position is the end of the reply."""
+    _require(
+        int(path[-1]) == int(row["ends"][number]),
+        _("The check before training failed: a sample would be scored before its end."),
+    )
+    return 1
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise TuteeError(
+            otherwise,
+            _("Nothing was trained: the chat template of this model does not suit Tutee."),
+        )
+
+
+def _as_learned(name: PassName, sample: Sample) -> Sample:
+    if name == "reward":
+        return Sample(sample.input_ids, len(sample.input_ids) - 1)
+    return sample
+
+
+def _spread(samples: Sequence[Sample]) -> list[Sample]:
+    """A few from the beginning to the end."""
+    if len(samples) <= _SHOWN:
+        return list(samples)
+    return [samples[i * (len(samples) - 1) // (_SHOWN - 1)] for i in range(_SHOWN)]

@@ -1,0 +1,268 @@
+"""The reward model: learn to score replies from the pairs the person made.
+
+A LoRA and a scalar head on the same base, trained on the Bradley–Terry loss
+-log σ(r(chosen) - r(rejected)) with a small pull of the rewards towards zero mean (InstructGPT,
+arXiv 2203.02155; centring after arXiv 2312.09244). TRL's `RewardTrainer`, with the micro-batch in
+one packed row, where both replies of a pair share their prompt. A reply is scored at its stop
+token.
+
+Trained from the base on all pairs each time, unless the settings ask for going on from the last
+one: at hundreds of pairs that takes a minute, and a reward model that drifts from round to round
+cannot be compared with itself. Under 32 pairs nothing is held out and no accuracy on unseen pairs
+is claimed.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from core.config import Tuning
+from core.models import quantization
+from core.models.folder import ModelFolder
+from core.models.loading import quantised
+from core.runtime import device as devices
+from core.runtime.library_logging import hush, spare_collector
+from core.training import lora, packing_check
+from core.training.bf16_base import quicken
+from core.training.memory_budget import micro_batch_tokens
+from core.training.micro_batches import collator, index_dataset, micro_batch_size, packed_row
+from core.training.result import Trained, learn
+from core.training.run_control import Watch
+from core.training.trainer import Progress, Watched, arguments, assemble
+from data.masks import Sample
+from store.errors import TuteeError
+from store.language import _
+
+_TOGETHER = 4
+"""Replies scored in one packed row."""
+
+Pair = tuple[Sample, Sample]
+"""Chosen, rejected."""
+
+
+def train(
+    folder: ModelFolder,
+    tokenizer: Any,
+    earlier: Path | None,
+    pairs: Sequence[Pair],
+    held_out: Sequence[Pair],
+    settings: Tuning,
+    watch: Watch,
+) -> Trained:
+    """Train a reward model on `pairs`; its accuracy on `held_out` is in the metrics.
+
+    Args:
+        earlier: The folder of the reward model to go on from, or None.
+
+    Raises:
+        Cancelled: `watch` was cancelled.
+        TuteeError: the loss became infinite or not a number.
+    """
+    trainer = build(folder, tokenizer, earlier, pairs, settings, watch)
+    trained = learn(trainer)
+    metrics: dict[str, Any] = {"train_accuracy": trainer.accuracy()}
+    return replace(trained, metrics=metrics | measure(trainer.model, held_out, watch))
+
+
+def measure(model: Any, held_out: Sequence[Pair], watch: Watch) -> dict[str, Any]:
+    """How well a reward model ranks pairs that it was not trained on, and whether that is enough.
+
+    Nothing where there are none.
+    """
+    if not held_out:
+        return {}
+    scores = score_pairs(model, held_out, watch)
+    right = sum(chosen > rejected for chosen, rejected in scores)
+    low, high = wilson(right, len(held_out))
+    return {
+        "holdout_pairs": len(held_out),
+        "holdout_accuracy": right / len(held_out),
+        "holdout_interval": (low, high),
+        "holdout_margin": fmean(chosen - rejected for chosen, rejected in scores),
+        "passed": low > 0.5,
+    }
+
+
+def wilson(right: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share of `right` in `total` (Wilson, 1927)."""
+    z = 1.959964
+    share = right / total
+    middle = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return (middle - spread) / scale, (middle + spread) / scale
+
+
+class Scorer:
+    """A saved reward model, to score replies with.
+
+    Raises:
+        TuteeError: the folder does not hold one.
+    """
+
+    def __init__(self, folder: ModelFolder, directory: Path, watch: Watch) -> None:
+        self._watch = watch
+        self._model = _saved(load_base(folder, seed=0), directory).eval()
+
+    def __call__(self, samples: Sequence[Sample]) -> list[float]:
+        """The reward of each reply, `_TOGETHER` of them in a row."""
+        import torch
+
+        rewards: list[float] = []
+        for start in range(0, len(samples), _TOGETHER):
+            with self._watch.turns.micro_batch(self._watch.cancelled), torch.inference_mode():
+                row = packed_row(samples[start : start + _TOGETHER], self._model.dtype)
+                rewards += score_row(self._model, row).tolist()
+        return rewards
+
+
+def build(
+    folder: ModelFolder,
+    tokenizer: Any,
+    earlier: Path | None,
+    pairs: Sequence[Pair],
+    settings: Tuning,
+    watch: Watch,
+) -> Any:
+    """The trainer, ready for `watched_train`."""
+    trainer_class, config_class = _classes()
+    base = load_base(folder, settings.seed)
+    packing_check.require(base)
+    if earlier is None:
+        model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
+    else:
+        model = _saved(base, earlier, is_trainable=True)
+    quicken(model)
+    micro_batch = micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder))
+    trainer = assemble(
+        trainer_class,
+        config_class,
+        watch,
+        Progress("reward", watch),
+        arguments(settings, micro_batch, settings.reward_learning_rate),
+        {"center_rewards_coefficient": 0.01},
+        model=model,
+        data_collator=_without_labels(collator(pairs, base.dtype)),
+        train_dataset=index_dataset(len(pairs)),
+        processing_class=tokenizer,
+    )
+    trainer.ranked_right = []
+    return trainer
+
+
+def _saved(base: Any, directory: Path, *, is_trainable: bool = False) -> Any:
+    """`base` with the LoRA and the head of the reward model in `directory`.
+
+    Raises:
+        TuteeError: the folder does not hold one.
+    """
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(base, directory, is_trainable=is_trainable)
+    except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
+        raise TuteeError(
+            _("The reward model in {folder} could not be loaded: {why}").format(
+                folder=directory, why=error
+            ),
+            _("Train a new one."),
+        ) from error
+
+
+def score_row(model: Any, row: dict[str, Any]) -> Any:
+    """Rewards (S) of the samples in one packed row."""
+    base = model.get_base_model()
+    device = next(base.parameters()).device
+    hidden = base.base_model(
+        input_ids=row["input_ids"].to(device),
+        position_ids=row["position_ids"].to(device),
+        attention_mask=row["attention_mask"].to(device),
+        use_cache=False,
+    ).last_hidden_state
+    return base.score(hidden[0, row["ends"].to(device)])[:, 0].float()
+
+
+def score_pairs(model: Any, pairs: Sequence[Pair], watch: Watch) -> list[tuple[float, float]]:
+    """Rewards of chosen and rejected, a pair at a time, each in its turn beside the chat."""
+    import torch
+
+    model.eval()
+    scores = []
+    for pair in pairs:
+        with watch.turns.micro_batch(watch.cancelled), torch.inference_mode():
+            chosen, rejected = score_row(model, packed_row(pair, model.dtype)).tolist()
+        scores.append((chosen, rejected))
+    return scores
+
+
+def load_base(folder: ModelFolder, seed: int) -> Any:
+    """The base with a freshly initialised scalar head in the place of its LM head."""
+    hush()
+    devices.settle()
+    from transformers import AutoModelForSequenceClassification, set_seed
+
+    set_seed(seed)
+    four_bit = quantised(folder).four_bit
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder.path,
+        num_labels=1,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        **(quantization.options() if four_bit else {"dtype": devices.dtype()}),
+    )
+    return quantization.settled(model if four_bit else model.to(devices.device()))
+
+
+def _without_labels(
+    collate: Callable[[list[dict[str, int]]], dict[str, Any]],
+) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
+    """Rows without token labels, which would make the trainer scale this loss by their count."""
+
+    def collate_pairs(rows: list[dict[str, int]]) -> dict[str, Any]:
+        row = collate(rows)
+        del row["labels"]
+        return row
+
+    return collate_pairs
+
+
+@functools.cache
+def _classes() -> tuple[Any, Any]:
+    """The trainer and its config, defined on first use: importing TRL takes seconds."""
+    import torch.nn.functional as F  # noqa: N812
+    from trl import RewardConfig, RewardTrainer
+
+    class PackedRewardTrainer(Watched, RewardTrainer):
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            rewards = score_row(self.accelerator.unwrap_model(model), inputs)
+            chosen, rejected = rewards[0::2], rewards[1::2]
+            loss = -F.logsigmoid(chosen - rejected).mean()
+            loss += self.args.center_rewards_coefficient * ((chosen + rejected) ** 2).mean()
+            self.ranked_right += (chosen > rejected).tolist()
+            self.progress.trained_tokens += len(rewards)
+            return loss
+
+        def kept(self) -> dict[str, Any]:
+            return {"ranked_right": self.ranked_right}
+
+        def restore(self, kept: dict[str, Any], tensors: dict[str, Any]) -> None:
+            self.ranked_right = list(kept["ranked_right"])
+
+        def accuracy(self) -> float:
+            """Share of the last epoch's pairs that were ranked right, each before its step."""
+            last = self.ranked_right[-len(self.train_dataset) :]
+            return sum(last) / len(last)
+
+    spare_collector()
+    return PackedRewardTrainer, RewardConfig

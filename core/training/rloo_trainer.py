@@ -1,0 +1,288 @@
+"""TRL's `RLOOTrainer` with rollouts and log-probabilities done Tutee's way (`core.training.rloo`).
+
+The trainer is kept as it is where it matters: groups, leave-one-out advantages, KL in the reward,
+the clipped loss. Overridden are only the steps in which a model is run, and the turn each of them
+takes beside the chat. Imported on first use, because TRL takes seconds.
+"""
+
+import functools
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any
+
+import torch
+from trl import RLOOTrainer
+from trl.trainer.utils import RepeatSampler
+
+from core import stop_reasons
+from core.config import Tuning
+from core.events import RolloutReport
+from core.serving.detokenizer import decode
+from core.serving.sampling import Sampler
+from core.serving.transformers_decoder import decode_together
+from core.training.logprobs import of_replies
+from core.training.micro_batches import packed_row
+from core.training.rollout import Prompt, Reward, Rollout
+from core.training.trainer import Watched
+from data.masks import Sample, stop_ids
+from store.errors import TuteeError
+from store.language import _
+from store.records import Sampling
+
+TRUNCATED_LIMIT, TRUNCATED_RISE = 0.3, 0.2
+"""The run stops above this share of replies that do not end, or this much above how it began."""
+_STEPS = 5
+"""Taken together for that share: of the replies of one step, chance alone cuts off many or few."""
+
+_AS_LIKELY = Sampling(temperature=1, top_p=1, repetition_penalty=1)
+"""Rollouts are drawn as likely as the policy finds them, as the gradient assumes."""
+_GREEDY = Sampling(temperature=0, repetition_penalty=1)
+
+
+class PackedRLOOTrainer(Watched, RLOOTrainer):
+    """Call `begin` before `watched_train`."""
+
+    def begin(self, prompts: Sequence[Prompt], reward: Reward, settings: Tuning) -> None:
+        """Say what to draw replies to and what they are worth."""
+        self.prompts, self.reward, self.settings = prompts, reward, settings
+        self.stop = stop_ids(self.processing_class)
+        # TRL takes a reply as cut off that ends on any other token.
+        self.eos_token_ids = sorted(self.stop)
+        self.reports: list[RolloutReport] = []
+        self.stopped_because = ""
+        self._scored: list[tuple[Rollout, float]] = []
+        self._values: set[float] = set()
+
+    def mean_reward(self, prompts: Sequence[Prompt]) -> float | None:
+        """Mean reward of greedy replies to `prompts`; None where none of them ends."""
+        replies = self._draw(prompts, _GREEDY, 1) if prompts else []
+        rollouts = [
+            self._rollout(i, prompt, ids)
+            for i, (prompt, ids) in enumerate(zip(prompts, replies, strict=True))
+        ]
+        ended = [rollout for rollout in rollouts if rollout.ended]
+        return fmean(self.reward(ended)) if ended else None
+
+    # -- going on where it was ---------------------------------------------------------------------
+
+    def kept(self) -> dict[str, Any]:
+        return {
+            "reports": [asdict(report) for report in self.reports],
+            "values": sorted(self._values),
+        }
+
+    def restore(self, kept: dict[str, Any], tensors: dict[str, Any]) -> None:
+        self.reports = [RolloutReport(**report) for report in kept["reports"]]
+        self._values = set(kept["values"])
+        for report in self.reports:
+            self.watch.emit(report)
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        sampler = super()._get_train_sampler(dataset)
+        return _SamplerByEpoch(
+            sampler.data_source,
+            mini_repeat_count=sampler.mini_repeat_count,
+            batch_size=sampler.batch_size,
+            repeat_count=sampler.repeat_count,
+            seed=sampler.seed,
+        )
+
+    # -- a step ------------------------------------------------------------------------------------
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        # Rollouts take a turn a token, so they come before the micro-batch takes its own.
+        prepared = self._prepare_inputs(inputs)
+        tokens = prepared["prompt_mask"].sum() + prepared["completion_mask"].sum()
+        return super().training_step(
+            model, {**prepared, "sample_tokens": int(tokens)}, num_items_in_batch
+        )
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        return inputs if isinstance(inputs, dict) else super()._prepare_inputs(inputs)
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        output = super()._generate_and_score_completions(inputs)
+        self._report()
+        return output
+
+    # -- rollouts ----------------------------------------------------------------------------------
+
+    def _tokenize_prompts(self, prompts: list[str]) -> Any:
+        return [list(self.prompts[int(prompt)]) for prompt in prompts], None, {}
+
+    def _generate_single_turn(self, prompt_ids: Any, *_: Any) -> list[list[int]]:
+        copies = self.settings.rl_generations
+        return self._draw(prompt_ids[::copies], _AS_LIKELY, copies)
+
+    def _draw(
+        self, prompts: Sequence[Sequence[int]], sampling: Sampling, copies: int
+    ) -> list[list[int]]:
+        model = self.accelerator.unwrap_model(self.model)
+        training = model.training
+        model.eval()
+        replies = decode_together(
+            model,
+            prompts,
+            functools.partial(Sampler, sampling, self.settings.seed + self.state.global_step),
+            self.stop,
+            self.settings.rl_max_new_tokens,
+            copies=copies,
+            turn=self._turn,
+        )
+        model.train(training)
+        return replies
+
+    def _turn(self) -> Any:
+        return self.watch.turns.micro_batch(self.watch.cancelled)
+
+    def _rollout(self, index: int, prompt: Prompt, ids: Sequence[int]) -> Rollout:
+        ended = ids[-1] in self.stop
+        return Rollout(
+            prompt=index,
+            sample=Sample((*prompt, *ids), len(prompt)),
+            text=decode(self.processing_class, ids),
+            ended=ended,
+        )
+
+    def _calculate_rewards(
+        self, inputs: Any, prompts: list[str], completions: Any, completion_ids: Any
+    ) -> Any:
+        indices = [int(prompt) for prompt in prompts]
+        rollouts = [
+            self._rollout(index, self.prompts[index], ids)
+            for index, ids in zip(indices, completion_ids, strict=True)
+        ]
+        ended = [rollout for rollout in rollouts if rollout.ended]
+        self._scored = list(zip(ended, map(float, self.reward(ended)), strict=True))
+        worth = iter(value for _, value in self._scored)
+        # TRL leaves out of its groups what has no reward.
+        values = [next(worth) if rollout.ended else torch.nan for rollout in rollouts]
+        return torch.tensor(values, device=self.accelerator.device)[:, None]
+
+    # -- log-probabilities -------------------------------------------------------------------------
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Any,
+        attention_mask: Any,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        **_: Any,
+    ) -> tuple[Any, Any, None]:
+        """Padded tensors in and out, packed rows in between; as TRL's, (replies, columns)."""
+        policy = self.accelerator.unwrap_model(model)
+        rows = len(input_ids)
+        gradients = torch.is_grad_enabled()
+        logps = torch.zeros(rows, logits_to_keep, device=input_ids.device, requires_grad=gradients)
+        entropies = torch.zeros_like(logps, requires_grad=False)
+        # With gradients, the micro-batch has taken its turn already.
+        turn = nullcontext if gradients else self._turn
+        samples = [
+            _unpadded(ids, mask, logits_to_keep)
+            for ids, mask in zip(input_ids, attention_mask, strict=True)
+        ]
+        # A reply that was cut off has no column that counts.
+        present = [
+            row for row, sample in enumerate(samples) if sample.reply_start < len(sample.input_ids)
+        ]
+        for chunk in _chunks(present, batch_size or rows):
+            with turn():
+                scores = of_replies(
+                    policy, packed_row([samples[row] for row in chunk], policy.dtype)
+                )
+                where = _columns(scores.owners, chunk)
+                logps = logps.index_put(where, scores.logps())
+                if compute_entropy:
+                    with torch.no_grad():
+                        log_p = scores.logits.log_softmax(-1)
+                        entropies[where] = -(log_p.exp() * log_p).sum(-1)
+        return logps, entropies if compute_entropy else None, None
+
+    # -- how it goes -------------------------------------------------------------------------------
+
+    def _report(self) -> None:
+        """Tell of the replies just scored, and end the run where it must end."""
+        first, _reward = self._scored[0] if self._scored else (None, None)
+        report = RolloutReport(
+            step=len(self.reports) + 1,
+            steps=self.state.max_steps,
+            reward=fmean(value for _, value in self._scored) if self._scored else None,
+            kl=self._metrics["train"]["kl"][-1],
+            truncated=self._metrics["train"]["completions/clipped_ratio"][-1],
+            prompt=decode(self.processing_class, self.prompts[first.prompt]) if first else "",
+            reply=first.text if first else "",
+        )
+        self.reports.append(report)
+        self._values |= {value for _, value in self._scored}
+        self.watch.emit(report)
+        self._refuse_senseless()
+        # What was taught before may be far from the base already: that is no drift.
+        strayed = report.kl - self.reports[0].kl
+        if strayed > self.settings.kl_limit:
+            self._end(stop_reasons.STRAYED.format(distance=f"{strayed:.2f}"))
+        elif share := running_on([report.truncated for report in self.reports]):
+            self._end(stop_reasons.ROLLOUTS_RAN_ON.format(share=f"{share:.0%}"))
+
+    def _refuse_senseless(self) -> None:
+        if len(self.reports) < 2 or len(self._values) > 1:
+            return
+        if not self._values:
+            raise TuteeError(
+                _("No reply ended within {limit} tokens.").format(
+                    limit=self.settings.rl_max_new_tokens
+                ),
+                _("Teach shorter replies first, or raise `rl_max_new_tokens` in the settings."),
+            )
+        raise TuteeError(
+            _("All replies got the same reward, so there is nothing to learn from it."),
+            _("Train the reward model on more varied pairs first."),
+        )
+
+    def _end(self, why: str) -> None:
+        self.stopped_because = why
+        self.control.should_training_stop = True
+
+
+def running_on(truncated: Sequence[float]) -> float:
+    """The share of the latest replies that did not end, where that is too many; else 0.
+
+    Args:
+        truncated: The share of each step so far.
+    """
+    share = fmean(truncated[-_STEPS:])
+    limit = max(TRUNCATED_LIMIT, fmean(truncated[:_STEPS]) + TRUNCATED_RISE)
+    return share if len(truncated) > _STEPS and share > limit else 0.0
+
+
+class _SamplerByEpoch(RepeatSampler):
+    """TRL's, whose order depends on the epochs before; here on the epoch's number alone.
+
+    A run that is resumed in its second epoch would otherwise see the prompts of the first one.
+    """
+
+    def set_epoch(self, epoch: int) -> None:
+        self.generator.manual_seed(self.seed + epoch)
+
+
+def _unpadded(ids: Any, mask: Any, columns: int) -> Sample:
+    """One row of TRL's padded batch as a sample; its last `columns` are the reply's."""
+    prompt = ids[:-columns][mask[:-columns].bool()].tolist()
+    reply = ids[-columns:][mask[-columns:].bool()].tolist()
+    return Sample((*prompt, *reply), len(prompt))
+
+
+def _columns(owners: Any, rows: Sequence[int]) -> tuple[Any, Any]:
+    """Where in the padded batch the reply tokens belong: their rows and their columns."""
+    counts = torch.bincount(owners, minlength=len(rows))
+    column = torch.empty_like(owners)
+    for sample, count in enumerate(counts.tolist()):
+        column[owners == sample] = torch.arange(count, device=owners.device)
+    return torch.tensor(rows, device=owners.device)[owners], column
+
+
+def _chunks(rows: Sequence[int], size: int) -> list[Sequence[int]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,0 +1,135 @@
+"""The card says what went in, what came out and what the gate thought of it."""
+
+from pathlib import Path
+
+import pytest
+
+from core.adapters.registry import Adapters
+from core.evaluation.report_card import Curve, Figure, card
+from core.models.folder import ModelFolder
+from store.errors import TuteeError
+from store.language import speaking
+from tests.versions import RIGHT, add_version, examined_version
+
+
+@pytest.fixture
+def adapters(tmp_path: Path) -> Adapters:
+    folder = ModelFolder(tmp_path / "base", "base-00000000", "Base", "revision-1")
+    return Adapters(tmp_path / "models", folder)
+
+
+def test_what_went_in(adapters: Adapters) -> None:
+    add_version(adapters, records=("z",))
+    found = card(adapters, examined_version(adapters))
+    facts = dict(found.facts)
+    assert found.title == "v2 “yes <man>” · supervised fine-tuning (SFT)"
+    assert facts["from"] == "base"
+    assert facts["records"] == "2 new, 1 replayed, 1 too long and left out"
+    assert facts["steps"] == "3 in 2 s"
+    assert facts["tokens"] == "1,000 (500 a second), 100 of them carried loss"
+    assert facts["data"] == f"SHA-256 {'d' * 12}"
+    assert "learned in all" not in facts
+    assert found.settings == (("learning_rate", "0.0002"), ("rank", "16"))  # beta is not SFT's
+
+
+def test_what_came_out(adapters: Adapters) -> None:
+    found = card(adapters, examined_version(adapters))
+    said = {f.name: (f.text(f.before), f.text(f.after), f.trend) for f in found.figures}
+    assert said["hold-out loss"] == ("2.500", "0.500", "better")
+    assert said["exactly right"] == ("0.0%", "100.0%", "better")
+    assert said["likeness"][1:] == ("100.0%", "better")
+    assert said["probe loss"] == ("2.000", "2.000", "same")
+    assert said["replies that end"] == ("100.0%", "0.0%", "worse")
+    assert found.curves == (Curve("loss", (3.0, 2.0, 1.0)),)
+    assert found.held_out[0].wanted == RIGHT
+    assert (found.probes[0].after, found.probes[0].ended) == (RIGHT, False)
+
+
+def test_what_the_ancestors_learned_counts_with_it(adapters: Adapters) -> None:
+    add_version(adapters, records=("a", "b"))
+    add_version(adapters, records=("c",), parent="v1")
+    assert dict(card(adapters, "v2").facts)["learned in all"] == "3 records, with its ancestors"
+
+
+def test_the_verdict_of_the_gate(adapters: Adapters) -> None:
+    assert card(adapters, examined_version(adapters)).verdict == "passed"
+    add_version(adapters, held_back=("probe loss rose by 9.0%", "only 50% end"))
+    found = card(adapters, "v2")
+    assert found.verdict == "held back"
+    assert found.judgement == "held back: probe loss rose by 9.0%; only 50% end"
+    add_version(adapters)
+    assert card(adapters, "v3").judgement == "not judged: it was not examined"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "verdict"),
+    [
+        ({"passed": True}, "passed"),
+        ({"passed": False}, "held back"),
+        ({"train_accuracy": 1.0}, "not judged"),
+    ],
+)
+def test_the_verdict_on_a_reward_model(
+    adapters: Adapters, metrics: dict[str, object], verdict: str
+) -> None:
+    add_version(adapters, kind="reward", pass_name="reward", metrics=metrics)
+    assert card(adapters, "r1").verdict == verdict
+
+
+def test_the_accuracy_of_a_reward_model_comes_with_its_interval(adapters: Adapters) -> None:
+    metrics = {
+        "holdout_pairs": 20,
+        "holdout_accuracy": 0.9,
+        "holdout_interval": [0.699, 0.972],
+        "holdout_margin": 1.25,
+        "train_accuracy": 1.0,
+        "passed": True,
+    }
+    add_version(adapters, kind="reward", pass_name="reward", metrics=metrics)
+    remark = "20 held-out pairs, 95 % interval 69.9% to 97.2%"
+    assert card(adapters, "r1").figures[:2] == (
+        Figure("ranked right", None, 0.9, share=True, remark=remark),
+        Figure("margin", None, 1.25, remark="20 held-out pairs"),
+    )
+
+
+def test_the_curves_of_rl(adapters: Adapters) -> None:
+    metrics = {
+        "losses": [0.1, 0.2],
+        "rewards": [0.5, None, 1.5],
+        "kl": [0.0, 0.1, 0.2],
+        "holdout_prompts": 8,
+        "holdout_reward_before": 0.5,
+        "holdout_reward": 1.5,
+        "reward_model": "r1",
+        "stopped_because": "the policy went too far",
+    }
+    add_version(adapters, pass_name="rl", metrics=metrics)
+    found = card(adapters, "v1")
+    assert [curve.name for curve in found.curves] == ["loss", "mean reward", "KL to the base"]
+    assert found.curves[1].values == (0.5, 1.5)
+    assert found.figures[-1] == Figure("mean reward", 0.5, 1.5, remark="8 held-out prompts")
+    assert found.figures[-1].trend == "better"
+    assert dict(found.facts)["rewarded by"] == "r1"
+    assert dict(found.facts)["stopped early"] == "the policy went too far"
+
+
+def test_a_long_curve_is_thinned_to_means() -> None:
+    assert Curve("loss", (1.0, 3.0, 5.0, 7.0)).thinned(2) == [2.0, 6.0]
+    assert Curve("loss", (1.0, 2.0)).thinned(9) == [1.0, 2.0]
+    assert len(Curve("loss", tuple(map(float, range(101)))).thinned(48)) == 48
+
+
+def test_the_base_has_no_card(adapters: Adapters) -> None:
+    with pytest.raises(TuteeError, match="The base has no report"):
+        card(adapters, "base")
+
+
+def test_the_card_is_told_in_the_persons_language(adapters: Adapters) -> None:
+    add_version(adapters, held_back=("probe loss rose by 9.0%",))
+    with speaking("zh"):
+        found = card(adapters, "v1")
+        assert found.judgement == "暂不采用：探测损失上升了 9.0%"
+        assert dict(found.facts)["起始版本"] == "base"
+    assert found.verdict == "held back"
+    assert found.manifest.held_back == ("probe loss rose by 9.0%",)

@@ -1,0 +1,256 @@
+"""A run that was killed must go on, in another process, to the versions it would have made."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.adapters.registry import Adapters
+from core.config import Config, Tuning
+from core.events import Event, PassDone, PassName, PassResumed, PassStarted, StepReport
+from core.models.folder import ModelFolder
+from core.runs import plan as planning
+from core.runs import run, saved_run
+from core.runtime.scheduler import Cancelled
+from core.training.run_control import Watch
+from store.errors import TuteeError
+from store.records import Record
+from tests.core import killed
+from tests.core.runs.test_run import instructions, pairs, prompt, thumbs
+
+ROOT = Path(__file__).parents[2]
+CONFIG = Config(
+    tuning=Tuning(epochs=2, minimum_steps=4, preference_minimum_steps=4, max_length=256)
+)
+
+
+@pytest.fixture
+def adapters(tmp_path: Path, tiny_folder: ModelFolder) -> Adapters:
+    return Adapters(tmp_path / "models", tiny_folder)
+
+
+@pytest.fixture(autouse=True)
+def short_exam(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.training.exam.PROBE_TOKENS", 4)
+    monkeypatch.setattr("core.training.checkpoints.EVERY_STEPS", 2)
+
+
+def test_killed_in_every_pass_it_makes_the_same_versions(
+    adapters: Adapters, tiny_folder: ModelFolder, tmp_path: Path
+) -> None:
+    records: list[Record] = [*instructions(6), *thumbs(4, 4), *pairs(40)]
+    (tmp_path / "records.json").write_bytes(killed.RECORDS.dump_json(records))
+    kills: list[tuple[PassName, float]] = [
+        ("sft", 3),
+        ("kto", 6.0),
+        ("dpo", 5),
+        ("reward", 9),
+        ("rl", 3),
+    ]
+    for name, step in kills:
+        child = subprocess.run(
+            [
+                *(sys.executable, "-m", "tests.core.killed", str(tmp_path / "models")),
+                *(str(tiny_folder.path), str(tmp_path / "records.json"), name, str(step)),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert (child.returncode, child.stdout, child.stderr) == (-signal.SIGKILL, "", ""), name
+        found = saved_run.unfinished(adapters, records)
+        assert found is not None
+        assert found.under_way() == (name, (step - 1) // 2 * 2)
+
+    whole = Adapters(tmp_path / "undisturbed", tiny_folder)
+    with killed.conditions():
+        run.run(killed.planned(whole, records), Watch())
+        found = saved_run.unfinished(adapters, records)
+        assert found is not None
+        run.resume(found, Watch())
+    assert not found.folder.exists()
+    names = [version for _, version in sorted(versions(whole))]
+    assert [name for name, _ in sorted(versions(whole))] == ["dpo", "kto", "reward", "rl", "sft"]
+    assert versions(adapters) == versions(whole)
+    for version in names:
+        assert made(adapters, version) == made(whole, version), version
+
+
+def versions(adapters: Adapters) -> list[tuple[str, str]]:
+    found = (*adapters.versions("adapter"), *adapters.versions("reward"))
+    return [(manifest.pass_name, manifest.version) for manifest in found]
+
+
+def made(adapters: Adapters, version: str) -> dict[str, Any]:
+    """All that a version is, apart from the time it took."""
+    directory = adapters.dir / version
+    manifest = json.loads((directory / "manifest.json").read_text())
+    del manifest["created"], manifest["metrics"]["seconds"]
+    del manifest["metrics"]["trained_tokens_per_second"]
+    report = directory / "report.json"
+    figures = json.loads(report.read_text()) if report.exists() else {"metrics": {}}
+    figures["metrics"].pop("trained_tokens_per_second", None)
+    return {
+        "weights": (directory / "adapter_model.safetensors").read_bytes(),
+        "manifest": manifest,
+        "report": figures,
+    }
+
+
+# -- in one process --------------------------------------------------------------------------------
+
+
+def make_plan(adapters: Adapters, records: Sequence[Record], *names: PassName) -> planning.Plan:
+    return planning.make_plan(records, adapters, CONFIG, frozenset(names) or None)
+
+
+def stopped_at(name: PassName, step: float, how: Callable[[Watch], None]) -> Watch:
+    """A watch that ends its run in step `step` of the pass `name`."""
+    watch = Watch()
+
+    def emit(event: Event) -> None:
+        if isinstance(event, StepReport) and (event.name, event.step) == (name, step):
+            how(watch)
+
+    watch.emit = emit
+    return watch
+
+
+def interrupted(adapters: Adapters, records: Sequence[Record], name: PassName = "sft") -> None:
+    with pytest.raises(Cancelled):
+        run.run(make_plan(adapters, records), stopped_at(name, 3, Watch.interrupt))
+
+
+def test_what_was_done_before_is_told_again_and_used(adapters: Adapters) -> None:
+    records: list[Record] = [*instructions(6), *thumbs(8, 8)]
+    interrupted(adapters, records, "kto")
+    found = saved_run.unfinished(adapters, records)
+    assert found is not None
+    assert [done.version for done in found.finished()] == ["v1"]
+    events: list[Event] = []
+    done: list[PassDone] = []
+    run.resume(found, Watch(emit=events.append), done.append)
+    assert [(one.name, one.version) for one in done] == [("sft", "v1"), ("kto", "v2")]
+    assert done[0] == found_again(adapters, "v1", done[0])
+    assert [event.name for event in events if isinstance(event, PassStarted)] == ["kto"]
+    assert [len(event.losses) for event in events if isinstance(event, PassResumed)] == [2]
+    assert len(done[1].losses) == done[1].steps == 8
+
+
+def found_again(adapters: Adapters, version: str, done: PassDone) -> PassDone:
+    manifest = adapters.manifest(version)
+    return PassDone(
+        "sft",
+        version,
+        steps=manifest.metrics["steps"],
+        losses=tuple(manifest.metrics["losses"]),
+        seconds=manifest.metrics["seconds"],
+        trained_tokens=manifest.metrics["trained_tokens"],
+        metrics=done.metrics,
+        held_back=manifest.held_back,
+    )
+
+
+def test_killed_after_its_last_version_it_has_only_to_tell_of_it(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = instructions(6)
+    with monkeypatch.context() as patched:
+        patched.setattr(saved_run.Run, "drop", lambda self: None)
+        run.run(make_plan(adapters, records), Watch())
+    found = saved_run.unfinished(adapters, records)
+    assert found is not None
+    assert found.under_way() is None
+    done: list[PassDone] = []
+    run.resume(found, Watch(), done.append)
+    assert [one.version for one in done] == ["v1"]
+    assert [manifest.version for manifest in adapters.versions()] == ["v1"]
+    assert saved_run.unfinished(adapters, records) is None
+
+
+def test_the_plan_comes_back_as_it_was(adapters: Adapters) -> None:
+    records: list[Record] = [*instructions(6), *thumbs(4, 4), *pairs(40)]
+    plan = make_plan(adapters, records)
+    begun = saved_run.begin(plan)
+    assert begun.folder.stat().st_mode & 0o777 == 0o700
+    assert (begun.folder / "run.json").stat().st_mode & 0o777 == 0o600
+    found = saved_run.unfinished(adapters, records)
+    assert found == begun
+    assert found.plan == plan
+    assert found.under_way() == ("sft", 0)
+
+
+@pytest.mark.parametrize("how", [Watch.cancel, lambda watch: (watch.cancel(), watch.interrupt())])
+def test_a_run_that_the_person_cancelled_is_forgotten(
+    adapters: Adapters, how: Callable[[Watch], None]
+) -> None:
+    records = instructions(6)
+    with pytest.raises(Cancelled):
+        run.run(make_plan(adapters, records), stopped_at("sft", 3, how))
+    assert saved_run.unfinished(adapters, records) is None
+    assert {path.name for path in adapters.dir.iterdir()} <= {"base.json"}
+
+
+def test_a_run_that_ended_is_forgotten(adapters: Adapters) -> None:
+    run.run(make_plan(adapters, instructions(6)), Watch())
+    assert not (adapters.dir / ".run").exists()
+
+
+def test_a_new_run_takes_the_place_of_an_interrupted_one(adapters: Adapters) -> None:
+    records = instructions(6)
+    interrupted(adapters, records)
+    events: list[Event] = []
+    run.run(make_plan(adapters, records), Watch(emit=events.append))
+    assert not [event for event in events if isinstance(event, PassResumed)]
+    assert saved_run.unfinished(adapters, records) is None
+
+
+def test_a_run_that_learns_from_a_deleted_record_is_dropped(adapters: Adapters) -> None:
+    records = instructions(6)
+    interrupted(adapters, records)
+    with pytest.raises(TuteeError, match="deleted or changed"):
+        saved_run.unfinished(adapters, records[1:])
+    assert saved_run.unfinished(adapters, records) is None
+    assert not (adapters.dir / ".run").exists()
+
+
+def test_a_deleted_prompt_drops_a_run_of_rl(adapters: Adapters) -> None:
+    records = pairs(40)
+    saved_run.begin(make_plan(adapters, records, "rl"))
+    changed = [*records[:-1], records[-1].model_copy(update={"prompt": prompt("other")})]
+    with pytest.raises(TuteeError, match="deleted or changed"):
+        saved_run.unfinished(adapters, changed)
+
+
+def test_what_was_taught_meanwhile_does_not_disturb_it(adapters: Adapters) -> None:
+    records = instructions(6)
+    interrupted(adapters, records)
+    more = [*records, *instructions(6, "negative")]
+    found = saved_run.unfinished(adapters, more)
+    assert found is not None
+    run.resume(found, Watch())
+    assert set(adapters.manifest("v1").records) == {record.id for record in records}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"began": 1}', b"\xff"])
+def test_a_damaged_file_drops_the_run(adapters: Adapters, content: bytes) -> None:
+    begun = saved_run.begin(make_plan(adapters, instructions(6)))
+    (begun.folder / "run.json").write_bytes(content)
+    with pytest.raises(TuteeError, match="cannot be read"):
+        saved_run.unfinished(adapters, [])
+    assert not begun.folder.exists()
+
+
+def test_another_revision_of_the_base_drops_the_run(adapters: Adapters) -> None:
+    from dataclasses import replace
+
+    records = instructions(6)
+    saved_run.begin(make_plan(adapters, records))
+    changed = Adapters(adapters.dir.parent, replace(adapters.folder, revision="another"))
+    with pytest.raises(TuteeError, match="base model has changed"):
+        saved_run.unfinished(changed, records)

@@ -1,0 +1,120 @@
+"""DPO must learn what TRL's own trainer learns, measured from the base."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.config import Tuning
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
+from core.runtime.scheduler import Cancelled
+from core.training import dpo, lora
+from core.training.logprobs import measure, measure_base
+from core.training.run_control import Watch
+from data.masks import Sample
+from tests.core.training.conftest import plain_arguments, trainable
+
+SETTINGS = Tuning(epochs=5, batch_size=6, preference_learning_rate=5e-3)
+
+
+def test_the_chosen_replies_gain_on_the_rejected_ones(
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair]
+) -> None:
+    metrics = dpo.train(tiny_folder, tokenizer, None, pairs, pairs, SETTINGS, Watch()).metrics
+    assert metrics["holdout_pairs"] == len(pairs)
+    assert metrics["holdout_margin_before"] == pytest.approx(0, abs=1e-4)
+    assert metrics["holdout_margin"] > 1
+    assert metrics["holdout_accuracy"] == 1
+
+
+def test_it_learns_what_trls_trainer_learns(
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair], tmp_path: Path
+) -> None:
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    ours = trainable(dpo.train(tiny_folder, tokenizer, None, pairs, [], SETTINGS, Watch()).model)
+    rows = [
+        {
+            "prompt_ids": list(chosen.input_ids[: chosen.reply_start]),
+            "chosen_ids": list(chosen.input_ids[chosen.reply_start :]),
+            "rejected_ids": list(rejected.input_ids[rejected.reply_start :]),
+        }
+        for chosen, rejected in pairs
+    ]
+
+    class Prepared(DPOTrainer):
+        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+            return dataset
+
+    plain = Prepared(
+        model=load_model(tiny_folder),
+        peft_config=lora.with_lora(
+            load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM"
+        ).peft_config["default"],
+        args=DPOConfig(
+            **plain_arguments(tmp_path, 5, 5e-3, SETTINGS.seed),
+            beta=SETTINGS.beta,
+            loss_type=["sigmoid", "sft"],
+            loss_weights=[1.0, SETTINGS.sft_weight],
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+    )
+    # The same start: TRL makes the adapter itself, from another point of the random sequence.
+    start = trainable(lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM"))
+    for name, weight in plain.model.named_parameters():
+        if name in start:
+            weight.data.copy_(start[name])
+    plain.train()
+    theirs = trainable(plain.model)
+    assert ours.keys() == theirs.keys()
+    assert any((weight - start[name]).abs().max() > 1e-3 for name, weight in ours.items())
+    for name, weight in ours.items():
+        torch.testing.assert_close(weight, theirs[name], rtol=2e-2, atol=2e-4)
+
+
+def test_the_reference_is_the_base_also_when_it_goes_on_from_an_adapter(
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair], started: Path
+) -> None:
+    trainer = dpo.build(tiny_folder, tokenizer, started, pairs, SETTINGS, Watch())
+    assert list(trainer.model.peft_config) == ["default"]
+    row = trainer.data_collator([{"index": 0}])
+    alone = measure(load_model(tiny_folder), pairs[:1], Watch())[0]
+    assert row["reference"].tolist() == pytest.approx(alone, abs=1e-3)
+    begun = measure(trainer.model, pairs[:1], Watch())[0]
+    assert begun != pytest.approx(alone, abs=1e-1)
+
+
+def test_only_the_reply_counts(
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair]
+) -> None:
+    model = load_model(tiny_folder)
+    for group, found in zip(pairs, measure(model, pairs, Watch()), strict=True):
+        for sample, logp in zip(group, found, strict=True):
+            ids = torch.tensor([sample.input_ids])
+            with torch.inference_mode():
+                logps = model(ids).logits.log_softmax(-1)[0, :-1]
+            picked = logps.gather(-1, ids[0, 1:, None])[:, 0]
+            assert logp == pytest.approx(picked[sample.reply_start - 1 :].sum().item(), rel=1e-4)
+
+
+def test_what_is_saved_is_one_adapter(
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair], started: Path, tmp_path: Path
+) -> None:
+    trained = dpo.train(tiny_folder, tokenizer, started, pairs, [], SETTINGS, Watch())
+    trained.save(tmp_path / "v2")
+    assert not [path.name for path in (tmp_path / "v2").iterdir() if path.is_dir()]
+    base = measure_base(trained.model, pairs, Watch())
+    assert base == measure(load_model(tiny_folder), pairs, Watch())
+
+
+def test_cancelling_stops_it_before_the_first_step(
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[tuple[Sample, Sample]]
+) -> None:
+    watch = Watch()
+    watch.cancel()
+    with pytest.raises(Cancelled):
+        dpo.train(tiny_folder, tokenizer, None, pairs, [], SETTINGS, watch)

@@ -1,0 +1,90 @@
+"""Rehearsal must pull towards the base, and only where the policy has left it."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from core.config import Tuning
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
+from core.training import lora, sft
+from core.training.rehearsal import Rehearsal, divergence
+from core.training.run_control import Watch
+from data.masks import Sample
+from tests.core.training.conftest import trainable
+
+SETTINGS = Tuning(epochs=12, batch_size=3, learning_rate=1e-2, rehearsal=1.0)
+
+
+@pytest.fixture
+def taught(samples: list[Sample]) -> list[Sample]:
+    return samples[:3]
+
+
+@pytest.fixture
+def general(sample: Any) -> list[Sample]:
+    return [sample("the answer is 42", "hello world"), sample("Paris", "the capital of France")]
+
+
+def distance(model: Any, general: list[Sample], policy: Any) -> float:
+    """Nats a token of `policy` from the base, on all general texts."""
+    found: torch.Tensor = Rehearsal(model, general, 1.0, Watch()).loss(policy, 0)
+    return found.item()
+
+
+def test_of_all_tokens_the_divergence_is_torchs() -> None:
+    torch.manual_seed(0)
+    wanted, given = torch.randn(4, 7).softmax(-1), torch.randn(4, 7).log_softmax(-1)
+    exact = torch.nn.functional.kl_div(given, wanted, reduction="none").sum(-1)
+    torch.testing.assert_close(divergence(wanted, given), exact, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_not_among_the_likeliest_counts_as_one_token() -> None:
+    # 0.5 and 0.5 for the rest, against 0.25 and 0.75: by hand, ln 2 / 2 + ln (2/3) / 2.
+    found = divergence(torch.tensor([[0.5]]), torch.tensor([[0.25]]).log())
+    assert found.item() == pytest.approx(0.5 * 0.693147 + 0.5 * -0.405465, abs=1e-5)
+
+
+def test_an_untrained_policy_is_where_the_base_is(
+    tiny_folder: ModelFolder, general: list[Sample]
+) -> None:
+    model = lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM")
+    loss = Rehearsal(model, general, 1.0, Watch()).loss(model, 0)
+    assert loss.item() == pytest.approx(0, abs=1e-4)
+    loss.backward()
+    assert all(p.grad.abs().max() < 1e-2 for p in model.parameters() if p.grad is not None)
+
+
+def test_each_step_takes_the_next_texts_in_turn(
+    tiny_folder: ModelFolder,
+    tokenizer: Any,
+    general: list[Sample],
+    samples: list[Sample],
+    taught: list[Sample],
+) -> None:
+    policy = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, Watch())
+    texts = [*general, *samples[3:5]]
+    rehearsal = Rehearsal(policy.model, texts, 1.0, Watch())
+    first, second = rehearsal.loss(policy.model, 0).item(), rehearsal.loss(policy.model, 1).item()
+    assert first != pytest.approx(second)
+    assert rehearsal.loss(policy.model, 2).item() == pytest.approx(first)
+
+
+def test_it_keeps_the_policy_nearer_to_the_base_and_learns_all_the_same(
+    tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], general: list[Sample]
+) -> None:
+    free = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, Watch())
+    kept = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, Watch(), rehearsed=general)
+    assert kept.losses[-1] < kept.losses[0] / 2
+    far = distance(free.model, general, free.model)
+    assert distance(kept.model, general, kept.model) < far / 2
+
+
+def test_a_weight_of_nothing_changes_nothing(
+    tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], general: list[Sample]
+) -> None:
+    settings = SETTINGS.model_copy(update={"rehearsal": 0.0})
+    free = trainable(sft.train(tiny_folder, tokenizer, None, taught, settings, Watch()).model)
+    let_go = sft.train(tiny_folder, tokenizer, None, taught, settings, Watch(), rehearsed=general)
+    assert all(torch.equal(free[name], w) for name, w in trainable(let_go.model).items())

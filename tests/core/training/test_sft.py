@@ -1,0 +1,147 @@
+"""SFT must learn what TRL's own trainer learns, and leave nothing but its result."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.config import Tuning
+from core.events import Event, StepReport
+from core.models.folder import ModelFolder
+from core.models.loading import load_model
+from core.runtime.scheduler import Cancelled
+from core.training import lora, sft
+from core.training.run_control import Watch
+from data.masks import Sample
+from tests.core.training.conftest import plain_arguments, trainable
+
+SETTINGS = Tuning(epochs=4, batch_size=6, learning_rate=5e-3)
+LONGER = Tuning(epochs=30, batch_size=6, learning_rate=1e-2)
+
+
+def test_it_learns_and_the_base_stays_as_it_was(
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
+) -> None:
+    before = load_model(tiny_folder).state_dict()
+    trained = sft.train(tiny_folder, tokenizer, None, samples, LONGER, Watch())
+    assert trained.steps == 30
+    assert trained.losses[-1] < trained.losses[0] / 2
+    assert any(w.abs().max() > 0 for n, w in trainable(trained.model).items() if "lora_B" in n)
+    after = trained.model.unload().state_dict()
+    for name, weight in before.items():
+        assert torch.equal(weight, after[name]), name
+
+
+def test_it_learns_what_trls_trainer_learns(
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], tmp_path: Path
+) -> None:
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    ours = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model)
+    rows = [
+        {
+            "input_ids": list(s.input_ids),
+            "labels": [-100] * s.reply_start + list(s.input_ids[s.reply_start :]),
+        }
+        for s in samples
+    ]
+    plain = SFTTrainer(
+        model=lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM"),
+        args=SFTConfig(
+            **{
+                **plain_arguments(tmp_path, 4, 5e-3, SETTINGS.seed),
+                "lr_scheduler_type": sft.SCHEDULE,
+                "lr_scheduler_kwargs": sft.schedule(4),
+            }
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+    )
+    plain.train()
+    theirs = trainable(plain.model)
+    assert ours.keys() == theirs.keys()
+    for name, weight in ours.items():
+        torch.testing.assert_close(weight, theirs[name], rtol=2e-2, atol=2e-4)
+
+
+def test_the_same_data_and_seed_give_the_identical_adapter(
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
+) -> None:
+    one = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model)
+    two = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model)
+    assert all(torch.equal(weight, two[name]) for name, weight in one.items())
+
+
+def test_small_micro_batches_make_the_same_steps(
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch())
+    monkeypatch.setattr("core.training.memory_budget.MICRO_BATCH_TOKENS", 1)
+    events: list[Event] = []
+    small = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch(emit=events.append))
+    assert small.losses == pytest.approx(whole.losses, abs=1e-3)
+    assert len(events) == 4 * 6  # a report a micro-batch
+
+
+def test_it_goes_on_from_an_adapter_that_plain_peft_can_load_too(
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], tmp_path: Path
+) -> None:
+    from peft import PeftModel
+
+    first = sft.train(tiny_folder, tokenizer, None, samples, LONGER, Watch())
+    first.save(tmp_path)
+    ids = torch.tensor([samples[0].input_ids])
+    loaded = PeftModel.from_pretrained(load_model(tiny_folder), tmp_path)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(ids).logits, first.model.eval()(ids).logits)
+    second = sft.train(tiny_folder, tokenizer, tmp_path, samples, SETTINGS, Watch())
+    assert second.losses[0] < first.losses[0] / 2
+
+
+def test_cancelling_stops_at_the_next_micro_batch(
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
+) -> None:
+    watch = Watch()
+    steps: list[Event] = []
+
+    def emit(event: Event) -> None:
+        steps.append(event)
+        watch.cancel()
+
+    watch.emit = emit
+    with pytest.raises(Cancelled):
+        sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, watch)
+    assert len(steps) == 1
+
+
+def test_progress_counts_down_to_the_end(
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
+) -> None:
+    reports: list[Event] = []
+    trained = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch(emit=reports.append))
+    steps = [report for report in reports if isinstance(report, StepReport)]
+    assert [report.step for report in steps] == [1, 2, 3, 4]
+    assert steps[-1].eta_seconds == 0
+    assert trained.tokens == 4 * sum(len(s.input_ids) for s in samples)
+    assert trained.trained_tokens == 4 * sum(len(s.input_ids) - s.reply_start for s in samples)
+
+
+def test_nothing_is_printed_and_no_file_is_left(
+    tiny_folder: ModelFolder,
+    tokenizer: Any,
+    samples: Sequence[Sample],
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.chdir(tmp_path)
+    sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch())
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == ""
+    assert list(tmp_path.iterdir()) == []

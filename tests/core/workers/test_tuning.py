@@ -1,0 +1,67 @@
+"""The thread that trains, and the chat beside it."""
+
+from dataclasses import replace
+
+import pytest
+
+from core.config import Tuning
+from core.events import AdapterSwapped, StepReport, TuningCancelled, TuningDone, TuningFailed
+from core.workers.chat import ChatWorker
+from core.workers.tuning import TuningWorker
+from store.errors import TuteeError
+from tests.core.ears import Ears, greedy_reply, plan
+
+
+def test_tuning_makes_a_version_and_the_chat_swaps_to_it_and_back(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    before = greedy_reply(chat, ears)
+    assert not before.startswith("positive")
+    trainer.start(plan(chat, epochs=20))
+    assert ears.wait_for(TuningDone).adapter == "v1"
+    assert greedy_reply(chat, ears) == before  # nothing changes until it is adopted
+    chat.swap("v1")
+    assert ears.wait_for(AdapterSwapped).version == "v1"
+    assert greedy_reply(chat, ears).startswith("positive")
+    chat.swap("base")
+    ears.wait_for(AdapterSwapped)
+    assert greedy_reply(chat, ears) == before
+
+
+def test_a_cancelled_run_leaves_no_version_and_the_chat_untouched(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    before = greedy_reply(chat, ears)
+    trainer.start(plan(chat, epochs=100))
+    ears.wait_for(StepReport)
+    trainer.cancel()
+    assert ears.wait_for(TuningCancelled).finished == ()
+    assert chat.adapters is not None
+    assert chat.adapters.versions() == []
+    assert greedy_reply(chat, ears) == before
+
+
+def test_a_failed_run_says_why_and_leaves_the_chat_untouched(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    before = greedy_reply(chat, ears)
+    settings = Tuning(max_length=16)  # shorter than the system prompt
+    trainer.start(replace(plan(chat), settings=settings))
+    assert "longer than 16 tokens" in ears.wait_for(TuningFailed).error.title
+    assert greedy_reply(chat, ears) == before
+
+
+def test_chat_is_answered_while_tuning_runs(
+    chat: ChatWorker, trainer: TuningWorker, ears: Ears
+) -> None:
+    trainer.start(plan(chat, epochs=100))
+    ears.wait_for(StepReport)
+    greedy_reply(chat, ears)
+    assert not any(isinstance(event, TuningDone) for event in ears.heard)
+    assert trainer.running
+
+
+def test_one_run_at_a_time(chat: ChatWorker, trainer: TuningWorker, ears: Ears) -> None:
+    trainer.start(plan(chat, epochs=100))
+    with pytest.raises(TuteeError, match="already under way"):
+        trainer.start(plan(chat))
