@@ -18,10 +18,10 @@ from pydantic import (
     ValidationError,
 )
 
+from store.error_messages import matter
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Sampling
-from store.wrong import matter
 
 BUILTIN = "builtin"
 """The model that comes with Tutee; see `core.models.builtin`."""
@@ -192,7 +192,7 @@ class Config(_Section):
     """Other keys, by the id of what they do; `tutee keys` lists the ids. See `tui.keys`."""
     tasks: dict[Word, tuple[Word, ...]] = {}
     """Words by which the statistics tell what a prompt asks for, by task; they come before the
-    built-in ones. See `data.tasks`."""
+    built-in ones. See `data.quality.task_labels`."""
 
 
 def load(path: Path, model: str | None = None) -> Config:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.config import Config, parse, read
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.storage import replace_file
 
 if TYPE_CHECKING:

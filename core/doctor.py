@@ -17,7 +17,7 @@ from core.hub.disk_usage import arrived
 from core.models.folder import ModelFolder
 from core.models.loading import quantised
 from core.runtime.device import device
-from store.language import N_, _
+from store.i18n import N_, _
 from store.paths import Paths
 from store.records import Sampling, Turn
 

@@ -12,7 +12,7 @@ from store.errors import TuteeError
 
 # For reading only: what follows is needed before the first paint, and these are not.
 if TYPE_CHECKING:
-    from data.masks import Piece
+    from data.tokenization import Piece
     from store.records import Sampling
 
 # -- loading -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ as the English sentences they are, and put into the person's language where they
 
 import re
 
-from store.language import N_, _
+from store.i18n import N_, _
 
 HOLDOUT_ROSE = N_("hold-out loss rose from {before} to {after}")
 PROBES_ROSE = N_("probe loss rose by {rise}")

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from data.card import card
+from data.dataset_card import card
+from data.export_tables import FORMATS, Choices, Selection, Table, line, select
 from data.llama_factory import dataset_info
-from data.tables import FORMATS, Choices, Selection, Table, line, select
-from data.tasks import DEFAULT_RULES, Rules
+from data.quality.task_labels import DEFAULT_RULES, Rules
+from store.error_messages import reason
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import KINDS, Record, RecordKind
 from store.storage import replace_file
-from store.wrong import reason
 
 __all__ = [
     "FORMATS",

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data import files
-from data.chats import join
-from data.files import find_files
+from data import row_files
+from data.chat_exports import join
+from data.format_detection import read
 from data.formats import Found, RowError
-from data.reading import read
-from store.acts import said
+from data.row_files import find_files
 from store.errors import TuteeError
-from store.language import _
+from store.feedback import said
+from store.i18n import _
 from store.records import Chat, Instruction, Message, Origin, Preference, Record, Turn, Verdict
 
 __all__ = ["Imported", "Refused", "find_files", "read_file"]
@@ -71,7 +71,7 @@ def read_file(
     Args:
         path: The file.
         name: What to name the records after; the file's name if not given.
-        format: One of `data.reading.NAMES`, for every row; told row by row if not given.
+        format: One of `data.format_detection.NAMES`, for every row; told row by row if not given.
         learn: Make an instruction of every reply on the path of a conversation.
 
     Raises:
@@ -79,12 +79,12 @@ def read_file(
     """
     name = (name or path.name).encode("utf-8", "replace").decode("utf-8")
     reader = _Reader(Origin(source=f"import:{name}"))
-    for part in files.parts(path):
+    for part in row_files.parts(path):
         place = f"{part.name}: " if part.name else ""
         for line, row in part.rows:
             reader.take(line, row, format or ("csv" if part.table else None), place)
     if not reader.rows:
-        raise TuteeError(_("There are no rows in {path}.").format(path=path), files.expected())
+        raise TuteeError(_("There are no rows in {path}.").format(path=path), row_files.expected())
     chats = tuple(join(reader.chats))
     if learn:
         reader.learn(chats)

@@ -7,8 +7,8 @@ TRL's rows are not for it: it wants a reply as text or as one message, not as a 
 from collections.abc import Iterable
 from typing import Any
 
+from data.export_tables import Table
 from data.formats import LLAMA_FACTORY
-from data.tables import Table
 
 _REPLIES = {"chosen": "chosen", "rejected": "rejected"}
 _COLUMNS = {

@@ -16,10 +16,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from store.error_messages import reason
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.storage import Damaged, link_or_copy, private_folder, replace_file, unwritable
-from store.wrong import reason
 
 DAYS = 7
 """As many days are kept."""

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from store.backups import Backups
 from store.errors import TuteeError
-from store.language import _
-from store.ordered import ByTime
+from store.i18n import _
 from store.records import Chat, Conversation, Message, Thread
 from store.segments import Segments
+from store.time_ordered import ByTime
 from store.titles import title_of
 
 

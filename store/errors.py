@@ -4,7 +4,7 @@ Raised where a fault is first understood, shown once at the top (a toast, a scre
 stderr). Anything that is not a `TuteeError` is a defect and goes to the log with its traceback.
 """
 
-from store.language import sentences
+from store.i18n import sentences
 
 
 class TuteeError(Exception):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from store.error_messages import reason
 from store.errors import TuteeError
-from store.language import _
-from store.wrong import reason
+from store.i18n import _
 
 
 class WriterLock:

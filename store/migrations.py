@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from store.backups import Backups
+from store.error_messages import reason
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.paths import Paths
 from store.records import SCHEMA_VERSION, Judged, Thread
 from store.segments import Segments
@@ -36,7 +37,6 @@ from store.storage import (
     sync_folder,
     unwritable,
 )
-from store.wrong import reason
 
 _MODELS: dict[str, type[BaseModel]] = {
     "conversations": Thread,

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import platformdirs
 
+from store.error_messages import reason
 from store.errors import TuteeError
-from store.language import _
-from store.wrong import reason
+from store.i18n import _
 
 _APP = "tutee"
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from store.language import N_
+from store.i18n import N_
 
 SCHEMA_VERSION = 3
 

@@ -1,9 +1,9 @@
 """Everything that is kept, behind typed verbs.
 
-Conversations and feedback records are held in memory (`store.conversations`, `store.ledger`), so
-that reading is cheap; every act of the person is one atomic write of one small file
-(`store.segments`), so a crash never leaves half of it. One process writes (a lock names it), any
-number read.
+Conversations and feedback records are held in memory (`store.conversations`,
+`store.feedback_index`), so that reading is cheap; every act of the person is one atomic write of
+one small file (`store.segments`), so a crash never leaves half of it. One process writes (a lock
+names it), any number read.
 
 Left out on purpose: reading along while another process writes; a reader sees what was there when
 it opened.
@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self, TypeVar
 
-from store import acts, garbage, migrations
-from store.acts import Comparison, Feedback, Picked, Reply
+from store import feedback, gc_pause, migrations
+from store.conversation_queries import Found, Talks
 from store.conversations import Conversations
 from store.errors import TuteeError
-from store.language import _
-from store.ledger import Counts, Ledger
+from store.feedback import Comparison, Feedback, Picked, Reply
+from store.feedback_index import Counts, Ledger
+from store.i18n import _
 from store.lock import WriterLock
 from store.paths import Paths, ensure
 from store.records import (
@@ -30,7 +31,6 @@ from store.records import (
     Record,
     Verdict,
 )
-from store.talks import Found, Talks
 
 __all__ = ["Added", "Counts", "Feedback", "Found", "Repository"]
 
@@ -57,7 +57,7 @@ class Repository(Talks):
     def __init__(self, paths: Paths, lock: WriterLock | None) -> None:
         write = lock is not None
         self._lock = lock
-        with garbage.paused(), migrations.current(paths, write=write) as backups:
+        with gc_pause.paused(), migrations.current(paths, write=write) as backups:
             self._conversations = Conversations(backups)
             self._ledger = Ledger(backups)
         if write:
@@ -108,7 +108,7 @@ class Repository(Talks):
         Raises:
             TuteeError: it is no reply, an empty one, or a corrected one given a 👍.
         """
-        change = acts.thumb(self._reply(message_id), label, tuple(reasons), comment)
+        change = feedback.thumb(self._reply(message_id), label, tuple(reasons), comment)
         return self._do(message_id, change)
 
     def explain(self, message_id: str, reasons: Sequence[str], comment: str = "") -> Feedback:
@@ -117,7 +117,7 @@ class Repository(Talks):
         Raises:
             TuteeError: there is none.
         """
-        change = acts.explain(self._reply(message_id), tuple(reasons), comment)
+        change = feedback.explain(self._reply(message_id), tuple(reasons), comment)
         return self._do(message_id, change)
 
     def correct(self, message_id: str, text: str, why: str = "") -> Feedback:
@@ -126,7 +126,7 @@ class Repository(Talks):
         Raises:
             TuteeError: it is no reply, or the correction is empty or the reply itself.
         """
-        return self._do(message_id, acts.correct(self._reply(message_id), text, why))
+        return self._do(message_id, feedback.correct(self._reply(message_id), text, why))
 
     def prefer(self, message_id: str, others: Sequence[str]) -> Feedback:
         """Say that a reply was picked among `others` to the same prompt.
@@ -134,7 +134,7 @@ class Repository(Talks):
         Raises:
             TuteeError: it is no reply, an empty one, or there is no other.
         """
-        return self._do(message_id, acts.prefer(self._reply(message_id), others))
+        return self._do(message_id, feedback.prefer(self._reply(message_id), others))
 
     def exclude(self, message_id: str, excluded: bool) -> Feedback:
         """Say whether what stands about a reply is trained on.
@@ -156,7 +156,7 @@ class Repository(Talks):
         Raises:
             TuteeError: there is none.
         """
-        return self._do(message_id, acts.undo(self._reply(message_id)))
+        return self._do(message_id, feedback.undo(self._reply(message_id)))
 
     def pick(self, comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
         """Say which of two replies is good; what was said before changes nothing.
@@ -167,7 +167,7 @@ class Repository(Talks):
         Raises:
             TuteeError: a reply is empty, or one is to be preferred over the same words.
         """
-        return self._ledger.add(acts.pick(comparison, picked))
+        return self._ledger.add(feedback.pick(comparison, picked))
 
     def _reply(self, message_id: str) -> Reply:
         message = self.message(message_id)
@@ -175,9 +175,9 @@ class Repository(Talks):
             raise TuteeError(_("Only a reply of the model can be rated or corrected."))
         return Reply(message, self.prompt_for(message_id), self._ledger.about(message_id))
 
-    def _do(self, message_id: str, change: acts.Change) -> Feedback:
+    def _do(self, message_id: str, change: feedback.Change) -> Feedback:
         """Keep a change, in one write."""
-        if change != acts.Change():
+        if change != feedback.Change():
             self._ledger.keep(message_id, change.applied_to(self._ledger.about(message_id)))
         return self.feedback(message_id)
 
@@ -267,6 +267,6 @@ class Repository(Talks):
         Returns:
             What was new.
         """
-        with garbage.paused():
+        with gc_pause.paused():
             grown = self._conversations.add_chats(chats)
             return Added(self._ledger.add(records), grown.chats, grown.messages)

@@ -20,10 +20,10 @@ from tinydb import TinyDB
 from tinydb.table import Document, Table
 
 from store.backups import Backups
+from store.error_messages import matter
 from store.errors import TuteeError
-from store.language import _, ngettext
+from store.i18n import _, ngettext
 from store.storage import AtomicStorage, Damaged, content_of
-from store.wrong import matter
 
 LIMIT = 256 * 1024
 """A segment of as many bytes takes no new documents."""

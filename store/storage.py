@@ -20,9 +20,9 @@ from typing import Any
 
 from tinydb.storages import Storage
 
+from store.error_messages import reason
 from store.errors import TuteeError
-from store.language import _
-from store.wrong import reason
+from store.i18n import _
 
 Tables = dict[str, dict[str, dict[str, Any]]]
 """What TinyDB keeps: table name → document id → document."""

@@ -11,7 +11,7 @@ import sys
 import click
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from tui.cli.root import cli
 
 

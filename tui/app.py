@@ -33,7 +33,7 @@ from core.events import (
     TokenChunk,
 )
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from tui.guard import errors_shown, guarded, show_error
 from tui.keys import keymap
 from tui.messages import Asker, FromCore

@@ -5,7 +5,7 @@ from typing import get_args
 
 from core.config import ThemeName
 from core.models.catalog import known
-from store.language import _
+from store.i18n import _
 from tui.commands import Command
 from tui.completion import Completion
 from tui.open_chat import OpenChat

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from tui.text import counted
 
 LIMIT = 64 * 1024

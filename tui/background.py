@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.worker import Worker
 
-from store import garbage
+from store import gc_pause
 from tui.guard import errors_shown
 
 Result = TypeVar("Result")
@@ -47,7 +47,7 @@ async def in_thread(work: Callable[[Stopped], Result]) -> Result:
         result, error = None, None
         try:
             # A search for garbage would hold every thread, for half a second at 100,000 records.
-            with garbage.paused():
+            with gc_pause.paused():
                 result = work(stop.is_set)
         except Exception as raised:
             error = raised

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from data.statistics import question_of
-from store.language import N_, _
+from data.quality.statistics import question_of
+from store.i18n import N_, _
 from store.records import Preference, Record, Verdict
 from tui.background import Stopped
 from tui.text import harmless, one_line

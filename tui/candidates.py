@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.events import CandidatesRanked
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Origin, new_id
 from tui.open_chat import Exchange
 from tui.seeds import random_seed

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from data.transcript import Section, file_name, markdown
+from data.markdown import Section, file_name, markdown
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Conversation, Message, Thread
 from store.repository import Repository
 from store.storage import private_folder, replace_file

@@ -17,7 +17,7 @@ from core.models import builtin, catalog, gguf_import
 from core.models.catalog import Known
 from core.workers.fetch import Fetcher
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from tui.pace import Pace, size
 from tui.services import Services
 

@@ -9,7 +9,7 @@ from typing import Any
 from textual.screen import Screen
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 
 @dataclass(frozen=True)

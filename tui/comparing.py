@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from core.adapters.registry import BASE
 from core.events import ReplyDone, ReplyFailed, TokenChunk
-from store.acts import Comparison, Picked
 from store.errors import TuteeError
-from store.language import _
+from store.feedback import Comparison, Picked
+from store.i18n import _
 from store.records import Origin, Record, Sampling, Turn, new_id
 from tui.attachments import without_files
 from tui.open_chat import Question

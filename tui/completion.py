@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from store.language import _
+from store.i18n import _
 
 if TYPE_CHECKING:
     from tui.commands import Command

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from data.statistics import DISLIKED, LIKED, Statistics
-from store.language import N_, _
+from data.quality.statistics import DISLIKED, LIKED, Statistics
+from store.i18n import N_, _
 from tui.text import counted, harmless
 from tui.views import CountView, SectionView, StatisticsView
 

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from data.masks import encode, pieces
-from data.rows import with_system
-from store.language import N_, _
+from data.tokenization import encode, pieces
+from data.training_split import with_system
+from store.i18n import N_, _
 from store.records import Preference, Record, Turn, Verdict
 from tui.browsing import thumb
 from tui.text import harmless
 from tui.views import DetailView, MaskView, TextView
 
 if TYPE_CHECKING:
-    from data.masks import Tokenizer
+    from data.tokenization import Tokenizer
 
 _SHOWN = 20_000
 """Characters of a text that are shown; laying out more would hold the screen up."""

@@ -12,7 +12,7 @@ from textual import on
 from textual.screen import Screen
 
 from store.errors import TuteeError
-from store.language import _, chosen, speak, spoken
+from store.i18n import _, chosen, speak, spoken
 from tui.guard import errors_shown
 from tui.looks import Looks
 from tui.messages import FromCore, TokensWanted

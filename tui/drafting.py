@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Turn, new_id
 from tui.seeds import random_seed
 from tui.services import Services

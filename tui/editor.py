@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from store.errors import TuteeError
-from store.language import N_, _
+from store.i18n import N_, _
 
 _FALLBACKS = ("nano", "vim", "vi")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.worker import Worker
 
-from store.language import _, spoken
+from store.i18n import _, spoken
 from tui.guard import errors_shown, guarded
 from tui.messages import Answered, Taught
 from tui.startup import Startup

@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ Nothing is remembered of the steps themselves: what is kept says which is next, 
 a restart. Done or skipped, they are not shown again.
 """
 
-from store.language import N_, _
+from store.i18n import N_, _
 from store.repository import Counts
 
 SKIP = N_("/skip hides this")

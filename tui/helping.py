@@ -12,7 +12,7 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.commands import APP_COMMANDS, CHAT_COMMANDS, Command
 from tui.keys import key_name
 from tui.screens.chat import ChatScreen

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data import starter
+from data.deduplication import Known
 from data.imports import Imported, find_files, read_file
-from data.known import Known
-from data.languages import language_of
-from data.statistics import question_of
+from data.quality.language_detection import language_of
+from data.quality.statistics import question_of
 from store.errors import TuteeError
-from store.language import _, spoken
+from store.i18n import _, spoken
 from store.records import Chat, Record
 from tui.background import Stopped
 from tui.browsing import reply_shown, thumb

@@ -22,7 +22,7 @@ from textual.keys import REPLACED_KEYS, Keys, format_key
 import tui.screens
 import tui.widgets
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _MODIFIERS = frozenset({"ctrl", "alt", "shift", "super", "meta", "hyper"})
 _SAME = {

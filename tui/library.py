@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from core.models.loading import load_tokenizer
 from core.runs.record_lengths import lengths, limit
-from data.checks import check
+from data.deduplication import Known
 from data.exports import Choices, Exported, export
-from data.known import Known
-from data.statistics import Needs, statistics
-from data.tasks import merged, task_of
+from data.quality.checks import check
+from data.quality.statistics import Needs, statistics
+from data.quality.task_labels import merged, task_of
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Chat, Record, new_id, now
 from tui.browsing import viewed
 from tui.counting import statistics_view
@@ -27,8 +27,8 @@ from tui.text import counted
 from tui.views import DetailView, MaskView, RecordView, StatisticsView
 
 if TYPE_CHECKING:
-    from data.masks import Tokenizer
-    from data.tasks import Rules
+    from data.quality.task_labels import Rules
+    from data.tokenization import Tokenizer
 
 
 class Library:

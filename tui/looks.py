@@ -17,7 +17,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.paths import Paths
 from tui.attention import notification
 from tui.clipboard import copy_to_desktop

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.config import Config
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Conversation, Message, Sampling, Turn
 from store.repository import Repository
 from tui.views import UserView

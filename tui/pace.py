@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from core.events import ModelLoading
-from store.language import _
+from store.i18n import _
 from tui.text import clock
 
 _SECONDS = 8.0

@@ -7,7 +7,7 @@ from typing import Any
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from store.language import _
+from store.i18n import _
 from tui.commands import Command, possible
 from tui.helping import key_of
 from tui.looks import Looks

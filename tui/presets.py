@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from core.config import PRESETS, Config, Preset
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Sampling
 from tui.settings import Setting, listed, understood
 

@@ -19,7 +19,7 @@ from core.events import (
     TuningStarted,
 )
 from core.stop_reasons import told as reason_told
-from store.language import N_, _, sentences
+from store.i18n import N_, _, sentences
 from tui.text import clock, counted
 
 LABELS: dict[PassName, str] = {

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from data.imports import Refused
-from store.language import _
+from store.i18n import _
 from tui.text import counted
 
 

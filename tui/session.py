@@ -17,7 +17,7 @@ from core.config import Config
 from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from data import starter
 from store.errors import TuteeError
-from store.language import N_, _
+from store.i18n import N_, _
 from store.records import Message, Origin, Sampling, Turn, new_id
 from store.repository import Repository
 from tui.open_chat import ChatSettings, Exchange, OpenChat

@@ -20,7 +20,7 @@ from core import config_file
 from core.config import Config, parse, read
 from core.config_file import Value
 from store.errors import TuteeError
-from store.language import N_, _
+from store.i18n import N_, _
 
 SECTIONS = {
     "chat": N_("Chat"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Instruction, Message, Origin, Record
 from store.repository import Repository
 from tui.drafting import Drafting

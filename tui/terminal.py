@@ -11,7 +11,7 @@ import sys
 import time
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _SECONDS = 0.3
 """How long an answer is waited for; one over a slow line takes a round trip."""

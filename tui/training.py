@@ -10,7 +10,7 @@ from core.events import (
     TuningFailed,
     TuningStarted,
 )
-from store.language import _
+from store.i18n import _
 from tui.front import Front
 from tui.guard import errors_shown, show_error
 

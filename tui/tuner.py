@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.adapters.registry import BASE, Adapters
 from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone, TuningFailed
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import now
 from tui.background import in_thread
 from tui.progress import Progress, TuningEvent, advanced, label, told

@@ -8,7 +8,7 @@ from core.evaluation import report
 from core.evaluation.report import Report
 from core.stop_reasons import told
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from tui.progress import LABELS, label
 from tui.text import counted
 from tui.views import VersionView

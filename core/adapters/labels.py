@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.storage import replace_file
 
 LABEL_LENGTH = 40

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import now
 
 BASE = "base"

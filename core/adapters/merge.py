@@ -19,9 +19,9 @@ from typing import Any
 from core.adapters.registry import BASE, Adapters
 from core.models.folder import ModelFolder
 from core.models.loading import load_model, load_tokenizer
-from data.masks import encode_prompt, stop_ids
+from data.tokenization import encode_prompt, stop_ids
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Turn
 from store.storage import sync_folder
 

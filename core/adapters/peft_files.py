@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _UNUSUAL = (
     "use_dora",

@@ -37,7 +37,7 @@ from core.adapters.labels import Remark
 from core.adapters.manifest import BASE, Kind, Manifest
 from core.models.folder import ModelFolder, chat_template
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.storage import private_folder, replace_file, sync_folder
 
 _LETTER: dict[Kind, str] = {"adapter": "v", "reward": "r"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 MERGE = '''"""Add what a pass has learned to the model it began from: what the next one begins from.
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.training.exam import Figures
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.storage import replace_file
 
 FILE = "report.json"

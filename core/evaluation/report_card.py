@@ -22,7 +22,7 @@ from core.evaluation.report import Report
 from core.events import PassName
 from core.training.exam import Answer, Figures
 from store.errors import TuteeError
-from store.language import N_, _, ngettext
+from store.i18n import N_, _, ngettext
 
 TITLES: dict[str, str] = {
     "sft": N_("supervised fine-tuning (SFT)"),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 
 def arrived(directory: Path) -> int:

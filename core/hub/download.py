@@ -29,7 +29,7 @@ from core.hub.lock import alone
 from core.hub.model_id import HUBS, TITLES, HubModel, hub_model
 from core.json_file import read_or_empty
 from store.errors import TuteeError
-from store.language import _, spoken
+from store.i18n import _, spoken
 from store.storage import sync_folder
 
 _LOG = "fetch.log"

@@ -25,7 +25,7 @@ from core.hub.file_listing import Listing, RemoteFile, small, weights
 from core.hub.model_id import TITLES, TOKENS, HubModel, hub_model
 from core.hub.safety import refuse_code, refuse_kind
 from store.errors import TuteeError
-from store.language import _, speak
+from store.i18n import _, speak
 
 SOURCE_FILE = ".source.json"
 """In a fetched folder: where it came from. There only once it is whole."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from core.hub.file_listing import Listing, RemoteFile
 from core.hub.model_id import NOT_FOUND, TOKENS, HubModel
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _CHUNK = 32 * 1024
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.events import ModelLoading
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 
 @contextlib.contextmanager

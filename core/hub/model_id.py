@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from core.config import BUILTIN
 from store.errors import TuteeError
-from store.language import N_, _
+from store.i18n import N_, _
 
 Hub = Literal["hf", "modelscope"]
 HUBS: tuple[Hub, ...] = get_args(Hub)

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.runtime.library_logging import hush
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 """A tokenizer that transformers can load has at least one of these files."""

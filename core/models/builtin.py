@@ -28,7 +28,7 @@ from core.models.gguf_compat import split_digits
 from core.models.gguf_import import plain
 from core.runtime.library_logging import hush
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 NAME = "smollm2-135m-instruct"
 LABEL = "SmolLM2-135M"

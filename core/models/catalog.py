@@ -14,7 +14,7 @@ from core.hub import download
 from core.hub.disk_usage import arrived
 from core.hub.model_id import hub_model
 from core.models import builtin, gguf_import
-from store.language import N_
+from store.i18n import N_
 
 State = Literal["here", "partly", "absent"]
 

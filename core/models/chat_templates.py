@@ -9,7 +9,7 @@ turns end on the model's own end-of-text token.
 import json
 from pathlib import Path
 
-from store.language import N_
+from store.i18n import N_
 
 CHATML = (
     "{% for message in messages %}"

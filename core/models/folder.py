@@ -23,7 +23,7 @@ from core.hub.model_id import hub_model, is_gguf, no_such_folder
 from core.hub.safety import TOKENIZERS, refuse_code, refuse_files, refuse_kind
 from core.models import builtin, chat_templates, gguf_import
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _IDENTITY = (
     "config.json",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from store.errors import TuteeError
-from store.language import N_, _
+from store.i18n import N_, _
 
 _INSTEAD = N_("Use the safetensors of the model instead.")
 READ = ("llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3")

@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 
 from core.models.folder import ModelFolder
 from core.models.loading import load_tokenizer
-from data.masks import stop_ids
+from data.tokenization import stop_ids
 from store.errors import TuteeError
-from store.language import N_, _
+from store.i18n import N_, _
 
 Precision = Literal["f16", "q8_0"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

@@ -24,7 +24,7 @@ from core.hub.model_id import is_gguf
 from core.models import gguf_compat
 from core.runtime.library_logging import hush
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.storage import sync_folder
 
 _SAMPLES, _SAMPLE_BYTES = 64, 65536

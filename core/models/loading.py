@@ -8,7 +8,7 @@ from core.models.folder import ModelFolder, chat_template, has_template, weights
 from core.runtime import device as devices
 from core.runtime.library_logging import hush
 from store.errors import TuteeError
-from store.language import _, sentences
+from store.i18n import _, sentences
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,7 @@ from core.config import FourBit
 from core.models.catalog import memory
 from core.runtime.device import device
 from core.runtime.library_logging import hush
-from store.language import _
+from store.i18n import _
 
 BYTES = 0.57
 """A weight in NF4 with double quantisation; the embeddings stay in 16 bits."""

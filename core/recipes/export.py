@@ -33,11 +33,11 @@ from core.events import PassName
 from core.models.folder import ModelFolder, chat_template
 from core.runs.plan import Plan, Selection, repeated
 from core.training.lora import FUSED_TARGETS, TARGETS
+from data.export_tables import line
 from data.formats.trl import row
-from data.rows import with_system
-from data.tables import line
+from data.training_split import with_system
 from store.errors import TuteeError
-from store.language import N_, _
+from store.i18n import N_, _
 from store.records import Record, Turn
 
 FILE = "recipe.json"

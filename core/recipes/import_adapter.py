@@ -31,7 +31,7 @@ from core.training.exam import Examiner
 from core.training.result import Trained
 from core.training.run_control import Watch
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _WEIGHTS = "adapter_model.safetensors"
 _PICKLED = "adapter_model.bin"

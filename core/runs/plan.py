@@ -19,9 +19,9 @@ from core.config import Config, Tuning
 from core.events import PassName
 from core.training.rehearsal import TOGETHER
 from data import starter
-from data.languages import language_of
-from data.rows import holdout, mix
-from store.language import _
+from data.quality.language_detection import language_of
+from data.training_split import holdout, mix
+from store.i18n import _
 from store.records import Instruction, Preference, Record, Turn, Verdict
 
 PASSES: tuple[PassName, ...] = ("sft", "kto", "dpo", "reward", "rl")

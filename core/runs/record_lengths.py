@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from core.config import Config, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_tokenizer
-from data.masks import Tokenizer, encode
-from data.rows import with_system
+from data.tokenization import Tokenizer, encode
+from data.training_split import with_system
 from store.errors import TuteeError
 from store.records import Preference, Record, Turn
 

@@ -29,9 +29,9 @@ from core.runtime.scheduler import Cancelled
 from core.training.exam import Examiner
 from core.training.memory_budget import TooLittleMemory, micro_batch_tokens, require
 from core.training.packing import packed_length
-from data.masks import Sample
+from data.tokenization import Sample
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Verdict
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from core.runs import record_lengths
 from core.runs.plan import Plan
 from core.training.exam import Exam, Question
 from data import starter
-from data.masks import Sample, encode, encode_prompt
-from data.rows import with_system
+from data.tokenization import Sample, encode, encode_prompt
+from data.training_split import with_system
 from store.records import Instruction, Preference, Turn, Verdict
 
 REFERENCE_ROWS = 50

@@ -12,7 +12,7 @@ from core.evaluation.gate import judge
 from core.evaluation.report import Report
 from core.events import PassDone, PassName
 from core.runs.plan import Plan, Selection
-from store.acts import said
+from store.feedback import said
 from store.records import Record
 
 if TYPE_CHECKING:

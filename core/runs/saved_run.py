@@ -26,9 +26,9 @@ from core.config import Tuning
 from core.events import PassDone, PassName
 from core.runs.plan import PassPlan, Plan, Prompts, Selection
 from core.training.checkpoints import steps_done
-from store.acts import said
 from store.errors import TuteeError
-from store.language import _
+from store.feedback import said
+from store.i18n import _
 from store.records import Record, now
 from store.storage import private_folder, replace_file
 

@@ -4,7 +4,7 @@ import logging
 import re
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 log = logging.getLogger(__name__)
 

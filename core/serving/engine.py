@@ -20,9 +20,9 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_tokenizer
 from core.runtime.scheduler import Cancelled
 from core.serving.detokenizer import StopStrings, TextStream, decode
-from data.masks import encode_prompt, stop_ids
+from data.tokenization import encode_prompt, stop_ids
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Sampling, Turn
 
 ROOM = 256

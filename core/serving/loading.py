@@ -13,7 +13,7 @@ from core.runtime.device import device
 from core.runtime.library_logging import hush
 from core.serving.backend import Backend
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel

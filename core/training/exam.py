@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.training.logprobs import measure
 from core.training.run_control import Watch
-from data.masks import Sample, stop_ids
+from data.tokenization import Sample, stop_ids
 from store.records import Sampling
 
 PROBE_TOKENS = 192

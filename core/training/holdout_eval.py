@@ -14,7 +14,7 @@ from typing import Any
 from core.events import HoldoutReport
 from core.training.exam import loss
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 
 LOOKS, _LEAST = 8, 3
 """Looks at most, and those for which records are rather left out."""

@@ -29,7 +29,7 @@ from core.training.micro_batches import index_dataset, micro_batch_size, packed_
 from core.training.result import Trained, learn
 from core.training.run_control import Watch
 from core.training.trainer import Progress, Watched, arguments, assemble
-from data.masks import Sample
+from data.tokenization import Sample
 
 
 class Judged(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from core.training.micro_batches import packed_row
 from core.training.packing import IGNORED
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,7 @@ from core.config import Tuning
 from core.training import packing_check
 from core.training.bf16_base import quicken
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -18,9 +18,9 @@ from core.runtime.scheduler import Cancelled
 from core.training.micro_batches import micro_batch_size, packed_row
 from core.training.packing import IGNORED
 from core.training.run_control import Watch
-from data.masks import Sample, pieces, stop_ids
+from data.tokenization import Sample, pieces, stop_ids
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _SHOWN = 3
 

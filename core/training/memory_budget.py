@@ -23,7 +23,7 @@ from core.runtime.device import device
 from core.training.lora import FUSED_TARGETS, TARGETS
 from core.training.micro_batches import MICRO_BATCH_TOKENS
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _LIBRARIES = 320 * 2**20
 """What the libraries take for themselves once they train, and the allocator's scraps."""

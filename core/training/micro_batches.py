@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.training import packing
-from data.masks import Sample
+from data.tokenization import Sample
 
 if TYPE_CHECKING:
     import torch

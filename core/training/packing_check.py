@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.training.micro_batches import packed_row
-from data.masks import Sample
+from data.tokenization import Sample
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _SAMPLES = (
     Sample((3, 4, 5, 6, 7), 4),

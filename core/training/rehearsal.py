@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from core.training.logprobs import Scores, of_replies
 from core.training.micro_batches import packed_row
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 
 TOGETHER = 2
 """Texts beside an optimiser step: about as many tokens as a step of short corrections has."""

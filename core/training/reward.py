@@ -33,9 +33,9 @@ from core.training.micro_batches import collator, index_dataset, micro_batch_siz
 from core.training.result import Trained, learn
 from core.training.run_control import Watch
 from core.training.trainer import Progress, Watched, arguments, assemble
-from data.masks import Sample
+from data.tokenization import Sample
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 _TOGETHER = 4
 """Replies scored in one packed row."""

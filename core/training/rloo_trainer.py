@@ -26,9 +26,9 @@ from core.training.logprobs import of_replies
 from core.training.micro_batches import packed_row
 from core.training.rollout import Prompt, Reward, Rollout
 from core.training.trainer import Watched
-from data.masks import Sample, stop_ids
+from data.tokenization import Sample, stop_ids
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Sampling
 
 TRUNCATED_LIMIT, TRUNCATED_RISE = 0.3, 0.2

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from data.masks import Sample
+from data.tokenization import Sample
 
 Prompt = tuple[int, ...]
 """Token ids, as the chat feeds them."""

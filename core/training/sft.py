@@ -30,7 +30,7 @@ from core.training.result import Trained, learn
 from core.training.run_control import Watch
 from core.training.trainer import Progress, Watched, arguments, assemble
 from core.training.weight_averaging import Average
-from data.masks import Sample
+from data.tokenization import Sample
 
 SCHEDULE = "warmup_stable_decay"
 FALLING = 20

@@ -16,7 +16,7 @@ from core.runtime.device import device
 from core.training.checkpoints import Checkpointed
 from core.training.run_control import Watch
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 if TYPE_CHECKING:
     from core.config import Tuning

@@ -41,9 +41,9 @@ from core.runtime.failures import as_tutee_error
 from core.runtime.scheduler import Cancelled, Turns
 from core.training.run_control import Watch
 from core.workers.reward_scores import Scores
-from data.masks import encode
+from data.tokenization import encode
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Sampling, Turn
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from core.events import Event, FetchFailed, ModelFetched
 from core.models.folder import find
 from core.runtime.failures import as_tutee_error
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 
 class Fetcher:

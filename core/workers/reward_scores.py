@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.masks import encode
+from data.tokenization import encode
 from store.records import Turn
 
 if TYPE_CHECKING:

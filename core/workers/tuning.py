@@ -22,7 +22,7 @@ from core.runtime.scheduler import Cancelled, Turns
 from core.training.run_control import Watch
 from core.workers.chat import Emit
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 Work = Callable[[Watch, run.Finished], None]
 

@@ -1,7 +1,7 @@
 """Rows of the field's files ↔ records: one module a family of formats.
 
-What is written is decided here; `data.reading` tells what a row is, among these formats and the
-conversations of other programs (`data.chats`).
+What is written is decided here; `data.format_detection` tells what a row is, among these formats
+and the conversations of other programs (`data.chat_exports`).
 """
 
 from data.formats.alpaca import ALPACA

@@ -19,7 +19,7 @@ from data.formats.common import (
     provenance,
     text,
 )
-from store.language import _
+from store.i18n import _
 from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
 
 _NAMES = {

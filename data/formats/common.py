@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-from store.language import _
+from store.i18n import _
 from store.records import Chat, Instruction, Origin, Record, Role, Turn
 
 Turns = tuple[Turn, ...]

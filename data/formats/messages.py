@@ -26,7 +26,7 @@ from data.formats.common import (
     reply,
     said,
 )
-from store.language import _
+from store.i18n import _
 from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
 
 _LABELS = ("label", "kto_tag")

@@ -9,9 +9,9 @@ import json
 from pydantic import TypeAdapter, ValidationError
 
 from data.formats.common import Format, Found, Row, RowError, text
-from store.language import _
+from store.error_messages import matter
+from store.i18n import _
 from store.records import Origin, Record
-from store.wrong import matter
 
 _KEY = "tutee"
 _VERSION = 1

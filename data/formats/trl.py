@@ -22,7 +22,7 @@ from data.formats.common import (
     said,
     turns,
 )
-from store.language import _
+from store.i18n import _
 from store.records import Instruction, Origin, Preference, Record, Verdict
 
 

@@ -29,7 +29,7 @@ from core.serving.engine import Engine
 from core.training import dpo, reward, rloo, sft
 from core.training.rollout import Rollout
 from core.training.run_control import Watch
-from data.masks import Sample, encode_prompt
+from data.tokenization import Sample, encode_prompt
 from store.records import Sampling, Turn
 from tests.bench.passes import timed
 from tests.bench.rivals import STORY

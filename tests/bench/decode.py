@@ -14,7 +14,7 @@ from pathlib import Path
 from core.models import builtin
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from store.paths import locate
 from store.records import Turn
 from tests.bench.rivals import LONG, TOLD

@@ -21,8 +21,8 @@ from core.runtime.library_logging import hush
 from core.training.exam import loss
 from core.training.run_control import Watch
 from data import starter
-from data.masks import Sample, encode
-from data.rows import with_system
+from data.tokenization import Sample, encode
+from data.training_split import with_system
 from store.paths import locate
 from store.records import Turn
 from tests.bench.reviews import DATA, reviews

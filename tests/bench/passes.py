@@ -20,7 +20,7 @@ from core.runtime.library_logging import hush
 from core.training import dpo, kto, lora, reward, rloo
 from core.training.rollout import Rollout
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 from store.paths import locate
 from tests.bench import tone
 

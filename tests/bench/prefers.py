@@ -31,7 +31,7 @@ from core.training.logprobs import measure, measure_base
 from core.training.result import Trained
 from core.training.run_control import Watch
 from data.imports import read_file
-from data.masks import Sample, encode, stop_ids
+from data.tokenization import Sample, encode, stop_ids
 from store.paths import locate
 from store.records import Sampling, Verdict
 from tests.bench.reviews import DATA

@@ -22,8 +22,8 @@ from core.runtime.library_logging import hush
 from core.training import reward, rloo
 from core.training.rollout import Prompt, Reward, Rollout
 from core.training.run_control import Watch
-from data.masks import encode_prompt
-from data.rows import with_system
+from data.tokenization import encode_prompt
+from data.training_split import with_system
 from store.paths import locate
 from store.records import Turn
 from tests.bench import tone

@@ -18,7 +18,7 @@ from core.config import Serving, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_model, load_tokenizer
 from core.training import lora
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from store.records import Sampling, Turn
 
 STORY = "Write a long story about a lighthouse keeper and the sea."

@@ -28,8 +28,8 @@ from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import micro_batch_size, packed_length
 from core.training.run_control import Watch
 from data import starter
-from data.masks import Sample, encode
-from data.rows import with_system
+from data.tokenization import Sample, encode
+from data.training_split import with_system
 from store.paths import locate
 from store.records import Turn
 from tests.bench.reviews import DATA, reviews

@@ -14,7 +14,7 @@ from core.models.folder import find
 from core.models.loading import load_tokenizer
 from core.runtime.library_logging import hush
 from core.serving.loading import load, read_config
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from store.paths import locate
 from store.records import Turn
 from tests.bench.rivals import LONG

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.config import Config
-from data.masks import Sample, encode, encode_prompt
-from data.rows import with_system
+from data.tokenization import Sample, encode, encode_prompt
+from data.training_split import with_system
 from store.records import Turn
 from tests.bench.reviews import DATA
 

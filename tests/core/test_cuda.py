@@ -26,7 +26,7 @@ from core.serving.engine import Engine
 from core.training import reward, rloo, sft
 from core.training.rollout import Rollout
 from core.training.run_control import Watch
-from data.masks import Sample, encode, encode_prompt
+from data.tokenization import Sample, encode, encode_prompt
 from store.records import Sampling, Turn
 from tests.families import FAMILIES, make
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from data import formats
 from data.exports import KINDS, Choices, Exported, export, select, write_table
 from data.imports import read_file
-from store.acts import said
 from store.errors import TuteeError
+from store.feedback import said
 from store.records import (
     REASONS,
     Instruction,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from data import starter
-from data.checks import check
-from data.languages import language_of
+from data.quality.checks import check
+from data.quality.language_detection import language_of
 from store.records import Instruction
 
 FOLDER = Path(starter.__file__).parent

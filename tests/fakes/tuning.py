@@ -23,7 +23,7 @@ from core.runs import saved_run
 from core.runs.plan import Plan
 from core.runs.saved_run import Run
 from core.training.exam import Answer, Figures
-from data.masks import Piece
+from data.tokenization import Piece
 from store.errors import TuteeError
 from tests.fakes.thread import FOLDER, Emit, Worker
 

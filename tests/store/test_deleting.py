@@ -2,8 +2,8 @@
 
 import pytest
 
-from store.acts import Feedback
 from store.errors import TuteeError
+from store.feedback import Feedback
 from store.paths import Paths
 from store.records import Instruction, Message, Origin, Preference, Record, Turn, Verdict
 from store.repository import Counts, Repository

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.acts import Feedback
 from store.errors import TuteeError
+from store.feedback import Feedback
 from store.migrations import STEPS, upgraded
 from store.paths import Paths, locate
 from store.records import (

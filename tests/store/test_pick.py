@@ -2,8 +2,8 @@
 
 import pytest
 
-from store.acts import Comparison, Picked, pick
 from store.errors import TuteeError
+from store.feedback import Comparison, Picked, pick
 from store.paths import Paths
 from store.records import Message, Origin, Preference, Turn, Verdict
 from store.repository import Repository

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static, TextArea
 
 from core.config import Config
-from store.language import speak
+from store.i18n import speak
 from tests import catalog
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until

@@ -10,8 +10,8 @@ import pytest
 from rich.cells import cell_len
 
 from core.models.folder import ModelFolder
-from store import language
-from store.language import speak
+from store import i18n
+from store.i18n import speak
 from store.lock import WriterLock
 from tui.__main__ import main
 from tui.cli.words import broken
@@ -132,7 +132,7 @@ def test_json_is_english_in_every_language(tutee: Tutee) -> None:
     out, _ = tutee("doctor", "--no-speed", "--json")
     assert "processor" in json.loads(out)
     assert out.isascii()
-    assert language.spoken() == "zh"
+    assert i18n.spoken() == "zh"
 
 
 def test_the_settings_choose_the_language(tutee: Tutee, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from textual.screen import Screen
 from textual.widgets import Static
 
-from store.language import speak
+from store.i18n import speak
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, say, until
 from tests.tui.test_tuning import ready

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from data import starter
-from data.known import Known
+from data.deduplication import Known
 from tests.fakes import Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.test_tuning import teach

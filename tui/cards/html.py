@@ -9,7 +9,7 @@ from html import escape
 
 from core.evaluation.report_card import Card, Curve, Figure, Reply
 from core.wording import Spans, changes
-from store.language import N_, _, spoken
+from store.i18n import N_, _, spoken
 from tui.text import harmless
 
 _HEAD = """\

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from core.evaluation.report_card import Card, Figure, Reply
 from core.wording import Spans, changes
-from store.language import _
+from store.i18n import _
 from tui.text import harmless, sparkline
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>#~|$@]|:(?=//)|(?<=www)\.", re.IGNORECASE)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from core.evaluation.report_card import Card, Curve, Figure, Reply
 from core.wording import Spans, changes
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.text import harmless, sparkline
 
 _VERDICTS = {"passed": "green", "held back": "red", "not judged": "yellow"}

@@ -18,7 +18,7 @@ from core.models.folder import named
 from core.runs.plan import make_plan
 from core.stop_reasons import told
 from store.errors import TuteeError
-from store.language import _, ngettext
+from store.i18n import _, ngettext
 from store.storage import replace_file
 from tui.cli.invocation import Invocation
 from tui.cli.words import Group

@@ -14,9 +14,9 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from core.adapters.registry import Adapters
-from data.rows import with_system
+from data.training_split import with_system
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Sampling, Turn
 from tui.cli.invocation import Invocation
 from tui.cli.words import AGAIN, Command

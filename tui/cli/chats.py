@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from store.language import _, ngettext
+from store.i18n import _, ngettext
 from store.repository import Repository
 from tui.chats import Chats
 from tui.cli.invocation import Invocation

@@ -8,7 +8,7 @@ import click
 from core import doctor as facts
 from core.adapters.registry import Adapters
 from core.doctor import Fact
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.cli.invocation import Invocation
 from tui.cli.words import Command
 from tui.text import harmless, padded

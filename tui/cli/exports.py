@@ -8,9 +8,9 @@ import click
 
 from data import exports
 from data.exports import FORMATS, Choices, Selection, select, write_table
-from data.tasks import merged
+from data.quality.task_labels import merged
 from store.errors import TuteeError
-from store.language import _, ngettext
+from store.i18n import _, ngettext
 from store.records import KINDS, RecordKind
 from tui.cli.invocation import Invocation
 from tui.cli.words import Command

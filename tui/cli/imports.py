@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 
 from data import starter
+from data.deduplication import Known
+from data.format_detection import NAMES
 from data.imports import Imported, find_files, read_file
-from data.known import Known
-from data.reading import NAMES
 from store.errors import TuteeError
-from store.language import _, ngettext
+from store.i18n import _, ngettext
 from store.records import Chat, Record
 from store.repository import Added, Repository
 from tui.cli.invocation import Invocation

@@ -14,7 +14,7 @@ from core.config import Config
 from core.events import ModelLoading
 from core.models.folder import ModelFolder, find, named
 from core.models.loading import notice
-from store.language import _
+from store.i18n import _
 from store.paths import Paths
 from store.repository import Repository
 from tui.pace import Pace, size

@@ -2,7 +2,7 @@
 
 import click
 
-from store.language import _
+from store.i18n import _
 from tui.cli.invocation import Invocation
 from tui.cli.words import Command
 

@@ -12,7 +12,7 @@ from core.models import catalog
 from core.models.catalog import Known
 from core.models.folder import has_template, named
 from core.models.loading import notice
-from store.language import N_, _, ngettext
+from store.i18n import N_, _, ngettext
 from tui.cli.invocation import Invocation
 from tui.cli.words import Group
 from tui.pace import size

@@ -11,11 +11,11 @@ from rich.cells import cell_len
 
 from core.models.folder import named
 from core.runs.record_lengths import lengths, limit
-from data.checks import Finding
-from data.checks import check as checked
-from data.statistics import Needs, Statistics, statistics
-from data.tasks import merged
-from store.language import N_, _
+from data.quality.checks import Finding
+from data.quality.checks import check as checked
+from data.quality.statistics import Needs, Statistics, statistics
+from data.quality.task_labels import merged
+from store.i18n import N_, _
 from store.records import Record
 from tui.cli.invocation import Invocation
 from tui.cli.words import Command

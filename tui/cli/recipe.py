@@ -11,7 +11,7 @@ from core.events import PassName
 from core.recipes import export
 from core.runs.plan import PASSES, Plan, make_plan
 from store.errors import TuteeError
-from store.language import _, ngettext
+from store.i18n import _, ngettext
 from store.repository import Repository
 from tui.cli.invocation import Invocation
 from tui.cli.train import parse_passes

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.text import Text
 
 from core.models.loading import load_tokenizer
-from data.statistics import question_of, reply_of
-from data.tasks import Rules, merged, task_of
+from data.quality.statistics import question_of, reply_of
+from data.quality.task_labels import Rules, merged, task_of
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import KINDS, Record, Verdict
 from tui.cli.invocation import Invocation
 from tui.cli.tokens import shown

@@ -12,7 +12,7 @@ from rich.console import Console
 from core.adapters.registry import BASE, Adapters
 from core.evaluation.report_card import Card, card
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.storage import replace_file
 from tui.cards import html, markdown, terminal
 from tui.cli.invocation import Invocation

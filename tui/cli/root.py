@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.screen_config import of_the_screen
-from store.language import _, chosen, speak
+from store.i18n import _, chosen, speak
 from store.paths import locate
 from tui.cli.words import Group, speak_click
 from tui.log import log_to

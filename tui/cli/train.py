@@ -27,7 +27,7 @@ from core.runtime.scheduler import Cancelled
 from core.stop_reasons import told
 from core.training.run_control import Watch
 from store.errors import TuteeError
-from store.language import _, ngettext
+from store.i18n import _, ngettext
 from store.repository import Repository
 from tui.cli.invocation import Invocation
 from tui.cli.tokens import shown

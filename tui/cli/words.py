@@ -20,8 +20,8 @@ import click.types
 from click import core, decorators, exceptions, formatting, parser, termui
 from rich.cells import cell_len
 
-from store import language
-from store.language import N_, _, ngettext
+from store import i18n
+from store.i18n import N_, _, ngettext
 from tui.text import shortened
 
 _Command = TypeVar("_Command", bound=click.Command)
@@ -39,7 +39,7 @@ class _Told(click.Command):
     """Puts the help of a command into the person's language."""
 
     def get_help(self, ctx: click.Context) -> str:
-        if language.spoken() == "en":
+        if i18n.spoken() == "en":
             return super().get_help(ctx)
         formatter = _Formatter(width=ctx.terminal_width, max_width=ctx.max_content_width)
         _translated(self).format_help(ctx, formatter)
@@ -47,7 +47,7 @@ class _Told(click.Command):
 
     def get_short_help_str(self, limit: int = 45) -> str:
         told = _(inspect.cleandoc(self.help or ""))
-        if language.spoken() == "en":
+        if i18n.spoken() == "en":
             return super().get_short_help_str(limit)
         sentence = told.partition("\n\n")[0].partition("。")[0]
         return shortened(sentence, limit)
@@ -60,7 +60,7 @@ class _Told(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         json = ctx.params.get("as_json") or ctx.params.get("form") == "json"
-        with language.speaking("en") if json else nullcontext():
+        with i18n.speaking("en") if json else nullcontext():
             return super().invoke(ctx)
 
 
@@ -162,4 +162,4 @@ def speak_click() -> None:
     for module in (core, decorators, exceptions, formatting, parser, termui, click.types):
         for name in ("_", "ngettext"):
             if hasattr(module, name):
-                setattr(module, name, getattr(language, name))
+                setattr(module, name, getattr(i18n, name))

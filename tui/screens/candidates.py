@@ -11,7 +11,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.events import CandidatesRanked, ReplyFailed
-from store.language import _
+from store.i18n import _
 from tui.candidates import COUNT, Candidates
 from tui.guard import guarded, show_error
 from tui.messages import FromCore

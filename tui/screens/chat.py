@@ -18,7 +18,7 @@ from textual.widgets import TextArea
 
 from core.events import ModelReady, ReplyDone, ReplyFailed, ReplyScored, TokenChunk
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from tui.attachments import with_files, without_files
 from tui.commands import perform, possible, spelled
 from tui.completion import Completions, completions

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
 from core.config import Preset
-from store.language import N_, _
+from store.i18n import N_, _
 from store.records import Sampling
 from tui.guard import errors_shown
 from tui.looks import keyed

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from store.language import _
+from store.i18n import _
 from tui.arguments import arguments
 from tui.chats import Chats
 from tui.commands import Command

@@ -11,8 +11,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
-from store.acts import Picked
-from store.language import _
+from store.feedback import Picked
+from store.i18n import _
 from tui.comparing import Comparing, Side
 from tui.guard import guarded, show_error
 from tui.messages import FromCore, Taught

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from store.language import _
+from store.i18n import _
 
 
 class ConfirmScreen(ModalScreen[bool]):

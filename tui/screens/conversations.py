@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.chats import Chats
 from tui.guard import errors_shown
 from tui.screens.line import LineScreen

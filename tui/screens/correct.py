@@ -17,7 +17,7 @@ from textual.widgets import Input, Static, TextArea
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from core.wording import Span, changes
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.drafting import Drafting
 from tui.guard import guarded, show_error
 from tui.looks import keyed

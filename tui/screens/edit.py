@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
-from store.language import N_, _
+from store.i18n import N_, _
 from store.records import Preference, Record
 from tui.looks import keyed
 from tui.text import harmless, one_line, shortened

@@ -21,7 +21,7 @@ from textual.widgets import Input, Static
 from data.exports import Choices, Selection, select
 from data.formats import LLAMA_FACTORY, writers
 from store.errors import TuteeError
-from store.language import N_, _
+from store.i18n import N_, _
 from store.records import KINDS, Record
 from tui.background import aside, in_thread
 from tui.library import Library

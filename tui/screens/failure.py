@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 
 class FailureScreen(Screen[None]):

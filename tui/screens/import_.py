@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Chat, Record
 from tui.background import aside, in_thread
 from tui.importing import Preview, completed, matches, preview, starter_preview

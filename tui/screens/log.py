@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from store.language import _
+from store.i18n import _
 from tui.text import harmless
 from tui.theme import MUTED
 from tui.widgets.footer import Footer

@@ -15,7 +15,7 @@ from core.events import FetchFailed, ModelFetched, ModelLoading, ModelReady
 from core.hub.model_id import TITLES, hub_model
 from core.models import catalog
 from core.models.catalog import Known
-from store.language import _
+from store.i18n import _
 from tui.choosing import Choosing
 from tui.guard import errors_shown, guarded
 from tui.messages import FromCore

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from store.language import _
+from store.i18n import _
 from tui.completion import Completions
 from tui.widgets.footer import Footer
 from tui.widgets.prompt import Prompt, PromptBar

@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.events import MaskProof
-from store.language import _
+from store.i18n import _
 from tui.progress import label
 from tui.text import counted
 from tui.theme import MUTED

@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from store.language import _
+from store.i18n import _
 from store.records import REASONS
 from tui.text import harmless, shortened
 from tui.theme import checkbox

@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from store.records import Record, Verdict
 from tui.background import aside, in_thread
 from tui.guard import errors_shown, show_error

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import DataTable, Input, Static
 
-from store.language import N_, _
+from store.i18n import N_, _
 from store.records import Record
 from tui.background import aside, in_thread
 from tui.browsing import ORDERS, ordered, parsed, search

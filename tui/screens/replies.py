@@ -8,7 +8,7 @@ from typing import Any
 from textual.screen import Screen
 
 from store.errors import TuteeError
-from store.language import _, ngettext
+from store.i18n import _, ngettext
 from tui.guard import errors_shown
 from tui.messages import Taught, TokensWanted
 from tui.screens.correct import CorrectScreen

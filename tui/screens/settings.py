@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from store.language import _
+from store.i18n import _
 from tui.guard import guarded
 from tui.settings import SECTIONS, Setting, Settings, listed, shown
 from tui.theme import MUTED

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from store.language import _
+from store.i18n import _
 from tui.background import aside, in_thread
 from tui.library import Library
 from tui.theme import MUTED

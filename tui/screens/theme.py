@@ -13,7 +13,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.config import ThemeName
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.theme import MUTED
 
 _MEANING = {

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from store.errors import TuteeError
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.background import aside
 from tui.guard import errors_shown, guarded
 from tui.progress import Progress

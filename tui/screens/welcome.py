@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.config import BUILTIN
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.guard import errors_shown
 from tui.looks import keyed
 from tui.screens.models import ModelsScreen

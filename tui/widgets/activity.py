@@ -7,7 +7,7 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from core.events import ModelLoading
-from store.language import _
+from store.i18n import _
 from tui.pace import size
 from tui.progress import Progress, label
 from tui.text import bar, clock, sparkline

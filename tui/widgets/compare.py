@@ -8,7 +8,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from store.language import _
+from store.i18n import _
 from tui.text import harmless
 from tui.theme import MUTED
 from tui.views import AnswerView

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets._footer import FooterKey
 
-from store.language import _
+from store.i18n import _
 
 _APART = (2, 1)
 """Cells between two keys, as many as there is room for."""

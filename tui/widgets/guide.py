@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from store.language import _
+from store.i18n import _
 from tui.guide import SKIP
 from tui.theme import MUTED
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from textual.app import ComposeResult
 from textual.widgets._footer import FooterKey
 
-from store.language import _
+from store.i18n import _
 from tui.widgets.footer import Footer
 from tui.widgets.turns import ReplyTurn
 

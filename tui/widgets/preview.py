@@ -3,7 +3,7 @@
 from rich.cells import set_cell_size
 from textual.content import Content
 
-from store.language import _
+from store.i18n import _
 from tui.importing import Preview
 from tui.text import counted, padded, shortened
 from tui.theme import MUTED

@@ -17,7 +17,7 @@ from textual.reactive import reactive
 from textual.widgets import OptionList, Static, TextArea
 
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 from tui.completion import Completion, Completions
 from tui.editor import edited
 from tui.widgets.area import Area

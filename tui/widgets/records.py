@@ -8,7 +8,7 @@ from textual import events
 from textual.message import Message
 from textual.widgets import DataTable
 
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.text import shortened
 from tui.views import RecordView
 

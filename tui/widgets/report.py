@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from core.evaluation.report_card import Card, Curve, Figure, Reply
 from core.wording import Spans, changes
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.text import harmless, padded, sparkline
 from tui.theme import MUTED
 

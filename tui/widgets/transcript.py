@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.looks import keyed
 from tui.text import counted
 from tui.views import LiveView, ReplyView, Scene, TurnView, UserView

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
 from core.events import PassDone, RolloutReport
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.background import replace_children
 from tui.looks import keyed
 from tui.progress import Progress, label

@@ -17,7 +17,7 @@ from textual.reactive import reactive
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.attachments import folded
 from tui.text import counted, harmless, one_line
 from tui.theme import MUTED

@@ -8,7 +8,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from store.language import N_, _
+from store.i18n import N_, _
 from tui.text import one_line
 from tui.theme import MUTED
 from tui.views import VersionView

@@ -15,7 +15,7 @@ from torch import Tensor
 from core.adapters.peft_files import read_config, unreadable
 from core.serving.packed.layers import Adapter, Delta, Deltas, Shape
 from core.serving.packed.layout import PARTS, QKV, ordered
-from store.language import _
+from store.i18n import _
 
 _PREFIX = "base_model.model.model.layers."
 

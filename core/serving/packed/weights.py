@@ -26,7 +26,7 @@ from core.serving.packed.layout import (
 from core.serving.packed.network import Network
 from core.serving.packed.quantized_linear import Dense, Kind, pack
 from store.errors import TuteeError
-from store.language import _
+from store.i18n import _
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

@@ -8,7 +8,7 @@ from core.adapters.registry import Adapters
 from core.evaluation.report_card import Curve, Figure, card
 from core.models.folder import ModelFolder
 from store.errors import TuteeError
-from store.language import speaking
+from store.i18n import speaking
 from tests.versions import RIGHT, add_version, examined_version
 
 

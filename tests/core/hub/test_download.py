@@ -15,7 +15,7 @@ from core.hub.model_id import HubModel, hub_model
 from core.models.folder import ModelFolder, find, named
 from core.models.loading import load_model, load_tokenizer
 from store.errors import TuteeError
-from store.language import speaking
+from store.i18n import speaking
 from tests.hub import COMMIT, Hub
 
 BOTH = pytest.mark.parametrize("source", ["hf", "modelscope"])

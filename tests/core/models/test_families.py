@@ -14,7 +14,7 @@ from core.serving.engine import Engine
 from core.training import lora, sft
 from core.training.logprobs import measure
 from core.training.run_control import Watch
-from data.masks import Sample, encode, encode_prompt, stop_ids
+from data.tokenization import Sample, encode, encode_prompt, stop_ids
 from store.records import Sampling, Turn
 from tests.families import FAMILIES, Family, make
 

@@ -15,7 +15,7 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_tokenizer
 from core.serving import loading
 from core.serving.packed import weights
-from data.masks import encode_prompt, stop_ids
+from data.tokenization import encode_prompt, stop_ids
 from store.records import Turn
 from tests.families import FAMILIES, make
 

@@ -9,7 +9,7 @@ import pytest
 from core.models import gguf_export, gguf_import
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from store.records import Turn
 from tests.families import FAMILIES, make

@@ -13,7 +13,7 @@ from tokenizers import normalizers
 from core.models import gguf_import
 from core.models.folder import ModelFolder, find, named
 from core.models.loading import load_model, load_tokenizer
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from store.records import Turn
 from tests import gguf_files

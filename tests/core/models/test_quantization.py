@@ -20,7 +20,7 @@ from core.training import dpo, reward, rloo, sft
 from core.training.memory_budget import needed, read_shape
 from core.training.rollout import Rollout
 from core.training.run_control import Watch
-from data.masks import Sample, encode, encode_prompt
+from data.tokenization import Sample, encode, encode_prompt
 from store.records import Sampling, Turn
 
 ASK = (Turn(role="user", content="hello world"),)

@@ -22,7 +22,7 @@ from core.models.loading import load_tokenizer
 from core.recipes import export, import_adapter
 from core.runs.plan import PASSES, Plan, make_plan
 from core.training.run_control import Watch
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from store.records import Instruction, Preference, Record, Turn, Verdict
 

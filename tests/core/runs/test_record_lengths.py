@@ -9,8 +9,8 @@ from core.config import Config, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_tokenizer
 from core.runs.record_lengths import lengths, limit
-from data.masks import encode
-from data.rows import with_system
+from data.tokenization import encode
+from data.training_split import with_system
 from store.records import Instruction, Preference, Turn
 from tests.data import tiny
 

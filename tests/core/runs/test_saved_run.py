@@ -23,7 +23,7 @@ from store.records import Record
 from tests.core import killed
 from tests.core.runs.test_run import instructions, pairs, prompt, thumbs
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = Config(
     tuning=Tuning(epochs=2, minimum_steps=4, preference_minimum_steps=4, max_length=256)
 )

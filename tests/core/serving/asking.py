@@ -7,7 +7,7 @@ import torch
 
 from core.config import Serving
 from core.serving.engine import Engine
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from store.records import Sampling, Turn
 
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)

@@ -19,7 +19,7 @@ from core.serving.engine import Engine
 from core.serving.packed.network import Network
 from core.serving.packed.precision import packs_fast
 from core.serving.packed.prompt_cache import shared
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from tests.core.serving.asking import (
     EXACT,
     GREEDY,

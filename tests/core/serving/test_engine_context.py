@@ -3,7 +3,7 @@
 import pytest
 
 from core.serving.engine import LEAVING, Engine
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from tests.core.serving.asking import GREEDY, HELLO, assistant, reply, system, user
 

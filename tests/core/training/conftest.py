@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from data.masks import Sample, encode
+from data.tokenization import Sample, encode
 from store.records import Turn
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from core.training import bf16_base, lora, sft
 from core.training.logprobs import of_replies
 from core.training.micro_batches import packed_row
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 from tests.families import FAMILIES, make
 
 SETTINGS = Tuning()

@@ -15,7 +15,7 @@ from core.runtime.scheduler import Cancelled
 from core.training import checkpoints, dpo, kto, reward, rloo, sft
 from core.training.rollout import Rollout
 from core.training.run_control import Watch
-from data.masks import Sample, encode_prompt
+from data.tokenization import Sample, encode_prompt
 from store.records import Turn
 from tests.core.training.conftest import QUESTIONS, trainable
 

@@ -13,7 +13,7 @@ from core.runtime.scheduler import Cancelled
 from core.training import dpo, lora
 from core.training.logprobs import measure, measure_base
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 from tests.core.training.conftest import plain_arguments, trainable
 
 SETTINGS = Tuning(epochs=5, batch_size=6, preference_learning_rate=5e-3)

@@ -10,7 +10,7 @@ from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
 from core.training.exam import Answer, Exam, Examiner, Figures, Question, loss
 from core.training.run_control import Watch
-from data.masks import Sample, encode, encode_prompt
+from data.tokenization import Sample, encode, encode_prompt
 from store.records import Turn
 from tests.core.training.conftest import QUESTIONS, sample, samples, tokenizer  # noqa: F401
 

@@ -14,7 +14,7 @@ from core.training import sft
 from core.training.exam import Exam, Examiner, Question, loss
 from core.training.holdout_eval import LOOKS, HeldOut
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 from tests.core.training.conftest import trainable
 
 SETTINGS = Tuning(epochs=12, batch_size=3, learning_rate=5e-3, dropout=0.1)

@@ -13,7 +13,7 @@ from core.models.loading import load_model
 from core.training import kto, lora
 from core.training.kto import Judged
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 from tests.core.training.conftest import QUESTIONS, plain_arguments, trainable
 
 SETTINGS = Tuning(epochs=5, batch_size=6, preference_learning_rate=5e-3)

@@ -8,7 +8,7 @@ from core.config import Tuning
 from core.models.folder import ModelFolder
 from core.training import dpo, kto, reward, rloo, sft
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 
 
 def test_only_imitation_has_dropout(

@@ -11,7 +11,7 @@ from core.training import mask_check
 from core.training.micro_batches import MICRO_BATCH_TOKENS
 from core.training.packing import IGNORED
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 from store.errors import TuteeError
 
 Spoil = Callable[[dict[str, Any]], None]

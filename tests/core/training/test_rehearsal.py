@@ -11,7 +11,7 @@ from core.models.loading import load_model
 from core.training import lora, sft
 from core.training.rehearsal import Rehearsal, divergence
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 from tests.core.training.conftest import trainable
 
 SETTINGS = Tuning(epochs=12, batch_size=3, learning_rate=1e-2, rehearsal=1.0)

@@ -15,7 +15,7 @@ from core.runtime.scheduler import Cancelled
 from core.training import rloo
 from core.training.rollout import Rollout
 from core.training.run_control import Watch
-from data.masks import encode_prompt
+from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from store.records import Turn
 from tests.core.training.conftest import QUESTIONS, trainable

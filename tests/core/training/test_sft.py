@@ -14,7 +14,7 @@ from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
 from core.training import lora, sft
 from core.training.run_control import Watch
-from data.masks import Sample
+from data.tokenization import Sample
 from tests.core.training.conftest import plain_arguments, trainable
 
 SETTINGS = Tuning(epochs=4, batch_size=6, learning_rate=5e-3)

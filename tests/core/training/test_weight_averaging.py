@@ -10,7 +10,7 @@ from core.models.folder import ModelFolder
 from core.training import sft
 from core.training.run_control import Watch
 from core.training.weight_averaging import Average
-from data.masks import Sample
+from data.tokenization import Sample
 from tests.core.training.conftest import trainable
 
 

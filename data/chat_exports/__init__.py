@@ -1,0 +1,28 @@
+"""Conversations and feedback of other programs: one module a program.
+
+A conversation is kept whole, to be read, rated and corrected here. Nothing is learned from it
+unless somebody judged a reply: only thumbs and rankings become records.
+"""
+
+from data.chat_exports.chatbotui import CHATBOTUI
+from data.chat_exports.chatgpt import CHATGPT
+from data.chat_exports.joining import join
+from data.chat_exports.librechat import LIBRECHAT
+from data.chat_exports.llm import LLM
+from data.chat_exports.openassistant import OPENASSISTANT
+from data.chat_exports.openwebui import OPENWEBUI
+from data.chat_exports.openwebui_feedback import OPENWEBUI_FEEDBACK
+from data.formats.common import Format
+
+__all__ = ["CHATS", "join"]
+
+CHATS: tuple[Format, ...] = (
+    OPENWEBUI_FEEDBACK,
+    OPENWEBUI,
+    CHATGPT,
+    LIBRECHAT,
+    CHATBOTUI,
+    LLM,
+    OPENASSISTANT,
+)
+"""The more telling first; no row of one is a row of another."""

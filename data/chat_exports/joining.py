@@ -1,0 +1,52 @@
+"""Several chats of one conversation made one: its turns printed one by one, or its snapshots."""
+
+from collections.abc import Iterable
+
+from data.chat_exports.message_tree import ordered
+from store.records import Chat, Conversation, Message
+
+
+def join(chats: Iterable[Chat]) -> list[Chat]:
+    """One chat a conversation, in the order in which they first appear.
+
+    Of a message that is in several, the last one read counts. A chat that has no message in common
+    with those before it goes on where the older of them ended (its system prompt is theirs).
+    """
+    groups: dict[str, list[Chat]] = {}
+    for chat in chats:
+        groups.setdefault(chat.conversation.id, []).append(chat)
+    return [_joined(group) if len(group) > 1 else group[0] for group in groups.values()]
+
+
+def _joined(group: list[Chat]) -> Chat:
+    group.sort(key=lambda chat: chat.conversation.updated)
+    messages: dict[str, Message] = {}
+    tip: str | None = None
+    for chat in group:
+        follows = messages and not any(
+            message.id in messages for message in chat.messages if message.role != "system"
+        )
+        new = _following(chat, tip) if follows else chat.messages
+        messages.update((message.id, message) for message in new)
+        tip = new[-1].id if new else tip
+    parents = {message.id: message.parent_id for message in messages.values()}
+    return Chat(
+        _conversation([chat.conversation for chat in group]),
+        tuple(messages[one] for one in ordered(parents, tip)),
+    )
+
+
+def _following(chat: Chat, tip: str | None) -> tuple[Message, ...]:
+    """The messages of a chat, set behind another message."""
+    systems = {message.id for message in chat.messages if message.role == "system"}
+    return tuple(
+        message.model_copy(update={"parent_id": tip})
+        if message.parent_id is None or message.parent_id in systems
+        else message
+        for message in chat.messages
+        if message.id not in systems
+    )
+
+
+def _conversation(parts: list[Conversation]) -> Conversation:
+    return parts[-1].model_copy(update={"created": min(part.created for part in parts)})

@@ -1,0 +1,99 @@
+"""LibreChat's export of one conversation: its messages as a list or as a tree of `children`.
+
+Taken are the texts (without thoughts), the system prompt among the options where they were
+exported, and the thumbs of newer versions.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from data.chat_exports.fields import FILE, items, key, mapping, name, parts, plain, title
+from data.chat_exports.message_tree import Said, Source, found, identity
+from data.chat_exports.ratings import Thumb, thumb
+from data.formats.common import Format, Found, Row, RowError, moment
+from store.i18n import N_, _
+from store.records import Origin
+
+_NO_PARENT = "00000000-0000-0000-0000-000000000000"
+_THOUGHTS = re.compile(r":::thinking\n.*?\n:::(?:\n+|$)", re.DOTALL)
+_CUT_OFF = ("incomplete", "length", "max_tokens")
+_LABELS = {"thumbsUp": True, "thumbsDown": False}
+
+
+def _matches(row: Row) -> bool:
+    first = next(iter(items(row.get("messages"))), None)
+    return "messagesTree" in row or "messageId" in mapping(first)
+
+
+def _read(row: Row, origin: Origin) -> Found:
+    options = mapping(row.get("options"))
+    usual = name(options.get("model"))
+    told = items(row.get("messagesTree")) or items(row.get("messages"))
+    said = [
+        _said(f"#{index}", message, enclosing, usual)
+        for index, (message, enclosing) in enumerate(_flat(told))
+    ]
+    if not said:
+        raise RowError(_("the conversation has no messages"))
+    times = [one.created for one in said if one.created]
+    about = Source(
+        program="librechat",
+        id=key(row.get("conversationId")) or identity(said),
+        origin=origin,
+        title=title(row.get("title")) or title(options.get("title")),
+        created=min(times, default=None),
+        system=plain(options.get("promptPrefix")) or plain(options.get("system")),
+    )
+    return found(about, said)
+
+
+def _flat(messages: object) -> Iterator[tuple[Mapping[str, Any], str | None]]:
+    """Each message with the id of the one that encloses it, in the order of the file."""
+    waiting: list[tuple[object, str | None]] = [(one, None) for one in reversed(items(messages))]
+    while waiting:
+        given, enclosing = waiting.pop()
+        message = mapping(given)
+        yield message, enclosing
+        own = key(message.get("messageId")) or enclosing
+        waiting.extend((child, own) for child in reversed(items(message.get("children"))))
+
+
+def _said(given: str, message: Mapping[str, Any], enclosing: str | None, usual: str | None) -> Said:
+    parent = enclosing or key(message.get("parentMessageId"))
+    content, lacks = parts(message.get("content") or message.get("text"))
+    by_user = message.get("isCreatedByUser") is True
+    if not by_user and (thoughts := _THOUGHTS.match(content)):
+        content = content[thoughts.end() :]
+    broken = message.get("error") or "error" in (
+        mapping(part).get("type") for part in items(message.get("content"))
+    )
+    return Said(
+        id=key(message.get("messageId")) or given,
+        parent=None if parent == _NO_PARENT else parent,
+        role="user" if by_user else "assistant",
+        content=content,
+        created=moment(message.get("createdAt")),
+        model=name(message.get("model")) or usual,
+        stopped=bool(message.get("unfinished")) or message.get("finish_reason") in _CUT_OFF,
+        thumb=_thumb(message.get("feedback")),
+        lacks=lacks or _files(message),
+        failed=N_("an error") if broken else "",
+    )
+
+
+def _files(message: Mapping[str, Any]) -> str:
+    kept = ("files", "attachments", "image_urls")
+    return FILE if any(message.get(kind) for kind in kept) else ""
+
+
+def _thumb(feedback: object) -> Thumb | None:
+    given = mapping(feedback)
+    rating = given.get("rating")
+    if not isinstance(rating, str) or rating not in _LABELS:
+        return None
+    tag = given.get("tag")
+    return thumb(_LABELS[rating], mapping(tag).get("key") or tag, given.get("text"))
+
+
+LIBRECHAT = Format("librechat", _matches, _read)

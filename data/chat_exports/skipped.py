@@ -1,0 +1,56 @@
+"""What was left out of a row, counted by reason."""
+
+from collections import Counter
+from typing import Literal
+
+from store.i18n import ngettext
+
+Part = Literal["message", "earlier message", "part", "thumb", "verdict", "preference"]
+
+
+class Left:
+    """Parts of a row that could not be taken."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[Part, str]] = Counter()
+
+    def out(self, what: Part, reason: str, count: int = 1) -> None:
+        self._counts[what, reason] += count
+
+    def told(self) -> tuple[str, ...]:
+        """One sentence a reason, in the order in which they were met."""
+        return tuple(
+            _sentence(what, count).format(count=count, reason=reason)
+            for (what, reason), count in self._counts.items()
+            if count
+        )
+
+
+def _sentence(what: Part, n: int) -> str:
+    match what:
+        case "message":
+            return ngettext(
+                "{count} message left out: {reason}", "{count} messages left out: {reason}", n
+            )
+        case "earlier message":
+            return ngettext(
+                "{count} earlier message left out: {reason}",
+                "{count} earlier messages left out: {reason}",
+                n,
+            )
+        case "part":
+            return ngettext(
+                "{count} part left out: {reason}", "{count} parts left out: {reason}", n
+            )
+        case "thumb":
+            return ngettext(
+                "{count} thumb left out: {reason}", "{count} thumbs left out: {reason}", n
+            )
+        case "verdict":
+            return ngettext(
+                "{count} verdict left out: {reason}", "{count} verdicts left out: {reason}", n
+            )
+        case "preference":
+            return ngettext(
+                "{count} preference left out: {reason}", "{count} preferences left out: {reason}", n
+            )

@@ -1,0 +1,233 @@
+"""The dataset card: a README.md that tells people what the files hold and programs where they are.
+
+Its head is what the Hugging Face hub reads, so that `datasets.load_dataset(folder)` finds every
+file and its splits. Its figures are counted from the records that were written. Nothing about the
+machine or the person is in it.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from data.export_tables import Choices, Selection, Table
+from data.quality.language_detection import OTHER, language_of
+from data.quality.task_labels import Rules, task_of
+from store.i18n import N_, _
+from store.records import Record, Verdict
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_MEANINGS = {
+    "instruction": N_("what the person said"),
+    "input": N_("always empty: the whole of it is in `instruction`"),
+    "output": N_("the reply"),
+    "history": N_("earlier questions and replies, each a pair"),
+    "system": N_("the system prompt, empty where there was none"),
+    "messages": N_("the conversation with the reply at its end"),
+    "conversations": N_("the conversation; the reply is its end, or in columns of its own"),
+    "prompt": N_("everything before the reply"),
+    "completion": N_("the reply"),
+    "chosen": N_("the better reply"),
+    "rejected": N_("the worse reply"),
+    "label": N_("true for 👍, false for 👎"),
+    "kto_tag": N_("true for 👍, false for 👎"),
+    "tutee": N_("the version of this kind of row"),
+    "kind": N_("the kind of record"),
+    "act": N_("what was recorded together, by one thumb or one correction"),
+    "superseded_by": N_("empty: every record here stands"),
+    "excluded": N_("true for what the person keeps out of training"),
+    "origin": N_("source, model, adapter and sampling of the reply"),
+    "reasons": N_("why 👎"),
+    "comment": N_("why, in the words of the person"),
+    "created": N_("when it was judged"),
+    "id": N_("of this record"),
+    "conversation_id": N_("of the conversation: what is held out keeps them whole"),
+    "message_id": N_("of the reply"),
+}
+_TYPES = {
+    str: N_("text"),
+    bool: N_("true or false"),
+    int: N_("number"),
+    dict: N_("object"),
+    type(None): N_("text"),
+}
+
+
+def card(selection: Selection, choices: Choices, rules: Rules) -> str:
+    """The text of the card.
+
+    Args:
+        selection: What was written; at least one table.
+        choices: How it was chosen.
+        rules: How tasks are told apart.
+    """
+    records = [record for table in selection.tables for record in table.records]
+    parts = (
+        _head(selection.tables, records, choices),
+        _(
+            "# Feedback on the replies of a language model\n\n"
+            "What people taught a model while they chatted with it: replies they liked or wrote "
+            "themselves, replies they preferred over others, and thumbs. Recorded and exported "
+            "with Tutee.\n"
+        ),
+        _files(selection.tables),
+        _columns(selection.tables),
+        _figures(records, rules),
+        _made(selection, records, choices),
+        _(
+            "## Licence\n\n{licence}\n\n"
+            "Texts that were imported keep the licence of their source.\n"
+        ).format(licence=_escaped(choices.licence) or _("None stated.")),
+    )
+    return "\n".join(parts)
+
+
+def _head(tables: Sequence[Table], records: Sequence[Record], choices: Choices) -> str:
+    languages = sorted({_language(record) for record in records} - {OTHER})
+    lines = [
+        "---",
+        *_licence(choices.licence),
+        *_listed("language", languages),
+        *_listed("tags", ["tutee", "human-feedback"]),
+        *_listed("task_categories", ["text-generation"]),
+        *_listed("size_categories", [_size(len(records))]),
+        "configs:",
+    ]
+    for number, (kind, files) in enumerate(groupby(tables, key=lambda table: table.kind)):
+        lines.append(f"- config_name: {kind}")
+        if number == 0:
+            lines.append("  default: true")
+        lines.append("  data_files:")
+        for table in files:
+            lines += [f"  - split: {table.split or 'train'}", f"    path: {table.name}"]
+    return "\n".join([*lines, "---", ""])
+
+
+def _licence(licence: str) -> list[str]:
+    """The hub knows licences by short names; any other is `other`, and its name stands beside."""
+    if not licence:
+        return ["license: unknown"]
+    if re.fullmatch(r"[a-z][a-z0-9.-]*", licence):
+        return [f"license: {json.dumps(licence)}"]
+    return ["license: other", f"license_name: {json.dumps(licence)}"]
+
+
+def _listed(key: str, values: Sequence[str]) -> list[str]:
+    # Quoted, because `no` and its like are not text in YAML.
+    return [f"{key}:", *(f"- {json.dumps(value)}" for value in values)] if values else []
+
+
+def _size(count: int) -> str:
+    return next((name for limit, name in _SIZES if count < limit), "n>1M")
+
+
+def _files(tables: Iterable[Table]) -> str:
+    rows = [
+        (f"`{table.name}`", table.kind, table.split or _("all"), table.format, len(table.rows))
+        for table in tables
+    ]
+    return (
+        _("## Files")
+        + "\n\n"
+        + _table((_("file"), _("kind of record"), _("split"), _("format"), _("rows")), rows)
+    )
+
+
+def _columns(tables: Iterable[Table]) -> str:
+    """The columns of each kind; its splits have the same."""
+    parts = [_("## Columns") + "\n"]
+    for kind, files in groupby(tables, key=lambda table: table.kind):
+        row = next(files).rows[0]
+        rows = [(f"`{key}`", _type(value), _(_MEANINGS[key])) for key, value in row.items()]
+        parts.append(f"### {kind}\n\n" + _table((_("column"), _("type"), _("what it is")), rows))
+    return "\n".join(parts)
+
+
+def _type(value: object) -> str:
+    if not isinstance(value, list):
+        return _(_TYPES[type(value)])
+    first = value[0] if value else None
+    if isinstance(first, dict):
+        return _("list of `{keys}`").format(keys=", ".join(list(first)[:2]))
+    return _("list")
+
+
+def _figures(records: Sequence[Record], rules: Rules) -> str:
+    verdicts = [record for record in records if isinstance(record, Verdict)]
+    counted = {
+        _("thumb"): Counter("👍" if verdict.label else "👎" for verdict in verdicts),
+        _("reason for 👎"): Counter(
+            _(reason) for verdict in verdicts for reason in verdict.reasons
+        ),
+        _("task"): Counter(_(task_of(record.prompt, rules)) for record in records),
+        _("language"): Counter(_(_language(record)) for record in records),
+        _("source"): Counter(record.origin.source for record in records),
+        _("model that replied"): Counter(
+            record.origin.model for record in records if record.origin.model
+        ),
+    }
+    tables = [
+        _table(
+            (what, _("records")), [(_escaped(name), count) for name, count in found.most_common()]
+        )
+        for what, found in counted.items()
+        if found
+    ]
+    return _("## What is in it") + "\n\n" + "\n".join(tables)
+
+
+def _language(record: Record) -> str:
+    """The language of what was asked last."""
+    return language_of(record.prompt[-1].content)
+
+
+def _made(selection: Selection, records: Sequence[Record], choices: Choices) -> str:
+    first = min(record.created for record in records)
+    last = max(record.created for record in records)
+    said = [
+        _(
+            "The records were made between {first:%Y-%m-%d} and {last:%Y-%m-%d}. A 👍 gives an "
+            "instruction and a verdict, a 👎 a verdict, a correction an instruction and a "
+            "preference (the correction over the reply); imported records are as their source had "
+            "them."
+        ).format(first=first, last=last)
+    ]
+    if choices.since:
+        said.append(
+            _("Only records since {since:%Y-%m-%d %H:%M %z} are here.").format(since=choices.since)
+        )
+    if choices.split:
+        said.append(
+            _(
+                "The split `test` is about a fifth of the conversations, chosen by a hash, so that "
+                "a conversation is never in both splits and never changes sides."
+            )
+        )
+    if choices.redact:
+        said.append(
+            _(
+                "Secrets and e-mail addresses that were recognised were replaced by `[secret]` and "
+                "`[e-mail]`, in {count} records. Nothing guarantees that all were."
+            ).format(count=selection.redacted)
+        )
+    if any(table.format in ("messages", "sharegpt") for table in selection.tables):
+        said.append(
+            _(
+                "Replies with `weight: 0` are context; programs that do not know of it can be told "
+                "to learn the last reply only (LLaMA-Factory: `mask_history: true`)."
+            )
+        )
+    if selection.left_out:
+        said.append(_("Left out: {reasons}.").format(reasons=_("; ").join(selection.left_out)))
+    return _("## How it was made") + "\n\n" + "\n\n".join(said) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(str, cells))} |\n" for cells in lines)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

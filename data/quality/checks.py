@@ -1,0 +1,224 @@
+"""What is wrong with the records as a whole: contradicting, private, too long, repeated.
+
+Nothing is changed or left out here: each finding names the records, and the person decides. One
+lesson often wrote several records (a 👍 a verdict and an instruction), and is reported once.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from data.quality import near_duplicates
+from data.quality.statistics import question_of
+from store.feedback import said
+from store.i18n import N_, _
+from store.records import Instruction, Preference, Record, Verdict
+
+CONTRADICTION = N_("contradiction")
+SECRET = N_("secret")
+TOO_LONG = N_("too long")
+DUPLICATE = N_("duplicate")
+NEAR_DUPLICATE = N_("near duplicate")
+KINDS = (CONTRADICTION, SECRET, TOO_LONG, DUPLICATE, NEAR_DUPLICATE)
+"""In the order reported: what harms most comes first."""
+
+_QUOTED = 50
+"""Characters of the question by which a person knows a record again."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should look at."""
+
+    kind: str
+    """One of `KINDS`."""
+    record_ids: tuple[str, ...]
+    """The records it is about, oldest first."""
+    message: str
+    """What is the matter, in one sentence; never the secret itself."""
+
+
+def check(
+    records: Sequence[Record],
+    lengths: Mapping[str, int] | None = None,
+    limit: int | None = None,
+) -> list[Finding]:
+    """Look at all records together.
+
+    Args:
+        records: Live records, oldest first.
+        lengths: Tokens of prompt and reply by record id; those that are not in it fit.
+        limit: Tokens that fit.
+
+    Returns:
+        The findings, by kind in the order of `KINDS`.
+    """
+    return [
+        *_contradictions(records),
+        *_secrets(records),
+        *_too_long(records, lengths or {}, limit),
+        *_repetitions(records),
+    ]
+
+
+def _finding(kind: str, records: Sequence[Record], matter: str) -> Finding:
+    from data.quality.secrets import redact
+
+    question = redact(" ".join(question_of(records[0]).split()))
+    quoted = question if len(question) <= _QUOTED else question[: _QUOTED - 1] + "…"
+    return Finding(
+        kind,
+        tuple(record.id for record in records),
+        _("{matter}: “{question}”").format(matter=matter, question=quoted),
+    )
+
+
+def _grouped(records: Iterable[Record], key: Callable[[Record], Hashable]) -> list[list[Record]]:
+    """The records by key, in the order of each key's first."""
+    found: defaultdict[Hashable, list[Record]] = defaultdict(list)
+    for record in records:
+        found[key(record)].append(record)
+    return list(found.values())
+
+
+# -- contradictions --------------------------------------------------------------------------------
+
+
+def _contradictions(records: Sequence[Record]) -> Iterator[Finding]:
+    chosen = {(r.act, r.chosen) for r in records if isinstance(r, Preference)}
+    for group in _grouped(records, lambda record: record.prompt):
+        if len(group) > 1:
+            yield from _liked_and_disliked(group)
+            yield from _corrected_differently(group, chosen)
+            yield from _reversed(group)
+
+
+def _liked_and_disliked(group: Sequence[Record]) -> Iterator[Finding]:
+    """One reply to imitate and to avoid."""
+    judged = [record for record in group if not isinstance(record, Preference)]
+    for same in _grouped(judged, lambda record: record.completion.strip()):  # type: ignore[union-attr]
+        if len({not isinstance(record, Verdict) or record.label for record in same}) > 1:
+            yield _finding(CONTRADICTION, same, _("The same reply is liked and disliked"))
+
+
+def _corrected_differently(
+    group: Sequence[Record], chosen: set[tuple[str, str]]
+) -> Iterator[Finding]:
+    """A correction is an instruction whose act also prefers it; two liked replies may differ."""
+    corrections = [
+        record
+        for record in group
+        if isinstance(record, Instruction) and (record.act, record.completion) in chosen
+    ]
+    replies = {record.completion.strip() for record in corrections}
+    if len(replies) > 1:
+        yield _finding(
+            CONTRADICTION,
+            corrections,
+            _("The same prompt has {count} different corrections").format(count=len(replies)),
+        )
+
+
+def _reversed(group: Sequence[Record]) -> Iterator[Finding]:
+    """What is better in one pair is worse in another."""
+    pairs = [record for record in group if isinstance(record, Preference)]
+    for same in _grouped(pairs, lambda pair: frozenset((pair.chosen, pair.rejected))):  # type: ignore[union-attr]
+        if len({pair.chosen for pair in same if isinstance(pair, Preference)}) > 1:
+            yield _finding(CONTRADICTION, same, _("A pair and its reverse"))
+
+
+# -- secrets ---------------------------------------------------------------------------------------
+
+
+def _secrets(records: Sequence[Record]) -> Iterator[Finding]:
+    from data.quality.secrets import find
+
+    @cache
+    def kinds(text: str) -> tuple[str, ...]:
+        return tuple(secret.kind for secret in find(text))
+
+    for lesson in _grouped(records, lambda record: record.act):
+        held = {kind: None for record in lesson for text in _texts(record) for kind in kinds(text)}
+        if held:
+            kinds_held = _(" and ").join(map(_, held))
+            yield _finding(SECRET, lesson, _("Possible {kinds}").format(kinds=kinds_held))
+
+
+def _texts(record: Record) -> Iterator[str]:
+    for turn in record.prompt:
+        yield turn.content
+    yield record.comment
+    match record:
+        case Preference():
+            yield from (record.chosen, record.rejected)
+        case _:
+            yield record.completion
+
+
+# -- length ----------------------------------------------------------------------------------------
+
+
+def _too_long(
+    records: Sequence[Record], lengths: Mapping[str, int], limit: int | None
+) -> Iterator[Finding]:
+    for lesson in _grouped(records, lambda record: record.act):
+        longest = max(lengths.get(record.id, 0) for record in lesson)
+        if limit is not None and longest > limit:
+            yield _finding(
+                TOO_LONG,
+                lesson,
+                _("{longest:,} tokens, and {limit:,} fit").format(longest=longest, limit=limit),
+            )
+
+
+# -- repetitions -----------------------------------------------------------------------------------
+
+
+_SAME = {
+    "instruction": N_("{count} instructions say the same"),
+    "preference": N_("{count} preferences say the same"),
+    "verdict": N_("{count} verdicts say the same"),
+}
+_NEARLY = {
+    "instruction": N_("{count} instructions are nearly the same"),
+    "preference": N_("{count} preferences are nearly the same"),
+    "verdict": N_("{count} verdicts are nearly the same"),
+}
+"""By kind, of more than one record."""
+
+
+def _repetitions(records: Sequence[Record]) -> Iterator[Finding]:
+    copies = _grouped(records, said)
+    yield from _reported(DUPLICATE, _SAME, (same for same in copies if len(same) > 1))
+    firsts = [same[0] for same in copies]
+    near = [
+        [group[index] for index in found]
+        for group in _grouped(firsts, _sort)
+        for found in near_duplicates.groups([_lesson(record) for record in group])
+    ]
+    yield from _reported(NEAR_DUPLICATE, _NEARLY, near)
+
+
+def _reported(
+    kind: str, matters: Mapping[str, str], groups: Iterable[Sequence[Record]]
+) -> Iterator[Finding]:
+    told: set[frozenset[str]] = set()
+    for group in groups:
+        acts = frozenset(record.act for record in group)
+        if len(acts) == 1 or acts in told:
+            continue
+        told.add(acts)
+        yield _finding(kind, group, _(matters[group[0].kind]).format(count=len(group)))
+
+
+def _sort(record: Record) -> Hashable:
+    """Records of different sorts are never copies of each other."""
+    return (record.kind, record.label) if isinstance(record, Verdict) else record.kind
+
+
+def _lesson(record: Record) -> tuple[str, ...]:
+    """What was asked last, and the replies: the turns before them are shared by right."""
+    if isinstance(record, Preference):
+        return (question_of(record), record.chosen, record.rejected)
+    return (question_of(record), record.completion)

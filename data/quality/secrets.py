@@ -1,0 +1,258 @@
+"""Secrets and personal addresses in text: found before they are shared.
+
+A feedback record repeats whole conversations, and people paste keys and addresses into them. The
+rules look for what cannot well be anything else: keys by the forms their makers gave them, numbers
+by their check digits, and passwords by the words before them. What looks like a placeholder
+(`your-key`, `${TOKEN}`) is left alone, so that a warning stays worth reading.
+
+The rules are our own: detect-secrets scans files of source code line by line, so it would miss the
+body of a private key, knows no e-mail addresses, card or account numbers, and its guesses by
+entropy and keyword are many in prose. Left out on purpose: names, postal addresses and telephone
+numbers, which no rule tells from other words and numbers.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from store.i18n import N_
+from store.records import Record
+
+EMAIL = N_("e-mail address")
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A part of a text that is better not shared."""
+
+    kind: str
+    """What it is, in plain English words."""
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Rule:
+    kind: str
+    pattern: re.Pattern[str]
+    """What may be one; its group `secret` is the part to hide, the whole where it has none."""
+    marks: tuple[str, ...] = ()
+    """Text without any of these (in lower case) has none: looking for them is far quicker."""
+    check: Callable[[str], bool] = lambda found: True
+    """Whether it is one."""
+
+
+def find(text: str) -> list[Secret]:
+    """Secrets in a text, in their order; they do not overlap."""
+    lowered = text.lower()
+    found: list[Secret] = []
+    for rule in _RULES:
+        if rule.marks and not any(mark in lowered for mark in rule.marks):
+            continue
+        for secret in _matches(rule, text):
+            # The more telling rules come first, and keep what they found.
+            if all(secret.end <= other.start or other.end <= secret.start for other in found):
+                found.append(secret)
+    return sorted(found, key=lambda secret: secret.start)
+
+
+def redact(text: str) -> str:
+    """The text with `[e-mail]` and `[secret]` in the place of what `find` finds."""
+    for secret in reversed(find(text)):
+        stand_in = "[e-mail]" if secret.kind == EMAIL else "[secret]"
+        text = text[: secret.start] + stand_in + text[secret.end :]
+    return text
+
+
+def redacted(record: Record) -> Record:
+    """The record with all its texts redacted; the same object where there is nothing to hide."""
+    changes: dict[str, Any] = {
+        name: hidden
+        for name in ("completion", "chosen", "rejected", "comment")
+        if (plain := getattr(record, name, "")) and (hidden := redact(plain)) != plain
+    }
+    prompt = tuple(
+        turn.model_copy(update={"content": redact(turn.content)}) for turn in record.prompt
+    )
+    if prompt != record.prompt:
+        changes["prompt"] = prompt
+    return record.model_copy(update=changes) if changes else record
+
+
+def _matches(rule: _Rule, text: str) -> Iterator[Secret]:
+    group = "secret" if "secret" in rule.pattern.groupindex else 0
+    for match in rule.pattern.finditer(text):
+        if rule.check(match[group]):
+            yield Secret(rule.kind, *match.span(group))
+
+
+# -- checks ----------------------------------------------------------------------------------------
+
+_PLACEHOLDER = re.compile(
+    r"^[\[<{$%(*]|[<>{}()]|\.\.\.|(.)\1{4}|your|example|placeholder|change.?me|redacted|dummy"
+    r"|(?<![a-z])(?:my|the|some).?(?:password|secret|token|key)",
+    re.IGNORECASE,
+)
+
+
+def _no_placeholder(value: str) -> bool:
+    return not _PLACEHOLDER.search(value)
+
+
+def _random(value: str) -> bool:
+    """Letters and digits mixed, as keys are and words are not."""
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    return mixed and _no_placeholder(value)
+
+
+def _password_in_url(value: str) -> bool:
+    return _no_placeholder(value) and value.lower() not in {"password", "pass", "pwd", "secret"}
+
+
+def _is_card(value: str) -> bool:
+    """Luhn's check digit."""
+    digits = [int(c) for c in value if c.isdigit()][::-1]
+    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
+def _is_iban(value: str) -> bool:
+    """The check digits of ISO 13616."""
+    plain = value.replace(" ", "")
+    number = "".join(str(int(c, 36)) for c in plain[4:] + plain[:4])
+    return int(number) % 97 == 1
+
+
+def _is_chinese_id(value: str) -> bool:
+    """The check digit of GB 11643."""
+    total = sum(int(c) * pow(2, 17 - i, 11) for i, c in enumerate(value[:17]))
+    return "10X98765432"[total % 11] == value[17].upper()
+
+
+# -- rules -----------------------------------------------------------------------------------------
+
+_KEYS = (
+    r"sk-[A-Za-z0-9_-]{20,}",  # OpenAI, Anthropic, DeepSeek, OpenRouter
+    r"(?:gsk|xai|pplx|r8|hf|npm|glpat|dop_v1|doo_v1|dor_v1|nvapi|tvly|fw|lin_api|shpat|dapi)"
+    r"[_-][A-Za-z0-9_-]{20,}",
+    r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}",
+    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",  # Amazon
+    r"AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}",  # Google
+    r"xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{20,}",  # Slack
+    r"[sr]k_(?:live|test|prod)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9]{20,}",  # Stripe
+    r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",  # SendGrid
+    r"pypi-Ag[A-Za-z0-9_-]{50,}",
+    r"\d{8,10}:AA[A-Za-z0-9_-]{30,}",  # Telegram
+    r"LTAI[A-Za-z0-9]{12,24}",  # Alibaba
+    r"AKID[A-Za-z0-9]{32}",  # Tencent
+)
+_KEY_MARKS = (
+    *("sk-", "gsk", "xai", "pplx", "r8_", "hf_", "npm_", "glpat", "_v1_", "nvapi", "tvly", "fw_"),
+    *("lin_api", "shpat", "dapi", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "akia"),
+    *("asia", "abia", "acca", "aiza", "ya29", "gocspx", "xox", "xapp", "k_live", "k_test"),
+    *("k_prod", "whsec", "sg.", "pypi-", ":aa", "ltai", "akid"),
+)
+
+_SECRET_NAMES = (
+    r"(?:pass(?:word|wd|phrase)|pwd|secret(?:[_ -]?(?:access[_ -]?)?key)?"
+    r"|(?:api|access|auth|account|private|client|encryption)[_ -]?(?:key|token|secret)"
+    r"|密码|口令|密钥)"
+)
+
+_IBAN_LENGTHS = {
+    **{"AT": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "EE": 20},
+    **{"ES": 24, "FI": 18, "FR": 27, "GB": 22, "GR": 27, "HR": 21, "HU": 28, "IE": 22, "IS": 26},
+    **{"IT": 27, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MT": 31, "NL": 18, "NO": 15},
+    **{"PL": 28, "PT": 25, "RO": 24, "SE": 24, "SI": 19, "SK": 24, "TR": 26, "UA": 29, "AE": 23},
+    **{"SA": 24, "IL": 23, "BR": 29, "KZ": 20, "PK": 24, "QA": 29},
+}
+_IBAN = "|".join(
+    rf"{country}\d\d(?: ?[A-Z0-9]){{{length - 4}}}" for country, length in _IBAN_LENGTHS.items()
+)
+
+_RULES = (
+    _Rule(
+        N_("private key"),
+        re.compile(
+            r"-----BEGIN (?P<what>[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?)-----"
+            r"(?:.{0,20000}?-----END (?P=what)-----|[A-Za-z0-9+/=\s]*)",
+            re.DOTALL,
+        ),
+        ("private key",),
+    ),
+    _Rule(
+        N_("API key"),
+        re.compile(rf"(?<![A-Za-z0-9_-])(?:{'|'.join(_KEYS)})(?![A-Za-z0-9_-])"),
+        _KEY_MARKS,
+        _random,
+    ),
+    _Rule(
+        N_("token"),
+        re.compile(r"(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{8,}\.[\w-]{8,}", re.ASCII),
+        ("eyj",),
+    ),
+    _Rule(
+        N_("token"),
+        re.compile(r"\b(?:Bearer|Basic)\s+(?P<secret>[\w.~+/-]{16,}=*)", re.ASCII | re.IGNORECASE),
+        ("bearer", "basic"),
+        _random,
+    ),
+    _Rule(
+        N_("secret address"),
+        re.compile(
+            r"https://(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)"
+            r"/(?P<secret>[\w/-]{16,})",
+            re.ASCII,
+        ),
+        ("hooks.slack.com", "webhooks"),
+    ),
+    _Rule(
+        N_("password"),
+        re.compile(r"(?<=://)[^\s/:@?#]{0,100}:(?P<secret>[^\s/@]{1,200})@(?=[\w\[])"),
+        ("://",),
+        _password_in_url,
+    ),
+    _Rule(
+        N_("password"),
+        re.compile(
+            rf"{_SECRET_NAMES}[\"'`]?\s*(?:[:=：]|\bis\b|是|为)\s*[\"'`]?"
+            r"(?P<secret>(?:(?![\"'`,;])[!-~]){6,200}?)(?=\.*(?:[\"'`,;]|[^!-~]|$))",
+            re.IGNORECASE,
+        ),
+        ("pass", "pwd", "secret", "key", "token", "密码", "口令", "密钥"),
+        _random,
+    ),
+    _Rule(
+        EMAIL,
+        re.compile(
+            r"(?<![A-Za-z0-9.!#$%&*+/=?^_{|}~-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}"
+            r"@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])"
+        ),
+        ("@",),
+    ),
+    _Rule(
+        N_("account number"),
+        re.compile(rf"(?<![A-Za-z0-9])(?:{_IBAN})(?![A-Za-z0-9])"),
+        check=_is_iban,
+    ),
+    _Rule(
+        N_("identity number"),
+        re.compile(
+            r"(?<!\d)[1-9]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"
+            r"(?![\dA-Za-z])",
+            re.ASCII,
+        ),
+        check=_is_chinese_id,
+    ),
+    _Rule(
+        N_("card number"),
+        re.compile(
+            r"(?<![\d.,-])(?:(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6\d{3}|35\d\d)(?P<gap>[ -]?)"
+            r"\d{4}(?P=gap)\d{4}(?P=gap)\d{4}|3[47]\d\d(?P<space>[ -]?)\d{6}(?P=space)\d{5})"
+            r"(?![\d-]|[.,]\d)",
+            re.ASCII,
+        ),
+        check=_is_card,
+    ),
+)

@@ -1,0 +1,312 @@
+"""The rows of a file, whatever it is: JSONL, one JSON array or object, CSV, packed or not.
+
+What a file is, is told by what stands in it, hardly ever by its name. A line that cannot be read
+is refused alone, as the others are whole without it; a broken array, object or archive is refused
+whole with the place, as nothing behind the break can be trusted.
+
+Left out on purpose: reading a file piece by piece. The records made of it are larger than it is,
+and all are wanted at once; what is read lazily is what is largest, the rows as Python objects.
+"""
+
+import csv
+import gzip
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
+
+from data.formats.columns import known
+from data.formats.common import RowError
+from store.error_messages import reason
+from store.errors import TuteeError
+from store.i18n import _
+
+_BOM = b"\xef\xbb\xbf"
+_BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
+_GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
+_LIMIT = 1 << 30
+"""Bytes, unpacked: more is no chat, or an archive made to fill the memory."""
+_FIELD = 16 << 20
+"""Characters in one field of a table; the csv module's own limit is 128 KiB."""
+_DELIMITERS = "\t,;"
+_TABLES = (".csv", ".tsv")
+_BLANK = re.compile(r"[ \t\n\r]*")
+"""What JSON takes for white space."""
+_SUFFIXES = (".json", ".jsonl", ".ndjson", *_TABLES)
+_DESCRIPTIONS = ("dataset_info.json",)
+"""Files that say what other files hold."""
+
+Rows = Iterator[tuple[int, object]]
+"""Each row with its line, counted from 1; one that cannot be read is its `RowError` instead."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file, or one of the files in an archive."""
+
+    name: str
+    """Empty where the file is no archive."""
+    table: bool
+    """Whether the rows are columns of text."""
+    rows: Rows
+
+
+def expected() -> str:
+    """What a file must be to be read."""
+    return _(
+        "A file to import has one JSON object a line, one JSON array of them, or columns with "
+        "names like prompt and completion."
+    )
+
+
+def find_files(path: Path) -> list[Path]:
+    """Every file below a folder that may hold rows, in order; the file itself if it is one.
+
+    Raises:
+        TuteeError: the folder has none.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if _wanted(file.relative_to(path)))
+    if not found:
+        raise TuteeError(_("There is nothing to import in {path}.").format(path=path), expected())
+    return found
+
+
+def _wanted(path: Path) -> bool:
+    name = path.name.lower().removesuffix(".gz")
+    return (
+        name.endswith((*_SUFFIXES, ".zip"))
+        and name not in _DESCRIPTIONS
+        and not any(part.startswith(".") for part in path.parts)
+    )
+
+
+def parts(path: Path) -> Iterator[Part]:
+    """Open a file.
+
+    Raises:
+        TuteeError: it cannot be read, is empty, or is broken as a whole. That may be known only
+            when its rows are read.
+    """
+    try:
+        content = path.read_bytes()
+        if content.startswith(_GZIP):
+            with gzip.open(io.BytesIO(content)) as packed:
+                content = packed.read(_LIMIT + 1)
+        members = _members(content) if content.startswith(_ZIP) else [("", content)]
+    except OSError as error:
+        raise TuteeError(
+            _("Cannot read {path}: {why}.").format(path=path, why=reason(error))
+        ) from error
+    except (EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise TuteeError(_("Cannot unpack {path}: {why}.").format(path=path, why=error)) from error
+    del content
+    if not members:
+        raise TuteeError(_("There is no JSON file in {path}.").format(path=path), expected())
+    for name, member in members:
+        yield _part(name, member, path)
+
+
+def _members(content: bytes) -> list[tuple[str, bytes]]:
+    """The JSON files of an archive; of a ChatGPT export only its conversations."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [
+            name
+            for name in sorted(archive.namelist())
+            if _wanted(Path(name)) and not name.startswith("__MACOSX")
+        ]
+        talk = [name for name in names if PurePosixPath(name).name.startswith("conversations")]
+        if sum(archive.getinfo(name).file_size for name in talk or names) > _LIMIT:
+            raise zipfile.BadZipFile(_("it is too large"))
+        return [(name, archive.read(name)) for name in talk or names]
+
+
+def _part(name: str, content: bytes, path: Path) -> Part:
+    shown = f"{path} ({name})" if name else str(path)
+    if len(content) > _LIMIT:
+        raise TuteeError(_("{file} is too large.").format(file=shown))
+    if content.startswith(_BOMS_16):
+        content = content.decode("utf-16", "replace").encode("utf-8", "replace")
+    content = content.removeprefix(_BOM)
+    if not content.strip():
+        raise TuteeError(_("{file} is empty.").format(file=shown), expected())
+    first, second = _first_lines(content)
+    if _is_object(first):
+        return Part(name, False, _lines(content))
+    if first.startswith((b"{", b"[")):
+        # A value laid out over lines breaks its first one behind a bracket or a comma.
+        by_line = second.startswith(b"{") and not first.endswith((b"[", b"{", b","))
+        return Part(name, False, _lines(content) if by_line else _values(content, shown))
+    names = {mark: _names(first, mark) for mark in _DELIMITERS}
+    delimiter = next((mark for mark in _DELIMITERS if known(names[mark])), None)
+    if delimiter:
+        return Part(name, True, _table(_text(content, shown), delimiter))
+    if (name or path.name).lower().removesuffix(".gz").endswith(_TABLES):
+        columns = max(names.values(), key=len)
+        told = _(", ").join(columns)[:200]
+        raise TuteeError(
+            _("{file}: its first line names no known columns: {columns}.").format(
+                file=shown, columns=told
+            ),
+            expected(),
+        )
+    if not any(line.lstrip().startswith(b"{") for line in io.BytesIO(content)):
+        raise TuteeError(
+            _("{file} cannot be used: line 1 is neither JSON nor columns.").format(file=shown),
+            expected(),
+        )
+    return Part(name, False, _lines(content))
+
+
+def _names(header: bytes, delimiter: str) -> list[str]:
+    """The columns that a first line names, if it is a table's."""
+    line = header.decode("utf-8", "replace")
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+    except csv.Error:
+        return []
+
+
+def _first_lines(content: bytes) -> tuple[bytes, bytes]:
+    """The first two lines that are not blank."""
+    spoken = (line.strip() for line in io.BytesIO(content) if line.strip())
+    return next(spoken), next(spoken, b"")
+
+
+def _text(content: bytes, shown: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TuteeError(
+            _("{file} cannot be used: line {line} is not UTF-8 text.").format(file=shown, line=line)
+        ) from error
+
+
+# -- lines ---------------------------------------------------------------------------------------
+
+
+def _lines(content: bytes) -> Rows:
+    # Only a line feed ends a row: U+2028 and its like may stand inside JSON text.
+    for number, line in enumerate(io.BytesIO(content), start=1):
+        if line.strip():
+            yield number, _parsed(line)
+
+
+def _is_object(line: bytes) -> bool:
+    return isinstance(_parsed(line), dict)
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        return json.loads(line.decode("utf-8").rstrip("\r\n"))
+    except UnicodeDecodeError:
+        return RowError(_("not UTF-8 text"))
+    except json.JSONDecodeError as error:
+        return RowError(
+            _("not valid JSON ({matter} at column {column})").format(
+                matter=_matter(error), column=error.colno
+            )
+        )
+    except (ValueError, RecursionError) as error:
+        return RowError(_("not valid JSON ({why})").format(why=error))
+
+
+# -- one JSON value ------------------------------------------------------------------------------
+
+
+def _values(content: bytes, shown: str) -> Rows:
+    """The elements of an array, or the one object there is."""
+    text = _text(content, shown)
+    start = _skip(text, 0)
+    try:
+        if text[start] == "[":
+            yield from _elements(text, start)
+        else:
+            value, end = json.JSONDecoder().raw_decode(text, start)
+            _nothing_after(text, end)
+            yield text.count("\n", 0, start) + 1, value
+    except (ValueError, RecursionError) as error:
+        raise _broken(shown, error) from error
+
+
+def _elements(text: str, start: int) -> Rows:
+    """Each element of an array with the line it begins on, one at a time."""
+    decode = json.JSONDecoder().raw_decode
+    line, counted = 1, 0
+    position = _skip(text, start + 1)
+    separator = "]" if text[position : position + 1] == "]" else ","
+    while separator == ",":
+        line += text.count("\n", counted, position)
+        counted = position
+        value, position = decode(text, position)
+        yield line, value
+        position = _skip(text, position)
+        separator = text[position : position + 1]
+        if separator not in (",", "]") or not separator:
+            raise json.JSONDecodeError("Expecting ',' delimiter", text, position)
+        if separator == ",":
+            position = _skip(text, position + 1)
+    _nothing_after(text, position + 1)
+
+
+def _skip(text: str, position: int) -> int:
+    """Where the next character stands that is no white space."""
+    found = _BLANK.match(text, position)
+    return found.end() if found else position
+
+
+def _nothing_after(text: str, position: int) -> None:
+    end = _skip(text, position)
+    if end < len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+
+
+def _broken(shown: str, error: Exception) -> TuteeError:
+    matter = str(error)
+    if isinstance(error, json.JSONDecodeError):
+        matter = _("{matter} at line {line}, column {column}").format(
+            matter=_matter(error), line=error.lineno, column=error.colno
+        )
+    return TuteeError(
+        _("{file} cannot be used: not valid JSON ({matter}).").format(file=shown, matter=matter),
+        expected(),
+    )
+
+
+def _matter(error: json.JSONDecodeError) -> str:
+    """What is wrong; some messages end as if the place stood behind them already."""
+    return error.msg.removesuffix(" starting at")
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+
+def _table(text: str, delimiter: str) -> Rows:
+    csv.field_size_limit(_FIELD)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    names = next(fields for fields in reader if _filled(fields))
+    while True:
+        line = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, RowError(_("not a row of a table ({why})").format(why=error))
+            continue
+        if len(fields) > len(names):
+            yield line, RowError(_("more columns than the first line names"))
+        elif _filled(fields):
+            yield line, dict(zip_longest(names, fields, fillvalue=""))
+
+
+def _filled(fields: list[str]) -> bool:
+    return any(field.strip() for field in fields)

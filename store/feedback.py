@@ -1,0 +1,307 @@
+"""What one act of a person does to the records of one reply. Pure: nothing here reads or writes.
+
+An act is one thumb or one correction. It adds records, and puts aside (supersedes) the act it
+replaces: a thumb replaces the earlier thumb, a correction replaces the earlier correction and an
+earlier 👍. It does not replace a 👎, which stays true of the original reply. Acts are put aside
+whole, so taking the latest live one back restores exactly what was there before it.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from store.errors import TuteeError
+from store.i18n import _
+from store.records import Instruction, Message, Origin, Preference, Record, Turn, Verdict, new_id
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What stands about one reply."""
+
+    label: bool | None = None
+    """True for 👍, False for 👎."""
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
+    correction: str | None = None
+    why: str = ""
+    """What was said with the correction."""
+    preferred: bool = False
+    """It was picked among others."""
+    excluded: bool = False
+    """Nothing of it is trained on."""
+    undoable: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an act does to the records: these are added, removed, or take their own id's place."""
+
+    added: tuple[Record, ...] = ()
+    removed: tuple[Record, ...] = ()
+    updated: tuple[Record, ...] = ()
+
+    def applied_to(self, records: Sequence[Record]) -> tuple[Record, ...]:
+        """The records of the reply afterwards, still oldest first."""
+        gone = {record.id for record in self.removed}
+        changed = {record.id: record for record in self.updated}
+        kept = (changed.get(record.id, record) for record in records if record.id not in gone)
+        return (*kept, *self.added)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply with all that a record about it needs, and the records there are (oldest first)."""
+
+    message: Message
+    prompt: tuple[Turn, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def live(self) -> list[Record]:
+        return [record for record in self.records if record.superseded_by is None]
+
+    def about(self, act: str) -> dict[str, Any]:
+        """The fields that every record about this reply has in common."""
+        return {
+            "act": act,
+            "conversation_id": self.message.conversation_id,
+            "message_id": self.message.id,
+            "origin": self.message.origin or Origin(),
+            "prompt": self.prompt,
+        }
+
+
+def feedback_of(records: Sequence[Record]) -> Feedback:
+    """Read what stands from the records of one reply."""
+    live = [record for record in records if record.superseded_by is None]
+    verdict = _verdict(live)
+    correction = _correction(live)
+    return Feedback(
+        label=verdict.label if verdict else None,
+        reasons=verdict.reasons if verdict else (),
+        comment=verdict.comment if verdict else "",
+        correction=correction.completion if correction else None,
+        why=correction.comment if correction else "",
+        preferred=any(
+            isinstance(record, Preference) and (correction is None or record.act != correction.act)
+            for record in live
+        ),
+        excluded=bool(live) and all(record.excluded for record in live),
+        undoable=bool(live),
+    )
+
+
+def _verdict(live: Sequence[Record]) -> Verdict | None:
+    return next((record for record in live if isinstance(record, Verdict)), None)
+
+
+def _correction(live: Sequence[Record]) -> Instruction | None:
+    """The instruction that came without a thumb."""
+    verdict = _verdict(live)
+    thumb = verdict.act if verdict else None
+    return next(
+        (record for record in live if isinstance(record, Instruction) and record.act != thumb), None
+    )
+
+
+def thumb(reply: Reply, label: bool, reasons: tuple[str, ...], comment: str) -> Change:
+    """👍 or 👎; nothing where the same thumb stands already.
+
+    Raises:
+        TuteeError: the reply is empty, or a 👍 is given to a corrected one.
+    """
+    if not reply.message.content.strip():
+        raise TuteeError(_("An empty reply cannot be rated."), _("You can correct it instead."))
+    if label and _correction(reply.live):
+        raise TuteeError(
+            _("This reply is corrected already; the correction is what will be learned."),
+            _("Undo the correction first to rate the reply as it was."),
+        )
+    earlier = _verdict(reply.live)
+    if earlier and (earlier.label, earlier.reasons, earlier.comment) == (label, reasons, comment):
+        return Change()
+    act = new_id()
+    completion = reply.message.content
+    about = reply.about(act)
+    verdict = Verdict(**about, completion=completion, label=label, reasons=reasons, comment=comment)
+    liked = (Instruction(**about, completion=completion),) if label else ()
+    return Change(
+        added=(verdict, *liked),
+        updated=_put_aside(reply.live, {earlier.act} if earlier else set(), act),
+    )
+
+
+def explain(reply: Reply, reasons: tuple[str, ...], comment: str) -> Change:
+    """Give the 👎 that stands its reasons. They become part of it, so both are undone as one.
+
+    Raises:
+        TuteeError: there is none.
+    """
+    verdict = _verdict(reply.live)
+    if verdict is None or verdict.label:
+        raise TuteeError(_("There is no 👎 to give reasons for."))
+    if (verdict.reasons, verdict.comment) == (reasons, comment):
+        return Change()
+    explained = verdict.model_copy(update={"reasons": reasons, "comment": comment})
+    return Change(updated=(explained,))
+
+
+def correct(reply: Reply, text: str, why: str = "") -> Change:
+    """A better reply, and why it is better; nothing where the same correction stands already.
+
+    Raises:
+        TuteeError: the correction is empty, or the original itself.
+    """
+    if not text.strip():
+        raise TuteeError(_("A correction cannot be empty."))
+    if text.strip() == reply.message.content.strip():
+        raise TuteeError(
+            _("The correction is the same as the reply."), _("A 👍 says that it is right.")
+        )
+    earlier = _correction(reply.live)
+    if earlier and (earlier.completion, earlier.comment) == (text, why):
+        return Change()
+    act = new_id()
+    verdict = _verdict(reply.live)
+    replaced = {earlier.act} if earlier else set()
+    if verdict and verdict.label:
+        replaced.add(verdict.act)
+    about = reply.about(act) | {"comment": why}
+    original = reply.message.content
+    better = Instruction(**about, completion=text)
+    # An empty original has nothing to compare with.
+    pair = (Preference(**about, chosen=text, rejected=original),) if original.strip() else ()
+    return Change(
+        added=(better, *pair),
+        updated=_put_aside(reply.live, replaced, act),
+    )
+
+
+def undo(reply: Reply) -> Change:
+    """Take the latest live act back, and what it had put aside comes back.
+
+    Raises:
+        TuteeError: there is none.
+    """
+    if not reply.live:
+        raise TuteeError(_("There is nothing to undo on this reply."))
+    act = reply.live[-1].act
+    return Change(
+        removed=tuple(record for record in reply.records if record.act == act),
+        updated=tuple(
+            record.model_copy(update={"superseded_by": None})
+            for record in reply.records
+            if record.superseded_by == act
+        ),
+    )
+
+
+def prefer(reply: Reply, others: Sequence[str]) -> Change:
+    """The reply was picked among `others` to the same prompt; each makes a pair with it.
+
+    Raises:
+        TuteeError: the reply is empty, or there is no other to prefer it over.
+    """
+    chosen = reply.message.content
+    worse = [text for text in dict.fromkeys(others) if text.strip() and text != chosen]
+    if not chosen.strip() or not worse:
+        raise TuteeError(
+            _("There is nothing to prefer this reply over."), _("They say the same, or nothing.")
+        )
+    about = reply.about(new_id())
+    return Change(added=tuple(Preference(**about, chosen=chosen, rejected=text) for text in worse))
+
+
+Picked = Literal["first", "second", "both", "neither"]
+"""Which of two replies is good."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two replies to the same prompt, side by side. They need not be in any conversation."""
+
+    prompt: tuple[Turn, ...]
+    replies: tuple[str, str]
+    origins: tuple[Origin, Origin]
+    conversation_id: str | None = None
+
+
+def pick(comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
+    """A preference for the better one, or a verdict on each where they are as good as each other.
+
+    Raises:
+        TuteeError: one of them is empty, or one is to be preferred over the same words.
+    """
+    first, second = comparison.replies
+    if not first.strip() or not second.strip():
+        raise TuteeError(
+            _("An empty reply cannot be compared."), _("Ask again, or ask something else.")
+        )
+    act = new_id()
+
+    def about(index: int) -> dict[str, Any]:
+        return {
+            "act": act,
+            "conversation_id": comparison.conversation_id,
+            "origin": comparison.origins[index],
+            "prompt": comparison.prompt,
+        }
+
+    if picked in ("both", "neither"):
+        replies = dict.fromkeys(comparison.replies)
+        return tuple(
+            Verdict(**about(index), completion=reply, label=picked == "both")
+            for index, reply in enumerate(replies)
+        )
+    if first.strip() == second.strip():
+        raise TuteeError(
+            _("Both replies are the same, so neither is better."), _("↑ or ↓ rates them.")
+        )
+    better = 0 if picked == "first" else 1
+    chosen, rejected = comparison.replies[better], comparison.replies[1 - better]
+    return (Preference(**about(better), chosen=chosen, rejected=rejected),)
+
+
+def delete(records: Sequence[Record], ids: Collection[str]) -> Change:
+    """Take records away for good.
+
+    Unlike an undo this brings nothing back: what an act had put aside goes with the last of its
+    records.
+    """
+    gone = {record.id for record in records if record.id in ids}
+    while True:
+        left = {record.act for record in records if record.id not in gone}
+        over = {record.act for record in records if record.id in gone} - left
+        more = {record.id for record in records if record.superseded_by in over} - gone
+        if not more:
+            return Change(removed=tuple(record for record in records if record.id in gone))
+        gone |= more
+
+
+def restored(records: Sequence[Record], back: Sequence[Record]) -> tuple[Record, ...]:
+    """The records with deleted ones back in their places; those that are there stay as they are."""
+    whole = list(records)
+    there = {record.id for record in records}
+    for record in sorted(back, key=lambda record: record.created):
+        if record.id not in there:
+            later = (n for n, other in enumerate(whole) if other.created > record.created)
+            whole.insert(next(later, len(whole)), record)
+    return tuple(whole)
+
+
+def _put_aside(live: Sequence[Record], acts: set[str], by: str) -> tuple[Record, ...]:
+    return tuple(
+        record.model_copy(update={"superseded_by": by}) for record in live if record.act in acts
+    )
+
+
+def said(record: Record) -> tuple[object, ...]:
+    """What a record says, apart from who said it and when."""
+    match record:
+        case Preference():
+            return (record.kind, record.prompt, record.chosen, record.rejected)
+        case Verdict():
+            return (record.kind, record.prompt, record.completion, record.label)
+        case _:
+            return (record.kind, record.prompt, record.completion)
