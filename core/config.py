@@ -189,7 +189,7 @@ class Config(_Section):
     presets: dict[Word, Preset] = {}
     """The person's own."""
     keys: Annotated[dict[str, str], BeforeValidator(_flat)] = {}
-    """Other keys, by the id of what they do; `tutee keys` lists the ids. See `tui.keys`."""
+    """Other keys, by the id of what they do; `tutee keys` lists the ids."""
     tasks: dict[Word, tuple[Word, ...]] = {}
     """Words by which the statistics tell what a prompt asks for, by task; they come before the
     built-in ones. See `data.quality.task_labels`."""

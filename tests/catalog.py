@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import polib
 
-from tui.settings import listed
+from tui.views.settings import listed
 
 ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "store" / "locale"

@@ -17,7 +17,7 @@ from textual.widget import Widget
 from textual.worker import Worker
 
 from store import gc_pause
-from tui.guard import errors_shown
+from tui.error_toasts import errors_shown
 
 Result = TypeVar("Result")
 

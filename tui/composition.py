@@ -7,9 +7,10 @@ from core.workers.chat import ChatWorker
 from core.workers.tuning import TuningWorker
 from store.paths import Paths
 from store.repository import Repository
+from tui.bindings import tables
 from tui.bridge import Bridge
-from tui.chats import Chats
-from tui.keys import keymap
+from tui.commands.keymap import Keymap
+from tui.controllers.conversations import Chats
 from tui.services import Services
 
 
@@ -26,7 +27,7 @@ def entered(paths: Paths, model: str | None, resume: str | None, held: ExitStack
         TuteeError: the settings are wrong, the home cannot be opened, or there is no such chat.
     """
     config = load(paths.config_file, model)
-    keymap(config.keys)
+    Keymap(config.keys, tables)
     repository = held.enter_context(Repository.open(paths))
     services = compose(paths, config, repository)
     services.new = not (model or paths.config_file.exists() or repository.answered())
@@ -47,4 +48,5 @@ def compose(paths: Paths, config: Config, repository: Repository) -> Services:
         bridge=bridge,
         chat=chat,
         tuning=TuningWorker(bridge.emit, chat.turns),
+        bindings=tables,
     )

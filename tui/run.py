@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from core.screen_config import of_the_screen
 from store.paths import Paths
-from tui.app import TuteeApp
-from tui.terminal import has_few_colours, has_light_background
+from tui.app.tutee_app import TuteeApp
+from tui.terminal.capabilities import has_few_colours, has_light_background
 
 if TYPE_CHECKING:
     from tui.services import Services

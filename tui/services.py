@@ -1,9 +1,14 @@
 """Everything the app is given: made once by the command line, or from scripted twins by a test."""
 
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual.binding import Binding
+
     from core.config import Config
     from core.workers.chat import ChatWorker
     from core.workers.tuning import TuningWorker
@@ -24,6 +29,8 @@ class Services:
     bridge: "Bridge"
     chat: "ChatWorker"
     tuning: "TuningWorker"
+    bindings: "Callable[[], Sequence[Sequence[Binding]]]" = tuple
+    """Every key binding of the app, asked for only where keys were chosen."""
     new: bool = False
     """The person has never chosen a model, and none ever answered."""
     open_chat: str | None = None
@@ -33,3 +40,8 @@ class Services:
         """Go on with other settings, but with the model that is there."""
         chat = config.chat.model_copy(update={"model": self.config.chat.model})
         self.config = config.model_copy(update={"chat": chat})
+
+
+def random_seed() -> int:
+    """Any seed; it is kept with the reply, which can be drawn again with it."""
+    return random.randrange(2**31)

@@ -16,7 +16,7 @@ from store.records import Sampling
 from store.repository import Repository
 from tests.e2e.test_app import until
 from tests.tui.conftest import painted, say, toasts, views
-from tui.app import TuteeApp
+from tui.app.tutee_app import TuteeApp
 from tui.composition import compose
 
 PICTURES = Path(__file__).parents[2] / ".github"

@@ -14,7 +14,7 @@ from store.paths import locate
 from store.records import Sampling
 from store.repository import Repository
 from tests.tui.conftest import painted, say, toasts, views
-from tui.app import TuteeApp
+from tui.app.tutee_app import TuteeApp
 from tui.composition import compose
 
 if TYPE_CHECKING:

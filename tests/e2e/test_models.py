@@ -14,7 +14,7 @@ from tests.e2e.test_app import until
 from tests.families import FAMILIES, make
 from tests.hub import Hub
 from tests.tui.conftest import painted, say, toasts, views
-from tui.app import TuteeApp
+from tui.app.tutee_app import TuteeApp
 from tui.composition import compose
 from tui.screens.models import ModelsScreen
 

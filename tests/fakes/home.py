@@ -11,6 +11,7 @@ from store.repository import Repository
 from tests.fakes.chat import FakeChat
 from tests.fakes.thread import FOLDER
 from tests.fakes.tuning import FakeTuning
+from tui.bindings import tables
 from tui.bridge import Bridge
 from tui.services import Services
 
@@ -43,4 +44,5 @@ class Home:
             bridge=self.bridge,
             chat=self.chat,  # type: ignore[arg-type]
             tuning=self.tuning,  # type: ignore[arg-type]
+            bindings=tables,
         )

@@ -11,8 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.fakes import Home
-from tui.app import TuteeApp
-from tui.views import ReplyView
+from tui.app.tutee_app import TuteeApp
+from tui.views.chat import ReplyView
 from tui.widgets.prompt import Prompt
 from tui.widgets.transcript import Transcript
 from tui.widgets.turns import ReplyTurn
@@ -47,7 +47,9 @@ def home(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Home]:
     """A home; a defect that the app turned into a toast fails the test all the same."""
-    monkeypatch.setattr("tui.looks.copy_to_desktop", lambda text: None)  # it is not the tests' own
+    monkeypatch.setattr(
+        "tui.app.appearance.copy_to_desktop", lambda text: None
+    )  # it is not the tests' own
     made = Home(tmp_path / "home")
     yield made
     made.close()

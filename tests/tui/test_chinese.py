@@ -12,14 +12,14 @@ from store.i18n import speak
 from tests import catalog
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
-from tests.tui.test_record_snapshots import LESSONS
-from tests.tui.test_record_snapshots import at_utc as _at_utc  # noqa: F401
-from tests.tui.test_settings import settings
-from tests.tui.test_snapshots import held
-from tests.tui.test_tuning import rows, teach
-from tui.app import TuteeApp
+from tests.tui.screens.test_record_snapshots import LESSONS
+from tests.tui.screens.test_record_snapshots import at_utc as _at_utc  # noqa: F401
+from tests.tui.screens.test_settings import settings
+from tests.tui.screens.test_snapshots import held
+from tests.tui.screens.test_tuning import rows, teach
+from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
-from tui.settings import listed
+from tui.views.settings import listed
 from tui.widgets.form import Choice
 from tui.widgets.prompt import Prompt
 from tui.widgets.settings import SettingRow

@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 from store.errors import TuteeError
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until, views
-from tests.tui.test_tuning import ready, teach
-from tui.app import TuteeApp
+from tests.tui.screens.test_tuning import ready, teach
+from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
 from tui.screens.compare import CompareScreen
 from tui.screens.correct import CorrectScreen

@@ -20,9 +20,9 @@ from core.stop_reasons import told
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.storage import replace_file
+from tui.cli.i18n import Group
 from tui.cli.invocation import Invocation
-from tui.cli.words import Group
-from tui.text import counted, harmless, one_line, padded, shortened
+from tui.text_format import counted, harmless, one_line, padded, shortened
 
 _IDS_SHOWN = 8
 

@@ -18,9 +18,9 @@ from data.training_split import with_system
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Sampling, Turn
+from tui.cli.i18n import AGAIN, Command
 from tui.cli.invocation import Invocation
-from tui.cli.words import AGAIN, Command
-from tui.presets import sampling_settings
+from tui.controllers.presets import sampling_settings
 
 if TYPE_CHECKING:
     from core.serving.engine import Engine

@@ -11,9 +11,9 @@ import click
 
 from store.i18n import _, ngettext
 from store.repository import Repository
-from tui.chats import Chats
+from tui.cli.i18n import Group
 from tui.cli.invocation import Invocation
-from tui.cli.words import Group
+from tui.controllers.conversations import Chats
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="A JSON array instead of lines.")
 

@@ -9,9 +9,9 @@ from core import doctor as facts
 from core.adapters.registry import Adapters
 from core.doctor import Fact
 from store.i18n import N_, _
+from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
-from tui.cli.words import Command
-from tui.text import harmless, padded
+from tui.text_format import harmless, padded
 
 _SECONDS = 5.0
 

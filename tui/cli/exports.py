@@ -12,9 +12,9 @@ from data.quality.task_labels import merged
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.records import KINDS, RecordKind
+from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
-from tui.cli.words import Command
-from tui.text import counted
+from tui.text_format import counted
 
 _FILES = (".jsonl", ".json", ".csv")
 """Endings by which `-o` names a file; anything else is a folder."""

@@ -20,10 +20,10 @@ from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.records import Chat, Record
 from store.repository import Added, Repository
+from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
-from tui.cli.words import Command
-from tui.refusals import told
-from tui.text import counted, harmless, shortened
+from tui.text_format import counted, harmless, shortened
+from tui.views.refused_rows import told
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from core.models.loading import notice
 from store.i18n import _
 from store.paths import Paths
 from store.repository import Repository
-from tui.pace import Pace, size
-from tui.text import harmless
+from tui.text_format import harmless
+from tui.views.transfer_rate import Pace, size
 
 
 @dataclass

@@ -13,10 +13,10 @@ from core.models.catalog import Known
 from core.models.folder import has_template, named
 from core.models.loading import notice
 from store.i18n import N_, _, ngettext
+from tui.cli.i18n import Group
 from tui.cli.invocation import Invocation
-from tui.cli.words import Group
-from tui.pace import size
-from tui.text import harmless, padded
+from tui.text_format import harmless, padded
+from tui.views.transfer_rate import size
 
 _NAMES = (
     N_("model"),

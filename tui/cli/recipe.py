@@ -13,9 +13,9 @@ from core.runs.plan import PASSES, Plan, make_plan
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.repository import Repository
+from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
 from tui.cli.train import parse_passes
-from tui.cli.words import Command
 
 
 @click.command(cls=Command)

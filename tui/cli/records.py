@@ -18,13 +18,13 @@ from data.quality.task_labels import Rules, merged, task_of
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import KINDS, Record, Verdict
+from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
-from tui.cli.tokens import shown
-from tui.cli.words import Command
-from tui.text import counted, harmless, one_line, padded, shortened
+from tui.cli.token_mask import shown
+from tui.text_format import counted, harmless, one_line, padded, shortened
 
 if TYPE_CHECKING:
-    from tui.views import DetailView, MaskView
+    from tui.views.record_detail import DetailView, MaskView
 
 _SHOWN_AT_ONCE = 10
 """Records that are listed before they are deleted."""
@@ -41,7 +41,7 @@ def records(
     invocation: Invocation, kind: str | None, source: str, task: str, words: str, as_json: bool
 ) -> None:
     """List the records, one a line, oldest first."""
-    from tui.browsing import Query, search
+    from tui.views.record_list import Query, search
 
     rules = merged(invocation.config.tasks)
     query = Query(
@@ -111,14 +111,14 @@ def show(invocation: Invocation, record_id: str, mask: bool, as_json: bool) -> N
 
 
 def _masks(invocation: Invocation, record: Record) -> "tuple[MaskView, ...]":
-    from tui.detail import masked
+    from tui.views.record_detail import masked
 
     tokenizer = load_tokenizer(invocation.found_model())
     return masked(record, tokenizer, invocation.config.chat.system_prompt)
 
 
 def _detail(invocation: Invocation, record: Record) -> "DetailView":
-    from tui.detail import detailed
+    from tui.views.record_detail import detailed
 
     adapters = invocation.adapters()
     versions = [*adapters.versions(), *adapters.versions("reward")]

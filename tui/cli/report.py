@@ -14,9 +14,9 @@ from core.evaluation.report_card import Card, card
 from store.errors import TuteeError
 from store.i18n import _
 from store.storage import replace_file
-from tui.cards import html, markdown, terminal
+from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
-from tui.cli.words import Command
+from tui.cli.report_card import html, markdown, terminal
 
 _SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html", ".htm": "html"}
 _PLAIN_WIDTH = 100

@@ -12,9 +12,9 @@ import click
 from core.screen_config import of_the_screen
 from store.i18n import _, chosen, speak
 from store.paths import locate
-from tui.cli.words import Group, speak_click
+from tui.cli.i18n import Group, speak_click
 from tui.log import log_to
-from tui.terminal import need_terminal
+from tui.terminal.capabilities import need_terminal
 
 if TYPE_CHECKING:
     from tui.cli.invocation import Invocation

@@ -29,9 +29,9 @@ from core.training.run_control import Watch
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.repository import Repository
+from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
-from tui.cli.tokens import shown
-from tui.cli.words import Command
+from tui.cli.token_mask import shown
 
 
 def parse_passes(

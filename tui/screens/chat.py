@@ -1,7 +1,8 @@
 """The chat: where talking and teaching happen.
 
 It hands what the person does to the controllers and draws the changes they give back. What is done
-with a reply is in `tui.screens.replies`, what is done with whole chats in `tui.screens.chats`.
+with a reply is in `tui.screens.reply_actions`, what is done with whole chats in
+`tui.screens.chat_actions`.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,27 +20,18 @@ from textual.widgets import TextArea
 from core.events import ModelReady, ReplyDone, ReplyFailed, ReplyScored, TokenChunk
 from store.errors import TuteeError
 from store.i18n import _
-from tui.attachments import with_files, without_files
-from tui.commands import perform, possible, spelled
-from tui.completion import Completions, completions
-from tui.guard import errors_shown, guarded, show_error
-from tui.looks import keyed
+from tui.commands.attachments import with_files, without_files
+from tui.commands.completion import Completions, completions
+from tui.commands.keymap import keyed
+from tui.commands.registry import CHAT_COMMANDS, perform, possible, spelled
+from tui.error_toasts import errors_shown, guarded, show_error
 from tui.messages import Answered, FromCore
-from tui.screens.chats import ChatActions
+from tui.screens.chat_actions import ChatActions
 from tui.screens.opening import KEYS
-from tui.views import (
-    Asked,
-    Began,
-    Change,
-    Ended,
-    Grew,
-    Queued,
-    Rerouted,
-    UserView,
-)
+from tui.views.chat import Asked, Began, Change, Ended, Grew, Queued, Rerouted, UserView
 from tui.widgets.activity import Activity
+from tui.widgets.footer import KeyBar
 from tui.widgets.guide import Guide
-from tui.widgets.keybar import KeyBar
 from tui.widgets.prompt import Prompt, PromptBar
 from tui.widgets.status import Status, StatusBar
 from tui.widgets.transcript import Transcript
@@ -56,6 +48,7 @@ class ChatScreen(ChatActions):
         back. What you say of a reply becomes a record; F5 trains the model on them. Ctrl+P has
         everything by name."""
     PARTS = (Prompt, ReplyTurn)
+    OWN_COMMANDS = CHAT_COMMANDS
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
         *KEYS,

@@ -14,11 +14,11 @@ from textual.widgets import Input, Static, TextArea
 from core.config import Preset
 from store.i18n import N_, _
 from store.records import Sampling
-from tui.guard import errors_shown
-from tui.looks import keyed
-from tui.open_chat import ChatSettings
-from tui.presets import DEFAULT, sampling_settings, with_values
-from tui.settings import shown
+from tui.commands.keymap import keyed
+from tui.controllers.open_chat import ChatSettings
+from tui.controllers.presets import DEFAULT, sampling_settings, with_values
+from tui.error_toasts import errors_shown
+from tui.views.settings import shown
 from tui.widgets.form import MOVING, Choice, Field
 from tui.widgets.settings import Lines
 

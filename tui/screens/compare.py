@@ -13,12 +13,12 @@ from textual.widgets import Static
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.feedback import Picked
 from store.i18n import _
-from tui.comparing import Comparing, Side
-from tui.guard import guarded, show_error
+from tui.controllers.comparison import Comparing, Side
+from tui.error_toasts import guarded, show_error
 from tui.messages import FromCore, Taught
 from tui.theme import MUTED
-from tui.views import AnswerView
-from tui.widgets.compare import Answers
+from tui.views.comparison import AnswerView
+from tui.widgets.comparison import Answers
 from tui.widgets.footer import Footer
 from tui.widgets.form import MOVING, Choice, Field, Toggle
 

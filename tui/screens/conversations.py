@@ -12,12 +12,12 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from store.i18n import N_, _
-from tui.chats import Chats
-from tui.guard import errors_shown
-from tui.screens.line import LineScreen
-from tui.text import harmless
+from tui.controllers.conversations import Chats
+from tui.error_toasts import errors_shown
+from tui.screens.text_dialog import LineScreen
+from tui.text_format import harmless
 from tui.theme import MUTED
-from tui.views import ConversationView
+from tui.views.chat import ConversationView
 from tui.widgets.footer import Footer
 
 _NONE = N_("None yet: a chat is kept from its first message on.")

@@ -16,15 +16,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
-from core.wording import Span, changes
 from store.i18n import N_, _
-from tui.drafting import Drafting
-from tui.guard import guarded, show_error
-from tui.looks import keyed
+from tui.commands.keymap import keyed
+from tui.controllers.drafts import Drafting
+from tui.error_toasts import guarded, show_error
 from tui.messages import FromCore
-from tui.text import harmless, one_line, shortened
-from tui.views import ReplyView
-from tui.widgets.correct import Original, Version
+from tui.text_format import harmless, one_line, shortened
+from tui.views.chat import ReplyView
+from tui.views.word_diff import Span, changes
+from tui.widgets.correction import Original, Version
 from tui.widgets.form import Field
 
 _COMPARED = 8000

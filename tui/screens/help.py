@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from store.i18n import _
-from tui.helping import KeyView
+from tui.commands.key_help import KeyView
 from tui.theme import MUTED
 
 _KEY_CELLS = 14

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from store.i18n import _
-from tui.text import harmless
+from tui.text_format import harmless
 from tui.theme import MUTED
 from tui.widgets.footer import Footer
 

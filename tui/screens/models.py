@@ -16,13 +16,13 @@ from core.hub.model_id import TITLES, hub_model
 from core.models import catalog
 from core.models.catalog import Known
 from store.i18n import _
-from tui.choosing import Choosing
-from tui.guard import errors_shown, guarded
+from tui.controllers.models import Choosing
+from tui.error_toasts import errors_shown, guarded
 from tui.messages import FromCore
-from tui.pace import size
 from tui.screens.confirm import ConfirmScreen
-from tui.text import harmless, shortened
+from tui.text_format import harmless, shortened
 from tui.theme import MUTED
+from tui.views.transfer_rate import size
 from tui.widgets.activity import loading_line
 from tui.widgets.footer import Footer
 from tui.widgets.form import Field

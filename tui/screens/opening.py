@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from store.i18n import _
-from tui.completion import Completions
+from tui.commands.completion import Completions
 from tui.widgets.footer import Footer
 from tui.widgets.prompt import Prompt, PromptBar
 from tui.widgets.status import StatusBar

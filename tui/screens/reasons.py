@@ -17,9 +17,9 @@ from textual.widgets import Input, OptionList, Static
 
 from store.i18n import _
 from store.records import REASONS
-from tui.text import harmless, shortened
+from tui.text_format import harmless, shortened
 from tui.theme import checkbox
-from tui.views import ReplyView
+from tui.views.chat import ReplyView
 
 _QUOTED = 120
 """Cells of the reply: its two lines."""

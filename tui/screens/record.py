@@ -13,11 +13,11 @@ from store.errors import TuteeError
 from store.i18n import _
 from store.records import Record, Verdict
 from tui.background import aside, in_thread
-from tui.guard import errors_shown, show_error
-from tui.library import Library
+from tui.controllers.records import Library
+from tui.error_toasts import errors_shown, show_error
 from tui.messages import Taught
 from tui.screens.correct import CorrectScreen
-from tui.screens.edit import EditScreen
+from tui.screens.edit_record import EditScreen
 from tui.screens.reasons import Reasons, ReasonsScreen
 from tui.theme import MUTED
 from tui.widgets.footer import Footer

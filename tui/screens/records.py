@@ -17,16 +17,15 @@ from textual.widgets import DataTable, Input, Static
 from store.i18n import N_, _
 from store.records import Record
 from tui.background import aside, in_thread
-from tui.browsing import ORDERS, ordered, parsed, search
-from tui.guard import errors_shown, guarded
-from tui.library import Library
-from tui.looks import keyed
+from tui.commands.keymap import keyed
+from tui.controllers.records import Library
+from tui.error_toasts import errors_shown, guarded
 from tui.messages import Taught
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.record import RecordScreen
-from tui.text import counted
+from tui.text_format import counted
 from tui.theme import MUTED
-from tui.views import RecordView
+from tui.views.record_list import ORDERS, RecordView, ordered, parsed, search
 from tui.widgets.footer import Footer
 from tui.widgets.records import RecordTable
 

@@ -14,9 +14,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from store.i18n import _
-from tui.guard import guarded
-from tui.settings import SECTIONS, Setting, Settings, listed, shown
+from tui.controllers.settings import Settings
+from tui.error_toasts import guarded
 from tui.theme import MUTED
+from tui.views.settings import SECTIONS, Setting, listed, shown
 from tui.widgets.footer import Footer
 from tui.widgets.form import MOVING
 from tui.widgets.settings import SettingRow

@@ -11,10 +11,10 @@ from textual.widgets import Static
 
 from store.i18n import _
 from tui.background import aside, in_thread
-from tui.library import Library
+from tui.controllers.records import Library
 from tui.theme import MUTED
-from tui.views import StatisticsView
-from tui.widgets.bars import Bars
+from tui.views.statistics import StatisticsView
+from tui.widgets.bar_chart import Bars
 from tui.widgets.footer import Footer
 
 

@@ -17,15 +17,16 @@ from textual.widgets import Static
 from store.errors import TuteeError
 from store.i18n import N_, _
 from tui.background import aside
-from tui.guard import errors_shown, guarded
-from tui.progress import Progress
+from tui.controllers.tuning import Tuner
+from tui.error_toasts import errors_shown, guarded
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.line import LineScreen
 from tui.screens.log import LogScreen
-from tui.screens.proof import ProofScreen
-from tui.screens.report import Choice, ReportScreen
-from tui.tuner import Tuner, pass_views
-from tui.views import VersionView
+from tui.screens.report_card import Choice, ReportScreen
+from tui.screens.text_dialog import LineScreen
+from tui.screens.trained_tokens import ProofScreen
+from tui.views.training_plan import pass_views
+from tui.views.training_progress import Progress
+from tui.views.versions import VersionView
 from tui.widgets.footer import Footer
 from tui.widgets.tuning import LearningPanel, PlanPanel, PlanRow
 from tui.widgets.versions import VersionList

@@ -9,8 +9,8 @@ from textual.widgets import Static
 
 from core.config import BUILTIN
 from store.i18n import N_, _
-from tui.guard import errors_shown
-from tui.looks import keyed
+from tui.commands.keymap import keyed
+from tui.error_toasts import errors_shown
 from tui.screens.models import ModelsScreen
 from tui.theme import MUTED
 

@@ -8,10 +8,10 @@ from textual.widgets import Static
 
 from core.events import ModelLoading
 from store.i18n import _
-from tui.pace import size
-from tui.progress import Progress, label
-from tui.text import bar, clock, sparkline
+from tui.text_format import bar, clock, sparkline
 from tui.theme import MUTED
+from tui.views.training_progress import Progress, label
+from tui.views.transfer_rate import size
 
 _BAR_CELLS = 24
 _SPARK_CELLS = 12

@@ -4,8 +4,8 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tui.completion import Completion, Completions
-from tui.text import harmless
+from tui.commands.completion import Completion, Completions
+from tui.text_format import harmless
 from tui.theme import MUTED
 
 _LABEL = 24

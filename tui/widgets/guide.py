@@ -7,8 +7,8 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from store.i18n import _
-from tui.guide import SKIP
 from tui.theme import MUTED
+from tui.views.next_step import SKIP
 
 
 class Guide(Container):

@@ -18,10 +18,10 @@ from textual.widgets import OptionList, Static, TextArea
 
 from store.errors import TuteeError
 from store.i18n import _
-from tui.completion import Completion, Completions
-from tui.editor import edited
-from tui.widgets.area import Area
+from tui.commands.completion import Completion, Completions
+from tui.terminal.external_editor import edited
 from tui.widgets.completions import CompletionList
+from tui.widgets.safe_text_area import Area
 
 Complete = Callable[[str, str], Completions]
 """What could be meant, from the whole text and its line up to the cursor."""

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from tui.background import replace_children
 from tui.theme import MUTED
-from tui.views import DetailView, MaskView, TextView
+from tui.views.record_detail import DetailView, MaskView, TextView
 
 _NAME_CELLS = 13
 _LINES_BEFORE = 3

@@ -9,8 +9,8 @@ from textual.message import Message
 from textual.widgets import DataTable
 
 from store.i18n import N_, _
-from tui.text import shortened
-from tui.views import RecordView
+from tui.text_format import shortened
+from tui.views.record_list import RecordView
 
 _LOAD_AHEAD = 5
 """Rows before the last from which more are wanted."""

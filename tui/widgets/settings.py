@@ -8,10 +8,10 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
-from tui.settings import Setting, shown
 from tui.theme import MUTED
-from tui.widgets.area import Area
+from tui.views.settings import Setting, shown
 from tui.widgets.form import Choice, Toggle
+from tui.widgets.safe_text_area import Area
 
 
 class SettingRow(Horizontal):

@@ -9,7 +9,7 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from store.i18n import _
-from tui.text import harmless, shortened
+from tui.text_format import harmless, shortened
 from tui.theme import MUTED
 
 _TITLE = 12

@@ -19,9 +19,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from store.i18n import N_, _
-from tui.looks import keyed
-from tui.text import counted
-from tui.views import LiveView, ReplyView, Scene, TurnView, UserView
+from tui.commands.keymap import keyed
+from tui.text_format import counted
+from tui.views.chat import LiveView, ReplyView, Scene, TurnView, UserView
 from tui.widgets.turns import ReplyTurn, UserTurn
 
 AT_FIRST = 10

@@ -18,11 +18,11 @@ from textual_plotext import PlotextPlot
 from core.events import PassDone, RolloutReport
 from store.i18n import N_, _
 from tui.background import replace_children
-from tui.looks import keyed
-from tui.progress import Progress, label
-from tui.text import clock, harmless, one_line, padded, shortened
+from tui.commands.keymap import keyed
+from tui.text_format import clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
-from tui.views import PassView
+from tui.views.training_plan import PassView
+from tui.views.training_progress import Progress, label
 
 _START = N_("Enter starts. Chat on meanwhile: replies always go first.")
 _NOTHING = N_(

@@ -18,10 +18,10 @@ from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
 from store.i18n import N_, _
-from tui.attachments import folded
-from tui.text import counted, harmless, one_line
+from tui.commands.attachments import folded
+from tui.text_format import counted, harmless, one_line
 from tui.theme import MUTED
-from tui.views import LiveView, ReplyView, UserView
+from tui.views.chat import LiveView, ReplyView, UserView
 
 
 def chat_markdown() -> MarkdownIt:

@@ -9,9 +9,9 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from store.i18n import N_, _
-from tui.text import one_line
+from tui.text_format import one_line
 from tui.theme import MUTED
-from tui.views import VersionView
+from tui.views.versions import VersionView
 
 _DOES = {
     "activate": N_("A activates"),

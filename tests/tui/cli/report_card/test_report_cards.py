@@ -1,0 +1,150 @@
+"""Cards in three forms: all that is on them is shown, and no text is taken for markup."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from core.adapters.registry import Adapters
+from core.evaluation.report_card import Card, card
+from core.models.folder import ModelFolder
+from tests.versions import HOSTILE, add_version, examined_version
+from tui.cli.report_card import html, markdown, terminal
+from tui.text_format import harmless
+
+TEXT = harmless(HOSTILE)
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Card:
+    folder = ModelFolder(tmp_path / "base", "base-00000000", "Base", "revision-1")
+    adapters = Adapters(tmp_path / "models", folder)
+    return card(adapters, examined_version(adapters))
+
+
+class Page(HTMLParser):
+    """What a browser would see."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.marked: dict[str, list[str]] = {"del": [], "ins": []}
+        self._text: list[str] = []
+        self._open: list[str] = []
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        self._text.append(data)
+        for tag in self.marked.keys() & set(self._open):
+            self.marked[tag].append(data)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+
+def as_html(found: Card) -> str:
+    return html.render(found)
+
+
+def as_markdown(found: Card) -> str:
+    return MarkdownIt("gfm-like", {"linkify": False}).render(markdown.render(found))
+
+
+@pytest.mark.parametrize("render", [as_html, as_markdown])
+def test_a_page_shows_everything_and_texts_as_they_are(
+    found: Card, render: Callable[[Card], str]
+) -> None:
+    page = Page(render(found))
+    for expected in (
+        "v1 “yes <man>”",
+        "passed its gate",
+        "2 new, 1 replayed",
+        "2.500",
+        "0.500",
+        "3.000 → 1.000",
+        "learning_rate",
+        f"Why? {TEXT}",
+        f"No, it is. {TEXT}",
+        f"Yes, it is. {TEXT}",
+        "(cut off)",
+    ):
+        assert expected in page.text
+    assert page.text.count(TEXT) >= 3
+    assert page.marked["del"][0].startswith("No")
+    assert page.marked["ins"][0] == "Yes"
+    assert not page.tags & {"script", "a", "img", "iframe", "link", "red"}
+    assert not any(name.startswith("on") or name in ("src", "href") for name in page.attributes)
+
+
+def test_html_needs_no_other_file_and_lets_nothing_run(found: Card) -> None:
+    text = html.render(found)
+    assert text.startswith("<!doctype html>")
+    assert "default-src 'none'" in text
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "\x1b" not in text
+    assert re.search(r'<polyline points="0.0,2.0 160.0,40.0 320.0,78.0"/>', text)
+
+
+def test_markdown_keeps_to_its_tables(found: Card) -> None:
+    tables = [line for line in markdown.render(found).splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in tables if "Why?" in line}) == 1
+    assert markdown.escaped("a\n  b | c") == "a<br>&nbsp;&nbsp;b &#124; c"
+    page = Page(MarkdownIt("gfm-like").render(markdown.escaped("https://e.org www.e.org a@e.org")))
+    assert "a" not in page.tags
+
+
+def shown(found: Card, width: int = 80, **options: object) -> str:
+    written = io.StringIO()
+    console = Console(file=written, width=width, **options)  # type: ignore[arg-type]
+    terminal.show(found, console)
+    return written.getvalue()
+
+
+def test_the_terminal_shows_it_within_its_width(found: Card) -> None:
+    text = shown(found)
+    assert re.search(r"2.500 → +0.500  better", text)
+    assert "█▅▁" in text
+    assert "[red]x[/red]" in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_long_text_without_blanks_loses_nothing(found: Card) -> None:
+    text = "".join(chr(0x4E00 + n) for n in range(200))
+    whole = replace(found, probes=(found.probes[0]._replace(before="", after=text),), held_out=())
+    assert text in "".join(shown(whole).split())
+
+
+def test_changed_words_are_marked_in_the_terminal(found: Card) -> None:
+    text = shown(found, force_terminal=True, color_system="standard")
+    assert re.search(r"\x1b\[[\d;]*4[\d;]*mYes", text)  # underlined
+    assert "\x1b[2J" not in text
+
+
+def test_a_version_that_was_not_examined_has_a_short_card(tmp_path: Path) -> None:
+    folder = ModelFolder(tmp_path / "base", "base-00000000", "Base", "revision-1")
+    adapters = Adapters(tmp_path / "models", folder)
+    add_version(adapters)
+    found = card(adapters, "v1")
+    for text in (shown(found), html.render(found), markdown.render(found)):
+        assert "not judged: it was not examined" in text
+        assert "Probes" not in text

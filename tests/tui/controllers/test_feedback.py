@@ -1,0 +1,94 @@
+"""Feedback verbs over a real repository: what one key press leaves, and what undo takes back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store.errors import TuteeError
+from store.paths import locate
+from store.records import Origin, Sampling
+from store.repository import Repository
+from tui.controllers.drafts import Drafting
+from tui.controllers.feedback import Teaching, reply_view
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    with Repository.open(locate(tmp_path / "home")) as opened:
+        yield opened
+
+
+def no_drafts(reply_id: str) -> Drafting:
+    pytest.fail("Nothing here is drafted.")
+
+
+@pytest.fixture
+def teaching(repository: Repository) -> Teaching:
+    return Teaching(repository, no_drafts)
+
+
+@pytest.fixture
+def reply(repository: Repository) -> str:
+    conversation = repository.start_conversation()
+    repository.add_message(conversation.id, "user", "Good film?")
+    return repository.add_message(conversation.id, "assistant", "It is a film.").id
+
+
+def test_a_thumb_down_and_its_reasons_are_undone_as_one(
+    repository: Repository, teaching: Teaching, reply: str
+) -> None:
+    teaching.like(reply)
+    teaching.dislike(reply)
+    view = teaching.explain(reply, ("wrong",), "no")
+    assert (view.label, view.reasons, view.comment) == (False, ("wrong",), "no")
+    assert len(repository.verdicts()) == 1
+    assert teaching.undo(reply).label is True
+
+
+def test_a_bare_thumb_down_stays_when_no_reason_is_given(
+    repository: Repository, teaching: Teaching, reply: str
+) -> None:
+    teaching.dislike(reply)
+    assert teaching.explain(reply, (), "").label is False
+    assert not teaching.undo(reply).undoable
+
+
+def test_thumb_down_again_keeps_the_reasons_and_later_ones_are_an_act_of_their_own(
+    teaching: Teaching, reply: str
+) -> None:
+    teaching.dislike(reply)
+    teaching.explain(reply, ("wrong",), "")
+    assert teaching.dislike(reply).reasons == ("wrong",)
+    assert teaching.explain(reply, ("style",), "").reasons == ("style",)
+    assert teaching.undo(reply).reasons == ("wrong",)
+
+
+def test_a_correction_is_shown_in_place_and_the_original_is_kept(
+    repository: Repository, teaching: Teaching, reply: str
+) -> None:
+    view = teaching.correct(reply, "positive")
+    assert (view.shown, view.text, view.question) == ("positive", "It is a film.", "Good film?")
+    assert (len(repository.instructions()), len(repository.preferences())) == (1, 1)
+    with pytest.raises(TuteeError):
+        teaching.like(reply)
+    assert teaching.undo(reply).shown == "It is a film."
+
+
+def test_a_reply_that_reached_the_limit_says_so(repository: Repository) -> None:
+    conversation = repository.start_conversation()
+    repository.add_message(conversation.id, "user", "Count.")
+    origin = Origin(sampling=Sampling(max_new_tokens=3))
+    whole = repository.add_message(conversation.id, "assistant", "1 2", origin=origin, tokens=2)
+    cut = repository.add_message(conversation.id, "assistant", "1 2 3", origin=origin, tokens=3)
+    assert reply_view(repository, whole).limit is None
+    assert reply_view(repository, cut).limit == 3
+
+
+def test_the_speed_leaves_the_first_token_out(repository: Repository) -> None:
+    conversation = repository.start_conversation()
+    repository.add_message(conversation.id, "user", "Count.")
+    reply = repository.add_message(conversation.id, "assistant", "1 2 3", tokens=3, seconds=0.5)
+    assert reply_view(repository, reply).speed == 4.0
+    single = repository.add_message(conversation.id, "assistant", "1", tokens=1, seconds=0.0)
+    assert reply_view(repository, single).speed is None

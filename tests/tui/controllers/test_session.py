@@ -1,0 +1,315 @@
+"""The chat as a controller: order, keeping, and what is told to the screen. No app, no thread."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.config import Config
+from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
+from store.errors import TuteeError
+from store.paths import locate
+from store.records import Sampling, Turn
+from store.repository import Repository
+from tui.controllers.open_chat import ChatSettings
+from tui.controllers.session import STOPPING, WAITING, WRITING, Session
+from tui.views.chat import Asked, Began, Ended, Grew, Queued, ReplyView
+from tui.widgets.turns import _badges
+
+READY = ModelReady("fake-1", "r0", "Fake-1", "v2", 1.0)
+
+
+class Chat:
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.adapters = None
+        self.requests: list[tuple[str, tuple[Turn, ...], Sampling, int]] = []
+        self.stops = 0
+        self.checked: list[tuple[Turn, ...]] = []
+        self.ahead: list[tuple[Turn, ...]] = []
+
+    def check(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+        self.checked.append(turns)
+
+    def reply(self, *request: object) -> None:
+        self.requests.append(request)  # type: ignore[arg-type]
+
+    def read_ahead(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+        self.ahead.append(turns)
+
+    def stop_reply(self) -> None:
+        self.stops += 1
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    with Repository.open(locate(tmp_path / "home")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def chat() -> Chat:
+    return Chat()
+
+
+@pytest.fixture
+def session(repository: Repository, chat: Chat) -> Session:
+    return Session(repository, chat, Config(), seed=lambda: 7)  # type: ignore[arg-type]
+
+
+def done(chat: Chat, text: str, *, stopped: bool = False) -> ReplyDone:
+    return ReplyDone(chat.requests[-1][0], text, stopped, False, 83, 2.0, "v2", 7)
+
+
+def said(repository: Repository) -> list[tuple[str, str]]:
+    """Everything that is stored, chat by chat, newest first."""
+    return [
+        (message.role, message.content)
+        for conversation in repository.conversations()
+        for message in repository.messages(conversation.id)
+        if message.role != "system"
+    ]
+
+
+def test_a_message_is_checked_with_the_system_prompt_of_its_chat(
+    session: Session, chat: Chat
+) -> None:
+    session.check("Hello")
+    assert [turn.content for turn in chat.checked[0]] == [Config().chat.system_prompt, "Hello"]
+    session.set_chat(ChatSettings("Be brief."))
+    session.check("Hello")
+    assert chat.checked[1][0] == Turn(role="system", content="Be brief.")
+
+
+def test_a_message_is_stored_before_its_reply_is_asked_for(
+    repository: Repository, chat: Chat
+) -> None:
+    stored_when_asked = []
+
+    class Watching(Chat):
+        def reply(self, *request: object) -> None:
+            stored_when_asked.append(said(repository))
+
+    session = Session(repository, Watching(), Config())  # type: ignore[arg-type]
+    session.model_ready(READY)
+    session.send("Hello")
+    assert stored_when_asked == [[("user", "Hello")]]
+
+
+def test_a_reply_is_kept_with_all_that_made_it(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.model_ready(READY)
+    asked, began, queued = session.send("Capital of France?")
+    assert isinstance(asked, Asked)
+    assert asked.turn.text == "Capital of France?"
+    assert isinstance(began, Began)
+    assert began.live.note == WRITING
+    assert queued == Queued(())
+    request_id, turns, sampling, _ = chat.requests[0]
+    assert [turn.role for turn in turns] == ["system", "user"]
+    assert session.on_reply(TokenChunk(request_id, "Par")) == [Grew(request_id, "Par")]
+    (ended,) = session.on_reply(done(chat, "Paris."))
+    assert isinstance(ended, Ended)
+    assert ended.turn is not None
+    assert (ended.turn.text, ended.turn.speed, ended.turn.adapter) == ("Paris.", 41.0, "v2")
+    message = repository.message(ended.turn.id)
+    assert message.origin is not None
+    assert message.origin.model == "fake-1"
+    assert (message.origin.seed, message.origin.sampling) == (7, sampling)
+    assert not message.origin.stopped
+
+
+def test_what_is_sent_while_the_model_loads_waits_in_order(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    _, began, _ = session.send("one")
+    assert isinstance(began, Began)
+    assert began.live.note == WAITING
+    assert session.send("two") == [Queued(("two",))]
+    assert session.send("three") == [Queued(("two", "three"))]
+    assert chat.requests == []
+    assert said(repository) == [("user", "one")]
+    (began,) = session.model_ready(READY)
+    assert isinstance(began, Began)
+    assert began.live.note == WRITING
+    for text in ("1", "2", "3"):
+        session.on_reply(done(chat, text))
+    assert [content for _, content in said(repository)] == [
+        "one",
+        "1",
+        "two",
+        "2",
+        "three",
+        "3",
+    ]
+    assert [turn.content for turn in chat.requests[-1][1]][1:] == ["one", "1", "two", "2", "three"]
+
+
+def test_the_chat_is_read_ahead_while_nothing_else_is_wanted_of_the_model(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.read_ahead()
+    assert chat.ahead == [], "there is no model yet"
+    session.model_ready(READY)
+    session.read_ahead()
+    assert [turn.role for turn in chat.ahead.pop()] == ["system"]
+    session.send("one")
+    session.read_ahead()
+    session.send("two")
+    session.on_reply(done(chat, "1"))
+    assert chat.ahead == [], "a reply is under way, and another waits"
+    session.on_reply(done(chat, "2"))
+    assert [turn.content for turn in chat.ahead.pop()][1:] == ["one", "1", "two", "2"]
+    session.send("three")
+    session.on_reply(done(chat, "", stopped=True))
+    assert chat.ahead == [], "what comes next is not known: the question has no reply"
+
+
+def test_a_stopped_reply_keeps_what_it_has(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.model_ready(READY)
+    session.send("Tell me everything")
+    (began,) = session.stop()
+    assert isinstance(began, Began)
+    assert began.live.note == STOPPING
+    assert chat.stops == 1
+    (ended,) = session.on_reply(done(chat, "Well, ", stopped=True))
+    assert isinstance(ended, Ended)
+    assert ended.turn is not None
+    assert ended.turn.stopped
+    assert said(repository)[-1] == ("assistant", "Well, ")
+
+
+def test_a_reply_stopped_before_its_first_word_leaves_nothing(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.model_ready(READY)
+    session.send("Hello")
+    (ended,) = session.on_reply(done(chat, "", stopped=True))
+    assert ended == Ended(chat.requests[0][0], None)
+    assert said(repository) == [("user", "Hello")]
+
+
+def test_there_is_nothing_to_stop_while_the_model_loads(chat: Chat, session: Session) -> None:
+    session.send("Hello")
+    assert session.stop() == []
+    assert chat.stops == 0
+
+
+def test_a_failed_reply_keeps_its_partial_text_and_the_queue_goes_on(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.model_ready(READY)
+    session.send("one")
+    session.send("two")
+    request_id = chat.requests[0][0]
+    session.on_reply(TokenChunk(request_id, "half"))
+    ended, asked, *_ = session.on_reply(ReplyFailed(request_id, TuteeError("Out of memory.")))
+    assert isinstance(ended, Ended)
+    assert ended.turn is not None
+    assert ended.turn.stopped
+    assert isinstance(asked, Asked)
+    assert [content for _, content in said(repository)] == ["one", "half", "two"]
+    assert len(chat.requests) == 2
+
+
+def test_another_chat_neither_stops_nor_mixes_the_reply_under_way(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.model_ready(READY)
+    session.send("first chat")
+    session.send("still first")
+    session.new()
+    assert session.send("second chat") == [Queued(("second chat",))]
+    assert not session.replying
+    request_id = chat.requests[0][0]
+    assert session.on_reply(TokenChunk(request_id, "a")) == []
+    assert session.on_reply(done(chat, "a")) == []
+    asked, *_ = session.on_reply(done(chat, "b"))
+    assert isinstance(asked, Asked)
+    assert asked.turn.text == "second chat"
+    session.on_reply(done(chat, "c"))
+    second, first = repository.conversations()
+    assert [m.content for m in repository.messages(first.id)][1:] == [
+        "first chat",
+        "a",
+        "still first",
+        "b",
+    ]
+    assert [m.content for m in repository.messages(second.id)][1:] == ["second chat", "c"]
+
+
+def test_going_back_to_a_chat_shows_its_live_reply_and_its_queue(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.model_ready(READY)
+    session.send("one")
+    session.send("two")
+    session.on_reply(TokenChunk(chat.requests[0][0], "par"))
+    (conversation,) = repository.conversations()
+    session.new()
+    assert session.scene().turns == ()
+    session.open(conversation.id)
+    scene = session.scene()
+    assert [turn.text for turn in scene.turns] == ["one"]
+    assert scene.live is not None
+    assert (scene.live.text, scene.queued) == ("par", ("two",))
+
+
+def test_leaving_keeps_the_reply_under_way(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.model_ready(READY)
+    session.send("Hello")
+    session.on_reply(TokenChunk(chat.requests[0][0], "Good mor"))
+    session.close()
+    scene = session.scene()
+    reply = scene.turns[-1]
+    assert isinstance(reply, ReplyView)
+    assert (reply.text, reply.stopped, reply.adapter) == ("Good mor", True, "v2")
+
+
+def test_events_of_a_reply_that_is_over_change_nothing(
+    repository: Repository, chat: Chat, session: Session
+) -> None:
+    session.model_ready(READY)
+    session.send("Hello")
+    end = done(chat, "Hi.")
+    session.on_reply(end)
+    assert session.on_reply(end) == []
+    assert session.on_reply(TokenChunk(end.request_id, "late")) == []
+    assert len(said(repository)) == 2
+
+
+def test_a_message_that_cannot_be_stored_waits_for_the_next_try(
+    repository: Repository, chat: Chat, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.model_ready(READY)
+
+    def full(*_: object, **__: object) -> None:
+        raise TuteeError("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(repository, "add_message", full)
+        with pytest.raises(TuteeError):
+            session.send("one")
+    assert session.scene().queued == ("one",)
+    session.send("two")
+    session.on_reply(done(chat, "1"))
+    assert [content for _, content in said(repository)] == ["one", "1", "two"]
+
+
+def test_a_reply_keeps_how_much_of_the_chat_the_model_did_not_see(
+    session: Session, chat: Chat, repository: Repository
+) -> None:
+    session.model_ready(READY)
+    session.send("hello")
+    changes = session.on_reply(replace(done(chat, "hi"), forgotten=8))
+    (ended,) = [change for change in changes if isinstance(change, Ended)]
+    assert ended.turn is not None
+    assert ended.turn.forgotten == 8
+    assert "without the oldest 8 messages" in _badges(ended.turn, None).plain

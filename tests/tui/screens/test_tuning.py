@@ -1,0 +1,252 @@
+"""F5: the run beside the chat, the new version, and the way back."""
+
+import pytest
+from textual.widgets import Static
+
+from core.runs.saved_run import unfinished
+from store.errors import TuteeError
+from tests.fakes import FakeChat, FakeTuning, Home
+from tests.tui.conftest import answered, opened, painted, say, toasts, until
+from tui.app.tutee_app import TuteeApp
+from tui.screens.chat import ChatScreen
+from tui.screens.log import LogScreen
+from tui.screens.tuning import TuningScreen
+from tui.widgets.tuning import PlanRow
+
+
+def teach(home: Home, records: int, pairs: int = 0) -> None:
+    """Give `home` liked replies and corrections from earlier chats."""
+    for number in range(records):
+        conversation = home.repository.start_conversation()
+        home.repository.add_message(conversation.id, "user", f"question {number}")
+        reply = home.repository.add_message(conversation.id, "assistant", f"answer {number}")
+        if number < pairs:
+            home.repository.correct(reply.id, f"better {number}")
+        else:
+            home.repository.rate(reply.id, True)
+
+
+def rows(app: TuteeApp) -> list[str]:
+    return [str(row.content).replace("\n", " ") for row in app.screen.query(PlanRow)]
+
+
+async def ready(app: TuteeApp, pilot: object) -> None:
+    await until(pilot, lambda: "Fake-1" in painted(app), "the model is ready")  # type: ignore[arg-type]
+
+
+async def test_a_run_from_start_to_the_new_version_and_back(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await ready(app, pilot)
+        assert "4 new" in painted(app)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step()
+        await until(pilot, lambda: "SFT 1/3 · loss 3.00" in painted(app))
+        assert "212 tok/s · 0:20 left" in painted(app)
+        await pilot.press("escape")
+        assert isinstance(app.screen, ChatScreen)
+        assert "▸ SFT 1/3 · loss 3.00 ▁ · 0:20 left" in painted(app)
+        await say(pilot, "Still there?")
+        await answered(app, pilot, 1)
+        home.tuning.step(2)
+        await until(pilot, lambda: "v1 answers from now on." in toasts(app))
+        assert "Ctrl+P, “Roll back”, returns to base." in toasts(app)
+        assert " · Fake-1 · v1" in painted(app)
+        assert "0 new" in painted(app)
+        assert "▸" not in painted(app)
+        assert home.adapters.active() == "v1"
+        await pilot.press("f5")
+        await until(pilot, lambda: "● v1    active" in painted(app))
+        assert "SFT · hold-out 1.91 → 0.62 · 4 records · from base" in painted(app)
+        await pilot.press("escape")
+        await app.run_action("app.roll_back")
+        await until(pilot, lambda: " · Fake-1 · base" in painted(app))
+        assert home.adapters.active() == "base"
+        assert "4 new" in painted(app)
+        assert "Rolled back; v1 is kept." in toasts(app)
+
+
+async def test_an_open_tuning_screen_follows_the_run(home: Home) -> None:
+    teach(home, 20, pairs=20)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step(7)
+        await until(pilot, lambda: "Reward 1/3" in painted(app))
+        home.tuning.step(2)
+        await until(pilot, lambda: "✓ SFT made v1 in" in painted(app))
+        await until(pilot, lambda: "● v2    active" in painted(app))
+        assert "0 of 4 corrections or 👍" in rows(app)[0]
+
+
+async def test_cancel_stops_the_run_and_changes_nothing(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("x")
+        await pilot.press("enter")
+        home.tuning.step()
+        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await pilot.press("x")
+        await until(pilot, lambda: "Cancelled. Nothing was changed." in painted(app))
+        assert home.adapters.versions() == []
+        await pilot.press("enter")
+        await until(pilot, lambda: len(home.tuning.plans) == 2)
+
+
+async def test_a_run_that_fails_is_told_and_can_be_started_again(home: Home) -> None:
+    teach(home, 4)
+    home.tuning.fail_next = TuteeError("Tuning ran out of memory.", "Close other programs.")
+    async with opened(home, (100, 30)) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step()
+        await until(pilot, lambda: "Tuning ran out of memory." in toasts(app))
+        figures = str(app.screen.query_one("#figures", Static).content)
+        assert figures == "Tuning ran out of memory. Close other programs."
+        home.tuning.fail_next = None
+        await pilot.press("enter")
+        home.tuning.step(3)
+        await until(pilot, lambda: home.adapters.active() == "v1")
+
+
+async def test_a_version_the_chat_cannot_load_is_not_left_active(home: Home) -> None:
+    teach(home, 4)
+    home.chat.fail_swap = TuteeError("v1 cannot be loaded.", "Train again.")
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step(3)
+        await until(pilot, lambda: "v1 cannot be loaded." in toasts(app))
+        assert home.adapters.active() == "base"
+        await pilot.press("escape")
+        assert " · Fake-1 · base" in painted(app)
+
+
+async def test_with_nothing_before_it_there_is_nothing_to_roll_back_to(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await app.run_action("app.roll_back")
+        await until(pilot, lambda: "There is nothing to roll back to" in toasts(app))
+
+
+@pytest.mark.parametrize("size", [(40, 24), (80, 24), (200, 60)])
+async def test_the_screen_fits(home: Home, size: tuple[int, int]) -> None:
+    teach(home, 4)
+    async with opened(home, size) as (app, pilot):
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, TuningScreen) and rows(app))
+        for panel in app.screen.query("PlanPanel, LearningPanel, VersionsPanel"):
+            assert panel.region.width > 20
+            assert panel.region.height >= 4
+            assert panel.region.right <= size[0]
+
+
+async def test_the_line_over_the_footer_is_a_door_to_the_run(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter", "escape")
+        home.tuning.step()
+        await until(pilot, lambda: "▸ SFT 1/3" in painted(app))
+        await pilot.click("#activity")
+        await until(pilot, lambda: isinstance(app.screen, TuningScreen))
+
+
+async def interrupted(home: Home) -> None:
+    """Leave a run behind, as quitting does."""
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter")
+        home.tuning.step()
+        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await pilot.press("ctrl+q", "enter")
+        await until(pilot, lambda: app.return_value is True)
+    home.chat = FakeChat(home.bridge.emit, adapters=home.adapters)
+    home.tuning = FakeTuning(home.bridge.emit)
+
+
+async def test_an_interrupted_run_is_offered_and_goes_on(home: Home) -> None:
+    await interrupted(home)
+    async with opened(home) as (app, pilot):
+        await until(pilot, lambda: "▸ A training run was interrupted. F5" in painted(app))
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        assert "was interrupted" in str(app.screen.query_one("#figures", Static).content)
+        assert "Enter Go on" in painted(app)
+        assert "X Drop the old run" in painted(app)
+        await pilot.press("1")  # what the run does was decided when it began
+        await pilot.press("enter")
+        home.tuning.step(3)
+        await until(pilot, lambda: home.adapters.active() == "v1")
+        (plan,) = home.tuning.plans
+        assert [planned.name for planned in plan.wanted] == ["sft"]
+        await pilot.press("escape")
+        assert "▸" not in painted(app)
+
+
+async def test_an_interrupted_run_can_be_dropped(home: Home) -> None:
+    await interrupted(home)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "X Drop the old run" in painted(app))
+        await pilot.press("x")
+        await until(pilot, lambda: "Enter Start" in painted(app))
+        assert "interrupted" not in painted(app)
+        assert home.tuning.plans == []
+        assert unfinished(home.adapters, home.repository.records()) is None
+        await pilot.press("escape")
+        assert "▸" not in painted(app)
+
+
+async def test_a_run_on_records_that_are_gone_is_dropped_with_a_word(home: Home) -> None:
+    await interrupted(home)
+    home.repository.delete_records([home.repository.instructions()[0].id])
+    async with opened(home) as (app, pilot):
+        await until(pilot, lambda: "The interrupted training run was dropped" in toasts(app))
+        assert "▸" not in painted(app)
+
+
+async def test_a_run_rests_and_goes_on(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5", "enter")
+        home.tuning.step()
+        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await pilot.press("p")
+        assert home.tuning.paused
+        await until(pilot, lambda: "Paused." in painted(app) and "P Go on" in painted(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Tuning is paused at step 1 of 3" in painted(app))
+        await pilot.press("f5")
+        await until(pilot, lambda: "P Go on" in painted(app))
+        await pilot.press("p")
+        assert not home.tuning.paused
+        home.tuning.step(2)
+        await until(pilot, lambda: "SFT made v1" in painted(app))
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(app.screen, LogScreen) and app.screen.is_mounted)
+        await until(pilot, lambda: "Goes on." in painted(app))
+        lines = [line for _, line in app._tuner.log]
+        assert lines[0] == "Began: SFT."
+        assert lines[1].startswith("SFT: 3 steps on 4 records")
+        assert "Paused." in lines
+        assert any("made v1 in 0:12. Loss 3.00 → 1.00." in line for line in lines)
+        assert lines[-1] == "Done. v1 is adopted."

@@ -1,0 +1,190 @@
+"""F5 before a run: what would be trained, why not, and what is chosen."""
+
+from collections.abc import Iterator
+from threading import Event
+from typing import Any
+
+import pytest
+from textual.widgets._footer import FooterKey
+
+from core.runs import plan as planning
+from core.runs.plan import Plan, held_out
+from tests.fakes import FakeChat, Home
+from tests.tui.conftest import opened, painted, toasts, until
+from tests.tui.screens.test_tuning import ready, rows, teach
+from tui.app.tutee_app import TuteeApp
+from tui.messages import Taught
+from tui.screens.chat import ChatScreen
+from tui.widgets.tuning import PlanRow
+
+
+def started(app: TuteeApp) -> FooterKey:
+    """The key of the footer that starts a run."""
+    return next(key for key in app.screen.query(FooterKey) if key.action == "start")
+
+
+def greyed(key: FooterKey) -> bool:
+    return key.has_class("-disabled")
+
+
+async def test_the_plan_says_what_is_ready_and_what_is_missing(home: Home) -> None:
+    teach(home, 5, pairs=2)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: app.screen.query(PlanRow))
+        sft, kto, dpo, reward, rl = rows(app)
+        assert sft.startswith("[x] 1  SFT    5 new  ~0:")
+        assert kto.startswith("[ ] 2  KTO")
+        assert "3 of 4 👍, 0 of 4 👎" in kto
+        assert "2 of 20 pairs" in dpo
+        assert "2 of 20 pairs" in reward
+        assert "5 of 20 prompts" in rl
+        assert "Tune Fake-1 from base" in painted(app)
+        assert "● base  active" in painted(app)
+
+
+async def test_the_plan_is_seen_whole_on_a_small_terminal(home: Home) -> None:
+    teach(home, 1)
+    async with opened(home, (60, 20)) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "Nothing is ready yet." in painted(app))
+        for words in ("1  SFT", "2  KTO", "3  DPO", "4  Reward", "5  RL", "● base  active"):
+            assert words in painted(app), words
+
+
+async def test_where_nothing_is_ready_it_says_what_to_do(home: Home) -> None:
+    teach(home, 1)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "Nothing is ready yet." in painted(app))
+        assert greyed(started(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "No pass is chosen" in toasts(app))
+        assert home.tuning.plans == []
+        await pilot.press("1")
+        await until(pilot, lambda: "Enter starts." in painted(app))
+        await until(pilot, lambda: not greyed(started(app)))
+        await pilot.press("1")
+        await until(pilot, lambda: greyed(started(app)))
+
+
+@pytest.fixture
+def held_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """No plan is made before it is set."""
+    made, go = planning.make_plan, Event()
+
+    def slow(*given: Any, **named: Any) -> Plan:
+        go.wait()
+        return made(*given, **named)
+
+    monkeypatch.setattr(planning, "make_plan", slow)
+    yield go
+    go.set()
+
+
+async def test_the_screen_is_alive_while_the_plan_is_made(home: Home, held_back: Event) -> None:
+    teach(home, 4)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "counting what there is to learn from" in painted(app))
+        assert "● base  active" in painted(app)
+        assert "Enter starts." not in painted(app)
+        assert greyed(started(app))
+        await pilot.press("1", "b")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        await pilot.press("f5")
+        await until(pilot, lambda: "counting what there is to learn from" in painted(app))
+        held_back.set()
+        await until(pilot, lambda: rows(app) and not greyed(started(app)))
+        assert rows(app)[0].startswith("[x] 1")
+        assert "counting" not in painted(app)
+        assert "Tune Fake-1 from base" in painted(app)
+        assert "on everything" not in painted(app)
+
+
+@pytest.mark.parametrize(("records", "runs"), [(4, 1), (1, 0)])
+async def test_enter_waits_for_the_plan(
+    home: Home, held_back: Event, records: int, runs: int
+) -> None:
+    teach(home, records)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5", "enter", "enter")
+        await until(pilot, lambda: "It starts as soon as the plan is made." in toasts(app))
+        assert home.tuning.plans == []
+        held_back.set()
+        if not runs:
+            await until(pilot, lambda: "No pass is chosen" in toasts(app))
+        await until(pilot, lambda: len(home.tuning.plans) == runs)
+
+
+async def test_an_old_plan_is_not_started_while_another_is_made(
+    home: Home, held_back: Event
+) -> None:
+    teach(home, 4)
+    held_back.set()
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        held_back.clear()
+        await pilot.press("b")
+        await until(pilot, lambda: "counting" in painted(app) and greyed(started(app)))
+        assert rows(app)[0].startswith("[x] 1")
+        await pilot.press("1", "enter")
+        assert home.tuning.plans == []
+        held_back.set()
+        await until(pilot, lambda: home.tuning.plans)
+        (plan,) = home.tuning.plans
+        assert plan.rebuild
+        assert [planned.name for planned in plan.wanted] == ["sft"]
+
+
+async def test_what_only_measures_is_not_new(home: Home) -> None:
+    teach(home, 40)
+    measures = len(held_out(home.repository.trainable()))
+    assert 0 < measures < 20
+    async with opened(home) as (app, pilot):
+        await until(pilot, lambda: f" {40 - measures} new" in painted(app))
+        teach(home, 40)
+        measures = len(held_out(home.repository.trainable()))
+        app.post_message(Taught())
+        await until(pilot, lambda: f" {80 - measures} new" in painted(app))
+
+
+async def test_before_the_model_is_ready_the_screen_says_so_and_then_plans(home: Home) -> None:
+    teach(home, 4)
+    home.chat = FakeChat(home.bridge.emit, adapters=home.adapters, loads_by_itself=False)
+    async with opened(home) as (app, pilot):
+        await pilot.press("f5")
+        await until(pilot, lambda: "The model is still loading." in painted(app))
+        assert greyed(started(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "The model is still loading." in toasts(app))
+        assert home.tuning.plans == []
+        home.chat.finish_loading()
+        await until(pilot, lambda: rows(app))
+        assert "4 new" in rows(app)[0]
+
+
+async def test_a_pass_that_is_not_ready_can_be_forced_if_it_has_a_record(home: Home) -> None:
+    teach(home, 1)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        assert rows(app)[0].startswith("[ ] 1")
+        await pilot.press("enter")
+        await until(pilot, lambda: "No pass is chosen" in toasts(app))
+        await pilot.press("4")
+        await until(pilot, lambda: "Reward has nothing to learn from yet." in toasts(app))
+        await pilot.press("1")
+        await until(pilot, lambda: rows(app)[0].startswith("[x] 1"))
+        assert "forced" in rows(app)[0]
+        await pilot.click(PlanRow)
+        await until(pilot, lambda: rows(app)[0].startswith("[ ] 1"))

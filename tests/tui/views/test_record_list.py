@@ -1,0 +1,92 @@
+"""Finding records by what a person types, and the line each gets."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from tui.views.record_list import Query, parsed, search, viewed
+
+ASKED = (Turn(role="system", content="Be brief."), Turn(role="user", content="Capital\nof France?"))
+CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+LIKED = Verdict(prompt=ASKED, completion="Paris.", label=True, created=CREATED)
+REFUSED = Verdict(
+    prompt=ASKED, completion="Lyon.", label=False, reasons=("wrong", "style"), comment="no!"
+)
+PAIR = Preference(
+    prompt=ASKED, chosen="Paris.", rejected="Lyon", origin=Origin(source="import:Cities.jsonl")
+)
+LESSON = Instruction(prompt=ASKED, completion="巴黎。")
+ALL: list[Record] = [LIKED, REFUSED, PAIR, LESSON]
+
+
+def task_of(record: Record) -> str:
+    return "code" if record is LESSON else "other"
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("", ALL),
+        ("  ", ALL),
+        ("PARIS", [LIKED, PAIR]),
+        ("france lyon", [REFUSED, PAIR]),
+        ("brief", ALL),
+        ("巴黎", [LESSON]),
+        ("👎", [REFUSED]),
+        ("style", [REFUSED]),
+        ("no!", [REFUSED]),
+        ("kind:verdict", [LIKED, REFUSED]),
+        ("Kind:Pref", [PAIR]),
+        ("kind:verdict lyon", [REFUSED]),
+        ("source:cities", [PAIR]),
+        ("source:chat kind:instruction", [LESSON]),
+        ("task:code", [LESSON]),
+        ("task:other kind:p", [PAIR]),
+        ("kind:", ALL),
+        ("madrid", []),
+        ("http://paris", []),
+    ],
+)
+def test_what_is_typed_finds_what_is_meant(typed: str, found: list[Record]) -> None:
+    assert search(ALL, parsed(typed), task_of) == found
+
+
+def test_a_colon_that_names_no_field_is_a_word() -> None:
+    assert parsed("at 12:30 kind:v") == Query(words=("at", "12:30"), kind="v")
+
+
+def test_a_search_that_nobody_waits_for_ends() -> None:
+    asked = iter([False, True])
+    assert search(ALL, Query(), task_of, lambda: next(asked)) == [LIKED]
+
+
+def test_a_line_says_what_there_is_to_know() -> None:
+    today = CREATED + timedelta(days=1)
+    line = viewed(REFUSED, task_of, {REFUSED.id: "v1 r2"}, {REFUSED.id: ["Repeated"]}, today)
+    assert line.kind == "verdict 👎"
+    assert (line.prompt, line.reply) == ("Capital of France?", "Lyon.")
+    assert line.said == "wrong, style · no!"
+    assert (line.task, line.source, line.learned) == ("other", "chat", "v1 r2")
+    assert line.found == ("Repeated",)
+    assert viewed(PAIR, task_of, {}, {}, today).reply == "Paris. › Lyon"
+
+
+@pytest.mark.parametrize(
+    ("later", "when"),
+    [
+        (timedelta(), CREATED.astimezone().strftime("%H:%M")),
+        (timedelta(days=2), "Mar 01"),
+        (timedelta(days=400), "2026"),
+    ],
+)
+def test_a_date_is_as_exact_as_it_is_recent(later: timedelta, when: str) -> None:
+    assert viewed(LIKED, task_of, {}, {}, CREATED + later).when == when
+
+
+def test_an_endless_text_does_not_make_an_endless_line() -> None:
+    long = Instruction(prompt=(Turn(role="user", content="a " * 10_000),), completion="b" * 10_000)
+    line = viewed(long, task_of, {}, {}, CREATED)
+    assert len(line.prompt) < 1000
+    assert len(line.reply) < 1000

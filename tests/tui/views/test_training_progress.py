@@ -1,0 +1,117 @@
+"""A training run folded into one value."""
+
+from dataclasses import replace
+
+from core.events import (
+    MaskProof,
+    ModelLoading,
+    PassDone,
+    PassResumed,
+    PassStarted,
+    StepReport,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+    TuningStarted,
+)
+from store.errors import TuteeError
+from tui.views.training_progress import Progress, TuningEvent, advanced, told
+from tui.widgets.activity import loading_line, tuning_line
+
+SFT_DONE = PassDone("sft", "v1", 2, (2.0, 1.0), 12.0, 100)
+
+
+def run(*events: TuningEvent) -> Progress:
+    progress = None
+    for event in events:
+        progress = advanced(progress, event)
+    assert progress is not None
+    return progress
+
+
+def step(number: float, loss: float | None, eta: float = 31.0) -> StepReport:
+    return StepReport("sft", number, 24, loss, 212.0, eta)
+
+
+def test_only_whole_steps_add_a_loss() -> None:
+    progress = run(
+        TuningStarted(("sft",)),
+        PassStarted("sft", 24, 8, 2),
+        step(0.5, None),
+        step(1.0, 2.9),
+        step(1.5, 2.9),
+        step(2.0, 1.5),
+    )
+    assert progress.points == ((1.0, 2.9), (2.0, 1.5))
+    assert progress.active
+    assert progress.eta == 31.0
+
+
+def test_a_resumed_pass_goes_on_where_its_curve_was() -> None:
+    progress = run(
+        TuningStarted(("sft",)),
+        PassStarted("sft", 24, 8, 2),
+        PassResumed("sft", 24, (2.9, 1.5)),
+        step(3.0, 1.2),
+    )
+    assert progress.points == ((1.0, 2.9), (2.0, 1.5), (3.0, 1.2))
+
+
+def test_a_pass_that_ended_before_its_time_says_why() -> None:
+    strayed = {"stopped_because": "the policy went 0.61 nats a token further from the base"}
+    early = PassDone("rl", "v2", 9, (2.0, 1.0), 12.0, 100, strayed)
+    assert "Ended early: the policy went 0.61 nats a token further from the base." in told(early)
+    assert "Ended early" not in told(SFT_DONE)
+
+
+def test_the_proof_stays_to_be_looked_at() -> None:
+    proof = MaskProof("sft", 10, 300, 200, 50, 0.0, 40, ())
+    progress = run(
+        TuningStarted(("sft",)), PassStarted("sft", 24, 8, 2), proof, step(1.0, 2.9), SFT_DONE
+    )
+    assert progress.proof == proof
+
+
+def test_a_finished_pass_brings_every_loss_even_those_that_were_thinned_out() -> None:
+    progress = run(TuningStarted(("sft",)), PassStarted("sft", 2, 8, 2), step(2.0, 1.0), SFT_DONE)
+    assert progress.losses == [2.0, 1.0]
+
+
+def test_the_next_pass_starts_its_own_curve() -> None:
+    progress = run(TuningStarted(("sft", "reward")), SFT_DONE, PassStarted("reward", 5, 20, 0))
+    assert (progress.name, progress.points, progress.steps) == ("reward", (), 5)
+    assert progress.finished == (SFT_DONE,)
+
+
+def test_ends_are_sentences() -> None:
+    done = run(TuningStarted(("sft",)), SFT_DONE, TuningDone((SFT_DONE,), "v1"))
+    assert (done.state, done.message) == ("done", "Done: SFT made v1 in 0:12.")
+    assert not done.active
+    cancelled = run(TuningStarted(("sft",)), TuningCancelled())
+    assert cancelled.message == "Cancelled. Nothing was changed."
+    kept = run(TuningStarted(("sft",)), TuningCancelled((SFT_DONE,)))
+    assert kept.message == "Cancelled. 1 finished pass kept: v1."
+    failed = run(TuningStarted(("sft",)), TuningFailed(TuteeError("No memory.", "Close one.")))
+    assert (failed.state, failed.message) == ("failed", "No memory. Close one.")
+
+
+def test_a_run_after_a_run_begins_clean() -> None:
+    progress = run(TuningStarted(("sft",)), SFT_DONE, TuningDone((SFT_DONE,), "v1"))
+    assert advanced(progress, TuningStarted(("sft",))) == Progress()
+
+
+def test_the_activity_line() -> None:
+    started = (TuningStarted(("sft",)), PassStarted("sft", 24, 8, 2))
+    assert tuning_line(Progress(), "F5").plain == "▸ Tuning: getting ready…"
+    assert tuning_line(run(*started), "F5").plain == "▸ SFT 0/24"
+    line = tuning_line(run(*started, step(1.0, 2.9), step(2.2, 0.83)), "F5")
+    assert line.plain == "▸ SFT 2/24 · loss 0.83 █▁ · 0:31 left"
+    paused = replace(run(*started, step(2.2, 2.9)), state="paused")
+    assert tuning_line(paused, "F12").plain == "▸ Tuning is paused at step 2 of 24 · F12"
+
+
+def test_the_loading_line_has_a_bar_only_where_the_length_is_known() -> None:
+    assert loading_line(ModelLoading("Loading the model")).plain == "▸ Loading the model…"
+    line = loading_line(ModelLoading("Fetching", 46_500_000, 93_000_000)).plain
+    assert line.startswith("▸ Fetching  ━")
+    assert line.endswith("50% of 93 MB")

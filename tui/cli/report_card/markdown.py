@@ -1,0 +1,87 @@
+"""A report card as Markdown, for an issue, a wiki or a model card.
+
+Texts of models and of people are escaped, so that they show as they are. Changed words stand in
+`<del>` and `<ins>`, because asterisks mark nothing beside characters of scripts without spaces.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from core.evaluation.report_card import Card, Figure, Reply
+from store.i18n import _
+from tui.text_format import harmless, sparkline
+from tui.views.word_diff import Spans, changes
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#~|$@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+"""What Markdown, or a site that shows it, takes for more than itself."""
+_CURVE_WIDTH = 48
+
+
+def render(card: Card) -> str:
+    """The text of `card`."""
+    return "\n\n".join(_parts(card)) + "\n"
+
+
+def escaped(text: str) -> str:
+    """`text` on one line that Markdown shows as it is."""
+    plain = _MARKUP.sub(_entity, harmless(text).replace("&", "&amp;"))
+    indented = re.sub(r"(?<=\n) +", lambda blanks: "&nbsp;" * len(blanks[0]), plain)
+    return indented.replace("\t", " ").replace("\n", "<br>")
+
+
+def _entity(found: re.Match[str]) -> str:
+    # A backslash would do for most, but not for what becomes a link by itself.
+    return f"&#{ord(found[0])};"
+
+
+def _parts(card: Card) -> Iterable[str]:
+    yield f"# {escaped(card.title)}"
+    if card.remark.note:
+        yield escaped(card.remark.note)
+    yield f"**{escaped(card.judgement)}**"
+    yield f"## {_('What went in')}"
+    yield _table(("", ""), [(name, escaped(value)) for name, value in card.facts])
+    if card.settings:
+        yield _("Settings: {settings}").format(
+            settings=", ".join(f"`{name}` {value}" for name, value in card.settings)
+        )
+    if card.figures:
+        yield f"## {_('What came out')}"
+        yield _table(("", _("before"), _("after"), "", ""), map(_figure, card.figures))
+    if card.curves:
+        rows = [
+            (curve.name, sparkline(curve.thinned(_CURVE_WIDTH), _CURVE_WIDTH), curve.ends)
+            for curve in card.curves
+        ]
+        yield f"## {_('Step by step')}"
+        yield _table(("", "", ""), rows)
+    for title, replies in ((_("Held-out corrections"), card.held_out), (_("Probes"), card.probes)):
+        if replies:
+            yield f"## {title}"
+            wanted = (_("wanted"),) if replies[0].wanted else ()
+            yield _table((_("prompt"), *wanted, _("before"), _("after")), map(_reply, replies))
+
+
+def _figure(figure: Figure) -> tuple[str, ...]:
+    before, after = figure.text(figure.before), figure.text(figure.after)
+    return (figure.name, before, after, _(figure.trend), escaped(figure.remark))
+
+
+def _reply(reply: Reply) -> tuple[str, ...]:
+    before, after = changes(reply.before.strip(), reply.after.strip())
+    wanted = (escaped(reply.wanted.strip()),) if reply.wanted else ()
+    cut = "" if reply.ended else _(" *(cut off)*")
+    prompt = escaped(reply.prompt.strip())
+    return (prompt, *wanted, _marked(before, "del"), _marked(after, "ins") + cut)
+
+
+def _marked(spans: Spans, tag: str) -> str:
+    return "".join(
+        f"<{tag}>{escaped(span.text)}</{tag}>" if span.changed else escaped(span.text)
+        for span in spans
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,114 @@
+"""A report card in the terminal.
+
+Texts of models are put in as they are, never as markup, and without what would steer the terminal.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from core.evaluation.report_card import Card, Curve, Figure, Reply
+from store.i18n import N_, _
+from tui.text_format import harmless, sparkline
+from tui.views.word_diff import Spans, changes
+
+_VERDICTS = {"passed": "green", "held back": "red", "not judged": "yellow"}
+_TRENDS = {N_("better"): "green", N_("worse"): "red", N_("same"): "dim", "": ""}
+_CURVE_WIDTH = 48
+
+
+def show(card: Card, console: Console) -> None:
+    """Print `card`."""
+    console.print(Group(*_parts(card)))
+
+
+def _parts(card: Card) -> Iterable[RenderableType]:
+    yield Text(harmless(card.title), style="bold")
+    if card.remark.note:
+        yield Text(harmless(card.remark.note), style="italic")
+    yield Text(harmless(card.judgement), style=_VERDICTS[card.verdict])
+    yield from _section(_("What went in"), _pairs(card.facts))
+    if card.settings:
+        yield from _section(_("Settings"), _settings(card.settings))
+    if card.figures:
+        yield from _section(_("What came out"), _figures(card.figures))
+    if card.curves:
+        yield from _section(_("Step by step"), _curves(card.curves))
+    if card.held_out:
+        yield from _section(_("Held-out corrections"), *map(_reply, card.held_out))
+    if card.probes:
+        yield from _section(_("Probes"), *map(_reply, card.probes))
+
+
+def _section(title: str, *content: RenderableType) -> Iterable[RenderableType]:
+    yield Text()
+    yield Rule(Text(title, style="bold"), align="left", style="dim")
+    yield from content
+
+
+def _grid(*styles: str) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for style in styles:
+        grid.add_column(style=style)
+    return grid
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> Table:
+    grid = _grid("dim", "")
+    for name, value in pairs:
+        grid.add_row(Text(name), Text(harmless(value)))
+    return grid
+
+
+def _settings(settings: Sequence[tuple[str, str]]) -> Text:
+    return Text(" · ").join(
+        Text.assemble((f"{name}\u00a0", "dim"), harmless(value)) for name, value in settings
+    )
+
+
+def _figures(figures: Sequence[Figure]) -> Table:
+    grid = _grid("dim", "", "", "", "dim")
+    for column in (1, 2):
+        grid.columns[column].justify = "right"
+    for figure in figures:
+        before = "" if figure.before is None else f"{figure.text(figure.before)} →"
+        trend = Text(_(figure.trend), style=_TRENDS[figure.trend])
+        grid.add_row(figure.name, before, figure.text(figure.after), trend, figure.remark)
+    return grid
+
+
+def _curves(curves: Sequence[Curve]) -> Table:
+    grid = _grid("dim", "cyan", "")
+    for curve in curves:
+        line = sparkline(curve.thinned(_CURVE_WIDTH), _CURVE_WIDTH)
+        grid.add_row(curve.name, line, curve.ends)
+    return grid
+
+
+def _reply(reply: Reply) -> RenderableType:
+    """The two replies side by side under their prompt."""
+    before, after = changes(reply.before.strip(), reply.after.strip())
+    table = Table.grid(padding=(0, 2), expand=True)
+    for title in ("before", "after"):
+        table.add_column(title, ratio=1, overflow="fold")
+    heading = _("after") if reply.ended else _("after (cut off)")
+    table.add_row(Text(_("before"), style="dim"), Text(heading, style="dim"))
+    table.add_row(_marked(before, "red"), _marked(after, "bold green"))
+    parts: list[RenderableType] = [Text(harmless(f"› {reply.prompt.strip()}"), style="bold")]
+    if reply.wanted:
+        parts.append(
+            Text(harmless(_("wanted: {text}").format(text=reply.wanted.strip())), style="cyan")
+        )
+    return Group(*parts, Padding(table, (0, 0, 1, 2)))
+
+
+def _marked(spans: Spans, style: str) -> Text:
+    text = Text()
+    mark = f"{style} underline" if len(spans) > 1 else style
+    for span in spans:
+        text.append(harmless(span.text), style=mark if span.changed else "")
+    return text if text else Text(_("(nothing)"), style="dim")

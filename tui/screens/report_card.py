@@ -1,0 +1,61 @@
+"""The report on a version, and the choice it is read for: keep it, use it, or roll back."""
+
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from core.evaluation.report_card import Card
+from tui.text_format import harmless
+from tui.widgets.footer import Footer
+from tui.widgets.report_card import ReportBody
+
+Choice = Literal["activate", "roll back"]
+
+
+class ReportScreen(Screen[Choice | None]):
+    """Gives back what the person chose; nothing where all stays as it is.
+
+    Args:
+        card: What there is to read.
+        active: The version answers.
+        possible: It could answer; a reward model cannot.
+    """
+
+    TITLE = "Report"
+    HELP = """What changed with a version: the same prompts answered before and after, the changed
+        words marked, and the figures by which it was judged."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "keep", "Keep it", key_display="Enter", id="report.keep"),
+        Binding("b", "choose('roll back')", "Roll back", key_display="B", id="report.roll_back"),
+        Binding("a", "choose('activate')", "Activate", key_display="A", id="report.activate"),
+        Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("r", "dismiss", "Back", show=False, id="tune.report"),
+    ]
+
+    def __init__(self, card: Card, *, active: bool, possible: bool) -> None:
+        super().__init__()
+        self._card = card
+        self._active = active
+        self._possible = possible
+
+    def compose(self) -> ComposeResult:
+        yield Static(Content(harmless(self._card.title)).stylize("bold"), id="report-title")
+        yield ReportBody(self._card)
+        yield Footer(compact=True, show_command_palette=True)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "keep" or parameters == ("roll back",):
+            return self._active
+        if parameters == ("activate",):
+            return self._possible and not self._active
+        return True
+
+    def action_keep(self) -> None:
+        self.dismiss(None)
+
+    def action_choose(self, choice: Choice) -> None:
+        self.dismiss(choice)

@@ -1,0 +1,150 @@
+"""A record as it is shown whole, and the tokens that training makes of it. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data.tokenization import encode, pieces
+from data.training_split import with_system
+from store.i18n import N_, _
+from store.records import Preference, Record, Turn, Verdict
+from tui.text_format import harmless
+from tui.views.record_list import thumb
+
+if TYPE_CHECKING:
+    from data.tokenization import Tokenizer
+
+_SHOWN = 20_000
+"""Characters of a text that are shown; laying out more would hold the screen up."""
+
+_WHO = {"system": N_("System"), "user": N_("You"), "assistant": "Tutee"}
+
+
+@dataclass(frozen=True)
+class TextView:
+    """A text under its heading."""
+
+    heading: str
+    text: str
+    good: bool | None = None
+    """Whether it is to be learned or to be avoided, where that is known."""
+
+
+@dataclass(frozen=True)
+class DetailView:
+    """One record, whole."""
+
+    title: str
+    prompt: tuple[TextView, ...]
+    replies: tuple[TextView, ...]
+    facts: tuple[tuple[str, str], ...]
+    """Where it comes from and what became of it, by name."""
+    found: tuple[str, ...] = ()
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True)
+class MaskView:
+    """The tokens of one sample."""
+
+    heading: str
+    pieces: tuple[tuple[str, bool], ...]
+    """Each token's text, and whether it carries loss."""
+
+
+def detailed(record: Record, task: str, learned: str, found: Sequence[str]) -> DetailView:
+    """Everything about one record.
+
+    Args:
+        record: What it is about.
+        task: What its prompt asks for.
+        learned: The versions that learned it.
+        found: What the check found about it.
+    """
+    return DetailView(
+        title=f"{_(record.kind).capitalize()} {thumb(record)}".strip(),
+        prompt=tuple(
+            TextView(_(_WHO[turn.role]), _bounded(turn.content)) for turn in record.prompt
+        ),
+        replies=tuple(_replies(record)),
+        facts=tuple(
+            (name, harmless(value)) for name, value in _facts(record, task, learned) if value
+        ),
+        found=tuple(map(harmless, found)),
+    )
+
+
+def masked(record: Record, tokenizer: "Tokenizer", system_prompt: str) -> tuple[MaskView, ...]:
+    """What a pass is fed of a record: each token, and whether the loss is taken on it.
+
+    Raises:
+        TuteeError: the model's template cannot hold this conversation.
+    """
+    prompt = with_system(record.prompt, system_prompt)
+    return tuple(
+        _mask(reply.heading, tokenizer, prompt, text)
+        for reply, text in zip(_replies(record), _texts(record), strict=True)
+    )
+
+
+def _mask(heading: str, tokenizer: "Tokenizer", prompt: Sequence[Turn], reply: str) -> MaskView:
+    sample = encode(tokenizer, prompt, reply)
+    tokens = len(sample.input_ids)
+    return MaskView(
+        _("{heading}: {trained} of {tokens} tokens carry loss").format(
+            heading=heading, trained=tokens - sample.reply_start, tokens=tokens
+        ),
+        tuple((harmless(piece.text), piece.trained) for piece in pieces(tokenizer, sample)),
+    )
+
+
+def _texts(record: Record) -> list[str]:
+    if isinstance(record, Preference):
+        return [record.chosen, record.rejected]
+    return [record.completion]
+
+
+def _replies(record: Record) -> list[TextView]:
+    texts = [_bounded(text) for text in _texts(record)]
+    if isinstance(record, Preference):
+        chosen, rejected = texts
+        return [
+            TextView(_("Chosen"), chosen, good=True),
+            TextView(_("Rejected"), rejected, good=False),
+        ]
+    good = record.label if isinstance(record, Verdict) else True
+    return [TextView(_("Reply"), texts[0], good=good)]
+
+
+def _facts(record: Record, task: str, learned: str) -> list[tuple[str, str]]:
+    origin = record.origin
+    sampling = origin.sampling
+    verdict = record if isinstance(record, Verdict) else None
+    return [
+        (_("Reasons"), _(", ").join(map(_, verdict.reasons)) if verdict else ""),
+        (_("Comment"), record.comment),
+        (_("Task"), _(task)),
+        (_("When"), f"{record.created.astimezone():%Y-%m-%d %H:%M}"),
+        (_("Source"), origin.source),
+        (_("Model"), " · ".join(filter(None, (origin.model, (origin.revision or "")[:12])))),
+        (_("Answered by"), origin.adapter or ""),
+        (
+            _("Sampling"),
+            _("temperature {temperature:g}, top-p {top_p:g}, seed {seed}").format(
+                temperature=sampling.temperature, top_p=sampling.top_p, seed=origin.seed
+            )
+            if sampling
+            else "",
+        ),
+        (_("Stopped"), _("before its end") if origin.stopped else ""),
+        (_("Learned in"), learned or _("no version yet")),
+        (_("Id"), record.id),
+    ]
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= _SHOWN:
+        return harmless(text)
+    return _("{text}… ({count:,} more characters)").format(
+        text=harmless(text[:_SHOWN]), count=len(text) - _SHOWN
+    )

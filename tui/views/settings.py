@@ -1,0 +1,161 @@
+"""The settings as a person reads and writes them, read off `core.config`."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from core.config import Config
+from core.config_file import Value
+from store.errors import TuteeError
+from store.i18n import N_, _
+
+SECTIONS = {
+    "chat": N_("Chat"),
+    "sampling": N_("Replies"),
+    "serving": N_("The model in the chat"),
+    "screen": N_("Screen"),
+    "tuning": N_("Tuning"),
+}
+"""Those that are shown, by what they are called."""
+
+
+_LEFT_OUT = {("chat", "model")}
+
+
+_CAPITALS = {"rl": "RL", "kl": "KL", "sft": "SFT", "kto": "KTO", "dpo": "DPO", "mb": "MB"}
+
+
+_TEXT = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,]*)\s*(?:,|$)')
+"""One of several texts: in double quotes as in JSON, or as it stands."""
+
+
+_FAR = 2**53
+"""Bounds that nobody comes near are not told."""
+
+
+Kind = Literal["text", "texts", "whole", "number", "switch", "choice"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that can be set."""
+
+    section: str
+    name: str
+    kind: Kind
+    default: Value
+    help: str
+    options: tuple[str, ...] = ()
+    """What a choice offers."""
+    bounds: str = ""
+    """In words; empty where anything goes."""
+
+    @property
+    def label(self) -> str:
+        words = [_CAPITALS.get(word, word) for word in self.name.split("_")]
+        said = " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
+        return _(said)
+
+
+def listed() -> list[Setting]:
+    """All settings that are shown, in the order of `core.config`."""
+    found = []
+    for section in SECTIONS:
+        fields = type(getattr(Config(), section)).model_fields
+        for name, field in fields.items():
+            kind = _kind(field)
+            if kind is not None and (section, name) not in _LEFT_OUT:
+                found.append(_setting(section, name, kind, field))
+    return found
+
+
+def setting(section: str, name: str) -> Setting:
+    """One of them."""
+    return next(one for one in listed() if (one.section, one.name) == (section, name))
+
+
+def _kind(field: FieldInfo) -> Kind | None:
+    if get_origin(field.annotation) is Literal:
+        return "choice"
+    kinds: dict[object, Kind] = {bool: "switch", int: "whole", float: "number", str: "text"}
+    if get_origin(field.annotation) is tuple:
+        return "texts"
+    alternatives = get_args(field.annotation) or (field.annotation,)
+    return kinds.get(alternatives[0])
+
+
+def _setting(section: str, name: str, kind: Kind, field: FieldInfo) -> Setting:
+    options = tuple(map(str, get_args(field.annotation))) if kind == "choice" else ()
+    help_ = " ".join((field.description or "").replace("`", "").split())
+    return Setting(section, name, kind, field.default, help_, options, _bounds(field))
+
+
+def _bounds(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is tuple:
+        return _("with commas between; in double quotes \\n is a line break")
+    limits = {
+        limit: getattr(mark, limit)
+        for mark in field.metadata
+        for limit in ("ge", "gt", "le", "lt")
+        if getattr(mark, limit, None) is not None and getattr(mark, limit) < _FAR
+    }
+    words = {
+        "ge": _("at least {limit:g}"),
+        "gt": _("more than {limit:g}"),
+        "le": _("at most {limit:g}"),
+        "lt": _("less than {limit:g}"),
+    }
+    return _(", ").join(
+        said.format(limit=limits[limit]) for limit, said in words.items() if limit in limits
+    )
+
+
+def shown(value: Value) -> str:
+    """A value as a person would write it; nothing where there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(json.dumps(text, ensure_ascii=False) for text in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def understood(setting: Setting, text: str) -> Value:
+    """What the person wrote, as a value of the setting's kind.
+
+    Raises:
+        TuteeError: it is none.
+    """
+    if setting.kind == "switch":
+        return text == "true"
+    if setting.kind in ("text", "choice"):
+        return text
+    if setting.kind == "texts":
+        return _texts(text)
+    if not text and setting.default is None:
+        return None
+    try:
+        number = int(text) if setting.kind == "whole" else float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        whole = _("{setting} is a whole number.")
+        wanted = whole if setting.kind == "whole" else _("{setting} is a number.")
+        raise TuteeError(wanted.format(setting=setting.label))
+    return number
+
+
+def _texts(written: str) -> tuple[str, ...]:
+    """Texts between commas; in double quotes where a comma, a blank or a \\n belongs to one."""
+    found = []
+    for text in _TEXT.findall(written):
+        try:
+            found.append(str(json.loads(text)) if text.startswith('"') else text.strip())
+        except ValueError:
+            found.append(text.strip())
+    return tuple(filter(None, found))

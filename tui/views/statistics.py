@@ -1,0 +1,88 @@
+"""Statistics as they are shown: sections of counts, empty ones left out. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from data.quality.statistics import DISLIKED, LIKED, Statistics
+from store.i18n import N_, _
+from tui.text_format import counted, harmless
+
+_STYLES = {LIKED: "$text-success", DISLIKED: "$text-error"}
+_NAMES = {LIKED: N_("👍 liked"), DISLIKED: N_("👎 disliked")}
+
+
+@dataclass(frozen=True)
+class CountView:
+    """One count and its bar."""
+
+    name: str
+    count: int
+    note: str = ""
+    style: str = "$primary"
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """Counts that belong together."""
+
+    title: str
+    rows: tuple[CountView, ...]
+
+
+@dataclass(frozen=True)
+class StatisticsView:
+    """What there is to learn from."""
+
+    summary: str
+    gaps: tuple[str, ...]
+    """What is thin, one sentence each."""
+    sections: tuple[SectionView, ...]
+
+
+def statistics_view(found: Statistics) -> StatisticsView:
+    """The counts in the order of their weight."""
+    kinds = SectionView(
+        _("Records"),
+        tuple(
+            CountView(
+                _(kind),
+                count,
+                _("{count:,} learned").format(count=found.trained[kind]) if count else "",
+            )
+            for kind, count in found.kinds.items()
+        ),
+    )
+    others = (
+        _section(_("Thumbs"), found.labels),
+        _section(_("Reasons of 👎"), found.reasons),
+        _section(_("Tasks"), found.tasks),
+        _section(_("Languages"), found.languages),
+        _section(_("Length of the reply"), found.lengths),
+        _section(_("Sources"), found.sources),
+    )
+    lessons = counted(found.lessons, "lesson")
+    summary = _("{records} from {lessons}")
+    if found.excluded:
+        summary = _("{records} from {lessons}, {excluded:,} kept out of training")
+    return StatisticsView(
+        summary=summary.format(
+            records=counted(found.records, "record"), lessons=lessons, excluded=found.excluded
+        ),
+        gaps=tuple(map(harmless, found.gaps)),
+        sections=(
+            kinds,
+            *(section for section in others if any(row.count for row in section.rows)),
+        ),
+    )
+
+
+def _section(title: str, counts: Mapping[str, int]) -> SectionView:
+    return SectionView(
+        title,
+        tuple(
+            CountView(
+                harmless(_(_NAMES.get(name, name))), count, style=_STYLES.get(name, "$primary")
+            )
+            for name, count in counts.items()
+        ),
+    )

@@ -1,0 +1,255 @@
+"""How a training run stands: events folded into one value, which the screens draw from."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from core.events import (
+    HoldoutReport,
+    MaskProof,
+    PassDone,
+    PassName,
+    PassResumed,
+    PassSkipped,
+    PassStarted,
+    RolloutReport,
+    StepReport,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+    TuningStarted,
+)
+from core.stop_reasons import told as reason_told
+from store.i18n import N_, _, sentences
+from tui.text_format import clock, counted
+
+LABELS: dict[PassName, str] = {
+    "sft": "SFT",
+    "kto": "KTO",
+    "dpo": "DPO",
+    "reward": N_("Reward"),
+    "rl": "RL",
+}
+
+TuningEvent = (
+    TuningStarted
+    | PassStarted
+    | MaskProof
+    | PassResumed
+    | StepReport
+    | HoldoutReport
+    | RolloutReport
+    | PassDone
+    | PassSkipped
+    | TuningDone
+    | TuningCancelled
+    | TuningFailed
+)
+
+State = Literal["running", "paused", "cancelling", "done", "cancelled", "failed"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One run, from its start to its end."""
+
+    state: State = "running"
+    name: PassName | None = None
+    """The pass under way, or the last one."""
+    step: float = 0.0
+    steps: int = 0
+    points: tuple[tuple[float, float], ...] = ()
+    """(step, loss) of the pass, one a whole step."""
+    held_out: tuple[tuple[float, float], ...] = ()
+    """(step, loss on what was held out), a few in a pass."""
+    speed: float = 0.0
+    """Tokens a second."""
+    eta: float | None = None
+    rollouts: tuple[RolloutReport, ...] = ()
+    """Of the RL pass, one a step."""
+    proof: MaskProof | None = None
+    """Which tokens the pass learns from."""
+    finished: tuple[PassDone, ...] = ()
+    skipped: tuple[PassSkipped, ...] = ()
+    message: str = ""
+    """How it ended, as a sentence."""
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("running", "paused", "cancelling")
+
+    @property
+    def losses(self) -> list[float]:
+        return [loss for _, loss in self.points]
+
+
+def label(name: PassName) -> str:
+    """What a pass is called."""
+    return _(LABELS[name])
+
+
+def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
+    """`progress` after `event`."""
+    now = progress or Progress()
+    match event:
+        case TuningStarted():
+            return now if now.active else Progress()
+        case PassStarted():
+            return replace(
+                now,
+                name=event.name,
+                step=0.0,
+                steps=event.steps,
+                points=(),
+                held_out=(),
+                rollouts=(),
+                speed=0.0,
+                eta=None,
+            )
+        case MaskProof():
+            return replace(now, proof=event)
+        case PassResumed():
+            points = tuple((float(step), loss) for step, loss in enumerate(event.losses, 1))
+            return replace(now, step=float(len(points)), steps=event.steps, points=points)
+        case StepReport():
+            return _stepped(now, event)
+        case HoldoutReport(_, step, _, loss):
+            return replace(now, held_out=(*now.held_out, (float(step), loss)))
+        case RolloutReport():
+            return replace(now, rollouts=(*now.rollouts, event))
+        case PassSkipped():
+            return replace(now, skipped=(*now.skipped, event))
+        case PassDone():
+            points = tuple((float(step), loss) for step, loss in enumerate(event.losses, 1))
+            return replace(
+                now,
+                name=event.name,
+                step=float(event.steps),
+                steps=event.steps,
+                points=points,
+                eta=0.0,
+                finished=(*now.finished, event),
+            )
+        case TuningDone():
+            return replace(now, state="done", message=_done_sentence(event, now.skipped))
+        case TuningCancelled():
+            return replace(now, state="cancelled", message=_cancelled_sentence(event))
+        case TuningFailed():
+            return replace(now, state="failed", message=str(event.error))
+
+
+def told(event: TuningEvent) -> str:
+    """The event as a line of the log; empty for those that come many times."""
+    match event:
+        case TuningStarted(passes):
+            return _("Began: {passes}.").format(passes=_(", ").join(label(name) for name in passes))
+        case PassStarted(name, steps, records, replayed):
+            said = _("{name}: {steps} on {records}.")
+            if replayed:
+                said = _("{name}: {steps} on {records} and {replayed} replayed.")
+            return said.format(
+                name=label(name),
+                steps=counted(steps, "step"),
+                records=counted(records, "record"),
+                replayed=replayed,
+            )
+        case MaskProof():
+            return _(
+                "{name}: checked {samples}; {trained:,} of {tokens:,} tokens carry loss, "
+                "{padding:.0%} padding."
+            ).format(
+                name=label(event.name),
+                samples=counted(event.samples, "sample"),
+                trained=event.trained,
+                tokens=event.tokens,
+                padding=event.padding,
+            )
+        case PassResumed(name, steps, losses):
+            return _("{name}: goes on after step {step} of {steps}.").format(
+                name=label(name), step=len(losses), steps=steps
+            )
+        case HoldoutReport(name, step, steps, loss):
+            return _("{name}: step {step} of {steps}, hold-out loss {loss:.2f}.").format(
+                name=label(name), step=step, steps=steps, loss=loss
+            )
+        case RolloutReport():
+            reward = (
+                _("no reply ended")
+                if event.reward is None
+                else _("reward {reward:+.2f}").format(reward=event.reward)
+            )
+            return _("RL: step {step} of {steps}, {reward}, KL {kl:.3f}.").format(
+                step=event.step, steps=event.steps, reward=reward, kl=event.kl
+            )
+        case PassDone():
+            return _finished(event)
+        case PassSkipped(name, why):
+            return _("{name}: skipped. {why}").format(name=label(name), why=why)
+        case TuningDone():
+            return (
+                _("Done. {version} is adopted.").format(version=event.adapter)
+                if event.adapter
+                else _("Done.")
+            )
+        case TuningCancelled():
+            return _cancelled_sentence(event)
+        case TuningFailed(error):
+            return _("Failed. {error}").format(error=error)
+    return ""
+
+
+def _finished(done: PassDone) -> str:
+    parts = [
+        _("{name}: made {version} in {time}.").format(
+            name=label(done.name), version=done.version, time=clock(done.seconds)
+        )
+    ]
+    if done.losses:
+        first, last = done.losses[0], done.losses[-1]
+        parts.append(_("Loss {first:.2f} → {last:.2f}.").format(first=first, last=last))
+    if done.ended_early:
+        parts.append(_("Ended early: {why}.").format(why=reason_told(done.ended_early)))
+    if done.held_back:
+        reasons = _("; ").join(map(reason_told, done.held_back))
+        parts.append(_("Held back: {reasons}.").format(reasons=reasons))
+    return sentences(parts)
+
+
+def _stepped(now: Progress, report: StepReport) -> Progress:
+    points = now.points
+    last = points[-1][0] if points else 0.0
+    if report.loss is not None and int(report.step) > last:
+        points = (*points, (float(int(report.step)), report.loss))
+    return replace(
+        now,
+        name=report.name,
+        step=report.step,
+        steps=report.steps,
+        points=points,
+        speed=report.tokens_per_second,
+        eta=report.eta_seconds,
+    )
+
+
+def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
+    made = [
+        _("{name} made {version} in {time}").format(
+            name=label(done.name), version=done.version, time=clock(done.seconds)
+        )
+        for done in event.passes
+    ]
+    said = [_("Done: {made}.").format(made=_(", ").join(made)) if made else _("Done.")]
+    said += [
+        _("{version} got worse, so it is held back; F5 says why.").format(version=done.version)
+        for done in event.passes
+        if done.held_back
+    ]
+    return sentences([*said, *(skip.why for skip in skipped)])
+
+
+def _cancelled_sentence(event: TuningCancelled) -> str:
+    if not event.finished:
+        return _("Cancelled. Nothing was changed.")
+    kept = _(", ").join(done.version for done in event.finished)
+    return _("Cancelled. {passes} kept: {kept}.").format(
+        passes=counted(len(event.finished), "finished pass"), kept=kept
+    )

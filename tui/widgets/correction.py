@@ -1,0 +1,70 @@
+"""The two sides of a correction, each with the words that the other does not have."""
+
+from collections import defaultdict
+
+from rich.style import Style
+from rich.text import Text
+from textual.color import Color
+from textual.content import Content
+from textual.widgets import Static
+
+from tui.text_format import harmless
+from tui.views.word_diff import Spans
+from tui.widgets.safe_text_area import Area
+
+
+class Original(Static):
+    """What the model said; words that are not in the person's version are red."""
+
+    def mark(self, spans: Spans) -> None:
+        self.update(
+            Content.assemble(
+                *(
+                    (harmless(span.text), "$text-error underline" if span.changed else "")
+                    for span in spans
+                )
+            )
+        )
+
+
+class Version(Area):
+    """The person's version; words that are not in the original are green."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, id="version", highlight_cursor_line=False)
+        self.cursor_blink = False
+        self.move_cursor(self.document.end)
+        self._marks: dict[int, list[tuple[int, int]]] = {}
+        """By line, from where to where."""
+
+    def mark(self, spans: Spans) -> None:
+        """Show what is new."""
+        marks = _by_line(spans)
+        if marks != self._marks:
+            self._marks = marks
+            self.notify_style_update()  # what was drawn before is stale
+            self.refresh()
+
+    def get_line(self, line_index: int) -> Text:
+        line = super().get_line(line_index)
+        style = Style(color=self._green().rich_color, underline=True)
+        for start, end in self._marks.get(line_index, ()):
+            line.stylize(style, start, end)
+        return line
+
+    def _green(self) -> Color:
+        return Color.parse(self.app.current_theme.success or "green")
+
+
+def _by_line(spans: Spans) -> dict[int, list[tuple[int, int]]]:
+    """Where the changed spans are, in lines and columns."""
+    marks: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    line = column = 0
+    for span in spans:
+        for number, part in enumerate(span.text.split("\n")):
+            if number:
+                line, column = line + 1, 0
+            if span.changed and part.strip():
+                marks[line].append((column, column + len(part.rstrip())))
+            column += len(part)
+    return dict(marks)

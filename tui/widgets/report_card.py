@@ -1,0 +1,139 @@
+"""A report card on the screen: what came out on top, then reply by reply, then what went in."""
+
+from collections.abc import Iterator, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from core.evaluation.report_card import Card, Curve, Figure, Reply
+from store.i18n import N_, _
+from tui.text_format import harmless, padded, sparkline
+from tui.theme import MUTED
+from tui.views.word_diff import Spans, changes
+
+_VERDICTS = {"passed": "$text-success", "held back": "$text-warning", "not judged": MUTED}
+_TRENDS = {
+    "better": (N_(" ▲ better"), "$text-success"),
+    "worse": (N_(" ▼ worse "), "$text-error"),
+    "same": (N_(" = same  "), MUTED),
+    "": ("", ""),
+}
+_NAME_CELLS = 24
+_CURVE_CELLS = 36
+
+
+class ReportBody(VerticalScroll):
+    """All of it, to scroll through."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(id="report")
+        self._card = card
+
+    def compose(self) -> ComposeResult:
+        card = self._card
+        yield Static(Content(harmless(card.judgement)).stylize(_VERDICTS[card.verdict]))
+        if card.remark.note:
+            yield Static(Content(harmless(card.remark.note)).stylize("italic"))
+        if card.figures or card.curves:
+            yield _heading(_("What came out"))
+            yield from map(FigureRow, card.figures)
+            if card.curves:
+                yield Static(Content("\n").join(map(_curve, card.curves)), classes="curves")
+        yield from _replies(_("Held-out corrections"), card.held_out)
+        yield from _replies(_("Probes"), card.probes)
+        yield _heading(_("What went in"))
+        yield Static(Content("\n").join(_facts(card)), classes="went-in")
+
+
+class FigureRow(Horizontal):
+    """A figure before and after, and beside it what it is of, on as many lines as that takes."""
+
+    def __init__(self, figure: Figure) -> None:
+        super().__init__()
+        self._figure = figure
+
+    def compose(self) -> ComposeResult:
+        yield Static(_figure(self._figure), classes="figure")
+        yield Static(Content(self._figure.remark).stylize(MUTED), classes="remark")
+
+
+class ReplyPair(Vertical):
+    """One prompt, and what was answered before and after, the changed words marked."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self._reply = reply
+
+    def compose(self) -> ComposeResult:
+        reply = self._reply
+        yield Static(Content(harmless(f"› {reply.prompt.strip()}")).stylize("bold"))
+        if reply.wanted:
+            yield Static(
+                Content(harmless(_("wanted: {text}").format(text=reply.wanted.strip()))).stylize(
+                    MUTED
+                )
+            )
+        if reply.before.strip() == reply.after.strip():
+            yield Static(Content.assemble((_("both  "), MUTED), _text(reply.after)))
+            return
+        before, after = changes(reply.before.strip(), reply.after.strip())
+        with Horizontal():
+            yield Static(_side(_("before"), before, "$text-error"), classes="before")
+            heading = _("after") if reply.ended else _("after, cut off")
+            yield Static(_side(heading, after, "bold $text-success"), classes="after")
+
+
+def _heading(title: str) -> Static:
+    return Static(Content(title).stylize("bold"), classes="section")
+
+
+def _replies(title: str, replies: Sequence[Reply]) -> Iterator[Widget]:
+    if replies:
+        changed = sum(reply.before.strip() != reply.after.strip() for reply in replies)
+        rest = (
+            _("  {changed} of {count} answered otherwise than before").format(
+                changed=changed, count=len(replies)
+            ),
+            MUTED,
+        )
+        yield Static(Content.assemble((title, "bold"), rest), classes="section")
+        yield from map(ReplyPair, replies)
+
+
+def _figure(figure: Figure) -> Content:
+    before = "" if figure.before is None else f"{figure.text(figure.before)} →"
+    trend, style = _TRENDS[figure.trend]
+    return Content.assemble(
+        (padded(figure.name, _NAME_CELLS), MUTED),
+        f"{before:>9} {figure.text(figure.after):>7}",
+        (_(trend), style),
+    )
+
+
+def _curve(curve: Curve) -> Content:
+    line = sparkline(curve.thinned(_CURVE_CELLS), _CURVE_CELLS)
+    return Content.assemble(
+        (padded(curve.name, _NAME_CELLS), MUTED), (line, "$text-primary"), f"  {curve.ends}"
+    )
+
+
+def _facts(card: Card) -> Iterator[Content]:
+    for name, value in card.facts:
+        yield Content.assemble((padded(name, _NAME_CELLS), MUTED), harmless(value))
+    settings = " · ".join(f"{name} {value}" for name, value in card.settings)
+    if settings:
+        yield Content.assemble((padded(_("settings"), _NAME_CELLS), MUTED), harmless(settings))
+
+
+def _side(heading: str, spans: Spans, style: str) -> Content:
+    parts = ((harmless(span.text), f"{style} underline" if span.changed else "") for span in spans)
+    text = Content.assemble(*parts)
+    return Content.assemble((heading, MUTED), "\n", text if spans else _text(""))
+
+
+def _text(text: str) -> Content:
+    said = harmless(text.strip())
+    return Content(said) if said else Content(_("(nothing)")).stylize(MUTED)
