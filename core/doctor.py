@@ -19,13 +19,15 @@ from core.models.loading import quantised
 from core.runtime.device import device
 from store.i18n import N_, _
 from store.paths import Paths
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 
 if TYPE_CHECKING:
     from core.serving.engine import Engine
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl", "textual")
-_ASKED = (Turn(role="user", content="Write a long story about a lighthouse keeper and the sea."),)
+_ASKED = (
+    ChatMessage(role="user", content="Write a long story about a lighthouse keeper and the sea."),
+)
 _MIB = 2**20
 
 Fact = tuple[str, str]
@@ -118,7 +120,7 @@ def speed(engine: "Engine", seconds: float) -> Iterator[Fact]:
 
     sampling = Sampling(max_new_tokens=4096)
     list(engine.stream(_ASKED, sampling.model_copy(update={"max_new_tokens": 4}), 0))  # warm up
-    long = (Turn(role="user", content="The keeper looked at the grey sea. " * 20),)
+    long = (ChatMessage(role="user", content="The keeper looked at the grey sea. " * 20),)
     started = time.perf_counter()
     list(engine.stream(long, sampling.model_copy(update={"max_new_tokens": 1}), 0))
     took = time.perf_counter() - started

@@ -28,7 +28,7 @@ _NOT_TEXT = ("images", "videos", "audios")
 
 
 def read(row: object, origin: Origin, format: str | None = None) -> tuple[str, Found]:  # noqa: A002
-    """Turn a row into what it holds.
+    """ChatMessage a row into what it holds.
 
     Args:
         row: What stands in the file.

@@ -20,7 +20,16 @@ from data.row_files import find_files
 from store.errors import TuteeError
 from store.feedback import said
 from store.i18n import _
-from store.records import Chat, Instruction, Message, Origin, Preference, Record, Turn, Verdict
+from store.records import (
+    Chat,
+    ChatMessage,
+    Instruction,
+    Message,
+    Origin,
+    Preference,
+    Record,
+    Verdict,
+)
 
 __all__ = ["Imported", "Refused", "find_files", "read_file"]
 
@@ -177,7 +186,7 @@ def _replies(chat: Chat, origin: Origin) -> Iterator[Instruction]:
                 message_id=message.id,
                 created=message.created,
                 origin=about,
-                prompt=tuple(Turn(role=m.role, content=m.content) for m in path[:index]),
+                prompt=tuple(ChatMessage(role=m.role, content=m.content) for m in path[:index]),
                 completion=message.content,
             )
 

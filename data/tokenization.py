@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Turn
+from store.records import ChatMessage
 
 _PROBE = "Tutee0probe"
 """A reply that no template trims and no template contains."""
@@ -65,7 +65,7 @@ class _Ending(NamedTuple):
     stop: int
 
 
-def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
+def encode_prompt(tokenizer: Tokenizer, turns: Sequence[ChatMessage]) -> list[int]:
     """The tokens the model is fed to write the next reply, or on from the last turn if that is one.
 
     Raises:
@@ -78,7 +78,7 @@ def encode_prompt(tokenizer: Tokenizer, turns: Sequence[Turn]) -> list[int]:
     return _whole(tokenizer, before, begun)
 
 
-def encode(tokenizer: Tokenizer, prompt: Sequence[Turn], reply: str) -> Sample:
+def encode(tokenizer: Tokenizer, prompt: Sequence[ChatMessage], reply: str) -> Sample:
     """The tokens of a prompt and the reply to be learned, up to the token that ends it.
 
     The first `reply_start` tokens are exactly `encode_prompt(tokenizer, prompt)`.
@@ -89,7 +89,9 @@ def encode(tokenizer: Tokenizer, prompt: Sequence[Turn], reply: str) -> Sample:
     """
     ending = _ending(tokenizer)
     before = _render(tokenizer, prompt, prompt=True)
-    whole = _render(tokenizer, (*prompt, Turn(role="assistant", content=reply)), prompt=False)
+    whole = _render(
+        tokenizer, (*prompt, ChatMessage(role="assistant", content=reply)), prompt=False
+    )
     if whole.startswith(before):
         written = whole[len(before) :].removesuffix(ending.text) + ending.before
     else:
@@ -128,7 +130,7 @@ def stop_ids(tokenizer: Tokenizer) -> frozenset[int]:
 
 def _ending(tokenizer: Tokenizer) -> _Ending:
     """Find the end of turn: the first special token after the reply, or eos where there is none."""
-    turns = (Turn(role="user", content="?"), Turn(role="assistant", content=_PROBE))
+    turns = (ChatMessage(role="user", content="?"), ChatMessage(role="assistant", content=_PROBE))
     text = _render(tokenizer, turns, prompt=False).rpartition(_PROBE)[2]
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     stop = next((token for token in _ids(tokenizer, text) if token in special), None)
@@ -139,7 +141,7 @@ def _ending(tokenizer: Tokenizer) -> _Ending:
     return _Ending(text, "", tokenizer.eos_token_id)
 
 
-def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, prompt: bool) -> str:
+def _render(tokenizer: Tokenizer, turns: Sequence[ChatMessage], *, prompt: bool) -> str:
     try:
         return _applied(tokenizer, turns, prompt)
     except Exception as error:  # a template is a program of its own: it may raise anything
@@ -151,14 +153,14 @@ def _render(tokenizer: Tokenizer, turns: Sequence[Turn], *, prompt: bool) -> str
         ) from error
 
 
-def _applied(tokenizer: Tokenizer, turns: Sequence[Turn], prompt: bool) -> str:
+def _applied(tokenizer: Tokenizer, turns: Sequence[ChatMessage], prompt: bool) -> str:
     messages = [turn.model_dump() for turn in turns]
     # Models that can think aloud first (Qwen3) are asked not to: what is taught is replies.
     options = {"tokenize": False, "add_generation_prompt": prompt, "enable_thinking": False}
     return str(tokenizer.apply_chat_template(messages, **options))
 
 
-def _folded(turns: Sequence[Turn]) -> list[Turn]:
+def _folded(turns: Sequence[ChatMessage]) -> list[ChatMessage]:
     """`turns` with the system message at the head of the first one after it."""
     system, first, *rest = turns
     content = f"{system.content}\n\n{first.content}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from store.feedback import said
-from store.records import Instruction, Preference, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Verdict
 
 _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
 
@@ -25,11 +25,11 @@ class Mix(Generic[_Kind]):
     """Learned before, and repeated so that they are not forgotten."""
 
 
-def with_system(turns: Sequence[Turn], system_prompt: str) -> tuple[Turn, ...]:
+def with_system(turns: Sequence[ChatMessage], system_prompt: str) -> tuple[ChatMessage, ...]:
     """Put the system prompt first where the turns have none of their own and it is not empty."""
     if not system_prompt or any(turn.role == "system" for turn in turns):
         return tuple(turns)
-    return (Turn(role="system", content=system_prompt), *turns)
+    return (ChatMessage(role="system", content=system_prompt), *turns)
 
 
 def mix(new: Sequence[_Kind], learned: Sequence[_Kind], replay: float, seed: int) -> Mix[_Kind]:

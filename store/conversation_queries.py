@@ -12,7 +12,7 @@ from store.errors import TuteeError
 from store.feedback import Feedback
 from store.feedback_index import Ledger
 from store.i18n import _
-from store.records import Conversation, Message, Origin, Role, Sampling, Thread, Turn
+from store.records import ChatMessage, Conversation, Message, Origin, Role, Sampling, Thread
 from store.titles import title_of
 
 
@@ -168,12 +168,12 @@ class Talks:
         self._conversations.add(message)
         return message
 
-    def prompt_for(self, message_id: str) -> tuple[Turn, ...]:
+    def prompt_for(self, message_id: str) -> tuple[ChatMessage, ...]:
         """Everything before a message, with corrections in place of what they correct."""
         message = self.message(message_id)
         return self._turns(self.path(message.parent_id), message.system_prompt)
 
-    def turns(self, conversation_id: str, end: str | None = None) -> tuple[Turn, ...]:
+    def turns(self, conversation_id: str, end: str | None = None) -> tuple[ChatMessage, ...]:
         """The path as the model is to see it next, with corrections in place.
 
         Args:
@@ -183,11 +183,11 @@ class Talks:
         path = self.path(end) if end else self.messages(conversation_id)
         return self._turns(path, self.conversation(conversation_id).system_prompt)
 
-    def _turns(self, path: Iterable[Message], system_prompt: str) -> tuple[Turn, ...]:
+    def _turns(self, path: Iterable[Message], system_prompt: str) -> tuple[ChatMessage, ...]:
         """The turns of a path, with `system_prompt` before them where there is one."""
-        system = (Turn(role="system", content=system_prompt),) if system_prompt else ()
+        system = (ChatMessage(role="system", content=system_prompt),) if system_prompt else ()
         said = (
-            Turn(role=m.role, content=self.feedback(m.id).correction or m.content)
+            ChatMessage(role=m.role, content=self.feedback(m.id).correction or m.content)
             for m in path
             if not (system and m.role == "system")
         )

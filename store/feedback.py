@@ -12,7 +12,16 @@ from typing import Any, Literal
 
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Instruction, Message, Origin, Preference, Record, Turn, Verdict, new_id
+from store.records import (
+    ChatMessage,
+    Instruction,
+    Message,
+    Origin,
+    Preference,
+    Record,
+    Verdict,
+    new_id,
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Reply:
     """A reply with all that a record about it needs, and the records there are (oldest first)."""
 
     message: Message
-    prompt: tuple[Turn, ...]
+    prompt: tuple[ChatMessage, ...]
     records: tuple[Record, ...]
 
     @property
@@ -221,7 +230,7 @@ Picked = Literal["first", "second", "both", "neither"]
 class Comparison:
     """Two replies to the same prompt, side by side. They need not be in any conversation."""
 
-    prompt: tuple[Turn, ...]
+    prompt: tuple[ChatMessage, ...]
     replies: tuple[str, str]
     origins: tuple[Origin, Origin]
     conversation_id: str | None = None

@@ -81,7 +81,7 @@ class _Frozen(BaseModel):
         object.__setattr__(self, "__pydantic_fields_set__", _NO_NOTES)
 
 
-class Turn(_Frozen):
+class ChatMessage(_Frozen):
     """One message as a chat template sees it."""
 
     role: Role
@@ -207,7 +207,7 @@ class _Feedback(_Frozen):
     message_id: str | None = None
     """The reply that was judged; empty for imported records."""
     origin: Origin = Origin()
-    prompt: tuple[Turn, ...]
+    prompt: tuple[ChatMessage, ...]
     """Everything before the reply, oldest first."""
 
 

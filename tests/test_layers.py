@@ -188,7 +188,7 @@ def test_the_order_sees_an_offence(importer: str, source: str, name: str) -> Non
     ("importer", "source"),
     [
         ("tui.app.startup", "from textual.app import App\nimport core.serving.engine"),
-        ("data.imports", "from store.records import Turn\nimport datasets"),
+        ("data.imports", "from store.records import ChatMessage\nimport datasets"),
         ("core.training.sft", "from core.training import lora"),
         ("core.workers.chat", "from core import config"),
     ],

@@ -47,6 +47,6 @@ def compose(paths: Paths, config: Config, repository: Repository) -> Services:
         repository=repository,
         bridge=bridge,
         chat=chat,
-        tuning=TuningWorker(bridge.emit, chat.turns),
+        tuning=TuningWorker(bridge.emit, chat.scheduler),
         bindings=tables,
     )

@@ -22,13 +22,15 @@ from core.models.loading import load_model, load_tokenizer
 from data.tokenization import encode_prompt, stop_ids
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Turn
+from store.records import ChatMessage
 from store.storage import sync_folder
 
 _TOLERANCE = {"float32": 1e-3, "float16": 0.02, "bfloat16": 0.06}
 """How far logits may be off, as a share of the largest: rounding, and no more."""
 _ASKED = (
-    Turn(role="user", content="Say in one sentence why the sky is blue. 天空为什么是蓝色的？"),
+    ChatMessage(
+        role="user", content="Say in one sentence why the sky is blue. 天空为什么是蓝色的？"
+    ),
 )
 
 

@@ -38,7 +38,7 @@ from data.formats.trl import row
 from data.training_split import with_system
 from store.errors import TuteeError
 from store.i18n import N_, _
-from store.records import Record, Turn
+from store.records import ChatMessage, Record
 
 FILE = "recipe.json"
 COMMANDS: dict[PassName, str] = {
@@ -159,7 +159,7 @@ def _written(records: Iterable[Record], plan: Plan) -> list[Any]:
     return found
 
 
-def _asked(prompts: Iterable[Sequence[Turn]], plan: Plan) -> list[Any]:
+def _asked(prompts: Iterable[Sequence[ChatMessage]], plan: Plan) -> list[Any]:
     return [
         {"prompt": [turn.model_dump() for turn in with_system(prompt, plan.system_prompt)]}
         for prompt in prompts

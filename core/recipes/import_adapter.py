@@ -29,7 +29,7 @@ from core.runs.samples import Lessons
 from core.runs.save_version import Learned, save
 from core.training.exam import Examiner
 from core.training.result import Trained
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from store.errors import TuteeError
 from store.i18n import _
 
@@ -51,7 +51,7 @@ class _Provenance:
     """Ids of the pairs that the reward model was trained on; None where nobody can tell."""
 
 
-def add(plan: Plan, directory: Path, watch: Watch) -> PassDone:
+def add(plan: Plan, directory: Path, run_control: RunControl) -> PassDone:
     """Make a version of the adapter or reward model in `directory`.
 
     Args:
@@ -59,7 +59,7 @@ def add(plan: Plan, directory: Path, watch: Watch) -> PassDone:
 
     Raises:
         TuteeError: it is none of this base; the hint says what it is.
-        Cancelled: `watch` was cancelled.
+        Cancelled: `run_control` was cancelled.
     """
     source = directory.expanduser().absolute()
     config = _refuse(source)
@@ -67,10 +67,10 @@ def add(plan: Plan, directory: Path, watch: Watch) -> PassDone:
     lessons = Lessons(plan)
     figures = {"added_from": source.name}
     if config.get("task_type") == "SEQ_CLS":
-        return _add_reward_model(plan, source, origin, lessons, watch, figures)
+        return _add_reward_model(plan, source, origin, lessons, run_control, figures)
     with tempfile.TemporaryDirectory() as scratch:
         model = _on_base(plan, source, _stacked(source, origin.adapters, Path(scratch)))
-    examiner = Examiner(lessons.exam, watch, report.known(plan.adapters.dir))
+    examiner = Examiner(lessons.exam, run_control, report.known(plan.adapters.dir))
     with model.disable_adapter():
         before = examiner.before(model)
     trained = replace(_elsewhere(model, lessons), before=before, after=examiner.after(model))
@@ -82,7 +82,7 @@ def _add_reward_model(
     source: Path,
     origin: _Provenance,
     lessons: Lessons,
-    watch: Watch,
+    run_control: RunControl,
     figures: dict[str, Any],
 ) -> PassDone:
     from core.training import reward
@@ -99,7 +99,7 @@ def _add_reward_model(
     model = _fitting(plan, source, source, reward.load_base(plan.adapters.folder, seed=0))
     held_out = [pair for pair in plan.reward.held_out if pair.id not in origin.pairs]
     pairs = lessons.pairs(held_out)
-    measured = reward.measure(model, list(pairs.values()), watch)
+    measured = reward.measure(model, list(pairs.values()), run_control)
     trained = replace(_elsewhere(model, lessons), metrics=measured)
     lessons_of = Learned(tuple(sorted(origin.pairs)), measured=tuple(pairs))
     return save(plan, BASE, "reward", trained, lessons_of, figures)

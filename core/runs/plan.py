@@ -22,7 +22,7 @@ from data import starter
 from data.quality.language_detection import language_of
 from data.training_split import holdout, mix
 from store.i18n import _
-from store.records import Instruction, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 PASSES: tuple[PassName, ...] = ("sft", "kto", "dpo", "reward", "rl")
 """In the order they run."""
@@ -63,7 +63,7 @@ class Selection(Generic[_Kind]):
         return self.new + self.replayed
 
 
-Prompt = tuple[Turn, ...]
+Prompt = tuple[ChatMessage, ...]
 
 
 @dataclass(frozen=True)

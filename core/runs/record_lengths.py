@@ -9,7 +9,7 @@ from core.models.loading import load_tokenizer
 from data.tokenization import Tokenizer, encode
 from data.training_split import with_system
 from store.errors import TuteeError
-from store.records import Preference, Record, Turn
+from store.records import ChatMessage, Preference, Record
 
 _BYTES_A_TURN = 64
 """What a template puts around each, at the most; see `_surely_fits`."""
@@ -68,9 +68,9 @@ def _surely_fits(record: Record, system: str, most: int) -> bool:
     return size + _BYTES_A_PROMPT <= most
 
 
-def _longest(record: Record) -> tuple[Turn]:
+def _longest(record: Record) -> tuple[ChatMessage]:
     reply = max(_replies(record), key=lambda text: len(text.encode("utf-8")))
-    return (Turn(role="assistant", content=reply),)
+    return (ChatMessage(role="assistant", content=reply),)
 
 
 def _replies(record: Record) -> tuple[str, ...]:

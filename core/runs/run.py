@@ -36,12 +36,12 @@ from store.records import Verdict
 
 if TYPE_CHECKING:
     from core.training.result import Trained
-    from core.training.run_control import Watch
+    from core.training.run_control import RunControl
 
 Finished = Callable[[PassDone], None]
 
 
-def run(plan: Plan, watch: "Watch", finished: Finished | None = None) -> None:
+def run(plan: Plan, run_control: "RunControl", finished: Finished | None = None) -> None:
     """Train the wanted passes of `plan`, one version each.
 
     Args:
@@ -49,7 +49,7 @@ def run(plan: Plan, watch: "Watch", finished: Finished | None = None) -> None:
 
     Raises:
         TuteeError: no pass is wanted, or one could not be done; earlier ones are kept.
-        Cancelled: `watch` was cancelled; nothing of the pass under way is kept. Or it was
+        Cancelled: `run_control` was cancelled; nothing of the pass under way is kept. Or it was
             interrupted; then `runs.unfinished` finds the run.
     """
     if not plan.wanted:
@@ -57,10 +57,10 @@ def run(plan: Plan, watch: "Watch", finished: Finished | None = None) -> None:
         raise TuteeError(
             _("There is nothing to train yet."), _("So far: {missing}.").format(missing=missing)
         )
-    resume(saved_run.begin(plan), watch, finished)
+    resume(saved_run.begin(plan), run_control, finished)
 
 
-def resume(begun: Run, watch: "Watch", finished: Finished | None = None) -> None:
+def resume(begun: Run, run_control: "RunControl", finished: Finished | None = None) -> None:
     """Go on with a run where it was, to the very versions it would have made.
 
     Args:
@@ -70,9 +70,9 @@ def resume(begun: Run, watch: "Watch", finished: Finished | None = None) -> None
         TuteeError, Cancelled: as `run`.
     """
     try:
-        _go(begun, watch, finished)
+        _go(begun, run_control, finished)
     except Cancelled:
-        if not watch.interrupted:
+        if not run_control.interrupted:
             begun.drop()
         raise
     except TuteeError as error:
@@ -90,15 +90,15 @@ def resume(begun: Run, watch: "Watch", finished: Finished | None = None) -> None
     begun.drop()
 
 
-def _go(begun: Run, watch: "Watch", finished: Finished | None) -> None:
-    passes = _Passes(begun, watch)
+def _go(begun: Run, run_control: "RunControl", finished: Finished | None) -> None:
+    passes = _Passes(begun, run_control)
     earlier = {done.name: done for done in begun.finished()}
     for planned in begun.plan.wanted:
         done = earlier.get(planned.name) or passes.run(planned.name)
         begun.leave(planned.name)
         # A trainer and its model point at each other, so they would stay until some collection.
         gc.collect()
-        watch.emit(done)
+        run_control.emit(done)
         if isinstance(done, PassDone):
             if done.adoptable:
                 passes.parent = done.version
@@ -109,9 +109,9 @@ def _go(begun: Run, watch: "Watch", finished: Finished | None) -> None:
 class _Passes:
     """The passes of one run, and what they share."""
 
-    def __init__(self, begun: Run, watch: "Watch") -> None:
+    def __init__(self, begun: Run, run_control: "RunControl") -> None:
         self.plan = begun.plan
-        self.watch = watch
+        self.run_control = run_control
         self.parent = begun.plan.parent
         """The version that the next pass goes on from."""
         self._run = begun
@@ -125,7 +125,7 @@ class _Passes:
             "reward": self._reward,
             "rl": self._rl,
         }
-        self.watch.checkpoints = self._run.checkpoints(name)
+        self.run_control.checkpoints = self._run.checkpoints(name)
         return passes[name]()
 
     # -- the passes ------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ class _Passes:
             *self._onward(),
             training,
             settings,
-            self.watch,
+            self.run_control,
             self._examiner(),
             beside,
         )
@@ -170,7 +170,7 @@ class _Passes:
         figures = self._begin("kto", groups, settings, len(new), len(replayed))
         held_out = list(judged(chosen.held_out).values())
         trained = kto.train(
-            *self._onward(), training, held_out, settings, self.watch, self._examiner()
+            *self._onward(), training, held_out, settings, self.run_control, self._examiner()
         )
         return self._save("kto", trained, learned(chosen, new, replayed), figures)
 
@@ -184,7 +184,7 @@ class _Passes:
         figures = self._begin("dpo", training, settings, len(new), len(replayed))
         held_out = list(self._lessons.pairs(chosen.held_out).values())
         trained = dpo.train(
-            *self._onward(), training, held_out, settings, self.watch, self._examiner()
+            *self._onward(), training, held_out, settings, self.run_control, self._examiner()
         )
         return self._save("dpo", trained, learned(chosen, new, replayed), figures)
 
@@ -204,7 +204,7 @@ class _Passes:
             training,
             list(held_out.values()),
             settings,
-            self.watch,
+            self.run_control,
         )
         lessons = learned(chosen, new, replayed, held_out)
         return save(self.plan, parent, "reward", trained, lessons, figures)
@@ -227,20 +227,20 @@ class _Passes:
         prompts = self._lessons.prompts(self.plan.rl.train)
         self._refuse_nothing(prompts)
         settings = self.plan.settings
-        self.watch.emit(PassStarted("rl", settings.rl_steps, len(prompts), 0))
+        self.run_control.emit(PassStarted("rl", settings.rl_steps, len(prompts), 0))
         together = rloo.together(self.plan.adapters.folder, prompts, settings)
         longest = sorted(prompts, key=len)[-together:]
         drawn = together * settings.rl_max_new_tokens
         tokens = drawn + packed_length(longest, [len(prompt) for prompt in longest])
         require("rl", self.plan.adapters.folder, settings, tokens, drawn)
-        scorer = reward.Scorer(self.plan.adapters.folder, directory, self.watch)
+        scorer = reward.Scorer(self.plan.adapters.folder, directory, self.run_control)
         trained = rloo.train(
             *self._onward(),
             prompts,
             self._lessons.prompts(self.plan.rl.held_out),
             lambda rollouts: scorer([rollout.sample for rollout in rollouts]),
             settings,
-            self.watch,
+            self.run_control,
             self._examiner(),
         )
         return self._save("rl", trained, Learned(), {"reward_model": name})
@@ -268,10 +268,12 @@ class _Passes:
         from core.training.mask_check import prove
 
         self._refuse_nothing(groups)
-        self.watch.emit(PassStarted(name, steps(len(groups), settings), new, replayed))
+        self.run_control.emit(PassStarted(name, steps(len(groups), settings), new, replayed))
         folder = self.plan.adapters.folder
         most = micro_batch_tokens(folder)
-        proof = prove(name, self._lessons.tokenizer, groups, settings.batch_size, most, self.watch)
+        proof = prove(
+            name, self._lessons.tokenizer, groups, settings.batch_size, most, self.run_control
+        )
         # Of the largest micro-batch, as many will be trained as of all of them on average.
         trained = proof.largest * proof.trained // max(proof.packed_tokens, 1)
         longest = sorted(len(sample.input_ids) for sample in beside)[-rehearsal.TOGETHER :]
@@ -302,7 +304,7 @@ class _Passes:
 
     def _examiner(self) -> Examiner:
         directory = self.plan.adapters.path(self.parent) or self.plan.adapters.dir
-        return Examiner(self._lessons.exam, self.watch, report.known(directory))
+        return Examiner(self._lessons.exam, self.run_control, report.known(directory))
 
     def _save(
         self, name: PassName, trained: "Trained", lessons: Learned, figures: dict[str, Any]

@@ -15,7 +15,7 @@ from core.training.exam import Exam, Question
 from data import starter
 from data.tokenization import Sample, encode, encode_prompt
 from data.training_split import with_system
-from store.records import Instruction, Preference, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Verdict
 
 REFERENCE_ROWS = 50
 """Texts whose loss tells what was forgotten; fewer would move by more than the gate allows."""
@@ -49,7 +49,7 @@ class Lessons:
         }
         return {name: pair for name, pair in pairs.items() if all(map(self._fits, pair))}
 
-    def prompts(self, prompts: Iterable[Sequence[Turn]]) -> list[tuple[int, ...]]:
+    def prompts(self, prompts: Iterable[Sequence[ChatMessage]]) -> list[tuple[int, ...]]:
         """Those that leave room for the replies that RL draws."""
         room = self.limit - self._plan.settings.rl_max_new_tokens
         encoded = (tuple(encode_prompt(self.tokenizer, self._turns(p))) for p in prompts)
@@ -77,7 +77,9 @@ class Lessons:
         return Exam(
             tokenizer=self.tokenizer,
             probes=tuple(
-                self._question((Turn(role="user", content=probe.prompt),), language=probe.language)
+                self._question(
+                    (ChatMessage(role="user", content=probe.prompt),), language=probe.language
+                )
                 for probe in starter.probes()
             ),
             reference=tuple(self._sample(r.prompt, r.completion) for r in spread),
@@ -89,7 +91,9 @@ class Lessons:
             ),
         )
 
-    def _question(self, prompt: Sequence[Turn], wanted: str = "", language: str = "") -> Question:
+    def _question(
+        self, prompt: Sequence[ChatMessage], wanted: str = "", language: str = ""
+    ) -> Question:
         turns = self._turns(prompt)
         return Question(
             text=prompt[-1].content,
@@ -99,10 +103,10 @@ class Lessons:
             sample=encode(self.tokenizer, turns, wanted) if wanted else None,
         )
 
-    def _turns(self, prompt: Sequence[Turn]) -> tuple[Turn, ...]:
+    def _turns(self, prompt: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
         return with_system(prompt, self._plan.system_prompt)
 
-    def _sample(self, prompt: Sequence[Turn], reply: str) -> Sample:
+    def _sample(self, prompt: Sequence[ChatMessage], reply: str) -> Sample:
         return encode(self.tokenizer, self._turns(prompt), reply)
 
     def _fits(self, sample: Sample) -> bool:

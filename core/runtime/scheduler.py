@@ -17,7 +17,7 @@ class Cancelled(Exception):
     """The person cancelled the pass; not an error, and never shown as one."""
 
 
-class Turns:
+class Scheduler:
     """Shared by the chat thread and the tuning thread."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from core.serving.detokenizer import StopStrings, TextStream, decode
 from data.tokenization import encode_prompt, stop_ids
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 
 ROOM = 256
 """Tokens of the context kept for the reply, before the oldest turns are dropped instead."""
@@ -87,7 +87,7 @@ class Engine:
         other.backend = self.backend.with_adapter(adapter)
         return other
 
-    def check(self, turns: Sequence[Turn], max_new_tokens: int) -> None:
+    def check(self, turns: Sequence[ChatMessage], max_new_tokens: int) -> None:
         """Whether the last of `turns` can be answered at all, with nothing but the system prompt.
 
         Raises:
@@ -98,7 +98,7 @@ class Engine:
 
     def stream(
         self,
-        turns: Sequence[Turn],
+        turns: Sequence[ChatMessage],
         sampling: Sampling,
         seed: int,
         should_stop: Callable[[], bool] = lambda: False,
@@ -144,7 +144,7 @@ class Engine:
         )
 
     def read_ahead(
-        self, turns: Sequence[Turn], max_new_tokens: int, should_stop: Callable[[], bool]
+        self, turns: Sequence[ChatMessage], max_new_tokens: int, should_stop: Callable[[], bool]
     ) -> None:
         """Read `turns` and what any question after them begins with, before it is asked.
 
@@ -155,13 +155,15 @@ class Engine:
         # What is the same before any question ends where two that have nothing in common part.
         with suppress(TuteeError):  # no question fits behind them
             one, other = (
-                self._fit([*turns, Turn(role="user", content=text)], max_new_tokens)[0]
+                self._fit([*turns, ChatMessage(role="user", content=text)], max_new_tokens)[0]
                 for text in ("a", "1")
             )
             if beginning := one[: shared(one, other)]:
                 self.backend.read(beginning, should_stop)
 
-    def batch(self, prompts: Sequence[Sequence[Turn]], sampling: Sampling, seed: int) -> list[str]:
+    def batch(
+        self, prompts: Sequence[Sequence[ChatMessage]], sampling: Sampling, seed: int
+    ) -> list[str]:
         """The replies to `prompts`, in their order, answered many at a time.
 
         Raises:
@@ -185,7 +187,7 @@ class Engine:
 
     def candidates(
         self,
-        turns: Sequence[Turn],
+        turns: Sequence[ChatMessage],
         sampling: Sampling,
         seed: int,
         count: int,
@@ -221,7 +223,7 @@ class Engine:
         stops = StopStrings(sampling.stop)
         return stops.push(decode(self.tokenizer, reply[:-1] if ended else reply)) + stops.flush()
 
-    def _fit(self, turns: Sequence[Turn], max_new_tokens: int) -> tuple[list[int], int, int]:
+    def _fit(self, turns: Sequence[ChatMessage], max_new_tokens: int) -> tuple[list[int], int, int]:
         """The prompt's tokens, how many the reply may have, and how many turns were dropped.
 
         The oldest exchanges are left out until there is room for a reply.
@@ -247,7 +249,7 @@ class Engine:
         )
 
 
-def _shorter_and_shorter(turns: Sequence[Turn]) -> Iterator[Sequence[Turn]]:
+def _shorter_and_shorter(turns: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
     """`turns`, then without more and more of the oldest questions and their answers.
 
     Several leave at a time: what is left begins otherwise, so all of it must be read anew.

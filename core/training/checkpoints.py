@@ -49,12 +49,12 @@ def _step(checkpoint: Path) -> int:
 
 
 class Checkpointed:
-    """Mixin for a TRL trainer with a `watch` and a `progress`; see `core.training.trainer`.
+    """Mixin for a TRL trainer with a `run_control` and a `progress`; see `core.training.trainer`.
 
     The trainer asks `control.should_save` after each step and calls `_save_checkpoint` itself.
     """
 
-    watch: Any
+    run_control: Any
     progress: Any
     state: Any
     control: Any
@@ -75,8 +75,8 @@ class Checkpointed:
         """Take back what `kept` and `kept_tensors` gave."""
 
     def resumed_train(self) -> None:
-        """`train()`, from the newest checkpoint in the folder of the watch where there is one."""
-        folder = self.watch.checkpoints
+        """`train()`, from the run's newest checkpoint where there is one."""
+        folder = self.run_control.checkpoints
         found = newest(folder) if folder else None
         if folder:
             self.args.output_dir = str(folder)
@@ -92,7 +92,7 @@ class Checkpointed:
         To be called after each micro-batch.
         """
         whole = self.progress.between_steps and not self.control.should_training_stop
-        if self.watch.checkpoints is None or not whole:
+        if self.run_control.checkpoints is None or not whole:
             return
         step = self.state.global_step + 1
         self.control.should_save = (
@@ -107,7 +107,7 @@ class Checkpointed:
 
         written = json.loads((checkpoint / _MARK).read_text(encoding="utf-8"))
         self.progress.restore(written["progress"])
-        self.watch.emit(
+        self.run_control.emit(
             PassResumed(self.progress.name, written["steps"], tuple(self.progress.losses))
         )
         tensors = checkpoint / _TENSORS

@@ -25,8 +25,8 @@ from core.training.logprobs import measure, measure_base, of_replies
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import index_dataset, micro_batch_size, packed_row
 from core.training.result import Trained, learn
-from core.training.run_control import Watch
-from core.training.trainer import Progress, Watched, arguments, assemble
+from core.training.run_control import RunControl
+from core.training.trainer import ControlledTrainer, Progress, arguments, assemble
 from data.tokenization import Sample
 
 Pair = tuple[Sample, Sample]
@@ -42,7 +42,7 @@ def train(
     pairs: Sequence[Pair],
     held_out: Sequence[Pair],
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
     examiner: Examiner | None = None,
 ) -> Trained:
     """Train a LoRA adapter on `pairs`, going on from `adapter` where one is given.
@@ -52,14 +52,14 @@ def train(
         the base than the rejected one) and the mean margin of `held_out`, before and after.
 
     Raises:
-        Cancelled: `watch` was cancelled.
+        Cancelled: `run_control` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, tokenizer, adapter, pairs, settings, watch)
-    base = measure_base(trainer.model, held_out, watch)
-    before = logratios(trainer.model, held_out, base, watch)
+    trainer = build(folder, tokenizer, adapter, pairs, settings, run_control)
+    base = measure_base(trainer.model, held_out, run_control)
+    before = logratios(trainer.model, held_out, base, run_control)
     trained = learn(trainer, examiner)
-    after = logratios(trainer.model, held_out, base, watch)
+    after = logratios(trainer.model, held_out, base, run_control)
     return replace(trained, metrics=_metrics(before, after))
 
 
@@ -69,18 +69,18 @@ def build(
     adapter: Path | None,
     pairs: Sequence[Pair],
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
 ) -> Any:
-    """The trainer, ready for `watched_train`."""
+    """The trainer, ready for `controlled_train`."""
     trainer_class, config_class = _classes()
     base = load_model(folder)
     model = lora.policy(base, adapter, settings)
-    reference = measure_base(model, pairs, watch)
+    reference = measure_base(model, pairs, run_control)
     trainer = assemble(
         trainer_class,
         config_class,
-        watch,
-        Progress("dpo", watch),
+        run_control,
+        Progress("dpo", run_control),
         arguments(
             settings,
             micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder)),
@@ -101,13 +101,13 @@ def build(
 
 
 def logratios(
-    model: Any, pairs: Sequence[Pair], base: Sequence[tuple[float, ...]], watch: Watch
+    model: Any, pairs: Sequence[Pair], base: Sequence[tuple[float, ...]], run_control: RunControl
 ) -> list[Logratios]:
     """How much more likely `model` finds both sides of each pair than the base does."""
     return [
         (chosen - base_chosen, rejected - base_rejected)
         for (chosen, rejected), (base_chosen, base_rejected) in zip(
-            measure(model, pairs, watch), base, strict=True
+            measure(model, pairs, run_control), base, strict=True
         )
     ]
 
@@ -153,7 +153,7 @@ def _classes() -> tuple[Any, Any]:
     import torch.nn.functional as F  # noqa: N812
     from trl import DPOConfig, DPOTrainer
 
-    class PackedDPOTrainer(Watched, DPOTrainer):
+    class PackedDPOTrainer(ControlledTrainer, DPOTrainer):
         def compute_loss(
             self,
             model: Any,

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from core.training.logprobs import measure
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample, stop_ids
 from store.records import Sampling
 
@@ -123,9 +123,9 @@ class Examiner:
             the same, apart from the held-out corrections, which change.
     """
 
-    def __init__(self, exam: Exam, watch: Watch, known: Figures | None = None) -> None:
+    def __init__(self, exam: Exam, run_control: RunControl, known: Figures | None = None) -> None:
         self._exam = exam
-        self._watch = watch
+        self._run_control = run_control
         self._known = known if known and known.exam == exam.fingerprint else None
 
     @property
@@ -140,14 +140,14 @@ class Examiner:
         return self._sit(model, None)
 
     def _sit(self, model: Any, known: Figures | None) -> Figures:
-        exam, watch = self._exam, self._watch
+        exam, run_control = self._exam, self._run_control
         held_samples = self.held_out
         return Figures(
             exam=exam.fingerprint,
-            probes=known.probes if known else _answers(exam, model, exam.probes, watch),
-            probe_loss=known.probe_loss if known else loss(model, exam.reference, watch),
-            holdout=_answers(exam, model, exam.held_out[:HOLDOUT_REPLIES], watch),
-            holdout_loss=_mean(held_samples, nats := _nats(model, held_samples, watch)),
+            probes=known.probes if known else _answers(exam, model, exam.probes, run_control),
+            probe_loss=known.probe_loss if known else loss(model, exam.reference, run_control),
+            holdout=_answers(exam, model, exam.held_out[:HOLDOUT_REPLIES], run_control),
+            holdout_loss=_mean(held_samples, nats := _nats(model, held_samples, run_control)),
             holdout_losses=tuple(
                 of_one / _reply_tokens(sample)
                 for of_one, sample in zip(nats, held_samples, strict=True)
@@ -155,14 +155,14 @@ class Examiner:
         )
 
 
-def loss(model: Any, samples: Sequence[Sample], watch: Watch) -> float | None:
+def loss(model: Any, samples: Sequence[Sample], run_control: RunControl) -> float | None:
     """Mean cross-entropy of the replies' tokens; None where there are no samples."""
-    return _mean(samples, _nats(model, samples, watch))
+    return _mean(samples, _nats(model, samples, run_control))
 
 
-def _nats(model: Any, samples: Sequence[Sample], watch: Watch) -> list[float]:
+def _nats(model: Any, samples: Sequence[Sample], run_control: RunControl) -> list[float]:
     """What each reply costs, all its tokens together."""
-    return [-logp for row in measure(model, _rows(samples), watch) for logp in row]
+    return [-logp for row in measure(model, _rows(samples), run_control) for logp in row]
 
 
 def _mean(samples: Sequence[Sample], nats: Sequence[float]) -> float | None:
@@ -174,7 +174,7 @@ def _reply_tokens(sample: Sample) -> int:
 
 
 def _answers(
-    exam: Exam, model: Any, questions: Sequence[Question], watch: Watch
+    exam: Exam, model: Any, questions: Sequence[Question], run_control: RunControl
 ) -> tuple[Answer, ...]:
     if not questions:
         return ()
@@ -191,7 +191,7 @@ def _answers(
         functools.partial(Sampler, _GREEDY, 0),
         stop,
         PROBE_TOKENS,
-        turn=lambda: watch.turns.micro_batch(watch.cancelled),
+        turn=lambda: run_control.scheduler.micro_batch(run_control.cancelled),
     )
     model.train(training)
     return tuple(

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.events import HoldoutReport
 from core.training.exam import loss
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 
 LOOKS, _LEAST = 8, 3
@@ -32,25 +32,27 @@ class HeldOut:
         steps: Its optimiser steps.
     """
 
-    def __init__(self, samples: Sequence[Sample], tokens: int, steps: int, watch: Watch) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], tokens: int, steps: int, run_control: RunControl
+    ) -> None:
         room = tokens * _SHARE / _COST
         self._samples = list(_within(samples, room / _LEAST))
         size = sum(len(sample.input_ids) for sample in self._samples)
         looks = min(int(room / size), LOOKS) if size else 0
         self._every = max(-(-steps // looks), 1) if looks else 0
         self._steps = steps
-        self._watch = watch
+        self._run_control = run_control
 
     def look(self, model: Any, step: int) -> None:
         """Tell the loss of `model` after `step` steps, if it is time.
 
         Raises:
-            Cancelled: the watch was cancelled.
+            Cancelled: `run_control` was cancelled.
         """
         if self._every and step % self._every == 0:
-            found = loss(model, self._samples, self._watch)
+            found = loss(model, self._samples, self._run_control)
             if found is not None:
-                self._watch.emit(HoldoutReport("sft", step, self._steps, found))
+                self._run_control.emit(HoldoutReport("sft", step, self._steps, found))
 
 
 def _within(samples: Sequence[Sample], tokens: float) -> Sequence[Sample]:

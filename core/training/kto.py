@@ -27,8 +27,8 @@ from core.training.logprobs import measure, measure_base, of_replies
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import index_dataset, micro_batch_size, packed_row
 from core.training.result import Trained, learn
-from core.training.run_control import Watch
-from core.training.trainer import Progress, Watched, arguments, assemble
+from core.training.run_control import RunControl
+from core.training.trainer import ControlledTrainer, Progress, arguments, assemble
 from data.tokenization import Sample
 
 
@@ -45,7 +45,7 @@ def train(
     judged: Sequence[Judged],
     held_out: Sequence[Judged],
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
     examiner: Examiner | None = None,
 ) -> Trained:
     """Train a LoRA adapter on `judged`, going on from `adapter` where one is given.
@@ -55,15 +55,15 @@ def train(
         the liked replies gained on the base more than the disliked ones.
 
     Raises:
-        Cancelled: `watch` was cancelled.
+        Cancelled: `run_control` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, tokenizer, adapter, judged, settings, watch)
+    trainer = build(folder, tokenizer, adapter, judged, settings, run_control)
     groups = [(j.sample,) for j in held_out]
-    base = measure_base(trainer.model, groups, watch)
+    base = measure_base(trainer.model, groups, run_control)
 
     def margin() -> float:
-        policy = measure(trainer.model, groups, watch)
+        policy = measure(trainer.model, groups, run_control)
         gained = [p - b for (p,), (b,) in zip(policy, base, strict=True)]
         liked = [g for g, j in zip(gained, held_out, strict=True) if j.label]
         disliked = [g for g, j in zip(gained, held_out, strict=True) if not j.label]
@@ -89,9 +89,9 @@ def build(
     adapter: Path | None,
     judged: Sequence[Judged],
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
 ) -> Any:
-    """The trainer, ready for `watched_train`."""
+    """The trainer, ready for `controlled_train`."""
     trainer_class, config_class = _classes()
     base = load_model(folder)
     model = lora.policy(base, adapter, settings)
@@ -102,8 +102,8 @@ def build(
     trainer = assemble(
         trainer_class,
         config_class,
-        watch,
-        Progress("kto", watch),
+        run_control,
+        Progress("kto", run_control),
         arguments(
             settings,
             # TRL refuses a micro-batch of one, which would have no other reply to mismatch.
@@ -116,7 +116,7 @@ def build(
             "undesirable_weight": max(1.0, likes / max(dislikes, 1)),
         },
         model=model,
-        data_collator=_collator(model, judged, watch),
+        data_collator=_collator(model, judged, run_control),
         train_dataset=index_dataset(len(judged)),
         processing_class=tokenizer,
     )
@@ -125,15 +125,17 @@ def build(
 
 
 def _collator(
-    model: Any, judged: Sequence[Judged], watch: Watch
+    model: Any, judged: Sequence[Judged], run_control: RunControl
 ) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
     """Packed rows of judged replies, each with the row of the same prompts and others' replies."""
     import torch
 
     samples = [j.sample for j in judged]
     others = [_mismatched(samples[i], samples[i - 1]) for i in range(len(samples))]
-    reference = [logp for (logp,) in measure_base(model, [(s,) for s in samples], watch)]
-    reference_others = [logp for (logp,) in measure_base(model, [(s,) for s in others], watch)]
+    reference = [logp for (logp,) in measure_base(model, [(s,) for s in samples], run_control)]
+    reference_others = [
+        logp for (logp,) in measure_base(model, [(s,) for s in others], run_control)
+    ]
 
     def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
         indices = [row["index"] for row in rows]
@@ -160,7 +162,7 @@ def _classes() -> tuple[Any, Any]:
     import torch
     from trl import KTOConfig, KTOTrainer
 
-    class PackedKTOTrainer(Watched, KTOTrainer):
+    class PackedKTOTrainer(ControlledTrainer, KTOTrainer):
         def compute_loss(
             self,
             model: Any,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.training.micro_batches import packed_row
 from core.training.packing import IGNORED
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ _NEEDED = ("input_ids", "position_ids", "attention_mask", "labels", "owners", "e
 
 
 def measure(
-    model: Any, groups: Iterable[Sequence[Sample]], watch: Watch
+    model: Any, groups: Iterable[Sequence[Sample]], run_control: RunControl
 ) -> list[tuple[float, ...]]:
     """Log-probability of each reply of each group under `model`, which learns nothing from it.
 
     A group is one packed row, and takes its turn beside the chat as a micro-batch does.
 
     Raises:
-        Cancelled: `watch` was cancelled.
+        Cancelled: `run_control` was cancelled.
     """
     import torch
 
@@ -70,7 +70,7 @@ def measure(
     model.eval()
     found = []
     for group in groups:
-        with watch.turns.micro_batch(watch.cancelled), torch.inference_mode():
+        with run_control.scheduler.micro_batch(run_control.cancelled), torch.inference_mode():
             scores = of_replies(model, packed_row(group, model.dtype))
             found.append(tuple(scores.by_reply(scores.logps()).tolist()))
     model.train(training)
@@ -78,8 +78,8 @@ def measure(
 
 
 def measure_base(
-    model: Any, groups: Iterable[Sequence[Sample]], watch: Watch
+    model: Any, groups: Iterable[Sequence[Sample]], run_control: RunControl
 ) -> list[tuple[float, ...]]:
     """As `measure`, for the base under the adapter of `model`."""
     with model.disable_adapter():
-        return measure(model, groups, watch)
+        return measure(model, groups, run_control)

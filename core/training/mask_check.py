@@ -17,7 +17,7 @@ from core.events import MaskProof, PassName
 from core.runtime.scheduler import Cancelled
 from core.training.micro_batches import micro_batch_size, packed_row
 from core.training.packing import IGNORED
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample, pieces, stop_ids
 from store.errors import TuteeError
 from store.i18n import _
@@ -31,7 +31,7 @@ def prove(
     groups: Sequence[Sequence[Sample]],
     batch_size: int,
     most: int,
-    watch: Watch,
+    run_control: RunControl,
 ) -> MaskProof:
     """Check all samples in the micro-batches they make, and tell of it.
 
@@ -42,13 +42,15 @@ def prove(
 
     Raises:
         TuteeError: a token carries loss that must not, or the other way round.
-        Cancelled: `watch` was cancelled.
+        Cancelled: `run_control` was cancelled.
     """
     size = micro_batch_size(groups, batch_size, most)
     check = _check_scored if name == "reward" else _check_trained
     stop = stop_ids(tokenizer)
     rows = [
-        _checked([sample for group in groups[i : i + size] for sample in group], stop, check, watch)
+        _checked(
+            [sample for group in groups[i : i + size] for sample in group], stop, check, run_control
+        )
         for i in range(0, len(groups), size)
     ]
     samples = [sample for group in groups for sample in group]
@@ -65,7 +67,7 @@ def prove(
             tuple(pieces(tokenizer, _as_learned(name, sample))) for sample in _spread(samples)
         ),
     )
-    watch.emit(proof)
+    run_control.emit(proof)
     return proof
 
 
@@ -80,10 +82,12 @@ _Check = Callable[[dict[str, Any], Sample, int, Any], int]
 """Given a row, one of its samples, that sample's number and its path, how many tokens it learns."""
 
 
-def _checked(samples: Sequence[Sample], stop: frozenset[int], check: _Check, watch: Watch) -> _Row:
+def _checked(
+    samples: Sequence[Sample], stop: frozenset[int], check: _Check, run_control: RunControl
+) -> _Row:
     import torch
 
-    if watch.cancelled.is_set():
+    if run_control.cancelled.is_set():
         raise Cancelled
     row = packed_row(samples, torch.float32)
     seen = torch.zeros_like(row["input_ids"][0], dtype=torch.bool)

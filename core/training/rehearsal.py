@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from core.training.logprobs import Scores, of_replies
 from core.training.micro_batches import packed_row
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 
 TOGETHER = 2
@@ -47,13 +47,15 @@ class Rehearsal:
         weight: Of the divergence, in the loss of the pass.
 
     Raises:
-        Cancelled: `watch` was cancelled.
+        Cancelled: `run_control` was cancelled.
     """
 
-    def __init__(self, model: Any, samples: Sequence[Sample], weight: float, watch: Watch) -> None:
+    def __init__(
+        self, model: Any, samples: Sequence[Sample], weight: float, run_control: RunControl
+    ) -> None:
         self._samples = samples
         self._weight = weight
-        self._base = _standing(model, samples, watch)
+        self._base = _standing(model, samples, run_control)
 
     def tokens(self, step: int) -> int:
         """How many tokens the texts of optimiser step `step` have."""
@@ -88,7 +90,7 @@ def divergence(wanted: Any, logps: Any) -> Any:
     return known + rest_wanted * (rest_wanted.log() - rest.log())
 
 
-def _standing(model: Any, samples: Sequence[Sample], watch: Watch) -> list[_Standing]:
+def _standing(model: Any, samples: Sequence[Sample], run_control: RunControl) -> list[_Standing]:
     import torch
 
     training = model.training
@@ -96,7 +98,7 @@ def _standing(model: Any, samples: Sequence[Sample], watch: Watch) -> list[_Stan
     found = []
     with model.disable_adapter():
         for sample in samples:
-            with watch.turns.micro_batch(watch.cancelled), torch.no_grad():
+            with run_control.scheduler.micro_batch(run_control.cancelled), torch.no_grad():
                 scores = of_replies(model, packed_row([sample], model.dtype))
                 top = scores.logits.softmax(-1).topk(min(_LIKELIEST, scores.logits.shape[-1]))
                 found.append(_Standing(top.indices, top.values))

@@ -37,11 +37,11 @@ def learn(trainer: Any, examiner: Examiner | None = None) -> Trained:
     """Train, and examine the model before and after where there is an examiner.
 
     Raises:
-        Cancelled: the trainer's watch was cancelled.
+        Cancelled: the trainer's run_control was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
     before = examiner.before(trainer.model) if examiner else None
-    trainer.watched_train()
+    trainer.controlled_train()
     progress = trainer.progress
     seconds = progress.seconds
     after = examiner.after(trainer.model) if examiner else None

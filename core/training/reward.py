@@ -31,8 +31,8 @@ from core.training.bf16_base import quicken
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import collator, index_dataset, micro_batch_size, packed_row
 from core.training.result import Trained, learn
-from core.training.run_control import Watch
-from core.training.trainer import Progress, Watched, arguments, assemble
+from core.training.run_control import RunControl
+from core.training.trainer import ControlledTrainer, Progress, arguments, assemble
 from data.tokenization import Sample
 from store.errors import TuteeError
 from store.i18n import _
@@ -51,7 +51,7 @@ def train(
     pairs: Sequence[Pair],
     held_out: Sequence[Pair],
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
 ) -> Trained:
     """Train a reward model on `pairs`; its accuracy on `held_out` is in the metrics.
 
@@ -59,23 +59,23 @@ def train(
         earlier: The folder of the reward model to go on from, or None.
 
     Raises:
-        Cancelled: `watch` was cancelled.
+        Cancelled: `run_control` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, tokenizer, earlier, pairs, settings, watch)
+    trainer = build(folder, tokenizer, earlier, pairs, settings, run_control)
     trained = learn(trainer)
     metrics: dict[str, Any] = {"train_accuracy": trainer.accuracy()}
-    return replace(trained, metrics=metrics | measure(trainer.model, held_out, watch))
+    return replace(trained, metrics=metrics | measure(trainer.model, held_out, run_control))
 
 
-def measure(model: Any, held_out: Sequence[Pair], watch: Watch) -> dict[str, Any]:
+def measure(model: Any, held_out: Sequence[Pair], run_control: RunControl) -> dict[str, Any]:
     """How well a reward model ranks pairs that it was not trained on, and whether that is enough.
 
     Nothing where there are none.
     """
     if not held_out:
         return {}
-    scores = score_pairs(model, held_out, watch)
+    scores = score_pairs(model, held_out, run_control)
     right = sum(chosen > rejected for chosen, rejected in scores)
     low, high = wilson(right, len(held_out))
     return {
@@ -104,8 +104,8 @@ class Scorer:
         TuteeError: the folder does not hold one.
     """
 
-    def __init__(self, folder: ModelFolder, directory: Path, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, folder: ModelFolder, directory: Path, run_control: RunControl) -> None:
+        self._control = run_control
         self._model = _saved(load_base(folder, seed=0), directory).eval()
 
     def __call__(self, samples: Sequence[Sample]) -> list[float]:
@@ -114,7 +114,10 @@ class Scorer:
 
         rewards: list[float] = []
         for start in range(0, len(samples), _TOGETHER):
-            with self._watch.turns.micro_batch(self._watch.cancelled), torch.inference_mode():
+            with (
+                self._control.scheduler.micro_batch(self._control.cancelled),
+                torch.inference_mode(),
+            ):
                 row = packed_row(samples[start : start + _TOGETHER], self._model.dtype)
                 rewards += score_row(self._model, row).tolist()
         return rewards
@@ -126,9 +129,9 @@ def build(
     earlier: Path | None,
     pairs: Sequence[Pair],
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
 ) -> Any:
-    """The trainer, ready for `watched_train`."""
+    """The trainer, ready for `controlled_train`."""
     trainer_class, config_class = _classes()
     base = load_base(folder, settings.seed)
     packing_check.require(base)
@@ -141,8 +144,8 @@ def build(
     trainer = assemble(
         trainer_class,
         config_class,
-        watch,
-        Progress("reward", watch),
+        run_control,
+        Progress("reward", run_control),
         arguments(settings, micro_batch, settings.reward_learning_rate),
         {"center_rewards_coefficient": 0.01},
         model=model,
@@ -186,14 +189,16 @@ def score_row(model: Any, row: dict[str, Any]) -> Any:
     return base.score(hidden[0, row["ends"].to(device)])[:, 0].float()
 
 
-def score_pairs(model: Any, pairs: Sequence[Pair], watch: Watch) -> list[tuple[float, float]]:
+def score_pairs(
+    model: Any, pairs: Sequence[Pair], run_control: RunControl
+) -> list[tuple[float, float]]:
     """Rewards of chosen and rejected, a pair at a time, each in its turn beside the chat."""
     import torch
 
     model.eval()
     scores = []
     for pair in pairs:
-        with watch.turns.micro_batch(watch.cancelled), torch.inference_mode():
+        with run_control.scheduler.micro_batch(run_control.cancelled), torch.inference_mode():
             chosen, rejected = score_row(model, packed_row(pair, model.dtype)).tolist()
         scores.append((chosen, rejected))
     return scores
@@ -237,7 +242,7 @@ def _classes() -> tuple[Any, Any]:
     import torch.nn.functional as F  # noqa: N812
     from trl import RewardConfig, RewardTrainer
 
-    class PackedRewardTrainer(Watched, RewardTrainer):
+    class PackedRewardTrainer(ControlledTrainer, RewardTrainer):
         def compute_loss(
             self,
             model: Any,

@@ -27,7 +27,7 @@ from core.training.exam import Examiner
 from core.training.memory_budget import micro_batch_tokens
 from core.training.result import Trained, learn
 from core.training.rollout import Prompt, Reward
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from core.training.trainer import Progress, arguments, assemble
 
 MICRO_BATCH = 4
@@ -42,7 +42,7 @@ def train(
     held_out: Sequence[Prompt],
     reward: Reward,
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
     examiner: Examiner | None = None,
 ) -> Trained:
     """Train a LoRA adapter towards `reward`, going on from `adapter` where one is given.
@@ -52,10 +52,10 @@ def train(
         and the mean reward of greedy replies to `held_out` before and after.
 
     Raises:
-        Cancelled: `watch` was cancelled.
+        Cancelled: `run_control` was cancelled.
         TuteeError: no reply ended, all rewards were the same, or the loss was no number.
     """
-    trainer = build(folder, tokenizer, adapter, prompts, reward, settings, watch)
+    trainer = build(folder, tokenizer, adapter, prompts, reward, settings, run_control)
     before = trainer.mean_reward(held_out)
     trained = learn(trainer, examiner)
     return replace(
@@ -79,9 +79,9 @@ def build(
     prompts: Sequence[Prompt],
     reward: Reward,
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
 ) -> Any:
-    """The trainer, ready for `watched_train`."""
+    """The trainer, ready for `controlled_train`."""
     from datasets import Dataset
     from trl import RLOOConfig
 
@@ -97,8 +97,8 @@ def build(
     trainer = assemble(
         PackedRLOOTrainer,
         RLOOConfig,
-        watch,
-        Progress("rl", watch),
+        run_control,
+        Progress("rl", run_control),
         {
             **common,
             "gradient_accumulation_steps": replies // micro_batch,

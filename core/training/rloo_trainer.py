@@ -25,7 +25,7 @@ from core.serving.transformers_decoder import decode_together
 from core.training.logprobs import of_replies
 from core.training.micro_batches import packed_row
 from core.training.rollout import Prompt, Reward, Rollout
-from core.training.trainer import Watched
+from core.training.trainer import ControlledTrainer
 from data.tokenization import Sample, stop_ids
 from store.errors import TuteeError
 from store.i18n import _
@@ -41,8 +41,8 @@ _AS_LIKELY = Sampling(temperature=1, top_p=1, repetition_penalty=1)
 _GREEDY = Sampling(temperature=0, repetition_penalty=1)
 
 
-class PackedRLOOTrainer(Watched, RLOOTrainer):
-    """Call `begin` before `watched_train`."""
+class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
+    """Call `begin` before `controlled_train`."""
 
     def begin(self, prompts: Sequence[Prompt], reward: Reward, settings: Tuning) -> None:
         """Say what to draw replies to and what they are worth."""
@@ -77,7 +77,7 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         self.reports = [RolloutReport(**report) for report in kept["reports"]]
         self._values = set(kept["values"])
         for report in self.reports:
-            self.watch.emit(report)
+            self.run_control.emit(report)
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         sampler = super()._get_train_sampler(dataset)
@@ -135,7 +135,7 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         return replies
 
     def _turn(self) -> Any:
-        return self.watch.turns.micro_batch(self.watch.cancelled)
+        return self.run_control.scheduler.micro_batch(self.run_control.cancelled)
 
     def _rollout(self, index: int, prompt: Prompt, ids: Sequence[int]) -> Rollout:
         ended = ids[-1] in self.stop
@@ -218,7 +218,7 @@ class PackedRLOOTrainer(Watched, RLOOTrainer):
         )
         self.reports.append(report)
         self._values |= {value for _, value in self._scored}
-        self.watch.emit(report)
+        self.run_control.emit(report)
         self._refuse_senseless()
         # What was taught before may be far from the base already: that is no drift.
         strayed = report.kl - self.reports[0].kl

@@ -6,15 +6,15 @@ from pathlib import Path
 from threading import Event as Flag
 
 from core.events import Event
-from core.runtime.scheduler import Turns
+from core.runtime.scheduler import Scheduler
 
 
 @dataclass
-class Watch:
+class RunControl:
     """How a pass reports and how it is stopped."""
 
     emit: Callable[[Event], None] = lambda event: None
-    turns: Turns = field(default_factory=Turns)
+    scheduler: Scheduler = field(default_factory=Scheduler)
     cancelled: Flag = field(default_factory=Flag)
     interrupted: bool = False
     """It was not the person who cancelled: the run is to be resumed."""
@@ -24,7 +24,7 @@ class Watch:
     def cancel(self) -> None:
         """Stop the pass at its next micro-batch, also while it waits for a reply to end."""
         self.cancelled.set()
-        self.turns.wake()
+        self.scheduler.wake()
 
     def interrupt(self) -> None:
         """As `cancel`, but what the run needs to be resumed stays: the program ends."""

@@ -27,8 +27,8 @@ from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import collator, index_dataset, micro_batch_size
 from core.training.rehearsal import Rehearsal
 from core.training.result import Trained, learn
-from core.training.run_control import Watch
-from core.training.trainer import Progress, Watched, arguments, assemble
+from core.training.run_control import RunControl
+from core.training.trainer import ControlledTrainer, Progress, arguments, assemble
 from core.training.weight_averaging import Average
 from data.tokenization import Sample
 
@@ -62,7 +62,7 @@ def train(
     adapter: Path | None,
     samples: Sequence[Sample],
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
     examiner: Examiner | None = None,
     rehearsed: Sequence[Sample] = (),
 ) -> Trained:
@@ -72,14 +72,14 @@ def train(
         rehearsed: General texts on which the policy is kept near the base.
 
     Raises:
-        Cancelled: `watch` was cancelled.
+        Cancelled: `run_control` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, tokenizer, adapter, samples, settings, watch, rehearsed)
+    trainer = build(folder, tokenizer, adapter, samples, settings, run_control, rehearsed)
     if examiner:
         tokens = settings.epochs * sum(len(sample.input_ids) for sample in samples)
         steps = _steps(samples, settings)
-        trainer.held_out = HeldOut(examiner.held_out, tokens, steps, watch)
+        trainer.held_out = HeldOut(examiner.held_out, tokens, steps, run_control)
     return learn(trainer, examiner)
 
 
@@ -89,10 +89,10 @@ def build(
     adapter: Path | None,
     samples: Sequence[Sample],
     settings: Tuning,
-    watch: Watch,
+    run_control: RunControl,
     rehearsed: Sequence[Sample] = (),
 ) -> Any:
-    """The trainer, ready for `watched_train`; apart from `train` so that a step can be timed."""
+    """The trainer, ready for `controlled_train`; apart from `train` so that a step can be timed."""
     trainer_class, config_class = _classes()
     base = load_model(folder)
     groups = [(sample,) for sample in samples]
@@ -100,8 +100,8 @@ def build(
     trainer = assemble(
         trainer_class,
         config_class,
-        watch,
-        Progress("sft", watch),
+        run_control,
+        Progress("sft", run_control),
         arguments(settings, micro_batch, settings.learning_rate),
         {"dataset_kwargs": {"skip_prepare_dataset": True}, "lr_scheduler_type": SCHEDULE},
         model=lora.policy(base, adapter, settings),
@@ -110,7 +110,7 @@ def build(
         processing_class=tokenizer,
     )
     trainer.rehearsal = (
-        Rehearsal(trainer.model, rehearsed, settings.rehearsal, watch)
+        Rehearsal(trainer.model, rehearsed, settings.rehearsal, run_control)
         if rehearsed and settings.rehearsal
         else None
     )
@@ -129,13 +129,13 @@ def _classes() -> tuple[Any, Any]:
     """The trainer and its config, defined on first use: importing TRL takes seconds."""
     from trl import SFTConfig, SFTTrainer
 
-    class PackedSFTTrainer(Watched, SFTTrainer):
+    class PackedSFTTrainer(ControlledTrainer, SFTTrainer):
         rehearsal: Rehearsal | None
         held_out: HeldOut | None
         average: Average
 
-        def watched_train(self) -> None:
-            super().watched_train()
+        def controlled_train(self) -> None:
+            super().controlled_train()
             self.average.take(self.state.global_step)
             self.average.put()
 

@@ -1,9 +1,9 @@
 """What every pass shares with the world outside: its turn, its cancel flag, its progress.
 
-`Watched` is mixed into TRL's trainers in front of their `training_step`. Everything happens there,
-once a micro-batch: wait for the turn (chat goes first), stop if cancelled, compute, check the loss,
-report. Raising out of `training_step` ends `train()` at once, and since versions are saved only
-after it returns, a cancelled pass leaves nothing behind but its checkpoints.
+`ControlledTrainer` is mixed into TRL's trainers in front of their `training_step`. Everything
+happens there, once a micro-batch: wait for the turn (chat goes first), stop if cancelled, compute,
+check the loss, report. Raising out of `training_step` ends `train()` at once, and since versions
+are saved only after it returns, a cancelled pass leaves nothing behind but its checkpoints.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from core.events import PassName, StepReport
 from core.runtime.device import device
 from core.training.checkpoints import Checkpointed
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from store.errors import TuteeError
 from store.i18n import _
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 class Progress:
     """Counts micro-batches into steps, losses and an estimate of what is left."""
 
-    def __init__(self, name: PassName, watch: Watch) -> None:
+    def __init__(self, name: PassName, run_control: RunControl) -> None:
         self.name = name
         self.losses: list[float] = []
         self.tokens = 0
         self.trained_tokens = 0
-        self._watch = watch
+        self._control = run_control
         self._accumulated: list[float] = []
         self.begin()
 
     def begin(self) -> None:
         """Start the clock: building the trainer and the exam before it are no training."""
         self._started = time.perf_counter()
-        self._waited = self._watch.turns.waited
+        self._waited = self._control.scheduler.waited
 
     @property
     def between_steps(self) -> bool:
@@ -64,7 +64,7 @@ class Progress:
     @property
     def seconds(self) -> float:
         """Of training; what was waited for replies, or paused, is not in it."""
-        waited = self._watch.turns.waited - self._waited
+        waited = self._control.scheduler.waited - self._waited
         return time.perf_counter() - self._started - waited
 
     def micro_batch(self, loss: float, accumulation: int, steps: int) -> None:
@@ -85,7 +85,7 @@ class Progress:
             self.losses.append(sum(self._accumulated))
             self._accumulated.clear()
         step = len(self.losses) + len(self._accumulated) / accumulation
-        self._watch.emit(
+        self._control.emit(
             StepReport(
                 name=self.name,
                 step=step,
@@ -97,10 +97,10 @@ class Progress:
         )
 
 
-class Watched(Checkpointed):
-    """Mixin for a TRL trainer; set `watch` and `progress` before `watched_train`."""
+class ControlledTrainer(Checkpointed):
+    """Mixin for a TRL trainer; set `run_control` and `progress` before `controlled_train`."""
 
-    watch: Watch
+    run_control: RunControl
     progress: Progress
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
@@ -110,7 +110,7 @@ class Watched(Checkpointed):
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> Any:
-        with self.watch.turns.micro_batch(self.watch.cancelled):
+        with self.run_control.scheduler.micro_batch(self.run_control.cancelled):
             self.progress.tokens += inputs.pop("sample_tokens")
             loss = super().training_step(model, inputs, num_items_in_batch)  # type: ignore[misc]
         self.progress.micro_batch(
@@ -121,7 +121,7 @@ class Watched(Checkpointed):
         self.ask_for_checkpoint()
         return loss
 
-    def watched_train(self) -> None:
+    def controlled_train(self) -> None:
         """`train()` without TRL's and transformers' own words on the terminal."""
         from transformers.trainer_callback import PrinterCallback
 
@@ -133,13 +133,13 @@ class Watched(Checkpointed):
 def assemble(
     trainer_class: Any,
     config_class: Any,
-    watch: Watch,
+    run_control: RunControl,
     progress: Progress,
     common: dict[str, Any],
     own: dict[str, Any],
     **parts: Any,
 ) -> Any:
-    """A watched trainer, ready for `watched_train`.
+    """A watched trainer, ready for `controlled_train`.
 
     Args:
         common: What `arguments` gave.
@@ -152,7 +152,7 @@ def assemble(
         if args.n_gpu > 1:
             args._n_gpu = 1  # of several cards it would make one batch of as many micro-batches
         trainer = trainer_class(args=args, **parts)
-    trainer.watch, trainer.progress = watch, progress
+    trainer.run_control, trainer.progress = run_control, progress
     return trainer
 
 

@@ -38,13 +38,13 @@ from core.models.folder import find
 from core.models.loading import notice
 from core.runtime import openmp
 from core.runtime.failures import as_tutee_error
-from core.runtime.scheduler import Cancelled, Turns
-from core.training.run_control import Watch
+from core.runtime.scheduler import Cancelled, Scheduler
+from core.training.run_control import RunControl
 from core.workers.reward_scores import Scores
 from data.tokenization import encode
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 
 if TYPE_CHECKING:
     from core.serving.engine import Engine
@@ -61,14 +61,14 @@ class _Request:
     """What a reply is wanted to."""
 
     id: str
-    turns: tuple[Turn, ...]
+    turns: tuple[ChatMessage, ...]
     sampling: Sampling
     seed: int
     stop: Flag
 
 
 def _asked(
-    id_: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int, stop: Flag
+    id_: str, turns: tuple[ChatMessage, ...], sampling: Sampling, seed: int, stop: Flag
 ) -> _Request:
     """`seed` is what the chance of the caller gave; one that the person fixed goes first."""
     return _Request(id_, turns, sampling, seed if sampling.seed is None else sampling.seed, stop)
@@ -78,17 +78,17 @@ class ChatWorker:
     """Owns the serving model: loads it, streams replies, swaps adapters between two replies."""
 
     def __init__(
-        self, emit: Emit, turns: Turns | None = None, serving: Serving | None = None
+        self, emit: Emit, scheduler: Scheduler | None = None, serving: Serving | None = None
     ) -> None:
         self.adapters: Adapters | None = None
         """The versions of the model in use; set once the model is found."""
-        self.turns = turns or Turns()
+        self.scheduler = scheduler or Scheduler()
         self._emit = emit
         self._serving = serving or Serving()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stops: deque[Flag] = deque()
         """A flag for each reply that is not done yet, the one under way first."""
-        self._ahead: tuple[Turn, ...] = ()
+        self._ahead: tuple[ChatMessage, ...] = ()
         """What is to be read before it is needed."""
         self._closing = Flag()
         self._engine: Engine | None = None
@@ -114,7 +114,7 @@ class ChatWorker:
         """Keep the model in another way, from the next reply on; it is loaded again for that."""
         self._jobs.put(lambda: self._serve_as(serving))
 
-    def check(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+    def check(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
         """Whether the last of `turns` can be answered at all; not known while a model is loading.
 
         To be called from any thread: it only counts tokens.
@@ -127,14 +127,14 @@ class ChatWorker:
             engine.check(turns, sampling.max_new_tokens)
 
     def reply(
-        self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
+        self, request_id: str, turns: tuple[ChatMessage, ...], sampling: Sampling, seed: int
     ) -> None:
         """Stream a reply to `turns`, after whatever was asked before."""
         request = _asked(request_id, turns, sampling, seed, Flag())
         self._stops.append(request.stop)
         self._jobs.put(lambda: self._reply(request))
 
-    def read_ahead(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+    def read_ahead(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
         """Read `turns` before the question after them is sent; it is enough to call this often.
 
         Replies go first, and of several the latest counts alone.
@@ -151,7 +151,7 @@ class ChatWorker:
         self,
         request_id: str,
         version: str,
-        turns: tuple[Turn, ...],
+        turns: tuple[ChatMessage, ...],
         sampling: Sampling,
         seed: int,
     ) -> None:
@@ -166,7 +166,7 @@ class ChatWorker:
     def draw(
         self,
         request_id: str,
-        turns: tuple[Turn, ...],
+        turns: tuple[ChatMessage, ...],
         given: str,
         reward_model: Path,
         sampling: Sampling,
@@ -184,7 +184,7 @@ class ChatWorker:
         self._jobs.put(lambda: self._draw(request, given, reward_model, count))
 
     def score(
-        self, message_id: str, turns: tuple[Turn, ...], reply: str, reward_model: Path
+        self, message_id: str, turns: tuple[ChatMessage, ...], reply: str, reward_model: Path
     ) -> None:
         """Score a reply of the chat; replies go first, and one that cannot be scored has none."""
         self._jobs.put(lambda: self._score(message_id, turns, reply, reward_model))
@@ -271,14 +271,14 @@ class ChatWorker:
         self._stops.popleft()
         self._emit(event)
 
-    def _read_ahead(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+    def _read_ahead(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
         def should_stop() -> bool:
             return self._ahead is not turns or bool(self._stops) or self._closing.is_set()
 
         if self._engine is None or should_stop():
             return
         try:
-            with self.turns.reply():
+            with self.scheduler.reply():
                 self._engine.read_ahead(turns, sampling.max_new_tokens, should_stop)
         except Exception:
             log.exception("A chat could not be read ahead")
@@ -320,13 +320,13 @@ class ChatWorker:
         def should_stop() -> bool:
             return request.stop.is_set() or self._closing.is_set()
 
-        with self.turns.reply():
+        with self.scheduler.reply():
             drawn = engine.candidates(
                 request.turns, request.sampling, request.seed, count, should_stop
             )
             texts = [text for text in dict.fromkeys((given, *drawn)) if text.strip()]
             # With turns of its own: those of the chat are held already.
-            scorer = Scorer(engine.folder, reward_model, Watch(cancelled=request.stop))
+            scorer = Scorer(engine.folder, reward_model, RunControl(cancelled=request.stop))
             rewards = scorer([encode(engine.tokenizer, request.turns, text) for text in texts])
         ranked = sorted(zip(rewards, texts, strict=True), key=lambda pair: -pair[0])
         return CandidatesRanked(
@@ -338,7 +338,7 @@ class ChatWorker:
         )
 
     def _score(
-        self, message_id: str, turns: tuple[Turn, ...], reply: str, reward_model: Path
+        self, message_id: str, turns: tuple[ChatMessage, ...], reply: str, reward_model: Path
     ) -> None:
         if self._stops:
             self._jobs.put(lambda: self._score(message_id, turns, reply, reward_model))
@@ -346,7 +346,7 @@ class ChatWorker:
         if self._engine is None:
             return
         try:
-            with self.turns.reply():
+            with self.scheduler.reply():
                 reward = self._scores.of(self._engine, turns, reply, reward_model)
         except Exception:
             log.exception("A reply could not be scored")
@@ -361,7 +361,7 @@ class ChatWorker:
             return self._engine
         if self._beside is None or self._beside[0] != version:
             self._beside = None  # the memory of one is freed before the next is loaded
-            with self.turns.reply():
+            with self.scheduler.reply():
                 engine = self._engine.with_adapter(self.adapters.path(version))
             self._beside = version, engine
         return self._beside[1]
@@ -372,7 +372,7 @@ class ChatWorker:
     def _write(self, request: _Request, engine: "Engine", version: str) -> ReplyDone:
         pieces: list[str] = []
         started = perf_counter()
-        with self.turns.reply():
+        with self.scheduler.reply():
             for text in engine.stream(
                 request.turns,
                 request.sampling,
@@ -403,7 +403,7 @@ class ChatWorker:
             if self._engine is None or self.adapters is None:
                 raise TuteeError(_("The model is not loaded, so its adapter cannot be changed."))
             # Built beside the old one, which answers on should this fail.
-            with self.turns.reply():
+            with self.scheduler.reply():
                 engine = self._engine.with_adapter(self.adapters.path(version))
         except Exception as error:
             self._emit(SwapFailed(version, as_tutee_error(error, _("Changing the adapter"))))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.tokenization import encode
-from store.records import Turn
+from store.records import ChatMessage
 
 if TYPE_CHECKING:
     from core.serving.engine import Engine
@@ -21,18 +21,20 @@ class Scores:
     def __init__(self) -> None:
         self._loaded: tuple[Path, Scorer] | None = None
 
-    def of(self, engine: "Engine", turns: Sequence[Turn], reply: str, directory: Path) -> float:
+    def of(
+        self, engine: "Engine", turns: Sequence[ChatMessage], reply: str, directory: Path
+    ) -> float:
         """The reward of `reply` to `turns` by the reward model in `directory`.
 
         Raises:
             TuteeError: the folder does not hold one.
         """
         from core.training.reward import Scorer
-        from core.training.run_control import Watch
+        from core.training.run_control import RunControl
 
         if self._loaded is None or self._loaded[0] != directory:
             self._loaded = None  # the memory of one is freed before the next is loaded
-            self._loaded = directory, Scorer(engine.folder, directory, Watch())
+            self._loaded = directory, Scorer(engine.folder, directory, RunControl())
         (reward,) = self._loaded[1]([encode(engine.tokenizer, turns, reply)])
         return reward
 

@@ -18,22 +18,22 @@ from core.runs import run
 from core.runs.plan import Plan
 from core.runs.saved_run import Run
 from core.runtime.failures import as_tutee_error
-from core.runtime.scheduler import Cancelled, Turns
-from core.training.run_control import Watch
+from core.runtime.scheduler import Cancelled, Scheduler
+from core.training.run_control import RunControl
 from core.workers.chat import Emit
 from store.errors import TuteeError
 from store.i18n import _
 
-Work = Callable[[Watch, run.Finished], None]
+Work = Callable[[RunControl, run.Finished], None]
 
 
 class TuningWorker:
     """Runs one tuning plan at a time in a thread of its own."""
 
-    def __init__(self, emit: Emit, turns: Turns) -> None:
+    def __init__(self, emit: Emit, scheduler: Scheduler) -> None:
         self._emit = emit
-        self._turns = turns
-        self._watch = Watch(emit, turns)
+        self._scheduler = scheduler
+        self._run_control = RunControl(emit, scheduler)
         self._thread: Thread | None = None
         self.running = False
         """A run is under way; false again before its last event is told."""
@@ -44,7 +44,7 @@ class TuningWorker:
         Raises:
             TuteeError: a run is under way.
         """
-        self._start(lambda watch, finished: run.run(plan, watch, finished), plan)
+        self._start(lambda run_control, finished: run.run(plan, run_control, finished), plan)
 
     def resume(self, begun: Run) -> None:
         """Go on with a run that was interrupted; `core.runs.saved_run.unfinished` finds it.
@@ -52,50 +52,54 @@ class TuningWorker:
         Raises:
             TuteeError: a run is under way.
         """
-        self._start(lambda watch, finished: run.resume(begun, watch, finished), begun.plan)
+        self._start(
+            lambda run_control, finished: run.resume(begun, run_control, finished), begun.plan
+        )
 
     def _start(self, work: Work, plan: Plan) -> None:
         if self.running:
             raise TuteeError(
                 _("Tuning is already under way."), _("Wait for it, or cancel it first.")
             )
-        self._watch = Watch(self._emit, self._turns)
-        self._turns.pause(False)
+        self._run_control = RunControl(self._emit, self._scheduler)
+        self._scheduler.pause(False)
         self.running = True
         self._thread = Thread(
-            target=self._run, args=(work, plan, self._watch), name="tutee-tuning", daemon=True
+            target=self._run, args=(work, plan, self._run_control), name="tutee-tuning", daemon=True
         )
         self._thread.start()
 
     def pause(self, paused: bool) -> None:
         """Rest after the micro-batch under way, or go on."""
-        self._turns.pause(paused)
+        self._scheduler.pause(paused)
 
     def cancel(self) -> None:
         """Stop at the next micro-batch; nothing of the pass under way is kept."""
-        self._watch.cancel()
+        self._run_control.cancel()
 
     def close(self, timeout: float) -> bool:
         """Stop, and say whether the thread ended within `timeout` seconds.
 
         The run under way can be resumed.
         """
-        self._watch.interrupt()
+        self._run_control.interrupt()
         if self._thread is None:
             return True
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def _run(self, work: Work, plan: Plan, watch: Watch) -> None:
+    def _run(self, work: Work, plan: Plan, run_control: RunControl) -> None:
         self._emit(TuningStarted(tuple(planned.name for planned in plan.wanted)))
-        outcome = self._outcome(work, watch)
+        outcome = self._outcome(work, run_control)
         self.running = False
         self._emit(outcome)
 
-    def _outcome(self, work: Work, watch: Watch) -> TuningDone | TuningCancelled | TuningFailed:
+    def _outcome(
+        self, work: Work, run_control: RunControl
+    ) -> TuningDone | TuningCancelled | TuningFailed:
         finished: list[PassDone] = []
         try:
-            work(watch, finished.append)
+            work(run_control, finished.append)
         except Cancelled:
             return TuningCancelled(tuple(finished))
         except Exception as error:

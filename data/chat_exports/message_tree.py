@@ -22,13 +22,13 @@ from data.formats.common import Found, RowError, not_empty, prompt, same_id
 from store.i18n import _
 from store.records import (
     Chat,
+    ChatMessage,
     Conversation,
     Instruction,
     Message,
     Origin,
     Record,
     Role,
-    Turn,
     Verdict,
     new_id,
     now,
@@ -295,7 +295,7 @@ def _records(one: _Kept, messages: Mapping[str, Message]) -> tuple[Record, ...]:
 
 
 def judged(
-    reply: Message, turns: tuple[Turn, ...], thumb: Thumb, message_id: str | None = None
+    reply: Message, turns: tuple[ChatMessage, ...], thumb: Thumb, message_id: str | None = None
 ) -> tuple[Record, ...]:
     """A verdict, and for a 👍 an instruction: one act, as in a chat of our own.
 
@@ -327,11 +327,11 @@ def judged(
     return (verdict, Instruction(**about, completion=completion)) if thumb.label else (verdict,)
 
 
-def _turns(reply: Message, messages: Mapping[str, Message]) -> tuple[Turn, ...]:
+def _turns(reply: Message, messages: Mapping[str, Message]) -> tuple[ChatMessage, ...]:
     """Everything before a reply, oldest first."""
-    turns: list[Turn] = []
+    turns: list[ChatMessage] = []
     parent = reply.parent_id
     while parent is not None:
-        turns.append(Turn(role=messages[parent].role, content=messages[parent].content))
+        turns.append(ChatMessage(role=messages[parent].role, content=messages[parent].content))
         parent = messages[parent].parent_id
     return tuple(reversed(turns))

@@ -30,7 +30,7 @@ from data.formats.common import (
     text,
 )
 from store.i18n import _
-from store.records import Message, Origin, Preference, Record, Role, Turn, now
+from store.records import ChatMessage, Message, Origin, Preference, Record, Role, now
 
 _ROLES: dict[object, Role] = {"prompter": "user", "assistant": "assistant"}
 
@@ -38,11 +38,11 @@ _ROLES: dict[object, Role] = {"prompter": "user", "assistant": "assistant"}
 class _Way(NamedTuple):
     """A message and, by its link, all before it."""
 
-    turn: Turn
+    turn: ChatMessage
     before: "_Way | None"
 
-    def turns(self) -> tuple[Turn, ...]:
-        turns: list[Turn] = []
+    def turns(self) -> tuple[ChatMessage, ...]:
+        turns: list[ChatMessage] = []
         way: _Way | None = self
         while way:
             turns.append(way.turn)
@@ -74,7 +74,7 @@ def _read(row: Row, origin: Origin) -> Found:
         if replies and way:
             records.extend(_learned(replies, way.turns(), left))
         for one in reversed(siblings):
-            turn = Turn(role=one.message.role, content=one.message.content)
+            turn = ChatMessage(role=one.message.role, content=one.message.content)
             waiting.append((one.replies, _Way(turn, way)))
     if not records:
         raise RowError(_("; ").join((_("no reply is judged"), *left.told())))
@@ -117,7 +117,9 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _learned(replies: Sequence[_Reply], asked: tuple[Turn, ...], left: Left) -> Iterator[Record]:
+def _learned(
+    replies: Sequence[_Reply], asked: tuple[ChatMessage, ...], left: Left
+) -> Iterator[Record]:
     for one in replies:
         if one.up == one.down:
             left.out("verdict", _("as many thumbs up as down"), int(one.up > 0))
@@ -139,7 +141,7 @@ def _learned(replies: Sequence[_Reply], asked: tuple[Turn, ...], left: Left) -> 
             left.out("preference", str(error))
 
 
-def _preference(best: Message, other: Message, asked: tuple[Turn, ...]) -> Preference:
+def _preference(best: Message, other: Message, asked: tuple[ChatMessage, ...]) -> Preference:
     chosen, rejected = differing(best.content, other.content)
     return Preference(
         conversation_id=best.conversation_id,

@@ -13,9 +13,9 @@ from typing import Any
 from data.formats.common import (
     Format,
     Found,
+    Messages,
     Row,
     RowError,
-    Turns,
     differing,
     label,
     not_empty,
@@ -24,7 +24,7 @@ from data.formats.common import (
     text,
 )
 from store.i18n import _
-from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 _NO_INPUT = re.compile(r"[`<\s]*no ?input[`>.\s]*", re.IGNORECASE)
 """What the model that wrote Alpaca's rows often put where there was no input."""
@@ -49,7 +49,7 @@ def _read(row: Row, origin: Origin) -> Found:
     return Found((Instruction(**about, prompt=asked, completion=reply),))
 
 
-def _prompt(row: Row) -> Turns:
+def _prompt(row: Row) -> Messages:
     system = text(row.get("system") or "", "system")
     asked = text(row["instruction"] or "", "instruction")
     given = text(row.get("input") or "", "input")
@@ -57,21 +57,21 @@ def _prompt(row: Row) -> Turns:
         given = ""
     last = "\n".join(part for part in (asked, given) if part)
     return (
-        *([Turn(role="system", content=system)] if system else []),
+        *([ChatMessage(role="system", content=system)] if system else []),
         *_history(row.get("history") or []),
-        Turn(role="user", content=last),
+        ChatMessage(role="user", content=last),
     )
 
 
-def _history(value: object) -> Turns:
+def _history(value: object) -> Messages:
     if not isinstance(value, list):
         raise RowError(_("history is not a list of pairs"))
     spoken = []
     for pair in value:
         if not isinstance(pair, list) or len(pair) != 2:
             raise RowError(_("history is not a list of pairs"))
-        spoken.append(Turn(role="user", content=text(pair[0], "history")))
-        spoken.append(Turn(role="assistant", content=text(pair[1], "history")))
+        spoken.append(ChatMessage(role="user", content=text(pair[0], "history")))
+        spoken.append(ChatMessage(role="assistant", content=text(pair[1], "history")))
     return tuple(spoken)
 
 
@@ -90,7 +90,7 @@ def _write(record: Record) -> Row | None:
             return {**asked, "output": record.completion, **about, "kto_tag": record.label}
 
 
-def _asked(prompt: Turns) -> dict[str, Any] | None:
+def _asked(prompt: Messages) -> dict[str, Any] | None:
     """The prompt's keys; None where it is not a system prompt, pairs, and a question."""
     system = ""
     if prompt[0].role == "system":

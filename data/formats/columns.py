@@ -10,9 +10,9 @@ from typing import Any
 from data.formats.common import (
     Format,
     Found,
+    Messages,
     Row,
     RowError,
-    Turns,
     differing,
     not_empty,
     prompt,
@@ -20,7 +20,7 @@ from data.formats.common import (
     text,
 )
 from store.i18n import _
-from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 _NAMES = {
     "prompt": ("prompt", "instruction", "question", "query", "input", "user"),
@@ -72,14 +72,14 @@ def _read(row: Row, origin: Origin) -> Found:
     return Found((Instruction(**about, prompt=asked, completion=completion),))
 
 
-def _prompt(row: Row, values: dict[str, Any]) -> Turns:
+def _prompt(row: Row, values: dict[str, Any]) -> Messages:
     system = text(values.get("system") or "", "system")
     question = text(values["prompt"], "prompt")
     rest = row.get("input")
     if isinstance(rest, str) and rest.strip() and rest != question:
         question = f"{question}\n{rest}"
-    asked = Turn(role="user", content=question)
-    return (Turn(role="system", content=system), asked) if system else (asked,)
+    asked = ChatMessage(role="user", content=question)
+    return (ChatMessage(role="system", content=system), asked) if system else (asked,)
 
 
 def _label(value: object) -> bool:
@@ -93,9 +93,12 @@ def _label(value: object) -> bool:
 
 def _write(record: Record) -> Row | None:
     match record.prompt:
-        case (Turn(role="user", content=asked),):
+        case (ChatMessage(role="user", content=asked),):
             system = ""
-        case (Turn(role="system", content=system), Turn(role="user", content=asked)) if system:
+        case (
+            ChatMessage(role="system", content=system),
+            ChatMessage(role="user", content=asked),
+        ) if system:
             pass
         case _:
             return None

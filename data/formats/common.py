@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from store.i18n import _
-from store.records import Chat, Instruction, Origin, Record, Role, Turn
+from store.records import Chat, ChatMessage, Instruction, Origin, Record, Role
 
-Turns = tuple[Turn, ...]
+Messages = tuple[ChatMessage, ...]
 Row = dict[str, Any]
 
 _ROLES: dict[str, Role] = {
@@ -75,7 +75,7 @@ class Provenance(TypedDict, total=False):
     created: datetime
 
 
-def provenance(row: Row, origin: Origin, asked: Turns) -> Provenance:
+def provenance(row: Row, origin: Origin, asked: Messages) -> Provenance:
     """Where the records of a row come from: what the row tells of it, and its conversation.
 
     Rows of one conversation are held out together. The conversation is the one the row names, or
@@ -94,7 +94,7 @@ def provenance(row: Row, origin: Origin, asked: Turns) -> Provenance:
     return about
 
 
-def _conversation(given: object, asked: Turns) -> str:
+def _conversation(given: object, asked: Messages) -> str:
     if isinstance(given, str) and given:
         return same_id("conversation", given)
     last = next(index for index, turn in enumerate(asked) if turn.role == "user")
@@ -121,7 +121,7 @@ def moment(value: object) -> datetime | None:
     return None
 
 
-def prompt(turns: Turns) -> Turns:
+def prompt(turns: Messages) -> Messages:
     """Check that there is something to reply to."""
     spoken = [turn for turn in turns if turn.role == "user"]
     if not spoken:
@@ -152,13 +152,13 @@ def label(value: object, key: str = "label") -> bool:
     return value
 
 
-def conversation(row: Row, key: str) -> Turns:
+def conversation(row: Row, key: str) -> Messages:
     """The messages under a key, after the row's own system prompt where they have none."""
     spoken = turns(row[key], key)
     system = row.get("system")
     if not system or spoken[0].role == "system":
         return spoken
-    return (Turn(role="system", content=text(system, "system")), *spoken)
+    return (ChatMessage(role="system", content=text(system, "system")), *spoken)
 
 
 def learned(row: Row, key: str, origin: Origin) -> Found:
@@ -199,10 +199,10 @@ def _weight(message: Row) -> float:
     return weight
 
 
-def turns(value: object, key: str) -> Turns:
+def turns(value: object, key: str) -> Messages:
     """A list of messages with role and content, or one question as plain text."""
     if isinstance(value, str):
-        return (Turn(role="user", content=text(value, key)),)
+        return (ChatMessage(role="user", content=text(value, key)),)
     if not isinstance(value, list):
         raise RowError(_("{key} is not a list of messages").format(key=key))
     if not value:
@@ -210,7 +210,7 @@ def turns(value: object, key: str) -> Turns:
     return tuple(turn(message) for message in value)
 
 
-def turn(message: object) -> Turn:
+def turn(message: object) -> ChatMessage:
     """One message with role and content, or with from and value."""
     if not isinstance(message, dict):
         raise RowError(_("a message is not an object with role and content"))
@@ -223,7 +223,7 @@ def turn(message: object) -> Turn:
             if role is None
             else _("unknown role {role!r:.60}").format(role=role)
         )
-    return Turn(role=_ROLES[role], content=_content(_first(message, _CONTENT_KEYS)))
+    return ChatMessage(role=_ROLES[role], content=_content(_first(message, _CONTENT_KEYS)))
 
 
 def _first(message: Row, keys: Iterable[str]) -> object:
@@ -250,7 +250,7 @@ def text(value: object, key: str) -> str:
     return value
 
 
-def reply(value: object, key: str, asked: Turns) -> str:
+def reply(value: object, key: str, asked: Messages) -> str:
     """The text of a reply: a string, one assistant message, or that message after the prompt."""
     if isinstance(value, str):
         return text(value, key)
@@ -262,8 +262,8 @@ def reply(value: object, key: str, asked: Turns) -> str:
     return spoken[-1].content
 
 
-def dumped(prompt: Turns) -> list[dict[str, str]]:
-    """Turns as messages."""
+def dumped(prompt: Messages) -> list[dict[str, str]]:
+    """As plain messages."""
     return [turn.model_dump() for turn in prompt]
 
 

@@ -27,7 +27,7 @@ from data.formats.common import (
     said,
 )
 from store.i18n import _
-from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 _LABELS = ("label", "kto_tag")
 
@@ -89,7 +89,7 @@ def _write(record: Record) -> Row | None:
     return None
 
 
-def _context(turn: Turn) -> dict[str, Any]:
+def _context(turn: ChatMessage) -> dict[str, Any]:
     return turn.model_dump() | ({"weight": 0} if turn.role == "assistant" else {})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from data.formats.common import Format, Found, Row, learned
 from data.formats.messages import judged, preferred
-from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 _FROM = {"system": "system", "user": "human", "assistant": "gpt"}
 _KEY = "conversations"
@@ -42,11 +42,11 @@ def _write(record: Record) -> Row:
             }
 
 
-def _message(turn: Turn) -> dict[str, Any]:
+def _message(turn: ChatMessage) -> dict[str, Any]:
     return {"from": _FROM[turn.role], "value": turn.content}
 
 
-def _context(turn: Turn) -> dict[str, Any]:
+def _context(turn: ChatMessage) -> dict[str, Any]:
     return _message(turn) | ({"weight": 0} if turn.role == "assistant" else {})
 
 

@@ -8,9 +8,9 @@ conversations. The last of the three is called `kto`, after the trainer that rea
 from data.formats.common import (
     Format,
     Found,
+    Messages,
     Row,
     RowError,
-    Turns,
     conversation,
     differing,
     dumped,
@@ -67,7 +67,7 @@ def _read_reply(row: Row, origin: Origin) -> Found:
     return Found((Instruction(**about, prompt=asked, completion=completion),))
 
 
-def _shared(chosen: object, rejected: object) -> Turns:
+def _shared(chosen: object, rejected: object) -> Messages:
     """The prompt that two whole conversations share."""
     if isinstance(chosen, str) or isinstance(rejected, str):
         raise RowError(_("no prompt"))

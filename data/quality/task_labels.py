@@ -15,7 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from store.i18n import N_
-from store.records import Turn
+from store.records import ChatMessage
 
 CODE = N_("code")
 TRANSLATION = N_("translation")
@@ -150,7 +150,7 @@ def merged(own: Mapping[str, Sequence[str]]) -> Rules:
     return (*_rules(own), *DEFAULT_RULES)
 
 
-def task_of(prompt: Sequence[Turn], rules: Rules = DEFAULT_RULES) -> str:
+def task_of(prompt: Sequence[ChatMessage], rules: Rules = DEFAULT_RULES) -> str:
     """The task that a prompt asks for, `other` where no rule says.
 
     Args:

@@ -18,7 +18,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from store.records import Instruction, Origin, Turn
+from store.records import ChatMessage, Instruction, Origin
 
 SOURCE = "starter"
 """`Origin.source` of the instructions."""
@@ -51,7 +51,7 @@ def probes() -> tuple[Probe, ...]:
 
 
 def _instruction(messages: list[dict[str, str]]) -> Instruction:
-    *prompt, reply = (Turn.model_validate(message) for message in messages)
+    *prompt, reply = (ChatMessage.model_validate(message) for message in messages)
     text = json.dumps(messages, ensure_ascii=False)
     name = hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
     return Instruction(

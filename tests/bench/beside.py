@@ -30,11 +30,13 @@ from core.runtime.library_logging import hush
 from core.workers.chat import ChatWorker
 from core.workers.tuning import TuningWorker
 from store.paths import locate
-from store.records import Instruction, Sampling, Turn
+from store.records import ChatMessage, Instruction, Sampling
 from tests.bench.reviews import reviews
 
 CORRECTIONS, ALONE, APART = 32, 5, 4.0
-STORY = (Turn(role="user", content="Write a long story about a lighthouse keeper and the sea."),)
+STORY = (
+    ChatMessage(role="user", content="Write a long story about a lighthouse keeper and the sea."),
+)
 GREEDY = Sampling(temperature=0, max_new_tokens=64)
 
 
@@ -44,7 +46,7 @@ class Chat:
     def __init__(self, home: Path) -> None:
         self.told: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.worker = ChatWorker(self.told.put)
-        self.tuner = TuningWorker(self.told.put, self.worker.turns)
+        self.tuner = TuningWorker(self.told.put, self.worker.scheduler)
         self.tuned: TuningDone | None = None
         self.steps = 0
         """Those that the pass said it would make."""
@@ -98,7 +100,9 @@ def run() -> Iterator[dict[str, object]]:
 
 def plan(adapters: Adapters) -> Plan:
     taught = [
-        Instruction(prompt=(Turn(role="user", content=review.prompt),), completion=review.reply)
+        Instruction(
+            prompt=(ChatMessage(role="user", content=review.prompt),), completion=review.reply
+        )
         for review in reviews("train.tsv", CORRECTIONS)
     ]
     return make_plan(taught, adapters, Config(), frozenset({"sft"}))

@@ -28,9 +28,9 @@ from core.runtime.library_logging import hush
 from core.serving.engine import Engine
 from core.training import dpo, reward, rloo, sft
 from core.training.rollout import Rollout
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample, encode_prompt
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 from tests.bench.passes import timed
 from tests.bench.rivals import STORY
 from tests.families import FAMILIES, make
@@ -110,7 +110,7 @@ def chat(folder: ModelFolder) -> Iterator[Row]:
     reply(engine, STORY, 2)  # the first call of anything is slow
     ready = time.perf_counter() - began
     long = " ".join(str(number) for number in range(READ // 4))
-    read = len(encode_prompt(engine.tokenizer, [Turn(role="user", content=long)]))
+    read = len(encode_prompt(engine.tokenizer, [ChatMessage(role="user", content=long)]))
     first, _ = reply(engine, long, 1)
     _, rate = reply(engine, STORY, WRITTEN)
     yield "ready to chat", f"{ready:.1f} s", peak()
@@ -123,7 +123,7 @@ def reply(engine: Engine, text: str, tokens: int) -> tuple[float, float]:
     """The seconds until the first token's scores are there, and the tokens a second after it."""
     sampling = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=tokens)
     began = time.perf_counter()
-    turns = (Turn(role="user", content=text),)
+    turns = (ChatMessage(role="user", content=text),)
     logits = engine.backend.read(encode_prompt(engine.tokenizer, turns), lambda: False)
     assert logits is not None
     logits.sum().item()
@@ -136,7 +136,7 @@ def reply(engine: Engine, text: str, tokens: int) -> tuple[float, float]:
 def generate(engine: Engine) -> float:
     """Tokens a second of transformers' own loop on the same model."""
     model: Any = engine.backend.model  # type: ignore[attr-defined]
-    asked = encode_prompt(engine.tokenizer, [Turn(role="user", content=STORY)])
+    asked = encode_prompt(engine.tokenizer, [ChatMessage(role="user", content=STORY)])
     prompt = torch.tensor([asked], device=model.device)
 
     def seconds(tokens: int) -> float:
@@ -169,15 +169,17 @@ def passes(folder: ModelFolder) -> Iterator[Row]:
     samples = [sample(prompt) for prompt in prompts]
     pairs = [(sample(prompt), sample(prompt)) for prompt in prompts]
     build: dict[str, Callable[[], Any]] = {
-        "SFT": lambda: sft.build(folder, tokenizer, None, samples, SETTINGS, Watch()),
-        "DPO": lambda: dpo.build(folder, tokenizer, None, pairs, SETTINGS, Watch()),
-        "reward model": lambda: reward.build(folder, tokenizer, None, pairs, SETTINGS, Watch()),
+        "SFT": lambda: sft.build(folder, tokenizer, None, samples, SETTINGS, RunControl()),
+        "DPO": lambda: dpo.build(folder, tokenizer, None, pairs, SETTINGS, RunControl()),
+        "reward model": lambda: reward.build(
+            folder, tokenizer, None, pairs, SETTINGS, RunControl()
+        ),
         "RL": functools.partial(reinforced, folder, tokenizer, prompts),
     }
     for name, made in build.items():
         forget()
         trainer = made()
-        seconds = statistics.median(timed(trainer, trainer.watched_train))
+        seconds = statistics.median(timed(trainer, trainer.controlled_train))
         yield f"{name}, a step", f"{seconds:.2f} s", peak()
         del trainer
 
@@ -188,7 +190,7 @@ def length(rollouts: Sequence[Rollout]) -> list[float]:
 
 
 def reinforced(folder: ModelFolder, tokenizer: Any, prompts: list[rloo.Prompt]) -> Any:
-    trainer = rloo.build(folder, tokenizer, None, prompts, length, SETTINGS, Watch())
+    trainer = rloo.build(folder, tokenizer, None, prompts, length, SETTINGS, RunControl())
     trainer.stop = frozenset(range(0, trainer.model.config.vocab_size, ENDS))
     trainer.eos_token_ids = sorted(trainer.stop)
     return trainer

@@ -16,7 +16,7 @@ from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
 from data.tokenization import encode_prompt
 from store.paths import locate
-from store.records import Turn
+from store.records import ChatMessage
 from tests.bench.rivals import LONG, TOLD
 
 OURS = ("tutee auto", "tutee tuned", "tutee int4", "tutee int8", "tutee fp32")
@@ -62,7 +62,7 @@ def run_qwen() -> list[dict[str, object]]:
 
 def measured(folder: Path, names: list[str], gguf: Path = Path()) -> list[dict[str, object]]:
     tokenizer = load_tokenizer(ModelFolder(folder, "", "", ""))
-    read = len(encode_prompt(tokenizer, [Turn(role="user", content=f"0. {LONG}")]))
+    read = len(encode_prompt(tokenizer, [ChatMessage(role="user", content=f"0. {LONG}")]))
     rows: list[dict[str, object]] = []
     base = 0.0
     for name in names:

@@ -19,12 +19,12 @@ from core.models.folder import find
 from core.models.loading import load_model, load_tokenizer
 from core.runtime.library_logging import hush
 from core.training.exam import loss
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data import starter
 from data.tokenization import Sample, encode
 from data.training_split import with_system
 from store.paths import locate
-from store.records import Turn
+from store.records import ChatMessage
 from tests.bench.reviews import DATA, reviews
 
 UNSEEN, GENERAL, LONGEST = 300, 50, 256
@@ -125,8 +125,8 @@ def losses(adapter: Path | None) -> tuple[float, float]:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    general = loss(model, general_samples(tokenizer), Watch())
-    probes = loss(model, starter_samples(tokenizer), Watch())
+    general = loss(model, general_samples(tokenizer), RunControl())
+    probes = loss(model, starter_samples(tokenizer), RunControl())
     assert general is not None
     assert probes is not None
     return general, probes
@@ -145,7 +145,7 @@ def general_samples(tokenizer: object) -> list[Sample]:
     samples = []
     for row in json.loads(path.read_text(encoding="utf-8")):
         text = "\n".join(filter(None, (row["instruction"], row["input"])))
-        turns = with_system((Turn(role="user", content=text),), Config().chat.system_prompt)
+        turns = with_system((ChatMessage(role="user", content=text),), Config().chat.system_prompt)
         sample = encode(tokenizer, turns, row["output"])  # type: ignore[arg-type]
         if len(sample.input_ids) <= LONGEST:
             samples.append(sample)

@@ -19,7 +19,7 @@ from core.models.loading import load_model, load_tokenizer
 from core.runtime.library_logging import hush
 from core.training import dpo, kto, lora, reward, rloo
 from core.training.rollout import Rollout
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 from store.paths import locate
 from tests.bench import tone
@@ -49,7 +49,7 @@ def run() -> list[dict[str, object]]:
     for name, build in builders.items():
         with tempfile.TemporaryDirectory() as scratch:
             tutee, trl = build(scratch)
-            ours, theirs = timed(tutee, tutee.watched_train), timed(trl, trl.train)
+            ours, theirs = timed(tutee, tutee.controlled_train), timed(trl, trl.train)
         rows.append(
             {
                 "pass": name,
@@ -100,7 +100,7 @@ def dpo_trainers(
         processing_class=tokenizer,
     )
     lora.drop_copy(plain.model)
-    return dpo.build(folder, tokenizer, None, pairs, SETTINGS, Watch()), plain
+    return dpo.build(folder, tokenizer, None, pairs, SETTINGS, RunControl()), plain
 
 
 def kto_trainers(
@@ -127,7 +127,7 @@ def kto_trainers(
         processing_class=tokenizer,
     )
     lora.drop_copy(plain.model)
-    return kto.build(folder, tokenizer, None, thumbs, SETTINGS, Watch()), plain
+    return kto.build(folder, tokenizer, None, thumbs, SETTINGS, RunControl()), plain
 
 
 def reward_trainers(
@@ -145,7 +145,7 @@ def reward_trainers(
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
-    return reward.build(folder, tokenizer, None, pairs, SETTINGS, Watch()), plain
+    return reward.build(folder, tokenizer, None, pairs, SETTINGS, RunControl()), plain
 
 
 def rl_trainers(
@@ -170,7 +170,7 @@ def rl_trainers(
         reward_funcs=lambda completions, **_: [float(len(text)) for text in completions],
     )
     lora.drop_copy(plain.model)
-    return rloo.build(folder, tokenizer, None, prompts, length, SETTINGS, Watch()), plain
+    return rloo.build(folder, tokenizer, None, prompts, length, SETTINGS, RunControl()), plain
 
 
 def length(rollouts: Sequence[Rollout]) -> list[float]:

@@ -29,7 +29,7 @@ from core.serving.transformers_decoder import decode_together
 from core.training import dpo, kto, reward
 from core.training.logprobs import measure, measure_base
 from core.training.result import Trained
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.imports import read_file
 from data.tokenization import Sample, encode, stop_ids
 from store.paths import locate
@@ -57,16 +57,16 @@ def run() -> Iterator[dict[str, object]]:
         thumbs = [kto.Judged(pair[side], side == 0) for pair in train for side in (0, 1)]
         settings = repeated(SETTINGS, size, SETTINGS.preference_minimum_steps)
         started = time.perf_counter()
-        scored = reward.train(folder, tokenizer, None, train, test, settings, Watch())
+        scored = reward.train(folder, tokenizer, None, train, test, settings, RunControl())
         if scores is None:
             scores = scorer(folder, scored)
         accuracy, margin = scored.metrics["holdout_accuracy"], scored.metrics["holdout_margin"]
-        also = reward.measure(scored.model, others, Watch())["holdout_accuracy"]
+        also = reward.measure(scored.model, others, RunControl())["holdout_accuracy"]
         right = f"{accuracy:.1%}, {also:.1%}"
         yield row("reward model", f"{size} pairs", scored, right, margin, "", started)
         policies: dict[str, Callable[[], Trained]] = {
-            "DPO": partial(dpo.train, folder, tokenizer, None, train, [], settings, Watch()),
-            "KTO": partial(kto.train, folder, tokenizer, None, thumbs, [], settings, Watch()),
+            "DPO": partial(dpo.train, folder, tokenizer, None, train, [], settings, RunControl()),
+            "KTO": partial(kto.train, folder, tokenizer, None, thumbs, [], settings, RunControl()),
         }
         for name, train_policy in policies.items():
             started = time.perf_counter()
@@ -86,7 +86,7 @@ def implicit(model: Any, test: Sequence[tuple[Sample, Sample]]) -> tuple[float, 
     margins = [
         (chosen - base_chosen) - (rejected - base_rejected)
         for (chosen, rejected), (base_chosen, base_rejected) in zip(
-            measure(model, test, Watch()), measure_base(model, test, Watch()), strict=True
+            measure(model, test, RunControl()), measure_base(model, test, RunControl()), strict=True
         )
     ]
     return sum(margin > 0 for margin in margins) / len(margins), fmean(margins)
@@ -95,7 +95,7 @@ def implicit(model: Any, test: Sequence[tuple[Sample, Sample]]) -> tuple[float, 
 def scorer(folder: ModelFolder, trained: Trained) -> reward.Scorer:
     with tempfile.TemporaryDirectory() as scratch:
         trained.save(Path(scratch))
-        return reward.Scorer(folder, Path(scratch), Watch())
+        return reward.Scorer(folder, Path(scratch), RunControl())
 
 
 def tone(
@@ -125,7 +125,9 @@ def liked(folder: ModelFolder, tokenizer: Any) -> dict[str, object]:
             side = test if verdict.prompt[0].content in held else train
             side.append(kto.Judged(sample, verdict.label))
     started = time.perf_counter()
-    trained = kto.train(folder, tokenizer, None, train[:THUMBS], test[:THUMBS], SETTINGS, Watch())
+    trained = kto.train(
+        folder, tokenizer, None, train[:THUMBS], test[:THUMBS], SETTINGS, RunControl()
+    )
     margin = trained.metrics["holdout_margin"]
     name = f"{len(train[:THUMBS])} thumbs, Open Assistant"
     return row("KTO", name, trained, "", margin, "", started)

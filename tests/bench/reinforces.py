@@ -21,11 +21,11 @@ from core.models.loading import load_tokenizer
 from core.runtime.library_logging import hush
 from core.training import reward, rloo
 from core.training.rollout import Prompt, Reward, Rollout
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import encode_prompt
 from data.training_split import with_system
 from store.paths import locate
-from store.records import Turn
+from store.records import ChatMessage
 from tests.bench import tone
 from tests.bench.reviews import DATA
 
@@ -50,7 +50,7 @@ def measured(
 ) -> dict[str, object]:
     started = time.perf_counter()
     train, unseen = asked[:-UNSEEN], asked[-UNSEEN:]
-    trained = rloo.train(folder, tokenizer, None, train, unseen, worth, SETTINGS, Watch())
+    trained = rloo.train(folder, tokenizer, None, train, unseen, worth, SETTINGS, RunControl())
     figures = trained.metrics
     rewards = [value for value in figures["rewards"] if value is not None]
     cut_off = figures["truncated"]
@@ -72,8 +72,8 @@ def measured(
 def tone_scorer(folder: ModelFolder, tokenizer: Any, scratch: Path) -> Reward:
     """The reward of a model that learned from tone pairs."""
     pairs = [tone.samples(tokenizer, pair) for pair in tone.pairs(PAIRS)]
-    reward.train(folder, tokenizer, None, pairs, [], SETTINGS, Watch()).save(scratch)
-    return partial(_scored, reward.Scorer(folder, scratch, Watch()))
+    reward.train(folder, tokenizer, None, pairs, [], SETTINGS, RunControl()).save(scratch)
+    return partial(_scored, reward.Scorer(folder, scratch, RunControl()))
 
 
 def _scored(scorer: reward.Scorer, rollouts: Sequence[Rollout]) -> list[float]:
@@ -91,7 +91,11 @@ def ruled(tokenizer: Any) -> list[Prompt]:
             encode_prompt(
                 tokenizer,
                 with_system(
-                    (Turn(role="user", content=f"{row['prompt_without_instruction']}\n{RULE}"),),
+                    (
+                        ChatMessage(
+                            role="user", content=f"{row['prompt_without_instruction']}\n{RULE}"
+                        ),
+                    ),
                     Config().chat.system_prompt,
                 ),
             )

@@ -19,7 +19,7 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_model, load_tokenizer
 from core.training import lora
 from data.tokenization import encode_prompt
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 
 STORY = "Write a long story about a lighthouse keeper and the sea."
 LONG = "Summarise this. " + "The keeper climbed the stairs and looked at the grey sea. " * 40
@@ -31,7 +31,7 @@ class Rival(Protocol):
     keeps: bool
     """It keeps what it has read of a chat."""
 
-    def reply(self, turns: list[Turn], tokens: int) -> tuple[str, float]:
+    def reply(self, turns: list[ChatMessage], tokens: int) -> tuple[str, float]:
         """A greedy reply of so many tokens at most, and the seconds until its first token."""
         ...
 
@@ -45,7 +45,7 @@ class Tutee:
         self.engine = Engine(folder, adapter, Serving(precision=precision))
         self.engine._stop = frozenset()
 
-    def reply(self, turns: list[Turn], tokens: int) -> tuple[str, float]:
+    def reply(self, turns: list[ChatMessage], tokens: int) -> tuple[str, float]:
         sampling = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=tokens)
         started, first, pieces = time.perf_counter(), 0.0, []
         for piece in self.engine.stream(turns, sampling, 0):
@@ -63,7 +63,7 @@ class Generate:
     def __init__(self, folder: ModelFolder) -> None:
         self.tokenizer, self.model = load_tokenizer(folder), load_model(folder)
 
-    def reply(self, turns: list[Turn], tokens: int) -> tuple[str, float]:
+    def reply(self, turns: list[ChatMessage], tokens: int) -> tuple[str, float]:
         import torch
 
         prompt = torch.tensor([encode_prompt(self.tokenizer, turns)])
@@ -88,7 +88,7 @@ class CTranslate2:
         self.tokenizer = load_tokenizer(folder)
         self.model = ctranslate2.Generator(str(converted), compute_type="int8", intra_threads=2)
 
-    def reply(self, turns: list[Turn], tokens: int) -> tuple[str, float]:
+    def reply(self, turns: list[ChatMessage], tokens: int) -> tuple[str, float]:
         prompt = self.tokenizer.convert_ids_to_tokens(encode_prompt(self.tokenizer, turns))
         started = time.perf_counter()
         first, ids = 0.0, []
@@ -114,7 +114,7 @@ class LlamaCpp:
         params.n_parallel, params.warmup = 1, True
         self.server = xllamacpp.Server(params)
 
-    def reply(self, turns: list[Turn], tokens: int) -> tuple[str, float]:
+    def reply(self, turns: list[ChatMessage], tokens: int) -> tuple[str, float]:
         asked = {
             "messages": [turn.model_dump() for turn in turns],
             "max_tokens": tokens,
@@ -143,8 +143,8 @@ def measure(open_it: Callable[[], Rival]) -> dict[str, float]:
     started = time.perf_counter()
     rival = open_it()
     ready = time.perf_counter() - started
-    rival.reply([Turn(role="user", content="Hi.")], 4)  # the first call of anything is slow
-    story, speeds, read = [Turn(role="user", content=STORY)], [], []
+    rival.reply([ChatMessage(role="user", content="Hi.")], 4)  # the first call of anything is slow
+    story, speeds, read = [ChatMessage(role="user", content=STORY)], [], []
     for number in range(ROUNDS):
         started = time.perf_counter()
         _, first = rival.reply(story, DECODED)
@@ -152,7 +152,7 @@ def measure(open_it: Callable[[], Rival]) -> dict[str, float]:
         # transformers' reply reads the prompt twice, once for the first token alone.
         twice = first if isinstance(rival, Generate) else 0.0
         speeds.append((DECODED - 1) / (whole - first - twice))
-        _, first = rival.reply([Turn(role="user", content=f"{number}. {LONG}")], 1)
+        _, first = rival.reply([ChatMessage(role="user", content=f"{number}. {LONG}")], 1)
         read.append(first)
     firsts = conversation(rival)
     return {
@@ -174,13 +174,13 @@ def peak() -> float:
 
 def conversation(rival: Rival) -> dict[int, float]:
     """Seconds to the first token at each turn of a chat."""
-    turns: list[Turn] = []
+    turns: list[ChatMessage] = []
     firsts, text = {}, "The sea was calm and grey."
     for number in range(1, TURNS + 1):
-        turns.append(Turn(role="user", content=f"And what happened on day {number + 10}?"))
+        turns.append(ChatMessage(role="user", content=f"And what happened on day {number + 10}?"))
         if rival.keeps or number in TOLD:
             text, firsts[number] = rival.reply(turns, REPLY)
-        turns.append(Turn(role="assistant", content=text))
+        turns.append(ChatMessage(role="assistant", content=text))
         if isinstance(rival, Tutee):  # as its thread does between two replies
             rival.engine.read_ahead(turns, REPLY, lambda: False)
     return firsts

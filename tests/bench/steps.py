@@ -26,12 +26,12 @@ from core.runtime.library_logging import hush
 from core.training import lora, sft
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import micro_batch_size, packed_length
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data import starter
 from data.tokenization import Sample, encode
 from data.training_split import with_system
 from store.paths import locate
-from store.records import Turn
+from store.records import ChatMessage
 from tests.bench.reviews import DATA, reviews
 
 if TYPE_CHECKING:
@@ -63,11 +63,13 @@ def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = load_tokenizer(folder)
         steps = {
-            "Tutee": stepper(sft.build(folder, tokenizer, None, samples, SETTINGS, Watch())),
+            "Tutee": stepper(sft.build(folder, tokenizer, None, samples, SETTINGS, RunControl())),
             "bare products, float32": products(folder, samples, torch.float32),
             "bare products, bfloat16": products(folder, samples, torch.bfloat16),
             "Tutee with rehearsal": stepper(
-                sft.build(folder, tokenizer, None, samples, SETTINGS, Watch(), general(tokenizer))
+                sft.build(
+                    folder, tokenizer, None, samples, SETTINGS, RunControl(), general(tokenizer)
+                )
             ),
             "TRL defaults": stepper(plain_trl(folder, samples, scratch)),
             "TRL in float32": stepper(plain_trl(folder, samples, scratch, bf16=False)),
@@ -223,20 +225,23 @@ def padded(folder: ModelFolder, samples: Sequence[Sample], scratch: str) -> Any:
     )
 
 
-def review_texts() -> list[tuple[tuple[Turn, ...], str]]:
+def review_texts() -> list[tuple[tuple[ChatMessage, ...], str]]:
     return [
-        ((Turn(role="user", content=review.prompt),), review.reply)
+        ((ChatMessage(role="user", content=review.prompt),), review.reply)
         for review in reviews("train.tsv", SAMPLES)
     ]
 
 
-def instruction_texts() -> list[tuple[tuple[Turn, ...], str]]:
+def instruction_texts() -> list[tuple[tuple[ChatMessage, ...], str]]:
     path: Path = DATA.parent / "llama-factory" / "alpaca_en_demo.json"
     if not path.exists():
         sys.exit(f"This benchmark needs {path}, which is not part of the project.")
     rows = json.loads(path.read_text(encoding="utf-8"))
     short = [row for row in rows if len(row["instruction"] + row["input"] + row["output"]) < 400]
     return [
-        ((Turn(role="user", content=f"{r['instruction']}\n{r['input']}".strip()),), r["output"])
+        (
+            (ChatMessage(role="user", content=f"{r['instruction']}\n{r['input']}".strip()),),
+            r["output"],
+        )
         for r in short[:SAMPLES]
     ]

@@ -15,13 +15,13 @@ from pathlib import Path
 from store.paths import Paths, locate
 from store.records import (
     Chat,
+    ChatMessage,
     Conversation,
     Instruction,
     Message,
     Origin,
     Role,
     Sampling,
-    Turn,
     Verdict,
 )
 from store.repository import Repository
@@ -112,7 +112,7 @@ def milliseconds(times: list[float]) -> str:
 def instructions(count: int) -> Iterator[Instruction]:
     origin = Origin(source="import:bench")
     for number in range(count):
-        prompt = (Turn(role="user", content=f"{number}: {QUESTION}"),)
+        prompt = (ChatMessage(role="user", content=f"{number}: {QUESTION}"),)
         yield Instruction(prompt=prompt, completion=REPLY, origin=origin)
 
 
@@ -121,7 +121,7 @@ def verdicts(count: int) -> Iterator[Verdict]:
         yield Verdict(
             message_id=f"m{number}",
             conversation_id=f"c{number // TALK}",
-            prompt=(Turn(role="user", content=QUESTION),),
+            prompt=(ChatMessage(role="user", content=QUESTION),),
             completion=REPLY,
             label=bool(number % 2),
             origin=ORIGIN,

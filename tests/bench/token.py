@@ -16,7 +16,7 @@ from core.runtime.library_logging import hush
 from core.serving.loading import load, read_config
 from data.tokenization import encode_prompt
 from store.paths import locate
-from store.records import Turn
+from store.records import ChatMessage
 from tests.bench.rivals import LONG
 
 TOKENS = 100
@@ -34,7 +34,7 @@ def run() -> list[dict[str, object]]:
 
     folder = find("builtin", locate(None).cache, lambda event: None)
     backend: Any = load(folder, read_config(folder), None, Serving())
-    prompt = encode_prompt(load_tokenizer(folder), [Turn(role="user", content=LONG)])
+    prompt = encode_prompt(load_tokenizer(folder), [ChatMessage(role="user", content=LONG)])
     logits = backend.read(prompt, lambda: False)
     token = int(logits.argmax())
 

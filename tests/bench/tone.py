@@ -9,7 +9,7 @@ from typing import Any
 from core.config import Config
 from data.tokenization import Sample, encode, encode_prompt
 from data.training_split import with_system
-from store.records import Turn
+from store.records import ChatMessage
 from tests.bench.reviews import DATA
 
 FILE = DATA.parent / "rasbt-instruction" / "instruction-data-with-preference.json"
@@ -22,8 +22,10 @@ class Pair:
     rejected: str
 
     @property
-    def prompt(self) -> tuple[Turn, ...]:
-        return with_system((Turn(role="user", content=self.question),), Config().chat.system_prompt)
+    def prompt(self) -> tuple[ChatMessage, ...]:
+        return with_system(
+            (ChatMessage(role="user", content=self.question),), Config().chat.system_prompt
+        )
 
 
 def pairs(count: int, skip: int = 0) -> list[Pair]:

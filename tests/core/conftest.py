@@ -41,6 +41,6 @@ def chat(ears: Ears, tiny_folder: ModelFolder, tmp_path: Path) -> Iterator[ChatW
 
 @pytest.fixture
 def trainer(ears: Ears, chat: ChatWorker) -> Iterator[TuningWorker]:
-    worker = TuningWorker(ears, chat.turns)
+    worker = TuningWorker(ears, chat.scheduler)
     yield worker
     assert worker.close(PATIENCE)

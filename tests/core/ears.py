@@ -8,10 +8,10 @@ from core.config import Config, Tuning
 from core.events import Event, ReplyDone
 from core.runs.plan import Plan, make_plan
 from core.workers.chat import ChatWorker
-from store.records import Instruction, Sampling, Turn
+from store.records import ChatMessage, Instruction, Sampling
 
 PATIENCE = 60.0
-ASK = (Turn(role="user", content="hello world"),)
+ASK = (ChatMessage(role="user", content="hello world"),)
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)
 
 E = TypeVar("E")
@@ -42,7 +42,7 @@ class Ears:
 
 def plan(chat: ChatWorker, epochs: int = 1) -> Plan:
     records = [
-        Instruction(prompt=(Turn(role="user", content=f"hello {n}"),), completion="positive")
+        Instruction(prompt=(ChatMessage(role="user", content=f"hello {n}"),), completion="positive")
         for n in range(8)
     ]
     assert chat.adapters is not None

@@ -21,7 +21,7 @@ from core.events import Event, PassName, StepReport
 from core.models.folder import find
 from core.runs import run, saved_run
 from core.runs.plan import Plan, make_plan
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from store.records import Record
 
 CONFIG = Config(
@@ -73,9 +73,9 @@ def main(models: str, base: str, records_file: str, name: str, step: str) -> Non
     with conditions():
         found = saved_run.unfinished(adapters, records)
         if found:
-            run.resume(found, Watch(emit=emit))
+            run.resume(found, RunControl(emit=emit))
         else:
-            run.run(planned(adapters, records), Watch(emit=emit))
+            run.run(planned(adapters, records), RunControl(emit=emit))
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from core.runs import plan as planning
 from core.runs import run, saved_run
 from core.runs.plan import Plan
 from core.runs.samples import Lessons
-from core.runtime.scheduler import Turns
+from core.runtime.scheduler import Scheduler
 from core.training import memory_budget
 from core.training.memory_budget import Shape, TooLittleMemory
 from core.training.result import Trained
-from core.training.run_control import Watch
-from core.training.trainer import Watched
+from core.training.run_control import RunControl
+from core.training.trainer import ControlledTrainer
 from core.workers.tuning import TuningWorker
 from store.errors import TuteeError
 from store.records import Instruction, Preference, Record, Verdict
@@ -42,7 +42,7 @@ def conditions() -> Iterator[None]:
 def adapters(tmp_path: Path, tiny_folder: ModelFolder) -> Adapters:
     """With a version to go on from."""
     found = Adapters(tmp_path / "models", tiny_folder)
-    run.run(make_plan(found, instructions(4, "negative")), Watch())
+    run.run(make_plan(found, instructions(4, "negative")), RunControl())
     found.use("v1")
     return found
 
@@ -58,7 +58,7 @@ def refused(plan: Plan, match: str) -> TuteeError:
     """Run `plan`, see that it fails as it should, and that it left nothing."""
     versions, active = plan.adapters.versions(), plan.adapters.active()
     with pytest.raises(TuteeError, match=match) as caught:
-        run.run(plan, Watch())
+        run.run(plan, RunControl())
     assert caught.value.hint
     assert plan.adapters.versions() == versions
     assert plan.adapters.active() == active
@@ -82,13 +82,13 @@ def test_a_disk_that_fills_at_save_time_costs_nothing_but_the_time_to_resume(
     found = saved_run.unfinished(adapters, records)
     assert found is not None
     assert found.under_way() == ("sft", 4)  # all of it: only the exam is left
-    run.resume(found, Watch())
+    run.resume(found, RunControl())
 
     import shutil
 
     shutil.copytree(adapters.dir / "v2", tmp_path / "kept")
     shutil.rmtree(adapters.dir / "v2")
-    run.run(make_plan(adapters, records), Watch())
+    run.run(make_plan(adapters, records), RunControl())
     weights = "adapter_model.safetensors"
     assert (tmp_path / "kept" / weights).read_bytes() == made(adapters, "v2")["weights"]
 
@@ -104,7 +104,7 @@ def test_a_disk_that_fills_at_save_time_costs_nothing_but_the_time_to_resume(
 def test_out_of_memory_says_so_and_can_be_resumed(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    real: Callable[..., Any] = Watched.training_step
+    real: Callable[..., Any] = ControlledTrainer.training_step
 
     def exhausted(self: Any, *arguments: Any) -> Any:
         if self.state.global_step == 3:
@@ -113,7 +113,7 @@ def test_out_of_memory_says_so_and_can_be_resumed(
 
     records: list[Record] = [*instructions(6)]
     with monkeypatch.context() as patched:
-        patched.setattr(Watched, "training_step", exhausted)
+        patched.setattr(ControlledTrainer, "training_step", exhausted)
         assert "smaller model" in refused(make_plan(adapters, records), "ran out of memory").hint
     found = saved_run.unfinished(adapters, records)
     assert found is not None
@@ -126,9 +126,9 @@ def test_another_defect_is_not_taken_for_a_lack_of_memory(
     def broken(self: Any, *arguments: Any) -> Any:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(Watched, "training_step", broken)
+    monkeypatch.setattr(ControlledTrainer, "training_step", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        run.run(make_plan(adapters, instructions(6)), Watch())
+        run.run(make_plan(adapters, instructions(6)), RunControl())
 
 
 def test_what_the_data_refuses_is_not_offered_again(
@@ -220,7 +220,7 @@ def test_fewer_prompts_than_a_step_takes_make_smaller_steps(
         "core.training.reward.Scorer", lambda *_: lambda samples: list(range(len(samples)))
     )
     settings = killed.CONFIG.tuning.model_copy(update={"rl_prompts": 8})
-    run.run(make_plan(judged, instructions(3), "rl", settings=settings), Watch())
+    run.run(make_plan(judged, instructions(3), "rl", settings=settings), RunControl())
     assert judged.versions()[-1].pass_name == "rl"
     assert judged.versions()[-1].metrics["steps"] == settings.rl_steps
 
@@ -292,7 +292,7 @@ def test_the_app_is_told_and_can_resume(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ears = Ears()
-    worker = TuningWorker(ears, Turns())
+    worker = TuningWorker(ears, Scheduler())
     records: list[Record] = [*instructions(6)]
     with monkeypatch.context() as patched:
         patched.setattr(memory_budget, "_free", lambda: 0)

@@ -25,14 +25,14 @@ from core.serving.cuda_graph_decoder import RecordedDecoder
 from core.serving.engine import Engine
 from core.training import reward, rloo, sft
 from core.training.rollout import Rollout
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample, encode, encode_prompt
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 from tests.families import FAMILIES, make
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
 
-ASK = (Turn(role="user", content="hello world"),)
+ASK = (ChatMessage(role="user", content="hello world"),)
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=16)
 SETTINGS = Tuning(epochs=20, batch_size=4, learning_rate=5e-3, rank=8, alpha=16, rehearsal=0)
 
@@ -76,11 +76,11 @@ def told() -> Iterator[None]:
 
 
 def samples(tokenizer: Any, reply: str) -> list[Sample]:
-    turns = [(Turn(role="user", content=f"hello {n}"),) for n in range(4)]
+    turns = [(ChatMessage(role="user", content=f"hello {n}"),) for n in range(4)]
     return [encode(tokenizer, turn, reply) for turn in turns]
 
 
-def said(engine: Engine, turns: Sequence[Turn] = ASK) -> str:
+def said(engine: Engine, turns: Sequence[ChatMessage] = ASK) -> str:
     return "".join(engine.stream(turns, GREEDY, 0))
 
 
@@ -119,10 +119,12 @@ def test_its_scores_are_near_those_of_float32(folder: ModelFolder, tokenizer: An
 def test_it_learns_and_answers_with_the_adapter(
     folder: ModelFolder, tokenizer: Any, tmp_path: Path
 ) -> None:
-    trained = sft.train(folder, tokenizer, None, samples(tokenizer, "positive"), SETTINGS, Watch())
+    trained = sft.train(
+        folder, tokenizer, None, samples(tokenizer, "positive"), SETTINGS, RunControl()
+    )
     assert trained.losses[-1] < 0.3 * trained.losses[0]
     trained.save(tmp_path / "adapter")
-    asked = (Turn(role="user", content="hello 2"),)
+    asked = (ChatMessage(role="user", content="hello 2"),)
     assert said(Engine(folder, tmp_path / "adapter"), asked).startswith("positive")
 
 
@@ -130,7 +132,7 @@ def test_it_is_rehearsed_beside(folder: ModelFolder, tokenizer: Any) -> None:
     settings = SETTINGS.model_copy(update={"rehearsal": 0.3, "epochs": 2})
     general = samples(tokenizer, "The sea was calm.")
     taught = samples(tokenizer, "positive")
-    trained = sft.train(folder, tokenizer, None, taught, settings, Watch(), None, general)
+    trained = sft.train(folder, tokenizer, None, taught, settings, RunControl(), None, general)
     assert trained.steps == 2
 
 
@@ -139,10 +141,10 @@ def test_a_reward_model_is_learned_and_scores(
 ) -> None:
     good, bad = samples(tokenizer, "yes"), samples(tokenizer, "no 42")
     pairs = list(zip(good, bad, strict=True))
-    trained = reward.train(folder, tokenizer, None, pairs, pairs, SETTINGS, Watch())
+    trained = reward.train(folder, tokenizer, None, pairs, pairs, SETTINGS, RunControl())
     assert trained.metrics["holdout_accuracy"] == 1
     trained.save(tmp_path / "reward")
-    scorer = reward.Scorer(folder, tmp_path / "reward", Watch())
+    scorer = reward.Scorer(folder, tmp_path / "reward", RunControl())
     scores = scorer([*good, *bad])
     assert min(scores[:4]) > max(scores[4:])
 
@@ -160,6 +162,8 @@ def test_replies_are_reinforced(
     settings = Tuning(
         rl_steps=3, rl_prompts=2, rl_generations=4, rl_max_new_tokens=8, rank=4, kl_limit=99.0
     )
-    trained = rloo.train(folder, tokenizer, None, prompts, prompts[:1], short, settings, Watch())
+    trained = rloo.train(
+        folder, tokenizer, None, prompts, prompts[:1], short, settings, RunControl()
+    )
     assert trained.steps == 3
     assert all(p.isfinite().all() for p in trained.model.parameters() if p.requires_grad)

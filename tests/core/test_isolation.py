@@ -16,10 +16,10 @@ from core.runs import run
 from core.runs.plan import make_plan
 from core.runtime.scheduler import Cancelled
 from core.serving.engine import Engine
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from core.training.trainer import Progress
 from store.errors import TuteeError
-from store.records import Record, Sampling, Turn
+from store.records import ChatMessage, Record, Sampling
 from tests.core import killed
 from tests.core.runs.test_run import instructions, pairs, thumbs
 
@@ -38,7 +38,7 @@ def taught(tiny_folder: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -
         plan = make_plan(
             RECORDS[4:], adapters, killed.CONFIG, frozenset[PassName]({"sft", "reward"})
         )
-        run.run(plan, Watch())
+        run.run(plan, RunControl())
     adapters.use("v1")
     return models
 
@@ -55,16 +55,16 @@ def conditions() -> Iterator[None]:
         yield
 
 
-def cancel(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Ending:
+def cancel(run_control: RunControl, monkeypatch: pytest.MonkeyPatch) -> Ending:
     def emit(event: Event) -> None:
         if isinstance(event, StepReport):
-            watch.cancel()
+            run_control.cancel()
 
-    watch.emit = emit
+    run_control.emit = emit
     return pytest.raises(Cancelled)
 
 
-def fail(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Ending:
+def fail(run_control: RunControl, monkeypatch: pytest.MonkeyPatch) -> Ending:
     real = Progress.micro_batch
 
     def spoilt(self: Progress, loss: float, accumulation: int, steps: int) -> None:
@@ -74,7 +74,7 @@ def fail(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Ending:
     return pytest.raises(TuteeError, match="pass became nan")
 
 
-def finish(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Ending:
+def finish(run_control: RunControl, monkeypatch: pytest.MonkeyPatch) -> Ending:
     return nullcontext()
 
 
@@ -90,7 +90,7 @@ def hashes(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("name", killed.PASSES)
 def test_nothing_of_a_pass_reaches_what_answers(
     name: PassName,
-    end: Callable[[Watch, pytest.MonkeyPatch], Ending],
+    end: Callable[[RunControl, pytest.MonkeyPatch], Ending],
     adapters: Adapters,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -99,7 +99,7 @@ def test_nothing_of_a_pass_reaches_what_answers(
     engine = Engine(adapters.folder, adapters.path("v1"))
 
     def replies() -> list[str]:
-        asked = [(Turn(role="user", content=text),) for text in ASKED]
+        asked = [(ChatMessage(role="user", content=text),) for text in ASKED]
         return [
             *engine.batch(asked, GREEDY, 0),
             *("".join(engine.stream(a, GREEDY, 0)) for a in asked),
@@ -113,11 +113,11 @@ def test_nothing_of_a_pass_reaches_what_answers(
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     plan = make_plan(RECORDS, adapters, killed.CONFIG, frozenset([name]), rebuild=name == "reward")
-    watch = Watch()
-    ending = end(watch, monkeypatch)
+    run_control = RunControl()
+    ending = end(run_control, monkeypatch)
     capfd.readouterr()
     with ending:
-        run.run(plan, watch)
+        run.run(plan, run_control)
     assert capfd.readouterr() == ("", "")
     assert replies() == before
     assert engine.tokenizer.init_kwargs | engine.tokenizer.special_tokens_map == tokenizer

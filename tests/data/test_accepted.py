@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data.exports import Choices, export
-from store.records import Instruction, Preference, Record, RecordKind, Role, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, RecordKind, Role, Verdict
 
 if TYPE_CHECKING:
     from core.models.folder import ModelFolder
 
-SYSTEM = Turn(role="system", content="Be brief.")
+SYSTEM = ChatMessage(role="system", content="Be brief.")
 
 
-def turns(*texts: str) -> tuple[Turn, ...]:
+def turns(*texts: str) -> tuple[ChatMessage, ...]:
     """A conversation in which the person speaks first."""
     roles: tuple[Role, Role] = ("user", "assistant")
-    return tuple(Turn(role=roles[i % 2], content=text) for i, text in enumerate(texts))
+    return tuple(ChatMessage(role=roles[i % 2], content=text) for i, text in enumerate(texts))
 
 
 PROMPTS = [

@@ -12,13 +12,13 @@ from data.export_tables import KINDS
 from data.exports import Choices, export, select
 from data.formats import writers
 from data.quality.task_labels import DEFAULT_RULES, merged
-from store.records import Instruction, Origin, Preference, Record, RecordKind, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, RecordKind, Verdict
 
 MADE = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def asked(text: str) -> tuple[Turn, ...]:
-    return (Turn(role="user", content=text),)
+def asked(text: str) -> tuple[ChatMessage, ...]:
+    return (ChatMessage(role="user", content=text),)
 
 
 RECORDS: list[Record] = [

@@ -17,13 +17,13 @@ from store.errors import TuteeError
 from store.feedback import said
 from store.records import (
     REASONS,
+    ChatMessage,
     Instruction,
     Origin,
     Preference,
     Record,
     RecordKind,
     Sampling,
-    Turn,
     Verdict,
 )
 
@@ -42,11 +42,13 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
     ]
 )
 SAID = TEXT.filter(str.strip)
-TURN = st.builds(Turn, role=st.just("user"), content=SAID)
+TURN = st.builds(ChatMessage, role=st.just("user"), content=SAID)
 PROMPT = st.builds(
     lambda system, earlier, last: (*system, *(turn for pair in earlier for turn in pair), last),
-    st.lists(st.builds(Turn, role=st.just("system"), content=TEXT), max_size=1),
-    st.lists(st.tuples(TURN, st.builds(Turn, role=st.just("assistant"), content=TEXT)), max_size=2),
+    st.lists(st.builds(ChatMessage, role=st.just("system"), content=TEXT), max_size=1),
+    st.lists(
+        st.tuples(TURN, st.builds(ChatMessage, role=st.just("assistant"), content=TEXT)), max_size=2
+    ),
     TURN,
 )
 MOMENT = st.datetimes(
@@ -88,8 +90,8 @@ RECORDS: dict[RecordKind, st.SearchStrategy[Record]] = {
 CARRIED = [(kind, name) for kind in KINDS for name in formats.writers(kind)]
 
 
-def asked(text: str) -> tuple[Turn, ...]:
-    return (Turn(role="user", content=text),)
+def asked(text: str) -> tuple[ChatMessage, ...]:
+    return (ChatMessage(role="user", content=text),)
 
 
 def instruction(text: str, conversation: str | None = None, **about: object) -> Instruction:
@@ -137,7 +139,7 @@ def test_what_is_exported_is_imported_as_it_was(
 
 @pytest.mark.parametrize(("kind", "name"), CARRIED)
 def test_every_format_carries_plain_records(tmp_path: Path, kind: str, name: str) -> None:
-    prompt = (Turn(role="system", content="Be kind."), *asked("Hello?"))
+    prompt = (ChatMessage(role="system", content="Be kind."), *asked("Hello?"))
     plain: dict[str, Record] = {
         "instruction": Instruction(prompt=prompt, completion="Hi."),
         "preference": Preference(prompt=prompt, chosen="Hi.", rejected="What?"),
@@ -252,7 +254,7 @@ def test_redacting_hides_counts_and_leaves_out_what_became_the_same(tmp_path: Pa
 
 
 def test_what_a_format_cannot_carry_is_counted_with_the_reason(tmp_path: Path) -> None:
-    earlier = (*asked("a"), Turn(role="assistant", content="b"))
+    earlier = (*asked("a"), ChatMessage(role="assistant", content="b"))
     long = [instruction(str(n), prompt=(*earlier, *asked("c"))) for n in range(2)]
     exported = export([*long, *three_kinds()], Choices(format="csv"), tmp_path / "csv")
     assert exported.counts == {"instruction": 1, "preference": 1, "verdict": 1}

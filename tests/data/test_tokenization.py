@@ -12,13 +12,13 @@ from core.training.micro_batches import packed_row
 from core.training.packing import IGNORED
 from data.tokenization import Sample, encode, encode_prompt, pieces, stop_ids
 from store.errors import TuteeError
-from store.records import Turn
+from store.records import ChatMessage
 from tests.data import tiny
 
 PROMPT = (
-    Turn(role="user", content="hi"),
-    Turn(role="assistant", content="yo"),
-    Turn(role="user", content="Paris?"),
+    ChatMessage(role="user", content="hi"),
+    ChatMessage(role="assistant", content="yo"),
+    ChatMessage(role="user", content="Paris?"),
 )
 MODELS = [
     tiny.smollm2,
@@ -38,7 +38,7 @@ def learned(tokenizer: PreTrainedTokenizerFast, sample: Sample) -> str:
     return str(tokenizer.decode(list(sample.input_ids[sample.reply_start :])))
 
 
-def text(tokenizer: PreTrainedTokenizerFast, prompt: tuple[Turn, ...]) -> str:
+def text(tokenizer: PreTrainedTokenizerFast, prompt: tuple[ChatMessage, ...]) -> str:
     return str(tokenizer.decode(encode_prompt(tokenizer, prompt)))
 
 
@@ -59,7 +59,7 @@ def test_the_chat_is_fed_what_the_template_renders(build: Build) -> None:
 def test_a_reply_that_goes_on_is_fed_without_its_end(build: Build, begun: str) -> None:
     tokenizer = build()
     before = encode_prompt(tokenizer, PROMPT)
-    whole = encode_prompt(tokenizer, (*PROMPT, Turn(role="assistant", content=begun)))
+    whole = encode_prompt(tokenizer, (*PROMPT, ChatMessage(role="assistant", content=begun)))
     assert whole[: len(before)] == before
     assert not stop_ids(tokenizer) & set(whole[len(before) :])
     went_on = str(tokenizer.decode(whole))
@@ -149,7 +149,11 @@ def test_what_is_learned_is_what_the_next_turn_shows() -> None:
     for build in MODELS[:-2]:
         tokenizer = build()
         sample = encode(tokenizer, PROMPT, "yes")
-        told = (*PROMPT, Turn(role="assistant", content="yes"), Turn(role="user", content="ok"))
+        told = (
+            *PROMPT,
+            ChatMessage(role="assistant", content="yes"),
+            ChatMessage(role="user", content="ok"),
+        )
         shown = encode_prompt(tokenizer, told)
         assert tuple(shown[: len(sample.input_ids)]) == sample.input_ids
 
@@ -173,7 +177,7 @@ def test_a_tokenizer_that_cannot_chat_is_a_clear_error(broken: Build, reason: st
 
 
 def test_a_template_that_knows_no_system_role_gets_it_with_the_first_message() -> None:
-    said = (Turn(role="system", content="Be brief."), *PROMPT)
+    said = (ChatMessage(role="system", content="Be brief."), *PROMPT)
     first = PROMPT[0].model_copy(update={"content": f"Be brief.\n\n{PROMPT[0].content}"})
     tokenizer = tiny.llama2()
     assert encode_prompt(tokenizer, said) == encode_prompt(tokenizer, (first, *PROMPT[1:]))
@@ -181,7 +185,10 @@ def test_a_template_that_knows_no_system_role_gets_it_with_the_first_message() -
 
 
 def test_turns_that_a_template_refuses_are_a_clear_error() -> None:
-    turns = (Turn(role="user", content="Hello?"), Turn(role="system", content="Be brief."))
+    turns = (
+        ChatMessage(role="user", content="Hello?"),
+        ChatMessage(role="system", content="Be brief."),
+    )
     with pytest.raises(TuteeError, match="System role not supported"):
         encode_prompt(tiny.llama2(), turns)
 
@@ -192,7 +199,7 @@ def test_turns_that_a_template_refuses_are_a_clear_error() -> None:
 CONVERSATIONS = st.lists(st.tuples(REPLIES, REPLIES), max_size=2).flatmap(
     lambda pairs: REPLIES.map(
         lambda last: tuple(
-            Turn(role="assistant" if number % 2 else "user", content=text)
+            ChatMessage(role="assistant" if number % 2 else "user", content=text)
             for number, text in enumerate([*(text for pair in pairs for text in pair), last])
         )
     )
@@ -203,7 +210,7 @@ CONVERSATIONS = st.lists(st.tuples(REPLIES, REPLIES), max_size=2).flatmap(
 @settings(max_examples=settings().max_examples // 4)
 @given(said=st.lists(st.tuples(CONVERSATIONS, REPLIES), min_size=1, max_size=4))
 def test_in_training_the_replies_and_their_ends_carry_loss_and_nothing_else(
-    build: Build, said: list[tuple[tuple[Turn, ...], str]]
+    build: Build, said: list[tuple[tuple[ChatMessage, ...], str]]
 ) -> None:
     import torch
 

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.training_split import holdout, mix, with_system
-from store.records import Instruction, Preference, Turn
+from store.records import ChatMessage, Instruction, Preference
 
-USER = Turn(role="user", content="hi")
-SYSTEM = Turn(role="system", content="Be brief.")
+USER = ChatMessage(role="user", content="hi")
+SYSTEM = ChatMessage(role="system", content="Be brief.")
 
 
 def taught(*replies: str, prompt: str = "hi") -> list[Instruction]:
     return [
-        Instruction(prompt=(Turn(role="user", content=prompt),), completion=reply)
+        Instruction(prompt=(ChatMessage(role="user", content=prompt),), completion=reply)
         for reply in replies
     ]
 
@@ -84,7 +84,7 @@ def test_what_is_new_is_not_replayed_as_well() -> None:
 
 
 def imported(number: int) -> Preference:
-    prompt = (Turn(role="user", content=f"question {number}"),)
+    prompt = (ChatMessage(role="user", content=f"question {number}"),)
     return Preference(prompt=prompt, chosen="a", rejected="b")
 
 
@@ -97,7 +97,7 @@ def test_a_fifth_is_held_out_in_the_given_order() -> None:
 
 
 def test_a_conversation_is_never_on_both_sides() -> None:
-    prompts = [(Turn(role="user", content=f"turn {i}"),) for i in range(5)]
+    prompts = [(ChatMessage(role="user", content=f"turn {i}"),) for i in range(5)]
     records = [
         Instruction(conversation_id=f"c{number}", prompt=prompt, completion="x")
         for number in range(50)
@@ -109,7 +109,7 @@ def test_a_conversation_is_never_on_both_sides() -> None:
 
 
 def in_conversation(conversation: str, *turns: str) -> Instruction:
-    prompt = tuple(Turn(role="user", content=turn) for turn in turns)
+    prompt = tuple(ChatMessage(role="user", content=turn) for turn in turns)
     return Instruction(conversation_id=conversation, prompt=prompt, completion="x")
 
 

@@ -22,7 +22,7 @@ from core.events import (
     TokenChunk,
 )
 from store.errors import TuteeError
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 from tests.fakes.thread import FOLDER, Emit, Worker
 
 
@@ -47,17 +47,17 @@ class FakeChat:
         adapters: Adapters | None = None,
     ) -> None:
         self.adapters: Adapters | None = None
-        self.prompts: list[tuple[Turn, ...]] = []
-        self.ahead: list[tuple[Turn, ...]] = []
+        self.prompts: list[tuple[ChatMessage, ...]] = []
+        self.ahead: list[tuple[ChatMessage, ...]] = []
         """What it was asked to read before a question came."""
-        self.compared: list[tuple[str, tuple[Turn, ...]]] = []
+        self.compared: list[tuple[str, tuple[ChatMessage, ...]]] = []
         """What each version was asked beside the chat."""
         self.answers_stopped = 0
         self.candidates: tuple[str, ...] = ()
         """What it draws, the best first."""
-        self.drawn: list[tuple[tuple[Turn, ...], str]] = []
+        self.drawn: list[tuple[tuple[ChatMessage, ...], str]] = []
         """What it was asked to draw for, and by which reward model to rank."""
-        self.scored: list[tuple[tuple[Turn, ...], str, str]] = []
+        self.scored: list[tuple[tuple[ChatMessage, ...], str, str]] = []
         """What it was asked to score, and by which reward model."""
         self.started = 0
         self.specs: list[str] = []
@@ -96,18 +96,18 @@ class FakeChat:
         """The next model that is asked for cannot be loaded."""
         self._load_errors.append(error)
 
-    def check(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+    def check(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
         size = len(turns[-1].content)
         if self.longest is not None and size > self.longest:
             raise TuteeError(f"The message is too long: {size} and {self.longest} fit.")
 
     def reply(
-        self, request_id: str, turns: tuple[Turn, ...], sampling: Sampling, seed: int
+        self, request_id: str, turns: tuple[ChatMessage, ...], sampling: Sampling, seed: int
     ) -> None:
         self._stop.clear()
         self._worker.put(lambda: self._do_reply(request_id, turns, seed))
 
-    def read_ahead(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+    def read_ahead(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
         self.ahead.append(turns)
 
     def stop_reply(self) -> None:
@@ -118,7 +118,7 @@ class FakeChat:
         self,
         request_id: str,
         version: str,
-        turns: tuple[Turn, ...],
+        turns: tuple[ChatMessage, ...],
         sampling: Sampling,
         seed: int,
     ) -> None:
@@ -129,7 +129,7 @@ class FakeChat:
     def draw(
         self,
         request_id: str,
-        turns: tuple[Turn, ...],
+        turns: tuple[ChatMessage, ...],
         given: str,
         reward_model: Path,
         sampling: Sampling,
@@ -150,7 +150,7 @@ class FakeChat:
         self._worker.put(rank)
 
     def score(
-        self, message_id: str, turns: tuple[Turn, ...], reply: str, reward_model: Path
+        self, message_id: str, turns: tuple[ChatMessage, ...], reply: str, reward_model: Path
     ) -> None:
         self.scored.append((turns, reply, reward_model.name))
         self._worker.put(lambda: self._emit(ReplyScored(message_id, 1.75)))
@@ -202,7 +202,7 @@ class FakeChat:
         self._emit(ModelReady(FOLDER.id, FOLDER.revision, FOLDER.label, self._adapter, 1.0))
 
     def _do_reply(
-        self, request_id: str, turns: tuple[Turn, ...], seed: int, version: str = ""
+        self, request_id: str, turns: tuple[ChatMessage, ...], seed: int, version: str = ""
     ) -> None:
         self.prompts.append(turns)
         text = ""

@@ -14,10 +14,10 @@ import pytest
 from store.backups import DAYS, Backups
 from store.errors import TuteeError
 from store.paths import Paths
-from store.records import Instruction, Message, Origin, Turn
+from store.records import ChatMessage, Instruction, Message, Origin
 from store.repository import Repository
 
-USER = Turn(role="user", content="What is the capital of France?")
+USER = ChatMessage(role="user", content="What is the capital of France?")
 DAY = date(2026, 3, 1)
 
 

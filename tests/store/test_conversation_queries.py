@@ -6,10 +6,10 @@ import pytest
 
 from store.errors import TuteeError
 from store.paths import Paths
-from store.records import SCHEMA_VERSION, Instruction, Message, Sampling, Turn
+from store.records import SCHEMA_VERSION, ChatMessage, Instruction, Message, Sampling
 from store.repository import Repository
 
-SYSTEM = Turn(role="system", content="Be brief.")
+SYSTEM = ChatMessage(role="system", content="Be brief.")
 
 
 def said(repository: Repository, conversation_id: str) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_question_asked_otherwise_begins_another_way(
     edited = repository.add_message(chat, "user", "Capital of Italy?", beside=question.id)
     assert edited.parent_id == question.parent_id
     assert said(repository, chat) == ["Capital of Italy?"]
-    assert repository.turns(chat) == (SYSTEM, Turn(role="user", content="Capital of Italy?"))
+    assert repository.turns(chat) == (SYSTEM, ChatMessage(role="user", content="Capital of Italy?"))
     repository.choose(question.id)
     assert said(repository, chat) == [question.content, reply.content]
 
@@ -211,7 +211,7 @@ def test_an_excluded_reply_keeps_its_records_out_of_training(
 
 
 def test_imported_records_can_be_excluded_too(repository: Repository) -> None:
-    prompt = (Turn(role="user", content="hi"),)
+    prompt = (ChatMessage(role="user", content="hi"),)
     one, two = (Instruction(prompt=prompt, completion=text) for text in ("a", "b"))
     repository.add_imported([one, two])
     (changed,) = repository.exclude_records([one.id], True)

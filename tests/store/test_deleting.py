@@ -5,10 +5,10 @@ import pytest
 from store.errors import TuteeError
 from store.feedback import Feedback
 from store.paths import Paths
-from store.records import Instruction, Message, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Message, Origin, Preference, Record, Verdict
 from store.repository import Counts, Repository
 
-USER = Turn(role="user", content="What is the capital of France?")
+USER = ChatMessage(role="user", content="What is the capital of France?")
 NOTHING = Counts(0, 0, 0, 0, 0, 0)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from store.errors import TuteeError
 from store.paths import Paths, locate
-from store.records import Chat, Conversation, Instruction, Message, Origin, Record, Turn
+from store.records import Chat, ChatMessage, Conversation, Instruction, Message, Origin, Record
 from store.repository import Repository
 from tests.store.faults import fault
 
@@ -28,7 +28,7 @@ def broken() -> None:
 
 
 def imports(count: int) -> list[Record]:
-    prompt = (Turn(role="user", content="x" * 10_000),)
+    prompt = (ChatMessage(role="user", content="x" * 10_000),)
     origin = Origin(source="import:a")
     return [
         Instruction(id=f"r{n}", act=f"r{n}", prompt=prompt, completion=f"{n}", origin=origin)

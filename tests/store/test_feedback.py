@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from store import feedback as acts
 from store.errors import TuteeError
 from store.feedback import Change, Feedback, Reply
-from store.records import Instruction, Message, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Message, Origin, Preference, Record, Verdict
 
-PROMPT = (Turn(role="user", content="What is the capital of France?"),)
+PROMPT = (ChatMessage(role="user", content="What is the capital of France?"),)
 ORIGIN = Origin(model="base", adapter="v2", seed=7)
 REPLY = Message(conversation_id="c", role="assistant", content="Lyon", origin=ORIGIN)
 

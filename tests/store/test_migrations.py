@@ -20,6 +20,7 @@ from store.migrations import STEPS, upgraded
 from store.paths import Paths, locate
 from store.records import (
     SCHEMA_VERSION,
+    ChatMessage,
     Conversation,
     Instruction,
     Judged,
@@ -28,14 +29,13 @@ from store.records import (
     Preference,
     Record,
     Thread,
-    Turn,
     Verdict,
 )
 from store.repository import Counts, Repository
 from store.storage import Tables
 from tests.store.faults import fault
 
-USER = Turn(role="user", content="What is the capital of France?")
+USER = ChatMessage(role="user", content="What is the capital of France?")
 STAMP: Tables = {"meta": {"schema": {"version": 1}}}
 
 TALK = Conversation(id="c", title="What is the capital of France?")

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from store.errors import TuteeError
 from store.paths import locate
-from store.records import Instruction, Message, Origin, Record, Turn
+from store.records import ChatMessage, Instruction, Message, Origin, Record
 from store.repository import Repository
 
 Stands = tuple[bool | None, str | None]
@@ -95,7 +95,7 @@ class Home(RuleBasedStateMachine):
     @rule(texts=st.lists(st.sampled_from("abcdef"), max_size=4))
     def bring(self, texts: list[str]) -> None:
         origin = Origin(source="import:x")
-        prompt = (Turn(role="user", content="x"),)
+        prompt = (ChatMessage(role="user", content="x"),)
         records = [Instruction(id=t, prompt=prompt, completion=t, origin=origin) for t in texts]
         added = self.repository.add_imported(records)
         assert {record.id for record in added.records} == set(texts) - self.imports

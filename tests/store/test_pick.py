@@ -5,10 +5,10 @@ import pytest
 from store.errors import TuteeError
 from store.feedback import Comparison, Picked, pick
 from store.paths import Paths
-from store.records import Message, Origin, Preference, Turn, Verdict
+from store.records import ChatMessage, Message, Origin, Preference, Verdict
 from store.repository import Repository
 
-PROMPT = (Turn(role="user", content="Say hello."),)
+PROMPT = (ChatMessage(role="user", content="Say hello."),)
 ORIGINS = (Origin(source="compare", adapter="v2"), Origin(source="compare", adapter="base"))
 
 

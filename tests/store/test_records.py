@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from store.backups import Backups
 from store.records import (
     REASONS,
+    ChatMessage,
     Conversation,
     Instruction,
     Judged,
@@ -20,7 +21,6 @@ from store.records import (
     Record,
     Sampling,
     Thread,
-    Turn,
     Verdict,
 )
 from store.segments import Segments
@@ -60,7 +60,7 @@ COMMON: dict[str, st.SearchStrategy[Any]] = {
     "message_id": st.none() | TEXT,
     "superseded_by": st.none() | TEXT,
     "origin": ORIGIN,
-    "prompt": st.lists(st.builds(Turn, role=ROLE, content=ANY_TEXT), max_size=3).map(tuple),
+    "prompt": st.lists(st.builds(ChatMessage, role=ROLE, content=ANY_TEXT), max_size=3).map(tuple),
 }
 RECORD: st.SearchStrategy[Record] = st.one_of(
     st.builds(Instruction, completion=ANY_TEXT, **COMMON),
@@ -91,7 +91,7 @@ def test_records_come_back_from_the_disk(
 
 
 def test_text_that_no_file_can_hold_is_replaced() -> None:
-    assert Turn(role="user", content="a\ud83db 😀").content == "a?b 😀"
+    assert ChatMessage(role="user", content="a\ud83db 😀").content == "a?b 😀"
 
 
 def test_a_moment_without_a_zone_is_taken_as_utc() -> None:
@@ -127,7 +127,7 @@ def test_messages_out_of_their_tree_are_refused(messages: list[dict[str, str]]) 
 
 def test_objects_take_no_memory_for_which_fields_they_were_given() -> None:
     verdict = Verdict(
-        prompt=(Turn(role="user", content="Hello?"),),
+        prompt=(ChatMessage(role="user", content="Hello?"),),
         completion="Hi.",
         label=True,
         origin=Origin(sampling=Sampling(seed=7)),

@@ -9,19 +9,19 @@ from store.errors import TuteeError
 from store.paths import Paths
 from store.records import (
     Chat,
+    ChatMessage,
     Conversation,
     Instruction,
     Message,
     Origin,
     Preference,
     Sampling,
-    Turn,
     Verdict,
 )
 from store.repository import Added, Counts, Repository
 
-USER = Turn(role="user", content="What is the capital of France?")
-SYSTEM = Turn(role="system", content="Be brief.")
+USER = ChatMessage(role="user", content="What is the capital of France?")
+SYSTEM = ChatMessage(role="system", content="Be brief.")
 
 
 def reopened(repository: Repository, paths: Paths) -> Repository:
@@ -157,11 +157,14 @@ def test_records_carry_the_prompt_with_its_corrections(
     prompt = (
         SYSTEM,
         USER,
-        Turn(role="assistant", content="Paris"),
-        Turn(role="user", content="And of Italy?"),
+        ChatMessage(role="assistant", content="Paris"),
+        ChatMessage(role="user", content="And of Italy?"),
     )
     assert repository.prompt_for(second.id) == prompt
-    assert repository.turns(conversation) == (*prompt, Turn(role="assistant", content="Rome"))
+    assert repository.turns(conversation) == (
+        *prompt,
+        ChatMessage(role="assistant", content="Rome"),
+    )
     assert repository.message(reply.id).content == "Lyon"
     assert repository.instructions()[-1].prompt == prompt
     assert repository.prompt_for(reply.id) == (SYSTEM, USER)

@@ -200,9 +200,9 @@ def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
         found = Adapters(invocation.paths.models, invocation.found_model())
         plan = make_plan(repository.trainable(), found, invocation.config, frozenset())
         from core.recipes.import_adapter import add as added
-        from core.training.run_control import Watch
+        from core.training.run_control import RunControl
 
-        done = added(plan, folder, Watch())
+        done = added(plan, folder, RunControl())
         if done.adoptable:
             found.use(done.version)
     if as_json:

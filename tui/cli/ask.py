@@ -17,7 +17,7 @@ from core.adapters.registry import Adapters
 from data.training_split import with_system
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 from tui.cli.i18n import AGAIN, Command
 from tui.cli.invocation import Invocation
 from tui.controllers.presets import sampling_settings
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _WINDOW = 64
 """Prompts answered together: enough to sort by length, few enough to see results coming."""
-_TURNS: TypeAdapter[tuple[Turn, ...]] = TypeAdapter(tuple[Turn, ...])
+_TURNS: TypeAdapter[tuple[ChatMessage, ...]] = TypeAdapter(tuple[ChatMessage, ...])
 
 
 def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -85,7 +85,7 @@ def ask(
     if batch:
         _answer_rows(engine, rows, system, sampling, seed)
         return
-    turns = with_system((Turn(role="user", content=prompt or ""),), system)
+    turns = with_system((ChatMessage(role="user", content=prompt or ""),), system)
     for text in engine.stream(turns, sampling, seed, lambda: False):
         click.echo(text, nl=False)
         sys.stdout.flush()
@@ -153,11 +153,11 @@ def _read_batch(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _turns(row: dict[str, Any]) -> tuple[Turn, ...]:
+def _turns(row: dict[str, Any]) -> tuple[ChatMessage, ...]:
     if "messages" in row:
         turns = _TURNS.validate_python(row["messages"])
     else:
-        turns = (Turn(role="user", content=row["prompt"]),)
+        turns = (ChatMessage(role="user", content=row["prompt"]),)
     if not turns or turns[-1].role != "user":
         raise ValueError("the last message must be the user's")
     return turns

@@ -25,7 +25,7 @@ from core.runs.plan import Plan, make_plan
 from core.runs.saved_run import Run
 from core.runtime.scheduler import Cancelled
 from core.stop_reasons import told
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.repository import Repository
@@ -79,7 +79,7 @@ def train(
     """
     if resume and (passes or epochs or rebuild):
         raise click.UsageError(_("--resume goes on with the run as it was begun."))
-    watch = Watch(emit=lambda event: _show(event, show_mask))
+    watch = RunControl(emit=lambda event: _show(event, show_mask))
     done: list[PassDone] = []
     with invocation.home() as repository:
         adapters = Adapters(invocation.paths.models, invocation.found_model())

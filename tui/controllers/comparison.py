@@ -14,7 +14,7 @@ from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.errors import TuteeError
 from store.feedback import Comparison, Picked
 from store.i18n import _
-from store.records import Origin, Record, Sampling, Turn, new_id
+from store.records import ChatMessage, Origin, Record, Sampling, new_id
 from tui.commands.attachments import without_files
 from tui.controllers.open_chat import Question
 from tui.services import Services, random_seed
@@ -55,7 +55,7 @@ class Comparing:
         self._question = question
         self._swap = swap
         self._seed = seed
-        self._turns: tuple[Turn, ...] = ()
+        self._turns: tuple[ChatMessage, ...] = ()
         self._conversation_id: str | None = None
         self._kept: tuple[Record, ...] = ()
         self._asked: set[str] = set()
@@ -135,8 +135,8 @@ class Comparing:
             self._turns, self._conversation_id = question.turns, question.conversation_id
             return
         system = self._services.config.chat.system_prompt
-        before = (Turn(role="system", content=system),) if system else ()
-        self._turns = (*before, Turn(role="user", content=text.strip()))
+        before = (ChatMessage(role="system", content=system),) if system else ()
+        self._turns = (*before, ChatMessage(role="user", content=text.strip()))
         self._conversation_id = None
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Turn, new_id
+from store.records import ChatMessage, new_id
 from tui.services import Services, random_seed
 
 _AGAIN = "Write your last reply again, {}. Say nothing but the new reply."
@@ -78,9 +78,9 @@ class Drafting:
                 self._id, self.text = "", ""
 
 
-def _asked(text: str, instruction: str) -> tuple[Turn, ...]:
+def _asked(text: str, instruction: str) -> tuple[ChatMessage, ...]:
     wish = instruction.strip().rstrip(".。!")
-    asked = Turn(role="user", content=_AGAIN.format(wish))
+    asked = ChatMessage(role="user", content=_AGAIN.format(wish))
     if not text.strip():  # a template may refuse an empty reply
         return (asked,)
-    return Turn(role="assistant", content=text), asked
+    return ChatMessage(role="assistant", content=text), asked

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.config import Config
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Conversation, Message, Sampling, Turn
+from store.records import ChatMessage, Conversation, Message, Sampling
 from store.repository import Repository
 from tui.views.chat import UserView
 
@@ -18,7 +18,7 @@ class Question:
     """What the person asked, with everything before it."""
 
     text: str
-    turns: tuple[Turn, ...]
+    turns: tuple[ChatMessage, ...]
     conversation_id: str
 
 
@@ -27,7 +27,7 @@ class Exchange:
     """A question and the reply that stands."""
 
     text: str
-    turns: tuple[Turn, ...]
+    turns: tuple[ChatMessage, ...]
     """Everything before the reply."""
     reply: Message
 
@@ -72,13 +72,13 @@ class OpenChat:
         """What it has where it has nothing of its own."""
         return ChatSettings(self._config.chat.system_prompt, self._config.sampling)
 
-    def standing(self) -> tuple[Turn, ...]:
+    def standing(self) -> tuple[ChatMessage, ...]:
         """What stands before every message of the chat: its system prompt, if it has one."""
         if self._open:
             turns = self._repository.turns(self._open)
             return tuple(turn for turn in turns if turn.role == "system")
         system = self._config.chat.system_prompt
-        return (Turn(role="system", content=system),) if system else ()
+        return (ChatMessage(role="system", content=system),) if system else ()
 
     def sampling(self) -> Sampling:
         """How the next reply is drawn."""

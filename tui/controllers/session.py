@@ -18,7 +18,7 @@ from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from data import starter
 from store.errors import TuteeError
 from store.i18n import N_, _
-from store.records import Message, Origin, Sampling, Turn, new_id
+from store.records import ChatMessage, Message, Origin, Sampling, new_id
 from store.repository import Repository
 from tui.controllers.feedback import reply_view, turn_view
 from tui.controllers.open_chat import ChatSettings, Exchange, OpenChat
@@ -113,7 +113,9 @@ class Session(OpenChat):
         Raises:
             TuteeError: it is too long.
         """
-        self._chat.check((*self.standing(), Turn(role="user", content=text)), self.sampling())
+        self._chat.check(
+            (*self.standing(), ChatMessage(role="user", content=text)), self.sampling()
+        )
 
     def send(self, text: str, beside: str | None = None) -> list[Change]:
         """Say `text` in the open chat, now or when its turn comes.
@@ -270,7 +272,7 @@ class Session(OpenChat):
         live.requested = True
         turns = self._repository.turns(live.conversation_id, live.question_id)
         if live.goes_on is not None:
-            turns = (*turns, Turn(role="assistant", content=live.text))
+            turns = (*turns, ChatMessage(role="assistant", content=live.text))
         self._chat.reply(live.id, turns, live.sampling, self._seed())
 
     def _finish(self, live: _Live, done: ReplyDone) -> list[Change]:

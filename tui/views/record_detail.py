@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from data.tokenization import encode, pieces
 from data.training_split import with_system
 from store.i18n import N_, _
-from store.records import Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Preference, Record, Verdict
 from tui.text_format import harmless
 from tui.views.record_list import thumb
 
@@ -87,7 +87,9 @@ def masked(record: Record, tokenizer: "Tokenizer", system_prompt: str) -> tuple[
     )
 
 
-def _mask(heading: str, tokenizer: "Tokenizer", prompt: Sequence[Turn], reply: str) -> MaskView:
+def _mask(
+    heading: str, tokenizer: "Tokenizer", prompt: Sequence[ChatMessage], reply: str
+) -> MaskView:
     sample = encode(tokenizer, prompt, reply)
     tokens = len(sample.input_ids)
     return MaskView(

@@ -18,9 +18,9 @@ from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
 from core.serving.engine import Engine
 from store.errors import TuteeError
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 
-HELLO = (Turn(role="user", content="hello world"),)
+HELLO = (ChatMessage(role="user", content="hello world"),)
 GREEDY = Sampling(temperature=0, repetition_penalty=1, max_new_tokens=24)
 EXACT = Serving(precision="fp32")
 

@@ -13,14 +13,14 @@ from core.serving.detokenizer import TextStream
 from core.serving.engine import Engine
 from core.training import lora, sft
 from core.training.logprobs import measure
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample, encode, encode_prompt, stop_ids
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 from tests.families import FAMILIES, Family, make
 
 SAID = (
-    Turn(role="system", content="Be brief."),
-    Turn(role="user", content="Is this review positive or negative?"),
+    ChatMessage(role="system", content="Be brief."),
+    ChatMessage(role="user", content="Is this review positive or negative?"),
 )
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=12)
 TOKENS = 12
@@ -75,7 +75,7 @@ def test_replies_in_a_packed_row_are_scored_as_each_alone(
     tokenizer = load_tokenizer(folder)
     samples = [encode(tokenizer, SAID, reply) for reply in ("positive", "negative, 42", "你好")]
     model = load_model(folder, torch.float32)
-    packed = measure(model, [samples], Watch())[0]
+    packed = measure(model, [samples], RunControl())[0]
     alone = [_logp(model, sample) for sample in samples]
     assert packed == pytest.approx(alone, rel=1e-4, abs=1e-3)
 
@@ -96,15 +96,15 @@ def test_it_learns_its_reply_and_its_end_and_merges(
 ) -> None:
     tokenizer = load_tokenizer(folder)
     samples = [
-        encode(tokenizer, (SAID[0], Turn(role="user", content=f"review {n}")), "no")
+        encode(tokenizer, (SAID[0], ChatMessage(role="user", content=f"review {n}")), "no")
         for n in range(4)
     ]
     settings = Tuning(epochs=60, batch_size=4, learning_rate=1e-2)
-    trained = sft.train(folder, tokenizer, None, samples, settings, Watch())
+    trained = sft.train(folder, tokenizer, None, samples, settings, RunControl())
     assert trained.losses[-1] < 0.3 * trained.losses[0]
     trained.save(tmp_path / "adapter")
     engine = Engine(folder, tmp_path / "adapter")
-    asked = (SAID[0], Turn(role="user", content="review 2"))
+    asked = (SAID[0], ChatMessage(role="user", content="review 2"))
     assert "".join(engine.stream(asked, GREEDY, 0)).strip() == "no"
     assert engine.last is not None
     assert not engine.last.truncated  # it has learned to end

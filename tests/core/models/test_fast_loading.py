@@ -16,10 +16,10 @@ from core.models.loading import load_tokenizer
 from core.serving import loading
 from core.serving.packed import weights
 from data.tokenization import encode_prompt, stop_ids
-from store.records import Turn
+from store.records import ChatMessage
 from tests.families import FAMILIES, make
 
-SAID = (Turn(role="user", content="What is  2 + 2? 你好 🐱\n\tan <|im_end|> inside"),)
+SAID = (ChatMessage(role="user", content="What is  2 + 2? 你好 🐱\n\tan <|im_end|> inside"),)
 LLAMAS = [family for family in FAMILIES if family.config == "LlamaConfig"]
 
 
@@ -151,9 +151,9 @@ import sys
 from pathlib import Path
 from core.serving.engine import Engine
 from core.models.folder import ModelFolder
-from store.records import Sampling, Turn
+from store.records import Sampling, ChatMessage
 engine = Engine(ModelFolder(Path({str(tiny_folder.path)!r}), "", "", ""), None)
-list(engine.stream([Turn(role="user", content="Hi.")], Sampling(max_new_tokens=4), 0))
+list(engine.stream([ChatMessage(role="user", content="Hi.")], Sampling(max_new_tokens=4), 0))
 print(*({unwanted} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

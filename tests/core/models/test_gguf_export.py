@@ -11,12 +11,12 @@ from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
-from store.records import Turn
+from store.records import ChatMessage
 from tests.families import FAMILIES, make
 
 SAID = (
-    Turn(role="system", content="Be brief."),
-    Turn(role="user", content="What's 1234 + 5? 你好, don't  say\n\nno."),
+    ChatMessage(role="system", content="Be brief."),
+    ChatMessage(role="user", content="What's 1234 + 5? 你好, don't  say\n\nno."),
 )
 
 

@@ -15,7 +15,7 @@ from core.models.folder import ModelFolder, find, named
 from core.models.loading import load_model, load_tokenizer
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
-from store.records import Turn
+from store.records import ChatMessage
 from tests import gguf_files
 from tests.conftest import CHAT_TEMPLATE
 from tests.core.models.test_builtin import ignore, write_gguf
@@ -109,7 +109,7 @@ def test_each_family_says_the_same(
         assert ours.encode(SAID, add_special_tokens=False) == theirs.encode(
             SAID, add_special_tokens=False
         )
-    turns = (Turn(role="user", content="Hi"),)
+    turns = (ChatMessage(role="user", content="Hi"),)
     assert encode_prompt(ours, turns) == encode_prompt(theirs, turns)
     ids = torch.arange(3, 200)[None]
     with torch.inference_mode():

@@ -19,11 +19,11 @@ from core.serving.engine import Engine
 from core.training import dpo, reward, rloo, sft
 from core.training.memory_budget import needed, read_shape
 from core.training.rollout import Rollout
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample, encode, encode_prompt
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 
-ASK = (Turn(role="user", content="hello world"),)
+ASK = (ChatMessage(role="user", content="hello world"),)
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=8)
 BILLION = 10**9
 SETTINGS = Tuning(epochs=30, batch_size=4, learning_rate=1e-2, rank=4, alpha=8, rehearsal=0)
@@ -40,7 +40,7 @@ def tokenizer(folder: ModelFolder) -> Any:
 
 
 def samples(tokenizer: Any, reply: str) -> list[Sample]:
-    turns = [(Turn(role="user", content=f"hello {n}"),) for n in range(4)]
+    turns = [(ChatMessage(role="user", content=f"hello {n}"),) for n in range(4)]
     return [encode(tokenizer, turn, reply) for turn in turns]
 
 
@@ -76,20 +76,20 @@ def test_it_trains_and_answers_with_the_adapter(
     folder: ModelFolder, tokenizer: Any, tmp_path: Path
 ) -> None:
     taught = samples(tokenizer, "positive")
-    trained = sft.train(folder, tokenizer, None, taught, SETTINGS, Watch())
+    trained = sft.train(folder, tokenizer, None, taught, SETTINGS, RunControl())
     assert trained.losses[-1] < 0.3 * trained.losses[0]
     trained.save(tmp_path / "adapter")
     engine = Engine(folder, tmp_path / "adapter")
     assert "".join(engine.stream(ASK, GREEDY, 0)) != "".join(
         Engine(folder, None).stream(ASK, GREEDY, 0)
     )
-    asked = (Turn(role="user", content="hello 2"),)
+    asked = (ChatMessage(role="user", content="hello 2"),)
     assert "".join(engine.stream(asked, GREEDY, 0)).startswith("positive")
 
 
 def test_pairs_are_learned_on_it(folder: ModelFolder, tokenizer: Any) -> None:
     pairs = list(zip(samples(tokenizer, "yes"), samples(tokenizer, "no 42"), strict=True))
-    trained = dpo.train(folder, tokenizer, None, pairs, [], SETTINGS, Watch())
+    trained = dpo.train(folder, tokenizer, None, pairs, [], SETTINGS, RunControl())
     assert trained.losses[-1] < trained.losses[0]
 
 
@@ -98,9 +98,9 @@ def test_a_reward_model_is_learned_on_it_and_scores(
 ) -> None:
     good, bad = samples(tokenizer, "yes"), samples(tokenizer, "no 42")
     pairs = list(zip(good, bad, strict=True))
-    trained = reward.train(folder, tokenizer, None, pairs, [], SETTINGS, Watch())
+    trained = reward.train(folder, tokenizer, None, pairs, [], SETTINGS, RunControl())
     trained.save(tmp_path / "reward")
-    scores = reward.Scorer(folder, tmp_path / "reward", Watch())([*good, *bad])
+    scores = reward.Scorer(folder, tmp_path / "reward", RunControl())([*good, *bad])
     assert min(scores[:4]) > max(scores[4:])
 
 
@@ -121,7 +121,9 @@ def test_replies_are_reinforced_on_it(
     settings = Tuning(
         rl_steps=2, rl_prompts=2, rl_generations=2, rl_max_new_tokens=6, rank=4, kl_limit=99.0
     )
-    trained = rloo.train(folder, tokenizer, None, prompts, prompts[:1], short, settings, Watch())
+    trained = rloo.train(
+        folder, tokenizer, None, prompts, prompts[:1], short, settings, RunControl()
+    )
     assert trained.steps == 2
     assert len(seen) >= 2 * 4
     assert trained.model.get_base_model().is_loaded_in_4bit
@@ -134,7 +136,7 @@ def test_its_adapter_fits_the_whole_base_too(
 ) -> None:
     from core.adapters.registry import Adapters, Manifest, template_hash, write_manifest
 
-    trained = sft.train(folder, tokenizer, None, samples(tokenizer, "no"), SETTINGS, Watch())
+    trained = sft.train(folder, tokenizer, None, samples(tokenizer, "no"), SETTINGS, RunControl())
     adapters = Adapters(tmp_path / "models", folder)
     with adapters.new_version("adapter") as (version, directory):
         trained.save(directory)

@@ -21,17 +21,17 @@ from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
 from core.recipes import export, import_adapter
 from core.runs.plan import PASSES, Plan, make_plan
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
-from store.records import Instruction, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 BIN = Path(sys.executable).parent
 CONFIG = Config(tuning=Tuning(max_length=512, rank=4, alpha=8, rl_steps=2))
 
 
-def asked(number: int) -> tuple[Turn, ...]:
-    return (Turn(role="user", content=f"hello {number}"),)
+def asked(number: int) -> tuple[ChatMessage, ...]:
+    return (ChatMessage(role="user", content=f"hello {number}"),)
 
 
 def records(count: int) -> list[Record]:
@@ -97,7 +97,7 @@ def test_the_rows_are_rendered_as_the_chat_does(recipe: Path, plan: Plan) -> Non
     (row, *_) = map(json.loads, (recipe / "data/sft/train.jsonl").read_text().splitlines())
     assert [turn["role"] for turn in row["prompt"]] == ["system", "user"]
     tokenizer = load_tokenizer(plan.adapters.folder)
-    turns = [Turn(**turn) for turn in row["prompt"]]
+    turns = [ChatMessage(**turn) for turn in row["prompt"]]
     rendered = tokenizer.apply_chat_template(
         row["prompt"], add_generation_prompt=True, return_dict=False
     )
@@ -125,7 +125,7 @@ def test_two_processes_of_accelerate_run_it_and_the_adapter_comes_back(
     recipe = export.write(plan, tmp_path / "recipe").path
     launch = ("accelerate", "launch", "--cpu", "--num_processes", "2")
     run(recipe, *launch, "--module", f"trl.scripts.{name}", "--config", f"{name}.yaml", "--use_cpu")
-    done = import_adapter.add(plan, recipe / "out" / name, Watch())
+    done = import_adapter.add(plan, recipe / "out" / name, RunControl())
     manifest = plan.adapters.manifest(done.version)
     assert (done.version, manifest.pass_name, manifest.parent) == ("v1", name, "base")
     learned = plan.sft.unlearned if name == "sft" else plan.kto.unlearned
@@ -163,7 +163,7 @@ def test_the_commands_of_its_readme_run_in_their_order_and_each_result_comes_bac
         quick = ("--use_cpu", "--max_steps", "2") if command[0] == "trl" else ()
         run(recipe, *command, *quick)
 
-    reward = import_adapter.add(plan, recipe / "out" / "reward", Watch())
+    reward = import_adapter.add(plan, recipe / "out" / "reward", RunControl())
     held_out = [pair.id for pair in plan.reward.held_out]
     assert reward.version == "r1"
     assert reward.metrics["holdout_pairs"] == len(held_out) > 8
@@ -172,7 +172,7 @@ def test_the_commands_of_its_readme_run_in_their_order_and_each_result_comes_bac
     assert (adapters.trusted_reward_model() is not None) == (low > 0.5)
     assert adapters.manifest("r1").measured == tuple(held_out)
 
-    done = import_adapter.add(plan, recipe / "out" / "rloo", Watch())
+    done = import_adapter.add(plan, recipe / "out" / "rloo", RunControl())
     manifest = adapters.manifest(done.version)
     learned = {r.id for r in (*plan.sft.unlearned, *plan.kto.unlearned, *plan.dpo.unlearned)}
     assert (manifest.pass_name, manifest.parent, set(manifest.records)) == ("rl", "base", learned)
@@ -198,7 +198,7 @@ def test_a_reward_model_that_nobody_can_vouch_for_is_refused(trained: Path, plan
     edit(trained / "adapter_config.json", task_type="SEQ_CLS")
     (trained / "../../recipe.json").unlink()
     with pytest.raises(TuteeError, match="which pairs it has seen"):
-        import_adapter.add(plan, trained, Watch())
+        import_adapter.add(plan, trained, RunControl())
     assert plan.adapters.versions("reward") == []
 
 
@@ -292,7 +292,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
 ) -> None:
     spoil(trained)
     with pytest.raises(TuteeError) as caught:
-        import_adapter.add(plan, trained, Watch())
+        import_adapter.add(plan, trained, RunControl())
     assert said in str(caught.value)
     assert plan.adapters.versions() == []
 
@@ -301,7 +301,7 @@ def test_an_adapter_without_a_recipe_is_taken_as_it_is(
     trained: Path, plan: Plan, tmp_path: Path
 ) -> None:
     shutil.move(trained, tmp_path / "elsewhere")
-    done = import_adapter.add(plan, tmp_path / "elsewhere", Watch())
+    done = import_adapter.add(plan, tmp_path / "elsewhere", RunControl())
     manifest = plan.adapters.manifest(done.version)
     assert manifest.records == ()
     assert manifest.metrics["added_from"] == "elsewhere"

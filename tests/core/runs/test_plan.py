@@ -12,14 +12,14 @@ from core.events import PassName
 from core.models.folder import ModelFolder
 from core.runs import plan as planning
 from core.runs.plan import PassPlan, Plan
-from store.records import Instruction, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 FOLDER = ModelFolder(Path("/nowhere"), "tiny-0", "tiny", "0")
 CONFIG = Config(tuning=Tuning())
 
 
-def prompt(text: str) -> tuple[Turn, ...]:
-    return (Turn(role="user", content=text),)
+def prompt(text: str) -> tuple[ChatMessage, ...]:
+    return (ChatMessage(role="user", content=text),)
 
 
 def instructions(count: int, conversation: str = "") -> list[Instruction]:

@@ -11,14 +11,14 @@ from core.models.loading import load_tokenizer
 from core.runs.record_lengths import lengths, limit
 from data.tokenization import encode
 from data.training_split import with_system
-from store.records import Instruction, Preference, Turn
+from store.records import ChatMessage, Instruction, Preference
 from tests.data import tiny
 
 CONFIG = Config(tuning=Tuning(max_length=64))
 
 
-def taught(reply: str, *before: Turn) -> Instruction:
-    return Instruction(prompt=(*before, Turn(role="user", content="Why?")), completion=reply)
+def taught(reply: str, *before: ChatMessage) -> Instruction:
+    return Instruction(prompt=(*before, ChatMessage(role="user", content="Why?")), completion=reply)
 
 
 def test_what_may_be_too_long_is_measured_as_it_is_trained(tiny_folder: ModelFolder) -> None:
@@ -51,7 +51,9 @@ def test_a_conversation_that_the_template_refuses_has_no_length(
     tiny_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.runs.record_lengths.load_tokenizer", lambda folder: tiny.gemma())
-    told = taught("because " * 40, Turn(role="user", content="Hello?"))  # twice the same role
+    told = taught(
+        "because " * 40, ChatMessage(role="user", content="Hello?")
+    )  # twice the same role
     assert lengths([told], tiny_folder, CONFIG) == {}
 
 

@@ -14,9 +14,9 @@ from core.runs import plan as planning
 from core.runs import run as tuning
 from core.runs.plan import Plan
 from core.runtime.scheduler import Cancelled
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from store.errors import TuteeError
-from store.records import Instruction, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 BOTH: frozenset[PassName] = frozenset({"sft", "reward"})
 REWARD: frozenset[PassName] = frozenset({"reward"})
@@ -25,8 +25,8 @@ CONFIG = Config(
 )
 
 
-def prompt(text: str) -> tuple[Turn, ...]:
-    return (Turn(role="user", content=text),)
+def prompt(text: str) -> tuple[ChatMessage, ...]:
+    return (ChatMessage(role="user", content=text),)
 
 
 def instructions(count: int, reply: str = "positive") -> list[Instruction]:
@@ -59,7 +59,7 @@ def make_plan(
 
 def run(plan: Plan) -> list[PassDone]:
     done: list[PassDone] = []
-    tuning.run(plan, Watch(), done.append)
+    tuning.run(plan, RunControl(), done.append)
     return done
 
 
@@ -153,7 +153,7 @@ def test_thumbs_that_all_point_the_same_way_are_an_error(adapters: Adapters) -> 
 def test_rl_without_a_reward_model_is_skipped_with_the_reason(adapters: Adapters) -> None:
     events: list[Event] = []
     plan = make_plan(adapters, instructions(4), frozenset({"rl"}))
-    tuning.run(plan, Watch(emit=events.append))
+    tuning.run(plan, RunControl(emit=events.append))
     (skipped,) = [event for event in events if isinstance(event, PassSkipped)]
     assert "there is none yet" in skipped.why
     assert adapters.versions() == []
@@ -168,7 +168,7 @@ def test_a_duplicate_counts_as_learned_with_its_twin(adapters: Adapters) -> None
 def test_few_records_are_repeated_until_there_are_enough_steps(adapters: Adapters) -> None:
     events: list[Event] = []
     plan = make_plan(adapters, instructions(1), passes=frozenset({"sft"}))
-    tuning.run(plan, Watch(emit=events.append))
+    tuning.run(plan, RunControl(emit=events.append))
     started = next(event for event in events if isinstance(event, PassStarted))
     done = next(event for event in events if isinstance(event, PassDone))
     assert started.steps == done.steps == 2
@@ -228,15 +228,15 @@ def test_a_reward_model_goes_on_from_the_last_one_where_it_may(
 
 
 def test_a_cancelled_pass_leaves_nothing_and_a_finished_one_stays(adapters: Adapters) -> None:
-    watch = Watch()
+    run_control = RunControl()
 
     def emit(event: Event) -> None:
         if isinstance(event, PassStarted) and event.name == "reward":
-            watch.cancel()
+            run_control.cancel()
 
-    watch.emit = emit
+    run_control.emit = emit
     with pytest.raises(Cancelled):
-        tuning.run(make_plan(adapters, [*instructions(4), *pairs(20)], BOTH), watch)
+        tuning.run(make_plan(adapters, [*instructions(4), *pairs(20)], BOTH), run_control)
     assert {path.name for path in adapters.dir.iterdir()} == {"v1", "base.json"}
 
 
@@ -245,7 +245,7 @@ def test_nothing_is_trained_on_before_it_is_proven_what_is_learned(
 ) -> None:
     events: list[Event] = []
     records: list[Record] = [*instructions(4), *thumbs(4, 4), *pairs(20)]
-    tuning.run(make_plan(adapters, records), Watch(emit=events.append))
+    tuning.run(make_plan(adapters, records), RunControl(emit=events.append))
     told = [event for event in events if isinstance(event, PassStarted | MaskProof)]
     assert [(type(event), event.name) for event in told] == [
         (kind, name)

@@ -17,7 +17,7 @@ from core.models.folder import ModelFolder
 from core.runs import plan as planning
 from core.runs import run, saved_run
 from core.runtime.scheduler import Cancelled
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from store.errors import TuteeError
 from store.records import Record
 from tests.core import killed
@@ -69,10 +69,10 @@ def test_killed_in_every_pass_it_makes_the_same_versions(
 
     whole = Adapters(tmp_path / "undisturbed", tiny_folder)
     with killed.conditions():
-        run.run(killed.planned(whole, records), Watch())
+        run.run(killed.planned(whole, records), RunControl())
         found = saved_run.unfinished(adapters, records)
         assert found is not None
-        run.resume(found, Watch())
+        run.resume(found, RunControl())
     assert not found.folder.exists()
     names = [version for _, version in sorted(versions(whole))]
     assert [name for name, _ in sorted(versions(whole))] == ["dpo", "kto", "reward", "rl", "sft"]
@@ -109,21 +109,21 @@ def make_plan(adapters: Adapters, records: Sequence[Record], *names: PassName) -
     return planning.make_plan(records, adapters, CONFIG, frozenset(names) or None)
 
 
-def stopped_at(name: PassName, step: float, how: Callable[[Watch], None]) -> Watch:
-    """A watch that ends its run in step `step` of the pass `name`."""
-    watch = Watch()
+def stopped_at(name: PassName, step: float, how: Callable[[RunControl], None]) -> RunControl:
+    """A run_control that ends its run in step `step` of the pass `name`."""
+    run_control = RunControl()
 
     def emit(event: Event) -> None:
         if isinstance(event, StepReport) and (event.name, event.step) == (name, step):
-            how(watch)
+            how(run_control)
 
-    watch.emit = emit
-    return watch
+    run_control.emit = emit
+    return run_control
 
 
 def interrupted(adapters: Adapters, records: Sequence[Record], name: PassName = "sft") -> None:
     with pytest.raises(Cancelled):
-        run.run(make_plan(adapters, records), stopped_at(name, 3, Watch.interrupt))
+        run.run(make_plan(adapters, records), stopped_at(name, 3, RunControl.interrupt))
 
 
 def test_what_was_done_before_is_told_again_and_used(adapters: Adapters) -> None:
@@ -134,7 +134,7 @@ def test_what_was_done_before_is_told_again_and_used(adapters: Adapters) -> None
     assert [done.version for done in found.finished()] == ["v1"]
     events: list[Event] = []
     done: list[PassDone] = []
-    run.resume(found, Watch(emit=events.append), done.append)
+    run.resume(found, RunControl(emit=events.append), done.append)
     assert [(one.name, one.version) for one in done] == [("sft", "v1"), ("kto", "v2")]
     assert done[0] == found_again(adapters, "v1", done[0])
     assert [event.name for event in events if isinstance(event, PassStarted)] == ["kto"]
@@ -162,12 +162,12 @@ def test_killed_after_its_last_version_it_has_only_to_tell_of_it(
     records = instructions(6)
     with monkeypatch.context() as patched:
         patched.setattr(saved_run.Run, "drop", lambda self: None)
-        run.run(make_plan(adapters, records), Watch())
+        run.run(make_plan(adapters, records), RunControl())
     found = saved_run.unfinished(adapters, records)
     assert found is not None
     assert found.under_way() is None
     done: list[PassDone] = []
-    run.resume(found, Watch(), done.append)
+    run.resume(found, RunControl(), done.append)
     assert [one.version for one in done] == ["v1"]
     assert [manifest.version for manifest in adapters.versions()] == ["v1"]
     assert saved_run.unfinished(adapters, records) is None
@@ -185,9 +185,11 @@ def test_the_plan_comes_back_as_it_was(adapters: Adapters) -> None:
     assert found.under_way() == ("sft", 0)
 
 
-@pytest.mark.parametrize("how", [Watch.cancel, lambda watch: (watch.cancel(), watch.interrupt())])
+@pytest.mark.parametrize(
+    "how", [RunControl.cancel, lambda run_control: (run_control.cancel(), run_control.interrupt())]
+)
 def test_a_run_that_the_person_cancelled_is_forgotten(
-    adapters: Adapters, how: Callable[[Watch], None]
+    adapters: Adapters, how: Callable[[RunControl], None]
 ) -> None:
     records = instructions(6)
     with pytest.raises(Cancelled):
@@ -197,7 +199,7 @@ def test_a_run_that_the_person_cancelled_is_forgotten(
 
 
 def test_a_run_that_ended_is_forgotten(adapters: Adapters) -> None:
-    run.run(make_plan(adapters, instructions(6)), Watch())
+    run.run(make_plan(adapters, instructions(6)), RunControl())
     assert not (adapters.dir / ".run").exists()
 
 
@@ -205,7 +207,7 @@ def test_a_new_run_takes_the_place_of_an_interrupted_one(adapters: Adapters) -> 
     records = instructions(6)
     interrupted(adapters, records)
     events: list[Event] = []
-    run.run(make_plan(adapters, records), Watch(emit=events.append))
+    run.run(make_plan(adapters, records), RunControl(emit=events.append))
     assert not [event for event in events if isinstance(event, PassResumed)]
     assert saved_run.unfinished(adapters, records) is None
 
@@ -233,7 +235,7 @@ def test_what_was_taught_meanwhile_does_not_disturb_it(adapters: Adapters) -> No
     more = [*records, *instructions(6, "negative")]
     found = saved_run.unfinished(adapters, more)
     assert found is not None
-    run.resume(found, Watch())
+    run.resume(found, RunControl())
     assert set(adapters.manifest("v1").records) == {record.id for record in records}
 
 

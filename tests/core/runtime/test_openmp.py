@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.runtime import openmp
-from core.runtime.scheduler import Turns
+from core.runtime.scheduler import Scheduler
 
 PATIENCE = 10.0
 TASKS = Path("/proc/self/task")
@@ -65,7 +65,7 @@ def test_they_go_and_come_back() -> None:
 
 
 def test_a_pass_that_waits_for_its_turn_has_none() -> None:
-    turns, computed, paused = Turns(), Event(), Event()
+    turns, computed, paused = Scheduler(), Event(), Event()
     helpers: set[str] = set()
 
     def train() -> None:

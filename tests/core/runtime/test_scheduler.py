@@ -4,13 +4,13 @@ from threading import Event, Thread
 
 import pytest
 
-from core.runtime.scheduler import Cancelled, Turns
+from core.runtime.scheduler import Cancelled, Scheduler
 
 PATIENCE = 10.0
 
 
 def test_a_reply_waits_for_the_micro_batch_and_the_next_micro_batch_for_the_reply() -> None:
-    turns, order = Turns(), []
+    turns, order = Scheduler(), []
     training, go_on, replying, done = Event(), Event(), Event(), Event()
 
     def train() -> None:
@@ -40,7 +40,7 @@ def test_a_reply_waits_for_the_micro_batch_and_the_next_micro_batch_for_the_repl
 
 
 def test_cancelling_ends_the_wait_for_a_long_reply() -> None:
-    turns, cancelled, result = Turns(), Event(), []
+    turns, cancelled, result = Scheduler(), Event(), []
 
     def train() -> None:
         try:
@@ -59,7 +59,7 @@ def test_cancelling_ends_the_wait_for_a_long_reply() -> None:
 
 
 def test_a_failing_micro_batch_gives_its_turn_back() -> None:
-    turns = Turns()
+    turns = Scheduler()
     with pytest.raises(ZeroDivisionError), turns.micro_batch(Event()):
         raise ZeroDivisionError
     with turns.reply():
@@ -67,7 +67,7 @@ def test_a_failing_micro_batch_gives_its_turn_back() -> None:
 
 
 def test_while_paused_only_replies_have_a_turn() -> None:
-    turns, cancelled, order = Turns(), Event(), []
+    turns, cancelled, order = Scheduler(), Event(), []
 
     def train() -> None:
         with turns.micro_batch(cancelled):

@@ -8,22 +8,22 @@ import torch
 from core.config import Serving
 from core.serving.engine import Engine
 from data.tokenization import encode_prompt
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)
 RANDOM = Sampling(temperature=1.0, top_p=0.95, repetition_penalty=1.1, max_new_tokens=24)
 
 
-def user(text: str) -> Turn:
-    return Turn(role="user", content=text)
+def user(text: str) -> ChatMessage:
+    return ChatMessage(role="user", content=text)
 
 
-def assistant(text: str) -> Turn:
-    return Turn(role="assistant", content=text)
+def assistant(text: str) -> ChatMessage:
+    return ChatMessage(role="assistant", content=text)
 
 
-def system(text: str) -> Turn:
-    return Turn(role="system", content=text)
+def system(text: str) -> ChatMessage:
+    return ChatMessage(role="system", content=text)
 
 
 HELLO = [system("Be brief."), user("hello")]
@@ -32,11 +32,13 @@ HELLO = [system("Be brief."), user("hello")]
 EXACT = Serving(precision="fp32")
 
 
-def reply(engine: Engine, turns: Sequence[Turn], sampling: Sampling = GREEDY, seed: int = 0) -> str:
+def reply(
+    engine: Engine, turns: Sequence[ChatMessage], sampling: Sampling = GREEDY, seed: int = 0
+) -> str:
     return "".join(engine.stream(turns, sampling, seed))
 
 
-def generated(model: Any, engine: Engine, turns: Sequence[Turn], sampling: Sampling) -> str:
+def generated(model: Any, engine: Engine, turns: Sequence[ChatMessage], sampling: Sampling) -> str:
     """What transformers' own loop makes of the same prompt, without the end token."""
     prompt = torch.tensor([encode_prompt(engine.tokenizer, turns)], device=model.device)
     output = model.generate(

@@ -19,7 +19,7 @@ from core.events import (
 from core.runs.plan import make_plan
 from core.workers.chat import ChatWorker
 from core.workers.tuning import TuningWorker
-from store.records import Preference, Turn
+from store.records import ChatMessage, Preference
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears, greedy_reply, plan
 
 # -- another version beside the one that answers --------------------------------------------------
@@ -96,7 +96,7 @@ def reward_model(chat: ChatWorker, trainer: TuningWorker, ears: Ears) -> Path:
     assert chat.adapters is not None
     pairs = [
         Preference(
-            prompt=(Turn(role="user", content=f"hello {n}"),),
+            prompt=(ChatMessage(role="user", content=f"hello {n}"),),
             chosen="the capital of France",
             rejected="quick brown fox",
         )

@@ -97,11 +97,11 @@ def test_the_engine_says_the_same_with_it(
     tiny_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core.serving.engine import Engine
-    from store.records import Sampling, Turn
+    from store.records import ChatMessage, Sampling
 
     monkeypatch.setattr("core.serving.packed.weights.supports", lambda config: False)
     greedy = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)
-    turns = (Turn(role="user", content="hello world"),)
+    turns = (ChatMessage(role="user", content="hello world"),)
 
     def said() -> tuple[type, str]:
         engine = Engine(tiny_folder, None, Serving())

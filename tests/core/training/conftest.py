@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data.tokenization import Sample, encode
-from store.records import Turn
+from store.records import ChatMessage
 
 if TYPE_CHECKING:
     from core.models.folder import ModelFolder
@@ -25,7 +25,9 @@ def tokenizer(tiny_folder: "ModelFolder") -> Any:
 @pytest.fixture
 def sample(tokenizer: Any) -> Callable[[str, str], Sample]:
     """Encode a question and a reply as the passes do."""
-    return lambda question, reply: encode(tokenizer, [Turn(role="user", content=question)], reply)
+    return lambda question, reply: encode(
+        tokenizer, [ChatMessage(role="user", content=question)], reply
+    )
 
 
 @pytest.fixture
@@ -45,10 +47,10 @@ def started(
     """An adapter to go on from."""
     from core.config import Tuning
     from core.training import sft
-    from core.training.run_control import Watch
+    from core.training.run_control import RunControl
 
     settings = Tuning(epochs=6, batch_size=6, learning_rate=5e-3)
-    trained = sft.train(tiny_folder, tokenizer, None, samples, settings, Watch())
+    trained = sft.train(tiny_folder, tokenizer, None, samples, settings, RunControl())
     trained.save(tmp_path / "started")
     return tmp_path / "started"
 

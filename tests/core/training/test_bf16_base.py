@@ -13,7 +13,7 @@ from core.models.loading import load_model
 from core.training import bf16_base, lora, sft
 from core.training.logprobs import of_replies
 from core.training.micro_batches import packed_row
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.families import FAMILIES, make
 
@@ -88,7 +88,7 @@ def test_a_layer_keeps_its_bias(tmp_path: Path) -> None:
 def test_an_adapter_comes_back_as_it_was_saved(
     tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], tmp_path: Path
 ) -> None:
-    trained = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch())
+    trained = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl())
     trained.save(tmp_path)
     again = lora.policy(load_model(tiny_folder), tmp_path, SETTINGS)
     before = {n: p for n, p in trained.model.named_parameters() if p.requires_grad}
@@ -102,7 +102,7 @@ def test_the_same_again_is_the_same(
     tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
 ) -> None:
     def trained() -> dict[str, torch.Tensor]:
-        model = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model
+        model = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl()).model
         return {n: p for n, p in model.named_parameters() if p.requires_grad}
 
     first, second = trained(), trained()

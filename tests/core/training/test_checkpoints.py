@@ -14,9 +14,9 @@ from core.models.folder import ModelFolder
 from core.runtime.scheduler import Cancelled
 from core.training import checkpoints, dpo, kto, reward, rloo, sft
 from core.training.rollout import Rollout
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample, encode_prompt
-from store.records import Turn
+from store.records import ChatMessage
 from tests.core.training.conftest import QUESTIONS, trainable
 
 SETTINGS = Tuning(
@@ -35,7 +35,7 @@ SETTINGS = Tuning(
 )
 STEPS = 6
 
-Train = Callable[[Watch], Any]
+Train = Callable[[RunControl], Any]
 
 
 @pytest.fixture
@@ -61,18 +61,24 @@ def train(
     monkeypatch.setattr("core.training.memory_budget.MICRO_BATCH_TOKENS", 60)
     judged = [kto.Judged(sample, i % 2 == 0) for i, sample in enumerate(samples)]
     prompts = [
-        tuple(encode_prompt(tokenizer, [Turn(role="user", content=question)]))
+        tuple(encode_prompt(tokenizer, [ChatMessage(role="user", content=question)]))
         for question in QUESTIONS[:5]  # an epoch of two steps, and one prompt too many
     ]
     common = (tiny_folder, tokenizer)
     passes: dict[str, Train] = {
-        "sft": lambda watch: sft.train(
-            *common, started, samples, SETTINGS, watch, rehearsed=[pair[0] for pair in pairs]
+        "sft": lambda run_control: sft.train(
+            *common, started, samples, SETTINGS, run_control, rehearsed=[pair[0] for pair in pairs]
         ),
-        "kto": lambda watch: kto.train(*common, started, judged, judged, SETTINGS, watch),
-        "dpo": lambda watch: dpo.train(*common, started, pairs, pairs, SETTINGS, watch),
-        "reward": lambda watch: reward.train(*common, None, pairs, pairs, SETTINGS, watch),
-        "rl": lambda watch: rloo.train(*common, started, prompts, prompts, _short, SETTINGS, watch),
+        "kto": lambda run_control: kto.train(
+            *common, started, judged, judged, SETTINGS, run_control
+        ),
+        "dpo": lambda run_control: dpo.train(*common, started, pairs, pairs, SETTINGS, run_control),
+        "reward": lambda run_control: reward.train(
+            *common, None, pairs, pairs, SETTINGS, run_control
+        ),
+        "rl": lambda run_control: rloo.train(
+            *common, started, prompts, prompts, _short, SETTINGS, run_control
+        ),
     }
     return passes[request.param]
 
@@ -84,16 +90,16 @@ def _short(rollouts: Sequence[Rollout]) -> list[float]:
 def interrupted(train: Train, folder: Path, after: float) -> list[Event]:
     """Run `train` until `after` steps are done, and leave it there."""
     events: list[Event] = []
-    watch = Watch(checkpoints=folder)
+    run_control = RunControl(checkpoints=folder)
 
     def emit(event: Event) -> None:
         events.append(event)
         if isinstance(event, StepReport) and event.step >= after:
-            watch.cancel()
+            run_control.cancel()
 
-    watch.emit = emit
+    run_control.emit = emit
     with pytest.raises(Cancelled):
-        train(watch)
+        train(run_control)
     return events
 
 
@@ -102,11 +108,11 @@ def interrupted(train: Train, folder: Path, after: float) -> list[Event]:
 def test_it_goes_on_to_the_same_weights_and_figures(
     train: Train, tmp_path: Path, after: float
 ) -> None:
-    whole = train(Watch())
+    whole = train(RunControl())
     interrupted(train, tmp_path / "run", after)
     assert checkpoints.steps_done(tmp_path / "run") == 2 * (int(after) // 2)
     events: list[Event] = []
-    resumed = train(Watch(emit=events.append, checkpoints=tmp_path / "run"))
+    resumed = train(RunControl(emit=events.append, checkpoints=tmp_path / "run"))
     wanted = trainable(whole.model)
     for name, weight in trainable(resumed.model).items():
         assert torch.equal(weight, wanted[name]), name
@@ -132,7 +138,7 @@ def test_a_checkpoint_is_small_private_and_silent(
 ) -> None:
     folder = tmp_path / "run"
     capfd.readouterr()
-    train(Watch(checkpoints=folder))
+    train(RunControl(checkpoints=folder))
     assert capfd.readouterr() == ("", "")
     assert {path.name for path in folder.iterdir()} == {"checkpoint-4", "checkpoint-6"}
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -157,14 +163,16 @@ def train_sft(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Train:
     monkeypatch.setattr(checkpoints, "EVERY_STEPS", 2)
-    return lambda watch: sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, watch)
+    return lambda run_control: sft.train(
+        tiny_folder, tokenizer, None, samples, SETTINGS, run_control
+    )
 
 
 def test_one_that_is_not_whole_is_passed_over(train_sft: Train, tmp_path: Path) -> None:
     interrupted(train_sft, tmp_path, 5)
     (tmp_path / "checkpoint-4" / "tutee.json").unlink()  # as if killed while it was written
     assert checkpoints.steps_done(tmp_path) == 2
-    whole, resumed = train_sft(Watch()), train_sft(Watch(checkpoints=tmp_path))
+    whole, resumed = train_sft(RunControl()), train_sft(RunControl(checkpoints=tmp_path))
     assert resumed.losses == whole.losses
     for one, other in zip(
         trainable(resumed.model).values(), trainable(whole.model).values(), strict=True
@@ -192,7 +200,7 @@ def test_where_none_can_be_written_the_pass_goes_on(
 
     monkeypatch.setattr(what, fail)
     with caplog.at_level(logging.WARNING):
-        assert train_sft(Watch(checkpoints=tmp_path)).steps == STEPS
+        assert train_sft(RunControl(checkpoints=tmp_path)).steps == STEPS
     assert "No checkpoint at step 2" in caplog.text
     assert list(tmp_path.iterdir()) == []
 

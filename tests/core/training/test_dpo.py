@@ -12,7 +12,7 @@ from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
 from core.training import dpo, lora
 from core.training.logprobs import measure, measure_base
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import plain_arguments, trainable
 
@@ -22,7 +22,7 @@ SETTINGS = Tuning(epochs=5, batch_size=6, preference_learning_rate=5e-3)
 def test_the_chosen_replies_gain_on_the_rejected_ones(
     tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair]
 ) -> None:
-    metrics = dpo.train(tiny_folder, tokenizer, None, pairs, pairs, SETTINGS, Watch()).metrics
+    metrics = dpo.train(tiny_folder, tokenizer, None, pairs, pairs, SETTINGS, RunControl()).metrics
     assert metrics["holdout_pairs"] == len(pairs)
     assert metrics["holdout_margin_before"] == pytest.approx(0, abs=1e-4)
     assert metrics["holdout_margin"] > 1
@@ -35,7 +35,9 @@ def test_it_learns_what_trls_trainer_learns(
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
-    ours = trainable(dpo.train(tiny_folder, tokenizer, None, pairs, [], SETTINGS, Watch()).model)
+    ours = trainable(
+        dpo.train(tiny_folder, tokenizer, None, pairs, [], SETTINGS, RunControl()).model
+    )
     rows = [
         {
             "prompt_ids": list(chosen.input_ids[: chosen.reply_start]),
@@ -79,12 +81,12 @@ def test_it_learns_what_trls_trainer_learns(
 def test_the_reference_is_the_base_also_when_it_goes_on_from_an_adapter(
     tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair], started: Path
 ) -> None:
-    trainer = dpo.build(tiny_folder, tokenizer, started, pairs, SETTINGS, Watch())
+    trainer = dpo.build(tiny_folder, tokenizer, started, pairs, SETTINGS, RunControl())
     assert list(trainer.model.peft_config) == ["default"]
     row = trainer.data_collator([{"index": 0}])
-    alone = measure(load_model(tiny_folder), pairs[:1], Watch())[0]
+    alone = measure(load_model(tiny_folder), pairs[:1], RunControl())[0]
     assert row["reference"].tolist() == pytest.approx(alone, abs=1e-3)
-    begun = measure(trainer.model, pairs[:1], Watch())[0]
+    begun = measure(trainer.model, pairs[:1], RunControl())[0]
     assert begun != pytest.approx(alone, abs=1e-1)
 
 
@@ -92,7 +94,7 @@ def test_only_the_reply_counts(
     tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair]
 ) -> None:
     model = load_model(tiny_folder)
-    for group, found in zip(pairs, measure(model, pairs, Watch()), strict=True):
+    for group, found in zip(pairs, measure(model, pairs, RunControl()), strict=True):
         for sample, logp in zip(group, found, strict=True):
             ids = torch.tensor([sample.input_ids])
             with torch.inference_mode():
@@ -104,17 +106,17 @@ def test_only_the_reply_counts(
 def test_what_is_saved_is_one_adapter(
     tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair], started: Path, tmp_path: Path
 ) -> None:
-    trained = dpo.train(tiny_folder, tokenizer, started, pairs, [], SETTINGS, Watch())
+    trained = dpo.train(tiny_folder, tokenizer, started, pairs, [], SETTINGS, RunControl())
     trained.save(tmp_path / "v2")
     assert not [path.name for path in (tmp_path / "v2").iterdir() if path.is_dir()]
-    base = measure_base(trained.model, pairs, Watch())
-    assert base == measure(load_model(tiny_folder), pairs, Watch())
+    base = measure_base(trained.model, pairs, RunControl())
+    assert base == measure(load_model(tiny_folder), pairs, RunControl())
 
 
 def test_cancelling_stops_it_before_the_first_step(
     tiny_folder: ModelFolder, tokenizer: Any, pairs: list[tuple[Sample, Sample]]
 ) -> None:
-    watch = Watch()
-    watch.cancel()
+    run_control = RunControl()
+    run_control.cancel()
     with pytest.raises(Cancelled):
-        dpo.train(tiny_folder, tokenizer, None, pairs, [], SETTINGS, watch)
+        dpo.train(tiny_folder, tokenizer, None, pairs, [], SETTINGS, run_control)

@@ -9,9 +9,9 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
 from core.training.exam import Answer, Exam, Examiner, Figures, Question, loss
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample, encode, encode_prompt
-from store.records import Turn
+from store.records import ChatMessage
 from tests.core.training.conftest import QUESTIONS, sample, samples, tokenizer  # noqa: F401
 
 
@@ -23,7 +23,7 @@ def model(tiny_folder: ModelFolder) -> Any:
 @pytest.fixture
 def exam(tokenizer: Any, samples: list[Sample]) -> Exam:  # noqa: F811
     def question(text: str, wanted: str = "") -> Question:
-        turns = (Turn(role="user", content=text),)
+        turns = (ChatMessage(role="user", content=text),)
         return Question(
             text,
             tuple(encode_prompt(tokenizer, turns)),
@@ -47,18 +47,18 @@ def test_the_loss_is_plain_cross_entropy_of_the_replies(model: Any, samples: lis
             logps = model(ids).logits.log_softmax(-1)[0, :-1].gather(-1, ids[0, 1:, None])
         total -= logps[one.reply_start - 1 :].sum().item()
         tokens += len(one.input_ids) - one.reply_start
-    assert loss(model, samples, Watch()) == pytest.approx(total / tokens, rel=1e-4)
+    assert loss(model, samples, RunControl()) == pytest.approx(total / tokens, rel=1e-4)
 
 
 def test_no_samples_have_no_loss(model: Any) -> None:
-    assert loss(model, [], Watch()) is None
+    assert loss(model, [], RunControl()) is None
 
 
 def test_everything_is_asked(model: Any, exam: Exam) -> None:
-    figures = Examiner(exam, Watch()).before(model)
+    figures = Examiner(exam, RunControl()).before(model)
     assert [answer.prompt for answer in figures.probes] == QUESTIONS[:2]
     assert figures.exam == exam.fingerprint
-    assert figures.probe_loss == pytest.approx(loss(model, exam.reference, Watch()))
+    assert figures.probe_loss == pytest.approx(loss(model, exam.reference, RunControl()))
     assert [answer.wanted for answer in figures.holdout] == ["Paris"]
     assert figures.holdout_loss is not None
     assert len(figures.holdout_losses) == len(exam.held_out)
@@ -68,7 +68,7 @@ def test_everything_is_asked(model: Any, exam: Exam) -> None:
 def test_it_leaves_the_model_as_it_was(model: Any, exam: Exam) -> None:
     for training in (True, False):
         model.train(training)
-        Examiner(exam, Watch()).after(model)
+        Examiner(exam, RunControl()).after(model)
         assert model.training == training
 
 
@@ -76,19 +76,19 @@ def test_what_is_known_is_taken_over_only_before_and_only_from_the_same_exam(
     model: Any, exam: Exam
 ) -> None:
     known = Figures(exam=exam.fingerprint, probe_loss=7.0)
-    examiner = Examiner(exam, Watch(), known)
+    examiner = Examiner(exam, RunControl(), known)
     assert examiner.before(model).probe_loss == 7.0
     assert examiner.before(model).holdout_loss is not None
     assert examiner.after(model).probe_loss != 7.0
     other = Figures(exam="another", probe_loss=7.0)
-    assert Examiner(exam, Watch(), other).before(model).probe_loss != 7.0
+    assert Examiner(exam, RunControl(), other).before(model).probe_loss != 7.0
 
 
 def test_it_can_be_cancelled(model: Any, exam: Exam) -> None:
-    watch = Watch()
-    watch.cancel()
+    run_control = RunControl()
+    run_control.cancel()
     with pytest.raises(Cancelled):
-        Examiner(exam, watch).before(model)
+        Examiner(exam, run_control).before(model)
 
 
 def answer(reply: str, wanted: str = "", language: str = "") -> Answer:

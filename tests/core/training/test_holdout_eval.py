@@ -13,7 +13,7 @@ from core.models.loading import load_model
 from core.training import sft
 from core.training.exam import Exam, Examiner, Question, loss
 from core.training.holdout_eval import LOOKS, HeldOut
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import trainable
 
@@ -30,14 +30,14 @@ def test_it_tells_the_loss_and_leaves_no_trace(
     question = Question("", held_out.input_ids[: held_out.reply_start], "positive", held_out)
     exam = Exam(tokenizer, (), (), (question,))
     events: list[Event] = []
-    watch = Watch(events.append)
-    plain = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch())
+    run_control = RunControl(events.append)
+    plain = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl())
     looked = sft.train(
-        tiny_folder, tokenizer, None, samples, SETTINGS, watch, Examiner(exam, watch)
+        tiny_folder, tokenizer, None, samples, SETTINGS, run_control, Examiner(exam, run_control)
     )
     found = [event for event in events if isinstance(event, HoldoutReport)]
     assert [event.step for event in found] == list(range(0, 24, 3))
-    assert found[0].loss == pytest.approx(loss(load_model(tiny_folder), [held_out], Watch()))
+    assert found[0].loss == pytest.approx(loss(load_model(tiny_folder), [held_out], RunControl()))
     assert found[-1].loss < found[0].loss
     assert looked.losses == plain.losses
     one, two = trainable(plain.model), trainable(looked.model)
@@ -53,13 +53,13 @@ def test_its_cost_is_bounded(
 ) -> None:
     sizes: list[int] = []
 
-    def measured(model: object, seen: list[Sample], watch: Watch) -> float:
+    def measured(model: object, seen: list[Sample], run_control: RunControl) -> float:
         sizes.append(sum(len(one.input_ids) for one in seen))
         return 1.0
 
     monkeypatch.setattr("core.training.holdout_eval.loss", measured)
     tokens = 10_000
-    held_out = HeldOut([Sample(tuple(range(10)), 5)] * count, tokens, steps, Watch())
+    held_out = HeldOut([Sample(tuple(range(10)), 5)] * count, tokens, steps, RunControl())
     for step in range(steps):
         held_out.look(None, step)
     assert len(sizes) == looks

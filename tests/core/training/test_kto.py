@@ -12,7 +12,7 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.training import kto, lora
 from core.training.kto import Judged
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import QUESTIONS, plain_arguments, trainable
 
@@ -31,7 +31,9 @@ def judged(sample: Callable[[str, str], Sample]) -> list[Judged]:
 def test_liked_replies_gain_on_disliked_ones(
     tiny_folder: ModelFolder, tokenizer: Any, judged: list[Judged]
 ) -> None:
-    metrics = kto.train(tiny_folder, tokenizer, None, judged, judged, SETTINGS, Watch()).metrics
+    metrics = kto.train(
+        tiny_folder, tokenizer, None, judged, judged, SETTINGS, RunControl()
+    ).metrics
     assert metrics["holdout_thumbs"] == len(judged)
     assert metrics["holdout_margin_before"] == pytest.approx(0, abs=1e-4)
     assert metrics["holdout_margin"] > 1
@@ -41,7 +43,7 @@ def test_one_label_alone_makes_no_margin_to_report(
     tiny_folder: ModelFolder, tokenizer: Any, judged: list[Judged]
 ) -> None:
     liked = [j for j in judged if j.label]
-    trained = kto.train(tiny_folder, tokenizer, None, judged, liked, SETTINGS, Watch())
+    trained = kto.train(tiny_folder, tokenizer, None, judged, liked, SETTINGS, RunControl())
     assert trained.metrics == {}
     assert trained.steps == 5
 
@@ -52,7 +54,9 @@ def test_it_learns_what_trls_trainer_learns(
     from datasets import Dataset
     from trl import KTOConfig, KTOTrainer
 
-    ours = trainable(kto.train(tiny_folder, tokenizer, None, judged, [], SETTINGS, Watch()).model)
+    ours = trainable(
+        kto.train(tiny_folder, tokenizer, None, judged, [], SETTINGS, RunControl()).model
+    )
     replies = [list(j.sample.input_ids[j.sample.reply_start :]) for j in judged]
     rows = [
         {
@@ -97,15 +101,15 @@ def test_it_learns_what_trls_trainer_learns(
 def test_the_rarer_label_weighs_more(
     tiny_folder: ModelFolder, tokenizer: Any, judged: list[Judged]
 ) -> None:
-    trainer = kto.build(tiny_folder, tokenizer, None, judged, SETTINGS, Watch())
+    trainer = kto.build(tiny_folder, tokenizer, None, judged, SETTINGS, RunControl())
     assert (trainer.desirable_weight, trainer.undesirable_weight) == (2.0, 1.0)
 
 
 def test_the_reference_is_the_base_also_when_it_goes_on_from_an_adapter(
     tiny_folder: ModelFolder, tokenizer: Any, judged: list[Judged], started: Path
 ) -> None:
-    trainer = kto.build(tiny_folder, tokenizer, started, judged, SETTINGS, Watch())
-    fresh = kto.build(tiny_folder, tokenizer, None, judged, SETTINGS, Watch())
+    trainer = kto.build(tiny_folder, tokenizer, started, judged, SETTINGS, RunControl())
+    fresh = kto.build(tiny_folder, tokenizer, None, judged, SETTINGS, RunControl())
     rows = [{"index": i} for i in range(len(judged))]
     one, other = trainer.data_collator(rows), fresh.data_collator(rows)
     torch.testing.assert_close(one["reference"], other["reference"])

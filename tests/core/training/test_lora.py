@@ -7,7 +7,7 @@ import torch
 from core.config import Tuning
 from core.models.folder import ModelFolder
 from core.training import dpo, kto, reward, rloo, sft
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 
 
@@ -17,7 +17,7 @@ def test_only_imitation_has_dropout(
     samples: list[Sample],
     pairs: list[tuple[Sample, Sample]],
 ) -> None:
-    given, rest = (tiny_folder, tokenizer, None), (Tuning(dropout=0.5), Watch())
+    given, rest = (tiny_folder, tokenizer, None), (Tuning(dropout=0.5), RunControl())
     judged = [kto.Judged(sample, True) for sample in samples]
     prompts = [sample.input_ids[: sample.reply_start] for sample in samples]
     trainers = {

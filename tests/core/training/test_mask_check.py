@@ -10,7 +10,7 @@ from core.runtime.scheduler import Cancelled
 from core.training import mask_check
 from core.training.micro_batches import MICRO_BATCH_TOKENS
 from core.training.packing import IGNORED
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 from store.errors import TuteeError
 
@@ -19,14 +19,14 @@ Spoil = Callable[[dict[str, Any]], None]
 
 def prove(tokenizer: Any, samples: list[Sample], name: str = "sft") -> MaskProof:
     groups = [(sample,) for sample in samples]
-    return mask_check.prove(name, tokenizer, groups, 6, MICRO_BATCH_TOKENS, Watch())  # type: ignore[arg-type]
+    return mask_check.prove(name, tokenizer, groups, 6, MICRO_BATCH_TOKENS, RunControl())  # type: ignore[arg-type]
 
 
 def test_it_counts_and_shows_what_is_learned(tokenizer: Any, samples: list[Sample]) -> None:
     events: list[Event] = []
-    watch = Watch(emit=events.append)
+    run_control = RunControl(emit=events.append)
     groups = [(s,) for s in samples]
-    found = mask_check.prove("sft", tokenizer, groups, 6, MICRO_BATCH_TOKENS, watch)
+    found = mask_check.prove("sft", tokenizer, groups, 6, MICRO_BATCH_TOKENS, run_control)
     assert events == [found]
     assert found.samples == len(samples)
     assert found.trained == sum(len(s.input_ids) - s.reply_start for s in samples)
@@ -41,7 +41,7 @@ def test_it_counts_and_shows_what_is_learned(tokenizer: Any, samples: list[Sampl
 def test_a_reward_model_learns_from_the_end_of_a_reply(
     tokenizer: Any, pairs: list[tuple[Sample, Sample]]
 ) -> None:
-    found = mask_check.prove("reward", tokenizer, pairs, 2, MICRO_BATCH_TOKENS, Watch())
+    found = mask_check.prove("reward", tokenizer, pairs, 2, MICRO_BATCH_TOKENS, RunControl())
     assert found.samples == found.trained == 2 * len(pairs)
     assert ["".join(p.text for p in shown if p.trained) for shown in found.shown] == [
         "<|im_end|>"
@@ -133,7 +133,9 @@ def test_padding_would_be_seen(
 
 
 def test_it_can_be_cancelled(tokenizer: Any, samples: list[Sample]) -> None:
-    watch = Watch()
-    watch.cancel()
+    run_control = RunControl()
+    run_control.cancel()
     with pytest.raises(Cancelled):
-        mask_check.prove("sft", tokenizer, [(s,) for s in samples], 6, MICRO_BATCH_TOKENS, watch)
+        mask_check.prove(
+            "sft", tokenizer, [(s,) for s in samples], 6, MICRO_BATCH_TOKENS, run_control
+        )

@@ -10,7 +10,7 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.training import lora, sft
 from core.training.rehearsal import Rehearsal, divergence
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import trainable
 
@@ -29,7 +29,7 @@ def general(sample: Any) -> list[Sample]:
 
 def distance(model: Any, general: list[Sample], policy: Any) -> float:
     """Nats a token of `policy` from the base, on all general texts."""
-    found: torch.Tensor = Rehearsal(model, general, 1.0, Watch()).loss(policy, 0)
+    found: torch.Tensor = Rehearsal(model, general, 1.0, RunControl()).loss(policy, 0)
     return found.item()
 
 
@@ -50,7 +50,7 @@ def test_an_untrained_policy_is_where_the_base_is(
     tiny_folder: ModelFolder, general: list[Sample]
 ) -> None:
     model = lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM")
-    loss = Rehearsal(model, general, 1.0, Watch()).loss(model, 0)
+    loss = Rehearsal(model, general, 1.0, RunControl()).loss(model, 0)
     assert loss.item() == pytest.approx(0, abs=1e-4)
     loss.backward()
     assert all(p.grad.abs().max() < 1e-2 for p in model.parameters() if p.grad is not None)
@@ -63,9 +63,9 @@ def test_each_step_takes_the_next_texts_in_turn(
     samples: list[Sample],
     taught: list[Sample],
 ) -> None:
-    policy = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, Watch())
+    policy = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, RunControl())
     texts = [*general, *samples[3:5]]
-    rehearsal = Rehearsal(policy.model, texts, 1.0, Watch())
+    rehearsal = Rehearsal(policy.model, texts, 1.0, RunControl())
     first, second = rehearsal.loss(policy.model, 0).item(), rehearsal.loss(policy.model, 1).item()
     assert first != pytest.approx(second)
     assert rehearsal.loss(policy.model, 2).item() == pytest.approx(first)
@@ -74,8 +74,10 @@ def test_each_step_takes_the_next_texts_in_turn(
 def test_it_keeps_the_policy_nearer_to_the_base_and_learns_all_the_same(
     tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], general: list[Sample]
 ) -> None:
-    free = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, Watch())
-    kept = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, Watch(), rehearsed=general)
+    free = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, RunControl())
+    kept = sft.train(
+        tiny_folder, tokenizer, None, taught, SETTINGS, RunControl(), rehearsed=general
+    )
     assert kept.losses[-1] < kept.losses[0] / 2
     far = distance(free.model, general, free.model)
     assert distance(kept.model, general, kept.model) < far / 2
@@ -85,6 +87,8 @@ def test_a_weight_of_nothing_changes_nothing(
     tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], general: list[Sample]
 ) -> None:
     settings = SETTINGS.model_copy(update={"rehearsal": 0.0})
-    free = trainable(sft.train(tiny_folder, tokenizer, None, taught, settings, Watch()).model)
-    let_go = sft.train(tiny_folder, tokenizer, None, taught, settings, Watch(), rehearsed=general)
+    free = trainable(sft.train(tiny_folder, tokenizer, None, taught, settings, RunControl()).model)
+    let_go = sft.train(
+        tiny_folder, tokenizer, None, taught, settings, RunControl(), rehearsed=general
+    )
     assert all(torch.equal(free[name], w) for name, w in trainable(let_go.model).items())

@@ -14,10 +14,10 @@ from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
 from core.training import rloo
 from core.training.rollout import Rollout
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
-from store.records import Turn
+from store.records import ChatMessage
 from tests.core.training.conftest import QUESTIONS, trainable
 
 SETTINGS = Tuning(
@@ -28,7 +28,7 @@ SETTINGS = Tuning(
 @pytest.fixture
 def prompts(tokenizer: Any) -> list[rloo.Prompt]:
     return [
-        tuple(encode_prompt(tokenizer, [Turn(role="user", content=question)]))
+        tuple(encode_prompt(tokenizer, [ChatMessage(role="user", content=question)]))
         for question in QUESTIONS
     ]
 
@@ -52,8 +52,10 @@ def test_the_reward_rises(
     settings = SETTINGS.model_copy(
         update={"rl_steps": 25, "rl_prompts": 6, "rl_learning_rate": 2e-2, "kl_limit": 99.0}
     )
-    watch = Watch(emit=events.append)
-    trained = rloo.train(tiny_folder, tokenizer, None, prompts, prompts, short, settings, watch)
+    run_control = RunControl(emit=events.append)
+    trained = rloo.train(
+        tiny_folder, tokenizer, None, prompts, prompts, short, settings, run_control
+    )
     rewards = trained.metrics["rewards"]
     assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5
     assert trained.metrics["kl"][-1] > trained.metrics["kl"][0]
@@ -67,7 +69,7 @@ def test_the_reward_rises(
 def test_the_log_probabilities_are_those_of_the_padded_batch(
     tiny_folder: ModelFolder, tokenizer: Any, prompts: list[rloo.Prompt]
 ) -> None:
-    trainer = rloo.build(tiny_folder, tokenizer, None, prompts, short, SETTINGS, Watch())
+    trainer = rloo.build(tiny_folder, tokenizer, None, prompts, short, SETTINGS, RunControl())
     replies = [[5, 6, 7], [8], [9, 10]]
     width = max(map(len, prompts))
     ids = torch.tensor(
@@ -107,7 +109,7 @@ def test_advantages_leave_one_out(
     def by_place(rollouts: Sequence[Rollout]) -> list[float]:
         return [float(place) for place in range(len(rollouts))]
 
-    trainer = rloo.build(tiny_folder, tokenizer, None, prompts, by_place, SETTINGS, Watch())
+    trainer = rloo.build(tiny_folder, tokenizer, None, prompts, by_place, SETTINGS, RunControl())
     rows = [{"prompt": str(i)} for i in (0, 0, 0, 0, 1, 1, 1, 1)]
     trainer.model.train()
     output = trainer._generate_and_score_completions(rows)
@@ -125,7 +127,9 @@ def test_the_same_seed_gives_the_identical_adapter(
 ) -> None:
     one, other = (
         trainable(
-            rloo.train(tiny_folder, tokenizer, None, prompts, [], short, SETTINGS, Watch()).model
+            rloo.train(
+                tiny_folder, tokenizer, None, prompts, [], short, SETTINGS, RunControl()
+            ).model
         )
         for _ in range(2)
     )
@@ -137,7 +141,7 @@ def test_it_stops_once_it_is_too_far_from_the_base(
     tiny_folder: ModelFolder, tokenizer: Any, prompts: list[rloo.Prompt]
 ) -> None:
     settings = SETTINGS.model_copy(update={"rl_steps": 30, "kl_limit": 1e-4, "rl_beta": 0.0001})
-    trained = rloo.train(tiny_folder, tokenizer, None, prompts, [], short, settings, Watch())
+    trained = rloo.train(tiny_folder, tokenizer, None, prompts, [], short, settings, RunControl())
     assert trained.steps < 30
     assert "further from the base" in trained.metrics["stopped_because"]
 
@@ -147,10 +151,10 @@ def test_what_was_far_from_the_base_before_is_no_drift(
     tiny_folder: ModelFolder, tokenizer: Any, prompts: list[rloo.Prompt], tmp_path: Path
 ) -> None:
     settings = SETTINGS.model_copy(update={"kl_limit": 99.0, "rl_learning_rate": 2e-2})
-    far = rloo.train(tiny_folder, tokenizer, None, prompts, [], short, settings, Watch())
+    far = rloo.train(tiny_folder, tokenizer, None, prompts, [], short, settings, RunControl())
     far.save(tmp_path)
     settings = settings.model_copy(update={"kl_limit": 0.5, "rl_learning_rate": 1e-6})
-    on = rloo.train(tiny_folder, tokenizer, tmp_path, prompts, [], short, settings, Watch())
+    on = rloo.train(tiny_folder, tokenizer, tmp_path, prompts, [], short, settings, RunControl())
     assert min(on.metrics["kl"]) > 0.5
     assert on.steps == settings.rl_steps
     assert not on.metrics["stopped_because"]
@@ -184,7 +188,7 @@ def test_replies_that_never_end_are_an_error_that_says_what_to_do(
         "core.training.rloo_trainer.stop_ids", lambda tokenizer: frozenset({100_000})
     )
     with pytest.raises(TuteeError, match="No reply ended") as caught:
-        rloo.train(tiny_folder, tokenizer, None, prompts, [], short, SETTINGS, Watch())
+        rloo.train(tiny_folder, tokenizer, None, prompts, [], short, SETTINGS, RunControl())
     assert "rl_max_new_tokens" in str(caught.value.hint)
 
 
@@ -196,18 +200,18 @@ def test_rewards_that_are_all_alike_are_an_error(
         return [1.0] * len(rollouts)
 
     with pytest.raises(TuteeError, match="same reward"):
-        rloo.train(tiny_folder, tokenizer, None, prompts, [], same, SETTINGS, Watch())
+        rloo.train(tiny_folder, tokenizer, None, prompts, [], same, SETTINGS, RunControl())
 
 
 @pytest.mark.usefixtures("ends_anywhere")
 def test_it_can_be_cancelled_in_the_middle_of_the_rollouts(
     tiny_folder: ModelFolder, tokenizer: Any, prompts: list[rloo.Prompt]
 ) -> None:
-    watch = Watch()
+    run_control = RunControl()
 
     def cancel(rollouts: Sequence[Rollout]) -> list[float]:
-        watch.cancel()
+        run_control.cancel()
         return short(rollouts)
 
     with pytest.raises(Cancelled):
-        rloo.train(tiny_folder, tokenizer, None, prompts, [], cancel, SETTINGS, watch)
+        rloo.train(tiny_folder, tokenizer, None, prompts, [], cancel, SETTINGS, run_control)

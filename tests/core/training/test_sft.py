@@ -13,7 +13,7 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
 from core.training import lora, sft
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import plain_arguments, trainable
 
@@ -25,7 +25,7 @@ def test_it_learns_and_the_base_stays_as_it_was(
     tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
 ) -> None:
     before = load_model(tiny_folder).state_dict()
-    trained = sft.train(tiny_folder, tokenizer, None, samples, LONGER, Watch())
+    trained = sft.train(tiny_folder, tokenizer, None, samples, LONGER, RunControl())
     assert trained.steps == 30
     assert trained.losses[-1] < trained.losses[0] / 2
     assert any(w.abs().max() > 0 for n, w in trainable(trained.model).items() if "lora_B" in n)
@@ -40,7 +40,7 @@ def test_it_learns_what_trls_trainer_learns(
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    ours = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model)
+    ours = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl()).model)
     rows = [
         {
             "input_ids": list(s.input_ids),
@@ -70,18 +70,20 @@ def test_it_learns_what_trls_trainer_learns(
 def test_the_same_data_and_seed_give_the_identical_adapter(
     tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
 ) -> None:
-    one = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model)
-    two = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch()).model)
+    one = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl()).model)
+    two = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl()).model)
     assert all(torch.equal(weight, two[name]) for name, weight in one.items())
 
 
 def test_small_micro_batches_make_the_same_steps(
     tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch())
+    whole = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl())
     monkeypatch.setattr("core.training.memory_budget.MICRO_BATCH_TOKENS", 1)
     events: list[Event] = []
-    small = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch(emit=events.append))
+    small = sft.train(
+        tiny_folder, tokenizer, None, samples, SETTINGS, RunControl(emit=events.append)
+    )
     assert small.losses == pytest.approx(whole.losses, abs=1e-3)
     assert len(events) == 4 * 6  # a report a micro-batch
 
@@ -91,29 +93,29 @@ def test_it_goes_on_from_an_adapter_that_plain_peft_can_load_too(
 ) -> None:
     from peft import PeftModel
 
-    first = sft.train(tiny_folder, tokenizer, None, samples, LONGER, Watch())
+    first = sft.train(tiny_folder, tokenizer, None, samples, LONGER, RunControl())
     first.save(tmp_path)
     ids = torch.tensor([samples[0].input_ids])
     loaded = PeftModel.from_pretrained(load_model(tiny_folder), tmp_path)
     with torch.inference_mode():
         torch.testing.assert_close(loaded(ids).logits, first.model.eval()(ids).logits)
-    second = sft.train(tiny_folder, tokenizer, tmp_path, samples, SETTINGS, Watch())
+    second = sft.train(tiny_folder, tokenizer, tmp_path, samples, SETTINGS, RunControl())
     assert second.losses[0] < first.losses[0] / 2
 
 
 def test_cancelling_stops_at_the_next_micro_batch(
     tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
 ) -> None:
-    watch = Watch()
+    run_control = RunControl()
     steps: list[Event] = []
 
     def emit(event: Event) -> None:
         steps.append(event)
-        watch.cancel()
+        run_control.cancel()
 
-    watch.emit = emit
+    run_control.emit = emit
     with pytest.raises(Cancelled):
-        sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, watch)
+        sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, run_control)
     assert len(steps) == 1
 
 
@@ -121,7 +123,9 @@ def test_progress_counts_down_to_the_end(
     tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
 ) -> None:
     reports: list[Event] = []
-    trained = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch(emit=reports.append))
+    trained = sft.train(
+        tiny_folder, tokenizer, None, samples, SETTINGS, RunControl(emit=reports.append)
+    )
     steps = [report for report in reports if isinstance(report, StepReport)]
     assert [report.step for report in steps] == [1, 2, 3, 4]
     assert steps[-1].eta_seconds == 0
@@ -140,7 +144,7 @@ def test_nothing_is_printed_and_no_file_is_left(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.chdir(tmp_path)
-    sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, Watch())
+    sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl())
     out, err = capfd.readouterr()
     assert out == ""
     assert err == ""

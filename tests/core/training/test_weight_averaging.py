@@ -8,7 +8,7 @@ import torch
 from core.config import Tuning
 from core.models.folder import ModelFolder
 from core.training import sft
-from core.training.run_control import Watch
+from core.training.run_control import RunControl
 from core.training.weight_averaging import Average
 from data.tokenization import Sample
 from tests.core.training.conftest import trainable
@@ -75,9 +75,9 @@ def test_sft_ends_with_the_mean_of_its_second_half(
         def on_step_end(self, *_: Any, model: Any, **__: Any) -> None:
             passed.append({name: p.clone() for name, p in trainable(model).items()})
 
-    trainer = sft.build(tiny_folder, tokenizer, None, samples, settings, Watch())
+    trainer = sft.build(tiny_folder, tokenizer, None, samples, settings, RunControl())
     trainer.add_callback(Keep)
-    trainer.watched_train()
+    trainer.controlled_train()
     assert len(passed) == 5
     for name, weight in trainable(trainer.model).items():
         counted = torch.stack([after[name] for after in passed[first - 1 :]])

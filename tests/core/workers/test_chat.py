@@ -24,7 +24,7 @@ from core.models.folder import ModelFolder
 from core.workers.chat import ChatWorker
 from core.workers.tuning import TuningWorker
 from store.errors import TuteeError
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears, greedy_reply, plan
 
 
@@ -88,7 +88,7 @@ def test_stopping_ends_the_reply_at_its_next_token_and_keeps_what_there_is(
 def test_a_stop_before_the_reply_begins_stops_that_reply_and_no_other(
     chat: ChatWorker, ears: Ears
 ) -> None:
-    with chat.turns.micro_batch(Flag()):  # the reply has to wait for its turn
+    with chat.scheduler.micro_batch(Flag()):  # the reply has to wait for its turn
         chat.reply("one", ASK, GREEDY, seed=0)
         chat.reply("two", ASK, GREEDY, seed=0)
         chat.stop_reply()
@@ -123,7 +123,7 @@ def test_a_model_that_is_not_there_fails_clearly_and_a_retry_works(
 def test_a_prompt_that_cannot_fit_fails_and_the_next_is_answered(
     chat: ChatWorker, ears: Ears
 ) -> None:
-    chat.reply("long", (Turn(role="user", content="fox " * 3000),), GREEDY, seed=0)
+    chat.reply("long", (ChatMessage(role="user", content="fox " * 3000),), GREEDY, seed=0)
     assert "too long" in ears.wait_for(ReplyFailed).error.title
     assert greedy_reply(chat, ears) is not None
 
@@ -151,7 +151,7 @@ def test_of_what_is_to_be_read_ahead_the_latest_is_where_no_reply_is_wanted(
     )
 
     def ahead(text: str) -> None:
-        chat.read_ahead((Turn(role="user", content=text),), GREEDY)
+        chat.read_ahead((ChatMessage(role="user", content=text),), GREEDY)
 
     def next_jobs(event: Event) -> None:  # from the working thread, so that they are in order
         if isinstance(event, ReplyDone) and event.request_id == "first":

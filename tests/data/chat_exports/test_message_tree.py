@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from data.chat_exports.message_tree import Said, Source, found, ordered
 from data.chat_exports.ratings import Thumb
 from data.formats.common import Found, RowError
-from store.records import Instruction, Origin, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Verdict
 from tests.data.chat_exports.checks import ORIGIN, check, said
 
 
@@ -38,7 +38,10 @@ LEFT_OUT = "the reply rests on something that was left out"
 def test_a_thumb_up_is_a_verdict_and_an_instruction_of_one_act() -> None:
     whole = read(asks("a"), replies("b", "a", thumb=UP, model="m"), system="Be brief.")
     verdict, instruction = whole.records
-    asked = (Turn(role="system", content="Be brief."), Turn(role="user", content="hi"))
+    asked = (
+        ChatMessage(role="system", content="Be brief."),
+        ChatMessage(role="user", content="hi"),
+    )
     assert isinstance(verdict, Verdict)
     assert isinstance(instruction, Instruction)
     assert (verdict.prompt, verdict.completion, verdict.label) == (asked, "yo", True)
@@ -120,7 +123,7 @@ def test_failed_replies_are_left_out_and_nothing_rests_on_them() -> None:
         replies("d", "c", thumb=UP),
     )  # fmt: skip
     assert said(whole.chats[0]) == [("user", "hi\n\nGo on"), ("assistant", "yo")]
-    assert whole.records[0].prompt == (Turn(role="user", content="hi\n\nGo on"),)
+    assert whole.records[0].prompt == (ChatMessage(role="user", content="hi\n\nGo on"),)
     assert whole.refused == ("1 message left out: an error",)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from data.chat_exports.openassistant import OPENASSISTANT
 from data.formats.common import RowError
-from store.records import Instruction, Preference, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Verdict
 from tests.data.chat_exports.checks import read
 
 
@@ -54,9 +54,9 @@ def test_the_prompt_is_all_that_came_before() -> None:
     deep = asked("q1", reply("r1", replies=[asked("q2", reply("r2", **thumbs(1)))]))
     verdict = read(OPENASSISTANT, row(deep)).records[0]
     assert verdict.prompt == (
-        Turn(role="user", content="q1"),
-        Turn(role="assistant", content="r1"),
-        Turn(role="user", content="q2"),
+        ChatMessage(role="user", content="q1"),
+        ChatMessage(role="assistant", content="r1"),
+        ChatMessage(role="user", content="q2"),
     )
 
 

@@ -13,12 +13,12 @@ from data.format_detection import NAMES, read
 from data.formats import RowError, row
 from data.formats.common import moment
 from store.feedback import said
-from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 ORIGIN = Origin(source="import:a.jsonl")
-USER = Turn(role="user", content="hi")
-SYSTEM = Turn(role="system", content="Be brief.")
-YO = Turn(role="assistant", content="yo")
+USER = ChatMessage(role="user", content="hi")
+SYSTEM = ChatMessage(role="system", content="Be brief.")
+YO = ChatMessage(role="assistant", content="yo")
 U = {"role": "user", "content": "hi"}
 S = {"role": "system", "content": "Be brief."}
 A = {"role": "assistant", "content": "yo"}
@@ -29,7 +29,7 @@ GA = {"from": "gpt", "value": "yo"}
 GB = {"from": "gpt", "value": "hello"}
 
 
-def instruction(*prompt: Turn, completion: str = "yo") -> Instruction:
+def instruction(*prompt: ChatMessage, completion: str = "yo") -> Instruction:
     return Instruction(prompt=prompt, completion=completion)
 
 
@@ -110,7 +110,7 @@ PAIR = {"chosen": "yo", "rejected": "hello"}
         (ALPACA, ASKED),
         ({"instruction": "hi", "output": "yo"}, ASKED),
         ({**ALPACA, "input": None, "history": None, "system": None}, ASKED),
-        ({**ALPACA, "input": "there"}, instruction(Turn(role="user", content="hi\nthere"))),
+        ({**ALPACA, "input": "there"}, instruction(ChatMessage(role="user", content="hi\nthere"))),
         ({**ALPACA, "instruction": "", "input": "hi"}, ASKED),
         ({**ALPACA, "input": "`<noinput>`"}, ASKED),
         ({**ALPACA, "input": "No input."}, ASKED),

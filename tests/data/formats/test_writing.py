@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from data.format_detection import NAMES, read
 from data.formats import row, writers
 from store.feedback import said
-from store.records import Instruction, Origin, Preference, Record, Sampling, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Sampling, Verdict
 from tests.data.formats.test_reading import (
     ALPACA,
     ASKED,
@@ -73,7 +73,7 @@ TALK = {"weight": 0}
         (SECOND, "csv", None),
         (instruction(SYSTEM, SYSTEM, USER), "alpaca", None),
         (instruction(USER, USER), "alpaca", None),
-        (instruction(Turn(role="system", content=""), USER), "alpaca", None),
+        (instruction(ChatMessage(role="system", content=""), USER), "alpaca", None),
         (PREFERENCE, "messages", None),
         (PREFERENCE, "kto", None),
     ],
@@ -88,11 +88,11 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampl
     ["你好\n", "\u2028\x85", "a\r\nb", '"\\', "\x00", "\ufeff", "noinput", "<think>"]
 )
 SAID = TEXT.filter(str.strip)
-QUESTION = st.builds(Turn, role=st.just("user"), content=SAID)
-ANSWER = st.builds(Turn, role=st.just("assistant"), content=TEXT)
+QUESTION = st.builds(ChatMessage, role=st.just("user"), content=SAID)
+ANSWER = st.builds(ChatMessage, role=st.just("assistant"), content=TEXT)
 PROMPT = st.builds(
     lambda system, earlier, last: (*system, *(turn for pair in earlier for turn in pair), last),
-    st.lists(st.builds(Turn, role=st.just("system"), content=TEXT), max_size=1),
+    st.lists(st.builds(ChatMessage, role=st.just("system"), content=TEXT), max_size=1),
     st.lists(st.tuples(QUESTION, ANSWER), max_size=2),
     QUESTION,
 )

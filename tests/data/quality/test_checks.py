@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pytest
 
 from data.quality.checks import KINDS, Finding, check
-from store.records import Instruction, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 LONG = "Because " + " ".join(f"reason number {n} is as good as the others" for n in range(10))
 
 
-def asked(question: str) -> tuple[Turn, ...]:
-    return (Turn(role="user", content=question),)
+def asked(question: str) -> tuple[ChatMessage, ...]:
+    return (ChatMessage(role="user", content=question),)
 
 
 def taught(reply: str, question: str = "Why?", **fields: str) -> Instruction:
@@ -120,7 +120,10 @@ def test_a_pair_and_its_reverse() -> None:
 
 
 def test_another_context_is_another_prompt() -> None:
-    before = (Turn(role="user", content="Hi"), Turn(role="assistant", content="Hello"))
+    before = (
+        ChatMessage(role="user", content="Hi"),
+        ChatMessage(role="assistant", content="Hello"),
+    )
     later = Verdict(prompt=(*before, *asked("Why?")), completion="So.", label=False)
     assert found([rated("So.", True), later], "contradiction") == []
 

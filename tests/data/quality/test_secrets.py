@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.quality.secrets import find, redact, redacted
-from store.records import Instruction, Preference, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Verdict
 
 DATA = Path(__file__).parents[3] / ".." / "shared" / "data"
 
@@ -132,7 +132,10 @@ def test_redacting_is_complete_and_loses_nothing_else(text: str) -> None:
 
 
 def test_every_text_of_a_record_is_redacted_and_the_rest_is_as_it_was() -> None:
-    asked = (Turn(role="system", content="Be a@b.io"), Turn(role="user", content="I am c@d.io"))
+    asked = (
+        ChatMessage(role="system", content="Be a@b.io"),
+        ChatMessage(role="user", content="I am c@d.io"),
+    )
     verdict = Verdict(prompt=asked, completion="Hi c@d.io", label=False, comment="ask e@f.io")
     clean = redacted(verdict)
     assert isinstance(clean, Verdict)
@@ -144,7 +147,7 @@ def test_every_text_of_a_record_is_redacted_and_the_rest_is_as_it_was() -> None:
 
 
 def test_a_record_with_nothing_to_hide_is_the_same() -> None:
-    record = Instruction(prompt=(Turn(role="user", content="hello"),), completion="hi")
+    record = Instruction(prompt=(ChatMessage(role="user", content="hello"),), completion="hi")
     assert redacted(record) is record
 
 

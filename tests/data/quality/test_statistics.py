@@ -8,11 +8,11 @@ import pytest
 
 from data.quality.statistics import Needs, Statistics, statistics
 from data.quality.task_labels import merged
-from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 
-def asked(question: str) -> tuple[Turn, ...]:
-    return (Turn(role="user", content=question),)
+def asked(question: str) -> tuple[ChatMessage, ...]:
+    return (ChatMessage(role="user", content=question),)
 
 
 def taught(question: str, reply: str = "Paris.", source: str = "chat") -> Instruction:

@@ -3,11 +3,11 @@
 import pytest
 
 from data.quality.task_labels import DEFAULT_RULES, TASKS, merged, task_of
-from store.records import Role, Turn
+from store.records import ChatMessage, Role
 
 
-def user(text: str, role: Role = "user") -> Turn:
-    return Turn(role=role, content=text)
+def user(text: str, role: Role = "user") -> ChatMessage:
+    return ChatMessage(role=role, content=text)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from data.imports import read_file
 from store.errors import TuteeError
 from store.paths import locate
-from store.records import Instruction, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 from store.repository import Repository
 from tui.cli.exports import export
 from tui.cli.invocation import Invocation
@@ -21,8 +21,8 @@ from tui.cli.invocation import Invocation
 Export = Callable[..., Result]
 
 
-def asked(text: str) -> tuple[Turn, ...]:
-    return (Turn(role="user", content=text),)
+def asked(text: str) -> tuple[ChatMessage, ...]:
+    return (ChatMessage(role="user", content=text),)
 
 
 RECORDS: list[Record] = [

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from store.paths import locate
-from store.records import Instruction, Turn
+from store.records import ChatMessage, Instruction
 from tui.cli.invocation import Invocation
 
 
@@ -13,7 +13,7 @@ def test_what_was_recovered_is_told_once_on_standard_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     invocation = Invocation(locate(tmp_path / "home"), None)
-    prompt = (Turn(role="user", content="x"),)
+    prompt = (ChatMessage(role="user", content="x"),)
     for text in ("a", "b"):
         with invocation.home() as repository:
             repository.add_imported([Instruction(prompt=prompt, completion=text)])

@@ -14,15 +14,15 @@ from core.adapters.registry import Adapters, Manifest, write_manifest
 from core.models.folder import ModelFolder, find
 from store.errors import TuteeError
 from store.paths import locate
-from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 from store.repository import Repository
 from tui.cli.root import cli
 
 Run = Callable[..., Result]
 
 
-def asked(text: str) -> tuple[Turn, ...]:
-    return (Turn(role="user", content=text),)
+def asked(text: str) -> tuple[ChatMessage, ...]:
+    return (ChatMessage(role="user", content=text),)
 
 
 LIKED = Instruction(id="liked1", prompt=asked("Translate: house"), completion="Haus 🏠")

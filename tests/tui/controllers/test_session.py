@@ -10,7 +10,7 @@ from core.config import Config
 from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from store.errors import TuteeError
 from store.paths import locate
-from store.records import Sampling, Turn
+from store.records import ChatMessage, Sampling
 from store.repository import Repository
 from tui.controllers.open_chat import ChatSettings
 from tui.controllers.session import STOPPING, WAITING, WRITING, Session
@@ -25,18 +25,18 @@ class Chat:
 
     def __init__(self) -> None:
         self.adapters = None
-        self.requests: list[tuple[str, tuple[Turn, ...], Sampling, int]] = []
+        self.requests: list[tuple[str, tuple[ChatMessage, ...], Sampling, int]] = []
         self.stops = 0
-        self.checked: list[tuple[Turn, ...]] = []
-        self.ahead: list[tuple[Turn, ...]] = []
+        self.checked: list[tuple[ChatMessage, ...]] = []
+        self.ahead: list[tuple[ChatMessage, ...]] = []
 
-    def check(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+    def check(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
         self.checked.append(turns)
 
     def reply(self, *request: object) -> None:
         self.requests.append(request)  # type: ignore[arg-type]
 
-    def read_ahead(self, turns: tuple[Turn, ...], sampling: Sampling) -> None:
+    def read_ahead(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
         self.ahead.append(turns)
 
     def stop_reply(self) -> None:
@@ -80,7 +80,7 @@ def test_a_message_is_checked_with_the_system_prompt_of_its_chat(
     assert [turn.content for turn in chat.checked[0]] == [Config().chat.system_prompt, "Hello"]
     session.set_chat(ChatSettings("Be brief."))
     session.check("Hello")
-    assert chat.checked[1][0] == Turn(role="system", content="Be brief.")
+    assert chat.checked[1][0] == ChatMessage(role="system", content="Be brief.")
 
 
 def test_a_message_is_stored_before_its_reply_is_asked_for(

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from store.errors import TuteeError
-from store.records import Preference, Turn, Verdict
+from store.records import ChatMessage, Preference, Verdict
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, replies, say, toasts, until
 from tests.tui.screens.test_tuning import ready
@@ -137,9 +137,9 @@ async def test_the_last_question_is_asked_with_the_chat_before_it(versions: Home
         await until(pilot, lambda: "↓ both bad" in painted(app))
         for _, turns in versions.chat.compared:
             assert turns[-3:] == (
-                Turn(role="user", content="I like short replies."),
-                Turn(role="assistant", content="Paris."),
-                Turn(role="user", content="Capital of\nFrance?"),
+                ChatMessage(role="user", content="I like short replies."),
+                ChatMessage(role="assistant", content="Paris."),
+                ChatMessage(role="user", content="Capital of\nFrance?"),
             )
         (conversation,) = versions.repository.conversations()
         await pilot.press("up", "escape")

@@ -6,7 +6,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from store.errors import TuteeError
-from store.records import Instruction, Preference, Turn
+from store.records import ChatMessage, Instruction, Preference
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app.tutee_app import TuteeApp
@@ -87,7 +87,7 @@ async def test_the_model_drafts_and_the_person_decides(home: Home) -> None:
         await instruct(app, pilot, "shorter")
         await until(pilot, lambda: version.text == "Paris." and not version.read_only)
         _, turns = home.chat.compared[0]
-        assert turns[-2] == Turn(role="assistant", content=LONG)
+        assert turns[-2] == ChatMessage(role="assistant", content=LONG)
         assert "shorter" in turns[-1].content
         assert home.repository.records() == []
         await until(pilot, lambda: app.focused is version)

@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from store.records import Instruction, Turn
+from store.records import ChatMessage, Instruction
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tests.tui.screens.test_tuning import teach
@@ -64,7 +64,7 @@ async def test_the_choices_say_what_they_would_write_and_write_it(
     home: Home, tmp_path: Path
 ) -> None:
     teach(home, 3, pairs=2)
-    prompt = (Turn(role="user", content="Write to anna@example.com"),)
+    prompt = (ChatMessage(role="user", content="Write to anna@example.com"),)
     home.repository.add_imported([Instruction(prompt=prompt, completion="Dear Anna")])
     target = tmp_path / "mine"
     async with opened(home, (120, 40)) as (app, pilot):

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from store.records import Instruction, Origin, Preference, Record, Sampling, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Sampling, Verdict
 from tests.fakes import Home
 from tests.tui.conftest import painted, until
 from tests.tui.screens.test_snapshots import held
@@ -28,7 +28,7 @@ def said(number: int, question: str) -> dict[str, Any]:
     return {
         "id": f"{number:012x}",
         "created": CREATED.replace(minute=number),
-        "prompt": (Turn(role="user", content=question),),
+        "prompt": (ChatMessage(role="user", content=question),),
         "origin": MODEL,
     }
 

@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 
 from core.adapters.registry import Adapters
-from store.records import Instruction, Origin, Preference, Turn, now
+from store.records import ChatMessage, Instruction, Origin, Preference, now
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until, views
 from tests.tui.screens.test_tuning import ready, teach
@@ -28,7 +28,7 @@ def bring(home: Home, count: int, source: str = "import:many.jsonl") -> None:
     home.repository.add_imported(
         [
             Instruction(
-                prompt=(Turn(role="user", content=f"question {number}"),),
+                prompt=(ChatMessage(role="user", content=f"question {number}"),),
                 completion=f"answer {number}",
                 origin=Origin(source=source),
                 created=now() - timedelta(minutes=number),
@@ -105,7 +105,9 @@ async def test_the_filter_finds_by_words_and_by_kind(home: Home) -> None:
 
 
 async def test_a_record_opens_with_its_reply_in_view(home: Home) -> None:
-    prompt = (Turn(role="user", content="\n".join(f"line {number}" for number in range(60))),)
+    prompt = (
+        ChatMessage(role="user", content="\n".join(f"line {number}" for number in range(60))),
+    )
     long_reply = "\n".join(f"reply {number}" for number in range(60))
     origin = Origin(source="import:long.jsonl")
     home.repository.add_imported(
@@ -193,7 +195,7 @@ async def test_the_chat_behind_shows_what_was_deleted(home: Home) -> None:
 
 async def test_what_is_wrong_is_said_and_shown_alone(home: Home) -> None:
     teach(home, 1)
-    prompt = (Turn(role="user", content="Write to anna@example.com"),)
+    prompt = (ChatMessage(role="user", content="Write to anna@example.com"),)
     home.repository.add_imported([Instruction(prompt=prompt, completion="Dear Anna")])
     async with opened(home, (120, 30)) as (app, pilot):
         await looking(app, pilot, 3)
@@ -213,8 +215,8 @@ async def test_one_record_whole(home: Home) -> None:
     teach(home, 1)
     pair = Preference(
         prompt=(
-            Turn(role="system", content="Be [b]polite[/b]."),
-            Turn(role="user", content="Rewrite: come here"),
+            ChatMessage(role="system", content="Be [b]polite[/b]."),
+            ChatMessage(role="user", content="Rewrite: come here"),
         ),
         chosen="Could you come here, please?",
         rejected="Come here now!",
@@ -265,7 +267,7 @@ async def test_the_tokens_that_carry_loss_are_shown(home: Home, tiny_folder: "Mo
 async def test_behind_a_long_prompt_the_tokens_that_carry_loss_are_in_view(
     home: Home, tiny_folder: "ModelFolder"
 ) -> None:
-    prompt = (Turn(role="user", content="line\n" * 100),)
+    prompt = (ChatMessage(role="user", content="line\n" * 100),)
     home.repository.add_imported([Instruction(prompt=prompt, completion="At last.")])
     home.adapters = home.chat._found = Adapters(home.paths.models, tiny_folder)
     async with opened(home, (80, 24)) as (app, pilot):

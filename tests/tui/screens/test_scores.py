@@ -3,7 +3,7 @@
 import pytest
 
 from core.config import Chat, Config
-from store.records import Turn
+from store.records import ChatMessage
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, until
 from tests.tui.screens.test_tuning import ready
@@ -25,7 +25,7 @@ async def test_a_reply_shows_its_score_also_once_the_chat_is_drawn_anew(home: Ho
         await say(pilot, "Capital of France?")
         await until(pilot, lambda: "reward +1.8" in painted(app))
         ((turns, reply, judge_name),) = home.chat.scored
-        assert turns[-1] == Turn(role="user", content="Capital of France?")
+        assert turns[-1] == ChatMessage(role="user", content="Capital of France?")
         assert (reply, judge_name) == ("Paris.", "r1")
         await pilot.press("f7", "escape")
         await until(pilot, lambda: "reward +1.8" in painted(app))

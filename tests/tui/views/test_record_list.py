@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from store.records import Instruction, Origin, Preference, Record, Turn, Verdict
+from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 from tui.views.record_list import Query, parsed, search, viewed
 
-ASKED = (Turn(role="system", content="Be brief."), Turn(role="user", content="Capital\nof France?"))
+ASKED = (
+    ChatMessage(role="system", content="Be brief."),
+    ChatMessage(role="user", content="Capital\nof France?"),
+)
 CREATED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 LIKED = Verdict(prompt=ASKED, completion="Paris.", label=True, created=CREATED)
@@ -86,7 +89,9 @@ def test_a_date_is_as_exact_as_it_is_recent(later: timedelta, when: str) -> None
 
 
 def test_an_endless_text_does_not_make_an_endless_line() -> None:
-    long = Instruction(prompt=(Turn(role="user", content="a " * 10_000),), completion="b" * 10_000)
+    long = Instruction(
+        prompt=(ChatMessage(role="user", content="a " * 10_000),), completion="b" * 10_000
+    )
     line = viewed(long, task_of, {}, {}, CREATED)
     assert len(line.prompt) < 1000
     assert len(line.reply) < 1000
