@@ -23,7 +23,7 @@ _COMMANDS = {
     "adapters": "adapters:adapters",
     "ask": "ask:ask",
     "chats": "chats:chats",
-    "check": "overview:check",
+    "check": "stats_and_check:check",
     "delete": "records:delete",
     "doctor": "doctor:doctor",
     "export": "exports:export",
@@ -34,7 +34,7 @@ _COMMANDS = {
     "records": "records:records",
     "report": "report:report",
     "show": "records:show",
-    "stats": "overview:stats",
+    "stats": "stats_and_check:stats",
     "train": "train:train",
 }
 """Each command's module under `tui.cli`, and what it is called there: imported when it is wanted,
