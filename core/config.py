@@ -7,7 +7,7 @@ docstring under a field is what the settings screen says of it.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,8 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    model_serializer,
+    model_validator,
 )
 
 from store.error_messages import matter
@@ -56,69 +58,137 @@ class Serving(_Section):
     """Memory for what was read of earlier chats, so that going on with one starts at once."""
 
 
-class Tuning(_Section):
-    """Defaults follow practice on tiny data; see the README for the reasons."""
-
-    epochs: int = Field(3, ge=1, le=100)
-    """How often SFT sees each record."""
-    minimum_steps: int = Field(16, ge=1)
-    """SFT repeats a small set for more epochs until it makes this many optimiser steps."""
+class SFTTuning(_Section):
     learning_rate: float = Field(2e-4, gt=0, lt=1)
-    """Of SFT."""
-    reward_learning_rate: float = Field(1e-3, gt=0, lt=1)
-    """Of the reward model."""
-    reward_incremental: bool = False
-    """Let a reward model that passed its gate learn the new pairs, with replay, instead of training
-    another one from the base on all of them: quicker where there are many."""
-    preference_learning_rate: float = Field(1e-4, gt=0, lt=1)
-    """Of DPO and KTO, which undo themselves at the rate of SFT."""
-    preference_minimum_steps: int = Field(40, ge=1)
+    """Learning rate of SFT."""
+    minimum_steps: int = Field(16, ge=1)
+    """A small set is repeated for more epochs until SFT makes this many optimizer steps."""
+    rehearsal: float = Field(1.0, ge=0)
+    """How strongly SFT keeps to the base on general texts that were never taught; 0 turns it
+    off."""
+    minimum_records: int = Field(4, ge=1)
+    """SFT is ready from this many new instruction records."""
+
+
+class PreferenceTuning(_Section):
+    learning_rate: float = Field(1e-4, gt=0, lt=1)
+    """Learning rate of DPO and KTO; at the rate of SFT they undo what they learned."""
+    minimum_steps: int = Field(40, ge=1)
     """KTO, DPO and the reward model repeat a small set until they make this many steps."""
     beta: float = Field(0.3, gt=0)
     """How closely DPO and KTO keep to the base: the larger, the closer."""
     sft_weight: float = Field(0.2, ge=0)
-    """Weight of imitating the chosen replies, beside preferring them, in DPO."""
-    rl_steps: int = Field(40, ge=1, le=500)
-    """At most; more of it mostly finds the reward model's mistakes."""
-    rl_learning_rate: float = Field(1e-4, gt=0, lt=1)
-    """Of RL."""
-    rl_prompts: int = Field(4, ge=1)
-    """Prompts a step, each answered `rl_generations` times."""
-    rl_generations: int = Field(4, ge=2)
-    """Replies drawn to each prompt; they are measured against each other."""
-    rl_max_new_tokens: int = Field(64, ge=4)
-    """Tokens at most in each of these replies."""
-    rl_beta: float = Field(0.05, ge=0)
-    """Price of a nat of KL to the base, in reward."""
+    """Weight in DPO of imitating the chosen replies, beside preferring them."""
+    minimum_thumbs: int = Field(4, ge=1)
+    """KTO is ready from this many thumbs of each kind."""
+    minimum_pairs: int = Field(20, ge=1)
+    """DPO is ready from this many preference pairs."""
+
+
+class RewardTuning(_Section):
+    learning_rate: float = Field(1e-3, gt=0, lt=1)
+    """Learning rate of the reward model."""
+    incremental: bool = False
+    """Continue a reward model that passed its gate with the new pairs, and replay, instead of
+    training one from the base on all pairs: faster when there are many."""
+    minimum_pairs: int = Field(20, ge=2)
+    """The reward model is ready from this many preference pairs."""
+
+
+class RLTuning(_Section):
+    steps: int = Field(40, ge=1, le=500)
+    """Maximum number of steps; more mostly exploit the reward model's mistakes."""
+    learning_rate: float = Field(1e-4, gt=0, lt=1)
+    """Learning rate of RL."""
+    prompts: int = Field(4, ge=1)
+    """Prompts per step, each answered `generations` times."""
+    generations: int = Field(4, ge=2)
+    """Replies sampled for each prompt; they are compared with each other."""
+    max_new_tokens: int = Field(64, ge=4)
+    """Maximum number of tokens in each of these replies."""
+    beta: float = Field(0.05, ge=0)
+    """Reward lost per nat of KL divergence from the base."""
     kl_limit: float = Field(0.5, gt=0)
-    """RL stops once its replies are this many nats a token further from the base than at first."""
+    """RL stops when its replies have moved this many nats per token further from the base than at
+    the start."""
+    minimum_prompts: int = Field(20, ge=1)
+    """RL is ready from this many prompts."""
+
+
+FLAT_TUNING: dict[str, tuple[str, str]] = {
+    "learning_rate": ("sft", "learning_rate"),
+    "minimum_steps": ("sft", "minimum_steps"),
+    "rehearsal": ("sft", "rehearsal"),
+    "sft_minimum": ("sft", "minimum_records"),
+    "preference_learning_rate": ("preference", "learning_rate"),
+    "preference_minimum_steps": ("preference", "minimum_steps"),
+    "beta": ("preference", "beta"),
+    "sft_weight": ("preference", "sft_weight"),
+    "kto_minimum": ("preference", "minimum_thumbs"),
+    "dpo_minimum": ("preference", "minimum_pairs"),
+    "reward_learning_rate": ("reward", "learning_rate"),
+    "reward_incremental": ("reward", "incremental"),
+    "reward_minimum": ("reward", "minimum_pairs"),
+    "rl_steps": ("rl", "steps"),
+    "rl_learning_rate": ("rl", "learning_rate"),
+    "rl_prompts": ("rl", "prompts"),
+    "rl_generations": ("rl", "generations"),
+    "rl_max_new_tokens": ("rl", "max_new_tokens"),
+    "rl_beta": ("rl", "beta"),
+    "kl_limit": ("rl", "kl_limit"),
+    "rl_minimum": ("rl", "minimum_prompts"),
+}
+"""Flat names under `[tuning]` in older settings files, and in every manifest and saved run, with
+the section and the name each stands for."""
+
+
+class Tuning(_Section):
+    """Defaults follow practice on tiny data; see the README for the reasons."""
+
+    epochs: int = Field(3, ge=1, le=100)
+    """How often a pass sees each record; RL counts steps instead."""
     batch_size: int = Field(4, ge=1)
-    """Samples an optimiser step, however small the micro-batches are."""
+    """Samples per optimizer step, however small the micro-batches are."""
     rank: int = Field(16, ge=1)
-    """Of the LoRA adapter: how much it can hold."""
+    """Rank of the LoRA adapter: how much it can hold."""
     alpha: int = Field(32, ge=1)
-    """Of the LoRA adapter: its output is scaled by alpha / rank."""
+    """The output of the LoRA adapter is scaled by alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Of the LoRA adapter, in SFT: the other passes compare likelihoods or rewards, which it would
-    blur. Costs much time on a CPU."""
+    """Dropout of the LoRA adapter, in SFT only: the other passes compare likelihoods or rewards,
+    which it would blur. Slow on a CPU."""
     replay: float = Field(0.4, ge=0, lt=1)
-    """Share of each SFT run that repeats what the adapter has learned before."""
-    rehearsal: float = Field(1.0, ge=0)
-    """How firmly SFT keeps to the base on general texts that nobody taught it; 0 lets go."""
+    """Share of each run that repeats records the adapter has already learned."""
     max_length: int = Field(1024, ge=16)
-    """Tokens of prompt and reply; longer records are left out of a pass and named."""
-    sft_minimum: int = Field(4, ge=1)
-    """New instruction records from which SFT counts as ready."""
-    kto_minimum: int = Field(4, ge=1)
-    """Thumbs of each kind from which KTO counts as ready."""
-    dpo_minimum: int = Field(20, ge=1)
-    """Preference pairs from which DPO counts as ready."""
-    rl_minimum: int = Field(20, ge=1)
-    """Prompts from which RL counts as ready."""
-    reward_minimum: int = Field(20, ge=2)
-    """Preference pairs from which the reward model counts as ready."""
+    """Maximum number of tokens in prompt and reply; longer records are left out of a pass and
+    listed."""
     seed: int = 0
     """The same seed, records and settings make the same adapter."""
+    sft: SFTTuning = SFTTuning()
+    preference: PreferenceTuning = PreferenceTuning()
+    reward: RewardTuning = RewardTuning()
+    rl: RLTuning = RLTuning()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nested(cls, keys: object) -> object:
+        """Accept flat names. One whose nested name is also set stays, and is refused as unknown."""
+        if not isinstance(keys, dict):
+            return keys
+        nested = dict(keys)
+        for flat, (section, name) in FLAT_TUNING.items():
+            inner = nested.get(section, {})
+            if flat in keys and isinstance(inner, dict) and name not in inner:
+                nested[section] = {**inner, name: nested.pop(flat)}
+        return nested
+
+    @model_serializer
+    def _flattened(self) -> dict[str, object]:
+        """Flat, as manifests, saved runs and reports have always had it."""
+        common = {name: value for name, value in self if not isinstance(value, _Section)}
+        return common | {
+            flat: getattr(getattr(self, section), name)
+            for flat, (section, name) in FLAT_TUNING.items()
+        }
 
 
 ThemeName = Literal[
@@ -234,17 +304,26 @@ def parse(text: str, path: Path) -> Config:
         TuteeError: it is not TOML, or has an unknown key or a value out of range.
     """
     try:
-        return Config.model_validate(tomllib.loads(text))
+        keys = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise TuteeError(
             _("The settings in {path} are not valid TOML: {why}.").format(path=path, why=error)
         ) from error
+    try:
+        return Config.model_validate(keys)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
         raise TuteeError(
             _("The settings in {path} have a problem at `{key}`: {matter}.").format(
-                path=path, key=key, matter=matter(first)
+                path=path, key=_as_written(first["loc"], keys), matter=matter(first)
             ),
             _("Mend that line, or remove it to get the default back."),
         ) from error
+
+
+def _as_written(place: tuple[int | str, ...], keys: dict[str, Any]) -> str:
+    """The dotted key at `place`, by its flat name where `keys` has that."""
+    for flat, nested in FLAT_TUNING.items():
+        if place == ("tuning", *nested) and flat in keys["tuning"]:
+            return f"tuning.{flat}"
+    return ".".join(map(str, place))

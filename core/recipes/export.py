@@ -169,18 +169,18 @@ def _asked(prompts: Iterable[Sequence[ChatMessage]], plan: Plan) -> list[Any]:
 def _settings(plan: Plan, name: PassName, rows: int, *, tested: bool) -> dict[str, Any]:
     """What the YAML of a pass says, in TRL's words."""
     settings, command = plan.settings, COMMANDS[name]
-    least = settings.minimum_steps if name == "sft" else settings.preference_minimum_steps
+    least = settings.sft.minimum_steps if name == "sft" else settings.preference.minimum_steps
     rates = {
-        "sft": settings.learning_rate,
-        "reward": settings.reward_learning_rate,
-        "rl": settings.rl_learning_rate,
+        "sft": settings.sft.learning_rate,
+        "reward": settings.reward.learning_rate,
+        "rl": settings.rl.learning_rate,
     }
     before = _begins(plan)[command]
     return {
         "model_name_or_path": f"merged/{before}" if before else "base",
         "dataset_name": f"data/{command}",
         "output_dir": f"out/{command}",
-        "learning_rate": rates.get(name, settings.preference_learning_rate),
+        "learning_rate": rates.get(name, settings.preference.learning_rate),
         "lr_scheduler_type": "constant_with_warmup",
         "warmup_steps": 0.1,
         "num_train_epochs": repeated(settings, rows, least).epochs,
@@ -208,16 +208,16 @@ def _own(plan: Plan, name: PassName) -> dict[str, Any]:
         case "dpo":
             return {
                 "max_length": settings.max_length,
-                "beta": settings.beta,
+                "beta": settings.preference.beta,
                 "loss_type": ["sigmoid", "sft"],
-                "loss_weights": [1.0, settings.sft_weight],
+                "loss_weights": [1.0, settings.preference.sft_weight],
             }
         case "kto":
             likes = sum(verdict.label for verdict in plan.kto.train)
             dislikes = len(plan.kto.train) - likes
             return {
                 "max_length": settings.max_length,
-                "beta": settings.beta,
+                "beta": settings.preference.beta,
                 "desirable_weight": max(1.0, dislikes / max(likes, 1)),
                 "undesirable_weight": max(1.0, likes / max(dislikes, 1)),
             }
@@ -226,11 +226,11 @@ def _own(plan: Plan, name: PassName) -> dict[str, Any]:
         case "rl":
             return {
                 "reward_model_name_or_path": "out/reward",
-                "max_steps": settings.rl_steps,
-                "num_generations": settings.rl_generations,
-                "per_device_train_batch_size": settings.rl_prompts * settings.rl_generations,
-                "max_completion_length": settings.rl_max_new_tokens,
-                "beta": settings.rl_beta,
+                "max_steps": settings.rl.steps,
+                "num_generations": settings.rl.generations,
+                "per_device_train_batch_size": settings.rl.prompts * settings.rl.generations,
+                "max_completion_length": settings.rl.max_new_tokens,
+                "beta": settings.rl.beta,
                 "mask_truncated_completions": True,
                 "disable_dropout": True,
             }

@@ -163,7 +163,7 @@ def make_plan(
     kto = select(verdicts, learned, settings)
     dpo = select(preferences, learned, settings)
     judge = adapters.trusted_reward_model()
-    reward_parent = judge if judge and settings.reward_incremental and not rebuild else BASE
+    reward_parent = judge if judge and settings.reward.incremental and not rebuild else BASE
     # From the base it learns all pairs, and `new` are those that the last one has not seen.
     reward = select(preferences, adapters.learned(reward_parent), settings)
     seen = frozenset[str]() if rebuild else _seen(adapters)
@@ -171,15 +171,21 @@ def make_plan(
 
     lacking: dict[PassName, str] = {
         "sft": _too_few(
-            len(sft.new), settings.sft_minimum, _("{have} of {wanted} corrections or 👍")
+            len(sft.new), settings.sft.minimum_records, _("{have} of {wanted} corrections or 👍")
         ),
-        "kto": _thumbs_missing(kto, settings.kto_minimum),
-        "dpo": _too_few(len(preferences), settings.dpo_minimum, _("{have} of {wanted} pairs"))
+        "kto": _thumbs_missing(kto, settings.preference.minimum_thumbs),
+        "dpo": _too_few(
+            len(preferences), settings.preference.minimum_pairs, _("{have} of {wanted} pairs")
+        )
         or ("" if dpo.new else _("no new pairs")),
-        "reward": _too_few(len(preferences), settings.reward_minimum, _("{have} of {wanted} pairs"))
+        "reward": _too_few(
+            len(preferences), settings.reward.minimum_pairs, _("{have} of {wanted} pairs")
+        )
         # Going on from the last one, all that is new may be held out.
         or ("" if reward.new and any(r.id not in seen for r in preferences) else _("no new pairs")),
-        "rl": _too_few(len(prompts.train), settings.rl_minimum, _("{have} of {wanted} prompts"))
+        "rl": _too_few(
+            len(prompts.train), settings.rl.minimum_prompts, _("{have} of {wanted} prompts")
+        )
         or ("" if judge else _("no reward model to trust yet")),
     }
     counts: dict[PassName, tuple[int, int, int]] = {
@@ -341,16 +347,16 @@ def _estimates(
         return _seconds(records, epochs, speed, _EXAM_SECONDS)
 
     def preferring(records: Sequence[Record]) -> int:
-        return repeated(settings, len(records), settings.preference_minimum_steps).epochs
+        return repeated(settings, len(records), settings.preference.minimum_steps).epochs
 
-    learning = repeated(settings, len(sft.train), settings.minimum_steps)
+    learning = repeated(settings, len(sft.train), settings.sft.minimum_steps)
     return {
         "sft": policy(sft.train, learning.epochs) + _rehearsing(sft.train, learning, speed),
         # The reference, and the mismatched replies of KTO, are forward passes only.
         "kto": policy(kto.train, preferring(kto.train) * 4 / 3 + 2 / 3),
         "dpo": policy(dpo.train, preferring(dpo.train) + 1 / 3),
         "reward": _seconds(reward.train, preferring(reward.train), speed, 0),
-        "rl": _SETUP_SECONDS + _EXAM_SECONDS + settings.rl_steps * rollout,
+        "rl": _SETUP_SECONDS + _EXAM_SECONDS + settings.rl.steps * rollout,
     }
 
 
@@ -376,7 +382,7 @@ def _seconds(records: Sequence[Record], epochs: float, speed: float, exam: float
 
 def _rehearsing(records: Sequence[Record], settings: Tuning, speed: float) -> float:
     """Time that the general texts take beside `records`."""
-    if not (records and settings.rehearsal):
+    if not (records and settings.sft.rehearsal):
         return 0.0
     mean = fmean(map(_characters, starter.rehearsal()))
     return mean / 3 * TOGETHER * steps(len(records), settings) / speed

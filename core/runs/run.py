@@ -136,7 +136,7 @@ class _Passes:
         chosen = self.plan.sft
         new, replayed = self._lessons.samples(chosen.new), self._lessons.samples(chosen.replayed)
         training = [*new.values(), *replayed.values()]
-        settings = repeated(self.plan.settings, len(training), self.plan.settings.minimum_steps)
+        settings = repeated(self.plan.settings, len(training), self.plan.settings.sft.minimum_steps)
         groups, beside = [(sample,) for sample in training], self._lessons.rehearsed
         figures = self._begin("sft", groups, settings, len(new), len(replayed), beside)
         trained = sft.train(
@@ -227,10 +227,10 @@ class _Passes:
         prompts = self._lessons.prompts(self.plan.rl.train)
         self._refuse_nothing(prompts)
         settings = self.plan.settings
-        self.run_control.emit(PassStarted("rl", settings.rl_steps, len(prompts), 0))
+        self.run_control.emit(PassStarted("rl", settings.rl.steps, len(prompts), 0))
         together = rloo.together(self.plan.adapters.folder, prompts, settings)
         longest = sorted(prompts, key=len)[-together:]
-        drawn = together * settings.rl_max_new_tokens
+        drawn = together * settings.rl.max_new_tokens
         tokens = drawn + packed_length(longest, [len(prompt) for prompt in longest])
         require("rl", self.plan.adapters.folder, settings, tokens, drawn)
         scorer = reward.Scorer(self.plan.adapters.folder, directory, self.run_control)
@@ -295,7 +295,7 @@ class _Passes:
 
     def _preferring(self, samples: int) -> Tuning:
         settings = self.plan.settings
-        return repeated(settings, samples, settings.preference_minimum_steps)
+        return repeated(settings, samples, settings.preference.minimum_steps)
 
     def _onward(self) -> tuple[Any, Any, Path | None]:
         """The base, its tokenizer and the adapter to go on from."""

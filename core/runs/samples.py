@@ -51,14 +51,14 @@ class Lessons:
 
     def prompts(self, prompts: Iterable[Sequence[ChatMessage]]) -> list[tuple[int, ...]]:
         """Those that leave room for the replies that RL draws."""
-        room = self.limit - self._plan.settings.rl_max_new_tokens
+        room = self.limit - self._plan.settings.rl.max_new_tokens
         encoded = (tuple(encode_prompt(self.tokenizer, self._turns(p))) for p in prompts)
         return [prompt for prompt in encoded if len(prompt) <= room]
 
     @cached_property
     def rehearsed(self) -> list[Sample]:
         """General texts that SFT keeps to the base on, without prompts that somebody taught."""
-        if not self._plan.settings.rehearsal:
+        if not self._plan.settings.sft.rehearsal:
             return []
         every = self._plan.rl  # the prompts of all records
         taught = {prompt[-1].content for prompt in (*every.train, *every.held_out)}

@@ -84,12 +84,12 @@ def build(
         arguments(
             settings,
             micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder)),
-            settings.preference_learning_rate,
+            settings.preference.learning_rate,
         ),
         {
-            "beta": settings.beta,
+            "beta": settings.preference.beta,
             "loss_type": ["sigmoid", "sft"],
-            "loss_weights": [1.0, settings.sft_weight],
+            "loss_weights": [1.0, settings.preference.sft_weight],
         },
         model=model,
         data_collator=_collator(pairs, reference, base.dtype),

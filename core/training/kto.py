@@ -108,10 +108,10 @@ def build(
             settings,
             # TRL refuses a micro-batch of one, which would have no other reply to mismatch.
             max(micro_batch, 2),
-            settings.preference_learning_rate,
+            settings.preference.learning_rate,
         ),
         {
-            "beta": settings.beta,
+            "beta": settings.preference.beta,
             "desirable_weight": max(1.0, dislikes / max(likes, 1)),
             "undesirable_weight": max(1.0, likes / max(dislikes, 1)),
         },

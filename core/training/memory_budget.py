@@ -74,7 +74,7 @@ def require(
     advice = _("Close other programs, or use a smaller model.")
     if name == "rl":
         advice += _(
-            " A smaller `rl_max_new_tokens` under [tuning] in the settings takes less, too."
+            " A smaller `max_new_tokens` under [tuning.rl] in the settings takes less, too."
         )
     elif tokens > micro_batch_tokens(folder):
         advice += _(

@@ -146,7 +146,7 @@ def build(
         config_class,
         run_control,
         Progress("reward", run_control),
-        arguments(settings, micro_batch, settings.reward_learning_rate),
+        arguments(settings, micro_batch, settings.reward.learning_rate),
         {"center_rewards_coefficient": 0.01},
         model=model,
         data_collator=_without_labels(collator(pairs, base.dtype)),

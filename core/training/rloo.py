@@ -90,9 +90,9 @@ def build(
     spare_collector()
     base = load_model(folder)
     # A step of more prompts than there are would never be full, and never made.
-    replies = min(settings.rl_prompts, len(prompts)) * settings.rl_generations
+    replies = min(settings.rl.prompts, len(prompts)) * settings.rl.generations
     micro_batch = math.gcd(replies, together(folder, prompts, settings))
-    common = arguments(settings, micro_batch, settings.rl_learning_rate)
+    common = arguments(settings, micro_batch, settings.rl.learning_rate)
     del common["max_length"]  # TRL's settings for this trainer have no such limit
     trainer = assemble(
         PackedRLOOTrainer,
@@ -102,12 +102,12 @@ def build(
         {
             **common,
             "gradient_accumulation_steps": replies // micro_batch,
-            "max_steps": settings.rl_steps,
+            "max_steps": settings.rl.steps,
         },
         {
-            "num_generations": settings.rl_generations,
-            "max_completion_length": settings.rl_max_new_tokens,
-            "beta": settings.rl_beta,
+            "num_generations": settings.rl.generations,
+            "max_completion_length": settings.rl.max_new_tokens,
+            "beta": settings.rl.beta,
             "mask_truncated_completions": True,
             "disable_dropout": True,  # as TRL has it in the other passes that compare likelihoods
         },
@@ -123,7 +123,7 @@ def build(
 
 def together(folder: ModelFolder, prompts: Sequence[Prompt], settings: Tuning) -> int:
     """Replies that share a micro-batch; more on a card that holds more."""
-    longest = max(map(len, prompts)) + settings.rl_max_new_tokens
+    longest = max(map(len, prompts)) + settings.rl.max_new_tokens
     room = micro_batch_tokens(folder) // longest
     return MICRO_BATCH << max(0, (room // MICRO_BATCH).bit_length() - 1)
 

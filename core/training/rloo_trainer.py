@@ -113,7 +113,7 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         return [list(self.prompts[int(prompt)]) for prompt in prompts], None, {}
 
     def _generate_single_turn(self, prompt_ids: Any, *_: Any) -> list[list[int]]:
-        copies = self.settings.rl_generations
+        copies = self.settings.rl.generations
         return self._draw(prompt_ids[::copies], _AS_LIKELY, copies)
 
     def _draw(
@@ -127,7 +127,7 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
             prompts,
             functools.partial(Sampler, sampling, self.settings.seed + self.state.global_step),
             self.stop,
-            self.settings.rl_max_new_tokens,
+            self.settings.rl.max_new_tokens,
             copies=copies,
             turn=self._turn,
         )
@@ -222,7 +222,7 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         self._refuse_senseless()
         # What was taught before may be far from the base already: that is no drift.
         strayed = report.kl - self.reports[0].kl
-        if strayed > self.settings.kl_limit:
+        if strayed > self.settings.rl.kl_limit:
             self._end(stop_reasons.STRAYED.format(distance=f"{strayed:.2f}"))
         elif share := running_on([report.truncated for report in self.reports]):
             self._end(stop_reasons.ROLLOUTS_RAN_ON.format(share=f"{share:.0%}"))
@@ -233,9 +233,12 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         if not self._values:
             raise TuteeError(
                 _("No reply ended within {limit} tokens.").format(
-                    limit=self.settings.rl_max_new_tokens
+                    limit=self.settings.rl.max_new_tokens
                 ),
-                _("Teach shorter replies first, or raise `rl_max_new_tokens` in the settings."),
+                _(
+                    "Teach shorter replies first, or raise `max_new_tokens` under [tuning.rl] in "
+                    "the settings."
+                ),
             )
         raise TuteeError(
             _("All replies got the same reward, so there is nothing to learn from it."),

@@ -102,7 +102,7 @@ def build(
         config_class,
         run_control,
         Progress("sft", run_control),
-        arguments(settings, micro_batch, settings.learning_rate),
+        arguments(settings, micro_batch, settings.sft.learning_rate),
         {"dataset_kwargs": {"skip_prepare_dataset": True}, "lr_scheduler_type": SCHEDULE},
         model=lora.policy(base, adapter, settings),
         data_collator=collator(groups, base.dtype),
@@ -110,12 +110,12 @@ def build(
         processing_class=tokenizer,
     )
     trainer.rehearsal = (
-        Rehearsal(trainer.model, rehearsed, settings.rehearsal, run_control)
-        if rehearsed and settings.rehearsal
+        Rehearsal(trainer.model, rehearsed, settings.sft.rehearsal, run_control)
+        if rehearsed and settings.sft.rehearsal
         else None
     )
     trainer.held_out = None
-    first = averaged_from(_steps(samples, settings), settings.minimum_steps)
+    first = averaged_from(_steps(samples, settings), settings.sft.minimum_steps)
     trainer.average = Average(trainer.model, first)
     return trainer
 

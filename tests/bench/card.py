@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from core.config import FourBit, Serving, Tuning
+from core.config import FourBit, RLTuning, Serving, Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
 from core.runtime.device import device
@@ -57,7 +57,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 WEIGHTS: dict[str, FourBit] = {"bfloat16": "never", "NF4": "always"}
 READ, WRITTEN, TOKENS, REPLY, SAMPLES, STEPS = 1024, 64, 256, 64, 8, 6
-SETTINGS = Tuning(batch_size=SAMPLES, epochs=STEPS, rl_steps=STEPS, rl_max_new_tokens=REPLY)
+SETTINGS = Tuning(batch_size=SAMPLES, epochs=STEPS, rl=RLTuning(steps=STEPS, max_new_tokens=REPLY))
 Row = tuple[str, str, str]
 """What was measured, how fast it was, and the most memory it took."""
 ENDS = 64

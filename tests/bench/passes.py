@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from core.config import Tuning
+from core.config import RLTuning, Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
 from core.runtime.library_logging import hush
@@ -25,7 +25,7 @@ from store.paths import locate
 from tests.bench import tone
 
 STEPS, PAIRS = 4, 8
-SETTINGS = Tuning(batch_size=PAIRS, epochs=STEPS, rl_steps=STEPS)
+SETTINGS = Tuning(batch_size=PAIRS, epochs=STEPS, rl=RLTuning(steps=STEPS))
 PROMPTS = 16
 
 Built = tuple[Any, Any]
@@ -92,9 +92,9 @@ def dpo_trainers(
         model=policy(folder),
         args=DPOConfig(
             **plain_arguments(scratch),
-            beta=SETTINGS.beta,
+            beta=SETTINGS.preference.beta,
             loss_type=["sigmoid", "sft"],
-            loss_weights=[1.0, SETTINGS.sft_weight],
+            loss_weights=[1.0, SETTINGS.preference.sft_weight],
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
@@ -122,7 +122,7 @@ def kto_trainers(
     ]
     plain = prepared(KTOTrainer)(
         model=policy(folder),
-        args=KTOConfig(**plain_arguments(scratch), beta=SETTINGS.beta),
+        args=KTOConfig(**plain_arguments(scratch), beta=SETTINGS.preference.beta),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
@@ -154,15 +154,15 @@ def rl_trainers(
     from datasets import Dataset
     from trl import RLOOConfig, RLOOTrainer
 
-    replies = SETTINGS.rl_prompts * SETTINGS.rl_generations
+    replies = SETTINGS.rl.prompts * SETTINGS.rl.generations
     plain = RLOOTrainer(
         model=policy(folder),
         args=RLOOConfig(
             **{**plain_arguments(scratch), "per_device_train_batch_size": replies},
             max_steps=STEPS,
-            num_generations=SETTINGS.rl_generations,
-            max_completion_length=SETTINGS.rl_max_new_tokens,
-            beta=SETTINGS.rl_beta,
+            num_generations=SETTINGS.rl.generations,
+            max_completion_length=SETTINGS.rl.max_new_tokens,
+            beta=SETTINGS.rl.beta,
             mask_truncated_completions=True,
         ),
         train_dataset=Dataset.from_list([{"prompt": tokenizer.decode(ids)} for ids in prompts]),

@@ -55,7 +55,7 @@ def run() -> Iterator[dict[str, object]]:
     for size in SIZES:
         train = [samples(tokenizer, pair) for pair in pairs(size)]
         thumbs = [kto.Judged(pair[side], side == 0) for pair in train for side in (0, 1)]
-        settings = repeated(SETTINGS, size, SETTINGS.preference_minimum_steps)
+        settings = repeated(SETTINGS, size, SETTINGS.preference.minimum_steps)
         started = time.perf_counter()
         scored = reward.train(folder, tokenizer, None, train, test, settings, RunControl())
         if scores is None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from core.config import Config, Tuning
+from core.config import Config, SFTTuning, Tuning
 from core.events import Event, ReplyDone
 from core.runs.plan import Plan, make_plan
 from core.workers.chat import ChatWorker
@@ -47,7 +47,7 @@ def plan(chat: ChatWorker, epochs: int = 1) -> Plan:
     ]
     assert chat.adapters is not None
     # A random base is no place to be kept near.
-    tuning = Tuning(epochs=epochs, minimum_steps=1, learning_rate=0.02, rehearsal=0)
+    tuning = Tuning(epochs=epochs, sft=SFTTuning(minimum_steps=1, learning_rate=0.02, rehearsal=0))
     config = Config(tuning=tuning)
     return make_plan(records, chat.adapters, config)
 

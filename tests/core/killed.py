@@ -16,7 +16,7 @@ from unittest.mock import patch
 from pydantic import TypeAdapter
 
 from core.adapters.registry import Adapters
-from core.config import Config, Tuning
+from core.config import Config, PreferenceTuning, RewardTuning, RLTuning, SFTTuning, Tuning
 from core.events import Event, PassName, StepReport
 from core.models.folder import find
 from core.runs import run, saved_run
@@ -27,17 +27,13 @@ from store.records import Record
 CONFIG = Config(
     tuning=Tuning(
         epochs=2,
-        minimum_steps=2,
-        preference_minimum_steps=2,
         batch_size=2,
         max_length=256,
         dropout=0.1,
-        reward_learning_rate=2e-2,
-        rl_steps=4,
-        rl_prompts=2,
-        rl_generations=2,
-        rl_max_new_tokens=6,
-        kl_limit=99,
+        sft=SFTTuning(minimum_steps=2),
+        preference=PreferenceTuning(minimum_steps=2),
+        reward=RewardTuning(learning_rate=2e-2),
+        rl=RLTuning(steps=4, prompts=2, generations=2, max_new_tokens=6, kl_limit=99),
     )
 )
 PASSES: tuple[PassName, ...] = ("sft", "kto", "dpo", "reward", "rl")

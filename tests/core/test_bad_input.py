@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.adapters.registry import Adapters, Manifest, write_manifest
-from core.config import Config, Tuning
+from core.config import Config, PreferenceTuning, SFTTuning, Tuning
 from core.events import PassName, TuningDone, TuningFailed
 from core.models.folder import ModelFolder, find
 from core.runs import plan as planning
@@ -29,7 +29,12 @@ from tests.core.ears import PATIENCE, Ears
 from tests.core.runs.test_run import instructions, pairs, prompt, thumbs
 from tests.core.runs.test_saved_run import made
 
-SETTINGS = Tuning(epochs=2, minimum_steps=4, preference_minimum_steps=4, max_length=256)
+SETTINGS = Tuning(
+    epochs=2,
+    max_length=256,
+    sft=SFTTuning(minimum_steps=4),
+    preference=PreferenceTuning(minimum_steps=4),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +50,11 @@ def adapters(tmp_path: Path, tiny_folder: ModelFolder) -> Adapters:
     run.run(make_plan(found, instructions(4, "negative")), RunControl())
     found.use("v1")
     return found
+
+
+def with_rl(**changes: int) -> Tuning:
+    settings = killed.CONFIG.tuning
+    return settings.model_copy(update={"rl": settings.rl.model_copy(update=changes)})
 
 
 def make_plan(
@@ -209,7 +219,7 @@ def test_rewards_that_are_all_alike_end_rl(judged: Adapters) -> None:
 
 
 def test_only_prompts_that_leave_no_room_for_a_reply_are_refused(judged: Adapters) -> None:
-    settings = killed.CONFIG.tuning.model_copy(update={"rl_max_new_tokens": 250})
+    settings = with_rl(max_new_tokens=250)
     refused(make_plan(judged, instructions(8), "rl", settings=settings), "longer than 256 tokens")
 
 
@@ -219,10 +229,10 @@ def test_fewer_prompts_than_a_step_takes_make_smaller_steps(
     monkeypatch.setattr(
         "core.training.reward.Scorer", lambda *_: lambda samples: list(range(len(samples)))
     )
-    settings = killed.CONFIG.tuning.model_copy(update={"rl_prompts": 8})
+    settings = with_rl(prompts=8)
     run.run(make_plan(judged, instructions(3), "rl", settings=settings), RunControl())
     assert judged.versions()[-1].pass_name == "rl"
-    assert judged.versions()[-1].metrics["steps"] == settings.rl_steps
+    assert judged.versions()[-1].metrics["steps"] == settings.rl.steps
 
 
 # -- memory ----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core import config
-from core.config import Config
+from core.config import Config, RewardTuning, RLTuning, Tuning
 from store.errors import TuteeError
 
 
@@ -41,6 +41,10 @@ def test_words_of_ones_own_name_tasks(tmp_path: Path) -> None:
     [
         ("[tuning]\nepochs = 0", "tuning.epochs"),
         ("[tuning]\nepoch = 3", "tuning.epoch"),
+        ("[tuning.rl]\nsteps = 0", r"tuning\.rl\.steps"),
+        ("[tuning]\nrl_steps = 0", r"tuning\.rl_steps"),
+        ("[tuning]\nrl_steps = 3\nrl.steps = 2", r"tuning\.rl_steps"),
+        ("[tuning]\nrl_steps = 3\nrl = 2", r"tuning\.rl"),
         ("[sampling]\ntemperature = 'hot'", "sampling.temperature"),
         ("[chat", "not valid TOML"),
         ("[tasks]\ntranslation = 'into Latin'", "tasks.translation"),
@@ -57,3 +61,21 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TuteeError, match=r"config\.toml"):
         config.load(path)
+
+
+def test_flat_names_of_earlier_versions_are_understood(tmp_path: Path) -> None:
+    flat = "[tuning]\nepochs = 2\nlearning_rate = 1e-3\nkl_limit = 2\n[tuning.rl]\nsteps = 9\n"
+    tuning = config.load(written(tmp_path, flat)).tuning
+    assert (tuning.epochs, tuning.sft.learning_rate) == (2, 1e-3)
+    assert (tuning.rl.kl_limit, tuning.rl.steps) == (2, 9)
+
+
+def test_manifests_and_saved_runs_hold_flat_names() -> None:
+    tuning = Tuning(rank=4, rl=RLTuning(prompts=2), reward=RewardTuning(incremental=True))
+    flat = tuning.model_dump()
+    assert (flat["rank"], flat["rl_prompts"], flat["reward_incremental"]) == (4, 2, True)
+    assert len(flat) == 29
+    assert not any(isinstance(value, dict) for value in flat.values())
+    assert Tuning.model_validate(flat) == tuning
+    assert Tuning.model_validate_json(tuning.model_dump_json()) == tuning
+    assert Tuning.model_validate({"rank": 4, "rl": {"prompts": 2}, "reward": {"incremental": True}})

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import FourBit, Tuning
+from core.config import FourBit, RLTuning, SFTTuning, Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
 from core.runtime.device import device
@@ -34,7 +34,9 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a g
 
 ASK = (ChatMessage(role="user", content="hello world"),)
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=16)
-SETTINGS = Tuning(epochs=20, batch_size=4, learning_rate=5e-3, rank=8, alpha=16, rehearsal=0)
+SETTINGS = Tuning(
+    epochs=20, batch_size=4, rank=8, alpha=16, sft=SFTTuning(learning_rate=5e-3, rehearsal=0)
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +131,9 @@ def test_it_learns_and_answers_with_the_adapter(
 
 
 def test_it_is_rehearsed_beside(folder: ModelFolder, tokenizer: Any) -> None:
-    settings = SETTINGS.model_copy(update={"rehearsal": 0.3, "epochs": 2})
+    settings = SETTINGS.model_copy(
+        update={"sft": SFTTuning(learning_rate=5e-3, rehearsal=0.3), "epochs": 2}
+    )
     general = samples(tokenizer, "The sea was calm.")
     taught = samples(tokenizer, "positive")
     trained = sft.train(folder, tokenizer, None, taught, settings, RunControl(), None, general)
@@ -160,7 +164,7 @@ def test_replies_are_reinforced(
 
     prompts = [tuple(encode_prompt(tokenizer, ASK))] * 4
     settings = Tuning(
-        rl_steps=3, rl_prompts=2, rl_generations=4, rl_max_new_tokens=8, rank=4, kl_limit=99.0
+        rank=4, rl=RLTuning(steps=3, prompts=2, generations=4, max_new_tokens=8, kl_limit=99.0)
     )
     trained = rloo.train(
         folder, tokenizer, None, prompts, prompts[:1], short, settings, RunControl()

@@ -91,7 +91,7 @@ class Doors(Looks):
             repository.counts(),
             answered=repository.answered(),
             trained=adapters is not None and bool(adapters.versions()),
-            ready=self._services.config.tuning.sft_minimum,
+            ready=self._services.config.tuning.sft.minimum_records,
         )
         if not step:
             self.forget_guide()

@@ -69,8 +69,8 @@ def stats(invocation: Invocation, as_json: bool) -> None:
     )
     config = invocation.config
     tuning = config.tuning
-    pairs = max(tuning.dpo_minimum, tuning.reward_minimum)
-    needs = Needs(tuning.sft_minimum, pairs, tuning.kto_minimum)
+    pairs = max(tuning.preference.minimum_pairs, tuning.reward.minimum_pairs)
+    needs = Needs(tuning.sft.minimum_records, pairs, tuning.preference.minimum_thumbs)
     found = statistics(records, learned | scored, merged(config.tasks), needs)
     if as_json:
         click.echo(json.dumps({**totals, **asdict(found)}, ensure_ascii=False))

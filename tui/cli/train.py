@@ -112,9 +112,14 @@ def _planned(
 ) -> Plan:
     config = invocation.config
     if epochs:
-        exactly = {"epochs": epochs, "minimum_steps": 1, "preference_minimum_steps": 1}
-        changed = config.tuning.model_copy(update=exactly)
-        config = config.model_copy(update={"tuning": changed})
+        # The number asked for, without repeating a small set.
+        tuning, once = config.tuning, {"minimum_steps": 1}
+        exactly = {
+            "epochs": epochs,
+            "sft": tuning.sft.model_copy(update=once),
+            "preference": tuning.preference.model_copy(update=once),
+        }
+        config = config.model_copy(update={"tuning": tuning.model_copy(update=exactly)})
     return make_plan(repository.trainable(), adapters, config, passes, rebuild=rebuild)
 
 

@@ -137,8 +137,8 @@ class Library:
     def statistics(self, records: Sequence[Record], learned: frozenset[str]) -> StatisticsView:
         """What there is to learn from, and what of it was learned."""
         tuning = self._services.config.tuning
-        pairs = max(tuning.dpo_minimum, tuning.reward_minimum)
-        needs = Needs(tuning.sft_minimum, pairs, tuning.kto_minimum)
+        pairs = max(tuning.preference.minimum_pairs, tuning.reward.minimum_pairs)
+        needs = Needs(tuning.sft.minimum_records, pairs, tuning.preference.minimum_thumbs)
         return statistics_view(statistics(records, learned, self.rules, needs))
 
     def export(self, records: Sequence[Record], choices: Choices, folder: Path) -> Exported:

@@ -5,7 +5,6 @@ the model, which is chosen elsewhere, and tables of the person's own making (`ke
 are better written in the file.
 """
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from core.config import Config, parse, read
 from core.config_file import Value
 from store.errors import TuteeError
 from store.i18n import _
-from tui.views.settings import Setting, understood
+from tui.views.settings import Setting, section, understood
 
 
 class Settings:
@@ -42,7 +41,7 @@ class Settings:
             TuteeError: the file cannot be understood.
         """
         config = parse(read(self.path), self.path)
-        value: Value = getattr(getattr(config, setting.section), setting.name)
+        value: Value = getattr(section(config, setting.section), setting.name)
         return value
 
     def flaw(self, setting: Setting, text: str) -> str:
@@ -85,9 +84,10 @@ class Settings:
         """
         before = read(self.path)
         parse(before, self.path)
-        if setting.name not in tomllib.loads(before).get(setting.section, {}):
+        after = config_file.without(before, setting.section, setting.name)
+        if after == before:
             return False
-        self._write(config_file.without(before, setting.section, setting.name), before)
+        self._write(after, before)
         return True
 
     def undo(self) -> None:

@@ -4,8 +4,10 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from core.config import Config
@@ -19,6 +21,10 @@ SECTIONS = {
     "serving": N_("The model in the chat"),
     "screen": N_("Screen"),
     "tuning": N_("Tuning"),
+    "tuning.sft": N_("Tuning · SFT"),
+    "tuning.preference": N_("Tuning · DPO and KTO"),
+    "tuning.reward": N_("Tuning · reward model"),
+    "tuning.rl": N_("Tuning · RL"),
 }
 """Those that are shown, by what they are called."""
 
@@ -61,15 +67,20 @@ class Setting:
         return _(said)
 
 
+def section(config: Config, name: str) -> BaseModel:
+    """The part of `config` with the dotted name `name`, as in `tuning.rl`."""
+    part: BaseModel = reduce(getattr, name.split("."), config)
+    return part
+
+
 def listed() -> list[Setting]:
     """All settings that are shown, in the order of `core.config`."""
     found = []
-    for section in SECTIONS:
-        fields = type(getattr(Config(), section)).model_fields
-        for name, field in fields.items():
+    for place in SECTIONS:
+        for name, field in type(section(Config(), place)).model_fields.items():
             kind = _kind(field)
-            if kind is not None and (section, name) not in _LEFT_OUT:
-                found.append(_setting(section, name, kind, field))
+            if kind is not None and (place, name) not in _LEFT_OUT:
+                found.append(_setting(place, name, kind, field))
     return found
 
 

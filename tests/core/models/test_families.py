@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import Serving, Tuning
+from core.config import Serving, SFTTuning, Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
 from core.runs.record_lengths import limit
@@ -99,7 +99,7 @@ def test_it_learns_its_reply_and_its_end_and_merges(
         encode(tokenizer, (SAID[0], ChatMessage(role="user", content=f"review {n}")), "no")
         for n in range(4)
     ]
-    settings = Tuning(epochs=60, batch_size=4, learning_rate=1e-2)
+    settings = Tuning(epochs=60, batch_size=4, sft=SFTTuning(learning_rate=1e-2))
     trained = sft.train(folder, tokenizer, None, samples, settings, RunControl())
     assert trained.losses[-1] < 0.3 * trained.losses[0]
     trained.save(tmp_path / "adapter")

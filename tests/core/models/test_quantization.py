@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.adapters.merge import merge
-from core.config import Tuning
+from core.config import RLTuning, SFTTuning, Tuning
 from core.models.folder import ModelFolder, weights
 from core.models.loading import load_model, load_tokenizer, quantised
 from core.models.quantization import choose
@@ -26,7 +26,9 @@ from store.records import ChatMessage, Sampling
 ASK = (ChatMessage(role="user", content="hello world"),)
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=8)
 BILLION = 10**9
-SETTINGS = Tuning(epochs=30, batch_size=4, learning_rate=1e-2, rank=4, alpha=8, rehearsal=0)
+SETTINGS = Tuning(
+    epochs=30, batch_size=4, rank=4, alpha=8, sft=SFTTuning(learning_rate=1e-2, rehearsal=0)
+)
 
 
 @pytest.fixture
@@ -119,7 +121,7 @@ def test_replies_are_reinforced_on_it(
 
     prompts = [tuple(encode_prompt(tokenizer, ASK))] * 4
     settings = Tuning(
-        rl_steps=2, rl_prompts=2, rl_generations=2, rl_max_new_tokens=6, rank=4, kl_limit=99.0
+        rank=4, rl=RLTuning(steps=2, prompts=2, generations=2, max_new_tokens=6, kl_limit=99.0)
     )
     trained = rloo.train(
         folder, tokenizer, None, prompts, prompts[:1], short, settings, RunControl()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.adapters.registry import Adapters
-from core.config import Config, Tuning
+from core.config import Config, RLTuning, Tuning
 from core.evaluation.report import read
 from core.events import PassName
 from core.models.folder import ModelFolder, find
@@ -27,7 +27,7 @@ from store.errors import TuteeError
 from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 BIN = Path(sys.executable).parent
-CONFIG = Config(tuning=Tuning(max_length=512, rank=4, alpha=8, rl_steps=2))
+CONFIG = Config(tuning=Tuning(max_length=512, rank=4, alpha=8, rl=RLTuning(steps=2)))
 
 
 def asked(number: int) -> tuple[ChatMessage, ...]:

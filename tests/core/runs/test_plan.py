@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.adapters.registry import Adapters, Manifest, write_manifest
-from core.config import Config, Tuning
+from core.config import Config, RewardTuning, SFTTuning, Tuning
 from core.events import PassName
 from core.models.folder import ModelFolder
 from core.runs import plan as planning
@@ -160,7 +160,7 @@ def test_the_same_pairs_make_no_second_reward_model(adapters: Adapters) -> None:
 
 def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters: Adapters) -> None:
     records, more = pairs(50)[:40], pairs(50)[40:]
-    may = Config(tuning=Tuning(reward_incremental=True))
+    may = Config(tuning=Tuning(reward=RewardTuning(incremental=True)))
 
     def found(config: Config, *, rebuild: bool = False) -> Plan:
         return planning.make_plan([*records, *more], adapters, config, rebuild=rebuild)
@@ -180,7 +180,7 @@ def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters
 
 def test_a_reward_model_does_not_go_on_to_pairs_that_are_all_held_out(adapters: Adapters) -> None:
     records = pairs(60)
-    may = Config(tuning=Tuning(reward_incremental=True))
+    may = Config(tuning=Tuning(reward=RewardTuning(incremental=True)))
     held = planning.make_plan(records, adapters, may).reward.held_out
     made(adapters, "reward", [r for r in records if r not in held], metrics={"passed": True})
     found = planning.make_plan(records, adapters, may).of("reward")
@@ -247,9 +247,7 @@ def test_what_takes_longer_is_estimated_longer(adapters: Adapters) -> None:
 
 
 def test_rehearsal_is_part_of_the_estimate(adapters: Adapters) -> None:
-    loose = CONFIG.model_copy(
-        update={"tuning": CONFIG.tuning.model_copy(update={"rehearsal": 0.0})}
-    )
+    loose = CONFIG.model_copy(update={"tuning": Tuning(sft=SFTTuning(rehearsal=0))})
     firm, freed = (
         planning.make_plan(instructions(16), adapters, config, None, rebuild=False)
         for config in (CONFIG, loose)

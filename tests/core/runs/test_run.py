@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.adapters.registry import Adapters
-from core.config import Config, Tuning
+from core.config import Config, PreferenceTuning, RewardTuning, SFTTuning, Tuning
 from core.evaluation import report
 from core.events import Event, MaskProof, PassDone, PassName, PassSkipped, PassStarted
 from core.models.folder import ModelFolder
@@ -21,7 +21,12 @@ from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 BOTH: frozenset[PassName] = frozenset({"sft", "reward"})
 REWARD: frozenset[PassName] = frozenset({"reward"})
 CONFIG = Config(
-    tuning=Tuning(epochs=1, minimum_steps=2, preference_minimum_steps=2, max_length=256)
+    tuning=Tuning(
+        epochs=1,
+        max_length=256,
+        sft=SFTTuning(minimum_steps=2),
+        preference=PreferenceTuning(minimum_steps=2),
+    )
 )
 
 
@@ -210,9 +215,8 @@ def test_a_reward_model_goes_on_from_the_last_one_where_it_may(
     monkeypatch.setattr("core.training.reward.wilson", lambda right, total: (0.6, 1.0))
     records, more = pairs(60)[:40], pairs(60)[40:]
     run(make_plan(adapters, records, REWARD))
-    may = CONFIG.model_copy(
-        update={"tuning": CONFIG.tuning.model_copy(update={"reward_incremental": True})}
-    )
+    tuning = CONFIG.tuning.model_copy(update={"reward": RewardTuning(incremental=True)})
+    may = CONFIG.model_copy(update={"tuning": tuning})
     first = adapters.manifest("r1")
     (done,) = run(planning.make_plan([*records, *more], adapters, may, REWARD))
     second = adapters.manifest("r2")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from core.adapters.registry import Adapters
-from core.config import Config, Tuning
+from core.config import Config, SFTTuning, Tuning
 from core.models.folder import ModelFolder
 from core.runs.plan import make_plan
 from core.runs.samples import Lessons
@@ -28,5 +28,5 @@ def test_a_prompt_that_somebody_taught_is_not(tiny_folder: ModelFolder, tmp_path
 
 
 def test_without_weight_nothing_is_rehearsed(tiny_folder: ModelFolder, tmp_path: Path) -> None:
-    config = Config(tuning=Tuning(rehearsal=0))
+    config = Config(tuning=Tuning(sft=SFTTuning(rehearsal=0)))
     assert not Lessons(make_plan([], Adapters(tmp_path, tiny_folder), config)).rehearsed

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.adapters.registry import Adapters
-from core.config import Config, Tuning
+from core.config import Config, PreferenceTuning, SFTTuning, Tuning
 from core.events import Event, PassDone, PassName, PassResumed, PassStarted, StepReport
 from core.models.folder import ModelFolder
 from core.runs import plan as planning
@@ -25,7 +25,12 @@ from tests.core.runs.test_run import instructions, pairs, prompt, thumbs
 
 ROOT = Path(__file__).parents[3]
 CONFIG = Config(
-    tuning=Tuning(epochs=2, minimum_steps=4, preference_minimum_steps=4, max_length=256)
+    tuning=Tuning(
+        epochs=2,
+        max_length=256,
+        sft=SFTTuning(minimum_steps=4),
+        preference=PreferenceTuning(minimum_steps=4),
+    )
 )
 
 

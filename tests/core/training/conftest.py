@@ -45,11 +45,11 @@ def started(
     tiny_folder: "ModelFolder", tokenizer: Any, samples: list[Sample], tmp_path: Path
 ) -> Path:
     """An adapter to go on from."""
-    from core.config import Tuning
+    from core.config import SFTTuning, Tuning
     from core.training import sft
     from core.training.run_control import RunControl
 
-    settings = Tuning(epochs=6, batch_size=6, learning_rate=5e-3)
+    settings = Tuning(epochs=6, batch_size=6, sft=SFTTuning(learning_rate=5e-3))
     trained = sft.train(tiny_folder, tokenizer, None, samples, settings, RunControl())
     trained.save(tmp_path / "started")
     return tmp_path / "started"

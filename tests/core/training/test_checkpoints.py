@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import Tuning
+from core.config import RLTuning, SFTTuning, Tuning
 from core.events import Event, PassResumed, RolloutReport, StepReport
 from core.models.folder import ModelFolder
 from core.runtime.scheduler import Cancelled
@@ -19,19 +19,16 @@ from data.tokenization import Sample, encode_prompt
 from store.records import ChatMessage
 from tests.core.training.conftest import QUESTIONS, trainable
 
+# A dropout, so that the state of the random numbers matters, and steps of two micro-batches,
+# one of which is short at the end of an epoch. SFT averages from the third step on.
 SETTINGS = Tuning(
-    # A dropout, so that the state of the random numbers matters, and steps of two micro-batches,
-    # one of which is short at the end of an epoch. SFT averages from the third step on.
     epochs=3,
-    minimum_steps=1,
     batch_size=4,
     dropout=0.2,
-    rl_steps=6,
-    rl_prompts=2,
-    rl_generations=4,
-    rl_max_new_tokens=8,
-    rl_learning_rate=5e-3,
-    kl_limit=99.0,
+    sft=SFTTuning(minimum_steps=1),
+    rl=RLTuning(
+        steps=6, prompts=2, generations=4, max_new_tokens=8, learning_rate=5e-3, kl_limit=99.0
+    ),
 )
 STEPS = 6
 

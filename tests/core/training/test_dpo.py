@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import Tuning
+from core.config import PreferenceTuning, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
@@ -16,7 +16,7 @@ from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import plain_arguments, trainable
 
-SETTINGS = Tuning(epochs=5, batch_size=6, preference_learning_rate=5e-3)
+SETTINGS = Tuning(epochs=5, batch_size=6, preference=PreferenceTuning(learning_rate=5e-3))
 
 
 def test_the_chosen_replies_gain_on_the_rejected_ones(
@@ -58,9 +58,9 @@ def test_it_learns_what_trls_trainer_learns(
         ).peft_config["default"],
         args=DPOConfig(
             **plain_arguments(tmp_path, 5, 5e-3, SETTINGS.seed),
-            beta=SETTINGS.beta,
+            beta=SETTINGS.preference.beta,
             loss_type=["sigmoid", "sft"],
-            loss_weights=[1.0, SETTINGS.sft_weight],
+            loss_weights=[1.0, SETTINGS.preference.sft_weight],
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,

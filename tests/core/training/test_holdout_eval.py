@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import Tuning
+from core.config import SFTTuning, Tuning
 from core.events import Event, HoldoutReport
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
@@ -17,7 +17,7 @@ from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import trainable
 
-SETTINGS = Tuning(epochs=12, batch_size=3, learning_rate=5e-3, dropout=0.1)
+SETTINGS = Tuning(epochs=12, batch_size=3, dropout=0.1, sft=SFTTuning(learning_rate=5e-3))
 
 
 def test_it_tells_the_loss_and_leaves_no_trace(

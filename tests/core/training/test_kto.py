@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import Tuning
+from core.config import PreferenceTuning, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.training import kto, lora
@@ -16,7 +16,7 @@ from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import QUESTIONS, plain_arguments, trainable
 
-SETTINGS = Tuning(epochs=5, batch_size=6, preference_learning_rate=5e-3)
+SETTINGS = Tuning(epochs=5, batch_size=6, preference=PreferenceTuning(learning_rate=5e-3))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_it_learns_what_trls_trainer_learns(
         peft_config=start.peft_config["default"],
         args=KTOConfig(
             **plain_arguments(tmp_path, 5, 5e-3, SETTINGS.seed),
-            beta=SETTINGS.beta,
+            beta=SETTINGS.preference.beta,
             desirable_weight=2.0,
             undesirable_weight=1.0,
         ),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.config import Tuning
+from core.config import RLTuning, Tuning
 from core.models import quantization
 from core.models.folder import ModelFolder
 from core.training import memory_budget, rloo
@@ -55,5 +55,5 @@ def test_more_replies_share_a_micro_batch_where_there_is_room(
     replies: int,
 ) -> None:
     a_card(monkeypatch, card)
-    settings = Tuning(rl_max_new_tokens=120)
+    settings = Tuning(rl=RLTuning(max_new_tokens=120))
     assert rloo.together(tiny_folder, [(1,) * 5, (1,) * prompt], settings) == replies

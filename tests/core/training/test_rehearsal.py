@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import Tuning
+from core.config import SFTTuning, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.training import lora, sft
@@ -14,7 +14,7 @@ from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import trainable
 
-SETTINGS = Tuning(epochs=12, batch_size=3, learning_rate=1e-2, rehearsal=1.0)
+SETTINGS = Tuning(epochs=12, batch_size=3, sft=SFTTuning(learning_rate=1e-2, rehearsal=1.0))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_it_keeps_the_policy_nearer_to_the_base_and_learns_all_the_same(
 def test_a_weight_of_nothing_changes_nothing(
     tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], general: list[Sample]
 ) -> None:
-    settings = SETTINGS.model_copy(update={"rehearsal": 0.0})
+    settings = SETTINGS.model_copy(update={"sft": SFTTuning(learning_rate=1e-2, rehearsal=0.0)})
     free = trainable(sft.train(tiny_folder, tokenizer, None, taught, settings, RunControl()).model)
     let_go = sft.train(
         tiny_folder, tokenizer, None, taught, settings, RunControl(), rehearsed=general

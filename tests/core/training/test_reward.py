@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import Tuning
+from core.config import RewardTuning, Tuning
 from core.models.folder import ModelFolder
 from core.runtime.scheduler import Cancelled
 from core.training import reward
 from core.training.micro_batches import packed_row
 from core.training.run_control import RunControl
 
-SETTINGS = Tuning(epochs=12, batch_size=6, reward_learning_rate=5e-3)
+SETTINGS = Tuning(epochs=12, batch_size=6, reward=RewardTuning(learning_rate=5e-3))
 
 
 def test_it_ranks_the_pairs_right_and_the_margin_grows(

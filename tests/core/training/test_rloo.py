@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import Tuning
+from core.config import RLTuning, Tuning
 from core.events import Event, RolloutReport
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
@@ -21,8 +21,12 @@ from store.records import ChatMessage
 from tests.core.training.conftest import QUESTIONS, trainable
 
 SETTINGS = Tuning(
-    rl_steps=3, rl_prompts=2, rl_generations=4, rl_max_new_tokens=8, rl_learning_rate=5e-3
+    rl=RLTuning(steps=3, prompts=2, generations=4, max_new_tokens=8, learning_rate=5e-3)
 )
+
+
+def with_rl(**changes: Any) -> Tuning:
+    return SETTINGS.model_copy(update={"rl": SETTINGS.rl.model_copy(update=changes)})
 
 
 @pytest.fixture
@@ -49,9 +53,7 @@ def test_the_reward_rises(
     tiny_folder: ModelFolder, tokenizer: Any, prompts: list[rloo.Prompt]
 ) -> None:
     events: list[Event] = []
-    settings = SETTINGS.model_copy(
-        update={"rl_steps": 25, "rl_prompts": 6, "rl_learning_rate": 2e-2, "kl_limit": 99.0}
-    )
+    settings = with_rl(steps=25, prompts=6, learning_rate=2e-2, kl_limit=99.0)
     run_control = RunControl(emit=events.append)
     trained = rloo.train(
         tiny_folder, tokenizer, None, prompts, prompts, short, settings, run_control
@@ -140,7 +142,7 @@ def test_the_same_seed_gives_the_identical_adapter(
 def test_it_stops_once_it_is_too_far_from_the_base(
     tiny_folder: ModelFolder, tokenizer: Any, prompts: list[rloo.Prompt]
 ) -> None:
-    settings = SETTINGS.model_copy(update={"rl_steps": 30, "kl_limit": 1e-4, "rl_beta": 0.0001})
+    settings = with_rl(steps=30, kl_limit=1e-4, beta=0.0001)
     trained = rloo.train(tiny_folder, tokenizer, None, prompts, [], short, settings, RunControl())
     assert trained.steps < 30
     assert "further from the base" in trained.metrics["stopped_because"]
@@ -150,13 +152,13 @@ def test_it_stops_once_it_is_too_far_from_the_base(
 def test_what_was_far_from_the_base_before_is_no_drift(
     tiny_folder: ModelFolder, tokenizer: Any, prompts: list[rloo.Prompt], tmp_path: Path
 ) -> None:
-    settings = SETTINGS.model_copy(update={"kl_limit": 99.0, "rl_learning_rate": 2e-2})
+    settings = with_rl(kl_limit=99.0, learning_rate=2e-2)
     far = rloo.train(tiny_folder, tokenizer, None, prompts, [], short, settings, RunControl())
     far.save(tmp_path)
-    settings = settings.model_copy(update={"kl_limit": 0.5, "rl_learning_rate": 1e-6})
+    settings = with_rl(kl_limit=0.5, learning_rate=1e-6)
     on = rloo.train(tiny_folder, tokenizer, tmp_path, prompts, [], short, settings, RunControl())
     assert min(on.metrics["kl"]) > 0.5
-    assert on.steps == settings.rl_steps
+    assert on.steps == settings.rl.steps
     assert not on.metrics["stopped_because"]
 
 
@@ -189,7 +191,7 @@ def test_replies_that_never_end_are_an_error_that_says_what_to_do(
     )
     with pytest.raises(TuteeError, match="No reply ended") as caught:
         rloo.train(tiny_folder, tokenizer, None, prompts, [], short, SETTINGS, RunControl())
-    assert "rl_max_new_tokens" in str(caught.value.hint)
+    assert "`max_new_tokens` under [tuning.rl]" in str(caught.value.hint)
 
 
 @pytest.mark.usefixtures("ends_anywhere")

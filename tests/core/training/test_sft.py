@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import Tuning
+from core.config import SFTTuning, Tuning
 from core.events import Event, StepReport
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
@@ -17,8 +17,8 @@ from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import plain_arguments, trainable
 
-SETTINGS = Tuning(epochs=4, batch_size=6, learning_rate=5e-3)
-LONGER = Tuning(epochs=30, batch_size=6, learning_rate=1e-2)
+SETTINGS = Tuning(epochs=4, batch_size=6, sft=SFTTuning(learning_rate=5e-3))
+LONGER = Tuning(epochs=30, batch_size=6, sft=SFTTuning(learning_rate=1e-2))
 
 
 def test_it_learns_and_the_base_stays_as_it_was(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.config import Tuning
+from core.config import SFTTuning, Tuning
 from core.models.folder import ModelFolder
 from core.training import sft
 from core.training.run_control import RunControl
@@ -59,7 +59,7 @@ def test_it_goes_on_from_what_was_kept() -> None:
 
 @pytest.mark.parametrize(("steps", "first"), [(16, 16), (20, 16), (36, 18), (59, 29), (60, 60)])
 def test_from_which_step_on_sft_averages(steps: int, first: int) -> None:
-    assert sft.averaged_from(steps, Tuning().minimum_steps) == first
+    assert sft.averaged_from(steps, Tuning().sft.minimum_steps) == first
 
 
 @pytest.mark.parametrize(("least", "first"), [(1, 2), (4, 4), (5, 5)])
@@ -68,7 +68,9 @@ def test_sft_ends_with_the_mean_of_its_second_half(
 ) -> None:
     from transformers import TrainerCallback
 
-    settings = Tuning(epochs=5, batch_size=6, learning_rate=5e-3, minimum_steps=least)
+    settings = Tuning(
+        epochs=5, batch_size=6, sft=SFTTuning(learning_rate=5e-3, minimum_steps=least)
+    )
     passed: list[dict[str, torch.Tensor]] = []
 
     class Keep(TrainerCallback):

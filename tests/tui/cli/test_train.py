@@ -24,15 +24,21 @@ repetition_penalty = 1.0
 max_new_tokens = 8
 
 [tuning]
+epochs = 1
+
+[tuning.sft]
 learning_rate = 1e-2
 minimum_steps = 20
-preference_minimum_steps = 8
-epochs = 1
 rehearsal = 0
-rl_steps = 2
-rl_prompts = 2
-rl_generations = 4
-rl_max_new_tokens = 6
+
+[tuning.preference]
+minimum_steps = 8
+
+[tuning.rl]
+steps = 2
+prompts = 2
+generations = 4
+max_new_tokens = 6
 kl_limit = 99
 """
 

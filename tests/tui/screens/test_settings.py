@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from core import config
 from core.config import Chat, Config
@@ -215,6 +215,26 @@ async def test_a_read_only_file_is_told_and_nothing_is_lost(
         assert row(app, "tuning", "epochs").query_one(Input).value == "7"
 
 
+async def test_a_nested_setting_is_written_under_its_own_heading(home: Home) -> None:
+    old = "[tuning]\nrl_steps = 5  # enough\n"
+    home.paths.config_file.write_text(old, encoding="utf-8")
+    home.config = config.load(home.paths.config_file)
+    async with opened(home) as (app, pilot):
+        await settings(app, pilot)
+        headings = [str(one.render()) for one in app.screen.query(".section").results(Static)]
+        assert headings[-2:] == ["Tuning · reward model", "Tuning · RL"]
+        await write(app, pilot, "tuning.rl", "prompts", "2")
+        await pilot.press("enter")
+        rl = config.load(home.paths.config_file).tuning.rl
+        assert (rl.steps, rl.prompts) == (5, 2)
+        assert "[tuning.rl]\nsteps = 5  # enough\nprompts = 2" in home.paths.config_file.read_text()
+        row(app, "tuning.rl", "steps").control.focus()
+        await pilot.press("ctrl+r")
+        assert config.load(home.paths.config_file).tuning.rl.steps == Config().tuning.rl.steps
+        await pilot.press("ctrl+z", "ctrl+z")
+        assert home.paths.config_file.read_text(encoding="utf-8") == old
+
+
 def test_an_undo_does_not_overwrite_what_somebody_else_wrote(home: Home) -> None:
     kept = Settings(home.paths.config_file, lambda _: None)
     epochs = setting("tuning", "epochs")
@@ -227,12 +247,12 @@ def test_an_undo_does_not_overwrite_what_somebody_else_wrote(home: Home) -> None
 
 
 def test_every_setting_that_has_bounds_says_them() -> None:
-    bounds = {one.name: one.bounds for one in listed()}
-    assert bounds["learning_rate"] == "more than 0, less than 1"
-    assert bounds["epochs"] == "at least 1, at most 100"
-    assert bounds["seed"] == ""  # that of tuning; the bound of the other is out of sight
+    bounds = {(one.section, one.name): one.bounds for one in listed()}
+    assert bounds["tuning.sft", "learning_rate"] == "more than 0, less than 1"
+    assert bounds["tuning", "epochs"] == "at least 1, at most 100"
+    assert bounds["tuning", "seed"] == ""
     assert setting("sampling", "seed").bounds == "at least 0"
-    assert setting("tuning", "kl_limit").label == "KL limit"
+    assert setting("tuning.rl", "kl_limit").label == "KL limit"
     assert setting("serving", "cache_mb").label == "Cache MB"
 
 
