@@ -60,7 +60,7 @@ def in_float32(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     the real model train as this processor does.
     """
     if request.path.parent.name != "e2e":
-        monkeypatch.setattr("core.training.bf16_base.fast", lambda: False)
+        monkeypatch.setattr("core.training.bf16_base.has_bf16_instructions", lambda: False)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from core.adapters.registry import BASE, Adapters
 from core.config import Config, Tuning
 from core.events import PassName
-from core.training.rehearsal import TOGETHER
+from core.training.rehearsal import TEXTS_PER_STEP
 from data import starter
 from data.quality.language_detection import language_of
 from data.training_split import holdout, mix
@@ -385,7 +385,7 @@ def _rehearsing(records: Sequence[Record], settings: Tuning, speed: float) -> fl
     if not (records and settings.sft.rehearsal):
         return 0.0
     mean = fmean(map(_characters, starter.rehearsal()))
-    return mean / 3 * TOGETHER * steps(len(records), settings) / speed
+    return mean / 3 * TEXTS_PER_STEP * steps(len(records), settings) / speed
 
 
 def _characters(record: Record) -> int:

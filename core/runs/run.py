@@ -27,7 +27,7 @@ from core.runs.saved_run import Run
 from core.runtime.failures import ran_out
 from core.runtime.scheduler import Cancelled
 from core.training.exam import Examiner
-from core.training.memory_budget import TooLittleMemory, micro_batch_tokens, require
+from core.training.memory_budget import TooLittleMemory, micro_batch_tokens, require_memory
 from core.training.packing import packed_length
 from data.tokenization import Sample
 from store.errors import TuteeError
@@ -152,10 +152,12 @@ class _Passes:
     def _kto(self) -> PassDone:
         from core.training import kto
 
-        def judged(records: Iterable[Verdict]) -> dict[str, kto.Judged]:
+        def judged(records: Iterable[Verdict]) -> dict[str, kto.LabeledReply]:
             labels = {record.id: record.label for record in records}
             samples = self._lessons.samples(records)
-            return {name: kto.Judged(sample, labels[name]) for name, sample in samples.items()}
+            return {
+                name: kto.LabeledReply(sample, labels[name]) for name, sample in samples.items()
+            }
 
         chosen = self.plan.kto
         new, replayed = judged(chosen.new), judged(chosen.replayed)
@@ -228,11 +230,11 @@ class _Passes:
         self._refuse_nothing(prompts)
         settings = self.plan.settings
         self.run_control.emit(PassStarted("rl", settings.rl.steps, len(prompts), 0))
-        together = rloo.together(self.plan.adapters.folder, prompts, settings)
+        together = rloo.replies_per_micro_batch(self.plan.adapters.folder, prompts, settings)
         longest = sorted(prompts, key=len)[-together:]
         drawn = together * settings.rl.max_new_tokens
         tokens = drawn + packed_length(longest, [len(prompt) for prompt in longest])
-        require("rl", self.plan.adapters.folder, settings, tokens, drawn)
+        require_memory("rl", self.plan.adapters.folder, settings, tokens, drawn)
         scorer = reward.Scorer(self.plan.adapters.folder, directory, self.run_control)
         trained = rloo.train(
             *self._onward(),
@@ -256,7 +258,7 @@ class _Passes:
         replayed: int,
         beside: Sequence[Sample] = (),
     ) -> dict[str, Any]:
-        """Tell of the pass, prove that it learns the replies and nothing else, and that it fits.
+        """Report the pass, and check that it learns only the replies and fits into memory.
 
         Args:
             beside: Texts that are rehearsed beside the training.
@@ -265,20 +267,20 @@ class _Passes:
             What the proof has to say in the version's metrics.
         """
         from core.training import rehearsal
-        from core.training.mask_check import prove
+        from core.training.mask_check import check_loss_mask
 
         self._refuse_nothing(groups)
         self.run_control.emit(PassStarted(name, steps(len(groups), settings), new, replayed))
         folder = self.plan.adapters.folder
         most = micro_batch_tokens(folder)
-        proof = prove(
+        proof = check_loss_mask(
             name, self._lessons.tokenizer, groups, settings.batch_size, most, self.run_control
         )
         # Of the largest micro-batch, as many will be trained as of all of them on average.
         trained = proof.largest * proof.trained // max(proof.packed_tokens, 1)
-        longest = sorted(len(sample.input_ids) for sample in beside)[-rehearsal.TOGETHER :]
+        longest = sorted(len(sample.input_ids) for sample in beside)[-rehearsal.TEXTS_PER_STEP :]
         extra = sum(longest)
-        require(name, folder, settings, proof.largest + extra, trained + extra)
+        require_memory(name, folder, settings, proof.largest + extra, trained + extra)
         return {"padding": round(proof.padding, 4)}
 
     def _refuse_nothing(self, lessons: Sequence[Any]) -> None:

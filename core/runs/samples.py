@@ -11,7 +11,7 @@ from typing import Any
 from core.models.loading import load_tokenizer
 from core.runs import record_lengths
 from core.runs.plan import Plan
-from core.training.exam import Exam, Question
+from core.training.exam import Exam, ExamQuestion
 from data import starter
 from data.tokenization import Sample, encode, encode_prompt
 from data.training_split import with_system
@@ -93,9 +93,9 @@ class Lessons:
 
     def _question(
         self, prompt: Sequence[ChatMessage], wanted: str = "", language: str = ""
-    ) -> Question:
+    ) -> ExamQuestion:
         turns = self._turns(prompt)
-        return Question(
+        return ExamQuestion(
             text=prompt[-1].content,
             prompt=tuple(encode_prompt(self.tokenizer, turns)),
             wanted=wanted,

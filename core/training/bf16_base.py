@@ -1,38 +1,41 @@
-"""The frozen base's products in bfloat16, on processors that multiply it faster than float32.
+"""Multiply by the frozen base's weights in bfloat16, on processors where that is faster.
 
-Nearly all the time of a step goes into the base's own matrices, which do not learn. Processors with
-instructions for bfloat16 (AVX-512 BF16, AMX) multiply it about three times as fast as float32, so
-there these matrices are kept in bfloat16, and what goes into a product and what comes out of it is
-rounded to it, forward and backward. Everything between two products stays in float32, as do the
-adapter, its gradients, attention, the LM head and the loss; the sums within a product are float32,
-too. It is what mixed-precision training (arXiv 1710.03740) does, less the part that needs care.
+Nearly all the time of a training step goes into the base's own matrices, which do not learn. On
+processors with bfloat16 instructions (AVX-512 BF16, AMX) these matrices are therefore kept in
+bfloat16, and the inputs and outputs of their products are rounded to it, forward and backward.
+Everything else stays in float32: the adapter, its gradients, attention, the LM head, the loss, and
+the sums within a product. This is mixed-precision training (Micikevicius et al., arXiv 1710.03740)
+without loss scaling, which the range of bfloat16 does not need.
 
-What decides is the processor, never a measurement, so that the same machine makes the same adapter.
-Left out on purpose: the adapter's own products, which are thin, and in which rounding would add up.
+The choice depends on the processor, never on a measurement, so that one machine always makes the
+same adapter. Left out on purpose: the adapter's own products, which are thin, and in which rounding
+errors would accumulate.
 """
 
 import functools
 from typing import Any
 
 
-def quicken(model: Any) -> None:
-    """Keep the matrices under the adapter of `model`, a PEFT model, in bfloat16 where that is fast.
+def use_bf16_base(model: Any) -> None:
+    """Keep the base weights under the adapter of a PEFT model in bfloat16 if that is fast.
 
-    Changes nothing on a graphics card, in 4 bits, or where the processor has no such instructions.
+    Changes nothing on a GPU, in 4 bits, or on a processor without bfloat16 instructions.
     """
     import torch
 
-    if not (model.dtype == torch.float32 and model.device.type == "cpu" and fast()):
+    if not (
+        model.dtype == torch.float32 and model.device.type == "cpu" and has_bf16_instructions()
+    ):
         return
-    rounded = _class()
+    rounded = _linear_class()
     for name, module in model.named_modules():
         if name.endswith(".base_layer") and type(module) is torch.nn.Linear:
             module.weight = torch.nn.Parameter(module.weight.bfloat16(), requires_grad=False)
             module.__class__ = rounded
 
 
-def fast() -> bool:
-    """Whether this processor has instructions for bfloat16."""
+def has_bf16_instructions() -> bool:
+    """Whether this processor has bfloat16 instructions."""
     import torch
 
     can = torch.cpu.get_capabilities()
@@ -40,7 +43,7 @@ def fast() -> bool:
 
 
 @functools.cache
-def _class() -> type:
+def _linear_class() -> type:
     import torch
     from torch.nn import functional
 
@@ -56,7 +59,7 @@ def _class() -> type:
             return torch.matmul(gradients[0].bfloat16(), weight).float(), None
 
     class RoundedLinear(torch.nn.Linear):
-        """A frozen layer whose weights are in bfloat16; takes and gives float32."""
+        """A frozen layer with bfloat16 weights; its input and output are float32."""
 
         def forward(self, input: Any) -> Any:  # noqa: A002
             product = Product.apply(input, self.weight)

@@ -1,12 +1,12 @@
-"""Direct preference optimisation: raise the chosen replies above the rejected ones.
+"""Direct preference optimization: make chosen replies likelier than rejected ones.
 
-DPO (arXiv 2305.18290) with the loss of TRL's `DPOTrainer` for `loss_type=["sigmoid", "sft"]`: the
-second term, the mean negative log-likelihood of the chosen reply, keeps DPO from lowering both
-sides, which it is known to do (RPO, arXiv 2404.19733). As in the other passes both replies of a
-pair share one packed row, so their prompt is computed once.
+DPO (Rafailov et al., arXiv 2305.18290) with the loss of TRL's `DPOTrainer` for
+`loss_type=["sigmoid", "sft"]`. The second term, the mean negative log-likelihood of the chosen
+reply, keeps DPO from lowering both sides, a known failure (RPO, Pang et al., arXiv 2404.19733). As
+in the other passes, both replies of a pair share one packed row, so their prompt is computed once.
 
-The reference is the base. It never changes, so its log-probabilities are taken once, before the
-first step, instead of once a step.
+The reference is the base. It never changes, so its log-probabilities are computed once, before the
+first step, instead of in every step.
 """
 
 import functools
@@ -21,18 +21,18 @@ from core.models.loading import load_model
 from core.runtime.library_logging import spare_collector
 from core.training import lora
 from core.training.exam import Examiner
-from core.training.logprobs import measure, measure_base, of_replies
+from core.training.logprobs import base_reply_logps, reply_logits, reply_logps
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import index_dataset, micro_batch_size, packed_row
-from core.training.result import Trained, learn
+from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
-from core.training.trainer import ControlledTrainer, Progress, arguments, assemble
+from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
 from data.tokenization import Sample
 
 Pair = tuple[Sample, Sample]
 """Chosen, rejected."""
 Logratios = tuple[float, float]
-"""Of chosen and rejected: how much more likely they are than under the base, in nats."""
+"""Chosen, rejected: log-probability minus that under the base, in nats."""
 
 
 def train(
@@ -45,20 +45,20 @@ def train(
     run_control: RunControl,
     examiner: Examiner | None = None,
 ) -> Trained:
-    """Train a LoRA adapter on `pairs`, going on from `adapter` where one is given.
+    """Train a LoRA adapter on `pairs`, continuing from `adapter` if one is given.
 
     Returns:
-        Its metrics hold the implicit accuracy (the share of pairs whose chosen reply gained more on
-        the base than the rejected one) and the mean margin of `held_out`, before and after.
+        The metrics hold, for `held_out` before and after, the implicit accuracy (the share of pairs
+        whose chosen reply gained more over the base than the rejected one) and the mean margin.
 
     Raises:
         Cancelled: `run_control` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
     trainer = build(folder, tokenizer, adapter, pairs, settings, run_control)
-    base = measure_base(trainer.model, held_out, run_control)
+    base = base_reply_logps(trainer.model, held_out, run_control)
     before = logratios(trainer.model, held_out, base, run_control)
-    trained = learn(trainer, examiner)
+    trained = train_and_examine(trainer, examiner)
     after = logratios(trainer.model, held_out, base, run_control)
     return replace(trained, metrics=_metrics(before, after))
 
@@ -71,16 +71,16 @@ def build(
     settings: Tuning,
     run_control: RunControl,
 ) -> Any:
-    """The trainer, ready for `controlled_train`."""
+    """Build the trainer, ready for `controlled_train`."""
     trainer_class, config_class = _classes()
     base = load_model(folder)
     model = lora.policy(base, adapter, settings)
-    reference = measure_base(model, pairs, run_control)
+    reference = base_reply_logps(model, pairs, run_control)
     trainer = assemble(
         trainer_class,
         config_class,
         run_control,
-        Progress("dpo", run_control),
+        PassProgress("dpo", run_control),
         arguments(
             settings,
             micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder)),
@@ -96,18 +96,18 @@ def build(
         train_dataset=index_dataset(len(pairs)),
         processing_class=tokenizer,
     )
-    lora.drop_copy(trainer.model)
+    lora.drop_reference_copy(trainer.model)
     return trainer
 
 
 def logratios(
     model: Any, pairs: Sequence[Pair], base: Sequence[tuple[float, ...]], run_control: RunControl
 ) -> list[Logratios]:
-    """How much more likely `model` finds both sides of each pair than the base does."""
+    """Return by how much `model` finds both sides of each pair likelier than the base, in nats."""
     return [
         (chosen - base_chosen, rejected - base_rejected)
         for (chosen, rejected), (base_chosen, base_rejected) in zip(
-            measure(model, pairs, run_control), base, strict=True
+            reply_logps(model, pairs, run_control), base, strict=True
         )
     ]
 
@@ -135,7 +135,7 @@ def _margin(ratios: Sequence[Logratios]) -> float:
 def _collator(
     pairs: Sequence[Pair], reference: Sequence[tuple[float, ...]], dtype: Any
 ) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
-    """Packed rows whose samples alternate between chosen and rejected."""
+    """Collate packed rows whose samples alternate between chosen and rejected."""
     import torch
 
     def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _collator(
 
 @functools.cache
 def _classes() -> tuple[Any, Any]:
-    """The trainer and its config, defined on first use: importing TRL takes seconds."""
+    """Return trainer and config classes, defined on first use: importing TRL takes seconds."""
     import torch.nn.functional as F  # noqa: N812
     from trl import DPOConfig, DPOTrainer
 
@@ -161,12 +161,12 @@ def _classes() -> tuple[Any, Any]:
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            scores = of_replies(self.accelerator.unwrap_model(model), inputs)
-            logps = scores.logps()
-            gained = scores.by_reply(logps) - inputs["reference"]
+            replies = reply_logits(self.accelerator.unwrap_model(model), inputs)
+            logps = replies.logps()
+            gained = replies.by_reply(logps) - inputs["reference"]
             preference = -F.logsigmoid(self.beta * (gained[0::2] - gained[1::2])).mean()
-            imitation = -logps[scores.owners % 2 == 0].mean()
-            self.progress.trained_tokens += len(scores.targets)
+            imitation = -logps[replies.owners % 2 == 0].mean()
+            self.progress.trained_tokens += len(replies.targets)
             return self.loss_weights[0] * preference + self.loss_weights[1] * imitation
 
     spare_collector()

@@ -1,12 +1,12 @@
-"""What a version is asked before and after its training, and what it answered.
+"""The exam of a version before and after its training, and the result.
 
-Three things, each the same for every version so that they can be compared: fixed prompts whose
-replies a person can read side by side (probes), fixed texts whose loss tells whether the model has
-forgotten how to write (the reference), and corrections that were held out of the training. All of
-it runs in the training tree, in the pass's own turns beside the chat.
+It has three parts, the same for every version so that versions can be compared: fixed prompts whose
+replies the user can read side by side (probes), fixed texts whose loss shows whether the model has
+forgotten how to write (the reference), and corrections held out of the training. The exam runs on
+the model being trained, scheduled beside the chat like the pass itself.
 
-Loss is the mean cross-entropy of the reply's tokens, in nats. Replies are greedy, so that they
-differ only where the models do.
+Loss is the mean cross-entropy of the reply tokens, in nats. Replies are greedy, so that they differ
+only where the models do.
 """
 
 import functools
@@ -20,17 +20,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from core.training.logprobs import measure
+from core.training.logprobs import reply_logps
 from core.training.run_control import RunControl
 from data.tokenization import Sample, stop_ids
 from store.records import Sampling
 
 PROBE_TOKENS = 192
-"""Tokens a probe's reply may have; one that is longer has not ended by itself."""
+"""Maximum tokens in the reply to a probe; a longer one counts as cut off."""
 HOLDOUT_REPLIES = 32
-"""Held-out corrections that are answered; the loss is of all of them."""
+"""Held-out corrections that are answered; the loss covers all of them."""
 _ROW_TOKENS = 400
-"""Tokens of a packed row that is only measured, about half a second on two cores."""
+"""Tokens in a packed row that is evaluated only: about half a second on two cores."""
 _GREEDY = Sampling(temperature=0, repetition_penalty=1.1)
 
 
@@ -44,42 +44,41 @@ class Answer(_Kept):
     prompt: str
     reply: str
     ended: bool
-    """By itself, not cut off."""
+    """Whether the reply ended by itself, instead of being cut off."""
     wanted: str = ""
-    """The correction, where the prompt is of one that was held out."""
+    """The correction, if the prompt belongs to a held-out one."""
     language: str = ""
-    """Of a probe's prompt."""
+    """Language of a probe's prompt."""
 
 
 class Figures(_Kept):
-    """One version's answers."""
+    """One version's result in the exam."""
 
     exam: str = ""
-    """Fingerprint of what was asked; figures of different exams are not compared."""
-
+    """Fingerprint of the questions; figures of different exams are not compared."""
     probes: tuple[Answer, ...] = ()
     probe_loss: float | None = None
-    """On the reference texts."""
+    """Loss on the reference texts."""
     holdout: tuple[Answer, ...] = ()
     holdout_loss: float | None = None
     holdout_losses: tuple[float, ...] = ()
-    """Of each held-out reply, a token of it, so that a rise can be told from chance."""
+    """Loss of each held-out reply, to tell a rise from chance."""
 
     def probes_in(self, languages: Collection[str]) -> tuple[Answer, ...]:
-        """The probes in some languages; all of them where none is."""
+        """Return the probes in `languages`; all probes if there are none in them."""
         found = tuple(answer for answer in self.probes if answer.language in languages)
         return found or self.probes
 
     @property
     def exact(self) -> float | None:
-        """Share of the held-out corrections whose reply is exactly the correction."""
+        """Share of held-out prompts answered exactly with the correction; None without any."""
         if not self.holdout:
             return None
         return fmean(a.reply.strip() == a.wanted.strip() for a in self.holdout)
 
     @property
     def similarity(self) -> float | None:
-        """Mean likeness (0 to 1, Ratcliff–Obershelp) of replies and held-out corrections."""
+        """Mean similarity (Ratcliff–Obershelp, 0 to 1) of replies to the held-out corrections."""
         if not self.holdout:
             return None
         return fmean(
@@ -88,39 +87,39 @@ class Figures(_Kept):
 
 
 @dataclass(frozen=True)
-class Question:
+class ExamQuestion:
     text: str
-    """As a person reads it."""
+    """The prompt as the user reads it."""
     prompt: tuple[int, ...]
-    """As the model reads it."""
+    """The prompt as token ids."""
     wanted: str = ""
     sample: Sample | None = None
-    """With the reply that was held out."""
+    """The prompt with the held-out reply."""
     language: str = ""
 
 
 @dataclass(frozen=True)
 class Exam:
-    """What is asked."""
+    """The questions."""
 
     tokenizer: Any
-    probes: tuple[Question, ...]
+    probes: tuple[ExamQuestion, ...]
     reference: tuple[Sample, ...]
-    held_out: tuple[Question, ...] = ()
+    held_out: tuple[ExamQuestion, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the probes and the reference texts, as the model reads them."""
+        """SHA-256 of the token ids of probes and reference texts."""
         asked = ([q.prompt for q in self.probes], [s.input_ids for s in self.reference])
         return sha256(repr(asked).encode()).hexdigest()
 
 
 class Examiner:
-    """Asks one exam before and after a training.
+    """Gives one exam before and after a training.
 
     Args:
-        known: What the model answers before, if that was kept; taken over where the exam is still
-            the same, apart from the held-out corrections, which change.
+        known: Figures kept from before; reused if the exam is still the same, except for the
+            held-out corrections, which change.
     """
 
     def __init__(self, exam: Exam, run_control: RunControl, known: Figures | None = None) -> None:
@@ -130,7 +129,7 @@ class Examiner:
 
     @property
     def held_out(self) -> tuple[Sample, ...]:
-        """The records that were held out, with their replies."""
+        """The held-out records, with their replies."""
         return tuple(q.sample for q in self._exam.held_out if q.sample is not None)
 
     def before(self, model: Any) -> Figures:
@@ -145,7 +144,7 @@ class Examiner:
         return Figures(
             exam=exam.fingerprint,
             probes=known.probes if known else _answers(exam, model, exam.probes, run_control),
-            probe_loss=known.probe_loss if known else loss(model, exam.reference, run_control),
+            probe_loss=known.probe_loss if known else mean_loss(model, exam.reference, run_control),
             holdout=_answers(exam, model, exam.held_out[:HOLDOUT_REPLIES], run_control),
             holdout_loss=_mean(held_samples, nats := _nats(model, held_samples, run_control)),
             holdout_losses=tuple(
@@ -155,14 +154,14 @@ class Examiner:
         )
 
 
-def loss(model: Any, samples: Sequence[Sample], run_control: RunControl) -> float | None:
-    """Mean cross-entropy of the replies' tokens; None where there are no samples."""
+def mean_loss(model: Any, samples: Sequence[Sample], run_control: RunControl) -> float | None:
+    """Return the mean cross-entropy of the reply tokens, in nats; None without samples."""
     return _mean(samples, _nats(model, samples, run_control))
 
 
 def _nats(model: Any, samples: Sequence[Sample], run_control: RunControl) -> list[float]:
-    """What each reply costs, all its tokens together."""
-    return [-logp for row in measure(model, _rows(samples), run_control) for logp in row]
+    """Return the negative log-likelihood of each reply."""
+    return [-logp for row in reply_logps(model, _rows(samples), run_control) for logp in row]
 
 
 def _mean(samples: Sequence[Sample], nats: Sequence[float]) -> float | None:
@@ -174,7 +173,7 @@ def _reply_tokens(sample: Sample) -> int:
 
 
 def _answers(
-    exam: Exam, model: Any, questions: Sequence[Question], run_control: RunControl
+    exam: Exam, model: Any, questions: Sequence[ExamQuestion], run_control: RunControl
 ) -> tuple[Answer, ...]:
     if not questions:
         return ()
@@ -207,7 +206,7 @@ def _answers(
 
 
 def _rows(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """Samples in rows of a bounded number of tokens."""
+    """Split samples into rows of a bounded number of tokens."""
     rows: list[list[Sample]] = []
     room = 0
     for sample in samples:

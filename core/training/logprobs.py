@@ -1,7 +1,7 @@
-"""Log-probabilities of replies, from packed rows.
+"""Log-probabilities of replies in packed rows.
 
-What every pass on the policy needs: only the positions that predict a reply's token go through the
-LM head, and each of them belongs to exactly one sample, so a sample's reply is a sum over its own.
+Only positions that predict a reply token go through the LM head. Each belongs to exactly one
+sample, so the log-probability of a reply is the sum over its sample's positions.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,28 +16,30 @@ if TYPE_CHECKING:
     import torch
 
 
-class Scores(NamedTuple):
+class ReplyLogits(NamedTuple):
+    """Logits at the positions that predict reply tokens; T positions in all."""
+
     logits: "torch.Tensor"
-    """(T, vocabulary) in float32, where T are the reply tokens of all samples."""
+    """(T, vocabulary), in float32."""
     targets: "torch.Tensor"
-    """(T) the tokens they are to predict."""
+    """(T) the reply tokens."""
     owners: "torch.Tensor"
-    """(T) the sample each belongs to; within a sample they keep their order."""
+    """(T) index of the sample each position belongs to; in order within a sample."""
     samples: int
 
     def logps(self) -> "torch.Tensor":
-        """(T) log-probability of each reply token, in nats."""
+        """Return (T) the log-probability of each reply token, in nats."""
         import torch.nn.functional as F  # noqa: N812
 
         return -F.cross_entropy(self.logits, self.targets, reduction="none")
 
     def by_reply(self, values: "torch.Tensor") -> "torch.Tensor":
-        """(samples) the sum of `values` (T) over each reply, its stop token included."""
+        """Return (samples) the sum of `values` (T) over each reply, stop token included."""
         return values.new_zeros(self.samples).index_add(0, self.owners, values)
 
 
-def of_replies(model: Any, row: dict[str, Any]) -> Scores:
-    """What `model` scores the reply tokens in a packed row, differentiable."""
+def reply_logits(model: Any, row: dict[str, Any]) -> ReplyLogits:
+    """Return the logits of `model` for the reply tokens in a packed row, differentiable."""
     row = {name: row[name].to(model.device) for name in _NEEDED}
     labels = row["labels"][0]
     trained = (labels != IGNORED).nonzero()[:, 0]
@@ -48,18 +50,18 @@ def of_replies(model: Any, row: dict[str, Any]) -> Scores:
         logits_to_keep=trained,
         use_cache=False,
     ).logits[0]
-    return Scores(logits.float(), labels[trained], row["owners"][trained], len(row["ends"]))
+    return ReplyLogits(logits.float(), labels[trained], row["owners"][trained], len(row["ends"]))
 
 
 _NEEDED = ("input_ids", "position_ids", "attention_mask", "labels", "owners", "ends")
 
 
-def measure(
+def reply_logps(
     model: Any, groups: Iterable[Sequence[Sample]], run_control: RunControl
 ) -> list[tuple[float, ...]]:
-    """Log-probability of each reply of each group under `model`, which learns nothing from it.
+    """Return the log-probability of each reply of each group under `model`, without gradients.
 
-    A group is one packed row, and takes its turn beside the chat as a micro-batch does.
+    A group is one packed row, scheduled beside the chat like a micro-batch.
 
     Raises:
         Cancelled: `run_control` was cancelled.
@@ -71,15 +73,15 @@ def measure(
     found = []
     for group in groups:
         with run_control.scheduler.micro_batch(run_control.cancelled), torch.inference_mode():
-            scores = of_replies(model, packed_row(group, model.dtype))
-            found.append(tuple(scores.by_reply(scores.logps()).tolist()))
+            replies = reply_logits(model, packed_row(group, model.dtype))
+            found.append(tuple(replies.by_reply(replies.logps()).tolist()))
     model.train(training)
     return found
 
 
-def measure_base(
+def base_reply_logps(
     model: Any, groups: Iterable[Sequence[Sample]], run_control: RunControl
 ) -> list[tuple[float, ...]]:
-    """As `measure`, for the base under the adapter of `model`."""
+    """Return `reply_logps` of the base under the adapter of `model`."""
     with model.disable_adapter():
-        return measure(model, groups, run_control)
+        return reply_logps(model, groups, run_control)

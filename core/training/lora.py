@@ -1,10 +1,10 @@
-"""The training tree of a pass: its own copy of the base, with LoRA on all linear layers for text.
+"""The model a pass trains: its own copy of the base, with LoRA on all linear layers for text.
 
-Each pass builds a fresh tree and drops it at its end, so nothing a trainer leaves on a model
+Each pass builds a fresh model and drops it at its end, so nothing a trainer leaves on a model
 (patched forwards, train mode, stray adapters) can reach the chat or the next pass.
 
-LoRA: arXiv 2106.09685. The default rank 16, alpha 32 on all linear layers is common practice for
-small data; see also "LoRA Without Regret" (Schulman et al., 2025).
+LoRA: Hu et al., arXiv 2106.09685. The default of rank 16 and alpha 32 on all linear layers is
+common practice for small data; see also "LoRA Without Regret" (Schulman et al., 2025).
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.config import Tuning
 from core.training import packing_check
-from core.training.bf16_base import quicken
+from core.training.bf16_base import use_bf16_base
 from store.errors import TuteeError
 from store.i18n import _
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 FUSED_TARGETS = ["qkv_proj", "gate_up_proj"]
-"""What some families (Phi) have in place of several of them."""
+"""Fused layers that some families (Phi) have in place of several of `TARGETS`."""
 
 
 def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
-    """`model` with a new LoRA adapter, initialised from the settings' seed.
+    """Return `model` with a new LoRA adapter, initialized from the settings' seed.
 
     Args:
         extra: Further fields of PEFT's `LoraConfig`, such as the task type.
 
     Raises:
-        TuteeError: it is a model that cannot be trained here.
+        TuteeError: the model has no layer that LoRA can be put on.
     """
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
@@ -53,16 +53,16 @@ def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=targets,
-        exclude_modules=_beside_the_text(model, targets),
+        exclude_modules=_non_text_layers(model, targets),
         **extra,
     )
     return get_peft_model(model, config)
 
 
-def _beside_the_text(model: Any, targets: Sequence[str]) -> str | None:
-    """A pattern of the names of what reads pictures or sound; None where nothing does.
+def _non_text_layers(model: Any, targets: Sequence[str]) -> str | None:
+    """Return a pattern for the layers that encode images or sound; None if there are none.
 
-    No text passes through them, so what is put there would never learn.
+    No text passes through them, so an adapter there would never learn.
     """
     text = model.get_decoder()
     name = next(name for name, module in model.named_modules() if module is text)
@@ -77,23 +77,27 @@ def _beside_the_text(model: Any, targets: Sequence[str]) -> str | None:
 
 
 def policy(model: Any, adapter: Path | None, settings: Tuning) -> "PeftModel":
-    """`model` with the adapter in `adapter` to train it further, or with a new one; `quicken`ed."""
+    """Return `model` with a trainable adapter: the one saved in `adapter`, or a new one.
+
+    Raises:
+        TuteeError: the model cannot be trained.
+    """
     from peft import PeftModel
 
-    packing_check.require(model)
+    packing_check.require_separate_samples(model)
     if adapter is None:
         policy = with_lora(model, settings, task_type="CAUSAL_LM")
     else:
         policy = PeftModel.from_pretrained(model, adapter, is_trainable=True)
-    quicken(policy)
+    use_bf16_base(policy)
     return policy
 
 
-def drop_copy(model: Any) -> None:
-    """Remove the copy of a continued adapter that TRL's preference trainers make.
+def drop_reference_copy(model: Any) -> None:
+    """Remove the reference copy of a continued adapter that TRL's preference trainers make.
 
-    The reference here is always the base, with the adapter disabled: measured from a copy, the
-    drift of one round would be the starting point of the next.
+    The reference here is always the base, with the adapter disabled: relative to a copy, the drift
+    of one round would become the starting point of the next.
     """
     if "ref" in model.peft_config:
         model.delete_adapter("ref")

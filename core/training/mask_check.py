@@ -1,12 +1,11 @@
-"""Proof, before a pass begins, that it will learn the replies and nothing else.
+"""Check before a pass that it will learn the replies and nothing else.
 
-A wrong mask does not show in the loss: the run looks healthy and teaches the model to write
-prompts, or never to stop. So every sample is read back from the very tensors that training will
-use, and what it would learn is compared with the sample itself: no token of a prompt carries loss,
-every token of the reply does, the last of them is one that ends a reply, and no token of another
-sample is seen.
+A wrong loss mask does not show in the loss: the run looks healthy and teaches the model to write
+prompts, or never to stop. So every sample is recovered from the very tensors that training will use
+and compared with the original: no prompt token carries loss, every reply token does, the last one
+ends a reply, and no token of another sample is visible.
 
-RL has nothing to prove beforehand: its replies do not exist yet.
+RL has nothing to check: its replies do not exist yet.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from store.i18n import _
 _SHOWN = 3
 
 
-def prove(
+def check_loss_mask(
     name: PassName,
     tokenizer: Any,
     groups: Sequence[Sequence[Sample]],
@@ -33,29 +32,29 @@ def prove(
     most: int,
     run_control: RunControl,
 ) -> MaskProof:
-    """Check all samples in the micro-batches they make, and tell of it.
+    """Check all samples in the micro-batches that training will form, and report the result.
 
     Args:
-        groups: The samples that always travel together: two for a preference pair.
-        batch_size: Groups an optimiser step.
-        most: Tokens that a micro-batch should hold at most.
+        groups: Samples that share a micro-batch: two for a preference pair.
+        batch_size: Groups per optimizer step.
+        most: Maximum number of tokens per micro-batch.
 
     Raises:
-        TuteeError: a token carries loss that must not, or the other way round.
+        TuteeError: a token carries loss and must not, or must and does not.
         Cancelled: `run_control` was cancelled.
     """
     size = micro_batch_size(groups, batch_size, most)
     check = _check_scored if name == "reward" else _check_trained
     stop = stop_ids(tokenizer)
     rows = [
-        _checked(
+        _check_row(
             [sample for group in groups[i : i + size] for sample in group], stop, check, run_control
         )
         for i in range(0, len(groups), size)
     ]
     samples = [sample for group in groups for sample in group]
     packed = sum(row.tokens for row in rows)
-    proof = MaskProof(
+    report = MaskProof(
         name=name,
         samples=len(samples),
         tokens=sum(len(sample.input_ids) for sample in samples),
@@ -67,8 +66,8 @@ def prove(
             tuple(pieces(tokenizer, _as_learned(name, sample))) for sample in _spread(samples)
         ),
     )
-    run_control.emit(proof)
-    return proof
+    run_control.emit(report)
+    return report
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,10 @@ class _Row:
 
 
 _Check = Callable[[dict[str, Any], Sample, int, Any], int]
-"""Given a row, one of its samples, that sample's number and its path, how many tokens it learns."""
+"""From a row, one of its samples, its number and its positions: the number of trained tokens."""
 
 
-def _checked(
+def _check_row(
     samples: Sequence[Sample], stop: frozenset[int], check: _Check, run_control: RunControl
 ) -> _Row:
     import torch
@@ -93,7 +92,7 @@ def _checked(
     seen = torch.zeros_like(row["input_ids"][0], dtype=torch.bool)
     trained = 0
     for number, sample in enumerate(samples):
-        # What the last token attends to is the sample as the model sees it.
+        # The positions that the last token attends to are the sample as the model sees it.
         path = (row["attention_mask"][0, 0, row["ends"][number]] == 0).nonzero()[:, 0]
         _require(
             tuple(row["input_ids"][0, path].tolist()) == sample.input_ids
@@ -142,7 +141,7 @@ def _check_trained(row: dict[str, Any], sample: Sample, number: int, path: Any) 
 
 
 def _check_scored(row: dict[str, Any], sample: Sample, number: int, path: Any) -> int:
-    """The reward model's only trained position is the end of the reply."""
+    """Check the reward model's only trained position, the end of the reply."""
     _require(
         int(path[-1]) == int(row["ends"][number]),
         _("The check before training failed: a sample would be scored before its end."),
@@ -165,7 +164,7 @@ def _as_learned(name: PassName, sample: Sample) -> Sample:
 
 
 def _spread(samples: Sequence[Sample]) -> list[Sample]:
-    """A few from the beginning to the end."""
+    """Pick a few samples, evenly spaced."""
     if len(samples) <= _SHOWN:
         return list(samples)
     return [samples[i * (len(samples) - 1) // (_SHOWN - 1)] for i in range(_SHOWN)]

@@ -1,12 +1,12 @@
-"""Whether a pass fits into the memory that is free, asked before it begins.
+"""Check before a pass that it fits into free memory.
 
-A pass that runs out of memory takes the chat, and often the whole machine, down with it. What it
-will need at its peak can be told from the shape of the model and the largest micro-batch: the
-weights, LoRA with its gradients and AdamW's two moments, what each layer keeps for the way back,
-the attention weights, and the logits. The factors were fitted on the built-in model on a CPU
-(peak resident memory of SFT, four lengths of samples), and hold for the other passes there.
+A pass that runs out of memory takes the chat, and often the whole machine, down with it. Its peak
+follows from the shape of the model and the largest micro-batch: the weights, LoRA with its
+gradients and AdamW's two moments, the activations each layer saves for the backward pass, the
+attention weights, and the logits. The factors are fitted to the peak resident memory of SFT on the
+built-in model on a CPU, at four sample lengths, and hold for the other passes there.
 
-Left out on purpose: the memory limit of a container, and other devices than CUDA and the CPU.
+Left out on purpose: memory limits of containers, and devices other than CUDA and the CPU.
 """
 
 import json
@@ -26,25 +26,25 @@ from store.errors import TuteeError
 from store.i18n import _
 
 _LIBRARIES = 320 * 2**20
-"""What the libraries take for themselves once they train, and the allocator's scraps."""
+"""Bytes that the libraries take while training, and fragmentation."""
 _HIDDEN_KEPT, _INNER_KEPT = 8, 5
-"""Numbers kept a token and layer for the way back, in hidden and in intermediate sizes."""
+"""Saved activations per token and layer, in multiples of the hidden and intermediate size."""
 _LOGITS_KEPT = 3
-"""The logits, their log-softmax and their gradient."""
+"""Copies of the logits: themselves, their log-softmax and their gradient."""
 _SHARE, _MOST_TOKENS = 0.25, 4096
-"""Of a card's memory that a micro-batch may take, and the tokens it may hold at most."""
+"""Maximum share of a GPU's memory, and maximum tokens, of a micro-batch."""
 
 
 class TooLittleMemory(TuteeError):
-    """A pass that would not fit; it may at another time."""
+    """A pass does not fit into free memory now; it may later."""
 
 
-class Shape(NamedTuple):
-    """What of a base model decides how much memory it takes."""
+class ModelShape(NamedTuple):
+    """Sizes of a base model that decide how much memory it takes."""
 
     weights: int
     lora_weights: int
-    """Of a LoRA of rank 1."""
+    """Weights of a LoRA of rank 1."""
     layers: int
     hidden: int
     inner: int
@@ -52,17 +52,17 @@ class Shape(NamedTuple):
     vocabulary: int
 
 
-def require(
+def require_memory(
     name: PassName, folder: ModelFolder, settings: Tuning, tokens: int, trained: int
 ) -> None:
-    """Refuse a pass that would not fit into the memory that is free.
+    """Refuse a pass that does not fit into free memory.
 
     Args:
-        tokens: Of the largest micro-batch.
-        trained: How many of them go through the LM head.
+        tokens: Tokens of the largest micro-batch.
+        trained: Tokens of it that go through the LM head.
 
     Raises:
-        TooLittleMemory: it would not fit.
+        TooLittleMemory: the pass does not fit.
     """
     shape = read_shape(folder)
     if shape is None:
@@ -90,37 +90,37 @@ def require(
 
 
 def micro_batch_tokens(folder: ModelFolder) -> int:
-    """Packed tokens that a micro-batch of a pass on the base in `folder` should hold at most.
+    """Return the maximum packed tokens per micro-batch for a pass on the base in `folder`.
 
-    A card does the work of a processor's micro-batch faster than Python can ask for it, so there it
-    holds as many as leave the card room; by what it has, not by what is free, so that one machine
-    always makes the same micro-batches.
+    A GPU finishes a CPU-sized micro-batch faster than Python can launch it, so there micro-batches
+    are as large as a share of its memory allows: of its total memory, not of what is free, so that
+    one machine always makes the same micro-batches.
     """
     card, shape = quantization.card(), read_shape(folder)
     if card is None or shape is None:
         return MICRO_BATCH_TOKENS
-    kept = shape.layers * _kept(shape) * 2 + _LOGITS_KEPT * shape.vocabulary * 4
+    kept = shape.layers * _saved_activations(shape) * 2 + _LOGITS_KEPT * shape.vocabulary * 4
     return max(MICRO_BATCH_TOKENS, min(int(_SHARE * card / kept), _MOST_TOKENS))
 
 
-def _kept(shape: Shape) -> int:
-    """Numbers that a layer keeps of a token for the way back."""
+def _saved_activations(shape: ModelShape) -> int:
+    """Return the activations that a layer saves per token for the backward pass."""
     return _HIDDEN_KEPT * shape.hidden + _INNER_KEPT * shape.inner
 
 
 def needed(
     name: PassName,
-    shape: Shape,
+    shape: ModelShape,
     settings: Tuning,
     tokens: int,
     trained: int,
     *,
     four_bit: bool = False,
 ) -> int:
-    """Bytes that a pass takes at its peak, beside what the program has taken before."""
+    """Return the bytes a pass takes at its peak, beyond what the program already uses."""
     number = 2 if _cuda() else 4
     lora = shape.lora_weights * settings.rank
-    kept = tokens * _kept(shape)
+    kept = tokens * _saved_activations(shape)
     attention = 0 if _cuda() else shape.heads * tokens * tokens
     logits = 0 if name == "reward" else _LOGITS_KEPT * trained * shape.vocabulary * 4
     # RL keeps the reward model beside the policy.
@@ -128,19 +128,19 @@ def needed(
     return (
         _LIBRARIES
         + round(bases * shape.weights * (quantization.BYTES if four_bit else number))
-        + lora * 5 * 4  # weights, their mean, gradients and two moments, in float32
+        + lora * 5 * 4  # weights, their average, gradients and two moments, in float32
         + shape.layers * (kept + attention) * number
         + logits
     )
 
 
-def read_shape(folder: ModelFolder) -> Shape | None:
-    """The shape of the base in `folder`; None where its settings do not say it."""
+def read_shape(folder: ModelFolder) -> ModelShape | None:
+    """Return the shape of the base in `folder`; None if its config does not give it."""
     try:
         settings = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
         settings = settings.get("text_config", settings)
         sizes = list(_sizes(folder))
-        return Shape(
+        return ModelShape(
             weights=sum(math.prod(size) for _, size in sizes),
             lora_weights=sum(sum(size) for key, size in sizes if _adapted(key)),
             layers=settings["num_hidden_layers"],
@@ -154,7 +154,7 @@ def read_shape(folder: ModelFolder) -> Shape | None:
 
 
 def _adapted(key: str) -> bool:
-    """Whether LoRA is put on the layer that this weight is of."""
+    """Whether the layer of this weight gets LoRA."""
     return key.split(".")[-2:-1][0] in (*TARGETS, *FUSED_TARGETS)
 
 
@@ -163,7 +163,7 @@ def _sizes(folder: ModelFolder) -> Iterator[tuple[str, list[int]]]:
 
     for path in folder.path.glob("*.safetensors"):
         with safe_open(path, framework="numpy") as file:
-            for key in file.keys():  # noqa: SIM118  # it is no dict
+            for key in file.keys():  # noqa: SIM118  # not a dict
                 yield key, file.get_slice(key).get_shape()
 
 

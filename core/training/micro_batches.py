@@ -1,8 +1,8 @@
-"""How samples become micro-batches: packed rows of a bounded number of tokens.
+"""Group samples into micro-batches: packed rows of a bounded number of tokens.
 
-A micro-batch is what a reply, or a cancel, may have to wait for, so it is kept to about a second of
-work on two cores; a card takes larger ones (`core.training.memory_budget.micro_batch_tokens`). The
-optimiser step stays at the settings' batch size by accumulation.
+A reply in the chat, or a cancel, may have to wait for one micro-batch, so it is limited to about a
+second of work on two cores; GPUs take larger ones (`core.training.memory_budget`). Gradient
+accumulation keeps the optimizer step at the settings' batch size.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     import torch
 
 MICRO_BATCH_TOKENS = 320
-"""Packed tokens a micro-batch should hold at most on a processor."""
+"""Maximum packed tokens per micro-batch on a CPU."""
 
 
 def micro_batch_size(groups: Sequence[Sequence[Sample]], batch_size: int, most: int) -> int:
-    """The largest divisor of `batch_size` whose packed micro-batches have `most` tokens at most.
+    """Return the largest divisor of `batch_size` whose packed micro-batches have `most` tokens.
 
-    On average; one longer group still makes one.
+    That limit holds on average, and a single group may exceed it.
 
     Args:
-        groups: The samples that always travel together: one for SFT, two for a preference pair.
+        groups: Samples that share a micro-batch: one for SFT, two for a preference pair.
     """
     for size in range(batch_size, 1, -1):
         if batch_size % size:
@@ -37,16 +37,16 @@ def micro_batch_size(groups: Sequence[Sequence[Sample]], batch_size: int, most: 
 
 
 def packed_length(samples: Sequence[Sample]) -> int:
-    """Tokens that go through the model when `samples` share one row."""
+    """Return the tokens that go through the model when `samples` share one row."""
     return packing.packed_length(*_columns(samples))
 
 
 def packed_row(samples: Sequence[Sample], dtype: "torch.dtype") -> dict[str, Any]:
-    """One packed micro-batch for a trainer.
+    """Return one packed micro-batch for a trainer.
 
     Returns:
-        `packing.tensors` of the samples, and the plain number `sample_tokens`, each sample counted
-        whole.
+        `packing.tensors` of the samples, and `sample_tokens`, an int: the tokens of all samples,
+        shared ones counted for each.
     """
     return {
         **packing.tensors(packing.layout(*_columns(samples)), dtype),
@@ -61,12 +61,12 @@ def _columns(samples: Sequence[Sample]) -> tuple[list[tuple[int, ...]], list[int
 def collator(
     groups: Sequence[Sequence[Sample]], dtype: "torch.dtype"
 ) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
-    """A data collator for a dataset that holds only each group's index in `groups`."""
+    """Return a data collator for a dataset that holds only each group's index in `groups`."""
     return lambda rows: packed_row([s for row in rows for s in groups[row["index"]]], dtype)
 
 
 def index_dataset(size: int) -> Any:
-    """A `datasets.Dataset` of the indices 0 … size-1: the samples themselves stay plain Python."""
+    """Return a `datasets.Dataset` of the indices 0 … size-1; the samples stay plain Python."""
     from datasets import Dataset
 
     return Dataset.from_dict({"index": list(range(size))})

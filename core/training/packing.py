@@ -1,19 +1,18 @@
-"""Samples packed into one row, with every shared beginning computed once.
+"""Pack samples into one row, with every shared prefix computed once.
 
-The samples of a chat have long beginnings in common: the system prompt, the earlier turns, the
-instruction that is asked again and again, and both sides of a preference pair share their whole
-prompt. A causal model gives a token the same hidden state wherever its past is the same, so such
-beginnings need to go through the model once, not once a sample. `pack` lays the samples out as a
-prefix tree in one row: each token's attention mask is its path back to the root and its position
-is its depth. Loss and gradients are those of the padded batch, up to rounding, with no padding and
-fewer tokens (measured by `make bench`).
+Samples from chats share long prefixes: the system prompt, earlier messages, a repeated instruction;
+both sides of a preference pair share their whole prompt. A causal model gives a token the same
+hidden state wherever its past is the same, so such a prefix needs to go through the model only
+once. `layout` arranges the samples as a prefix tree in one row: each token attends to its path back
+to the root, and its position is its depth. Loss and gradients equal those of the padded batch up to
+rounding, with no padding and fewer tokens.
 
-Only tokens of the prompt are shared, and never the last one before a reply: from there on each
-sample predicts its own tokens.
+Only prompt tokens are shared, and never the last one before a reply: from there on each sample
+predicts its own tokens.
 
-The idea is tree attention, known from speculative decoding (SpecInfer, arXiv 2305.09781), used
-here for training. Left out on purpose: models that limit attention to a sliding window shorter
-than a sample, because the mask here overrides the window; callers keep samples below it.
+This is the tree attention of speculative decoding (SpecInfer, Miao et al., arXiv 2305.09781),
+applied to training. Left out on purpose: models whose attention is limited to a sliding window
+shorter than a sample, because this mask overrides the window; callers keep samples below it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
     import torch
 
 IGNORED = -100
-"""The label of a token that carries no loss; cross-entropy's own convention."""
+"""Label of a token without loss; the `ignore_index` of torch's cross-entropy."""
 
 
 Run = tuple[int, int]
-"""Neighbouring tokens: the index of the first, and that after the last."""
+"""Consecutive tokens: index of the first, and one past the last."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +37,24 @@ class Layout:
     input_ids: list[int]
     """(N)"""
     positions: list[int]
-    """(N) each token's place in its own sample."""
+    """(N) index of each token in its own sample."""
     targets: list[int]
-    """(N) the token each one is trained to predict, or `IGNORED`."""
+    """(N) token that each position is trained to predict, or `IGNORED`."""
     owners: list[int]
-    """(N) the sample whose token it is; of a shared one, any of those that share it."""
+    """(N) sample each token belongs to; for a shared token, one of those that share it."""
     ends: list[int]
-    """(S) index of each sample's last token, in the order the samples were given."""
+    """(S) index of each sample's last token, in the order of the samples."""
     runs: list[list[Run]]
-    """(S) where each sample lies, in the order they were laid out: all of its last run is its own,
-    the others are beginnings that it shares with samples before it."""
+    """(S) tokens of each sample, in layout order: the last run is its own, the others are prefixes
+    that it shares with samples before it."""
 
 
 def layout(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> Layout:
-    """Lay `samples` out as a prefix tree.
+    """Arrange `samples` as a prefix tree in one row.
 
     Args:
-        samples: Token ids, one sequence a sample.
-        reply_starts: Index of each sample's first reply token; loss is on it and all after it.
+        samples: Token ids, one sequence per sample.
+        reply_starts: Index of each sample's first reply token; it and all after it carry loss.
     """
     input_ids: list[int] = []
     positions: list[int] = []
@@ -66,13 +65,13 @@ def layout(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> Lay
     runs: list[Run] = []
     previous: Sequence[int] = ()
     shareable = 0
-    # In sorted order each sample's longest shared beginning is the one it has with its neighbour.
+    # In sorted order, each sample shares its longest prefix with its neighbor.
     for index in sorted(range(len(samples)), key=lambda i: tuple(samples[i])):
         ids, start = samples[index], reply_starts[index]
         limit = min(shareable, start - 1, len(previous), len(ids))
         shared = next((i for i in range(limit) if ids[i] != previous[i]), max(limit, 0))
         first, new = len(input_ids), range(shared, len(ids))
-        runs = [*_beginning(runs, shared), (first, first + len(new))]
+        runs = [*_prefix(runs, shared), (first, first + len(new))]
         laid.append(runs)
         input_ids += ids[shared:]
         positions += new
@@ -86,8 +85,8 @@ def layout(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> Lay
     return Layout(input_ids, positions, targets, owners, ends, laid)
 
 
-def _beginning(runs: Sequence[Run], count: int) -> Iterator[Run]:
-    """The first `count` tokens of `runs`."""
+def _prefix(runs: Sequence[Run], count: int) -> Iterator[Run]:
+    """Yield the runs of the first `count` tokens."""
     for start, stop in runs:
         if count <= 0:
             return
@@ -96,17 +95,17 @@ def _beginning(runs: Sequence[Run], count: int) -> Iterator[Run]:
 
 
 def packed_length(samples: Sequence[Sequence[int]], reply_starts: Sequence[int]) -> int:
-    """How many tokens `layout` would put through the model."""
+    """Return the number of tokens in the `layout` of `samples`."""
     return len(layout(samples, reply_starts).input_ids)
 
 
 def tensors(packed: Layout, dtype: "torch.dtype") -> dict[str, "torch.Tensor"]:
-    """The row as a causal model takes it.
+    """Return the row as input of a causal model.
 
     Returns:
         `input_ids` and `position_ids` (1, N), an additive `attention_mask` (1, 1, N, N) of `dtype`,
-        `labels` (1, N), aligned so that position i holds what token i is to predict, `owners` (N)
-        and `ends` (S).
+        `labels` (1, N), where position i holds the token to predict after token i, `owners` (N) and
+        `ends` (S).
     """
     import torch
 

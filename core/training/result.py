@@ -1,4 +1,4 @@
-"""What a pass hands back: the trained tree, to be saved as a version, and the run's figures."""
+"""The result of a pass: the trained model, to be saved as a version, and the run's figures."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,30 +14,30 @@ class Trained:
     tokenizer: Any
     steps: int
     losses: tuple[float, ...]
-    """Mean loss of each optimiser step."""
+    """Mean loss of each optimizer step."""
     seconds: float
     tokens: int
-    """Tokens of all samples seen, prompts and replies, each sample counted whole."""
+    """Tokens of all samples seen, prompts and replies; shared prefixes count for each sample."""
     trained_tokens: int
-    """Those of them that carried loss."""
+    """Tokens that carried loss."""
     before: Figures | None = None
-    """What the model answered before its training, where it was examined."""
+    """Exam before the training, if there was one."""
     after: Figures | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
-    """Further figures of the pass's own."""
+    """Further figures of the pass."""
 
     def save(self, directory: Path) -> None:
-        """Write the adapter and the tokenizer, in safetensors and as PEFT reads them."""
+        """Write the adapter, as PEFT reads it, and the tokenizer."""
         self.model.save_pretrained(directory, save_embedding_layers=False)
         self.tokenizer.save_pretrained(directory)
         (directory / "README.md").unlink(missing_ok=True)
 
 
-def learn(trainer: Any, examiner: Examiner | None = None) -> Trained:
-    """Train, and examine the model before and after where there is an examiner.
+def train_and_examine(trainer: Any, examiner: Examiner | None = None) -> Trained:
+    """Train, with an exam before and after if there is an examiner.
 
     Raises:
-        Cancelled: the trainer's run_control was cancelled.
+        Cancelled: the trainer's `run_control` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
     before = examiner.before(trainer.model) if examiner else None

@@ -1,15 +1,14 @@
-"""The reward model: learn to score replies from the pairs the person made.
+"""The reward model: learn to score replies from the user's preference pairs.
 
-A LoRA and a scalar head on the same base, trained on the Bradley–Terry loss
--log σ(r(chosen) - r(rejected)) with a small pull of the rewards towards zero mean (InstructGPT,
-arXiv 2203.02155; centring after arXiv 2312.09244). TRL's `RewardTrainer`, with the micro-batch in
-one packed row, where both replies of a pair share their prompt. A reply is scored at its stop
-token.
+A LoRA and a scalar head on the same base, trained with the Bradley–Terry loss
+-log σ(r(chosen) - r(rejected)) (InstructGPT, Ouyang et al., arXiv 2203.02155) and a small pull of
+the rewards towards zero mean (Eisenstein et al., arXiv 2312.09244). This is TRL's `RewardTrainer`
+with each micro-batch in one packed row, where both replies of a pair share their prompt. A reply is
+scored at its stop token.
 
-Trained from the base on all pairs each time, unless the settings ask for going on from the last
-one: at hundreds of pairs that takes a minute, and a reward model that drifts from round to round
-cannot be compared with itself. Under 32 pairs nothing is held out and no accuracy on unseen pairs
-is claimed.
+By default it is trained from the base on all pairs each time, because a reward model that drifts
+from round to round cannot be compared with itself. With too few pairs to hold any out, no accuracy
+on unseen pairs is claimed.
 """
 
 import functools
@@ -27,17 +26,17 @@ from core.models.loading import quantised
 from core.runtime import device as devices
 from core.runtime.library_logging import hush, spare_collector
 from core.training import lora, packing_check
-from core.training.bf16_base import quicken
+from core.training.bf16_base import use_bf16_base
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import collator, index_dataset, micro_batch_size, packed_row
-from core.training.result import Trained, learn
+from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
-from core.training.trainer import ControlledTrainer, Progress, arguments, assemble
+from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
 from data.tokenization import Sample
 from store.errors import TuteeError
 from store.i18n import _
 
-_TOGETHER = 4
+_REPLIES_PER_ROW = 4
 """Replies scored in one packed row."""
 
 Pair = tuple[Sample, Sample]
@@ -53,25 +52,25 @@ def train(
     settings: Tuning,
     run_control: RunControl,
 ) -> Trained:
-    """Train a reward model on `pairs`; its accuracy on `held_out` is in the metrics.
+    """Train a reward model on `pairs`; the metrics hold its accuracy on `held_out`.
 
     Args:
-        earlier: The folder of the reward model to go on from, or None.
+        earlier: Folder of the reward model to continue, or None.
 
     Raises:
         Cancelled: `run_control` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
     trainer = build(folder, tokenizer, earlier, pairs, settings, run_control)
-    trained = learn(trainer)
+    trained = train_and_examine(trainer)
     metrics: dict[str, Any] = {"train_accuracy": trainer.accuracy()}
     return replace(trained, metrics=metrics | measure(trainer.model, held_out, run_control))
 
 
 def measure(model: Any, held_out: Sequence[Pair], run_control: RunControl) -> dict[str, Any]:
-    """How well a reward model ranks pairs that it was not trained on, and whether that is enough.
+    """Return how well a reward model ranks unseen pairs, and whether it passes; {} without any.
 
-    Nothing where there are none.
+    It passes if the lower end of the accuracy's confidence interval is above one half.
     """
     if not held_out:
         return {}
@@ -88,7 +87,7 @@ def measure(model: Any, held_out: Sequence[Pair], run_control: RunControl) -> di
 
 
 def wilson(right: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share of `right` in `total` (Wilson, 1927)."""
+    """Return the 95 % score interval of the share `right` / `total` (Wilson, 1927)."""
     z = 1.959964
     share = right / total
     middle = share + z * z / (2 * total)
@@ -98,10 +97,10 @@ def wilson(right: int, total: int) -> tuple[float, float]:
 
 
 class Scorer:
-    """A saved reward model, to score replies with.
+    """Scores replies with a saved reward model.
 
     Raises:
-        TuteeError: the folder does not hold one.
+        TuteeError: `directory` holds no reward model.
     """
 
     def __init__(self, folder: ModelFolder, directory: Path, run_control: RunControl) -> None:
@@ -109,16 +108,16 @@ class Scorer:
         self._model = _saved(load_base(folder, seed=0), directory).eval()
 
     def __call__(self, samples: Sequence[Sample]) -> list[float]:
-        """The reward of each reply, `_TOGETHER` of them in a row."""
+        """Return the reward of each reply."""
         import torch
 
         rewards: list[float] = []
-        for start in range(0, len(samples), _TOGETHER):
+        for start in range(0, len(samples), _REPLIES_PER_ROW):
             with (
                 self._control.scheduler.micro_batch(self._control.cancelled),
                 torch.inference_mode(),
             ):
-                row = packed_row(samples[start : start + _TOGETHER], self._model.dtype)
+                row = packed_row(samples[start : start + _REPLIES_PER_ROW], self._model.dtype)
                 rewards += score_row(self._model, row).tolist()
         return rewards
 
@@ -131,21 +130,21 @@ def build(
     settings: Tuning,
     run_control: RunControl,
 ) -> Any:
-    """The trainer, ready for `controlled_train`."""
+    """Build the trainer, ready for `controlled_train`."""
     trainer_class, config_class = _classes()
     base = load_base(folder, settings.seed)
-    packing_check.require(base)
+    packing_check.require_separate_samples(base)
     if earlier is None:
         model = lora.with_lora(base, settings, task_type="SEQ_CLS", modules_to_save=["score"])
     else:
         model = _saved(base, earlier, is_trainable=True)
-    quicken(model)
+    use_bf16_base(model)
     micro_batch = micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
         trainer_class,
         config_class,
         run_control,
-        Progress("reward", run_control),
+        PassProgress("reward", run_control),
         arguments(settings, micro_batch, settings.reward.learning_rate),
         {"center_rewards_coefficient": 0.01},
         model=model,
@@ -158,16 +157,16 @@ def build(
 
 
 def _saved(base: Any, directory: Path, *, is_trainable: bool = False) -> Any:
-    """`base` with the LoRA and the head of the reward model in `directory`.
+    """Return `base` with the LoRA and the head of the reward model in `directory`.
 
     Raises:
-        TuteeError: the folder does not hold one.
+        TuteeError: `directory` holds no reward model.
     """
     from peft import PeftModel
 
     try:
         return PeftModel.from_pretrained(base, directory, is_trainable=is_trainable)
-    except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
+    except Exception as error:  # PEFT fails on a damaged folder in many ways
         raise TuteeError(
             _("The reward model in {folder} could not be loaded: {why}").format(
                 folder=directory, why=error
@@ -177,7 +176,7 @@ def _saved(base: Any, directory: Path, *, is_trainable: bool = False) -> Any:
 
 
 def score_row(model: Any, row: dict[str, Any]) -> Any:
-    """Rewards (S) of the samples in one packed row."""
+    """Return (S) the rewards of the samples in one packed row."""
     base = model.get_base_model()
     device = next(base.parameters()).device
     hidden = base.base_model(
@@ -192,7 +191,7 @@ def score_row(model: Any, row: dict[str, Any]) -> Any:
 def score_pairs(
     model: Any, pairs: Sequence[Pair], run_control: RunControl
 ) -> list[tuple[float, float]]:
-    """Rewards of chosen and rejected, a pair at a time, each in its turn beside the chat."""
+    """Return the rewards of chosen and rejected, each pair scheduled like a micro-batch."""
     import torch
 
     model.eval()
@@ -205,7 +204,7 @@ def score_pairs(
 
 
 def load_base(folder: ModelFolder, seed: int) -> Any:
-    """The base with a freshly initialised scalar head in the place of its LM head."""
+    """Load the base with a newly initialized scalar head in place of its LM head."""
     hush()
     devices.settle()
     from transformers import AutoModelForSequenceClassification, set_seed
@@ -226,7 +225,7 @@ def load_base(folder: ModelFolder, seed: int) -> Any:
 def _without_labels(
     collate: Callable[[list[dict[str, int]]], dict[str, Any]],
 ) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
-    """Rows without token labels, which would make the trainer scale this loss by their count."""
+    """Drop the token labels, by whose number the trainer would scale this loss."""
 
     def collate_pairs(rows: list[dict[str, int]]) -> dict[str, Any]:
         row = collate(rows)
@@ -238,7 +237,7 @@ def _without_labels(
 
 @functools.cache
 def _classes() -> tuple[Any, Any]:
-    """The trainer and its config, defined on first use: importing TRL takes seconds."""
+    """Return trainer and config classes, defined on first use: importing TRL takes seconds."""
     import torch.nn.functional as F  # noqa: N812
     from trl import RewardConfig, RewardTrainer
 
@@ -258,14 +257,14 @@ def _classes() -> tuple[Any, Any]:
             self.progress.trained_tokens += len(rewards)
             return loss
 
-        def kept(self) -> dict[str, Any]:
+        def own_state(self) -> dict[str, Any]:
             return {"ranked_right": self.ranked_right}
 
-        def restore(self, kept: dict[str, Any], tensors: dict[str, Any]) -> None:
-            self.ranked_right = list(kept["ranked_right"])
+        def restore(self, state: dict[str, Any], tensors: dict[str, Any]) -> None:
+            self.ranked_right = list(state["ranked_right"])
 
         def accuracy(self) -> float:
-            """Share of the last epoch's pairs that were ranked right, each before its step."""
+            """Return the share of pairs ranked right in the last epoch, each before its step."""
             last = self.ranked_right[-len(self.train_dataset) :]
             return sum(last) / len(last)
 

@@ -1,15 +1,16 @@
-"""Reinforcement learning: make replies likelier that a reward prefers, without leaving the base.
+"""Reinforcement learning: make replies with a high reward likelier, without leaving the base.
 
-REINFORCE with a leave-one-out baseline (RLOO, Ahmadian et al., arXiv 2402.14740) by TRL's
-`RLOOTrainer`, the maintained successor of PPO there: several replies are drawn to each prompt, and
-each is compared with the others. The reward, less a penalty for leaving the base (KL), is the one
-of the reward model, or any function of a reply. What is ours is how the work is done: rollouts by
-the chat's own batched decoder, which reads each prompt once, and log-probabilities of the replies'
-tokens only, in packed rows.
+REINFORCE with a leave-one-out baseline (RLOO, Ahmadian et al., arXiv 2402.14740), by TRL's
+`RLOOTrainer`, which takes the place of PPO there: several replies are sampled for each prompt, and
+each is compared with the others. The reward is that of the reward model, or any function of a
+reply, minus a KL penalty for leaving the base. Tutee changes only how this is computed: rollouts
+use the chat's own batched decoder, which prefills each prompt once, and log-probabilities cover
+only the reply tokens, in packed rows.
 
-A reply that does not end within `rl_max_new_tokens` has no reward and teaches nothing. The run
-stops early when the policy has gone too far from the base, or when replies no longer end: both are
-how over-optimising a reward shows (AlpacaFarm, arXiv 2305.14387, found 20 to 80 steps best).
+A reply that does not end within `max_new_tokens` gets no reward and teaches nothing. The run stops
+early when the policy has moved too far from the base, or when replies no longer end: both are signs
+of reward over-optimization (AlpacaFarm, Dubois et al., arXiv 2305.14387, found 20 to 80 steps
+best).
 """
 
 import math
@@ -25,13 +26,13 @@ from core.runtime.library_logging import spare_collector
 from core.training import lora
 from core.training.exam import Examiner
 from core.training.memory_budget import micro_batch_tokens
-from core.training.result import Trained, learn
+from core.training.result import Trained, train_and_examine
 from core.training.rollout import Prompt, Reward
 from core.training.run_control import RunControl
-from core.training.trainer import Progress, arguments, assemble
+from core.training.trainer import PassProgress, arguments, assemble
 
 MICRO_BATCH = 4
-"""Replies a micro-batch on a processor: about a second of work on two cores."""
+"""Replies per micro-batch on a CPU: about a second of work on two cores."""
 
 
 def train(
@@ -45,19 +46,19 @@ def train(
     run_control: RunControl,
     examiner: Examiner | None = None,
 ) -> Trained:
-    """Train a LoRA adapter towards `reward`, going on from `adapter` where one is given.
+    """Train a LoRA adapter towards `reward`, continuing from `adapter` if one is given.
 
     Returns:
-        Its metrics hold the mean reward and KL of each step, why the run stopped early if it did,
+        The metrics hold the mean reward and KL of each step, why the run stopped early if it did,
         and the mean reward of greedy replies to `held_out` before and after.
 
     Raises:
         Cancelled: `run_control` was cancelled.
-        TuteeError: no reply ended, all rewards were the same, or the loss was no number.
+        TuteeError: no reply ended, all rewards were equal, or the loss was not finite.
     """
     trainer = build(folder, tokenizer, adapter, prompts, reward, settings, run_control)
     before = trainer.mean_reward(held_out)
-    trained = learn(trainer, examiner)
+    trained = train_and_examine(trainer, examiner)
     return replace(
         trained,
         metrics={
@@ -81,7 +82,7 @@ def build(
     settings: Tuning,
     run_control: RunControl,
 ) -> Any:
-    """The trainer, ready for `controlled_train`."""
+    """Build the trainer, ready for `controlled_train`."""
     from datasets import Dataset
     from trl import RLOOConfig
 
@@ -89,16 +90,16 @@ def build(
 
     spare_collector()
     base = load_model(folder)
-    # A step of more prompts than there are would never be full, and never made.
+    # A step of more prompts than there are would never fill up.
     replies = min(settings.rl.prompts, len(prompts)) * settings.rl.generations
-    micro_batch = math.gcd(replies, together(folder, prompts, settings))
+    micro_batch = math.gcd(replies, replies_per_micro_batch(folder, prompts, settings))
     common = arguments(settings, micro_batch, settings.rl.learning_rate)
-    del common["max_length"]  # TRL's settings for this trainer have no such limit
+    del common["max_length"]  # TRL's config for this trainer has no such field
     trainer = assemble(
         PackedRLOOTrainer,
         RLOOConfig,
         run_control,
-        Progress("rl", run_control),
+        PassProgress("rl", run_control),
         {
             **common,
             "gradient_accumulation_steps": replies // micro_batch,
@@ -109,25 +110,27 @@ def build(
             "max_completion_length": settings.rl.max_new_tokens,
             "beta": settings.rl.beta,
             "mask_truncated_completions": True,
-            "disable_dropout": True,  # as TRL has it in the other passes that compare likelihoods
+            "disable_dropout": True,  # TRL's default in the other passes that compare likelihoods
         },
         model=lora.policy(base, adapter, settings),
         train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(prompts))]}),
         processing_class=tokenizer,
         reward_funcs=no_reward,
     )
-    lora.drop_copy(trainer.model)
+    lora.drop_reference_copy(trainer.model)
     trainer.begin(prompts, reward, settings)
     return trainer
 
 
-def together(folder: ModelFolder, prompts: Sequence[Prompt], settings: Tuning) -> int:
-    """Replies that share a micro-batch; more on a card that holds more."""
+def replies_per_micro_batch(
+    folder: ModelFolder, prompts: Sequence[Prompt], settings: Tuning
+) -> int:
+    """Return how many replies share a micro-batch; more on a GPU with more memory."""
     longest = max(map(len, prompts)) + settings.rl.max_new_tokens
     room = micro_batch_tokens(folder) // longest
     return MICRO_BATCH << max(0, (room // MICRO_BATCH).bit_length() - 1)
 
 
 def no_reward(prompts: Sequence[str], **columns: Any) -> list[None]:
-    """What TRL insists on being given; the trainer asks the pass's own reward."""
+    """Satisfy TRL, which requires a reward function; the trainer calls the pass's own."""
     return [None] * len(prompts)

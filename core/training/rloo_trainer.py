@@ -1,8 +1,8 @@
-"""TRL's `RLOOTrainer` with rollouts and log-probabilities done Tutee's way (`core.training.rloo`).
+"""TRL's `RLOOTrainer` with Tutee's rollouts and log-probabilities (`core.training.rloo`).
 
-The trainer is kept as it is where it matters: groups, leave-one-out advantages, KL in the reward,
-the clipped loss. Overridden are only the steps in which a model is run, and the turn each of them
-takes beside the chat. Imported on first use, because TRL takes seconds.
+The method itself is TRL's: groups, leave-one-out advantages, KL in the reward, the clipped loss.
+Only the steps that run a model are overridden, and scheduled beside the chat. Imported on first
+use, because TRL takes seconds.
 """
 
 import functools
@@ -22,7 +22,7 @@ from core.events import RolloutReport
 from core.serving.detokenizer import decode
 from core.serving.sampling import Sampler
 from core.serving.transformers_decoder import decode_together
-from core.training.logprobs import of_replies
+from core.training.logprobs import reply_logits
 from core.training.micro_batches import packed_row
 from core.training.rollout import Prompt, Reward, Rollout
 from core.training.trainer import ControlledTrainer
@@ -32,12 +32,12 @@ from store.i18n import _
 from store.records import Sampling
 
 TRUNCATED_LIMIT, TRUNCATED_RISE = 0.3, 0.2
-"""The run stops above this share of replies that do not end, or this much above how it began."""
+"""The run stops if more than this share of replies is cut off, and this much more than at first."""
 _STEPS = 5
-"""Taken together for that share: of the replies of one step, chance alone cuts off many or few."""
+"""Steps averaged for that share: in a single step it varies too much by chance."""
 
-_AS_LIKELY = Sampling(temperature=1, top_p=1, repetition_penalty=1)
-"""Rollouts are drawn as likely as the policy finds them, as the gradient assumes."""
+_UNCHANGED = Sampling(temperature=1, top_p=1, repetition_penalty=1)
+"""Rollouts are sampled from the policy's own distribution, as the gradient assumes."""
 _GREEDY = Sampling(temperature=0, repetition_penalty=1)
 
 
@@ -45,10 +45,10 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
     """Call `begin` before `controlled_train`."""
 
     def begin(self, prompts: Sequence[Prompt], reward: Reward, settings: Tuning) -> None:
-        """Say what to draw replies to and what they are worth."""
+        """Set the prompts, the reward and the settings."""
         self.prompts, self.reward, self.settings = prompts, reward, settings
         self.stop = stop_ids(self.processing_class)
-        # TRL takes a reply as cut off that ends on any other token.
+        # TRL counts a reply that ends on any other token as cut off.
         self.eos_token_ids = sorted(self.stop)
         self.reports: list[RolloutReport] = []
         self.stopped_because = ""
@@ -56,8 +56,8 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         self._values: set[float] = set()
 
     def mean_reward(self, prompts: Sequence[Prompt]) -> float | None:
-        """Mean reward of greedy replies to `prompts`; None where none of them ends."""
-        replies = self._draw(prompts, _GREEDY, 1) if prompts else []
+        """Return the mean reward of greedy replies to `prompts`; None if none of them ends."""
+        replies = self._sample(prompts, _GREEDY, 1) if prompts else []
         rollouts = [
             self._rollout(i, prompt, ids)
             for i, (prompt, ids) in enumerate(zip(prompts, replies, strict=True))
@@ -65,17 +65,17 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         ended = [rollout for rollout in rollouts if rollout.ended]
         return fmean(self.reward(ended)) if ended else None
 
-    # -- going on where it was ---------------------------------------------------------------------
+    # -- checkpoints -------------------------------------------------------------------------------
 
-    def kept(self) -> dict[str, Any]:
+    def own_state(self) -> dict[str, Any]:
         return {
             "reports": [asdict(report) for report in self.reports],
             "values": sorted(self._values),
         }
 
-    def restore(self, kept: dict[str, Any], tensors: dict[str, Any]) -> None:
-        self.reports = [RolloutReport(**report) for report in kept["reports"]]
-        self._values = set(kept["values"])
+    def restore(self, state: dict[str, Any], tensors: dict[str, Any]) -> None:
+        self.reports = [RolloutReport(**report) for report in state["reports"]]
+        self._values = set(state["values"])
         for report in self.reports:
             self.run_control.emit(report)
 
@@ -92,7 +92,7 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
     # -- a step ------------------------------------------------------------------------------------
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
-        # Rollouts take a turn a token, so they come before the micro-batch takes its own.
+        # Rollouts are scheduled token by token, so they come before the micro-batch is.
         prepared = self._prepare_inputs(inputs)
         tokens = prepared["prompt_mask"].sum() + prepared["completion_mask"].sum()
         return super().training_step(
@@ -114,9 +114,9 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
 
     def _generate_single_turn(self, prompt_ids: Any, *_: Any) -> list[list[int]]:
         copies = self.settings.rl.generations
-        return self._draw(prompt_ids[::copies], _AS_LIKELY, copies)
+        return self._sample(prompt_ids[::copies], _UNCHANGED, copies)
 
-    def _draw(
+    def _sample(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, copies: int
     ) -> list[list[int]]:
         model = self.accelerator.unwrap_model(self.model)
@@ -156,9 +156,9 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         ]
         ended = [rollout for rollout in rollouts if rollout.ended]
         self._scored = list(zip(ended, map(float, self.reward(ended)), strict=True))
-        worth = iter(value for _, value in self._scored)
-        # TRL leaves out of its groups what has no reward.
-        values = [next(worth) if rollout.ended else torch.nan for rollout in rollouts]
+        rewards = iter(value for _, value in self._scored)
+        # TRL leaves replies without a reward out of their groups.
+        values = [next(rewards) if rollout.ended else torch.nan for rollout in rollouts]
         return torch.tensor(values, device=self.accelerator.device)[:, None]
 
     # -- log-probabilities -------------------------------------------------------------------------
@@ -173,39 +173,39 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         compute_entropy: bool = False,
         **_: Any,
     ) -> tuple[Any, Any, None]:
-        """Padded tensors in and out, packed rows in between; as TRL's, (replies, columns)."""
+        """Return (replies, columns) as TRL does, from padded tensors, by packed rows."""
         policy = self.accelerator.unwrap_model(model)
         rows = len(input_ids)
         gradients = torch.is_grad_enabled()
         logps = torch.zeros(rows, logits_to_keep, device=input_ids.device, requires_grad=gradients)
         entropies = torch.zeros_like(logps, requires_grad=False)
-        # With gradients, the micro-batch has taken its turn already.
-        turn = nullcontext if gradients else self._turn
+        # With gradients, the micro-batch is scheduled already.
+        scheduled = nullcontext if gradients else self._turn
         samples = [
             _unpadded(ids, mask, logits_to_keep)
             for ids, mask in zip(input_ids, attention_mask, strict=True)
         ]
-        # A reply that was cut off has no column that counts.
+        # A reply that was cut off has all its columns masked.
         present = [
             row for row, sample in enumerate(samples) if sample.reply_start < len(sample.input_ids)
         ]
         for chunk in _chunks(present, batch_size or rows):
-            with turn():
-                scores = of_replies(
+            with scheduled():
+                replies = reply_logits(
                     policy, packed_row([samples[row] for row in chunk], policy.dtype)
                 )
-                where = _columns(scores.owners, chunk)
-                logps = logps.index_put(where, scores.logps())
+                where = _columns(replies.owners, chunk)
+                logps = logps.index_put(where, replies.logps())
                 if compute_entropy:
                     with torch.no_grad():
-                        log_p = scores.logits.log_softmax(-1)
+                        log_p = replies.logits.log_softmax(-1)
                         entropies[where] = -(log_p.exp() * log_p).sum(-1)
         return logps, entropies if compute_entropy else None, None
 
-    # -- how it goes -------------------------------------------------------------------------------
+    # -- reports -----------------------------------------------------------------------------------
 
     def _report(self) -> None:
-        """Tell of the replies just scored, and end the run where it must end."""
+        """Report on the replies just scored, and end the run if it must end."""
         first, _reward = self._scored[0] if self._scored else (None, None)
         report = RolloutReport(
             step=len(self.reports) + 1,
@@ -219,15 +219,15 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         self.reports.append(report)
         self._values |= {value for _, value in self._scored}
         self.run_control.emit(report)
-        self._refuse_senseless()
-        # What was taught before may be far from the base already: that is no drift.
-        strayed = report.kl - self.reports[0].kl
-        if strayed > self.settings.rl.kl_limit:
-            self._end(stop_reasons.STRAYED.format(distance=f"{strayed:.2f}"))
-        elif share := running_on([report.truncated for report in self.reports]):
+        self._refuse_no_signal()
+        # Earlier training may already have left the base: only further movement is drift.
+        drift = report.kl - self.reports[0].kl
+        if drift > self.settings.rl.kl_limit:
+            self._end(stop_reasons.STRAYED.format(distance=f"{drift:.2f}"))
+        elif share := excessive_truncation([report.truncated for report in self.reports]):
             self._end(stop_reasons.ROLLOUTS_RAN_ON.format(share=f"{share:.0%}"))
 
-    def _refuse_senseless(self) -> None:
+    def _refuse_no_signal(self) -> None:
         if len(self.reports) < 2 or len(self._values) > 1:
             return
         if not self._values:
@@ -250,11 +250,11 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         self.control.should_training_stop = True
 
 
-def running_on(truncated: Sequence[float]) -> float:
-    """The share of the latest replies that did not end, where that is too many; else 0.
+def excessive_truncation(truncated: Sequence[float]) -> float:
+    """Return the share of the latest replies that were cut off, if that is too many; else 0.
 
     Args:
-        truncated: The share of each step so far.
+        truncated: Share of cut-off replies in each step so far.
     """
     share = fmean(truncated[-_STEPS:])
     limit = max(TRUNCATED_LIMIT, fmean(truncated[:_STEPS]) + TRUNCATED_RISE)
@@ -262,9 +262,10 @@ def running_on(truncated: Sequence[float]) -> float:
 
 
 class _SamplerByEpoch(RepeatSampler):
-    """TRL's, whose order depends on the epochs before; here on the epoch's number alone.
+    """TRL's sampler, with an order that depends on the epoch's number alone.
 
-    A run that is resumed in its second epoch would otherwise see the prompts of the first one.
+    TRL's order depends on the epochs before, so a run resumed in its second epoch would see the
+    prompts of the first one again.
     """
 
     def set_epoch(self, epoch: int) -> None:
@@ -272,14 +273,14 @@ class _SamplerByEpoch(RepeatSampler):
 
 
 def _unpadded(ids: Any, mask: Any, columns: int) -> Sample:
-    """One row of TRL's padded batch as a sample; its last `columns` are the reply's."""
+    """Return one row of TRL's padded batch as a sample; its last `columns` hold the reply."""
     prompt = ids[:-columns][mask[:-columns].bool()].tolist()
     reply = ids[-columns:][mask[-columns:].bool()].tolist()
     return Sample((*prompt, *reply), len(prompt))
 
 
 def _columns(owners: Any, rows: Sequence[int]) -> tuple[Any, Any]:
-    """Where in the padded batch the reply tokens belong: their rows and their columns."""
+    """Return the rows and columns of the reply tokens in the padded batch."""
     counts = torch.bincount(owners, minlength=len(rows))
     column = torch.empty_like(owners)
     for sample, count in enumerate(counts.tolist()):

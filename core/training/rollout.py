@@ -1,4 +1,4 @@
-"""Replies drawn from the policy, and the reward function that scores them."""
+"""Replies sampled from the policy, and the reward function that scores them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from data.tokenization import Sample
 
 Prompt = tuple[int, ...]
-"""Token ids, as the chat feeds them."""
+"""Token ids, as in the chat."""
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """One reply that the policy drew."""
+    """One reply sampled from the policy."""
 
     prompt: int
     """Index of its prompt."""
@@ -22,4 +22,4 @@ class Rollout:
 
 
 Reward = Callable[[Sequence[Rollout]], Sequence[float]]
-"""What each reply is worth; all of them have ended."""
+"""Return the reward of each reply; all of them have ended."""

@@ -1,4 +1,4 @@
-"""How a run is steered from outside."""
+"""Control of a run from outside: cancel, interrupt, report."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ from core.runtime.scheduler import Scheduler
 
 @dataclass
 class RunControl:
-    """How a pass reports and how it is stopped."""
+    """Connects a pass to the program: events, scheduling, cancellation, checkpoints."""
 
     emit: Callable[[Event], None] = lambda event: None
     scheduler: Scheduler = field(default_factory=Scheduler)
     cancelled: Flag = field(default_factory=Flag)
     interrupted: bool = False
-    """It was not the person who cancelled: the run is to be resumed."""
+    """The program ended, not the user's cancel: the run can be resumed."""
     checkpoints: Path | None = None
-    """Where the pass under way keeps its checkpoints; nowhere if empty."""
+    """Folder of the current pass's checkpoints; None for no checkpoints."""
 
     def cancel(self) -> None:
-        """Stop the pass at its next micro-batch, also while it waits for a reply to end."""
+        """Stop the pass at its next micro-batch, even while it waits for a reply to end."""
         self.cancelled.set()
         self.scheduler.wake()
 
     def interrupt(self) -> None:
-        """As `cancel`, but what the run needs to be resumed stays: the program ends."""
+        """Cancel because the program ends, keeping what the run needs to be resumed."""
         self.interrupted = not self.cancelled.is_set()
         self.cancel()

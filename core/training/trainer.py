@@ -1,8 +1,8 @@
-"""What every pass shares with the world outside: its turn, its cancel flag, its progress.
+"""Scheduling, cancellation and progress, shared by all passes.
 
-`ControlledTrainer` is mixed into TRL's trainers in front of their `training_step`. Everything
-happens there, once a micro-batch: wait for the turn (chat goes first), stop if cancelled, compute,
-check the loss, report. Raising out of `training_step` ends `train()` at once, and since versions
+`ControlledTrainer` is mixed into TRL's trainers and wraps their `training_step`. Everything happens
+there, once per micro-batch: wait for the scheduler (chat goes first), stop if cancelled, compute,
+check the loss, report. An exception from `training_step` ends `train()` at once, and since versions
 are saved only after it returns, a cancelled pass leaves nothing behind but its checkpoints.
 """
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from core.config import Tuning
 
 
-class Progress:
-    """Counts micro-batches into steps, losses and an estimate of what is left."""
+class PassProgress:
+    """Counts micro-batches into steps and losses, and estimates the time left."""
 
     def __init__(self, name: PassName, run_control: RunControl) -> None:
         self.name = name
@@ -35,17 +35,17 @@ class Progress:
         self.begin()
 
     def begin(self) -> None:
-        """Start the clock: building the trainer and the exam before it are no training."""
+        """Start the clock, without the time for building the trainer and for the exam."""
         self._started = time.perf_counter()
         self._waited = self._control.scheduler.waited
 
     @property
     def between_steps(self) -> bool:
-        """The latest optimiser step is whole."""
+        """Whether the latest optimizer step is complete."""
         return not self._accumulated
 
-    def kept(self) -> dict[str, Any]:
-        """All of it as JSON, between two steps; `restore` takes it back."""
+    def state(self) -> dict[str, Any]:
+        """Return the state between two steps, as JSON."""
         return {
             "losses": self.losses,
             "tokens": self.tokens,
@@ -53,25 +53,25 @@ class Progress:
             "seconds": self.seconds,
         }
 
-    def restore(self, kept: dict[str, Any]) -> None:
-        """Go on from what `kept` gave."""
-        self.losses = list(kept["losses"])
-        self.tokens = kept["tokens"]
-        self.trained_tokens = kept["trained_tokens"]
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from the result of `state`."""
+        self.losses = list(state["losses"])
+        self.tokens = state["tokens"]
+        self.trained_tokens = state["trained_tokens"]
         self.begin()
-        self._started -= kept["seconds"]
+        self._started -= state["seconds"]
 
     @property
     def seconds(self) -> float:
-        """Of training; what was waited for replies, or paused, is not in it."""
+        """Time spent training, without waits for replies and pauses."""
         waited = self._control.scheduler.waited - self._waited
         return time.perf_counter() - self._started - waited
 
     def micro_batch(self, loss: float, accumulation: int, steps: int) -> None:
-        """Take in one micro-batch's share of its step's loss, and report.
+        """Add one micro-batch's share of its step's loss, and report.
 
         Raises:
-            TuteeError: the loss is not a number any more.
+            TuteeError: the loss is not finite.
         """
         if not math.isfinite(loss):
             raise TuteeError(
@@ -101,10 +101,10 @@ class ControlledTrainer(Checkpointed):
     """Mixin for a TRL trainer; set `run_control` and `progress` before `controlled_train`."""
 
     run_control: RunControl
-    progress: Progress
+    progress: PassProgress
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        """As it is: TRL would tokenise it, but it only says which samples go into a row."""
+        """Return the dataset unchanged: it holds only indices, which TRL would tokenize."""
         return dataset
 
     def training_step(
@@ -118,11 +118,11 @@ class ControlledTrainer(Checkpointed):
             self.current_gradient_accumulation_steps,  # type: ignore[attr-defined]
             self.state.max_steps,
         )
-        self.ask_for_checkpoint()
+        self.request_checkpoint()
         return loss
 
     def controlled_train(self) -> None:
-        """`train()` without TRL's and transformers' own words on the terminal."""
+        """Call `train()`, without the output of transformers on the terminal."""
         from transformers.trainer_callback import PrinterCallback
 
         self.remove_callback(PrinterCallback)  # type: ignore[attr-defined]
@@ -134,33 +134,33 @@ def assemble(
     trainer_class: Any,
     config_class: Any,
     run_control: RunControl,
-    progress: Progress,
+    progress: PassProgress,
     common: dict[str, Any],
     own: dict[str, Any],
     **parts: Any,
 ) -> Any:
-    """A watched trainer, ready for `controlled_train`.
+    """Build a controlled trainer, ready for `controlled_train`.
 
     Args:
-        common: What `arguments` gave.
-        own: Arguments of this pass, which go before the common ones.
-        parts: What the trainer is made of: model, data, collator, tokenizer.
+        common: Result of `arguments`.
+        own: Arguments of this pass; they override the common ones.
+        parts: Arguments of the trainer itself: model, dataset, collator, tokenizer.
     """
-    # Nothing is written there (checkpoints have their own), but the trainer insists on a folder.
+    # The trainer insists on a folder; nothing is written there, checkpoints have their own.
     with tempfile.TemporaryDirectory(prefix="tutee-") as scratch:
         args = config_class(output_dir=scratch, **{**common, **own})
         if args.n_gpu > 1:
-            args._n_gpu = 1  # of several cards it would make one batch of as many micro-batches
+            args._n_gpu = 1  # with several GPUs it would multiply the micro-batch
         trainer = trainer_class(args=args, **parts)
     trainer.run_control, trainer.progress = run_control, progress
     return trainer
 
 
 def arguments(settings: "Tuning", micro_batch: int, learning_rate: float) -> dict[str, Any]:
-    """The training arguments all passes have in common, for any TRL config class.
+    """Return the training arguments that all passes share, for any TRL config class.
 
-    Nothing is saved or logged by the trainer of its own accord: Tutee says when it is time for a
-    checkpoint, writes versions, and reports once a micro-batch.
+    The trainer saves and logs nothing by itself: Tutee requests checkpoints, writes versions, and
+    reports after each micro-batch.
     """
     there = device()
     return {

@@ -1,60 +1,60 @@
-"""The mean of the weights that the last steps of a run have passed through, in place of the last.
+"""Average the weights over the last steps of a run, instead of keeping the final ones.
 
-Where a run ends hangs on the few samples of its last steps: taught the same film reviews in three
-orders, the built-in model got 72, 82 and 78 % of unseen ones right. Weights averaged along the way
-lie in the middle of what is good, and cost one addition a step (Izmailov et al., arXiv 1803.05407;
-for the last steps of a run Kaddour, arXiv 2209.14981).
+The final weights depend on the few samples of the last steps, and so on the order of the data.
+Weights averaged along the way lie nearer the center of the good region, at the cost of one addition
+per step (Izmailov et al., arXiv 1803.05407; over the last steps of a run, Kaddour, arXiv
+2209.14981).
 
-Left out on purpose: short runs, whose early steps have not learned enough yet to be averaged with;
-and torch's `AveragedModel`, which copies the whole model, base and all.
+Left out on purpose: short runs, whose early steps have not learned enough to be averaged; and
+torch's `AveragedModel`, which copies the whole model, base included.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 
-class Average:
-    """The running mean of a policy's trainable weights, from a step on.
+class WeightAverage:
+    """Running mean of a policy's trainable weights.
 
     Args:
-        first: Optimiser steps after which the weights count.
+        first: Optimizer steps after which weights are included.
     """
 
     def __init__(self, model: Any, first: int) -> None:
         self._model = model
         self._first = first
-        self._taken = 0
+        self._count = 0
         self._sums: dict[str, Any] = {}
 
-    def take(self, step: int) -> None:
-        """Take the weights in as they are after `step` steps, if they count."""
+    def add(self, step: int) -> None:
+        """Include the current weights, of after `step` steps, if `step` is late enough."""
         if step < self._first:
             return
-        self._taken += 1
+        self._count += 1
         for name, weight in self._trainable():
             if name in self._sums:
                 self._sums[name] += weight.detach()
             else:
                 self._sums[name] = weight.detach().clone()
 
-    def put(self) -> None:
-        """Give the policy the mean of what was taken, if there was any."""
+    def apply(self) -> None:
+        """Set the policy's weights to the mean, if any were included."""
         import torch
 
         if not self._sums:
             return
         with torch.no_grad():
             for name, weight in self._trainable():
-                weight.copy_(self._sums[name] / self._taken)
+                weight.copy_(self._sums[name] / self._count)
 
-    def kept(self) -> tuple[int, dict[str, Any]]:
-        """How many were taken, and their sums; `restore` takes both back."""
-        return self._taken, self._sums
+    def state(self) -> tuple[int, dict[str, Any]]:
+        """Return the number of included steps and the sums of their weights."""
+        return self._count, self._sums
 
-    def restore(self, taken: int, sums: dict[str, Any]) -> None:
-        """Go on from what `kept` gave."""
+    def restore(self, count: int, sums: dict[str, Any]) -> None:
+        """Continue from the result of `state`."""
         devices = {name: weight.device for name, weight in self._trainable()}
-        self._taken = taken
+        self._count = count
         self._sums = {name: total.to(devices[name]) for name, total in sums.items()}
 
     def _trainable(self) -> Iterator[tuple[str, Any]]:

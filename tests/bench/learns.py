@@ -18,7 +18,7 @@ from core.config import Config
 from core.models.folder import find
 from core.models.loading import load_model, load_tokenizer
 from core.runtime.library_logging import hush
-from core.training.exam import loss
+from core.training.exam import mean_loss
 from core.training.run_control import RunControl
 from data import starter
 from data.tokenization import Sample, encode
@@ -125,8 +125,8 @@ def losses(adapter: Path | None) -> tuple[float, float]:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    general = loss(model, general_samples(tokenizer), RunControl())
-    probes = loss(model, starter_samples(tokenizer), RunControl())
+    general = mean_loss(model, general_samples(tokenizer), RunControl())
+    probes = mean_loss(model, starter_samples(tokenizer), RunControl())
     assert general is not None
     assert probes is not None
     return general, probes

@@ -99,7 +99,7 @@ def dpo_trainers(
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
-    lora.drop_copy(plain.model)
+    lora.drop_reference_copy(plain.model)
     return dpo.build(folder, tokenizer, None, pairs, SETTINGS, RunControl()), plain
 
 
@@ -109,7 +109,7 @@ def kto_trainers(
     from datasets import Dataset
     from trl import KTOConfig, KTOTrainer
 
-    thumbs = [kto.Judged(pair[side], side == 0) for pair in pairs for side in (0, 1)][:PAIRS]
+    thumbs = [kto.LabeledReply(pair[side], side == 0) for pair in pairs for side in (0, 1)][:PAIRS]
     # TRL mismatches each prompt with the reply before it.
     rows = [
         {
@@ -126,7 +126,7 @@ def kto_trainers(
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
-    lora.drop_copy(plain.model)
+    lora.drop_reference_copy(plain.model)
     return kto.build(folder, tokenizer, None, thumbs, SETTINGS, RunControl()), plain
 
 
@@ -169,7 +169,7 @@ def rl_trainers(
         processing_class=tokenizer,
         reward_funcs=lambda completions, **_: [float(len(text)) for text in completions],
     )
-    lora.drop_copy(plain.model)
+    lora.drop_reference_copy(plain.model)
     return rloo.build(folder, tokenizer, None, prompts, length, SETTINGS, RunControl()), plain
 
 

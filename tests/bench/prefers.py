@@ -27,7 +27,7 @@ from core.runtime.library_logging import hush
 from core.serving.sampling import Sampler
 from core.serving.transformers_decoder import decode_together
 from core.training import dpo, kto, reward
-from core.training.logprobs import measure, measure_base
+from core.training.logprobs import base_reply_logps, reply_logps
 from core.training.result import Trained
 from core.training.run_control import RunControl
 from data.imports import read_file
@@ -54,7 +54,7 @@ def run() -> Iterator[dict[str, object]]:
     scores: reward.Scorer | None = None
     for size in SIZES:
         train = [samples(tokenizer, pair) for pair in pairs(size)]
-        thumbs = [kto.Judged(pair[side], side == 0) for pair in train for side in (0, 1)]
+        thumbs = [kto.LabeledReply(pair[side], side == 0) for pair in train for side in (0, 1)]
         settings = repeated(SETTINGS, size, SETTINGS.preference.minimum_steps)
         started = time.perf_counter()
         scored = reward.train(folder, tokenizer, None, train, test, settings, RunControl())
@@ -86,7 +86,9 @@ def implicit(model: Any, test: Sequence[tuple[Sample, Sample]]) -> tuple[float, 
     margins = [
         (chosen - base_chosen) - (rejected - base_rejected)
         for (chosen, rejected), (base_chosen, base_rejected) in zip(
-            measure(model, test, RunControl()), measure_base(model, test, RunControl()), strict=True
+            reply_logps(model, test, RunControl()),
+            base_reply_logps(model, test, RunControl()),
+            strict=True,
         )
     ]
     return sum(margin > 0 for margin in margins) / len(margins), fmean(margins)
@@ -117,13 +119,13 @@ def liked(folder: ModelFolder, tokenizer: Any) -> dict[str, object]:
     random.Random(0).shuffle(verdicts)
     questions = list(dict.fromkeys(verdict.prompt[0].content for verdict in verdicts))
     held = set(questions[: len(questions) // 3])
-    train: list[kto.Judged] = []
-    test: list[kto.Judged] = []
+    train: list[kto.LabeledReply] = []
+    test: list[kto.LabeledReply] = []
     for verdict in verdicts:
         sample = encode(tokenizer, verdict.prompt, verdict.completion)
         if len(sample.input_ids) <= THUMB_TOKENS:
             side = test if verdict.prompt[0].content in held else train
-            side.append(kto.Judged(sample, verdict.label))
+            side.append(kto.LabeledReply(sample, verdict.label))
     started = time.perf_counter()
     trained = kto.train(
         folder, tokenizer, None, train[:THUMBS], test[:THUMBS], SETTINGS, RunControl()

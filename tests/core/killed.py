@@ -48,7 +48,9 @@ def conditions() -> Iterator[None]:
         patch("core.training.checkpoints.EVERY_STEPS", 2),
         patch("core.training.exam.PROBE_TOKENS", 4),
         patch("core.training.rloo_trainer.stop_ids", lambda tokenizer: stop),
-        patch("core.training.bf16_base.fast", lambda: False),  # as in the other tests on this model
+        patch(
+            "core.training.bf16_base.has_bf16_instructions", lambda: False
+        ),  # as in the other tests on this model
     ):
         yield
 

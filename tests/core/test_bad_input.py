@@ -16,7 +16,7 @@ from core.runs.plan import Plan
 from core.runs.samples import Lessons
 from core.runtime.scheduler import Scheduler
 from core.training import memory_budget
-from core.training.memory_budget import Shape, TooLittleMemory
+from core.training.memory_budget import ModelShape, TooLittleMemory
 from core.training.result import Trained
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer
@@ -252,7 +252,7 @@ def test_a_pass_that_would_not_fit_is_refused_and_can_be_resumed(
     assert found.under_way() == (name, 0)
 
 
-SMOLLM2 = Shape(134_515_008, 305_280, 30, 576, 1536, 9, 49_152)
+SMOLLM2 = ModelShape(134_515_008, 305_280, 30, 576, 1536, 9, 49_152)
 """Of the built-in model."""
 
 
@@ -292,7 +292,7 @@ def test_a_model_of_unknown_shape_is_not_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     folder = ModelFolder(tmp_path, "x", "x", "x")
     assert memory_budget.read_shape(folder) is None
-    memory_budget.require("sft", folder, Tuning(), 10**9, 10**9)
+    memory_budget.require_memory("sft", folder, Tuning(), 10**9, 10**9)
 
 
 # -- in the worker ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from core.runs.plan import make_plan
 from core.runtime.scheduler import Cancelled
 from core.serving.engine import Engine
 from core.training.run_control import RunControl
-from core.training.trainer import Progress
+from core.training.trainer import PassProgress
 from store.errors import TuteeError
 from store.records import ChatMessage, Record, Sampling
 from tests.core import killed
@@ -65,12 +65,12 @@ def cancel(run_control: RunControl, monkeypatch: pytest.MonkeyPatch) -> Ending:
 
 
 def fail(run_control: RunControl, monkeypatch: pytest.MonkeyPatch) -> Ending:
-    real = Progress.micro_batch
+    real = PassProgress.micro_batch
 
-    def spoilt(self: Progress, loss: float, accumulation: int, steps: int) -> None:
+    def spoilt(self: PassProgress, loss: float, accumulation: int, steps: int) -> None:
         real(self, float("nan") if len(self.losses) == 1 else loss, accumulation, steps)
 
-    monkeypatch.setattr(Progress, "micro_batch", spoilt)
+    monkeypatch.setattr(PassProgress, "micro_batch", spoilt)
     return pytest.raises(TuteeError, match="pass became nan")
 
 

@@ -12,7 +12,7 @@ from core.runs.record_lengths import limit
 from core.serving.detokenizer import TextStream
 from core.serving.engine import Engine
 from core.training import lora, sft
-from core.training.logprobs import measure
+from core.training.logprobs import reply_logps
 from core.training.run_control import RunControl
 from data.tokenization import Sample, encode, encode_prompt, stop_ids
 from store.records import ChatMessage, Sampling
@@ -75,7 +75,7 @@ def test_replies_in_a_packed_row_are_scored_as_each_alone(
     tokenizer = load_tokenizer(folder)
     samples = [encode(tokenizer, SAID, reply) for reply in ("positive", "negative, 42", "你好")]
     model = load_model(folder, torch.float32)
-    packed = measure(model, [samples], RunControl())[0]
+    packed = reply_logps(model, [samples], RunControl())[0]
     alone = [_logp(model, sample) for sample in samples]
     assert packed == pytest.approx(alone, rel=1e-4, abs=1e-3)
 

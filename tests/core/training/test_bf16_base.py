@@ -11,7 +11,7 @@ from core.config import Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model
 from core.training import bf16_base, lora, sft
-from core.training.logprobs import of_replies
+from core.training.logprobs import reply_logits
 from core.training.micro_batches import packed_row
 from core.training.run_control import RunControl
 from data.tokenization import Sample
@@ -22,7 +22,7 @@ SETTINGS = Tuning()
 
 @pytest.fixture(autouse=True)
 def in_bfloat16(in_float32: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bf16_base, "fast", lambda: True)
+    monkeypatch.setattr(bf16_base, "has_bf16_instructions", lambda: True)
 
 
 def small(folder: ModelFolder) -> Any:
@@ -37,7 +37,7 @@ def small(folder: ModelFolder) -> Any:
 
 def gradients(model: Any, samples: Sequence[Sample]) -> torch.Tensor:
     """Of the loss on `samples`, by each of the adapter's weights, in one row."""
-    (-of_replies(model, packed_row(samples, model.dtype)).logps().mean()).backward()
+    (-reply_logits(model, packed_row(samples, model.dtype)).logps().mean()).backward()
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
@@ -65,22 +65,22 @@ def test_a_layer_keeps_its_bias(tmp_path: Path) -> None:
     make(next(family for family in FAMILIES if family.name == "qwen2.5"), tmp_path / "qwen")
     folder = find(str(tmp_path / "qwen"), tmp_path, lambda event: None)
 
-    def hidden(quickened: bool) -> torch.Tensor:
+    def hidden(rounded: bool) -> torch.Tensor:
         model = load_model(folder)
         for name, weight in model.named_parameters():
             if name.endswith("bias"):
                 torch.nn.init.normal_(weight, std=0.1)
         policy = lora.with_lora(model, SETTINGS, task_type="CAUSAL_LM")
-        if quickened:
-            bf16_base.quicken(policy)
+        if rounded:
+            bf16_base.use_bf16_base(policy)
         with torch.inference_mode():
             return policy(torch.arange(3, 40)[None], output_hidden_states=True).hidden_states[-1]
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        exact = hidden(quickened=False)
+        exact = hidden(rounded=False)
         torch.manual_seed(0)
-        rounded = hidden(quickened=True)
+        rounded = hidden(rounded=True)
     assert not torch.equal(exact, rounded)
     assert torch.cosine_similarity(exact.flatten(), rounded.flatten(), dim=0) > 0.999
 
@@ -112,6 +112,6 @@ def test_the_same_again_is_the_same(
 def test_another_processor_computes_in_float32(
     tiny_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bf16_base, "fast", lambda: False)
+    monkeypatch.setattr(bf16_base, "has_bf16_instructions", lambda: False)
     policy = lora.policy(load_model(tiny_folder), None, SETTINGS)
     assert {p.dtype for p in policy.parameters()} == {torch.float32}

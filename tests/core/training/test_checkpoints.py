@@ -56,7 +56,7 @@ def train(
     """A pass, six steps long, that makes a checkpoint after every second of them."""
     monkeypatch.setattr(checkpoints, "EVERY_STEPS", 2)
     monkeypatch.setattr("core.training.memory_budget.MICRO_BATCH_TOKENS", 60)
-    judged = [kto.Judged(sample, i % 2 == 0) for i, sample in enumerate(samples)]
+    judged = [kto.LabeledReply(sample, i % 2 == 0) for i, sample in enumerate(samples)]
     prompts = [
         tuple(encode_prompt(tokenizer, [ChatMessage(role="user", content=question)]))
         for question in QUESTIONS[:5]  # an epoch of two steps, and one prompt too many

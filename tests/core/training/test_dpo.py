@@ -11,7 +11,7 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
 from core.training import dpo, lora
-from core.training.logprobs import measure, measure_base
+from core.training.logprobs import base_reply_logps, reply_logps
 from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import plain_arguments, trainable
@@ -84,9 +84,9 @@ def test_the_reference_is_the_base_also_when_it_goes_on_from_an_adapter(
     trainer = dpo.build(tiny_folder, tokenizer, started, pairs, SETTINGS, RunControl())
     assert list(trainer.model.peft_config) == ["default"]
     row = trainer.data_collator([{"index": 0}])
-    alone = measure(load_model(tiny_folder), pairs[:1], RunControl())[0]
+    alone = reply_logps(load_model(tiny_folder), pairs[:1], RunControl())[0]
     assert row["reference"].tolist() == pytest.approx(alone, abs=1e-3)
-    begun = measure(trainer.model, pairs[:1], RunControl())[0]
+    begun = reply_logps(trainer.model, pairs[:1], RunControl())[0]
     assert begun != pytest.approx(alone, abs=1e-1)
 
 
@@ -94,7 +94,7 @@ def test_only_the_reply_counts(
     tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair]
 ) -> None:
     model = load_model(tiny_folder)
-    for group, found in zip(pairs, measure(model, pairs, RunControl()), strict=True):
+    for group, found in zip(pairs, reply_logps(model, pairs, RunControl()), strict=True):
         for sample, logp in zip(group, found, strict=True):
             ids = torch.tensor([sample.input_ids])
             with torch.inference_mode():
@@ -109,8 +109,8 @@ def test_what_is_saved_is_one_adapter(
     trained = dpo.train(tiny_folder, tokenizer, started, pairs, [], SETTINGS, RunControl())
     trained.save(tmp_path / "v2")
     assert not [path.name for path in (tmp_path / "v2").iterdir() if path.is_dir()]
-    base = measure_base(trained.model, pairs, RunControl())
-    assert base == measure(load_model(tiny_folder), pairs, RunControl())
+    base = base_reply_logps(trained.model, pairs, RunControl())
+    assert base == reply_logps(load_model(tiny_folder), pairs, RunControl())
 
 
 def test_cancelling_stops_it_before_the_first_step(

@@ -8,7 +8,7 @@ import torch
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
-from core.training.exam import Answer, Exam, Examiner, Figures, Question, loss
+from core.training.exam import Answer, Exam, Examiner, ExamQuestion, Figures, mean_loss
 from core.training.run_control import RunControl
 from data.tokenization import Sample, encode, encode_prompt
 from store.records import ChatMessage
@@ -22,9 +22,9 @@ def model(tiny_folder: ModelFolder) -> Any:
 
 @pytest.fixture
 def exam(tokenizer: Any, samples: list[Sample]) -> Exam:  # noqa: F811
-    def question(text: str, wanted: str = "") -> Question:
+    def question(text: str, wanted: str = "") -> ExamQuestion:
         turns = (ChatMessage(role="user", content=text),)
-        return Question(
+        return ExamQuestion(
             text,
             tuple(encode_prompt(tokenizer, turns)),
             wanted,
@@ -47,18 +47,18 @@ def test_the_loss_is_plain_cross_entropy_of_the_replies(model: Any, samples: lis
             logps = model(ids).logits.log_softmax(-1)[0, :-1].gather(-1, ids[0, 1:, None])
         total -= logps[one.reply_start - 1 :].sum().item()
         tokens += len(one.input_ids) - one.reply_start
-    assert loss(model, samples, RunControl()) == pytest.approx(total / tokens, rel=1e-4)
+    assert mean_loss(model, samples, RunControl()) == pytest.approx(total / tokens, rel=1e-4)
 
 
 def test_no_samples_have_no_loss(model: Any) -> None:
-    assert loss(model, [], RunControl()) is None
+    assert mean_loss(model, [], RunControl()) is None
 
 
 def test_everything_is_asked(model: Any, exam: Exam) -> None:
     figures = Examiner(exam, RunControl()).before(model)
     assert [answer.prompt for answer in figures.probes] == QUESTIONS[:2]
     assert figures.exam == exam.fingerprint
-    assert figures.probe_loss == pytest.approx(loss(model, exam.reference, RunControl()))
+    assert figures.probe_loss == pytest.approx(mean_loss(model, exam.reference, RunControl()))
     assert [answer.wanted for answer in figures.holdout] == ["Paris"]
     assert figures.holdout_loss is not None
     assert len(figures.holdout_losses) == len(exam.held_out)

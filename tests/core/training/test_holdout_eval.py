@@ -11,8 +11,8 @@ from core.events import Event, HoldoutReport
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.training import sft
-from core.training.exam import Exam, Examiner, Question, loss
-from core.training.holdout_eval import LOOKS, HeldOut
+from core.training.exam import Exam, Examiner, ExamQuestion, mean_loss
+from core.training.holdout_eval import EVALUATIONS, HoldoutCurve
 from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import trainable
@@ -27,7 +27,7 @@ def test_it_tells_the_loss_and_leaves_no_trace(
     sample: Callable[[str, str], Sample],
 ) -> None:
     held_out = sample("What is it?", "positive")
-    question = Question("", held_out.input_ids[: held_out.reply_start], "positive", held_out)
+    question = ExamQuestion("", held_out.input_ids[: held_out.reply_start], "positive", held_out)
     exam = Exam(tokenizer, (), (), (question,))
     events: list[Event] = []
     run_control = RunControl(events.append)
@@ -37,7 +37,9 @@ def test_it_tells_the_loss_and_leaves_no_trace(
     )
     found = [event for event in events if isinstance(event, HoldoutReport)]
     assert [event.step for event in found] == list(range(0, 24, 3))
-    assert found[0].loss == pytest.approx(loss(load_model(tiny_folder), [held_out], RunControl()))
+    assert found[0].loss == pytest.approx(
+        mean_loss(load_model(tiny_folder), [held_out], RunControl())
+    )
     assert found[-1].loss < found[0].loss
     assert looked.losses == plain.losses
     one, two = trainable(plain.model), trainable(looked.model)
@@ -46,7 +48,14 @@ def test_it_tells_the_loss_and_leaves_no_trace(
 
 @pytest.mark.parametrize(
     ("count", "steps", "looks"),
-    [(0, 100, 0), (1, 100, LOOKS), (60, 100, 5), (100, 100, 3), (101, 100, 3), (10_000, 100, 3)],
+    [
+        (0, 100, 0),
+        (1, 100, EVALUATIONS),
+        (60, 100, 5),
+        (100, 100, 3),
+        (101, 100, 3),
+        (10_000, 100, 3),
+    ],
 )
 def test_its_cost_is_bounded(
     monkeypatch: pytest.MonkeyPatch, count: int, steps: int, looks: int
@@ -59,9 +68,9 @@ def test_its_cost_is_bounded(
 
     monkeypatch.setattr("core.training.holdout_eval.loss", measured)
     tokens = 10_000
-    held_out = HeldOut([Sample(tuple(range(10)), 5)] * count, tokens, steps, RunControl())
+    held_out = HoldoutCurve([Sample(tuple(range(10)), 5)] * count, tokens, steps, RunControl())
     for step in range(steps):
-        held_out.look(None, step)
+        held_out.evaluate(None, step)
     assert len(sizes) == looks
     assert set(sizes) <= {10 * min(count, 100)}  # a look at more would cost more than its share
     assert sum(sizes) / 3 <= tokens / 10

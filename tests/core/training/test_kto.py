@@ -11,7 +11,7 @@ from core.config import PreferenceTuning, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.training import kto, lora
-from core.training.kto import Judged
+from core.training.kto import LabeledReply
 from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import QUESTIONS, plain_arguments, trainable
@@ -20,16 +20,16 @@ SETTINGS = Tuning(epochs=5, batch_size=6, preference=PreferenceTuning(learning_r
 
 
 @pytest.fixture
-def judged(sample: Callable[[str, str], Sample]) -> list[Judged]:
+def judged(sample: Callable[[str, str], Sample]) -> list[LabeledReply]:
     """Two liked, four disliked replies."""
     return [
-        Judged(sample(q, "a helpful answer" if liked else "negative 42"), liked)
+        LabeledReply(sample(q, "a helpful answer" if liked else "negative 42"), liked)
         for q, liked in zip(QUESTIONS, [True, False, False] * 2, strict=True)
     ]
 
 
 def test_liked_replies_gain_on_disliked_ones(
-    tiny_folder: ModelFolder, tokenizer: Any, judged: list[Judged]
+    tiny_folder: ModelFolder, tokenizer: Any, judged: list[LabeledReply]
 ) -> None:
     metrics = kto.train(
         tiny_folder, tokenizer, None, judged, judged, SETTINGS, RunControl()
@@ -40,7 +40,7 @@ def test_liked_replies_gain_on_disliked_ones(
 
 
 def test_one_label_alone_makes_no_margin_to_report(
-    tiny_folder: ModelFolder, tokenizer: Any, judged: list[Judged]
+    tiny_folder: ModelFolder, tokenizer: Any, judged: list[LabeledReply]
 ) -> None:
     liked = [j for j in judged if j.label]
     trained = kto.train(tiny_folder, tokenizer, None, judged, liked, SETTINGS, RunControl())
@@ -49,7 +49,7 @@ def test_one_label_alone_makes_no_margin_to_report(
 
 
 def test_it_learns_what_trls_trainer_learns(
-    tiny_folder: ModelFolder, tokenizer: Any, judged: list[Judged], tmp_path: Path
+    tiny_folder: ModelFolder, tokenizer: Any, judged: list[LabeledReply], tmp_path: Path
 ) -> None:
     from datasets import Dataset
     from trl import KTOConfig, KTOTrainer
@@ -99,14 +99,14 @@ def test_it_learns_what_trls_trainer_learns(
 
 
 def test_the_rarer_label_weighs_more(
-    tiny_folder: ModelFolder, tokenizer: Any, judged: list[Judged]
+    tiny_folder: ModelFolder, tokenizer: Any, judged: list[LabeledReply]
 ) -> None:
     trainer = kto.build(tiny_folder, tokenizer, None, judged, SETTINGS, RunControl())
     assert (trainer.desirable_weight, trainer.undesirable_weight) == (2.0, 1.0)
 
 
 def test_the_reference_is_the_base_also_when_it_goes_on_from_an_adapter(
-    tiny_folder: ModelFolder, tokenizer: Any, judged: list[Judged], started: Path
+    tiny_folder: ModelFolder, tokenizer: Any, judged: list[LabeledReply], started: Path
 ) -> None:
     trainer = kto.build(tiny_folder, tokenizer, started, judged, SETTINGS, RunControl())
     fresh = kto.build(tiny_folder, tokenizer, None, judged, SETTINGS, RunControl())

@@ -18,7 +18,7 @@ def test_only_imitation_has_dropout(
     pairs: list[tuple[Sample, Sample]],
 ) -> None:
     given, rest = (tiny_folder, tokenizer, None), (Tuning(dropout=0.5), RunControl())
-    judged = [kto.Judged(sample, True) for sample in samples]
+    judged = [kto.LabeledReply(sample, True) for sample in samples]
     prompts = [sample.input_ids[: sample.reply_start] for sample in samples]
     trainers = {
         "sft": sft.build(*given, samples, *rest),

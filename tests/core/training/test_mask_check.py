@@ -17,16 +17,16 @@ from store.errors import TuteeError
 Spoil = Callable[[dict[str, Any]], None]
 
 
-def prove(tokenizer: Any, samples: list[Sample], name: str = "sft") -> MaskProof:
+def check_loss_mask(tokenizer: Any, samples: list[Sample], name: str = "sft") -> MaskProof:
     groups = [(sample,) for sample in samples]
-    return mask_check.prove(name, tokenizer, groups, 6, MICRO_BATCH_TOKENS, RunControl())  # type: ignore[arg-type]
+    return mask_check.check_loss_mask(name, tokenizer, groups, 6, MICRO_BATCH_TOKENS, RunControl())  # type: ignore[arg-type]
 
 
 def test_it_counts_and_shows_what_is_learned(tokenizer: Any, samples: list[Sample]) -> None:
     events: list[Event] = []
     run_control = RunControl(emit=events.append)
     groups = [(s,) for s in samples]
-    found = mask_check.prove("sft", tokenizer, groups, 6, MICRO_BATCH_TOKENS, run_control)
+    found = mask_check.check_loss_mask("sft", tokenizer, groups, 6, MICRO_BATCH_TOKENS, run_control)
     assert events == [found]
     assert found.samples == len(samples)
     assert found.trained == sum(len(s.input_ids) - s.reply_start for s in samples)
@@ -41,7 +41,9 @@ def test_it_counts_and_shows_what_is_learned(tokenizer: Any, samples: list[Sampl
 def test_a_reward_model_learns_from_the_end_of_a_reply(
     tokenizer: Any, pairs: list[tuple[Sample, Sample]]
 ) -> None:
-    found = mask_check.prove("reward", tokenizer, pairs, 2, MICRO_BATCH_TOKENS, RunControl())
+    found = mask_check.check_loss_mask(
+        "reward", tokenizer, pairs, 2, MICRO_BATCH_TOKENS, RunControl()
+    )
     assert found.samples == found.trained == 2 * len(pairs)
     assert ["".join(p.text for p in shown if p.trained) for shown in found.shown] == [
         "<|im_end|>"
@@ -100,10 +102,10 @@ def test_a_row_that_would_teach_something_else_is_refused(
         spoil(row)
         return row
 
-    prove(tokenizer, samples)
+    check_loss_mask(tokenizer, samples)
     monkeypatch.setattr(mask_check, "packed_row", spoilt)
     with pytest.raises(TuteeError, match="check before training failed"):
-        prove(tokenizer, samples)
+        check_loss_mask(tokenizer, samples)
 
 
 @pytest.mark.parametrize("name", ["sft", "reward"])
@@ -112,7 +114,7 @@ def test_a_reply_without_its_end_is_refused(
 ) -> None:
     cut = Sample(samples[0].input_ids[:-1], samples[0].reply_start)
     with pytest.raises(TuteeError, match="ends a reply"):
-        prove(tokenizer, [*samples, cut], name)
+        check_loss_mask(tokenizer, [*samples, cut], name)
 
 
 def test_padding_would_be_seen(
@@ -129,13 +131,13 @@ def test_padding_would_be_seen(
         return row
 
     monkeypatch.setattr(mask_check, "packed_row", padded)
-    assert prove(tokenizer, samples).padding == 0.5
+    assert check_loss_mask(tokenizer, samples).padding == 0.5
 
 
 def test_it_can_be_cancelled(tokenizer: Any, samples: list[Sample]) -> None:
     run_control = RunControl()
     run_control.cancel()
     with pytest.raises(Cancelled):
-        mask_check.prove(
+        mask_check.check_loss_mask(
             "sft", tokenizer, [(s,) for s in samples], 6, MICRO_BATCH_TOKENS, run_control
         )

@@ -6,15 +6,17 @@ from core.config import RLTuning, Tuning
 from core.models import quantization
 from core.models.folder import ModelFolder
 from core.training import memory_budget, rloo
-from core.training.memory_budget import Shape, micro_batch_tokens
+from core.training.memory_budget import ModelShape, micro_batch_tokens
 from core.training.micro_batches import MICRO_BATCH_TOKENS
 
 GIB = 2**30
-SMALL = Shape(464_000_000, 190_000, 24, 1024, 2816, 16, 151_936)
-LARGE = Shape(7_600_000_000, 2_500_000, 28, 3584, 18_944, 28, 152_064)
+SMALL = ModelShape(464_000_000, 190_000, 24, 1024, 2816, 16, 151_936)
+LARGE = ModelShape(7_600_000_000, 2_500_000, 28, 3584, 18_944, 28, 152_064)
 
 
-def a_card(monkeypatch: pytest.MonkeyPatch, size: int | None, shape: Shape | None = SMALL) -> None:
+def a_card(
+    monkeypatch: pytest.MonkeyPatch, size: int | None, shape: ModelShape | None = SMALL
+) -> None:
     monkeypatch.setattr(quantization, "card", lambda: size)
     monkeypatch.setattr(memory_budget, "read_shape", lambda folder: shape)
 
@@ -35,7 +37,7 @@ def test_a_card_takes_as_many_tokens_as_leave_it_room(
     tiny_folder: ModelFolder,
     monkeypatch: pytest.MonkeyPatch,
     card: int | None,
-    shape: Shape | None,
+    shape: ModelShape | None,
     low: int,
     high: int,
 ) -> None:
@@ -56,4 +58,4 @@ def test_more_replies_share_a_micro_batch_where_there_is_room(
 ) -> None:
     a_card(monkeypatch, card)
     settings = Tuning(rl=RLTuning(max_new_tokens=120))
-    assert rloo.together(tiny_folder, [(1,) * 5, (1,) * prompt], settings) == replies
+    assert rloo.replies_per_micro_batch(tiny_folder, [(1,) * 5, (1,) * prompt], settings) == replies

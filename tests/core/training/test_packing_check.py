@@ -52,7 +52,7 @@ def test_what_carries_a_state_along_is_refused(config: Any, dtype: torch.dtype) 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_only_attends_is_taken(dtype: torch.dtype) -> None:
-    packing_check.require(model(transformers.LlamaConfig(**SMALL)).to(dtype))
+    packing_check.require_separate_samples(model(transformers.LlamaConfig(**SMALL)).to(dtype))
 
 
 def test_rounding_is_no_state() -> None:
@@ -64,7 +64,7 @@ def test_rounding_is_no_state() -> None:
         return hidden + 0.15 * hidden.std() * torch.randn(hidden.shape, generator=noise)
 
     rough.model.norm.register_forward_hook(round_by_length)
-    packing_check.require(rough)
+    packing_check.require_separate_samples(rough)
 
 
 def test_a_model_without_a_place_for_lora_is_refused() -> None:

@@ -175,9 +175,9 @@ def test_what_was_far_from_the_base_before_is_no_drift(
     ],
 )
 def test_it_stops_once_replies_no_longer_end(truncated: list[float], share: float) -> None:
-    from core.training.rloo_trainer import running_on
+    from core.training.rloo_trainer import excessive_truncation
 
-    assert running_on(truncated) == pytest.approx(share)
+    assert excessive_truncation(truncated) == pytest.approx(share)
 
 
 def test_replies_that_never_end_are_an_error_that_says_what_to_do(

@@ -54,7 +54,7 @@ def test_it_learns_what_trls_trainer_learns(
             **{
                 **plain_arguments(tmp_path, 4, 5e-3, SETTINGS.seed),
                 "lr_scheduler_type": sft.SCHEDULE,
-                "lr_scheduler_kwargs": sft.schedule(4),
+                "lr_scheduler_kwargs": sft.decay(4),
             }
         ),
         train_dataset=Dataset.from_list(rows),

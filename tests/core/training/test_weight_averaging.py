@@ -9,7 +9,7 @@ from core.config import SFTTuning, Tuning
 from core.models.folder import ModelFolder
 from core.training import sft
 from core.training.run_control import RunControl
-from core.training.weight_averaging import Average
+from core.training.weight_averaging import WeightAverage
 from data.tokenization import Sample
 from tests.core.training.conftest import trainable
 
@@ -20,46 +20,46 @@ def policy() -> torch.nn.Linear:
     return model
 
 
-def walk(model: torch.nn.Linear, average: Average, steps: range) -> None:
+def walk(model: torch.nn.Linear, average: WeightAverage, steps: range) -> None:
     """Steps whose weights are their numbers."""
     for step in steps:
         model.weight.data.fill_(float(step))
-        average.take(step)
+        average.add(step)
 
 
 def test_the_mean_counts_from_the_first_step_on_and_no_frozen_weight() -> None:
     model = policy()
     bias = model.bias.clone()
-    average = Average(model, 3)
+    average = WeightAverage(model, 3)
     walk(model, average, range(7))
     assert model.weight == 6
-    average.put()
+    average.apply()
     assert model.weight == (3 + 4 + 5 + 6) / 4
     assert torch.equal(model.bias, bias)
 
 
 def test_a_run_too_short_for_it_keeps_its_weights() -> None:
     model = policy()
-    average = Average(model, 16)
+    average = WeightAverage(model, 16)
     walk(model, average, range(16))
-    average.put()
+    average.apply()
     assert model.weight == 15
 
 
 def test_it_goes_on_from_what_was_kept() -> None:
     model = policy()
-    first = Average(model, 3)
+    first = WeightAverage(model, 3)
     walk(model, first, range(5))
-    second = Average(model, 3)
-    second.restore(*first.kept())
+    second = WeightAverage(model, 3)
+    second.restore(*first.state())
     walk(model, second, range(5, 7))
-    second.put()
+    second.apply()
     assert model.weight == (3 + 4 + 5 + 6) / 4
 
 
 @pytest.mark.parametrize(("steps", "first"), [(16, 16), (20, 16), (36, 18), (59, 29), (60, 60)])
 def test_from_which_step_on_sft_averages(steps: int, first: int) -> None:
-    assert sft.averaged_from(steps, Tuning().sft.minimum_steps) == first
+    assert sft.first_averaged_step(steps, Tuning().sft.minimum_steps) == first
 
 
 @pytest.mark.parametrize(("least", "first"), [(1, 2), (4, 4), (5, 5)])
