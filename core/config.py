@@ -1,8 +1,8 @@
-"""What a person can set: one TOML file, checked on reading. `core.config_file` writes it.
+"""The user's settings: one TOML file, validated on reading. `core.config_file` writes it.
 
 Every field has a default, so an empty or absent file is fine. An unknown key or a bad value is an
-error that names the file and the key, because a setting that is silently ignored is worse. The
-docstring under a field is what the settings screen says of it.
+error that names the file and the key, because silently ignoring a setting is worse. The settings
+screen shows the docstring under a field as its help.
 """
 
 import tomllib
@@ -37,25 +37,25 @@ class Chat(_Section):
     model: str = BUILTIN
     """`builtin`, `hf:owner/name`, `modelscope:owner/name`, or the path of a folder or GGUF file."""
     system_prompt: str = "You are a helpful assistant. Answer clearly and briefly."
-    """Put before every conversation that has no system message of its own; empty for none."""
+    """Starts every conversation that has no system message of its own; empty for none."""
     show_rewards: bool = False
-    """Let a reward model that passed its gate score each reply, beside it."""
+    """Show each reply's score by a reward model that passed its gate."""
 
 
 FourBit = Literal["auto", "never", "always"]
 
 
 class Serving(_Section):
-    """How the model that answers is kept."""
+    """How the chat model is loaded."""
 
     precision: Literal["auto", "int4", "int8", "bf16", "fp32"] = "auto"
-    """Of its weights on a processor: `auto` is the fastest that costs no quality; `fp32` changes
-    nothing."""
+    """Precision of the weights on a CPU: `auto` is the fastest without loss of quality; `fp32`
+    leaves them unchanged."""
     four_bit: FourBit = "auto"
-    """Keep the base in 4 bits (NF4), in chat and training; `auto` does it on a graphics card that
-    would not hold it otherwise."""
+    """Load the base in 4 bits (NF4), for chat and training; `auto` does so on a GPU that could not
+    hold it otherwise."""
     cache_mb: int = Field(256, ge=0)
-    """Memory for what was read of earlier chats, so that going on with one starts at once."""
+    """Memory for the KV cache of earlier chats, so that continuing one starts at once."""
 
 
 class SFTTuning(_Section):
@@ -205,25 +205,25 @@ ThemeName = Literal[
 
 
 class Screen(_Section):
-    """What the app looks and sounds like."""
+    """How the app looks and sounds."""
 
     theme: ThemeName = "auto"
-    """`auto` is dark or light as the terminal is; `terminal` takes the terminal's own colours."""
+    """`auto` is dark or light like the terminal; `terminal` uses the terminal's own colors."""
     guide: bool = True
     """Show the first steps, until they are done or skipped."""
     bell: bool = True
     """Ring the terminal's bell when a training run ends."""
     notify: bool = True
-    """When a training run ends while you look elsewhere, ask the terminal to tell the desktop."""
+    """Ask the terminal for a desktop notification when a training run ends in the background."""
     language: Literal["auto", "en", "zh"] = "auto"
-    """Of all that is said here; `auto` is as the system is set."""
+    """Language of the app; `auto` follows the system."""
 
 
 class Preset(Sampling):
-    """A way a chat can go on: `/preset NAME` takes it."""
+    """Sampling and system prompt under a name: `/preset NAME` applies them."""
 
     system_prompt: str = ""
-    """Empty for that of the settings."""
+    """Empty for the system prompt of the settings."""
 
     def sampling(self) -> Sampling:
         return Sampling(**self.model_dump(exclude={"system_prompt"}))
@@ -234,13 +234,13 @@ PRESETS = {
     "balanced": Preset(),
     "creative": Preset(temperature=0.9, top_p=0.95),
 }
-"""Those that come along."""
+"""The built-in presets."""
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 def _flat(keys: object) -> object:
-    """`chat.like = "f2"` means the same with and without quotes around the id."""
+    """Accept `chat.like = "f2"` with and without quotes around the id."""
     if not isinstance(keys, dict):
         return keys
     flat: dict[str, object] = {}
@@ -257,23 +257,22 @@ class Config(_Section):
     tuning: Tuning = Tuning()
     screen: Screen = Screen()
     presets: dict[Word, Preset] = {}
-    """The person's own."""
+    """The user's own presets, by name."""
     keys: Annotated[dict[str, str], BeforeValidator(_flat)] = {}
-    """Other keys, by the id of what they do; `tutee keys` lists the ids."""
+    """Keys in place of the default ones, by action id; `tutee keys` lists the ids."""
     tasks: dict[Word, tuple[Word, ...]] = {}
-    """Words by which the statistics tell what a prompt asks for, by task; they come before the
-    built-in ones. See `data.quality.task_labels`."""
+    """Words by which the statistics recognize the task of a prompt, by task; they take precedence
+    over the built-in ones. See `data.quality.task_labels`."""
 
 
 def load(path: Path, model: str | None = None) -> Config:
-    """Read the settings from `path`; defaults where it does not exist.
+    """Read the settings from `path`; defaults if the file does not exist.
 
     Args:
-        path: Where they are.
-        model: Takes the place of the model they name.
+        model: Overrides the model that the settings name.
 
     Raises:
-        TuteeError: it is not TOML, or has an unknown key or a value out of range.
+        TuteeError: not TOML, an unknown key, or an invalid value.
     """
     found = parse(read(path), path)
     if model is None:
@@ -282,10 +281,10 @@ def load(path: Path, model: str | None = None) -> Config:
 
 
 def read(path: Path) -> str:
-    """The text of the settings; empty where there is no file.
+    """Return the text of the settings; empty if there is no file.
 
     Raises:
-        TuteeError: it cannot be read.
+        TuteeError: the file cannot be read.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -298,10 +297,10 @@ def read(path: Path) -> str:
 
 
 def parse(text: str, path: Path) -> Config:
-    """The settings that `text` says, which is or will be in `path`.
+    """Parse `text`, the content of the settings file at `path`.
 
     Raises:
-        TuteeError: it is not TOML, or has an unknown key or a value out of range.
+        TuteeError: not TOML, an unknown key, or an invalid value.
     """
     try:
         keys = tomllib.loads(text)
@@ -317,12 +316,12 @@ def parse(text: str, path: Path) -> Config:
             _("The settings in {path} have a problem at `{key}`: {matter}.").format(
                 path=path, key=_as_written(first["loc"], keys), matter=matter(first)
             ),
-            _("Mend that line, or remove it to get the default back."),
+            _("Correct that line, or remove it to restore the default."),
         ) from error
 
 
 def _as_written(place: tuple[int | str, ...], keys: dict[str, Any]) -> str:
-    """The dotted key at `place`, by its flat name where `keys` has that."""
+    """Return the dotted key at `place`; its flat name if `keys` has that."""
     for flat, nested in FLAT_TUNING.items():
         if place == ("tuning", *nested) and flat in keys["tuning"]:
             return f"tuning.{flat}"

@@ -112,8 +112,8 @@ def _table(document: "TOMLDocument", section: str) -> Any:
         keys = keys[part]
         if not isinstance(keys, dict):
             raise TuteeError(
-                _("`{section}` in the settings is no table.").format(section=section),
-                _("Mend that line first."),
+                _("`{section}` in the settings is not a table.").format(section=section),
+                _("Correct that line first."),
             )
     return keys
 

@@ -1,14 +1,14 @@
-"""What the first frame needs of the settings, before there is time to read and check them all.
+"""The settings that the first frame needs, before there is time to load pydantic.
 
-`core.config` says what is wrong with them, right after that frame.
+`core.config` validates all settings right after that frame.
 """
 
 import tomllib
 from pathlib import Path
 
 
-def of_the_screen(path: Path) -> dict[str, object]:
-    """The table `[screen]` of the settings in `path`, unchecked; empty where it cannot be read."""
+def screen_table(path: Path) -> dict[str, object]:
+    """Return the table `[screen]` of the settings in `path`, unchecked; {} if it cannot be read."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get("screen")
     except (OSError, ValueError):

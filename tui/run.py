@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from core.screen_config import of_the_screen
+from core.screen_config import screen_table
 from store.paths import Paths
 from tui.app.tutee_app import TuteeApp
 from tui.terminal.capabilities import has_few_colours, has_light_background
@@ -32,7 +32,7 @@ def run_app(paths: Paths, model: str | None = None, resume: str | None = None) -
 
             return entered(paths, model, resume, held)
 
-        theme = of_the_screen(paths.config_file).get("theme", "auto")
+        theme = screen_table(paths.config_file).get("theme", "auto")
         light, few = has_light_background(), has_few_colours()
         app = TuteeApp(paths, theme, enter, light=light, few=few)
         threads_ended = app.run()

@@ -43,10 +43,10 @@ def with_lora(model: Any, settings: Tuning, **extra: Any) -> "PeftModel":
     targets = [name for name in (*TARGETS, *FUSED_TARGETS) if name in there]
     if not targets:
         raise TuteeError(
-            _("Models of the family {family} have no layers that Tutee can put LoRA on.").format(
+            _("Models of the family {family} have no layers that Tutee can add LoRA to.").format(
                 family=model.config.model_type
             ),
-            _("Choose another base (Ctrl+O); every model on the list can learn."),
+            _("Choose another base (Ctrl+O); every model on the list can be trained."),
         )
     config = LoraConfig(
         r=settings.rank,

@@ -97,14 +97,11 @@ def _check_row(
         _require(
             tuple(row["input_ids"][0, path].tolist()) == sample.input_ids
             and row["position_ids"][0, path].tolist() == list(range(len(path))),
-            _("The check before training failed: a sample is not what the model would be shown."),
+            _("The check before training failed: the model would see a different sample."),
         )
         _require(
             sample.input_ids[-1] in stop,
-            _(
-                "The check before training failed: a sample does not end with a token that ends a "
-                "reply."
-            ),
+            _("The check before training failed: a sample does not end with a stop token."),
         )
         seen[path] = True
         trained += check(row, sample, number, path)
@@ -112,10 +109,7 @@ def _check_row(
         learned = int((row["labels"] != IGNORED).sum())
         _require(
             learned == trained,
-            _(
-                "The check before training failed: a sample has tokens that nobody wrote learned "
-                "with it."
-            ),
+            _("The check before training failed: tokens outside all replies would be learned."),
         )
     return _Row(len(seen), int((~seen).sum()), trained)
 
@@ -126,16 +120,16 @@ def _check_trained(row: dict[str, Any], sample: Sample, number: int, path: Any) 
     before = sample.reply_start - 1  # the last token of the prompt predicts the first of the reply
     _require(
         set(labels[:before]) <= {IGNORED},
-        _("The check before training failed: a sample would have its prompt learned."),
+        _("The check before training failed: a prompt would be learned."),
     )
     _require(
         labels[before:] == [*reply, IGNORED],
-        _("The check before training failed: a sample would not have its whole reply learned."),
+        _("The check before training failed: part of a reply would not be learned."),
     )
     owners = set(row["owners"][path[before:-1]].tolist())
     _require(
         owners == {number},
-        _("The check before training failed: a sample would be counted as another one."),
+        _("The check before training failed: a reply would be attributed to another sample."),
     )
     return len(reply)
 
@@ -144,7 +138,7 @@ def _check_scored(row: dict[str, Any], sample: Sample, number: int, path: Any) -
     """Check the reward model's only trained position, the end of the reply."""
     _require(
         int(path[-1]) == int(row["ends"][number]),
-        _("The check before training failed: a sample would be scored before its end."),
+        _("The check before training failed: a reply would be scored before its end."),
     )
     return 1
 
@@ -153,7 +147,7 @@ def _require(holds: bool, otherwise: str) -> None:
     if not holds:
         raise TuteeError(
             otherwise,
-            _("Nothing was trained: the chat template of this model does not suit Tutee."),
+            _("Nothing was trained: this model's chat template does not work with Tutee."),
         )
 
 

@@ -74,15 +74,15 @@ def require_memory(
     advice = _("Close other programs, or use a smaller model.")
     if name == "rl":
         advice += _(
-            " A smaller `max_new_tokens` under [tuning.rl] in the settings takes less, too."
+            " A smaller `max_new_tokens` under [tuning.rl] in the settings needs less, too."
         )
     elif tokens > micro_batch_tokens(folder):
         advice += _(
-            " A smaller `max_length` under [tuning] in the settings takes less, too: "
+            " A smaller `max_length` under [tuning] in the settings needs less, too: "
             "the longest samples have {tokens:,} tokens."
         ).format(tokens=tokens)
     raise TooLittleMemory(
-        _("The {name} pass needs about {need} of memory, and {free} are free.").format(
+        _("The {name} pass needs about {need} of memory; {free} is free.").format(
             name=name, need=_gigabytes(need), free=_gigabytes(free)
         ),
         advice,

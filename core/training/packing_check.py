@@ -75,8 +75,8 @@ def _keeps_separate(model: Any) -> bool:
 def _refusal(model: Any) -> TuteeError:
     return TuteeError(
         _(
-            "Models of the family {family} can chat here, but not learn: they carry along what "
-            "they have read in a way that would mix the samples of a training step."
+            "Models of the family {family} can chat here but cannot be trained: they carry state "
+            "in a way that would mix the samples of a training step."
         ).format(family=model.config.model_type),
-        _("Choose another base (Ctrl+O); every model on the list can learn."),
+        _("Choose another base (Ctrl+O); every model on the list can be trained."),
     )

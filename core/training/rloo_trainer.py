@@ -241,7 +241,7 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
                 ),
             )
         raise TuteeError(
-            _("All replies got the same reward, so there is nothing to learn from it."),
+            _("All replies got the same reward, so there is nothing to learn."),
             _("Train the reward model on more varied pairs first."),
         )
 

@@ -78,7 +78,7 @@ class PassProgress:
                 _("The loss of the {name} pass became {loss} at step {step}.").format(
                     name=self.name, loss=loss, step=len(self.losses) + 1
                 ),
-                _("Nothing was kept. Try a lower learning rate in the settings."),
+                _("Nothing was saved. Try a lower learning rate in the settings."),
             )
         self._accumulated.append(loss)
         if len(self._accumulated) >= accumulation:

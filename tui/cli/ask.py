@@ -104,7 +104,7 @@ def _sampling(default: Sampling, greedy: bool, asked: dict[str, Any]) -> Samplin
         known = {setting.name: setting for setting in sampling_settings()}
         setting = known[str(error.errors()[0]["loc"][0])]
         raise click.BadParameter(
-            _("{name} is {bounds}.").format(name=setting.label, bounds=setting.bounds)
+            _("{name} must be {bounds}.").format(name=setting.label, bounds=setting.bounds)
         ) from error
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.screen_config import of_the_screen
+from core.screen_config import screen_table
 from store.i18n import _, chosen, speak
 from store.paths import locate
 from tui.cli.i18n import Group, speak_click
@@ -86,7 +86,7 @@ def _language(args: Sequence[str]) -> str:
         elif arg.startswith("--home="):
             home = arg.partition("=")[2]
     paths = locate(Path(home) if home else None)
-    return chosen(str(of_the_screen(paths.config_file).get("language", "auto")))
+    return chosen(str(screen_table(paths.config_file).get("language", "auto")))
 
 
 @click.group(

@@ -82,5 +82,5 @@ def with_values(sampling: Sampling, values: dict[str, str]) -> Sampling:
     except ValidationError as error:
         setting = known[str(error.errors()[0]["loc"][0])]
         raise TuteeError(
-            _("{setting} is {bounds}.").format(setting=setting.label, bounds=setting.bounds)
+            _("{setting} must be {bounds}.").format(setting=setting.label, bounds=setting.bounds)
         ) from error

@@ -1,8 +1,8 @@
-"""The settings as a person changes them, without any widget: each written at once, and undoable.
+"""Change settings, without any widget: each change is written at once and can be undone.
 
-The list is read off `core.config`, so a new setting appears here by itself. Left out on purpose:
-the model, which is chosen elsewhere, and tables of the person's own making (`keys`, `tasks`), which
-are better written in the file.
+The list of settings comes from `core.config`, so a new one appears by itself. Left out on purpose:
+the model, which is chosen elsewhere, and free-form tables (`presets`, `keys`, `tasks`), which are
+easier to edit in the file.
 """
 
 from collections.abc import Callable
@@ -17,35 +17,35 @@ from tui.views.settings import Setting, section, understood
 
 
 class Settings:
-    """One person's settings file.
+    """The settings file, with undo.
 
     Args:
-        path: Where it is; it need not be there.
-        changed: Called with the settings each time they have been written.
+        path: The file; it need not exist.
+        changed: Called with the settings after each write.
     """
 
     def __init__(self, path: Path, changed: Callable[[Config], None]) -> None:
         self.path = path
         self._changed = changed
         self._done: list[tuple[str, str]] = []
-        """The file before and after each change, the latest last."""
+        """Text of the file before and after each change, latest last."""
 
     @property
     def undoable(self) -> bool:
         return bool(self._done)
 
     def value(self, setting: Setting) -> Value:
-        """What the file says, or the default.
+        """Return the value in the file, or the default.
 
         Raises:
-            TuteeError: the file cannot be understood.
+            TuteeError: the file is invalid.
         """
         config = parse(read(self.path), self.path)
         value: Value = getattr(section(config, setting.section), setting.name)
         return value
 
     def flaw(self, setting: Setting, text: str) -> str:
-        """What is wrong with `text` as a value; empty where nothing is."""
+        """Return the problem with `text` as a value; empty if there is none."""
         try:
             value = understood(setting, text)
         except TuteeError as error:
@@ -54,17 +54,19 @@ class Settings:
             parse(config_file.with_value("", setting.section, setting.name, value), self.path)
         except TuteeError:
             return (
-                _("{setting} is {bounds}.").format(setting=setting.label, bounds=setting.bounds)
+                _("{setting} must be {bounds}.").format(
+                    setting=setting.label, bounds=setting.bounds
+                )
                 if setting.bounds
-                else _("Not possible.")
+                else _("Not a valid value.")
             )
         return ""
 
     def take(self, setting: Setting, text: str) -> bool:
-        """Set it to what `text` says; false where it is that already.
+        """Set the value to `text`; return False if it has that value already.
 
         Raises:
-            TuteeError: it is no possible value, or the file is damaged or cannot be written.
+            TuteeError: `text` is not a valid value, or the file is invalid or cannot be written.
         """
         flaw = self.flaw(setting, text)
         if flaw:
@@ -77,10 +79,10 @@ class Settings:
         return True
 
     def reset(self, setting: Setting) -> bool:
-        """Give it its default again; false where it has that already.
+        """Restore the default; return False if the file does not set the value.
 
         Raises:
-            TuteeError: the file is damaged or cannot be written.
+            TuteeError: the file is invalid or cannot be written.
         """
         before = read(self.path)
         parse(before, self.path)
@@ -91,19 +93,17 @@ class Settings:
         return True
 
     def undo(self) -> None:
-        """Take the latest change back.
+        """Undo the latest change.
 
         Raises:
-            TuteeError: there is none, or the file was changed by somebody else since.
+            TuteeError: there is none, or the file has been changed elsewhere since.
         """
         if not self._done:
-            raise TuteeError(_("No setting was changed since Tutee was started."))
+            raise TuteeError(_("No setting was changed since Tutee started."))
         before, after = self._done[-1]
         if read(self.path) != after:
             self._done.clear()
-            raise TuteeError(
-                _("The settings file was changed elsewhere, so nothing was taken back.")
-            )
+            raise TuteeError(_("The settings file was changed elsewhere, so nothing was undone."))
         self._changed(config_file.save(self.path, before))
         self._done.pop()
 

@@ -1,4 +1,4 @@
-"""F9: what can be set, each with what it means. A value is written when one leaves it."""
+"""F9: all settings, with help. A value is written when the focus leaves it."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -23,7 +23,7 @@ from tui.widgets.form import MOVING
 from tui.widgets.settings import SettingRow
 
 _AT_ONCE = 8
-"""Rows added between two looks at what the person does."""
+"""Rows added between two checks for input."""
 
 
 class _Rows(VerticalScroll, can_focus=False):
@@ -38,7 +38,7 @@ class _Rows(VerticalScroll, can_focus=False):
         self._page(1)
 
     def _page(self, pages: int) -> None:
-        """Go on with the setting a page away: if only the view moved, ↓ would take it back."""
+        """Focus the setting a page away: if only the view scrolled, ↓ would scroll it back."""
         rows = [*self.query(SettingRow)]
         at = next((place for place, row in enumerate(rows) if row.has_focus_within), 0)
         to = at + pages * max(self.size.height - 2, 1)
@@ -46,12 +46,12 @@ class _Rows(VerticalScroll, can_focus=False):
 
 
 class SettingsScreen(Screen[None]):
-    """The rows, and below them what is said of the one that has the focus."""
+    """One row per setting, and below them help on the focused one."""
 
     TITLE = "Settings"
-    HELP = """A value is written to the file when you leave it or press Enter; comments in
-        the file stay. A dot marks what is not the default. Where the model in the chat is to be
-        kept otherwise, it is loaded again when you leave."""
+    HELP = """A value is written to the file when you leave it or press Enter; comments in the file
+        stay. A dot marks values that differ from the default. If a change affects how the chat
+        model is loaded, it is loaded again when you leave."""
     AUTO_FOCUS = "SettingRow Lines"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+z", "undo", "Undo", key_display="^z", id="settings.undo"),
@@ -64,9 +64,9 @@ class SettingsScreen(Screen[None]):
         super().__init__()
         self._settings = settings
         self._below = self._rows()
-        """Those that are not on the screen yet: all at once would take half a second."""
+        """Rows still to be mounted; mounting all at once would delay the first frame."""
         self._row: SettingRow | None = None
-        """The one that has the focus."""
+        """The focused row."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="settings-title")
@@ -81,7 +81,7 @@ class SettingsScreen(Screen[None]):
         self.call_after_refresh(self._add)
 
     async def _add(self) -> None:
-        """Add some of the rows that are out of sight, and go on once what was done is painted."""
+        """Mount some more rows, and continue after the next refresh."""
         more = [*islice(self._below, _AT_ONCE)]
         if more and self.is_attached:
             await self.query_one(_Rows).mount_all(more)
@@ -109,32 +109,32 @@ class SettingsScreen(Screen[None]):
     def _edited(self, event: SettingRow.Edited) -> None:
         self._tell()
 
-    @on(SettingRow.Wanted)
+    @on(SettingRow.Submitted)
     @guarded
-    def _wanted(self, event: SettingRow.Wanted) -> None:
+    def _submitted(self, event: SettingRow.Submitted) -> None:
         row = event.row
         if not self._settings.flaw(row.setting, row.text):
             if self._settings.take(row.setting, row.text):
                 self._renew()
         elif self.focused is None or row not in self.focused.ancestors:
-            # One who goes on has been told; what cannot be is not left standing.
+            # The user moved on: say what is wrong, and show the stored value again.
             self.notify(self._settings.flaw(row.setting, row.text), markup=False, timeout=4)
             self._show(row)
         self._tell()
 
     def action_reset(self) -> None:
-        """Give the setting its default again."""
+        """Restore the setting's default."""
         if self._row is not None:
             self._settings.reset(self._row.setting)
             self._renew()
 
     def action_undo(self) -> None:
-        """Take the latest change back."""
+        """Undo the latest change."""
         self._settings.undo()
         self._renew()
 
     def action_leave(self) -> None:
-        """Leave, but first take back what cannot be."""
+        """Leave; if the edited value is invalid, restore the stored one instead."""
         row = self._row
         if row is not None and row.edited:
             if self._settings.flaw(row.setting, row.text):
@@ -165,7 +165,7 @@ class SettingsScreen(Screen[None]):
             return
         setting = row.setting
         flaw = self._settings.flaw(setting, row.text)
-        row.flawed(bool(flaw))
+        row.mark_invalid(bool(flaw))
         default = shown(setting.default) or _("empty")
         facts = " · ".join(
             filter(None, (_("default: {default}").format(default=default), setting.bounds))

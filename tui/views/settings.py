@@ -1,4 +1,4 @@
-"""The settings as a person reads and writes them, read off `core.config`."""
+"""Settings as the user reads and writes them, derived from `core.config`."""
 
 import json
 import math
@@ -26,7 +26,7 @@ SECTIONS = {
     "tuning.reward": N_("Tuning · reward model"),
     "tuning.rl": N_("Tuning · RL"),
 }
-"""Those that are shown, by what they are called."""
+"""Dotted names of the sections on the screen, with their headings."""
 
 
 _LEFT_OUT = {("chat", "model")}
@@ -36,11 +36,11 @@ _CAPITALS = {"rl": "RL", "kl": "KL", "sft": "SFT", "kto": "KTO", "dpo": "DPO", "
 
 
 _TEXT = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,]*)\s*(?:,|$)')
-"""One of several texts: in double quotes as in JSON, or as it stands."""
+"""One text of a list: a JSON string in double quotes, or plain up to the next comma."""
 
 
 _FAR = 2**53
-"""Bounds that nobody comes near are not told."""
+"""Bounds from here on are not shown."""
 
 
 Kind = Literal["text", "texts", "whole", "number", "switch", "choice"]
@@ -48,7 +48,7 @@ Kind = Literal["text", "texts", "whole", "number", "switch", "choice"]
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing that can be set."""
+    """One setting."""
 
     section: str
     name: str
@@ -56,9 +56,9 @@ class Setting:
     default: Value
     help: str
     options: tuple[str, ...] = ()
-    """What a choice offers."""
+    """Options of a choice."""
     bounds: str = ""
-    """In words; empty where anything goes."""
+    """Bounds in words; empty if there are none."""
 
     @property
     def label(self) -> str:
@@ -68,13 +68,13 @@ class Setting:
 
 
 def section(config: Config, name: str) -> BaseModel:
-    """The part of `config` with the dotted name `name`, as in `tuning.rl`."""
+    """Return the section of `config` with a dotted name, such as `tuning.rl`."""
     part: BaseModel = reduce(getattr, name.split("."), config)
     return part
 
 
 def listed() -> list[Setting]:
-    """All settings that are shown, in the order of `core.config`."""
+    """Return all settings on the screen, in the order of `core.config`."""
     found = []
     for place in SECTIONS:
         for name, field in type(section(Config(), place)).model_fields.items():
@@ -85,7 +85,7 @@ def listed() -> list[Setting]:
 
 
 def setting(section: str, name: str) -> Setting:
-    """One of them."""
+    """Return one setting."""
     return next(one for one in listed() if (one.section, one.name) == (section, name))
 
 
@@ -107,7 +107,7 @@ def _setting(section: str, name: str, kind: Kind, field: FieldInfo) -> Setting:
 
 def _bounds(field: FieldInfo) -> str:
     if get_origin(field.annotation) is tuple:
-        return _("with commas between; in double quotes \\n is a line break")
+        return _("separated by commas; in double quotes, \\n is a line break")
     limits = {
         limit: getattr(mark, limit)
         for mark in field.metadata
@@ -126,7 +126,7 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def shown(value: Value) -> str:
-    """A value as a person would write it; nothing where there is none."""
+    """Format a value as the user would write it; empty for None."""
     if value is None:
         return ""
     if isinstance(value, tuple):
@@ -137,10 +137,10 @@ def shown(value: Value) -> str:
 
 
 def understood(setting: Setting, text: str) -> Value:
-    """What the person wrote, as a value of the setting's kind.
+    """Parse the user's text as a value of the setting's kind.
 
     Raises:
-        TuteeError: it is none.
+        TuteeError: it is not a number where one is needed.
     """
     if setting.kind == "switch":
         return text == "true"
@@ -155,14 +155,14 @@ def understood(setting: Setting, text: str) -> Value:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        whole = _("{setting} is a whole number.")
-        wanted = whole if setting.kind == "whole" else _("{setting} is a number.")
+        whole = _("{setting} must be a whole number.")
+        wanted = whole if setting.kind == "whole" else _("{setting} must be a number.")
         raise TuteeError(wanted.format(setting=setting.label))
     return number
 
 
 def _texts(written: str) -> tuple[str, ...]:
-    """Texts between commas; in double quotes where a comma, a blank or a \\n belongs to one."""
+    """Split texts at commas; one in double quotes may contain commas, spaces and \\n."""
     found = []
     for text in _TEXT.findall(written):
         try:

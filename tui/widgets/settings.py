@@ -1,4 +1,4 @@
-"""One setting a row: its name, its value to change, and a mark where it is not the default."""
+"""One setting per row: its name, an editor for its value, and a mark if it is not the default."""
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -15,24 +15,24 @@ from tui.widgets.safe_text_area import Area
 
 
 class SettingRow(Horizontal):
-    """A setting and what it has now.
+    """A setting and its value.
 
-    It says `Edited` at each change and `Wanted` once the person is done with it.
+    Posts `Edited` on each change and `Submitted` when the user is done with it.
     """
 
-    class _Said(Message):
+    class _RowMessage(Message):
         def __init__(self, row: "SettingRow") -> None:
             super().__init__()
             self.row = row
 
-    class Edited(_Said):
-        """The person is changing the value."""
+    class Edited(_RowMessage):
+        """The user is changing the value."""
 
-    class Wanted(_Said):
-        """The value is to be kept."""
+    class Submitted(_RowMessage):
+        """The value is to be written."""
 
-    class Focused(_Said):
-        """The person has come to this row."""
+    class Focused(_RowMessage):
+        """The row has received the focus."""
 
     def __init__(self, setting: Setting, text: str) -> None:
         super().__init__(classes=setting.kind)
@@ -62,12 +62,12 @@ class SettingRow(Horizontal):
 
     @property
     def control(self) -> Widget:
-        """What its value is changed with."""
+        """The editor of the value."""
         return self.children[1]
 
     @property
     def text(self) -> str:
-        """What stands in the row now."""
+        """The text in the editor."""
         control = self.control
         if isinstance(control, Toggle):
             return "true" if control.on else "false"
@@ -79,7 +79,7 @@ class SettingRow(Horizontal):
         return control.value.strip()
 
     def show(self, text: str) -> None:
-        """Show what is stored."""
+        """Show `text` as the stored value."""
         self._stored = text
         control = self.control
         if isinstance(control, Toggle):
@@ -95,12 +95,12 @@ class SettingRow(Horizontal):
 
     @property
     def edited(self) -> bool:
-        """It says something else than what is stored."""
+        """Whether the editor's text differs from the stored value."""
         return self.text != self._stored
 
-    def flawed(self, flawed: bool) -> None:
-        """Show whether the value is possible."""
-        self.set_class(flawed, "flawed")
+    def mark_invalid(self, invalid: bool) -> None:
+        """Show whether the value is invalid."""
+        self.set_class(invalid, "flawed")
 
     def _mark(self) -> None:
         own = self._stored != shown(self.setting.default)
@@ -108,7 +108,7 @@ class SettingRow(Horizontal):
         mark = Content("• ").stylize("$text-primary") if own else Content("  ")
         self.query_one(".label", Static).update(mark + label)
 
-    # -- what the person does --------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------
 
     @on(Input.Changed)
     @on(TextArea.Changed)
@@ -119,20 +119,20 @@ class SettingRow(Horizontal):
     @on(Input.Submitted)
     @on(Toggle.Changed)
     @on(Choice.Changed)
-    def _wanted(self, event: Message) -> None:
+    def _submitted(self, event: Message) -> None:
         event.stop()
-        self.post_message(self.Wanted(self))
+        self.post_message(self.Submitted(self))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self.post_message(self.Focused(self))
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         if self.edited:
-            self.post_message(self.Wanted(self))
+            self.post_message(self.Submitted(self))
 
 
 class Lines(Area):
-    """A text of some lines; ↑ and ↓ leave it at its ends, Tab anywhere."""
+    """A short multi-line text; ↑ and ↓ leave it at its ends, Tab anywhere."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, compact=True, highlight_cursor_line=False)
@@ -140,7 +140,7 @@ class Lines(Area):
         self.move_cursor(self.document.end)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave PgUp and PgDn to what holds it."""
+        """Leave PgUp and PgDn to the container."""
         return not action.startswith("cursor_page")
 
     def action_cursor_up(self, select: bool = False) -> None:

@@ -66,7 +66,7 @@ def test_its_cost_is_bounded(
         sizes.append(sum(len(one.input_ids) for one in seen))
         return 1.0
 
-    monkeypatch.setattr("core.training.holdout_eval.loss", measured)
+    monkeypatch.setattr("core.training.holdout_eval.mean_loss", measured)
     tokens = 10_000
     held_out = HoldoutCurve([Sample(tuple(range(10)), 5)] * count, tokens, steps, RunControl())
     for step in range(steps):

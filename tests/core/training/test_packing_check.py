@@ -46,7 +46,7 @@ def model(config: Any) -> Any:
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_carries_a_state_along_is_refused(config: Any, dtype: torch.dtype) -> None:
-    with pytest.raises(TuteeError, match=f"family {config.model_type} can chat here, but not"):
+    with pytest.raises(TuteeError, match=f"family {config.model_type} can chat here but cannot"):
         lora.policy(model(config).to(dtype), None, Tuning())
 
 
@@ -69,5 +69,5 @@ def test_rounding_is_no_state() -> None:
 
 def test_a_model_without_a_place_for_lora_is_refused() -> None:
     config = transformers.GPT2Config(vocab_size=200, n_embd=32, n_layer=2, n_head=4)
-    with pytest.raises(TuteeError, match="no layers that Tutee can put LoRA on"):
+    with pytest.raises(TuteeError, match="no layers that Tutee can add LoRA to"):
         lora.policy(model(config), None, Tuning())

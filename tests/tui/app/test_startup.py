@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.screen_config import of_the_screen
+from core.screen_config import screen_table
 from store.errors import TuteeError
 from tests.fakes import Home
 from tests.tui.conftest import answered, painted, transcript, until, views
@@ -127,9 +127,9 @@ def test_the_first_frame_has_the_theme_of_the_settings(
     tmp_path: Path, text: str, theme: str | None
 ) -> None:
     path = tmp_path / "config.toml"
-    assert of_the_screen(path) == {}
+    assert screen_table(path) == {}
     path.write_text(text)
-    assert of_the_screen(path).get("theme") == theme
+    assert screen_table(path).get("theme") == theme
 
 
 @pytest.mark.parametrize(

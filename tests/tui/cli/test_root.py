@@ -212,9 +212,9 @@ def test_ask_draws_as_it_is_told(tutee: Tutee) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--temperature", "9"), "Temperature is at least 0, at most 5."),
+        (("--temperature", "9"), "Temperature must be at least 0, at most 5."),
         (("--top-p", "0"), "Top p is more than 0, at most 1."),
-        (("--seed", "-1"), "Seed is at least 0."),
+        (("--seed", "-1"), "Seed must be at least 0."),
         (("--top-k", "many"), "not a valid integer"),
     ],
 )

@@ -192,7 +192,7 @@ async def test_a_chat_has_a_system_prompt_and_sampling_of_its_own(home: Home) ->
     ("text", "why"),
     [
         ("/set warmth 1", "There is no setting warmth."),
-        ("/set temperature hot", "Temperature is a number."),
+        ("/set temperature hot", "Temperature must be a number."),
         ("/set top_p 7", "at most 1"),
         ("/preset loud", "There is no preset loud."),
     ],

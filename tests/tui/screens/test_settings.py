@@ -86,13 +86,13 @@ async def test_a_value_is_checked_while_it_is_typed(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await settings(app, pilot)
         await write(app, pilot, "sampling", "temperature", "9")
-        await until(pilot, lambda: "Temperature is at least 0, at most 5." in painted(app))
+        await until(pilot, lambda: "Temperature must be at least 0, at most 5." in painted(app))
         await pilot.press("enter")
         assert not home.paths.config_file.exists()
         await write(app, pilot, "sampling", "temperature", "warm")
-        await until(pilot, lambda: "Temperature is a number." in painted(app))
+        await until(pilot, lambda: "Temperature must be a number." in painted(app))
         await pilot.press("down")
-        await until(pilot, lambda: "Temperature is a number." in toasts(app))
+        await until(pilot, lambda: "Temperature must be a number." in toasts(app))
         assert row(app, "sampling", "temperature").query_one(Input).value == "0.2"
         await write(app, pilot, "sampling", "temperature", "0.9")
         await pilot.press("escape")
@@ -112,7 +112,7 @@ async def test_stop_strings_and_a_seed_are_written_and_taken_away(home: Home) ->
         await write(app, pilot, "sampling", "stop", '"a, b", "\\n"')
         await pilot.press("enter")
         await write(app, pilot, "sampling", "seed", "x")
-        await until(pilot, lambda: "Seed is a whole number." in painted(app))
+        await until(pilot, lambda: "Seed must be a whole number." in painted(app))
         await write(app, pilot, "sampling", "seed", "")
         await pilot.press("enter")
         kept = config.load(home.paths.config_file).sampling
