@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import polib
 
-from tui.views.settings import listed
+from tui.views.settings import all_settings
 
 ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "store" / "locale"
@@ -40,7 +40,7 @@ def said() -> dict[Text, str]:
             source = ast.parse(path.read_text(encoding="utf-8"))
             for text in (*_marked(source), *_helps(source), *_screens(source)):
                 found.setdefault(text, path.relative_to(ROOT).as_posix())
-    for setting in listed():
+    for setting in all_settings():
         for told in (setting.help, setting.label):
             found.setdefault(Text(told), "core/config.py")
     return found

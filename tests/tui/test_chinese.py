@@ -19,7 +19,7 @@ from tests.tui.screens.test_snapshots import held
 from tests.tui.screens.test_tuning import rows, teach
 from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
-from tui.views.settings import listed
+from tui.views.settings import all_settings
 from tui.widgets.form import Choice
 from tui.widgets.prompt import Prompt
 from tui.widgets.settings import SettingRow
@@ -122,7 +122,7 @@ async def test_another_language_is_spoken_at_once(talking: Home) -> None:
         await pilot.press("f5")
         await until(pilot, lambda: "Versions" in painted(app))
         app.action_settings()
-        await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(listed()))
+        await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(all_settings()))
         row = next(row for row in app.screen.query(SettingRow) if row.setting.name == "language")
         row.query_one(Choice).focus()
         await pilot.press("right")

@@ -98,12 +98,12 @@ class Looks(App[bool]):
                 _("There are: {names}.").format(names=", ".join(themes)),
             )
         if name:
-            self._settings.take(setting("screen", "theme"), name)
+            self._settings.change(setting("screen", "theme"), name)
             return
 
         def keep(name: "ThemeName | None") -> None:
             with errors_shown(self):
-                if name is None or not self._settings.take(setting("screen", "theme"), name):
+                if name is None or not self._settings.change(setting("screen", "theme"), name):
                     self.try_on(self._config.screen.theme)
 
         self.push_screen(ThemeScreen(self._config.screen.theme, self.try_on), keep)

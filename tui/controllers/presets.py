@@ -9,7 +9,7 @@ from core.config import PRESETS, Config, Preset
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Sampling
-from tui.views.settings import Setting, listed, understood
+from tui.views.settings import Setting, all_settings, parse_value
 
 DEFAULT = "default"
 """As in the settings."""
@@ -17,7 +17,7 @@ DEFAULT = "default"
 
 def sampling_settings() -> list[Setting]:
     """What can be set about how replies are drawn."""
-    return [setting for setting in listed() if setting.section == "sampling"]
+    return [setting for setting in all_settings() if setting.section == "sampling"]
 
 
 class Presets:
@@ -76,7 +76,7 @@ def with_values(sampling: Sampling, values: dict[str, str]) -> Sampling:
                 _("There is no setting {name}.").format(name=name),
                 _("There are: {names}.").format(names=", ".join(known)),
             )
-        changes[name] = understood(known[name], value)
+        changes[name] = parse_value(known[name], value)
     try:
         return Sampling.model_validate({**sampling.model_dump(), **changes})
     except ValidationError as error:

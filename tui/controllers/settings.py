@@ -13,7 +13,7 @@ from core.config import Config, parse, read
 from core.config_file import Value
 from store.errors import TuteeError
 from store.i18n import _
-from tui.views.settings import Setting, section, understood
+from tui.views.settings import Setting, parse_value, section
 
 
 class Settings:
@@ -44,10 +44,10 @@ class Settings:
         value: Value = getattr(section(config, setting.section), setting.name)
         return value
 
-    def flaw(self, setting: Setting, text: str) -> str:
+    def problem(self, setting: Setting, text: str) -> str:
         """Return the problem with `text` as a value; empty if there is none."""
         try:
-            value = understood(setting, text)
+            value = parse_value(setting, text)
         except TuteeError as error:
             return error.title
         try:
@@ -62,16 +62,16 @@ class Settings:
             )
         return ""
 
-    def take(self, setting: Setting, text: str) -> bool:
+    def change(self, setting: Setting, text: str) -> bool:
         """Set the value to `text`; return False if it has that value already.
 
         Raises:
             TuteeError: `text` is not a valid value, or the file is invalid or cannot be written.
         """
-        flaw = self.flaw(setting, text)
-        if flaw:
-            raise TuteeError(flaw)
-        value = understood(setting, text)
+        problem = self.problem(setting, text)
+        if problem:
+            raise TuteeError(problem)
+        value = parse_value(setting, text)
         if value == self.value(setting):
             return False
         before = read(self.path)

@@ -18,7 +18,7 @@ from tui.commands.keymap import keyed
 from tui.controllers.open_chat import ChatSettings
 from tui.controllers.presets import DEFAULT, sampling_settings, with_values
 from tui.error_toasts import errors_shown
-from tui.views.settings import shown
+from tui.views.settings import format_value
 from tui.widgets.form import MOVING, Choice, Field
 from tui.widgets.settings import Lines
 
@@ -66,19 +66,19 @@ class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
                 yield Static(_("Preset"), classes="label", markup=False)
                 yield Choice(("—", DEFAULT, *self._presets), id="preset")
             for setting in sampling_settings():
-                standard = shown(getattr(self._default_sampling, setting.name))
+                standard = format_value(getattr(self._default_sampling, setting.name))
                 yield Field(setting.label, self._text(setting.name), standard, id=setting.name)
             yield Static(keyed(self, _(_KEYS)), classes="dialog-keys", markup=False)
 
     def _text(self, name: str) -> str:
         sampling = self._own.sampling
-        return shown(getattr(sampling, name)) if sampling else ""
+        return format_value(getattr(sampling, name)) if sampling else ""
 
     @on(Choice.Changed)
     def _preset_chosen(self) -> None:
         preset = self._presets.get(self.query_one(Choice).value)
         for setting in sampling_settings():
-            value = shown(getattr(preset, setting.name)) if preset else ""
+            value = format_value(getattr(preset, setting.name)) if preset else ""
             self.query_one(f"#{setting.name}", Field).input.value = value
         if preset and preset.system_prompt:
             self.query_one("#system-prompt", TextArea).text = preset.system_prompt

@@ -17,7 +17,7 @@ from store.i18n import _
 from tui.controllers.settings import Settings
 from tui.error_toasts import guarded
 from tui.theme import MUTED
-from tui.views.settings import SECTIONS, Setting, listed, shown
+from tui.views.settings import SECTIONS, Setting, all_settings, format_value
 from tui.widgets.footer import Footer
 from tui.widgets.form import MOVING
 from tui.widgets.settings import SettingRow
@@ -89,14 +89,14 @@ class SettingsScreen(Screen[None]):
 
     def _rows(self) -> Iterator[Widget]:
         section = ""
-        for setting in listed():
+        for setting in all_settings():
             if setting.section != section:
                 section = setting.section
                 yield Static(Content(_(SECTIONS[section])).stylize("bold"), classes="section")
             yield SettingRow(setting, self._text(setting))
 
     def _text(self, setting: Setting) -> str:
-        return shown(self._settings.value(setting))
+        return format_value(self._settings.value(setting))
 
     # -- changing --------------------------------------------------------------------------------
 
@@ -113,12 +113,12 @@ class SettingsScreen(Screen[None]):
     @guarded
     def _submitted(self, event: SettingRow.Submitted) -> None:
         row = event.row
-        if not self._settings.flaw(row.setting, row.text):
-            if self._settings.take(row.setting, row.text):
+        if not self._settings.problem(row.setting, row.text):
+            if self._settings.change(row.setting, row.text):
                 self._renew()
         elif self.focused is None or row not in self.focused.ancestors:
             # The user moved on: say what is wrong, and show the stored value again.
-            self.notify(self._settings.flaw(row.setting, row.text), markup=False, timeout=4)
+            self.notify(self._settings.problem(row.setting, row.text), markup=False, timeout=4)
             self._show(row)
         self._tell()
 
@@ -137,11 +137,11 @@ class SettingsScreen(Screen[None]):
         """Leave; if the edited value is invalid, restore the stored one instead."""
         row = self._row
         if row is not None and row.edited:
-            if self._settings.flaw(row.setting, row.text):
+            if self._settings.problem(row.setting, row.text):
                 self._show(row)
                 self._tell()
                 return
-            self._settings.take(row.setting, row.text)
+            self._settings.change(row.setting, row.text)
         self.dismiss(None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -164,12 +164,12 @@ class SettingsScreen(Screen[None]):
         if row is None:
             return
         setting = row.setting
-        flaw = self._settings.flaw(setting, row.text)
-        row.mark_invalid(bool(flaw))
-        default = shown(setting.default) or _("empty")
+        problem = self._settings.problem(setting, row.text)
+        row.mark_invalid(bool(problem))
+        default = format_value(setting.default) or _("empty")
         facts = " · ".join(
             filter(None, (_("default: {default}").format(default=default), setting.bounds))
         )
-        said = Content(flaw).stylize("$text-error") if flaw else Content(facts).stylize(MUTED)
+        said = Content(problem).stylize("$text-error") if problem else Content(facts).stylize(MUTED)
         self.query_one("#settings-said", Static).update(said + "\n" + _(setting.help))
         self.refresh_bindings()

@@ -73,7 +73,7 @@ def section(config: Config, name: str) -> BaseModel:
     return part
 
 
-def listed() -> list[Setting]:
+def all_settings() -> list[Setting]:
     """Return all settings on the screen, in the order of `core.config`."""
     found = []
     for place in SECTIONS:
@@ -86,7 +86,7 @@ def listed() -> list[Setting]:
 
 def setting(section: str, name: str) -> Setting:
     """Return one setting."""
-    return next(one for one in listed() if (one.section, one.name) == (section, name))
+    return next(one for one in all_settings() if (one.section, one.name) == (section, name))
 
 
 def _kind(field: FieldInfo) -> Kind | None:
@@ -125,7 +125,7 @@ def _bounds(field: FieldInfo) -> str:
     )
 
 
-def shown(value: Value) -> str:
+def format_value(value: Value) -> str:
     """Format a value as the user would write it; empty for None."""
     if value is None:
         return ""
@@ -136,7 +136,7 @@ def shown(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def understood(setting: Setting, text: str) -> Value:
+def parse_value(setting: Setting, text: str) -> Value:
     """Parse the user's text as a value of the setting's kind.
 
     Raises:

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
 from tui.theme import MUTED
-from tui.views.settings import Setting, shown
+from tui.views.settings import Setting, format_value
 from tui.widgets.form import Choice, Toggle
 from tui.widgets.safe_text_area import Area
 
@@ -103,7 +103,7 @@ class SettingRow(Horizontal):
         self.set_class(invalid, "flawed")
 
     def _mark(self) -> None:
-        own = self._stored != shown(self.setting.default)
+        own = self._stored != format_value(self.setting.default)
         label = Content(self.setting.label).stylize("bold" if own else MUTED)
         mark = Content("• ").stylize("$text-primary") if own else Content("  ")
         self.query_one(".label", Static).update(mark + label)

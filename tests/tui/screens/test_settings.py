@@ -17,7 +17,7 @@ from tui.screens.chat import ChatScreen
 from tui.screens.theme import ThemeScreen
 from tui.terminal.capabilities import is_light
 from tui.theme import DARK, LIGHT
-from tui.views.settings import listed, setting, shown, understood
+from tui.views.settings import all_settings, format_value, parse_value, setting
 from tui.widgets.settings import SettingRow
 
 FILE = "# mine\n[tuning]\nepochs = 5  # enough\n"
@@ -25,7 +25,7 @@ FILE = "# mine\n[tuning]\nepochs = 5  # enough\n"
 
 async def settings(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await pilot.press("f9")
-    await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(listed()))
+    await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(all_settings()))
 
 
 def row(app: TuteeApp, section: str, name: str) -> SettingRow:
@@ -152,8 +152,8 @@ async def test_the_model_is_kept_otherwise_once_one_leaves(home: Home) -> None:
 )
 def test_texts_are_written_with_commas_between(written: str, texts: tuple[str, ...]) -> None:
     stop = setting("sampling", "stop")
-    assert understood(stop, written) == texts
-    assert understood(stop, shown(texts)) == texts
+    assert parse_value(stop, written) == texts
+    assert parse_value(stop, format_value(texts)) == texts
 
 
 async def test_the_model_of_the_command_line_stays(home: Home) -> None:
@@ -238,8 +238,8 @@ async def test_a_nested_setting_is_written_under_its_own_heading(home: Home) -> 
 def test_an_undo_does_not_overwrite_what_somebody_else_wrote(home: Home) -> None:
     kept = Settings(home.paths.config_file, lambda _: None)
     epochs = setting("tuning", "epochs")
-    assert kept.take(epochs, "7")
-    assert not kept.take(epochs, "7")
+    assert kept.change(epochs, "7")
+    assert not kept.change(epochs, "7")
     home.paths.config_file.write_text(FILE, encoding="utf-8")
     with pytest.raises(TuteeError, match="changed elsewhere"):
         kept.undo()
@@ -247,7 +247,7 @@ def test_an_undo_does_not_overwrite_what_somebody_else_wrote(home: Home) -> None
 
 
 def test_every_setting_that_has_bounds_says_them() -> None:
-    bounds = {(one.section, one.name): one.bounds for one in listed()}
+    bounds = {(one.section, one.name): one.bounds for one in all_settings()}
     assert bounds["tuning.sft", "learning_rate"] == "more than 0, less than 1"
     assert bounds["tuning", "epochs"] == "at least 1, at most 100"
     assert bounds["tuning", "seed"] == ""
