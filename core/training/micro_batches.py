@@ -19,9 +19,9 @@ MICRO_BATCH_TOKENS = 320
 
 
 def micro_batch_size(groups: Sequence[Sequence[Sample]], batch_size: int, most: int) -> int:
-    """Return the largest divisor of `batch_size` whose packed micro-batches have `most` tokens.
+    """Return the largest divisor of `batch_size` whose packed micro-batches fit into `most` tokens.
 
-    That limit holds on average, and a single group may exceed it.
+    The limit holds on average, and a single group may exceed it.
 
     Args:
         groups: Samples that share a micro-batch: one for SFT, two for a preference pair.

@@ -2,11 +2,10 @@
 
 A handful of one-word corrections can make a small model answer everything with one word. So each
 optimizer step also runs the policy on two short general texts, unrelated to the corrections, and
-pulls it back towards the base: the loss adds the KL divergence of the policy's next-token
-distribution from the base's, averaged over the reply tokens. This is the distillation term of
-Learning without Forgetting (Li & Hoiem, arXiv 1606.09282), with general texts in place of the old
-task's data, as in self-synthesized rehearsal (Huang et al., arXiv 2403.01244). The term is zero
-while the policy agrees with the base.
+pulls it back towards the base: the loss adds KL(base ‖ policy) of the next-token distributions,
+averaged over the reply tokens. This is the distillation term of Learning without Forgetting (Li &
+Hoiem, arXiv 1606.09282), with general texts in place of the old task's data, as in self-synthesized
+rehearsal (Huang et al., arXiv 2403.01244). The term is zero while the policy agrees with the base.
 
 The base's predictions are computed once. Of each distribution only the likeliest tokens are kept,
 and all others count as one: thousands of numbers per text instead of millions.

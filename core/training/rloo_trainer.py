@@ -129,12 +129,12 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
             self.stop,
             self.settings.rl.max_new_tokens,
             copies=copies,
-            turn=self._turn,
+            turn=self._scheduled,
         )
         model.train(training)
         return replies
 
-    def _turn(self) -> Any:
+    def _scheduled(self) -> Any:
         return self.run_control.scheduler.micro_batch(self.run_control.cancelled)
 
     def _rollout(self, index: int, prompt: Prompt, ids: Sequence[int]) -> Rollout:
@@ -180,7 +180,7 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         logps = torch.zeros(rows, logits_to_keep, device=input_ids.device, requires_grad=gradients)
         entropies = torch.zeros_like(logps, requires_grad=False)
         # With gradients, the micro-batch is scheduled already.
-        scheduled = nullcontext if gradients else self._turn
+        scheduled = nullcontext if gradients else self._scheduled
         samples = [
             _unpadded(ids, mask, logits_to_keep)
             for ids, mask in zip(input_ids, attention_mask, strict=True)
