@@ -62,7 +62,7 @@ class Figures(_Kept):
     holdout: tuple[Answer, ...] = ()
     holdout_loss: float | None = None
     holdout_losses: tuple[float, ...] = ()
-    """Loss of each held-out reply, to tell a rise from chance."""
+    """Mean loss per token of each held-out reply, to tell a rise from chance."""
 
     def probes_in(self, languages: Collection[str]) -> tuple[Answer, ...]:
         """Return the probes in `languages`; all probes if there are none in them."""
