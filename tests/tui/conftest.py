@@ -48,7 +48,7 @@ def home(
 ) -> Iterator[Home]:
     """A home; a defect that the app turned into a toast fails the test all the same."""
     monkeypatch.setattr(
-        "tui.app.appearance.copy_to_desktop", lambda text: None
+        "tui.app.tutee_app.copy_to_desktop", lambda text: None
     )  # it is not the tests' own
     made = Home(tmp_path / "home")
     yield made

@@ -8,7 +8,7 @@ from store.errors import TuteeError
 from tests.fakes import FakeChat, FakeTuning, Home
 from tests.tui.conftest import answered, app_over, opened, painted, replies, say, toasts, until
 from tests.tui.screens.test_tuning import ready, teach
-from tui.app import tutee_app as app_module
+from tui.app import workspace as app_module
 from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.load_failure import FailureScreen
