@@ -19,7 +19,7 @@ from tests.tui.conftest import opened, painted, until
 from tests.tui.screens.test_snapshots import REPLIES, taught
 from tests.tui.screens.test_tuning import teach
 from tui.app.tutee_app import TuteeApp
-from tui.terminal.capabilities import has_few_colours
+from tui.terminal.capabilities import has_few_colors
 from tui.theme import THEMES, contrast, theme_for
 
 OURS = ("dark", "light")
@@ -145,7 +145,7 @@ def test_how_many_colours_a_terminal_has(
 ) -> None:
     monkeypatch.setenv("TERM", term)
     monkeypatch.setenv("COLORTERM", colorterm)
-    assert has_few_colours() is few
+    assert has_few_colors() is few
 
 
 @pytest.mark.parametrize("theme", ["auto", "terminal"])

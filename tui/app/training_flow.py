@@ -1,7 +1,7 @@
 """Training in the app: its screen, the events of a run, and the adapter version in use."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
@@ -19,9 +19,11 @@ from tui.app.chat_status import ChatStatus
 from tui.controllers.session import Session
 from tui.controllers.tuning import Tuner
 from tui.error_toasts import errors_shown, show_error
-from tui.screens.tuning import TuningScreen
 from tui.services import Services
 from tui.views.training_progress import TuningEvent
+
+if TYPE_CHECKING:
+    from tui.screens.tuning import TuningScreen
 
 
 @dataclass(eq=False)
@@ -34,13 +36,15 @@ class TrainingFlow:
     tuner: Tuner
     appearance: Appearance
     chat: ChatStatus
-    screen: TuningScreen | None = None
+    screen: "TuningScreen | None" = None
     """The tuning screen, while it is open."""
 
     # -- runs ------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Open the tuning screen."""
+        from tui.screens.tuning import TuningScreen
+
         if self.screen is None:
             self.screen = TuningScreen(self.tuner)
             await self.app.push_screen(self.screen, self._closed)

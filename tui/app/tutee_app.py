@@ -404,7 +404,7 @@ class TuteeApp(App[bool]):
         _log.exception("A defect ended the app")
         self.panic(
             _(
-                "Tutee met a defect and had to close. Everything that was stored is safe. "
-                "What happened is in {file}"
+                "Tutee had to close because of a bug. Everything that was stored is safe. "
+                "Details: {file}"
             ).format(file=self._paths.log_file)
         )

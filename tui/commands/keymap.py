@@ -32,7 +32,7 @@ _SAME = {
     "ctrl+left_square_bracket": "Esc",
     "ctrl+[": "Esc",
 }
-"""What most terminals send the same for as for another key."""
+"""Keys for which most terminals send the same as for another key."""
 
 DEFAULT_KEYS = {
     "app.best_of": "ctrl+l",
@@ -79,11 +79,11 @@ _PLACEHOLDER = re.compile(r"\{key:([a-z0-9_.]+)\}")
 
 @dataclass(frozen=True)
 class Bound:
-    """What a key can be chosen for."""
+    """A binding for which keys can be chosen."""
 
     id: str
     keys: tuple[str, ...]
-    """Those it has by default."""
+    """The default ones."""
     description: str
 
 
@@ -101,7 +101,7 @@ _NAMES = {
 
 
 def key_name(key: str) -> str:
-    """A key as a person would write it: `Ctrl+N`, `F2`, `/`."""
+    """Return the usual name of a key: `Ctrl+N`, `F2`, `/`."""
     *modifiers, last = key.split("+") if key != "+" else [key]
     if len(last) == 1 and last.isupper():
         modifiers.append("shift")
@@ -133,7 +133,7 @@ class Keymap:
             _check_clashes(bindings, self._taken)
 
     def overrides(self) -> dict[str, str]:
-        """What `App.set_keymap` takes."""
+        """Return the argument for `App.set_keymap`."""
         return self._taken | _neighbours(self._taken, self._tables)
 
     def in_text(self, text: str) -> str:
@@ -168,13 +168,13 @@ def keyed(place: Widget, text: str) -> str:
 
 
 def listed(node: type[DOMNode]) -> list[Binding]:
-    """The bindings of a class itself."""
+    """List the bindings that a class itself declares."""
     found = node.__dict__.get("BINDINGS", ())
     return [binding for binding in found if isinstance(binding, Binding)]
 
 
 def bound(tables: Tables) -> dict[str, Bound]:
-    """All bindings by their id, in the order of their ids."""
+    """Return all bindings by id, sorted."""
     found: dict[str, Bound] = {}
     for bindings in tables:
         for binding in bindings:
@@ -183,7 +183,7 @@ def bound(tables: Tables) -> dict[str, Bound]:
                 keys = dict.fromkeys((*(before.keys if before else ()), *_split(binding.key)))
                 said = before.description if before else binding.description
                 if said in ("", "Back"):
-                    said = binding.description  # where it opens says more than where it closes
+                    said = binding.description  # another screen may describe it better
                 found[binding.id] = Bound(binding.id, tuple(keys), said)
     return dict(sorted(found.items()))
 
@@ -196,7 +196,7 @@ def _check_entry(name: str, keys: str, known: Mapping[str, Bound]) -> None:
         if near:
             hint = _("Did you mean `{name}`? `tutee keys` lists them all.").format(name=near[0])
         raise TuteeError(
-            _("{place}: nothing has that id.").format(place=place),
+            _("{place}: there is no binding with that id.").format(place=place),
             hint,
         )
     for key in _split(keys):
@@ -221,14 +221,14 @@ def _is_key(name: str) -> bool:
 
 
 def _is_character(name: str) -> bool:
-    """Whether it is what Unicode calls a character, as in `question_mark`."""
+    """Whether `name` is the Unicode name of a character, as in `question_mark`."""
     with suppress(KeyError):
         return bool(unicodedata.lookup(name.replace("_", " ")))
     return name in REPLACED_KEYS
 
 
 def _check_clashes(bindings: Iterable[Binding], taken: Mapping[str, str]) -> None:
-    """Refuse a key that would do two things on one screen, where it did one before."""
+    """Raise TuteeError where a chosen key now means two things in one class."""
     table = [binding for binding in bindings if binding.id]
     for one in table:
         for other in table:
@@ -247,7 +247,10 @@ def _check_clashes(bindings: Iterable[Binding], taken: Mapping[str, str]) -> Non
 
 
 def _neighbours(taken: Mapping[str, str], tables: Tables) -> dict[str, str]:
-    """Bindings that share a key with a changed one keep it: Textual takes a key away as a whole."""
+    """Keep the keys of bindings that share one with a changed binding.
+
+    Textual removes a key from all bindings of a class at once.
+    """
     kept = {}
     for bindings in tables:
         table = [binding for binding in bindings if binding.id]

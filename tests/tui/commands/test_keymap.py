@@ -25,7 +25,10 @@ from tui.screens.tuning import TuningScreen
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"tune.strat": "f2"}, r"keys.tune.strat`: nothing has that id. Did you mean `tune.start`"),
+        (
+            {"tune.strat": "f2"},
+            r"keys.tune.strat`: there is no binding with that id. Did you mean `tune.start`",
+        ),
         ({"tune.start": "f77"}, "there is no key `f77`"),
         ({"tune.start": "hyper+"}, "there is no key `hyper\\+`"),
         ({"tune.start": "ctrl+m"}, "terminals send `ctrl\\+m` as Enter"),

@@ -53,7 +53,7 @@ async def test_the_palette_lists_every_command(home: Home) -> None:
             "Copy its code",
             "Prefer this reply",
             "Skip the first steps",
-            "Take the waiting message back",
+            "Take back the waiting message",
         }
         for command in COMMANDS:
             if hasattr(app.screen_stack[0], f"action_{command.action}") or hasattr(
