@@ -34,7 +34,7 @@ HOSTILE = {
 
 @pytest.fixture(params=HOSTILE, ids=[name.replace(" ", "-") for name in HOSTILE])
 def hostile(request: pytest.FixtureRequest, home: Home) -> str:
-    """A text that a model may say, said by the model and by the person."""
+    """A hostile text, written by the model and by the user."""
     text = HOSTILE[request.param]
     conversation = home.repository.start_conversation()
     home.repository.add_message(conversation.id, "user", text)
@@ -45,7 +45,7 @@ def hostile(request: pytest.FixtureRequest, home: Home) -> str:
 
 
 def steering(app: TuteeApp) -> set[str]:
-    """What of the screen would steer a terminal."""
+    """Return the characters on the screen that would control a terminal."""
     return {c for c in painted(app) if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160)}
 
 

@@ -66,9 +66,9 @@ _log = logging.getLogger(__name__)
 
 def _commands() -> type[Provider]:
     """Return the provider of the palette, imported when it is first opened."""
-    from tui.commands.palette import Commands
+    from tui.commands.palette import CommandProvider
 
-    return Commands
+    return CommandProvider
 
 
 class TuteeApp(App[bool]):

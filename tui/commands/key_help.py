@@ -43,7 +43,7 @@ def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str
     """
     kinds: list[tuple[str, type[DOMNode]]] = [(_HERE, type(screen))]
     kinds += [(kind.__dict__.get("HELP") or _HERE, kind) for kind in _parts(screen)]
-    kinds.sort(key=lambda said: said[0] == _HERE or said[1] is not type(screen.focused))
+    kinds.sort(key=lambda kind: kind[0] == _HERE or kind[1] is not type(screen.focused))
     kinds += [(_EVERYWHERE, type(screen.app))]
     own: Sequence[Command] = getattr(screen, "OWN_COMMANDS", ())
     commands = {command.action: command for command in (*own, *APP_COMMANDS)}
@@ -53,8 +53,8 @@ def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str
         for binding in _own(kind, seen):
             lines.setdefault(heading, {}).setdefault(_does(binding), []).append(binding)
     return {
-        _(heading): [_view(bindings, chosen, commands) for bindings in said.values()]
-        for heading, said in lines.items()
+        _(heading): [_view(bindings, chosen, commands) for bindings in groups.values()]
+        for heading, groups in lines.items()
     }
 
 

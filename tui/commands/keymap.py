@@ -181,10 +181,10 @@ def bound(tables: Tables) -> dict[str, Bound]:
             if binding.id:
                 before = found.get(binding.id)
                 keys = dict.fromkeys((*(before.keys if before else ()), *_split(binding.key)))
-                said = before.description if before else binding.description
-                if said in ("", "Back"):
-                    said = binding.description  # another screen may describe it better
-                found[binding.id] = Bound(binding.id, tuple(keys), said)
+                description = before.description if before else binding.description
+                if description in ("", "Back"):
+                    description = binding.description  # another screen may describe it better
+                found[binding.id] = Bound(binding.id, tuple(keys), description)
     return dict(sorted(found.items()))
 
 

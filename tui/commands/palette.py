@@ -14,7 +14,7 @@ from tui.commands.registry import Command, possible
 from tui.theme import MUTED
 
 
-class Commands(Provider):
+class CommandProvider(Provider):
     """Provides the commands that are possible on the open screen."""
 
     async def discover(self) -> Hits:

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from textual.drivers.linux_driver import LinuxDriver
 
 
-class Painted:
+class LenientFile:
     """A stream whose errors are ignored."""
 
     def __init__(self, file: TextIO) -> None:
@@ -41,7 +41,7 @@ class TerminalDriver(LinuxDriver):
         screen = sys.__stdout__
         if screen is None or not screen.isatty():
             screen = self._file
-        self._file: Any = Painted(screen)
+        self._file: Any = LenientFile(screen)
 
     @property
     def holds_terminal(self) -> bool:

@@ -1,4 +1,4 @@
-"""Ends and faults: quitting, a model that cannot be had, errors that must not end the app."""
+"""Quitting, a model that cannot be loaded, and errors that must not end the app."""
 
 from pathlib import Path
 
@@ -122,7 +122,7 @@ async def test_one_can_quit_from_the_failure_screen(home: Home) -> None:
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Home:
-    """A home whose defects are wanted; `home` would fail the test for them."""
+    """A home where defects are expected; `home` would fail the test for them."""
     return Home(tmp_path / "broken")
 
 

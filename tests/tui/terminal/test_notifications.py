@@ -1,4 +1,4 @@
-"""The end of a run is told to a person who looks elsewhere, as the settings say."""
+"""The end of a run alerts a user who looks elsewhere, as the settings say."""
 
 from collections.abc import Callable
 from typing import Any
