@@ -1,4 +1,4 @@
-"""Who may import whom, and what may be loaded early.
+"""Who may import whom, what may be loaded early, and that the project composes its classes.
 
 Four layers, and an order of rooms inside each. Read from the source, so that an import inside a
 function or for a type counts too. A failure names the file, what it imports, and the rule.
@@ -54,6 +54,23 @@ ROOMS = {
 }
 """The folders and modules of a layer: a line may import only what stands before it, and those on
 one line not each other."""
+
+BASES = {
+    "store.records": "pydantic: what every record is, and sampling settings that have a name",
+    "core.config": "pydantic: what every section of the settings is",
+    "core.training.exam": "pydantic: what every kept answer is",
+    "core.training.checkpoints": "trainer mixin: TRL's trainers are extended by inheritance",
+    "core.training.trainer": "trainer mixin: TRL's trainers are extended by inheritance",
+    "core.serving.transformers_decoder": "a decoder: the same steps, recorded as a CUDA graph",
+    "tui.cli.i18n": "click: commands and groups whose help is translated",
+    "tui.screens.models": "Textual: the same screen under another heading",
+    "tui.widgets.footer": "Textual: a special kind of widget",
+    "tui.widgets.safe_text_area": "Textual: a special kind of widget",
+    "tui.widgets.settings": "Textual: messages with the same fields",
+    "tui.widgets.transcript": "Textual: a special kind of widget",
+}
+"""Modules whose classes other classes of the project may inherit from, with the reason; errors and
+the classes of libraries may always be."""
 
 SCREEN = {"textual", "textual_plotext", "rich"}
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "textual", "accelerate"}
@@ -143,6 +160,45 @@ def circle(sources: Mapping[str, str]) -> list[str]:
     return []
 
 
+def bases(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """The bases of every class of the project, all by their dotted names."""
+    found: dict[str, set[str]] = {}
+    for module, source in sources.items():
+        nodes = [*ast.walk(ast.parse(source))]
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+        names = {node.name: f"{module}.{node.name}" for node in classes}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        for node in classes:
+            written = {ast.unparse(base).partition("[")[0] for base in node.bases}
+            found.setdefault(f"{module}.{node.name}", set()).update(
+                names.get(first, first) + dot + rest
+                for first, dot, rest in (name.partition(".") for name in written)
+            )
+    return found
+
+
+def heirs(sources: Mapping[str, str]) -> list[str]:
+    """Every class that inherits from a class of the project without being allowed to."""
+    known = bases(sources)
+
+    def is_error(name: str) -> bool:
+        return name == "Exception" or any(map(is_error, known.get(name, ())))
+
+    def place(name: str) -> str:
+        module, _, own = name.rpartition(".")
+        return f"{own} ({module.replace('.', '/')}.py)"
+
+    return [
+        f"{place(heir)} inherits from {place(base)}: compose, or give the reason in BASES"
+        for heir, inherited_from in known.items()
+        for base in sorted(inherited_from & known.keys() - {heir})
+        if base.rpartition(".")[0] not in BASES and not is_error(base)
+    ]
+
+
 @pytest.fixture(scope="module")
 def sources() -> dict[str, str]:
     return {name: path.read_text(encoding="utf-8") for name, path in modules().items()}
@@ -154,6 +210,30 @@ def test_a_module_imports_only_what_lies_below_it(sources: dict[str, str]) -> No
 
 def test_no_modules_import_each_other(sources: dict[str, str]) -> None:
     assert circle(sources) == []
+
+
+def test_classes_are_composed(sources: dict[str, str]) -> None:
+    assert heirs(sources) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "base"),
+    [
+        ("class A: pass\nclass B(A): pass", "A (core/b.py)"),
+        ("from core.a import A\nclass B(A[int]): pass", "A (core/a.py)"),
+        ("from core import a\nclass B(a.A): pass", "A (core/a.py)"),
+        ("from core.a import A as One\nclass B(Exception, One): pass", "A (core/a.py)"),
+    ],
+)
+def test_an_heir_is_seen(source: str, base: str) -> None:
+    (found,) = heirs({"core.a": "class A: pass", "core.b": source})
+    assert found.startswith(f"B (core/b.py) inherits from {base}: compose")
+
+
+def test_errors_and_classes_of_libraries_have_heirs() -> None:
+    error = "from store.errors import TuteeError\nclass Gone(TuteeError): pass"
+    source = f"{error}\nclass Lost(Gone): pass\nfrom textual.widgets import A\nclass A(A): pass"
+    assert heirs({"store.errors": "class TuteeError(Exception): pass", "core.b": source}) == []
 
 
 @pytest.mark.parametrize("layer", ROOMS)

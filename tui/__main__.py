@@ -1,8 +1,8 @@
-"""The `tutee` command: what every way of starting Tutee has in common.
+"""The `tutee` command.
 
-Standard output carries results only; progress and errors go to standard error. An error a person
-can act on is one line there and exit code 1; any other is a defect, goes to the log file with its
-traceback, and is one line too. Wrong usage exits with 2 (click's own convention).
+Standard output carries results only; progress and errors go to standard error. An error that the
+user can act on is one line there and exit code 1. Any other is a defect: one line too, with the
+traceback in the log file. Wrong usage exits with 2, as is click's convention.
 """
 
 import logging
@@ -28,7 +28,7 @@ def main() -> None:
         click.echo(_("Stopped."), err=True)
         code = 1
     except BrokenPipeError:
-        # The reader of our output went away, as `head` does; there is nobody left to tell.
+        # The reader of our output has closed the pipe, as `head` does.
         sys.stderr.close()
         code = 1
     except TuteeError as error:
@@ -38,8 +38,8 @@ def main() -> None:
         logging.getLogger("tutee").critical("Unexpected error", exc_info=error)
         click.echo(
             _(
-                "tutee: unexpected {kind}: {error}. The log file has the details; `tutee "
-                "locate` prints where it is."
+                "tutee: unexpected {kind}: {error}. The log has the details; `tutee locate` prints "
+                "its path."
             ).format(kind=type(error).__name__, error=error),
             err=True,
         )

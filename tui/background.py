@@ -1,9 +1,7 @@
-"""Work that would hold the screen up, done in a thread; its result comes back to who awaits it.
+"""Slow work in a thread, awaited by the screen that shows the result.
 
-A newer work of the same kind takes the place of an older one, which may be drawing by then.
-
-The threads are daemons of their own: those of asyncio's executor are joined on the way out, so
-quitting would wait for them.
+The threads are daemons of our own: asyncio joins those of its executor on exit, so quitting would
+wait for them.
 """
 
 import asyncio
@@ -22,11 +20,11 @@ from tui.error_toasts import errors_shown
 Result = TypeVar("Result")
 
 Stopped = Callable[[], bool]
-"""Whether nobody waits for the result any more."""
+"""Tells the work whether its result is no longer awaited."""
 
 
 async def in_thread(work: Callable[[Stopped], Result]) -> Result:
-    """Do `work` in a thread of its own; cancelling the wait tells the work to stop.
+    """Run `work` in a thread and return its result; cancelling the wait tells the work to stop.
 
     Raises:
         Exception: whatever `work` raises.
@@ -46,7 +44,7 @@ async def in_thread(work: Callable[[Stopped], Result]) -> Result:
     def run() -> None:
         result, error = None, None
         try:
-            # A search for garbage would hold every thread, for half a second at 100,000 records.
+            # A garbage collection holds every thread, and takes long with many records.
             with gc_pause.paused():
                 result = work(stop.is_set)
         except Exception as raised:
@@ -62,12 +60,12 @@ async def in_thread(work: Callable[[Stopped], Result]) -> Result:
 
 
 def aside(screen: Screen[Any], work: Callable[[], Awaitable[None]], group: str) -> None:
-    """Go on with `work` while the screen lives, in place of the earlier one of its group.
+    """Run `work` as an exclusive screen worker, replacing the previous one in `group`.
 
     Args:
-        screen: Where it belongs; its errors are shown there.
-        work: Awaits `in_thread` for whatever takes long.
-        group: What it takes the place of.
+        screen: Ends the work when it closes, and shows its errors.
+        work: Awaits `in_thread` for the slow part.
+        group: Name of the exclusive group.
     """
 
     async def guarded() -> None:
@@ -78,10 +76,10 @@ def aside(screen: Screen[Any], work: Callable[[], Awaitable[None]], group: str) 
 
 
 async def replace_children(parent: Widget, widgets: Iterable[Widget]) -> None:
-    """Put `widgets` in the place of all that `parent` holds.
+    """Replace all children of `parent` by `widgets`.
 
-    Textual waits for a removal by awaiting the tasks of the widgets that leave, so cancelling that
-    wait would end them in the middle of their messages. Here the removal goes on all the same.
+    Textual awaits the tasks of the widgets it removes, so a cancelled wait would cancel them in the
+    middle of a message. Here the removal continues after a cancellation.
     """
     await asyncio.shield(parent.remove_children())
     await parent.mount_all(widgets)

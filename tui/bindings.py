@@ -13,7 +13,7 @@ from tui.commands.keymap import listed
 
 
 def tables() -> list[list[Binding]]:
-    """The bindings of each of our classes; imports every screen."""
+    """Return the bindings of each class of this project; imports every screen."""
     for package in (tui.screens, tui.widgets):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)

@@ -1,8 +1,8 @@
-"""From the threads of core to the app: one function that may be called from any thread.
+"""Events from the threads of core to the app, through a function that any thread may call.
 
-Tokens are gathered for 60 ms and step reports thinned to ten a second, so that a fast model costs
-the app few messages. There is no timer: what is held back goes out with the next event of its kind,
-and every event that ends something sends it out first, in order, so nothing is lost at an end.
+Tokens are collected for 60 ms and step reports thinned to ten a second, so that a fast model costs
+the app few messages. There is no timer: a held event is sent with the next one of its kind, and any
+other event sends it first, in order, so nothing is lost at an end.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""What lies behind the screens, put together: the only place where all layers meet."""
+"""The services of the app, put together: the only module where all layers meet."""
 
 from contextlib import ExitStack
 
@@ -15,16 +15,17 @@ from tui.services import Services
 
 
 def entered(paths: Paths, model: str | None, resume: str | None, held: ExitStack) -> Services:
-    """Open the home, and compose what is needed to chat in it.
+    """Open the home and compose the services over it.
 
     Args:
-        paths: Where everything is.
-        model: Takes the place of the model that the settings name.
-        resume: The beginning of the id of a chat to go on with; empty for the latest one.
+        paths: Paths of the home.
+        model: Overrides the model that the settings name.
+        resume: Start of the id of the conversation to resume; "" for the latest one.
         held: Closes the home when the app has ended.
 
     Raises:
-        TuteeError: the settings are wrong, the home cannot be opened, or there is no such chat.
+        TuteeError: the settings are invalid, the home cannot be opened, or there is no such
+            conversation.
     """
     config = load(paths.config_file, model)
     Keymap(config.keys, tables)
@@ -38,7 +39,7 @@ def entered(paths: Paths, model: str | None, resume: str | None, held: ExitStack
 
 
 def compose(paths: Paths, config: Config, repository: Repository) -> Services:
-    """The real parts behind the screens."""
+    """Compose the services with the real workers."""
     bridge = Bridge()
     chat = ChatWorker(bridge.emit, serving=config.serving)
     return Services(

@@ -1,8 +1,8 @@
 """Errors end here: shown once as a toast, and the app goes on.
 
 A `TuteeError` is shown as it is. Anything else is a defect: its traceback goes to the log file, and
-the person is told where that is. Actions pass through `TuteeApp.run_action`; message handlers that
-reach the store or a worker carry `@guarded`.
+the toast says where that is. Actions pass through `TuteeApp.run_action`; message handlers that
+reach the store or a worker are decorated with `@guarded`.
 """
 
 import functools
@@ -26,7 +26,7 @@ Event = TypeVar("Event", bound=Message)
 
 
 def show_error(app: App[Any], error: TuteeError) -> None:
-    """Tell the person what happened and what to do."""
+    """Show what happened and what to do."""
     if error.hint:
         app.notify(error.hint, title=error.title, severity="error", timeout=8, markup=False)
     else:
@@ -35,7 +35,7 @@ def show_error(app: App[Any], error: TuteeError) -> None:
 
 @contextmanager
 def errors_shown(app: App[Any]) -> Iterator[None]:
-    """Let no error out of the block."""
+    """Show every error of the block instead of raising it."""
     try:
         yield
     except TuteeError as error:
@@ -44,10 +44,10 @@ def errors_shown(app: App[Any]) -> Iterator[None]:
         _log.exception("A defect in the app")
         app.notify(
             _(
-                "Nothing that was stored is lost. What happened is in the log; `tutee locate` says "
-                "where that is."
+                "Nothing that was stored is lost. The log has the details; `tutee locate` prints "
+                "its path."
             ),
-            title=_("That did not work, and Tutee is at fault."),
+            title=_("Something went wrong (a bug in Tutee)."),
             severity="error",
             timeout=10,
             markup=False,
@@ -57,7 +57,7 @@ def errors_shown(app: App[Any]) -> Iterator[None]:
 def guarded(
     handler: Callable[[Node, Event], Awaitable[None] | None],
 ) -> Callable[[Node, Event], Awaitable[None]]:
-    """Keep a message handler's errors from ending the app."""
+    """Show the errors of a message handler instead of ending the app."""
 
     @functools.wraps(handler)
     async def wrapper(self: Node, event: Event) -> None:

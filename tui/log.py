@@ -1,4 +1,4 @@
-"""The log file: the only place where the running app writes, since the terminal is its canvas."""
+"""The log file, the only output of the running app besides its screen."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class _PrivateFile(RotatingFileHandler):
-    """A log that only its owner reads: tracebacks may quote a chat."""
+    """A log that only its owner can read, because tracebacks may quote a chat."""
 
     def _open(self):  # type: ignore[no-untyped-def]
         os.makedirs(os.path.dirname(self.baseFilename), mode=0o700, exist_ok=True)
@@ -19,13 +19,13 @@ class _PrivateFile(RotatingFileHandler):
         return stream
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Nothing: where the log cannot be written, the terminal is still not the place."""
+        """Ignore it: a log that cannot be written must not write into the terminal."""
 
 
 def log_to(path: Path) -> logging.Handler:
-    """Send warnings and worse of the whole process to `path`; remove the handler at the end.
+    """Log warnings and errors of the whole process to `path`; the caller removes the handler.
 
-    The file is made with the first of them.
+    The file is created with the first entry.
     """
     handler = _PrivateFile(path, maxBytes=_BYTES, backupCount=1, encoding="utf-8", delay=True)
     handler.setLevel(logging.WARNING)

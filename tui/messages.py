@@ -1,4 +1,4 @@
-"""Messages that travel between the app and its screens; those of one widget are nested in it."""
+"""Messages between the app and its screens; messages of a single widget are nested in it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class FromCore(Message, bubble=False):
-    """An event of a worker thread, now on the thread of the app."""
+    """An event of a worker, delivered on the thread of the app."""
 
     def __init__(self, event: "Event") -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class FromCore(Message, bubble=False):
 
 
 class TokensWanted(Message):
-    """The person wants to see which tokens of these records are trained on."""
+    """The user asked which tokens of these records are trained on."""
 
     def __init__(self, records: "Sequence[Record]") -> None:
         super().__init__()
@@ -28,15 +28,15 @@ class TokensWanted(Message):
 
 @runtime_checkable
 class Asker(Protocol):
-    """A screen that asks the worker for replies of its own."""
+    """A screen that requests replies of its own."""
 
     def asked(self, request_id: str) -> bool:
-        """Whether it waits for that reply."""
+        """Whether it waits for the reply to that request."""
 
 
 class Answered(Message):
-    """A reply was stored, or none came of it."""
+    """A reply has ended, stored or not."""
 
 
 class Taught(Message):
-    """Feedback was stored or taken back, so the counts in the header are stale."""
+    """Feedback was stored or undone, so the counts in the header are stale."""

@@ -1,4 +1,4 @@
-"""Everything the app is given: made once by the command line, or from scripted twins by a test."""
+"""What the app depends on: built by `tui.composition`, or by a test from scripted fakes."""
 
 import random
 from dataclasses import dataclass
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass
 class Services:
-    """The parts behind the screens. The workers must emit into `bridge`."""
+    """The services behind the screens. The workers must emit into `bridge`."""
 
     paths: "Paths"
     config: "Config"
-    """As it is now, with `chat.model` as the person asked for it on the command line, if they did.
-    Whoever needs it reads it here each time; it changes while the app runs."""
+    """The current settings, with `chat.model` from the command line if one was given there. They
+    change while the app runs, so read them here each time."""
     repository: "Repository"
     bridge: "Bridge"
     chat: "ChatWorker"
     tuning: "TuningWorker"
     bindings: "Callable[[], Sequence[Sequence[Binding]]]" = tuple
-    """Every key binding of the app, asked for only where keys were chosen."""
+    """Returns every key binding of the app; called only where keys were chosen."""
     new: bool = False
-    """The person has never chosen a model, and none ever answered."""
+    """The user has never chosen a model, and no model has ever replied."""
     open_chat: str | None = None
-    """Id of the chat to go on with; a new one is begun otherwise."""
+    """Id of the conversation to resume; None begins a new one."""
 
     def configure(self, config: "Config") -> None:
-        """Go on with other settings, but with the model that is there."""
+        """Use other settings, but keep the current model."""
         chat = config.chat.model_copy(update={"model": self.config.chat.model})
         self.config = config.model_copy(update={"chat": chat})
 
 
 def random_seed() -> int:
-    """Any seed; it is kept with the reply, which can be drawn again with it."""
+    """Return a new seed. It is stored with the reply, which can be reproduced with it."""
     return random.randrange(2**31)

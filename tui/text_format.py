@@ -1,4 +1,4 @@
-"""Small pieces of text: durations, bars, sparklines. Pure, and all in terminal cells."""
+"""Formatting of short texts: durations, bars, sparklines. Pure; widths are terminal cells."""
 
 import re
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from store.i18n import ngettext
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Characters that move the cursor, start a command or turn the direction of what follows."""
+"""Characters that move the cursor, start an escape sequence or change the text direction."""
 
 
 def harmless(text: str) -> str:
-    """`text` of a model or a file with a blank for what would steer the terminal."""
+    """Replace every character that could control the terminal by a space."""
     return _STEERING.sub(" ", text)
 
 
 def one_line(text: str) -> str:
-    """`text` with every run of white space made one blank."""
+    """Replace every run of white space by one space."""
     return " ".join(text.split())
 
 
 def shortened(text: str, cells: int) -> str:
-    """`text` on one line, at most `cells` wide, with an ellipsis where it was cut."""
+    """Return `text` on one line of at most `cells`, with an ellipsis where it was cut."""
     text = one_line(text)
     if cell_len(text) <= cells:
         return text
@@ -32,21 +32,21 @@ def shortened(text: str, cells: int) -> str:
 
 
 def clock(seconds: float) -> str:
-    """`0:31`, or `1:02:03` from an hour on."""
+    """Format a duration: `0:31`, or `1:02:03` from an hour on."""
     minutes, rest = divmod(round(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def bar(share: float, width: int) -> str:
-    """A bar of `width` cells, filled to `share` in half cells."""
+    """Draw a bar of `width` cells, filled to `share` in half cells."""
     halves = round(min(max(share, 0.0), 1.0) * width * 2)
     full, half = divmod(halves, 2)
     return "━" * full + "╸" * half + " " * (width - full - half)
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """The last `width` values, each as one block between their least and their greatest."""
+    """Draw the last `width` values as blocks, scaled between their minimum and maximum."""
     values = values[-width:]
     if not values:
         return ""
@@ -56,9 +56,9 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def padded(text: str, cells: int) -> str:
-    """`text` with blanks behind it so that it takes `cells`; before it where they are negative."""
-    blanks = " " * (abs(cells) - cell_len(text))
-    return text + blanks if cells > 0 else blanks + text
+    """Pad `text` to `cells`; a negative number pads on the left."""
+    spaces = " " * (abs(cells) - cell_len(text))
+    return text + spaces if cells > 0 else spaces + text
 
 
 Noun = Literal[
@@ -81,36 +81,36 @@ Noun = Literal[
 
 
 def counted(number: int, noun: Noun) -> str:
-    """`1 record`, `2,000 records`, in the person's language."""
+    """Return `1 record` or `2,000 records`, in the user's language."""
     match noun:
         case "chat":
-            said = ngettext("{count:,} chat", "{count:,} chats", number)
+            text = ngettext("{count:,} chat", "{count:,} chats", number)
         case "conversation":
-            said = ngettext("{count:,} conversation", "{count:,} conversations", number)
+            text = ngettext("{count:,} conversation", "{count:,} conversations", number)
         case "earlier message":
-            said = ngettext("{count:,} earlier message", "{count:,} earlier messages", number)
+            text = ngettext("{count:,} earlier message", "{count:,} earlier messages", number)
         case "finished pass":
-            said = ngettext("{count:,} finished pass", "{count:,} finished passes", number)
+            text = ngettext("{count:,} finished pass", "{count:,} finished passes", number)
         case "instruction":
-            said = ngettext("{count:,} instruction", "{count:,} instructions", number)
+            text = ngettext("{count:,} instruction", "{count:,} instructions", number)
         case "later message":
-            said = ngettext("{count:,} later message", "{count:,} later messages", number)
+            text = ngettext("{count:,} later message", "{count:,} later messages", number)
         case "lesson":
-            said = ngettext("{count:,} lesson", "{count:,} lessons", number)
+            text = ngettext("{count:,} lesson", "{count:,} lessons", number)
         case "line":
-            said = ngettext("{count:,} line", "{count:,} lines", number)
+            text = ngettext("{count:,} line", "{count:,} lines", number)
         case "message":
-            said = ngettext("{count:,} message", "{count:,} messages", number)
+            text = ngettext("{count:,} message", "{count:,} messages", number)
         case "preference":
-            said = ngettext("{count:,} preference", "{count:,} preferences", number)
+            text = ngettext("{count:,} preference", "{count:,} preferences", number)
         case "record":
-            said = ngettext("{count:,} record", "{count:,} records", number)
+            text = ngettext("{count:,} record", "{count:,} records", number)
         case "row":
-            said = ngettext("{count:,} row", "{count:,} rows", number)
+            text = ngettext("{count:,} row", "{count:,} rows", number)
         case "sample":
-            said = ngettext("{count:,} sample", "{count:,} samples", number)
+            text = ngettext("{count:,} sample", "{count:,} samples", number)
         case "step":
-            said = ngettext("{count:,} step", "{count:,} steps", number)
+            text = ngettext("{count:,} step", "{count:,} steps", number)
         case "verdict":
-            said = ngettext("{count:,} verdict", "{count:,} verdicts", number)
-    return said.format(count=number)
+            text = ngettext("{count:,} verdict", "{count:,} verdicts", number)
+    return text.format(count=number)

@@ -1,7 +1,8 @@
-"""How Tutee looks, dark, light, or as known elsewhere: quiet greys, and four hues of one meaning.
+"""The themes: our own, dark and light, the terminal's colors, and some known from editors.
 
-Green is kept or liked, red is refused or disliked, amber runs or waits, blue has the focus. None of
-them is all that says so, for terminals without colours. Quiet text is as faint as it can be read.
+Grays, and four hues with one meaning each: green for kept or liked, red for refused or disliked,
+amber for running or waiting, blue for the focus. Color is never the only sign, because some
+terminals have none. Quiet text is as faint as the contrast for readable text allows.
 """
 
 from dataclasses import replace
@@ -11,13 +12,13 @@ from textual.content import Content
 from textual.theme import BUILTIN_THEMES, Theme
 
 MUTED = "$quiet"
-"""Text that is there when looked for. (`$text-muted` works in style sheets only.)"""
+"""Style of secondary text. (`$text-muted` works in style sheets only.)"""
 READABLE = 4.5
-"""The contrast from which on a text counts as readable (WCAG 2, AA)."""
+"""Least contrast of readable text (WCAG 2, AA)."""
 
 
 def contrast(one: Color, other: Color) -> float:
-    """That of two colours, from 1 to 21, as WCAG 2 reckons it."""
+    """Return the contrast of two colors, from 1 to 21 (WCAG 2)."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -31,7 +32,7 @@ def _luminance(color: Color) -> float:
 
 
 def _faintest(foreground: str, *backgrounds: str) -> str:
-    """The faintest shade of `foreground` that can be read on all of `backgrounds`."""
+    """Return the faintest shade of `foreground` that is readable on all `backgrounds`."""
     text, behind = Color.parse(foreground), [Color.parse(color) for color in backgrounds]
     for percent in range(50, 100):
         shade = behind[0].blend(text, percent / 100)
@@ -43,15 +44,15 @@ def _faintest(foreground: str, *backgrounds: str) -> str:
 def _quiet(
     foreground: str, background: str, line: str, faint: str, panel: str, marked: str
 ) -> dict[str, str]:
-    """What the theme's own few colours make of the parts that Textual would colour.
+    """Return theme variables that replace Textual's colorful defaults.
 
     Args:
         foreground: Text.
-        background: Of the screen.
-        line: Around what is framed.
-        faint: The same where it is not in focus.
-        panel: Behind what lies above the screen.
-        marked: Behind the line of a list that is marked.
+        background: The screen.
+        line: Borders.
+        faint: Borders without the focus.
+        panel: Background of dialogs.
+        marked: Background of the selected line of a list.
     """
     scrollbars = ("background", "background-hover", "background-active", "corner-color")
     return {
@@ -114,11 +115,11 @@ LIGHT = Theme(
 
 
 _MARKED = 0.2
-"""How much of its first hue a theme known elsewhere puts behind what is marked."""
+"""Share of the primary hue in the background of the selected line."""
 
 
 def _quietened(name: str) -> Theme:
-    """A theme that comes with Textual, with its parts as quiet as ours."""
+    """Return a theme of Textual's, made as quiet as ours."""
     theme = BUILTIN_THEMES[name]
     foreground, background = theme.foreground or "", theme.background or ""
     line, panel = theme.secondary or "", theme.panel or ""
@@ -131,11 +132,11 @@ def _quietened(name: str) -> Theme:
 
 
 KNOWN = ("nord", "gruvbox", "tokyo-night", "catppuccin-latte", "solarized-light")
-"""Those that many people know from their editor."""
+"""Themes that many know from their editor."""
 
 
 def _of_the_terminal(name: str, primary: str) -> Theme:
-    """A theme of the terminal's own sixteen colours; quiet text is like any other there."""
+    """Return a theme of the terminal's own sixteen colors, without a quieter text."""
     theme = BUILTIN_THEMES[f"ansi-{name}"]
     variables = {**theme.variables, "quiet": "ansi_default", "block-cursor-text-style": "bold"}
     return replace(theme, name=f"tutee-terminal-{name}", primary=primary, variables=variables)
@@ -148,14 +149,13 @@ THEMES = (DARK, LIGHT, TERMINAL, TERMINAL_LIGHT, *map(_quietened, KNOWN))
 
 
 def theme_for(name: str, *, light: bool, few: bool = False, none: bool = False) -> str:
-    """What Textual calls the theme of that setting.
+    """Return the name by which the theme of a setting is registered.
 
     Args:
-        name: As the settings name it.
+        name: The value of the setting.
         light: The terminal has a light background.
-        few: It has sixteen colours at most, so that ours would become other ones.
-        none: No colours are wanted. Textual makes greys of them, and all of the terminal's own
-            colours black.
+        few: It has sixteen colors at most, which would distort ours.
+        none: No colors are wanted. Textual then shows grays, and all ANSI colors as black.
     """
     ours, own = (LIGHT, TERMINAL_LIGHT) if light else (DARK, TERMINAL)
     if name == "auto":
@@ -166,7 +166,7 @@ def theme_for(name: str, *, light: bool, few: bool = False, none: bool = False) 
 
 
 def checkbox(checked: bool) -> Content:
-    """A box that says the same without colours."""
+    """Draw a checkbox that is clear without colors."""
     return (
         Content("[x]").stylize("bold $text-success") if checked else Content("[ ]").stylize(MUTED)
     )

@@ -65,7 +65,7 @@ async def tour(home: Path) -> None:
             await until(pilot, lambda: "SFT 12" in painted(app))
             await until(pilot, lambda: "Cancel" in painted(app))
             app.save_screenshot("tuning.svg", path=str(PICTURES))
-            await until(pilot, lambda: "v1 answers from now on" in toasts(app))
+            await until(pilot, lambda: "Now using v1" in toasts(app))
             await pilot.press("escape", "ctrl+n")
             await say(pilot, f'{QUESTION} "{UNSEEN}"')
             await until(pilot, lambda: len(views(app)) == 1)

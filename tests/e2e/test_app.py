@@ -59,7 +59,7 @@ async def test_a_correction_and_f5_change_the_next_reply(
             await pilot.press("f5")
             await until(pilot, lambda: "1 of 4 corrections or 👍" in painted(app))
             await pilot.press("1", "enter")
-            await until(pilot, lambda: "v1 answers from now on" in toasts(app))
+            await until(pilot, lambda: "Now using v1" in toasts(app))
             await pilot.press("escape", "ctrl+n")
             await say(pilot, QUESTION)
             await until(pilot, lambda: len(views(app)) == 1)

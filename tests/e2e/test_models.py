@@ -39,12 +39,12 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
     with Repository.open(paths) as repository:
         app = TuteeApp(paths, "auto", lambda: compose(paths, config, repository))
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
-            await until(pilot, lambda: app._model == "Tiny-Chat")
+            await until(pilot, lambda: app.workspace.chat.model == "Tiny-Chat")
             await pilot.press("ctrl+o")
             await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
             app.screen.query_one("#models", OptionList).highlighted = 1
             await pilot.press("enter")
-            await until(pilot, lambda: "Qwen1.5-0.5B-Chat answers from now on" in toasts(app))
+            await until(pilot, lambda: "Now using Qwen1.5-0.5B-Chat" in toasts(app))
             await pilot.press("escape")
             for number, question in enumerate(QUESTIONS, 1):
                 await pilot.press("ctrl+n")
@@ -59,10 +59,11 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
             await pilot.press("f5")
             await until(pilot, lambda: "Tune" in painted(app))
             await pilot.press("enter")
-            await until(pilot, lambda: app._tuner.progress and not app._tuner.progress.active)
-            (version,) = (paths.models / app._services.chat.adapters.folder.id).glob("v1")  # type: ignore[union-attr]
-            if app._tuner.answering == "base":  # of a random model the exam may say anything
-                app._services.chat.swap("v1")
+            tuner, chat = app.workspace.tuner, app.workspace.services.chat
+            await until(pilot, lambda: tuner.progress and not tuner.progress.active)
+            (version,) = (paths.models / chat.adapters.folder.id).glob("v1")  # type: ignore[union-attr]
+            if tuner.answering == "base":  # of a random model the exam may say anything
+                chat.swap("v1")
             await pilot.press("escape", "ctrl+n")
             await say(pilot, "review 5")
             await until(pilot, lambda: len(views(app)) == 1)

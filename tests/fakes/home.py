@@ -22,12 +22,12 @@ class Home:
 
     path: Path
     config: Config = field(default_factory=lambda: Config(screen=Screen(guide=False)))
-    """Without the first steps, which most tests have behind them."""
+    """Without the first steps, which most tests do not need."""
 
     def __post_init__(self) -> None:
         self.paths = locate(self.path)
         self.repository = Repository.open(self.paths)
-        # A clock that leaps: the bridge holds nothing back, so every scripted step arrives.
+        # A clock that leaps, so that the bridge holds nothing back and every scripted step arrives.
         self.bridge = Bridge(clock=count().__next__)
         self.adapters = Adapters(self.paths.models, FOLDER)
         self.chat = FakeChat(self.bridge.emit, adapters=self.adapters)

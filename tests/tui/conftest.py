@@ -1,4 +1,4 @@
-"""A home with scripted workers, and the app over it, driven by Pilot."""
+"""A home with scripted workers and the app over it, driven by Pilot."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ PATIENCE = 2000
 
 @pytest.fixture(autouse=True)
 def pilot_ends_with_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Pilot wait no longer than the app lives.
+    """Make Pilot wait no longer than the app lives.
 
     After each key and pause it waits until every widget and the app have answered, 30 s at most;
     an app that is ending takes the question and may never come to it.
@@ -46,9 +46,9 @@ def pilot_ends_with_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
 def home(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Home]:
-    """A home; a defect that the app turned into a toast fails the test all the same."""
+    """A home. A defect fails the test, even if the app showed it as a toast."""
     monkeypatch.setattr(
-        "tui.app.appearance.copy_to_desktop", lambda text: None
+        "tui.app.tutee_app.copy_to_desktop", lambda text: None
     )  # it is not the tests' own
     made = Home(tmp_path / "home")
     yield made
@@ -69,7 +69,7 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def app_over(home: Home) -> TuteeApp:
-    """The app, not yet running."""
+    """Return the app, not yet running."""
     return TuteeApp(home.paths, home.config.screen.theme, home.services)
 
 
@@ -77,7 +77,7 @@ def app_over(home: Home) -> TuteeApp:
 async def opened(
     home: Home, size: tuple[int, int] = (80, 24)
 ) -> AsyncIterator[tuple[TuteeApp, Pilot[Any]]]:
-    """The app over `home`, running."""
+    """Run the app over `home`."""
     app = app_over(home)
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: app.open)
@@ -87,7 +87,7 @@ async def opened(
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], Any], what: str = "") -> None:
-    """Wait for `condition`; the workers run in threads, so one pause proves nothing."""
+    """Wait for `condition`; a single pause is not enough, because the workers run in threads."""
     for _ in range(PATIENCE):
         if condition():
             await pilot.pause()
@@ -111,7 +111,7 @@ def replies(app: TuteeApp) -> list[ReplyTurn]:
 
 
 def views(app: TuteeApp) -> list[ReplyView]:
-    """The whole replies on the screen."""
+    """List the finished replies on the screen."""
     return [reply.view for reply in replies(app) if reply.view is not None]
 
 
@@ -121,11 +121,11 @@ async def answered(app: TuteeApp, pilot: Pilot[Any], count: int) -> None:
 
 
 def painted(app: TuteeApp) -> str:
-    """The screen as text, line by line, without trailing blanks."""
+    """Return the screen as text, line by line, without trailing spaces."""
     strips = app.screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in strips)
 
 
 def toasts(app: TuteeApp) -> str:
-    """What the toasts say, one a line; on the screen their lines are wrapped."""
+    """Return the texts of the toasts, one per line; the screen shows them wrapped."""
     return "\n".join(f"{toast.title} {toast.message}".strip() for toast in app._notifications)

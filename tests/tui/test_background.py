@@ -1,4 +1,4 @@
-"""Work in a thread beside the screen: its result, its error, its end."""
+"""Work in a thread: its result, its error, its cancellation."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From worker threads to the app: fewer messages, nothing lost, nothing out of order."""
+"""Events from worker threads: fewer messages, none lost, none out of order."""
 
 from core.events import Event, PassDone, PassStarted, ReplyDone, StepReport, TokenChunk
 from tui.bridge import STEP_SECONDS, TOKEN_SECONDS, Bridge

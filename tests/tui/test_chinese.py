@@ -104,7 +104,7 @@ async def test_the_empty_chat_and_its_guide_are_chinese(home: Home) -> None:
 async def test_another_language_is_spoken_at_once(talking: Home) -> None:
     async with opened(talking) as (app, pilot):
         await talked(app, pilot)
-        app._chat_screen.focus_prompt()
+        app.workspace.chat.screen.focus_prompt()
         await pilot.press(*"half a line")
         await settings(app, pilot)
         row = next(row for row in app.screen.query(SettingRow) if row.setting.name == "language")

@@ -1,4 +1,4 @@
-"""The twins must stay twins: what the app calls on them exists on the real workers, alike."""
+"""The fakes match the real workers: every method that the app calls has the same signature."""
 
 import inspect
 

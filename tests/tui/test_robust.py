@@ -34,7 +34,7 @@ HOSTILE = {
 
 @pytest.fixture(params=HOSTILE, ids=[name.replace(" ", "-") for name in HOSTILE])
 def hostile(request: pytest.FixtureRequest, home: Home) -> str:
-    """A text that a model may say, said by the model and by the person."""
+    """A hostile text, written by the model and by the user."""
     text = HOSTILE[request.param]
     conversation = home.repository.start_conversation()
     home.repository.add_message(conversation.id, "user", text)
@@ -45,7 +45,7 @@ def hostile(request: pytest.FixtureRequest, home: Home) -> str:
 
 
 def steering(app: TuteeApp) -> set[str]:
-    """What of the screen would steer a terminal."""
+    """Return the characters on the screen that would control a terminal."""
     return {c for c in painted(app) if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160)}
 
 
@@ -60,8 +60,8 @@ async def test_hostile_text_is_only_text_on_every_screen(
     home: Home, hostile: str, size: tuple[int, int]
 ) -> None:
     async with opened(home, size) as (app, pilot):
-        app._session.open(hostile)
-        await app._chat_screen.renew()
+        app.workspace.session.open(hostile)
+        await app.workspace.chat.screen.renew()
         await shown(app, pilot, ChatScreen)
         await pilot.press("f4")
         await shown(app, pilot, CorrectScreen)
@@ -93,8 +93,8 @@ async def test_a_reply_of_100_kb_is_shown_whole(home: Home) -> None:
     home.repository.add_message(conversation.id, "user", "Go on and on.")
     home.repository.add_message(conversation.id, "assistant", text)
     async with opened(home) as (app, pilot):
-        app._session.open(conversation.id)
-        await app._chat_screen.renew()
+        app.workspace.session.open(conversation.id)
+        await app.workspace.chat.screen.renew()
         await until(pilot, lambda: "319 word" in painted(app))
         assert views(app)[0].text == text
         assert len(text) > 95_000

@@ -1,4 +1,4 @@
-"""Small pieces of text, measured in terminal cells."""
+"""Short texts, measured in terminal cells."""
 
 import pytest
 from hypothesis import given

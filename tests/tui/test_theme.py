@@ -1,4 +1,4 @@
-"""Every theme can be read, on every kind of terminal, and nothing is said by colour alone."""
+"""Every theme is readable on every kind of terminal, and color is never the only sign."""
 
 import re
 from typing import Any, get_args
@@ -19,7 +19,7 @@ from tests.tui.conftest import opened, painted, until
 from tests.tui.screens.test_snapshots import REPLIES, taught
 from tests.tui.screens.test_tuning import teach
 from tui.app.tutee_app import TuteeApp
-from tui.terminal.capabilities import has_few_colours
+from tui.terminal.capabilities import has_few_colors
 from tui.theme import THEMES, contrast, theme_for
 
 OURS = ("dark", "light")
@@ -36,7 +36,7 @@ def test_contrast_is_reckoned_as_wcag_does() -> None:
 
 
 def unreadable(app: TuteeApp, where: str, least: float) -> list[str]:
-    """What of the screen has less contrast than that, but for keys that do nothing now."""
+    """List the texts with too little contrast, except for keys that are disabled now."""
     greyed = {
         text
         for key in app.screen.query(FooterKey)
@@ -66,7 +66,7 @@ def _color(painted: Painted) -> Color:
 
 
 async def through_the_screens(app: TuteeApp, pilot: Pilot[Any], least: float) -> list[str]:
-    """All that can hardly be read on the way through the screens."""
+    """List the texts with too little contrast on all screens."""
     found = unreadable(app, "chat", least)
     severities: tuple[SeverityLevel, ...] = ("information", "warning", "error")
     for severity in severities:
@@ -145,7 +145,7 @@ def test_how_many_colours_a_terminal_has(
 ) -> None:
     monkeypatch.setenv("TERM", term)
     monkeypatch.setenv("COLORTERM", colorterm)
-    assert has_few_colours() is few
+    assert has_few_colors() is few
 
 
 @pytest.mark.parametrize("theme", ["auto", "terminal"])

@@ -1,108 +1,170 @@
-"""The chat's screen in the app, and what is shown around it: who answers, what was taught, and what
-runs; what to do next."""
+"""The chat's screen in the app, and what it shows around the conversation: the status line, the
+first steps, and what runs in the background."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from textual import on
+from textual.app import App
 from textual.worker import Worker
 
+from core.config_file import change
+from core.events import CandidatesRanked, Event, ModelLoading, ReplyDone, ReplyFailed, TokenChunk
+from store.errors import TuteeError
 from store.i18n import _, spoken
-from tui.app.startup import Startup
-from tui.error_toasts import errors_shown, guarded
-from tui.messages import Answered, Taught
+from tui.app.appearance import Appearance
+from tui.controllers.session import Session
+from tui.controllers.tuning import Tuner
+from tui.error_toasts import errors_shown
+from tui.messages import Asker, FromCore
+from tui.screens.chat import ChatScreen
+from tui.services import Services
+from tui.views.next_step import next_step
+from tui.widgets.activity import loading_line, offer_line, tuning_line
 from tui.widgets.status import Status
 
 if TYPE_CHECKING:
-    from tui.controllers.session import Session
-    from tui.controllers.tuning import Tuner
-    from tui.screens.chat import ChatScreen
+    from core.config import Config
 
 
-class Front(Startup):
-    """The part of the app that keeps the chat's screen true."""
+@dataclass(eq=False)
+class ChatStatus:
+    """Keeps the chat's screen up to date."""
 
-    _session: "Session"
-    _tuner: "Tuner"
-    _chat_screen: "ChatScreen"
-    _model = ""
-    """What the model that answers is called; empty until one does."""
+    app: App[Any]
+    services: Services
+    session: Session
+    tuner: Tuner
+    appearance: Appearance
+    configure: "Callable[[Config], None]"
+    """Called with settings that were changed here."""
+    screen: ChatScreen
+    model: str = ""
+    """Label of the model that replies; empty until one can."""
 
-    async def show_the_chat(self) -> None:
-        """Put it in the place of what is shown; there is always a screen, so each has a mode."""
-        before, mode = self.current_mode, f"chat-{spoken()}"
-        self.add_mode(mode, lambda: self._chat_screen)
-        await self.switch_mode(mode)
+    # -- the screen ------------------------------------------------------------------------------
+
+    async def show(self) -> None:
+        """Replace the base screen by the chat.
+
+        Each chat screen gets a mode of its own, because an app is never without a screen.
+        """
+        before, mode = self.app.current_mode, f"chat-{spoken()}"
+        self.app.add_mode(mode, lambda: self.screen)
+        await self.app.switch_mode(mode)
         if before.startswith("chat-"):
-            await self.remove_mode(before)
+            await self.app.remove_mode(before)
 
-    def _show_activity(self) -> None:
-        from tui.widgets.activity import offer_line, tuning_line
-
-        progress = self._tuner.progress
-        active = progress is not None and progress.active
-        line = tuning_line(progress, self.with_keys("F5")) if progress and active else None
-        if line is None and self._tuner.unfinished is not None:
-            offer = _("A training run was interrupted. F5 goes on with it, or drops it.")
-            line = offer_line(self.with_keys(offer))
-        self._chat_screen.activity = line
-
-    @on(Taught)
-    @guarded
-    def _taught(self, _: Taught) -> None:
-        self._show_status()
-        self._count_new()
-
-    @on(Answered)
-    @guarded
-    def _answered(self, _: Answered) -> None:
-        self._show_guide()
+    async def rebuild(self) -> None:
+        """Return to the chat on a new screen, in the language that is now spoken; the text in the
+        prompt is kept."""
+        while self.app.screen is not self.screen:
+            await self.app.screen.dismiss()
+        written = self.screen.written
+        self.screen = ChatScreen(self.session, self.services)
+        await self.show()
+        self.screen.take_over((), written)
+        self.show_activity()
+        self.show_status()
 
     async def records_changed(self) -> None:
-        await self._chat_screen.renew()
-        self._show_status()
+        """Redraw what depends on the records."""
+        await self.screen.renew()
+        self.taught()
+
+    def tell(self, event: Event) -> None:
+        """Send an event to the chat's screen."""
+        self.screen.post_message(FromCore(event))
+
+    def deliver(self, event: TokenChunk | ReplyDone | ReplyFailed | CandidatesRanked) -> None:
+        """Send an event of a reply to the screen that asked for it, or else to the chat's."""
+        for screen in self.app.screen_stack:
+            if isinstance(screen, Asker) and screen.asked(event.request_id):
+                screen.post_message(FromCore(event))
+                return
+        self.tell(event)
+
+    # -- the activity line -----------------------------------------------------------------------
+
+    def show_loading(self, event: ModelLoading, note: str = "") -> None:
+        """Show how far the model is loaded; a training run goes first.
+
+        Args:
+            event: The progress.
+            note: Speed and time left.
+        """
+        if not self.tuner.running:
+            self.screen.activity = loading_line(event, note)
+
+    def show_activity(self) -> None:
+        """Show the training run under way, or the offer to resume one."""
+        progress, keymap = self.tuner.progress, self.appearance.keymap
+        line = None
+        if progress is not None and progress.active:
+            line = tuning_line(progress, keymap.in_text("{key:app.tune}"))
+        elif self.tuner.unfinished is not None:
+            offer = _("A training run was interrupted. {key:app.tune} resumes or drops it.")
+            line = offer_line(keymap.in_text(offer))
+        self.screen.activity = line
+
+    # -- the status line -------------------------------------------------------------------------
+
+    def taught(self) -> None:
+        """Show the counts of the records, which have changed."""
+        self.show_status()
         self._count_new()
 
-    async def said_anew(self) -> None:
-        """Go back to the chat, on a new screen; what stands in the prompt goes along."""
-        from tui.screens.chat import ChatScreen
-
-        while self.screen is not self._chat_screen:
-            await self.screen.dismiss()
-        written = self._chat_screen.written
-        self._chat_screen = ChatScreen(self._session, self._services)
-        await self.show_the_chat()
-        self._chat_screen.take_over((), written)
-        self._show_activity()
-        self._show_status()
-
-    def _show_status(self) -> None:
-        counts = self._services.repository.counts()
-        self._chat_screen.status = Status(
-            model=self._model,
-            adapter=self._tuner.answering if self._model else "",
+    def show_status(self) -> None:
+        """Show the model, its adapter version and the counts of the records."""
+        counts = self.services.repository.counts()
+        self.screen.status = Status(
+            model=self.model,
+            adapter=self.tuner.answering if self.model else "",
             liked=counts.liked,
             disliked=counts.disliked,
             corrected=counts.corrected,
-            new=self._tuner.new_records(),
+            new=self.tuner.new_records(),
         )
-        self._show_guide()
+        self.show_guide()
 
     def _count_new(self) -> None:
-        """Say how many records are new, once it is known which of them only measure."""
+        """Show how many records are new, once it is known which of them are held out."""
 
         async def count() -> None:
-            with errors_shown(self):
-                await self._tuner.look_for_held_out()
-                self._show_status()
+            with errors_shown(self.app):
+                await self.tuner.look_for_held_out()
+                self.show_status()
 
-        _counting: Worker[None] = self.run_worker(count, group="new", exclusive=True)
+        _counting: Worker[None] = self.app.run_worker(count, group="new", exclusive=True)
 
-    def _show_guide(self) -> None:
-        """Say what to do next, to who does it for the first time; nothing while it trains."""
-        wanted = self._services.config.screen.guide and not self._tuner.running
-        self._chat_screen.guide = self.next_step() if wanted else ""
+    # -- the first steps -------------------------------------------------------------------------
 
-    def action_skip_guide(self) -> None:
+    def show_guide(self) -> None:
+        """Show a beginner what to do next; nothing while a run is under way."""
+        wanted = self.services.config.screen.guide and not self.tuner.running
+        self.screen.guide = self._next_step() if wanted else ""
+
+    def skip_guide(self) -> None:
         """Hide the first steps for good."""
-        self.forget_guide()
-        self._show_guide()
+        self._forget_guide()
+        self.show_guide()
+
+    def _next_step(self) -> str:
+        repository, adapters = self.services.repository, self.services.chat.adapters
+        step = next_step(
+            repository.counts(),
+            answered=repository.answered(),
+            trained=adapters is not None and bool(adapters.versions()),
+            ready=self.services.config.tuning.sft_minimum,
+        )
+        if not step:
+            self._forget_guide()
+        return self.appearance.keymap.in_text(step)
+
+    def _forget_guide(self) -> None:
+        config = self.services.config
+        with suppress(TuteeError):  # where it cannot be written, the steps come again next time
+            change(self.services.paths.config_file, "screen", "guide", False)
+        screen = config.screen.model_copy(update={"guide": False})
+        self.configure(config.model_copy(update={"screen": screen}))

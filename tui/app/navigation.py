@@ -1,162 +1,179 @@
-"""The ways from the app to the screens about models, records and settings; what the store tells.
+"""Which screen opens: models, records, settings, themes and help.
 
-Each screen is imported when it is first opened, and what lies behind them once the home is open, so
-that the first paint waits for none of it.
+Each screen is imported when it is first opened.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from textual import on
+from textual.app import App
 from textual.screen import Screen
 
 from store.errors import TuteeError
 from store.i18n import _, chosen, speak, spoken
-from tui.app.appearance import Looks
+from store.records import Record
+from tui.app.appearance import Appearance
+from tui.app.chat_status import ChatStatus
+from tui.controllers.models import Choosing
+from tui.controllers.records import Library
+from tui.controllers.settings import Settings
 from tui.error_toasts import errors_shown
-from tui.messages import FromCore, TokensWanted
+from tui.messages import FromCore
+from tui.services import Services
 
 if TYPE_CHECKING:
-    from core.config import Config
+    from core.config import ThemeName
     from core.events import Event
-    from tui.controllers.models import Choosing
-    from tui.controllers.records import Library
-    from tui.services import Services
 
 
-class Doors(Looks):
-    """The part of the app that opens screens about records."""
+@dataclass(eq=False)
+class Navigation:
+    """Opens screens, each of them once."""
 
-    _services: "Services"
-    _library: "Library"
-    _choosing: "Choosing"
+    app: App[Any]
+    services: Services
+    library: Library
+    choosing: Choosing
+    settings: Settings
+    appearance: Appearance
+    chat: ChatStatus
+    """Redrawn when a screen that changed something is left."""
 
-    async def furnish(self, services: "Services") -> None:
-        """Take what lies behind the screens; until then none of them can be opened."""
-        from tui.controllers.models import Choosing
-        from tui.controllers.records import Library
+    # -- models ----------------------------------------------------------------------------------
 
-        self._services = services
-        self._config = services.config
-        self._library = Library(services)
-        self._choosing = Choosing(services)
+    def open_models(self, spec: str = "") -> None:
+        """List the base models, or change to the one that is named.
 
-    def _configured(self, config: "Config") -> None:
-        self._services.configure(config)
-        super()._configured(self._services.config)
-
-    def action_models(self, spec: str = "") -> None:
-        """Choose the base model, or take the one that is named."""
+        Raises:
+            TuteeError: the named one cannot be used.
+        """
         from tui.screens.models import ModelsScreen
 
-        if spec and self._choosing.choose(spec):
+        if spec and self.choosing.choose(spec):
             return
-        self._open(ModelsScreen, lambda: ModelsScreen(self._choosing))
+        self._open(ModelsScreen, lambda: ModelsScreen(self.choosing))
 
-    def welcome(self) -> None:
-        """Let the person choose a model where none can answer yet."""
+    def open_welcome(self) -> None:
+        """Let the user choose a model where none can reply yet."""
         from tui.screens.models import ModelsScreen
         from tui.screens.welcome import WelcomeScreen
 
-        if type(self.screen) is ModelsScreen:
-            self.switch_screen(WelcomeScreen(self._choosing))  # one that is not just left
+        if type(self.app.screen) is ModelsScreen:
+            self.app.switch_screen(WelcomeScreen(self.choosing))  # cannot just be left
         else:
-            self._open(ModelsScreen, lambda: WelcomeScreen(self._choosing))
-
-    def drop_failure(self) -> None:
-        """Leave the screen that says why no model can answer: one can."""
-        from tui.screens.load_failure import FailureScreen
-
-        if isinstance(self.screen, FailureScreen):
-            self.pop_screen()
+            self._open(ModelsScreen, lambda: WelcomeScreen(self.choosing))
 
     def tell_models(self, event: "Event") -> None:
-        """Tell the screen of models, if it is open."""
+        """Send an event to the screen of models, if it is open."""
         from tui.screens.models import ModelsScreen
 
-        self._to_screen(ModelsScreen, event)
+        for screen in self.app.screen_stack:
+            if isinstance(screen, ModelsScreen):
+                screen.post_message(FromCore(event))
 
-    def tell_notices(self) -> None:
-        """Say what the store had to do when it was opened."""
-        for notice in self._services.repository.notices:
-            self.notify(notice, severity="warning", timeout=15, markup=False)
+    # -- records ---------------------------------------------------------------------------------
 
-    def next_step(self) -> str:
-        """What to do next, for who does it all for the first time; empty once it is done."""
-        from tui.views.next_step import next_step
-
-        repository, adapters = self._services.repository, self._services.chat.adapters
-        step = next_step(
-            repository.counts(),
-            answered=repository.answered(),
-            trained=adapters is not None and bool(adapters.versions()),
-            ready=self._services.config.tuning.sft.minimum_records,
-        )
-        if not step:
-            self.forget_guide()
-        return self.with_keys(step)
-
-    def action_records(self) -> None:
-        """Look through everything that was taught."""
+    def open_records(self) -> None:
+        """List all records."""
         from tui.screens.records import RecordsScreen
 
-        self._open(RecordsScreen, lambda: RecordsScreen(self._library))
+        self._open(RecordsScreen, lambda: RecordsScreen(self.library))
 
-    @on(TokensWanted)
-    def _tokens_wanted(self, event: TokensWanted) -> None:
+    def open_tokens(self, records: Sequence[Record]) -> None:
+        """Show which tokens of `records` are trained on."""
         from tui.screens.record import RecordScreen
 
-        self.push_screen(RecordScreen(self._library, event.records, 0, {}, tokens=True))
+        self.app.push_screen(RecordScreen(self.library, records, 0, {}, tokens=True))
 
-    def action_statistics(self) -> None:
-        """Count it, and see what is thin."""
+    def open_statistics(self) -> None:
+        """Count the records."""
         from tui.screens.statistics import StatisticsScreen
 
-        self._open(StatisticsScreen, lambda: StatisticsScreen(self._library))
+        self._open(StatisticsScreen, lambda: StatisticsScreen(self.library))
 
-    def action_import(self) -> None:
-        """Bring in what was taught elsewhere."""
-        self._open_import(starter=False)
-
-    def action_starter(self) -> None:
-        """Look at the starter set, and take it or leave it."""
-        self._open_import(starter=True)
-
-    def _open_import(self, *, starter: bool) -> None:
+    def open_import(self, *, starter: bool) -> None:
+        """Import records from files, or from the starter set."""
         from tui.screens.import_records import ImportScreen
 
-        self._open(ImportScreen, lambda: ImportScreen(self._library, starter=starter))
+        self._open(ImportScreen, lambda: ImportScreen(self.library, starter=starter))
 
-    def action_export(self) -> None:
-        """Choose what of the records to write, and where."""
+    def open_export(self) -> None:
+        """Export records as files.
+
+        Raises:
+            TuteeError: there are none.
+        """
         from data.exports import dated
         from tui.screens.export_records import ExportScreen
 
-        if not self._library.records():
+        if not self.library.records():
             raise TuteeError(
-                _("There is nothing to export yet."), _("Teach with F2, F3 and F4 first.")
+                _("There is nothing to export yet."),
+                _("Teach with {key:chat.like}, {key:chat.dislike} and {key:chat.correct} first."),
             )
-        folder = dated(self._services.paths.exports, datetime.now())
-        self._open(ExportScreen, lambda: ExportScreen(self._library, folder))
+        folder = dated(self.services.paths.exports, datetime.now())
+        self._open(ExportScreen, lambda: ExportScreen(self.library, folder))
 
-    def action_settings(self) -> None:
-        """Change what can be set."""
+    # -- settings and help -----------------------------------------------------------------------
+
+    def open_settings(self) -> None:
+        """Change the settings."""
         from tui.screens.settings import SettingsScreen
 
-        before = self._services.config
+        before = self.services.config
 
         async def left(_: None) -> None:
-            # Only now, because a choice passes by others on its way, and loading takes seconds.
-            config = self._services.config
+            # Only now, because choices pass by others on the way, and loading takes seconds.
+            config = self.services.config
             if config.serving != before.serving:
-                self._services.chat.serve_as(config.serving)
+                self.services.chat.serve_as(config.serving)
             language = config.screen.language
             if language != before.screen.language and chosen(language) != spoken():
                 speak(chosen(language))
-                await self.said_anew()
+                await self.chat.rebuild()
 
-        self._open(SettingsScreen, lambda: SettingsScreen(self._settings), left)
+        self._open(SettingsScreen, lambda: SettingsScreen(self.settings), left)
+
+    def open_theme(self, name: str = "") -> None:
+        """Try themes on and keep one, or take the one that is named.
+
+        Raises:
+            TuteeError: there is no theme of that name, or the settings cannot be written.
+        """
+        from tui.screens.theme import ThemeScreen
+        from tui.views.settings import setting
+
+        theme = setting("screen", "theme")
+        if name:
+            if name not in theme.options:
+                raise TuteeError(
+                    _("There is no theme {name}.").format(name=name),
+                    _("There are: {names}.").format(names=", ".join(theme.options)),
+                )
+            self.settings.change(theme, name)
+            return
+
+        def keep(name: "ThemeName | None") -> None:
+            with errors_shown(self.app):
+                if name is None or not self.settings.change(theme, name):
+                    self.appearance.try_on(self.services.config.screen.theme)
+
+        shown = self.services.config.screen.theme
+        self.app.push_screen(ThemeScreen(shown, self.appearance.try_on), keep)
+
+    def open_help(self) -> None:
+        """Explain the open screen and its keys."""
+        from tui.commands.key_help import help_sections, help_text
+        from tui.screens.help import HelpScreen
+
+        keymap = self.appearance.keymap
+        sections = help_sections(self.app.screen, keymap.chosen)
+        title, text = help_text(self.app.screen)
+        self.app.push_screen(HelpScreen(title, keymap.in_text(text), sections))
+
+    # -- opening ---------------------------------------------------------------------------------
 
     def _open(
         self,
@@ -164,26 +181,12 @@ class Doors(Looks):
         make: Callable[[], Screen[None]],
         left: Callable[[None], Awaitable[None]] | None = None,
     ) -> None:
-        """Open a screen, unless one of its kind is open already."""
-        if not any(isinstance(screen, kind) for screen in self.screen_stack):
-            self.push_screen(make(), left or self._came_back)
+        """Open a screen, unless one of its kind is open; `left` is awaited once it is closed."""
+        if not any(isinstance(screen, kind) for screen in self.app.screen_stack):
+            self.app.push_screen(make(), left or self._returned)
 
-    def _to_screen(self, kind: type[Screen[Any]], event: "Event") -> None:
-        """Tell the screen of that kind, if it is still open."""
-        for screen in self.screen_stack:
-            if isinstance(screen, kind):
-                screen.post_message(FromCore(event))
-
-    async def _came_back(self, _: None) -> None:
-        if self._library.changed:
-            self._library.changed = False
-            with errors_shown(self):
-                await self.records_changed()
-
-    async def records_changed(self) -> None:
-        """What is on the screens behind is stale."""
-        raise NotImplementedError
-
-    async def said_anew(self) -> None:
-        """Another language is spoken: what is on the screens behind is in the one before."""
-        raise NotImplementedError
+    async def _returned(self, _: None) -> None:
+        if self.library.changed:
+            self.library.changed = False
+            with errors_shown(self.app):
+                await self.chat.records_changed()

@@ -1,27 +1,29 @@
-"""The app: screens over controllers over the services it was given.
+"""The app: what each key, command and event does, in one place.
 
-It starts the model after the first paint, takes every event of the workers on its own thread, and
-ends within seconds whatever runs. It imports nothing that the first paint can do without; a test
-holds that. Its parts, each on top of the one before: how it looks (`tui.app.appearance`), the ways
-to its screens (`tui.app.navigation`), the first frame (`tui.app.startup`), the chat
-(`tui.app.chat_status`), `tui.app.training`.
+It paints the first frame at once, opens the home behind it, takes every event of the workers on its
+own thread, and ends within seconds whatever runs. The work is done by parts that know nothing of
+this class: `Appearance` and `Startup` from the first frame on, those of the `Workspace` once the
+home is open. It imports nothing that the first frame can do without; a test holds that.
 """
 
-import asyncio
 import logging
+import os
+import sys
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
+from textual import events, on
 from textual.actions import ActionParseResult
+from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.command import Provider
+from textual.command import CommandPalette, Provider
 from textual.dom import DOMNode
+from textual.driver import Driver
+from textual.screen import Screen
 
 from core.events import (
     AdapterSwapped,
     CandidatesRanked,
-    Event,
     FetchFailed,
     ModelFailed,
     ModelFetched,
@@ -35,31 +37,50 @@ from core.events import (
 )
 from store.errors import TuteeError
 from store.i18n import _
-from tui.app.training import Training
-from tui.error_toasts import errors_shown, guarded, show_error
-from tui.messages import Asker, FromCore
+from store.paths import Paths
+from tui.app.appearance import Appearance
+from tui.app.startup import Startup
+from tui.commands.keymap import Keymap, key_name
+from tui.error_toasts import errors_shown, guarded
+from tui.log import log_to
+from tui.messages import Answered, FromCore, Taught, TokensWanted
 from tui.screens.opening import OpeningScreen
+from tui.terminal.clipboard import copy_to_desktop
+from tui.terminal.signals import watch
+from tui.theme import DARK
 
 if TYPE_CHECKING:
-    from core.config import Config
+    from collections.abc import Callable
+
+    from tui.app.workspace import Workspace
     from tui.services import Services
 
-CHAT_CLOSE_SECONDS = 2.0
-TUNING_CLOSE_SECONDS = 4.0
 _CTRL_C_SECONDS = 3.0
+_KEYBOARD = 0
+"""The file descriptor that keys are read from."""
+_MEANWHILE = frozenset({"quit", "help_quit"})
+"""Actions that work while the home is being opened."""
 
 _log = logging.getLogger(__name__)
 
 
 def _commands() -> type[Provider]:
-    """The palette's, imported when it is first opened."""
-    from tui.commands.palette import Commands
+    """Return the provider of the palette, imported when it is first opened."""
+    from tui.commands.palette import CommandProvider
 
-    return Commands
+    return CommandProvider
 
 
-class TuteeApp(Training):
-    """Runs until the person quits; the result says whether all threads had ended by then."""
+class TuteeApp(App[bool]):
+    """Runs until the user quits; the result says whether all threads had ended by then.
+
+    Args:
+        paths: Where everything is.
+        theme: As the settings name it, not yet checked.
+        enter: Opens the home and composes the services; called in a thread, once.
+        light: The terminal has a light background.
+        few: The terminal has sixteen colors at most.
+    """
 
     TITLE = "Tutee"
     CSS_PATH = "tutee.tcss"
@@ -79,47 +100,81 @@ class TuteeApp(Training):
         ),
     ]
 
-    _leaving = False
-    _ctrl_c_at = float("-inf")
+    def __init__(
+        self,
+        paths: Paths,
+        theme: object,
+        enter: "Callable[[], Services]",
+        *,
+        light: bool = False,
+        few: bool = False,
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self._paths = paths
+        self._first_theme = theme
+        self.appearance = Appearance(self, self._write, light=light, few=few)
+        self.startup = Startup(self, enter, self._furnish, self._refuse)
+        self._workspace: Workspace | None = None
+        self.refused: TuteeError | None = None
+        """Why the home could not be opened; the app has ended then."""
+        self._leaving = False
+        self._ctrl_c_at = float("-inf")
 
-    async def furnish(self, services: "Services") -> None:
-        """Put the chat in the place of the opening screen, and start the model."""
-        from tui.controllers.session import Session
-        from tui.controllers.tuning import Tuner
-        from tui.screens.chat import ChatScreen
+    @property
+    def open(self) -> bool:
+        """The home is open, and the chat is on the screen."""
+        return self._workspace is not None
 
-        await super().furnish(services)
-        self._session = Session(services.repository, services.chat, services.config)
-        self._tuner = Tuner(services)
-        if services.open_chat:
-            self._session.open(services.open_chat)
-        self._binding_tables = services.bindings
-        self.choose_keys(services.config.keys)
-        self._chat_screen = ChatScreen(self._session, services)
-        self._show_status()
-        services.bridge.connect(lambda event: self.post_message(FromCore(event)))
-        await self._go_to_the_chat()
-        self.tell_notices()
-        if services.new:
-            self.welcome()
-        else:
-            self._start_model()
+    @property
+    def workspace(self) -> "Workspace":
+        """The parts of the open home."""
+        assert self._workspace is not None, "the home is not open yet"
+        return self._workspace
 
-    async def _go_to_the_chat(self) -> None:
-        opening = self.screen_stack[0]
-        assert isinstance(opening, OpeningScreen)
-        await self.show_the_chat()
-        self._chat_screen.take_over(opening.sent, opening.written)
+    # -- opening ---------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[None]:
+        return OpeningScreen()
+
+    def on_load(self) -> None:
+        self._log_handler = log_to(self._paths.log_file)
+        self.appearance.begin(self._first_theme)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self.startup.begin)
+        if not self.is_headless:
+            watch(lambda: self.call_later(self._cut_off), lambda: self.call_later(self._go_on))
 
     def on_unmount(self) -> None:
         logging.getLogger().removeHandler(self._log_handler)
         self._log_handler.close()
 
-    def _configured(self, config: "Config") -> None:
-        super()._configured(config)
-        self._session.configure(self._services.config)
+    def _refuse(self, error: TuteeError) -> None:
+        self.refused = error
+        self.exit(True)
 
-    # -- errors ----------------------------------------------------------------------------------
+    async def _furnish(self, services: "Services") -> None:
+        """Replace the opening screen by the chat, and start the model."""
+        from tui.app.workspace import assembled
+
+        opening = self.screen_stack[0]
+        assert isinstance(opening, OpeningScreen)
+        self.appearance.use_keys(services.config.keys, services.bindings)
+        workspace = assembled(self, self.appearance, services)
+        services.bridge.connect(lambda event: self.post_message(FromCore(event)))
+        workspace.chat.show_status()
+        await workspace.chat.show()
+        workspace.chat.screen.take_over(opening.sent, opening.written)
+        for notice in services.repository.notices:
+            self.notify(notice, severity="warning", timeout=15, markup=False)
+        if services.new:
+            workspace.navigation.open_welcome()
+        else:
+            workspace.models.start()
+        self._workspace = workspace
+
+    # -- keys and commands -----------------------------------------------------------------------
 
     async def run_action(
         self,
@@ -132,121 +187,191 @@ class TuteeApp(Training):
             return await super().run_action(action, default_namespace, namespaces)
         return True
 
-    def _fatal_error(self) -> None:
-        """A defect outside any guard (Textual ends the app): one sentence, the rest in the log."""
-        _log.exception("A defect ended the app")
-        self.panic(
-            _(
-                "Tutee met a defect and had to close. Everything that was stored is safe. "
-                "What happened is in {file}"
-            ).format(file=self._paths.log_file)
-        )
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what cannot be done now, and gray out what needs the home until it is open."""
+        if not self.open:
+            return action in _MEANWHILE or None
+        if action == "cancel_tuning":
+            return self.workspace.training.can_cancel
+        if action == "skip_guide":
+            return self.workspace.services.config.screen.guide
+        return True
 
-    # -- the model -------------------------------------------------------------------------------
+    def action_help(self) -> None:
+        self.workspace.navigation.open_help()
 
-    def _start_model(self) -> None:
-        from tui.widgets.activity import loading_line
+    def action_models(self, spec: str = "") -> None:
+        self.workspace.navigation.open_models(spec)
 
-        services = self._services
-        self._chat_screen.activity = loading_line(ModelLoading(_("Loading the model")))
-        services.chat.start(services.config.chat.model, services.paths.cache, services.paths.models)
+    def action_records(self) -> None:
+        self.workspace.navigation.open_records()
+
+    def action_statistics(self) -> None:
+        self.workspace.navigation.open_statistics()
+
+    def action_import(self) -> None:
+        self.workspace.navigation.open_import(starter=False)
+
+    def action_starter(self) -> None:
+        self.workspace.navigation.open_import(starter=True)
+
+    def action_export(self) -> None:
+        self.workspace.navigation.open_export()
+
+    def action_settings(self) -> None:
+        self.workspace.navigation.open_settings()
+
+    def action_change_theme(self, name: str = "") -> None:
+        self.workspace.navigation.open_theme(name)
+
+    def action_skip_guide(self) -> None:
+        self.workspace.chat.skip_guide()
+
+    async def action_tune(self) -> None:
+        await self.workspace.training.open()
+
+    def action_cancel_tuning(self) -> None:
+        self.workspace.training.cancel()
+
+    def action_compare(self) -> None:
+        self.workspace.training.compare()
+
+    def action_best_of(self) -> None:
+        self.workspace.training.best_of()
+
+    def action_roll_back(self) -> None:
+        self.workspace.training.roll_back()
+
+    def action_command_palette(self) -> None:
+        if not CommandPalette.is_open(self.app):
+            self.push_screen(
+                CommandPalette(id="--command-palette", placeholder=_("Search for commands…"))
+            )
+
+    # -- events of the workers and the screens ---------------------------------------------------
 
     @on(FromCore)
     @guarded
     async def _from_core(self, message: FromCore) -> None:
+        parts = self.workspace
         match message.event:
             case ModelLoading() as event:
-                self._choosing.on_loading(event)
-                self._show_loading(event)
+                parts.models.on_loading(event)
             case ModelFetched() | FetchFailed() as event:
-                self._fetched(event)
+                parts.models.on_fetched(event)
             case ModelReady() as event:
-                self._to_chat(event)
-                await self._model_ready(event)
+                parts.chat.tell(event)
+                parts.models.on_ready(event)
             case ModelFailed(error):
-                self._model_failed(error)
+                parts.models.on_failed(error)
             case TokenChunk() | ReplyDone() | ReplyFailed() | CandidatesRanked() as event:
-                self._to_asker(event)
+                parts.chat.deliver(event)
             case ReplyScored() as event:
-                self._to_chat(event)
+                parts.chat.tell(event)
             case AdapterSwapped() | SwapFailed() as event:
-                await self._swapped(event)
+                parts.training.on_swap(event)
             case event:
-                await self._tuning_went_on(event)
+                await parts.training.on_tuning(event)
 
-    def _to_chat(self, event: Event) -> None:
-        self._chat_screen.post_message(FromCore(event))
+    @on(Taught)
+    @guarded
+    def _taught(self, _: Taught) -> None:
+        self.workspace.chat.taught()
 
-    def _show_loading(self, event: ModelLoading) -> None:
-        from tui.widgets.activity import loading_line
+    @on(Answered)
+    @guarded
+    def _answered(self, _: Answered) -> None:
+        self.workspace.chat.show_guide()
 
-        if not self._tuner.running:
-            self._chat_screen.activity = loading_line(event, self._choosing.note)
-        self.tell_models(event)
+    @on(TokensWanted)
+    def _tokens_wanted(self, event: TokensWanted) -> None:
+        self.workspace.navigation.open_tokens(event.records)
 
-    def _fetched(self, event: ModelFetched | FetchFailed) -> None:
-        self._show_activity()
-        self.tell_models(event)
-        if isinstance(event, FetchFailed) and not self._model:
-            self.welcome()
-        remark = self._choosing.on_fetched(event)
-        self.notify(
-            remark, title=_("{model} is on this machine.").format(model=event.spec), markup=False
-        )
+    async def on_activity_opened(self) -> None:
+        await self.workspace.training.open()
 
-    def _model_failed(self, error: TuteeError) -> None:
-        self._show_activity()
-        self._choosing.failed()
-        if self._model:
-            show_error(self, error)
-        else:
-            from tui.screens.load_failure import FailureScreen
+    # -- how it looks ----------------------------------------------------------------------------
 
-            screen = FailureScreen(error, self._paths.log_file)
-            self.push_screen(screen, lambda _: self._start_model())
+    @property
+    def keymap(self) -> Keymap:
+        """The keys in use."""
+        return self.appearance.keymap
 
-    def _to_asker(self, event: TokenChunk | ReplyDone | ReplyFailed | CandidatesRanked) -> None:
-        """Tell the screen that waits for that reply; what none does is the chat's, or too late."""
-        for screen in self.screen_stack:
-            if isinstance(screen, Asker) and screen.asked(event.request_id):
-                screen.post_message(FromCore(event))
-                return
-        self._to_chat(event)
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return the variables that Textual's own themes lack; one is shown before ours."""
+        return {"quiet": DARK.variables["quiet"]}
 
-    async def _model_ready(self, event: ModelReady) -> None:
-        self.drop_failure()
-        if self._model:
-            self.notify(_("{who} answers from now on.").format(who=event.label), markup=False)
-        if event.notice:
-            self.notify(event.notice, severity="warning", timeout=15, markup=False)
-        self._model = event.label
-        self._choosing.loaded()
-        self.tell_models(event)
-        self._tuner.model_ready(event.adapter)
-        self._show_status()
-        self._count_new()
-        with errors_shown(self):
-            self._tuner.look_for_unfinished()
-        await self._renew_tuning()
+    def get_key_display(self, binding: Binding) -> str:
+        """Name a key as the footer shows it."""
+        return binding.key_display or key_name(binding.key)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave out what cannot be done now."""
-        if not self.open:
-            return super().check_action(action, parameters)
-        if action == "cancel_tuning":
-            progress = self._tuner.progress
-            return progress is not None and progress.state in ("running", "paused")
-        if action == "skip_guide":
-            return self._services.config.screen.guide
-        return True
+    def notify(self, message: str, *, title: str = "", **options: Any) -> None:
+        """Show a toast, with every `{key:ID}` replaced by the name of the user's key."""
+        named = self.keymap.in_text
+        super().notify(named(message), title=named(title), **options)
 
-    # -- leaving --------------------------------------------------------------------------------
+    def push_screen(self, *args: Any, **options: Any) -> Any:
+        """Open a screen without the toasts of the one before.
+
+        Warnings and errors stay until their time is up: they are shown nowhere else.
+        """
+        for toast in [*self._notifications]:
+            if toast.severity == "information":
+                self._unnotify(toast, refresh=False)
+        return super().push_screen(*args, **options)
+
+    # -- the terminal ----------------------------------------------------------------------------
+
+    def get_driver_class(self) -> type[Driver]:
+        usual = super().get_driver_class()
+        if sys.platform == "win32":
+            return usual
+        from tui.terminal.driver import LinuxDriver, TerminalDriver
+
+        return TerminalDriver if usual is LinuxDriver else usual
+
+    def on_app_focus(self, event: events.AppFocus) -> None:
+        event.prevent_default()  # nothing looks different with the focus, so nothing is redrawn
+        self.appearance.away = False
+
+    def on_app_blur(self, event: events.AppBlur) -> None:
+        event.prevent_default()
+        self.appearance.away = True
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy through the terminal and to the desktop of this machine."""
+        super().copy_to_clipboard(text)
+        copy_to_desktop(text)
+
+    def _write(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    async def _cut_off(self) -> None:
+        """End from outside. Reading stops first: a terminal that is gone never stops sending."""
+        if self._driver is not None:
+            self._driver.disable_input()
+        await self.leave()
+
+    def _go_on(self) -> None:
+        """Take the terminal again after the process was stopped, and repaint all of it.
+
+        The shell has changed the terminal meanwhile, even where the app could not give it back.
+        """
+        if self._driver is not None and self.is_running and os.isatty(_KEYBOARD):
+            self._driver.suspend_application_mode()
+            self._driver.resume_application_mode()
+            self.refresh(layout=True)
+
+    # -- leaving ---------------------------------------------------------------------------------
 
     def action_help_quit(self) -> None:
-        """Ctrl+C with nothing to copy: stops the reply under way, or else quits the second time."""
-        if self.open and self.screen is self._chat_screen and self._session.replying:
-            self.call_later(self._chat_screen.action_stop)
-            return
+        """Ctrl+C with nothing to copy: stop the reply under way, or quit the second time."""
+        if self.open:
+            chat = self.workspace.chat.screen
+            if self.screen is chat and self.workspace.session.replying:
+                self.call_later(chat.action_stop)
+                return
         if time.monotonic() - self._ctrl_c_at < _CTRL_C_SECONDS:
             self.call_later(self.action_quit)
             return
@@ -257,11 +382,9 @@ class TuteeApp(Training):
         """Leave, after asking where a run would be interrupted."""
         from tui.screens.confirm import ConfirmScreen, question_of_quitting
 
-        if self._leaving:
-            return
-        if not self.open or not self._tuner.running:
+        if not self.open or not self.workspace.tuner.running:
             await self.leave()
-        elif not isinstance(self.screen, ConfirmScreen):
+        elif not self._leaving and not isinstance(self.screen, ConfirmScreen):
             self.push_screen(question_of_quitting(), self._quit_if)
 
     async def _quit_if(self, agreed: bool | None) -> None:
@@ -269,18 +392,19 @@ class TuteeApp(Training):
             await self.leave()
 
     async def leave(self) -> None:
-        """Keep what there is, stop the workers within seconds, and end."""
+        """Store what there is, stop the workers within seconds, and end."""
         if self._leaving:
             return
         self._leaving = True
-        if not self.open:
-            await super().leave()
-            return
-        with errors_shown(self):
-            self._session.close()
-        # In threads, so that the screen stays alive; both wait a bounded time.
-        ended = await asyncio.gather(
-            asyncio.to_thread(self._services.chat.close, CHAT_CLOSE_SECONDS),
-            asyncio.to_thread(self._services.tuning.close, TUNING_CLOSE_SECONDS),
+        # Before the home is open, the thread that reads it is left behind.
+        self.exit(await self._workspace.close() if self._workspace else False)
+
+    def _fatal_error(self) -> None:
+        """A defect outside any guard (Textual ends the app): one sentence, the rest in the log."""
+        _log.exception("A defect ended the app")
+        self.panic(
+            _(
+                "Tutee had to close because of a bug. Everything that was stored is safe. "
+                "Details: {file}"
+            ).format(file=self._paths.log_file)
         )
-        self.exit(all(ended))

@@ -1,8 +1,7 @@
-"""Text files that go with a message: `@path` in the prompt takes the file along.
+"""Text files attached to a message: `@path` in the prompt attaches the file.
 
-The message that is stored, and that the model reads, holds the whole file behind the person's
-words; the transcript shows one line instead. Only text goes along, and only as much as a model can
-read.
+The stored message, which the model gets, has the whole file after the user's words; the transcript
+shows one line instead. Only text can be attached, and only as much as a model can take.
 """
 
 import re
@@ -13,26 +12,26 @@ from store.i18n import _
 from tui.text_format import counted
 
 LIMIT = 64 * 1024
-"""Bytes of a file at most: more than most models can read at once."""
+"""Largest file in bytes; more than fits into the context of most models."""
 
 _MENTION = re.compile(r"(?<!\S)@(\"[^\"\n]+\"|[^\s\"]+)")
-"""`@path`, or `@"a path with blanks"`, at the beginning of a word."""
+"""`@path`, or `@"a path with spaces"`, at the start of a word."""
 _BLOCK = re.compile(r"\n\n<file name=\"([^\"\n]*)\">\n(.*?)\n</file>", re.DOTALL)
 _TRAILING = ".,;:!?)]}'，。；：！？）】」"
 
 
 def with_files(text: str, folder: Path, earlier: str = "") -> str:
-    """`text` with the files it mentions behind it.
+    """Append the files that `text` mentions.
 
-    A mention of something that is no file stays what it is, an `@` and a word.
+    A mention of anything but a file stays an `@` and a word.
 
     Args:
-        text: What the person wrote.
-        folder: What a relative path starts from.
-        earlier: The message that is written anew: files it mentions too are taken as they were.
+        text: What the user wrote.
+        folder: Where relative paths start.
+        earlier: The message that is being edited; files that it has already are kept unchanged.
 
     Raises:
-        TuteeError: a file is too large, no text, or cannot be read.
+        TuteeError: a file is too large, not text, or cannot be read.
     """
     kept = {block[1]: block[0] for block in _BLOCK.finditer(earlier)}
     blocks = []
@@ -49,12 +48,12 @@ def with_files(text: str, folder: Path, earlier: str = "") -> str:
 
 
 def folded(text: str) -> str:
-    """A message as the transcript shows it: one line for each file that goes with it."""
+    """Return a message as the transcript shows it, with one line for each attached file."""
     return _BLOCK.sub(_line, text)
 
 
 def without_files(text: str) -> str:
-    """A message as the person wrote it."""
+    """Return a message as the user wrote it."""
     return _BLOCK.sub("", text)
 
 
@@ -65,14 +64,14 @@ def _line(block: "re.Match[str]") -> str:
 
 
 def _file(mention: str, folder: Path) -> Path | None:
-    """The file that is meant; a full stop behind a path mostly ends the sentence."""
+    """Return the file that is meant. A period after a path usually ends the sentence."""
     for name in (mention, mention.rstrip(_TRAILING)):
         try:
             path = folder / Path(name).expanduser()
             if name and path.is_file():
                 return path
         except (OSError, RuntimeError, ValueError):
-            continue  # no path at all: too long, a user nobody knows, a null character
+            continue  # not a path: too long, an unknown user, a null character
     return None
 
 
@@ -81,10 +80,10 @@ def _read(path: Path) -> str:
         size = path.stat().st_size
         if size > LIMIT:
             raise TuteeError(
-                _("{name} is too large to send: {size:,} kB, and {limit} kB fit.").format(
+                _("{name} is too large to send: {size:,} kB; the limit is {limit} kB.").format(
                     name=path.name, size=-(-size // 1024), limit=LIMIT // 1024
                 ),
-                _("Send a part of it; your message is still in the prompt."),
+                _("Send part of it; your message is still in the prompt."),
             )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -101,5 +100,5 @@ def _read(path: Path) -> str:
 def _no_text(path: Path) -> TuteeError:
     return TuteeError(
         _("{name} is not a text file.").format(name=path.name),
-        _("Only text in UTF-8 can go along."),
+        _("Only UTF-8 text can be attached."),
     )

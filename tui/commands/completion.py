@@ -1,5 +1,7 @@
-"""What could stand in place of the word that is being written: a slash command, what may stand
-behind one, or a file. Pure but for the folder it looks into."""
+"""Completions for the word at the cursor: slash commands, their arguments and files.
+
+Pure except for reading a folder.
+"""
 
 import os
 import re
@@ -18,27 +20,27 @@ _ARGUMENT = re.compile(r"/([a-z]+) +(\S*)")
 _MENTION = re.compile(r"(?<!\S)@(\"[^\"]*|[^\s\"]*)$")
 _MOST = 50
 _LOOKED_AT = 5000
-"""Entries of a folder that are read; a larger one would hold typing up."""
+"""Most entries of a folder that are read, so that typing never waits."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """One thing that could be meant."""
+    """One candidate."""
 
     text: str
-    """Takes the place of the word."""
+    """Replaces the word."""
     label: str
     help: str = ""
     runs: bool = False
-    """It is whole with this, so Enter also sends it."""
+    """The prompt is complete with it, so Enter also sends it."""
 
 
 @dataclass(frozen=True)
 class Completions:
-    """All that could be meant by the word before the cursor."""
+    """All candidates for the word before the cursor."""
 
     start: int = 0
-    """The column where that word begins."""
+    """Column where that word begins."""
     items: tuple[Completion, ...] = ()
 
 
@@ -49,14 +51,14 @@ def completions(
     folder: Path,
     arguments: "Callable[[Command], Iterable[Completion]]" = lambda command: (),
 ) -> Completions:
-    """What could be meant.
+    """Complete the word before the cursor.
 
     Args:
         text: The whole prompt.
-        before: Its line up to the cursor.
-        commands: What can be done now.
-        folder: What a relative path starts from.
-        arguments: What may stand behind a command.
+        before: The current line up to the cursor.
+        commands: Commands that are possible now.
+        folder: Where relative paths start.
+        arguments: Returns the possible arguments of a command.
     """
     if text == before and _COMMAND.fullmatch(text):
         return Completions(0, tuple(_commands(text[1:], commands)))
@@ -87,7 +89,7 @@ def _commands(begun: str, commands: "Iterable[Command]") -> Iterable[Completion]
 
 
 def _files(begun: str, folder: Path) -> list[Completion]:
-    """The files and folders whose names begin so, folders first."""
+    """List files and folders by the start of their path, folders first."""
     head, slash, name = begun.rpartition("/")
     try:
         place = folder / Path(f"{head}{slash}").expanduser()

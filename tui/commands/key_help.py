@@ -1,9 +1,8 @@
-"""What F1 says of a screen: read off its bindings, so that it says nothing but what is so.
+"""The help behind F1, read from the bindings of a screen, so that it is always true.
 
-A screen says what it is for in `HELP`, and a widget in `HELP` where its keys work. A screen names
-in `PARTS` the widgets whose keys it always explains, also while there is none of them, and in
-`OWN_COMMANDS` the commands that are actions of its own. What has the
-focus comes first. Keys are those of the settings.
+`HELP` of a screen says what the screen is for, `HELP` of a widget where its keys work. `PARTS` of a
+screen names widgets whose keys are listed even while there is no such widget, and `OWN_COMMANDS`
+the commands that are actions of the screen. The focused widget comes first. Keys are the user's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ _HERE, _EVERYWHERE = N_("On this screen"), N_("Everywhere")
 
 @dataclass(frozen=True)
 class KeyView:
-    """One line: the keys, what they do, and more about it."""
+    """One line of help."""
 
     keys: str
     does: str
@@ -30,21 +29,21 @@ class KeyView:
 
 
 def help_text(screen: Screen[object]) -> tuple[str, str]:
-    """What a screen is called, and what it is for."""
+    """Return the title of a screen and what it is for."""
     text = " ".join((screen.HELP or "").split())
     return _(screen.title or "") or "Tutee", _(text)
 
 
 def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str, list[KeyView]]:
-    """The keys of a screen and of what is on it, by where they work.
+    """List the keys of a screen and of its widgets, by the place where they work.
 
     Args:
-        screen: The one that is open.
-        chosen: Keys of the person's own, by the id of a binding.
+        screen: The open screen.
+        chosen: The user's keys by binding id.
     """
     kinds: list[tuple[str, type[DOMNode]]] = [(_HERE, type(screen))]
     kinds += [(kind.__dict__.get("HELP") or _HERE, kind) for kind in _parts(screen)]
-    kinds.sort(key=lambda said: said[0] == _HERE or said[1] is not type(screen.focused))
+    kinds.sort(key=lambda kind: kind[0] == _HERE or kind[1] is not type(screen.focused))
     kinds += [(_EVERYWHERE, type(screen.app))]
     own: Sequence[Command] = getattr(screen, "OWN_COMMANDS", ())
     commands = {command.action: command for command in (*own, *APP_COMMANDS)}
@@ -54,23 +53,24 @@ def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str
         for binding in _own(kind, seen):
             lines.setdefault(heading, {}).setdefault(_does(binding), []).append(binding)
     return {
-        _(heading): [_view(bindings, chosen, commands) for bindings in said.values()]
-        for heading, said in lines.items()
+        _(heading): [_view(bindings, chosen, commands) for bindings in groups.values()]
+        for heading, groups in lines.items()
     }
 
 
 def key_of(action: str, screen: Screen[object], chosen: Mapping[str, str]) -> str:
-    """The key that does `action` on a screen: one that works wherever the focus is, or else one of
-    a part of it; empty where there is none.
+    """Return the name of the key for `action`, or "" without one.
+
+    A key that works wherever the focus is goes before that of a widget.
 
     Args:
-        action: As a command names it: of the screen, or of the app with `app.` before it.
-        screen: The one that is open.
-        chosen: Keys of the person's own, by the id of a binding.
+        action: As a command names it: `app.` before it stands for an action of the app.
+        screen: The open screen.
+        chosen: The user's keys by binding id.
     """
     app = type(screen.app)
     for kind in (type(screen), app, *_parts(screen)):
-        # The app names its own action bare, a part says whose it is.
+        # Bindings of the app name its own actions without a prefix, those of widgets need one.
         named = {action, action.removeprefix("app.") if kind is app else f"screen.{action}"}
         for binding in _own(kind, set()):
             if binding.action in named:
@@ -84,10 +84,10 @@ def _parts(screen: Screen[object]) -> Iterator[type[DOMNode]]:
 
 
 def _own(kind: type[DOMNode], seen: set[str]) -> Iterator[Binding]:
-    """The bindings that a class of ours brings along and that were not `seen`, by their id.
+    """List the bindings of a class and its bases in this project whose ids were not `seen`.
 
-    Textual's widgets speak for themselves. Those of one class may share an id, as the keys that
-    close a screen do; what a class takes over from another one, and changes, it says itself.
+    Two bindings of one class may share an id, as the keys that close a screen do. Where a class
+    redefines a binding of its base, its own counts. Bindings of Textual's widgets are left out.
     """
     for parent in kind.__mro__:
         if parent.__module__.startswith("tui."):
@@ -98,7 +98,7 @@ def _own(kind: type[DOMNode], seen: set[str]) -> Iterator[Binding]:
 
 
 def _does(binding: Binding) -> str:
-    """What a key does, in more words than the footer has room for where there are any."""
+    """Describe a binding by its tooltip, which may be longer than the footer allows."""
     return binding.tooltip or binding.description
 
 

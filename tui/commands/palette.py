@@ -1,4 +1,4 @@
-"""The menu: everything that can be done where it was opened, by its name, with its key."""
+"""The command palette: every command that is possible now, with its key."""
 
 from collections.abc import Coroutine
 from functools import partial
@@ -14,8 +14,8 @@ from tui.commands.registry import Command, possible
 from tui.theme import MUTED
 
 
-class Commands(Provider):
-    """What can be done now."""
+class CommandProvider(Provider):
+    """Provides the commands that are possible on the open screen."""
 
     async def discover(self) -> Hits:
         for command in possible(self.screen):
@@ -27,7 +27,7 @@ class Commands(Provider):
         matcher = self.matcher(query)
         for command in possible(self.screen):
             title = _(command.title)
-            # English words find it in every language, as the slash commands do.
+            # English words match in every language, as slash commands do.
             score = max(matcher.match(title), matcher.match(command.title))
             if score > 0:
                 shown = self._with_key(matcher.highlight(title), command)

@@ -1,4 +1,4 @@
-"""What can be done, in one table: the palette, the help and the slash commands all read it."""
+"""All commands in one table, read by the palette, the help and the slash commands."""
 
 import inspect
 import re
@@ -14,40 +14,42 @@ from store.i18n import _
 
 @dataclass(frozen=True)
 class Command:
-    """One action a person can take."""
+    """An action with a name."""
 
     title: str
     help: str
     action: str
     slash: tuple[str, ...] = ()
-    """Its names in the prompt, the first one the one that is offered."""
+    """Names in the prompt; the first one is offered as a completion."""
     argument: str = ""
-    """What may stand behind that name; the action then takes it as text."""
+    """Placeholder for the argument; the action then takes a text."""
 
 
 CHAT_COMMANDS = (
     Command("👍 Keep this reply", "Worth learning as it is", "like", ("good",)),
     Command("👎 Refuse this reply", "And say why, if you like", "dislike", ("bad",), "WHY"),
     Command("✎ Correct this reply", "Say what it should have been", "correct", ("fix",), "TEXT"),
-    Command("Undo feedback on this reply", "Takes the last act back", "undo", ("undo",)),
+    Command("Undo feedback on this reply", "Takes back the last feedback", "undo", ("undo",)),
     Command("Prefer this reply", "Over its other versions", "prefer", ("prefer",)),
-    Command("Exclude from training", "Or let it in again", "exclude", ("exclude",)),
-    Command("Trained tokens", "Those that carry loss in bold", "tokens", ("tokens",)),
-    Command("Write another reply", "← → change between them", "regenerate", ("retry",)),
-    Command("Go on with this reply", "From where it ended", "go_on", ("continue",)),
+    Command("Exclude from training", "Or include it again", "exclude", ("exclude",)),
+    Command("Trained tokens", "Shows tokens that carry loss in bold", "tokens", ("tokens",)),
+    Command("Write another reply", "← → switch between them", "regenerate", ("retry",)),
+    Command("Continue this reply", "From where it ended", "go_on", ("continue",)),
     Command("Edit the question", "The old one stays", "edit", ("edit",)),
     Command("Copy this reply", "", "copy", ("copy",)),
-    Command("Copy its code", "The last block of code", "copy_code", ("code",)),
-    Command("Take the waiting message back", "The one sent last", "take_back", ("unsend",)),
+    Command("Copy its code", "The last code block", "copy_code", ("code",)),
+    Command("Take back the waiting message", "The one sent last", "take_back", ("unsend",)),
     Command("Write in your editor", "$VISUAL or $EDITOR", "editor", ("editor",)),
-    Command("System prompt", "Of this chat alone, and its sampling", "system", ("system",), "TEXT"),
+    Command(
+        "System prompt", "For this chat only, with its sampling", "system", ("system",), "TEXT"
+    ),
     Command("Preset", "precise, balanced, creative, or your own", "preset", ("preset",), "NAME"),
-    Command("Set", "One thing about how replies are drawn", "set", ("set",), "NAME VALUE"),
-    Command("Title", "Call this chat something else", "title", ("title",), "TEXT"),
-    Command("Pin this chat", "At the top of the list, or not", "pin", ("pin",)),
-    Command("Save this chat", "As Markdown, or where you say", "save", ("save",), "PATH"),
+    Command("Set", "Change one sampling setting", "set", ("set",), "NAME VALUE"),
+    Command("Title", "Rename this chat", "title", ("title",), "TEXT"),
+    Command("Pin this chat", "To the top of the list, or unpin it", "pin", ("pin",)),
+    Command("Save this chat", "As Markdown, to the path you give", "save", ("save",), "PATH"),
     Command("Delete this chat", "What it taught stays", "delete_chat", ("delete",)),
-    Command("New chat", "The one that is open stays in the list", "new_chat", ("new",)),
+    Command("New chat", "The current one stays in the list", "new_chat", ("new",)),
     Command("Open a chat", "Search, rename, pin, delete", "chats", ("chats",)),
 )
 
@@ -55,19 +57,21 @@ APP_COMMANDS = (
     Command("Skip the first steps", "They are not shown again", "app.skip_guide", ("skip",)),
     Command("Tune", "Train the model on what you taught", "app.tune", ("train", "tune")),
     Command("Models", "Choose, fetch or remove the base model", "app.models", ("model",), "ID"),
-    Command("Best of four", "Draw the last reply again, and pick", "app.best_of", ("best",)),
+    Command("Best of four", "Regenerate the last reply and pick one", "app.best_of", ("best",)),
     Command("Compare two versions", "Two replies, your choice", "app.compare", ("ab", "compare")),
-    Command("Roll back", "Answer as before", "app.roll_back", ("rollback",)),
+    Command("Roll back", "Activate the previous version", "app.roll_back", ("rollback",)),
     Command("Cancel the training", "Stops within seconds", "app.cancel_tuning", ("cancel",)),
-    Command("Records", "Everything you taught: look, check, delete", "app.records", ("records",)),
+    Command("Records", "Everything you taught: view, check, delete", "app.records", ("records",)),
     Command("Statistics", "What there is to learn from", "app.statistics", ("stats",)),
-    Command("Import", "What other programs kept", "app.import", ("import",)),
+    Command("Import", "Conversations from other programs", "app.import", ("import",)),
     Command("Starter set", "Short examples to begin with", "app.starter", ("starter",)),
     Command("Export", "Your records as files for other tools", "app.export", ("export",)),
-    Command("Settings", "System prompt, replies, looks, tuning", "app.settings", ("settings",)),
+    Command(
+        "Settings", "System prompt, replies, appearance, tuning", "app.settings", ("settings",)
+    ),
     Command(
         "Theme",
-        "Other colours: look at them, and keep some",
+        "Preview themes and keep one",
         "app.change_theme",
         ("theme",),
         "NAME",
@@ -82,7 +86,7 @@ _SLASH = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
 
 
 def possible(screen: Screen[Any]) -> Iterator[Command]:
-    """What can be done now on `screen`."""
+    """List the commands that are possible on `screen` now."""
     for command in COMMANDS:
         namespace, _, name = command.action.rpartition(".")
         node = screen.app if namespace == "app" else screen
@@ -91,13 +95,13 @@ def possible(screen: Screen[Any]) -> Iterator[Command]:
 
 
 def spelled(text: str) -> tuple[Command, str] | None:
-    """The slash command that a message is, with its argument; none where it is a message.
+    """Parse a slash command and its argument; None for a message.
 
-    `//` at the beginning says that what follows is a message after all, and so does a second slash
-    in the first word, as in a path.
+    A text with `//` at the start is a message, and so is one with another slash in its first word,
+    as in a path.
 
     Raises:
-        TuteeError: there is no command of that name, or it takes nothing.
+        TuteeError: there is no such command, or it takes no argument.
     """
     match = _SLASH.fullmatch(text.strip())
     if match is None:
@@ -107,23 +111,24 @@ def spelled(text: str) -> tuple[Command, str] | None:
     if command is None:
         raise TuteeError(
             _("There is no command /{name}.").format(name=name),
-            _("A / alone lists them; // sends a text that begins with /."),
+            _("Type / to list them; // sends a text that begins with /."),
         )
     if argument and not command.argument:
         raise TuteeError(
-            _("/{name} stands alone.").format(name=name), _("// sends a text that begins with /.")
+            _("/{name} takes no argument.").format(name=name),
+            _("// sends a text that begins with /."),
         )
     return command, argument
 
 
 async def perform(command: Command, argument: str, screen: Screen[Any]) -> None:
-    """Do what a slash command says.
+    """Run a slash command.
 
     Raises:
-        TuteeError: it cannot be done now, or whatever it raises.
+        TuteeError: it is not possible now, or fails.
     """
     if command not in possible(screen):
-        raise TuteeError(_("/{name} cannot be done now.").format(name=command.slash[0]))
+        raise TuteeError(_("/{name} is not possible now.").format(name=command.slash[0]))
     namespace, _dot, name = command.action.rpartition(".")
     node = screen.app if namespace == "app" else screen
     done = getattr(node, f"action_{name}")(*([argument] if argument else []))

@@ -30,8 +30,8 @@ from tui.screens.chat_actions import ChatActions
 from tui.screens.opening import KEYS
 from tui.views.chat import Asked, Began, Change, Ended, Grew, Queued, Rerouted, UserView
 from tui.widgets.activity import Activity
-from tui.widgets.footer import KeyBar
 from tui.widgets.guide import Guide
+from tui.widgets.key_bar import KeyBar
 from tui.widgets.prompt import Prompt, PromptBar
 from tui.widgets.status import Status, StatusBar
 from tui.widgets.transcript import Transcript

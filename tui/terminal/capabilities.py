@@ -1,7 +1,7 @@
-"""What the terminal is, asked before the app takes it over.
+"""What the terminal can show, queried before the app takes it over.
 
-A terminal that says nothing is taken to be dark, as most are. Left out on purpose: asking again
-while the app runs, and Windows' old console, which does not answer.
+A terminal that does not answer counts as dark, as most are. Left out on purpose: asking again while
+the app runs, and the legacy Windows console, which does not answer.
 """
 
 import os
@@ -14,32 +14,33 @@ from store.errors import TuteeError
 from store.i18n import _
 
 _SECONDS = 0.3
-"""How long an answer is waited for; one over a slow line takes a round trip."""
+"""Timeout of the query; over a slow line, an answer takes a round trip."""
 _ASK = b"\x1b]11;?\x1b\\" + b"\x1b[c"
-"""The background colour, and what every terminal answers, so that silence is noticed at once."""
+"""OSC 11, which asks for the background color, and DA1, which every terminal answers: so one that
+does not know OSC 11 is noticed at once."""
 _ANSWER = re.compile(rb"\x1b\]11;rgba?:([0-9a-fA-F]+)/([0-9a-fA-F]+)/([0-9a-fA-F]+)")
 _END = re.compile(rb"\x1b\[\?[0-9;]*c")
 _MANY = ("256color", "kitty")
-"""How the names of terminals end that have more than sixteen colours; as Rich sees it, too."""
-_LIGHT_COLOURS = ("7", "15")
-"""White and bright white, among the sixteen."""
+"""Endings of TERM for more than sixteen colors, as in Rich."""
+_LIGHT_COLORS = ("7", "15")
+"""White and bright white of the sixteen ANSI colors."""
 
 
 def need_terminal() -> None:
-    """Raise TuteeError where there is none to paint on or to type into, as in a pipe."""
+    """Raise TuteeError without a terminal for input and output, as in a pipe."""
     streams = (sys.stdin, sys.stdout)
     if not all(stream is not None and stream.isatty() for stream in streams):
         raise TuteeError(
-            _("The app needs a terminal to be shown in and typed into."),
+            _("The app needs a terminal for input and output."),
             _("Without one: `tutee ask`, with the prompt as its argument or on standard input."),
         )
 
 
 def has_light_background() -> bool:
-    """Whether the terminal is dark on light, as far as it says so."""
+    """Whether the terminal reports a light background."""
     known = os.environ.get("COLORFGBG", "")
     if known:
-        return known.rpartition(";")[2] in _LIGHT_COLOURS
+        return known.rpartition(";")[2] in _LIGHT_COLORS
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     if os.environ.get("TERM", "dumb") in ("dumb", "linux"):
@@ -47,15 +48,15 @@ def has_light_background() -> bool:
     return is_light(_asked(sys.stdin.fileno(), sys.stdout.fileno()))
 
 
-def has_few_colours() -> bool:
-    """Whether the terminal says that it has sixteen colours at most."""
+def has_few_colors() -> bool:
+    """Whether the terminal reports sixteen colors at most."""
     if os.environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
         return False
     return not os.environ.get("TERM", "").lower().endswith(_MANY)
 
 
 def is_light(answer: bytes) -> bool:
-    """Whether the colour in a terminal's answer is nearer to white than to black."""
+    """Whether the color in the answer to OSC 11 is nearer to white than to black."""
     found = _ANSWER.search(answer)
     if not found:
         return False
@@ -64,7 +65,7 @@ def is_light(answer: bytes) -> bool:
 
 
 def _asked(keyboard: int, screen: int) -> bytes:
-    """What the terminal answers; nothing where it cannot be asked."""
+    """Return the answer of the terminal, or b"" where it cannot be asked."""
     try:
         import termios
         import tty

@@ -1,8 +1,7 @@
-"""Copying to the desktop: never an error, because a copy is only a courtesy.
+"""Copying to the clipboard of the desktop; failing is never an error.
 
-Textual copies with OSC 52, which reaches the terminal the person sits at, also over SSH, but some
-terminals ignore it. pyperclip reaches the desktop of this machine, where there is one. The app does
-both.
+Textual copies with OSC 52, which reaches the user's terminal even over SSH, but some terminals
+ignore it. pyperclip reaches the desktop of this machine, if there is one. The app does both.
 """
 
 from contextlib import suppress
@@ -10,8 +9,8 @@ from threading import Thread
 
 
 def copy_to_desktop(text: str) -> None:
-    """Put `text` on the clipboard of the desktop, if there is one; returns at once."""
-    # Its helper programs can hang on a dead display, hence a thread that nobody waits for.
+    """Copy `text` to the clipboard of the desktop, if there is one; return at once."""
+    # Its helper programs can hang on a dead display, so nothing waits for this thread.
     Thread(target=_copy, args=(text,), name="clipboard", daemon=True).start()
 
 

@@ -1,11 +1,11 @@
-"""How the app holds the terminal: Textual's driver, made to bear what happens to real terminals.
+"""Textual's driver, made robust against what happens to real terminals.
 
-A process is told to go on (SIGCONT) not only after Ctrl+Z: the system says so to all that ran in a
-terminal that was closed, and service managers do before they end a process. Textual takes each time
-for a new start, and the thread that reads the keys until then would never be told to end.
+A process gets SIGCONT not only after Ctrl+Z: the kernel sends it to everything in a terminal that
+was closed, and service managers before they end a process. Textual would start its input thread
+again each time, and the previous one would never end.
 
-A terminal that is gone cannot be written to. What is painted then has no reader and is dropped:
-with Textual's own, the thread that writes would die of it, and the app wait for that thread.
+Writing to a terminal that is gone fails. The output is dropped here; in Textual's driver the writer
+thread would die of the error while the app waits for it.
 """
 
 import sys
@@ -15,8 +15,8 @@ from typing import Any, TextIO
 from textual.drivers.linux_driver import LinuxDriver
 
 
-class Painted:
-    """What the app writes, as far as there is a terminal to take it."""
+class LenientFile:
+    """A stream whose errors are ignored."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -34,18 +34,18 @@ class Painted:
 
 
 class TerminalDriver(LinuxDriver):
-    """Takes the terminal once and gives it back once, whatever signals arrive."""
+    """Takes the terminal once and returns it once, whatever signals arrive."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         screen = sys.__stdout__
         if screen is None or not screen.isatty():
             screen = self._file
-        self._file: Any = Painted(screen)
+        self._file: Any = LenientFile(screen)
 
     @property
     def holds_terminal(self) -> bool:
-        """The keys are read here."""
+        """Whether the input thread runs."""
         return self._key_thread is not None and self._key_thread.is_alive()
 
     def suspend_application_mode(self) -> None:
@@ -57,6 +57,6 @@ class TerminalDriver(LinuxDriver):
             super().resume_application_mode()
 
     def write(self, data: str) -> None:
-        """Paint, unless somebody else has the terminal."""
+        """Write, unless another program has the terminal."""
         if self._writer_thread is not None and self._writer_thread.is_alive():
             super().write(data)

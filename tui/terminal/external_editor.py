@@ -1,4 +1,4 @@
-"""Writing in the person's own editor, with the app out of the way until it is closed."""
+"""Editing a text in the user's own editor, with the app suspended meanwhile."""
 
 import os
 import shlex
@@ -13,22 +13,22 @@ from store.i18n import N_, _
 _FALLBACKS = ("nano", "vim", "vi")
 
 
-def edited(text: str, out_of_the_way: AbstractContextManager[None]) -> str:
-    """`text` as the person left it.
+def edited(text: str, suspended: AbstractContextManager[None]) -> str:
+    """Open `text` in the editor and return the result.
 
     Args:
-        text: What is there so far.
-        out_of_the_way: While it holds, the editor has the terminal.
+        text: The text so far.
+        suspended: Context in which the editor has the terminal.
 
     Raises:
-        TuteeError: there is no editor, or it could not be run or read; nothing is changed then.
+        TuteeError: there is no editor, or it failed; nothing is changed then.
     """
     command = _command()
     with TemporaryDirectory(prefix="tutee-") as folder:
         path = Path(folder) / "message.md"
         try:
             path.write_text(text, encoding="utf-8")
-            with out_of_the_way:
+            with suspended:
                 code = subprocess.run([*command, str(path)], check=False).returncode
             written = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -38,7 +38,7 @@ def edited(text: str, out_of_the_way: AbstractContextManager[None]) -> str:
             ) from error
     if code != 0:
         raise TuteeError(
-            _("The editor {editor} ended with {code}, so the message stays as it was.").format(
+            _("The editor {editor} exited with code {code}, so the message is unchanged.").format(
                 editor=command[0], code=code
             )
         )
@@ -62,4 +62,4 @@ def _command() -> list[str]:
     for fallback in _FALLBACKS:
         if which(fallback):
             return [fallback]
-    raise TuteeError(_("There is no editor."), _(_HINT))
+    raise TuteeError(_("No editor was found."), _(_HINT))

@@ -1,9 +1,9 @@
-"""Tell the app when its terminal is gone, or when it is told from outside to end or to go on.
+"""Tell the app when its terminal is gone, or when a signal ends or continues the process.
 
-A terminal mostly ends with a signal to what runs in it, but not to what was started in a session of
-its own, or over a line that broke: Textual would then read nothing again and again, for ever. A
-signal would end Python at once, and leave the terminal as the app had set it. Going on is left to
-the event loop, since a signal may come while the app holds a lock that painting needs.
+A closing terminal signals the processes in it, except those in a session of their own or behind a
+broken connection: there Textual would read an empty input forever. Unhandled, a signal would end
+Python at once and leave the terminal in the state that the app had set. Continuing is left to the
+event loop, because a signal may arrive while the app holds a lock that painting needs.
 """
 
 import asyncio
@@ -15,10 +15,11 @@ from threading import Thread
 
 
 def watch(ended: Callable[[], object], continued: Callable[[], object]) -> None:
-    """Call `ended`, from any thread, once the terminal is gone or a signal asks for the end.
+    """Watch the terminal and the signals; call this in the app's event loop.
 
-    `continued` is called each time that the process was stopped and goes on. To be called where the
-    app's event loop runs.
+    Args:
+        ended: Called from any thread once the terminal is gone or a signal asks to end.
+        continued: Called each time the process was stopped and continues.
     """
     loop = asyncio.get_running_loop()
     if sys.platform != "win32":
@@ -27,12 +28,12 @@ def watch(ended: Callable[[], object], continued: Callable[[], object]) -> None:
         loop.add_signal_handler(signal.SIGCONT, continued)
     if sys.__stdin__ is not None and sys.__stdin__.isatty() and hasattr(select, "poll"):
         keyboard = sys.__stdin__.fileno()
-        Thread(target=_wait, args=(keyboard, ended), name="lifeline", daemon=True).start()
+        Thread(target=_wait, args=(keyboard, ended), name="terminal-watch", daemon=True).start()
 
 
 def _wait(keyboard: int, ended: Callable[[], object]) -> None:
-    """Wait, without looking again and again, until nobody is at the other end."""
+    """Wait for the terminal to hang up, without polling."""
     line = select.poll()
-    line.register(keyboard, 0)  # nothing but that it was hung up
+    line.register(keyboard, 0)  # no events but POLLHUP
     if any(event & select.POLLHUP for _, event in line.poll()):
         ended()

@@ -12,7 +12,6 @@ from textual.widget import Widget
 from textual.widgets._footer import FooterKey
 
 from store.i18n import _
-from tui.widgets.turns import ReplyTurn
 
 _APART = (2, 1)
 """Cells between two keys, as many as there is room for."""
@@ -52,28 +51,6 @@ class Footer(widgets.Footer):
         """Stay as it is under a dialog, where Textual takes the keys to be those of the dialog."""
         if self.is_attached and self.screen is self.app.screen:
             await super().recompose()
-
-
-class KeyBar(Footer):
-    """A footer that has room for one set of keys only, and shows the nearer one."""
-
-    def compose(self) -> ComposeResult:
-        focused = self.screen.focused
-        if self._bindings_ready and isinstance(focused, ReplyTurn) and focused.view:
-            yield from self.fitting(self._keys_of(focused))
-        else:
-            yield from super().compose()
-
-    def _keys_of(self, reply: ReplyTurn) -> Iterator[FooterKey]:
-        for node, binding, enabled, _tooltip in self.screen.active_bindings.values():
-            if node is reply and binding.show and enabled:
-                yield FooterKey(
-                    binding.key,
-                    self.app.get_key_display(binding),
-                    binding.description,
-                    binding.action,
-                    tooltip=_(binding.tooltip or binding.description),
-                ).data_bind(compact=Footer.compact)
 
 
 def _cells(key: Widget) -> int:

@@ -1,4 +1,4 @@
-"""What of the app holds on every screen: here its toasts."""
+"""Toasts, on every screen."""
 
 from tests.fakes import Home
 from tests.tui.conftest import opened, painted, toasts, until

@@ -1,4 +1,4 @@
-"""Ends and faults: quitting, a model that cannot be had, errors that must not end the app."""
+"""Quitting, a model that cannot be loaded, and errors that must not end the app."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from store.errors import TuteeError
 from tests.fakes import FakeChat, FakeTuning, Home
 from tests.tui.conftest import answered, app_over, opened, painted, replies, say, toasts, until
 from tests.tui.screens.test_tuning import ready, teach
-from tui.app import tutee_app as app_module
+from tui.app import workspace as app_module
 from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.load_failure import FailureScreen
@@ -122,7 +122,7 @@ async def test_one_can_quit_from_the_failure_screen(home: Home) -> None:
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Home:
-    """A home whose defects are wanted; `home` would fail the test for them."""
+    """A home where defects are expected; `home` would fail the test for them."""
     return Home(tmp_path / "broken")
 
 
@@ -137,10 +137,10 @@ async def test_a_defect_is_a_toast_and_its_traceback_is_in_the_log_only(
         await answered(app, pilot, 1)
         monkeypatch.setattr(broken.repository, "rate", defect)
         await pilot.press("f2")
-        await until(pilot, lambda: "Tutee is at fault" in toasts(app))
+        await until(pilot, lambda: "a bug in Tutee" in toasts(app))
         monkeypatch.setattr(broken.repository, "add_message", defect)
         await say(pilot, "Again")
-        await until(pilot, lambda: toasts(app).count("Tutee is at fault") == 2)
+        await until(pilot, lambda: toasts(app).count("a bug in Tutee") == 2)
         assert "by design" not in painted(app) + toasts(app)
         monkeypatch.undo()
         await pilot.press("f2")
@@ -166,7 +166,7 @@ async def test_a_defect_outside_any_guard_ends_the_app_without_a_traceback(
     with pytest.raises(ZeroDivisionError):
         await meet_a_defect()
     shown = capsys.readouterr().err
-    assert "Tutee met a defect and had to close." in shown
+    assert "Tutee had to close because of a bug." in shown
     assert "Traceback" not in shown
     assert "ZeroDivisionError" in broken.paths.log_file.read_text(encoding="utf-8")
     broken.chat.close(5)

@@ -1,4 +1,4 @@
-"""The first frame: there before the home is, and taking what is written meanwhile."""
+"""The first frame: shown before the home is open, and keeping what is typed meanwhile."""
 
 import threading
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tui.widgets.prompt import Prompt
 
 
 class Door:
-    """Opens a home when it is told to."""
+    """Opens a home on demand."""
 
     def __init__(self, home: Home) -> None:
         self._home = home

@@ -86,7 +86,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
 
     def run(app: TuteeApp) -> bool:
         try:
-            found.append(app._enter().open_chat)
+            found.append(app.startup.enter().open_chat)
         except TuteeError as error:
             app.refused = error
         return True

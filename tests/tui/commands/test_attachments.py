@@ -1,4 +1,4 @@
-"""Which files go along with a message, and how it is shown."""
+"""Which files are attached to a message, and how it is shown."""
 
 import os
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_what_is_too_large_or_no_text_is_refused(folder: Path) -> None:
     (folder / "binary").write_bytes(b"\xff\xfe")
     (folder / "null").write_bytes(b"a\0b")
     assert len(with_files("@fits", folder)) > LIMIT
-    with pytest.raises(TuteeError, match="too large to send: 65 kB, and 64 kB fit"):
+    with pytest.raises(TuteeError, match="too large to send: 65 kB; the limit is 64 kB"):
         with_files("@large", folder)
     for name in ("binary", "null"):
         with pytest.raises(TuteeError, match="is not a text file"):

@@ -1,4 +1,4 @@
-"""F1: on every screen, of that screen, and whole on a narrow terminal; F1 closes it again."""
+"""F1 explains the open screen, fits a narrow terminal, and closes again with F1."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The palette, the help, the keys and the export: everything can be found, and works."""
+"""The palette, the help and the keys: every command can be found and works."""
 
 import sys
 from pathlib import Path
@@ -35,7 +35,7 @@ ABOUT_RECORDS = (RecordsScreen, RecordScreen, ImportScreen, ExportScreen, Statis
 
 
 async def listed(app: TuteeApp, pilot: object) -> str:
-    """Everything the open palette offers."""
+    """Return everything that the open palette offers."""
     assert isinstance(app.screen, CommandPalette)
     options = app.screen.query_one(OptionList)
     await until(pilot, lambda: options.option_count > 1)  # type: ignore[arg-type]
@@ -53,7 +53,7 @@ async def test_the_palette_lists_every_command(home: Home) -> None:
             "Copy its code",
             "Prefer this reply",
             "Skip the first steps",
-            "Take the waiting message back",
+            "Take back the waiting message",
         }
         for command in COMMANDS:
             if hasattr(app.screen_stack[0], f"action_{command.action}") or hasattr(

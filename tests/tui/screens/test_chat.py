@@ -145,7 +145,7 @@ async def test_ctrl_c_copies_else_stops_else_quits_the_second_time(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied: list[str] = []
-    monkeypatch.setattr("tui.app.appearance.copy_to_desktop", copied.append)
+    monkeypatch.setattr("tui.app.tutee_app.copy_to_desktop", copied.append)
     chat = by_hand(home, writes_by_itself=False)
     async with opened(home) as (app, pilot):
         await say(pilot, "Tell me")

@@ -156,7 +156,7 @@ async def test_a_chat_is_saved_as_markdown(home: Home, tmp_path: Path) -> None:
 async def test_the_title_is_set_and_the_list_shows_it(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await say(pilot, "/title before anything")
-        await until(pilot, lambda: "cannot be done now" in toasts(app))
+        await until(pilot, lambda: "is not possible now" in toasts(app))
         app.screen.query_one("#prompt").clear()  # type: ignore[attr-defined]
         await say(pilot, "Hello there, who are you?")
         await answered(app, pilot, 1)

@@ -174,8 +174,8 @@ async def test_a_very_long_reply_is_shown_without_comparing(home: Home) -> None:
     home.repository.add_message(conversation.id, "user", "Go on and on.")
     home.repository.add_message(conversation.id, "assistant", "word " * 20_000)
     async with opened(home) as (app, pilot):
-        app._session.open(conversation.id)
-        await app._chat_screen.renew()
+        app.workspace.session.open(conversation.id)
+        await app.workspace.chat.screen.renew()
         await pilot.press("f4")
         await until(pilot, lambda: isinstance(app.screen, CorrectScreen) and app.screen.is_mounted)
         version = app.screen.query_one(Version)

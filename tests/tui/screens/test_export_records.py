@@ -36,7 +36,7 @@ async def test_f8_and_enter_write_everything_and_copy_where(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copied: list[str] = []
-    monkeypatch.setattr("tui.app.appearance.copy_to_desktop", copied.append)
+    monkeypatch.setattr("tui.app.tutee_app.copy_to_desktop", copied.append)
     async with opened(home, (120, 40)) as (app, pilot):
         await say(pilot, "首都？")
         await answered(app, pilot, 1)

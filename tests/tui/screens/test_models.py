@@ -31,7 +31,7 @@ def cache(home: Home, tmp_path: Path) -> Path:
 
 
 async def choosing(app: TuteeApp, pilot: Pilot[Any]) -> None:
-    await until(pilot, lambda: app._model, "a model is loaded")
+    await until(pilot, lambda: app.workspace.chat.model, "a model is loaded")
     await pilot.press("ctrl+o")
     await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
 

@@ -77,7 +77,7 @@ async def test_what_a_version_learned_is_said(home: Home) -> None:
         await until(pilot, lambda: "4 new" in painted(app))
         await pilot.press("enter")
         home.tuning.step(3)
-        await until(pilot, lambda: "v1 answers from now on." in toasts(app))
+        await until(pilot, lambda: "Now using v1." in toasts(app))
         await pilot.press("escape")
         app.clear_notifications()
         await looking(app, pilot, 8)

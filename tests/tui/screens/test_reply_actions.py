@@ -27,7 +27,7 @@ CODE = "Look:\n\n```python\nprint('一')\n```\n\nand\n\n~~~\nplain\nlines\n~~~\n
 @pytest.fixture
 def copied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
-    monkeypatch.setattr("tui.app.appearance.copy_to_desktop", texts.append)
+    monkeypatch.setattr("tui.app.tutee_app.copy_to_desktop", texts.append)
     return texts
 
 

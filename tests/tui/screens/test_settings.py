@@ -71,13 +71,13 @@ async def test_a_value_is_written_with_the_comments_kept(home: Home) -> None:
         await pilot.press("enter")
         said = home.paths.config_file.read_text(encoding="utf-8")
         assert said == FILE.replace("5", "7")
-        assert app._services.config.tuning.epochs == 7
-        assert app._session._config.tuning.epochs == 7
+        assert app.workspace.services.config.tuning.epochs == 7
+        assert app.workspace.session._config.tuning.epochs == 7
         await pilot.press("ctrl+z")
         assert home.paths.config_file.read_text(encoding="utf-8") == FILE
         assert row(app, "tuning", "epochs").query_one(Input).value == "5"
         await pilot.press("ctrl+r")
-        assert app._services.config.tuning.epochs == Config().tuning.epochs
+        assert app.workspace.services.config.tuning.epochs == Config().tuning.epochs
         await pilot.press("ctrl+z")
         assert home.paths.config_file.read_text(encoding="utf-8") == FILE
 
@@ -161,8 +161,8 @@ async def test_the_model_of_the_command_line_stays(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await settings(app, pilot)
         await pilot.press("end", " ", "H", "i", "tab")
-        assert app._services.config.chat.system_prompt.endswith("Hi")
-        assert app._services.config.chat.model == "/mine"
+        assert app.workspace.services.config.chat.system_prompt.endswith("Hi")
+        assert app.workspace.services.config.chat.model == "/mine"
         assert "model" not in home.paths.config_file.read_text(encoding="utf-8")
 
 
@@ -195,7 +195,7 @@ async def test_themes_are_tried_on_and_one_is_kept(home: Home) -> None:
 async def test_every_theme_paints(home: Home) -> None:
     async with opened(home) as (app, pilot):
         for name in setting("screen", "theme").options:
-            app.try_on(name)  # type: ignore[arg-type]
+            app.appearance.try_on(name)  # type: ignore[arg-type]
             await pilot.pause()
             assert "Ask anything" in painted(app)
 

@@ -51,7 +51,7 @@ async def test_a_run_from_start_to_the_new_version_and_back(home: Home) -> None:
         await say(pilot, "Still there?")
         await answered(app, pilot, 1)
         home.tuning.step(2)
-        await until(pilot, lambda: "v1 answers from now on." in toasts(app))
+        await until(pilot, lambda: "Now using v1." in toasts(app))
         assert "Ctrl+P, “Roll back”, returns to base." in toasts(app)
         assert " · Fake-1 · v1" in painted(app)
         assert "0 new" in painted(app)
@@ -244,7 +244,7 @@ async def test_a_run_rests_and_goes_on(home: Home) -> None:
         await pilot.press("g")
         await until(pilot, lambda: isinstance(app.screen, LogScreen) and app.screen.is_mounted)
         await until(pilot, lambda: "Goes on." in painted(app))
-        lines = [line for _, line in app._tuner.log]
+        lines = [line for _, line in app.workspace.tuner.log]
         assert lines[0] == "Began: SFT."
         assert lines[1].startswith("SFT: 3 steps on 4 records")
         assert "Paused." in lines

@@ -72,7 +72,7 @@ async def test_a_version_that_got_worse_says_why_and_can_be_used_all_the_same(ho
         assert WHY[1] in painted(app)
         assert keys(app) == "A activates · R report · L label · D deletes"
         await pilot.press("a")
-        await until(pilot, lambda: "v1 answers from now on." in toasts(app))
+        await until(pilot, lambda: "Now using v1." in toasts(app))
         assert home.adapters.active() == "v1"
         await until(pilot, lambda: "A activates" not in keys(app))
 
@@ -86,7 +86,7 @@ async def test_any_version_can_be_made_to_answer(home: Home) -> None:
         await pilot.press("down")
         assert marked(app) == first
         await pilot.press("a")
-        await until(pilot, lambda: "v1 answers from now on." in toasts(app))
+        await until(pilot, lambda: "Now using v1." in toasts(app))
         assert "● v1    active" in painted(app)
         await pilot.press("a")
         await until(pilot, lambda: "v1 cannot be made to answer" in toasts(app))

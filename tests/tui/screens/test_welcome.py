@@ -158,7 +158,7 @@ def test_only_who_is_new_is_asked(
     seen: list[bool] = []
 
     def run(app: TuteeApp) -> bool:
-        seen.append(app._enter().new)
+        seen.append(app.startup.enter().new)
         return True
 
     monkeypatch.setattr(TuteeApp, "run", run)

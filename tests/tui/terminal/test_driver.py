@@ -1,17 +1,17 @@
-"""What the app writes to a terminal that is gone."""
+"""Writing to a terminal that is gone."""
 
 import os
 import pty
 
 import pytest
 
-from tui.terminal.driver import Painted
+from tui.terminal.driver import LenientFile
 
 
 def test_what_is_painted_for_nobody_is_dropped() -> None:
     person, terminal = pty.openpty()
     with os.fdopen(terminal, "w") as file:
-        screen = Painted(file)
+        screen = LenientFile(file)
         screen.write("seen")
         screen.flush()
         assert os.read(person, 100) == b"seen"

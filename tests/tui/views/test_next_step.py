@@ -49,7 +49,7 @@ async def test_the_steps_lead_through_the_first_run(fresh: Home) -> None:
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "Teach 3 more" in painted(app))
         teach(fresh, 3)
-        await app.records_changed()
+        await app.workspace.chat.records_changed()
         await until(pilot, lambda: "3 of 3  F5" in painted(app))
         await pilot.press("f5", "enter")
         fresh.tuning.step()
@@ -60,7 +60,7 @@ async def test_the_steps_lead_through_the_first_run(fresh: Home) -> None:
         await until(pilot, lambda: "3 of 3  F5" in painted(app))
         await pilot.press("f5", "enter")
         fresh.tuning.step(3)
-        await until(pilot, lambda: app._tuner.answering == "v1")
+        await until(pilot, lambda: app.workspace.tuner.answering == "v1")
         await pilot.press("escape")
         await until(pilot, lambda: "of 3" not in painted(app))
         assert config.load(fresh.paths.config_file).screen.guide is False

@@ -128,7 +128,8 @@ async def test_a_long_talk_keeps_few_widgets_as_it_goes_on(home: Home) -> None:
         for number in range(count):
             app.screen.query_one(Prompt).post_message(Prompt.Sent(f"{number}"))
         await until(pilot, lambda: len(home.chat.prompts) == count)
-        await until(pilot, lambda: "queued" not in painted(app) and not app._session.replying)
+        session = app.workspace.session
+        await until(pilot, lambda: "queued" not in painted(app) and not session.replying)
         assert len(turns(app)) <= MOST
         assert transcript(app).query(Earlier)
 

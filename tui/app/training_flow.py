@@ -1,0 +1,134 @@
+"""Training in the app: its screen, the events of a run, and the adapter version in use."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+
+from core.events import (
+    AdapterSwapped,
+    SwapFailed,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+    TuningStarted,
+)
+from store.i18n import _
+from tui.app.appearance import Appearance
+from tui.app.chat_status import ChatStatus
+from tui.controllers.session import Session
+from tui.controllers.tuning import Tuner
+from tui.error_toasts import errors_shown, show_error
+from tui.services import Services
+from tui.views.training_progress import TuningEvent
+
+if TYPE_CHECKING:
+    from tui.screens.tuning import TuningScreen
+
+
+@dataclass(eq=False)
+class TrainingFlow:
+    """Trains, and compares and swaps what was trained."""
+
+    app: App[Any]
+    services: Services
+    session: Session
+    tuner: Tuner
+    appearance: Appearance
+    chat: ChatStatus
+    screen: "TuningScreen | None" = None
+    """The tuning screen, while it is open."""
+
+    # -- runs ------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open the tuning screen."""
+        from tui.screens.tuning import TuningScreen
+
+        if self.screen is None:
+            self.screen = TuningScreen(self.tuner)
+            await self.app.push_screen(self.screen, self._closed)
+
+    def _closed(self, _: None) -> None:
+        self.screen = None
+        self.chat.show_activity()
+
+    @property
+    def can_cancel(self) -> bool:
+        """A run is under way that was not cancelled yet."""
+        progress = self.tuner.progress
+        return progress is not None and progress.state in ("running", "paused")
+
+    def cancel(self) -> None:
+        """Stop the run under way."""
+        self.tuner.cancel()
+        self._show_progress()
+
+    async def on_tuning(self, event: TuningEvent) -> None:
+        """Show an event of a run."""
+        progress = self.tuner.on_tuning(event)
+        match event:
+            case TuningDone(adapter=None) | TuningCancelled():
+                # A new adapter is announced once the chat replies with it.
+                self.app.notify(progress.message, markup=False)
+            case TuningFailed(error):
+                show_error(self.app, error)
+        if isinstance(event, TuningStarted) or not progress.active:
+            self.chat.show_guide()
+        if progress.active:
+            self._show_progress()
+        else:
+            self.appearance.alert(progress.message, self.services.config.screen)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show the run and the versions as they are now."""
+        self._show_progress()
+        if self.screen is not None:
+            self.screen.renew()
+
+    def _show_progress(self) -> None:
+        self.chat.show_activity()
+        if self.screen is not None:
+            self.screen.progress = self.tuner.progress
+
+    # -- versions --------------------------------------------------------------------------------
+
+    def compare(self) -> None:
+        """Ask two versions the same question and keep the better reply."""
+        from tui.controllers.comparison import Comparing
+        from tui.screens.compare import CompareScreen
+
+        comparing = Comparing(self.services, self.session.last_question())
+        self.app.push_screen(CompareScreen(comparing))
+
+    def best_of(self) -> None:
+        """Generate several candidates for the last reply and let the user pick one."""
+        from tui.controllers.best_of import Candidates
+        from tui.screens.best_of import CandidatesScreen
+
+        candidates = Candidates(self.services, self.session.last_exchange())
+
+        async def pick(index: int | None) -> None:
+            if index is not None:
+                with errors_shown(self.app):
+                    self.app.notify(candidates.pick(index), timeout=6, markup=False)
+                    await self.chat.records_changed()
+
+        self.app.push_screen(CandidatesScreen(candidates), pick)
+
+    def roll_back(self) -> None:
+        """Activate the version before the current one."""
+        self.tuner.roll_back()
+
+    def on_swap(self, event: AdapterSwapped | SwapFailed) -> None:
+        """Show which version the chat uses now."""
+        remark = self.tuner.on_swap(event)
+        if isinstance(event, SwapFailed):
+            show_error(self.app, event.error)
+        else:
+            self.session.adapter_changed(event.version)
+            title = _("Now using {version}.").format(version=event.version)
+            self.app.notify(remark, title=title, timeout=8, markup=False)
+        self.chat.taught()
+        self.refresh()
