@@ -156,7 +156,7 @@ class ChatStatus:
             repository.counts(),
             answered=repository.answered(),
             trained=adapters is not None and bool(adapters.versions()),
-            ready=self.services.config.tuning.sft_minimum,
+            ready=self.services.config.tuning.sft.minimum_records,
         )
         if not step:
             self._forget_guide()
