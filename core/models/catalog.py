@@ -1,8 +1,8 @@
-"""A short list of models to begin with, and what is on this machine.
+"""A short list of recommended models, and the models on this machine.
 
-The list is short on purpose: models that answer well for their size, whose licences and files are
-in order, from one that any laptop takes to one for a large graphics card. Any other is a matter of
-writing its id.
+The list is short on purpose: models that answer well for their size, with clear licenses and sound
+files, from one that any laptop runs to one for a large graphics card. Any other model can be named
+by its id.
 """
 
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ _MILLION = 10**6
 
 @dataclass(frozen=True)
 class Offer:
-    """What is known of a model before it is fetched."""
+    """Facts about a recommended model, known before it is downloaded."""
 
     spec: str
     name: str
     parameters: int
-    """Without an output layer that repeats the embeddings."""
+    """Not counting an output layer tied to the embeddings."""
     download: int
     """Bytes."""
     languages: str
-    """In English words."""
+    """In English; translated when shown."""
     licence: str
-    """By the name that the model's own page gives it."""
+    """As the model's own page names it."""
 
 
 OFFERS = (
@@ -100,21 +100,21 @@ OFFERS = (
 
 @dataclass(frozen=True)
 class Known:
-    """A model that can be chosen."""
+    """A model the user can choose."""
 
     spec: str
     state: State
     size: int
-    """Bytes on disk; 0 where it is absent."""
+    """Bytes on disk; 0 if absent."""
     path: Path | None = None
     offer: Offer | None = None
-    """None for one that is not on the list."""
+    """None for a model that is not on the list."""
     shared: bool = False
-    """It lies in the cache of its hub's own clients."""
+    """It is in the cache of the hub's own client."""
 
 
 def known(cache: Path) -> list[Known]:
-    """The list, and after it what else is on this machine: of hubs, and made of GGUF files."""
+    """Return the recommended models, then others on this machine (hubs, converted GGUF files)."""
     there = {one.model.spec: one for one in download.fetched(cache)}
     found = [_offered(offer, cache, there.pop(offer.spec, None)) for offer in OFFERS]
     found += [
@@ -126,7 +126,7 @@ def known(cache: Path) -> list[Known]:
 
 
 def remove(spec: str, cache: Path) -> int:
-    """Take the model that `spec` names off this machine; the bytes that are free again.
+    """Remove a model from this machine, and return the bytes freed.
 
     Raises:
         TuteeError: it is not there, it is not Tutee's to remove, or the disk refuses.
@@ -139,8 +139,8 @@ def remove(spec: str, cache: Path) -> int:
 
 
 _AROUND = 2_500_000_000
-"""Bytes beside the weights on a processor, mostly what a training step keeps for its way back: SFT
-on the starter set takes 3.4 GB in all with the built-in model. A card computes in 16 bits."""
+"""Bytes beside the weights on a CPU, mostly activations kept for the backward pass; half of that on
+a card, which computes in 16 bits."""
 
 
 def _offered(offer: Offer, cache: Path, one: download.Fetched | None) -> Known:
@@ -155,10 +155,10 @@ def _offered(offer: Offer, cache: Path, one: download.Fetched | None) -> Known:
 
 
 def memory(parameters: int, number: float = 4) -> int:
-    """Bytes to have the model twice, to chat with and to train beside, and all around it.
+    """Estimate the bytes needed to chat and train at once: the weights twice, and the overhead.
 
     Args:
-        number: Bytes a parameter takes: 4 on a processor, 2 on a graphics card, 0.6 in 4 bits.
+        number: Bytes per parameter: 4 on a CPU, 2 on a graphics card, 0.6 in 4 bits.
     """
     around = _AROUND if number == 4 else _AROUND / 2
     return round(2 * parameters * number + around)

@@ -1,9 +1,9 @@
-"""Chat templates for models that come without one, which are most often base models.
+"""Chat templates for models that come without one, which are mostly base models.
 
-A base model has only ever continued texts. With a template that marks who speaks it answers after
-a fashion, and learns to do it properly from what it is taught, because chat and training use the
-same one. Models that know the ChatML tokens get that; the others a plain text with headings, whose
-turns end on the model's own end-of-text token.
+A base model only continues text. With a template that marks who speaks it answers after a fashion,
+and learns to do it properly from feedback, because chat and training use the same template. Models
+that know the ChatML tokens get ChatML; others get plain text with headings, in which each reply
+ends with the model's own end-of-text token.
 """
 
 import json
@@ -33,7 +33,7 @@ NOTICE = N_(
 
 
 def fitting(path: Path) -> str:
-    """The template for the model in `path`, by the special tokens that its tokenizer knows."""
+    """Choose the template by the special tokens that the tokenizer knows."""
     known = _special(path)
     return CHATML if {"<|im_start|>", "<|im_end|>"} <= known else PLAIN
 

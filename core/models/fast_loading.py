@@ -1,12 +1,11 @@
-"""Read a Llama's tokenizer and settings without transformers' automatic classes.
+"""Load a Llama's tokenizer and config without transformers' Auto classes.
 
-The automatic classes import the configuration of the architecture, and that of Llama imports all of
-torch that could check it: 1.5 s of processor time at each start, more than anything else that has
-to happen before the first reply. Where what is in the files leaves the automatic classes only one
-choice, the same is read with the classes that they would come to; a test holds that it is the same.
+The Auto classes import the architecture's config module, and Llama's pulls in most of torch: the
+largest single cost before the first reply. Where the files leave the Auto classes only one choice,
+the class they would choose is used directly; a test holds that the result is the same.
 
-Left out on purpose: architectures whose configuration is light, and files that say less than all of
-what is asked here; both are read with the automatic classes.
+Left out on purpose: architectures whose config is cheap to import, and files that do not state
+everything checked here; the Auto classes read both.
 """
 
 import importlib
@@ -24,8 +23,8 @@ _CLASSES = {
     "GPT2Tokenizer": ("models.gpt2.tokenization_gpt2", "GPT2Tokenizer"),
     "GPT2TokenizerFast": ("models.gpt2.tokenization_gpt2", "GPT2Tokenizer"),
 }
-"""Module and name of the class, by what `tokenizer_config.json` calls it. LlamaTokenizer is not
-among them: whether it means itself hangs on the rest of the files."""
+"""Module and class by the `tokenizer_class` of `tokenizer_config.json`. LlamaTokenizer is missing
+because the class it stands for depends on the other files."""
 _SAID = {
     "eos_token_id",
     "hidden_act",
@@ -37,11 +36,11 @@ _SAID = {
     "rms_norm_eps",
     "tie_word_embeddings",
 }
-"""What has to be in `config.json`; for what is not, only the architecture's class has a default."""
+"""Keys that `config.json` must state; only the architecture's own class knows their defaults."""
 
 
 def tokenizer(path: Path) -> "PreTrainedTokenizerBase | None":
-    """The tokenizer in `path`; None where it takes `AutoTokenizer` to tell which class it has."""
+    """Load the tokenizer; None if only `AutoTokenizer` can tell its class."""
     settings = read_or_empty(path / "tokenizer_config.json")
     module, name = _CLASSES.get(settings.get("tokenizer_class", ""), ("", ""))
     if (
@@ -57,7 +56,7 @@ def tokenizer(path: Path) -> "PreTrainedTokenizerBase | None":
 
 
 def config(path: Path) -> "PretrainedConfig | None":
-    """The settings in `path`; None where it takes `AutoConfig` to read them."""
+    """Load the config; None if only `AutoConfig` can read it."""
     said = read_or_empty(path / "config.json")
     rope = said.get("rope_parameters")
     if rope is None and not said.get("rope_scaling") and "rope_theta" in said:

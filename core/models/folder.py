@@ -1,9 +1,9 @@
-"""Find a base model and load it.
+"""Find a base model on disk, checked and named.
 
-A base is a folder as transformers writes it: `config.json`, weights in safetensors, a tokenizer.
-`core.hub` makes such a folder of whatever else a person names. `find` checks it without
-importing torch and gives it a name; nothing in it is ever run as code, and pickled weights are not
-opened. Where it has no chat template, `core.models.chat_templates` has one.
+A base is a folder in transformers' format: `config.json`, safetensors weights, a tokenizer. Hub ids
+and GGUF files are turned into such a folder first. `find` checks the folder without importing
+torch; no code in it is ever run, and pickled weights are never opened. `core.models.loading` loads
+it.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _IDENTITY = (
     "tokenizer_config.json",
     "chat_template.jinja",
 )
-"""The small files that, with the weights, decide what the model says."""
+"""The small files that, together with the weights, determine the model's replies."""
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
 
 
@@ -42,13 +42,13 @@ class ModelFolder:
 
     path: Path
     id: str
-    """Names the base on disk: adapters of different bases never mix."""
+    """Directory name of its adapters, so that adapters of different bases never mix."""
     label: str
-    """Short, for the status bar."""
+    """Short name for the status bar."""
     revision: str
-    """Hash of what decides the model's replies; see `find`."""
+    """Hash of everything that determines the model's replies; see `find`."""
     four_bit: FourBit = "auto"
-    """What the settings say of keeping it in 4 bits; see `core.models.quantization`."""
+    """Whether the settings ask for 4-bit weights; see `core.models.quantization`."""
 
 
 def find(
@@ -57,17 +57,16 @@ def find(
     on_progress: Callable[[ModelLoading], None],
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ModelFolder:
-    """The model that `spec` names, fetched or converted first where the cache lacks it.
+    """Return the model that `spec` names, downloading or converting it first if needed.
 
-    `spec` is `builtin`, the id of a model on a hub (`core.hub.model_id`), or the path of a folder
-    or a GGUF file.
+    `spec` is `builtin`, a hub id (`core.hub.model_id`), or the path of a folder or a GGUF file.
 
-    The revision of a folder hashes its small files whole, and of each file of weights the size,
-    the header and slices taken evenly from all of it: reading gigabytes at each start would take
-    longer than loading them, and no training leaves all of those slices as they were.
+    The revision hashes the small files whole; of each weights file it hashes the size, the header
+    and evenly spaced slices, because reading gigabytes at every start would take longer than
+    loading them. Any training changes some of the slices.
 
     Raises:
-        TuteeError: it is not a model Tutee can use, or it cannot be had; the hint says what to do.
+        TuteeError: Tutee cannot use the model, or it cannot be obtained; the hint says what to do.
     """
     if spec == BUILTIN:
         builtin.folder(cache, on_progress, should_stop)
@@ -79,10 +78,10 @@ def find(
 
 
 def named(spec: str, cache: Path) -> ModelFolder:
-    """What `find` gives, without fetching: the built-in model's folder may not be there yet.
+    """Return what `find` returns, without downloading; the built-in model may not be there yet.
 
     Raises:
-        NotFetched: it is on a hub, and not on this machine.
+        NotFetched: the model is on a hub and not on this machine.
         TuteeError: as `find`.
     """
     if spec == BUILTIN:
@@ -95,7 +94,7 @@ def named(spec: str, cache: Path) -> ModelFolder:
 
 
 def _place(spec: str, cache: Path) -> tuple[Path, str]:
-    """The checked folder that `spec` stands for, and what it is known as."""
+    """Return the checked folder for `spec`, and its display name."""
     if model := hub_model(spec):
         return _checked(download.whole(model, cache)), model.name
     path = _local(spec)
@@ -111,22 +110,24 @@ def _local(spec: str) -> Path:
 
 
 def chat_template(folder: ModelFolder) -> str | None:
-    """The chat template of `folder`, without loading the tokenizer; None where it is not there.
+    """Return the chat template without loading the tokenizer; None if the folder is missing.
+
+    A model without a template gets one from `core.models.chat_templates`.
 
     Raises:
-        TuteeError: the files are there and cannot be read.
+        TuteeError: the files exist but cannot be read.
     """
     own = _chat_template(folder.path)
     return own or (chat_templates.fitting(folder.path) if folder.path.is_dir() else None)
 
 
 def has_template(folder: ModelFolder) -> bool:
-    """Whether `folder` came with a chat template."""
+    """Whether the model came with a chat template of its own."""
     return bool(_chat_template(folder.path))
 
 
 def weights(path: Path) -> int:
-    """How many numbers the model in `path` has, by the headers of its files; 0 where none say."""
+    """Count the parameters by the safetensors headers; 0 if they cannot be read."""
     found = 0
     for file in path.glob("*.safetensors"):
         with file.open("rb") as stream:
@@ -143,7 +144,7 @@ def weights(path: Path) -> int:
 
 
 def _checked(path: Path) -> Path:
-    """`path`, which holds a model that Tutee can load."""
+    """Return `path` after checking that it holds a model Tutee can load."""
     names = {entry.name for entry in path.iterdir()}
     where = _("The model in {path}").format(path=path)
     if "config.json" not in names and not any(name.endswith(".safetensors") for name in names):
@@ -169,7 +170,7 @@ def _checked(path: Path) -> Path:
 
 
 def _chat_template(path: Path) -> str | None:
-    """The one a tokenizer loaded from `path` uses, found as transformers finds it."""
+    """Find the template the way transformers does."""
     try:
         return (path / "chat_template.jinja").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -188,7 +189,7 @@ def _chat_template(path: Path) -> str | None:
 
 
 def _slug(name: str) -> str:
-    """`name` as a part of a file name that every file system takes."""
+    """Turn `name` into a file name that is valid on every file system."""
     return re.sub(r"[^a-z0-9._]+", "-", name.lower()).strip("-._")[:48] or "model"
 
 
@@ -210,7 +211,7 @@ def _revision(path: Path) -> str:
 
 
 def _sample(weights: Path, take: Callable[[bytes], None]) -> None:
-    """Give `take` the header of a safetensors file, and slices from all over the rest."""
+    """Feed `take` the header of a safetensors file and evenly spaced slices of the rest."""
     with weights.open("rb") as file:
         header = int.from_bytes(file.read(8), "little")
         size = weights.stat().st_size

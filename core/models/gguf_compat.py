@@ -1,11 +1,11 @@
-"""What transformers' reader of GGUF files passes over without a word: put back, or refused.
+"""Apply, or refuse, the GGUF metadata that transformers' loader silently ignores.
 
-A model whose positions are turned otherwise than it learned them, or whose text is cut otherwise,
-answers almost well, which is worse than not at all. So what says how text is split, positions are
-stretched and attention is scaled is looked up here, and a file that asks for a way that is not
-known is refused; so is every architecture but those whose reading is held by tests (`READ`).
+A model whose RoPE or pre-tokenizer differs from the one it was trained with answers almost well,
+which is worse than not at all. So the metadata for text splitting, RoPE scaling and attention
+scaling is read here; a file that asks for an unknown variant is refused, and so is every
+architecture that no test covers (`READ`).
 
-The names of splittings and the rules for what a file leaves out are llama.cpp's (`llama-vocab.cpp`,
+Pre-tokenizer names and the defaults for missing keys are llama.cpp's (`llama-vocab.cpp`,
 `models/gemma2.cpp`, `models/gemma3.cpp`).
 """
 
@@ -17,29 +17,29 @@ from store.i18n import N_, _
 
 _INSTEAD = N_("Use the safetensors of the model instead.")
 READ = ("llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3")
-"""Architectures that are read: Mistral's files call theirs llama."""
+"""Supported architectures; Mistral's files call theirs llama."""
 _DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b")
-"""Splittings in which each digit stands alone, and the rest is GPT-2's."""
+"""Pre-tokenizers that split off every digit and otherwise work like GPT-2's."""
 _PLAIN = ("gpt-2", "gpt2", "default", "mpt", "olmo", "jais", "phi-2", "")
-"""Those that are GPT-2's, or say nothing, as the first files did."""
+"""Pre-tokenizers that are GPT-2's, or unstated, as in the earliest files."""
 _LLAMA3 = {
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
-"""What all Llama 3 models that stretch their positions have in common."""
+"""RoPE scaling settings shared by all Llama 3 models that have it."""
 _LLAMA3_FACTORS = (8.0, 32.0)
-"""Of Llama 3.1 and 3.3, and of Llama 3.2."""
+"""RoPE factors of Llama 3.1 and 3.3, and of Llama 3.2."""
 _BY_SIZE = {"gemma2": 46, "gemma3": 62}
-"""How many layers those Gemma models have (27B) whose attention is scaled by the model's size over
-its heads, and not by the size of a head. No file says it."""
+"""Layer counts of the Gemma models (27B) that scale attention by hidden size / heads instead of by
+head size. No file states it."""
 
 
 class Facts:
-    """What a GGUF file says of itself, as far as it is asked here.
+    """The metadata of a GGUF file that is needed here.
 
     Raises:
-        OSError, ValueError: it cannot be read.
+        OSError, ValueError: the file cannot be read.
     """
 
     def __init__(self, file: Path) -> None:
@@ -57,16 +57,16 @@ class Facts:
         return field.contents() if field is not None else None
 
     def tensor(self, name: str) -> Any:
-        """The numbers of a small tensor, or None."""
+        """Return the values of a small tensor, or None."""
         found = self._tensors.get(name)
         return None if found is None else found.data
 
 
 def require_read(facts: Facts) -> None:
-    """Refuse an architecture whose files nothing here holds to say what their model says.
+    """Refuse an architecture that no test covers.
 
     Raises:
-        TuteeError: it is none of `READ`.
+        TuteeError: it is not one of `READ`.
     """
     if facts.architecture not in READ:
         raise TuteeError(
@@ -79,10 +79,10 @@ def require_read(facts: Facts) -> None:
 
 
 def split_as_told(tokenizer: Any, facts: Facts) -> None:
-    """Have `tokenizer` split text as the file says.
+    """Make `tokenizer` split text as the file says.
 
     Raises:
-        TuteeError: nothing here knows that way.
+        TuteeError: the pre-tokenizer is unknown.
     """
     from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
 
@@ -100,7 +100,7 @@ def split_as_told(tokenizer: Any, facts: Facts) -> None:
 
 
 def split_digits(tokenizer: Any) -> None:
-    """Each digit stands alone, and the white space before it keeps together."""
+    """Split off every digit, and keep the whitespace before it together."""
     from tokenizers import pre_tokenizers
 
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -112,11 +112,10 @@ def split_digits(tokenizer: Any) -> None:
 
 
 def attend_as_told(config: Any, facts: Facts) -> None:
-    """Have the model of `config` weigh what it attends to as the file, or its size, says.
+    """Set the attention scaling in `config` as the file, or the model's size, demands.
 
     Raises:
-        TuteeError: only a part of each head is turned by its position, or layers take turns
-            otherwise than is known here.
+        TuteeError: RoPE covers only part of each head, or the sliding-window pattern is unknown.
     """
     told = facts.architecture
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -141,10 +140,10 @@ def attend_as_told(config: Any, facts: Facts) -> None:
 
 
 def stretch_as_told(config: Any, facts: Facts) -> None:
-    """Have the model of `config` turn its positions as the file says.
+    """Set the RoPE scaling in `config` as the file says.
 
     Raises:
-        TuteeError: it stretches them in a way that is not known here.
+        TuteeError: the scaling is unknown.
     """
     factors = facts.tensor("rope_freqs.weight")
     prefix = f"{facts.architecture}.rope.scal"
@@ -167,7 +166,7 @@ def stretch_as_told(config: Any, facts: Facts) -> None:
 
 
 def _llama3(config: Any, factors: Any) -> dict[str, Any] | None:
-    """The settings of Llama 3 whose frequencies are divided by `factors` (head size / 2)."""
+    """Return Llama 3's RoPE settings whose frequency divisors are `factors` (head size / 2)."""
     import torch
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 

@@ -1,11 +1,11 @@
-"""A model folder as a GGUF file, for llama.cpp and what is built on it: Ollama, LM Studio.
+"""Write a model folder as a GGUF file for llama.cpp and programs built on it: Ollama, LM Studio.
 
-Laid out as llama.cpp's own converter does, for the families Llama and Qwen with a byte-level
-tokenizer whose way of splitting text llama.cpp knows by name. A test holds that llama.cpp reads
-text into the same tokens and gives the same probabilities.
+The layout is that of llama.cpp's own converter, for the Llama and Qwen families with a byte-level
+tokenizer whose pre-tokenizer llama.cpp knows by name. A test holds that llama.cpp produces the same
+tokens and probabilities.
 
-Left out on purpose: other families, stretched positions and sentencepiece tokenizers, which that
-converter (`convert_hf_to_gguf.py`) knows; and quantising below 8 bits (`llama-quantize`).
+Left out on purpose: other families, RoPE scaling and SentencePiece tokenizers, which that converter
+(`convert_hf_to_gguf.py`) handles; and quantization below 8 bits (`llama-quantize`).
 """
 
 import json
@@ -23,17 +23,17 @@ Precision = Literal["f16", "q8_0"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
-"""llama.cpp's names, by those of transformers."""
+"""llama.cpp's architecture names, by transformers' model type."""
 _ELSEWHERE = N_("llama.cpp's `convert_hf_to_gguf.py` may know it: give it the merged folder.")
 _CONTROL, _NORMAL = 3, 1
-"""Kinds of tokens (`gguf.TokenType`)."""
+"""Token types (`gguf.TokenType`)."""
 
 
 def write(folder: ModelFolder, file: Path, precision: Precision) -> None:
     """Write the model in `folder` to `file`.
 
     Raises:
-        TuteeError: the model is none that can be written; the hint says what can do it.
+        TuteeError: the model cannot be written; the hint names what can do it.
         OSError: the disk refuses.
     """
     import gguf
@@ -57,10 +57,10 @@ def write(folder: ModelFolder, file: Path, precision: Precision) -> None:
 
 
 def modelfile(folder: ModelFolder, file: Path, system_prompt: str) -> str:
-    """What Ollama is to be told of `file`, which lies beside it.
+    """Return an Ollama Modelfile for `file`, which lies beside it.
 
-    Ollama knows the templates of most chat models by heart, and finds them in the file; ChatML,
-    which any model may have, is written out.
+    Ollama recognizes the templates of most chat models in the GGUF file; ChatML, which any model
+    may use, is written out.
     """
     tokenizer: Any = load_tokenizer(folder)
     lines = [f"FROM ./{file.name}"]
@@ -96,7 +96,7 @@ def _architecture(folder: ModelFolder, config: dict[str, Any]) -> str:
 
 
 def _splitting(folder: ModelFolder, tokenizer: dict[str, Any]) -> str:
-    """llama.cpp's name of how the tokenizer splits text before it looks for tokens."""
+    """Return llama.cpp's name for the pre-tokenizer."""
     steps = tokenizer.get("pre_tokenizer") or {}
     parts = steps.get("pretokenizers", [steps])
     patterns = [p["pattern"].get("Regex", "") for p in parts if p.get("type") == "Split"]
@@ -152,7 +152,7 @@ def _write_tokens(
     loaded: Any = load_tokenizer(folder)
     added = {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
     known = {number: token for token, number in tokenizer["model"]["vocab"].items()} | added
-    size = config["vocab_size"]  # some embeddings have more rows than there are tokens
+    size = config["vocab_size"]  # embeddings may have more rows than there are tokens
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(splitting)
     writer.add_token_list([known.get(number, f"[PAD{number}]") for number in range(size)])
@@ -162,19 +162,19 @@ def _write_tokens(
     merges = tokenizer["model"]["merges"]
     writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
     ends = sorted(stop_ids(loaded), key=lambda token: token == loaded.eos_token_id)
-    writer.add_eos_token_id(ends[0])  # the end of a turn, where that is another one than eos
+    writer.add_eos_token_id(ends[0])  # the end-of-turn token, if it differs from EOS
     if loaded.bos_token_id is not None:
         writer.add_bos_token_id(loaded.bos_token_id)
     if loaded.pad_token_id is not None:
         writer.add_pad_token_id(loaded.pad_token_id)
-    writer.add_add_bos_token(False)  # the template writes what is wanted
+    writer.add_add_bos_token(False)  # the chat template adds it where needed
     writer.add_chat_template(loaded.chat_template)
 
 
 def _tensors(
     folder: ModelFolder, config: dict[str, Any], architecture: str
 ) -> Iterator[tuple[str, Any]]:
-    """Name and values (float32) of each tensor, as llama.cpp has them."""
+    """Yield name and values (float32) of each tensor in llama.cpp's layout."""
     import gguf
     import torch
     from safetensors import safe_open
@@ -203,7 +203,7 @@ def _tensors(
 
 
 def _paired(values: Any, heads: int) -> Any:
-    """Rows of a head's two halves in turns, as llama.cpp rotates them in Llama models."""
+    """Interleave the rows of each head's halves, as llama.cpp rotates them in Llama models."""
     shape = values.shape
     return values.reshape(heads, 2, -1, *shape[1:]).swapaxes(1, 2).reshape(shape)
 

@@ -1,12 +1,11 @@
-"""A GGUF file as a model folder: dequantised once into the cache, and used from there.
+"""Convert a GGUF file to a model folder in the cache, dequantized, once.
 
-Training needs plain numbers, and the rest of Tutee one form of model only. The weights are kept in
-16 bits, far finer than what they were rounded to in the file (a 32-bit file loses a little). The
-folder is named after what is in the file, so a changed file is another model.
+Training needs plain numbers, and the rest of Tutee knows one model format only. Weights are stored
+in 16 bits, far finer than the quantization in the file (a 32-bit file loses a little). The folder
+is named after the file's content, so a changed file is another model.
 
-Left out on purpose: files in parts (`-00001-of-00003.gguf`), and what transformers cannot read from
-GGUF, would read wrongly, or nobody has held it to read rightly (`core.models.gguf_compat`); all are
-refused.
+Left out on purpose: split files (`-00001-of-00003.gguf`), and anything transformers cannot read
+from GGUF, reads wrongly, or that no test here covers (`core.models.gguf_compat`). All are refused.
 """
 
 import hashlib
@@ -33,10 +32,10 @@ _PARTS = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 def target(file: Path, cache: Path) -> Path:
-    """Where the model in `file` is kept, or will be.
+    """Return the folder for the model in `file`, whether or not it exists yet.
 
     Raises:
-        TuteeError: there is no such file, or it is no GGUF.
+        TuteeError: there is no such file, or it is not a GGUF file.
     """
     digest = hashlib.sha256()
     try:
@@ -68,15 +67,15 @@ def target(file: Path, cache: Path) -> Path:
 
 
 def folders(cache: Path) -> Path:
-    """Where all folders made of GGUF files are."""
+    """Parent of all folders converted from GGUF files."""
     return cache / "models" / "gguf"
 
 
 def whole(file: Path, cache: Path) -> Path:
-    """The folder made of `file`.
+    """Return the folder converted from `file`.
 
     Raises:
-        TuteeError: it has not been made yet.
+        TuteeError: it has not been converted yet.
     """
     place = target(file, cache)
     if not place.is_dir():
@@ -95,10 +94,10 @@ def folder(
     on_progress: Callable[[ModelLoading], None],
     should_stop: Callable[[], bool],
 ) -> Path:
-    """The folder made of `file`, converted first where the cache lacks it.
+    """Return the folder converted from `file`, converting it first if needed.
 
     Raises:
-        TuteeError: it cannot be read, its architecture is not known, or there is no room.
+        TuteeError: the file cannot be read, its architecture is unknown, or there is no room.
     """
     place = target(file, cache)
     if place.is_dir():
@@ -125,15 +124,15 @@ def folder(
 
 
 def remove(path: Path, cache: Path) -> int:
-    """Take the folder `path`, or the one made of the file `path`, off this machine.
+    """Remove a converted folder, given by its own path or by that of its GGUF file.
 
-    The file stays, and can be converted again.
+    The GGUF file stays, and can be converted again.
 
     Returns:
-        The bytes that are free again.
+        The bytes freed.
 
     Raises:
-        TuteeError: it is none that was made of a file here, or the disk refuses.
+        TuteeError: no file was converted to this folder, or the disk refuses.
     """
     place = whole(path, cache) if is_gguf(str(path)) else path
     if place.parent.resolve() != folders(cache).resolve() or not place.is_dir():
@@ -158,7 +157,7 @@ def _convert(file: Path, directory: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     except TuteeError:
         raise
-    except Exception as error:  # it fails in as many ways as there are broken files
+    except Exception as error:  # broken files fail in too many ways to enumerate
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TuteeError(
             _("{file} cannot be read as a model: {said}").format(file=file.name, said=said),
@@ -173,10 +172,10 @@ def _convert(file: Path, directory: Path) -> None:
 
 
 def plain(model: Any) -> Any:
-    """`model` without what transformers notes about the file that it came from.
+    """Strip what transformers records about the source file.
 
-    The weights are plain numbers by now; what is left of the quantisation would only make
-    transformers refuse to save them.
+    The weights are plain numbers by now; a leftover quantization config would make transformers
+    refuse to save them.
     """
     model.hf_quantizer = None
     model.is_quantized = False

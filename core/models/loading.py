@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def notice(folder: ModelFolder) -> str:
-    """What a person who uses `folder` should know; most often nothing."""
+    """Return what the user should know about this model; usually nothing."""
     said = [] if has_template(folder) else [_(chat_templates.NOTICE)]
     if folder.four_bit == "auto" and (choice := quantised(folder)).four_bit:
         said.append(_("The model is kept in 4 bits: {why}.").format(why=choice.why))
@@ -24,7 +24,7 @@ def notice(folder: ModelFolder) -> str:
 
 
 def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
-    """The tokenizer of `folder`, with its chat template."""
+    """Load the tokenizer, with its chat template set."""
     hush()
     try:
         found = fast_loading.tokenizer(folder.path)
@@ -44,10 +44,10 @@ def _auto_tokenizer(path: Path) -> "PreTrainedTokenizerBase":
 
 
 def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
-    """The weights of `folder`, ready for inference.
+    """Load the weights for inference.
 
-    On the graphics card in bfloat16 where there is one, or in 4 bits (`quantised`), else in float32
-    on what there is (`core.runtime.device`); `dtype` asks for another.
+    On a graphics card in bfloat16, or in 4 bits (`quantised`); elsewhere in float32
+    (`core.runtime.device`). `dtype` overrides both.
     """
     hush()
     devices.settle()
@@ -69,7 +69,7 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
             _("The model in {folder} could not be loaded: {said}"), folder, error
         ) from error
     if info["missing_keys"]:
-        # transformers would go on with random numbers in their place.
+        # transformers would silently use random numbers instead.
         raise TuteeError(
             _(
                 "The weights in {folder} are incomplete: {count} tensors are missing, "
@@ -87,11 +87,11 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
 
 
 def quantised(folder: ModelFolder) -> quantization.Choice:
-    """Whether `folder` is loaded in 4 bits on this machine, and why."""
+    """Decide whether this machine loads the base in 4 bits, and say why."""
     return quantization.choose(folder.four_bit, weights(folder.path), quantization.card())
 
 
 def _unreadable(title: str, folder: ModelFolder, error: Exception) -> TuteeError:
-    # Broken folders fail in transformers in more ways than can be listed; all end up here.
+    # A broken folder fails inside transformers in more ways than can be enumerated.
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     return TuteeError(title.format(folder=folder.path, said=said))

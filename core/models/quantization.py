@@ -1,12 +1,12 @@
-"""Whether a base is kept in 4 bits, and why: QLoRA (arXiv 2305.14314) with bitsandbytes.
+"""Decide whether a base is kept in 4 bits: QLoRA (arXiv 2305.14314) with bitsandbytes.
 
-NF4 with double quantisation takes about 0.57 bytes a weight instead of 2, so that a graphics card
-holds a base about three times as large, in the chat and in training; LoRA itself stays in 32 bits.
-It costs a little quality and speed, so `auto` only does it on a card that would not hold the base
-twice (once to chat with, once to train beside) in 16 bits. On a processor it is far slower than
-whole numbers; there it is only done where the settings ask for it.
+NF4 with double quantization takes about 0.57 bytes per weight instead of 2, so a graphics card fits
+a base about three times as large, in the chat and in training; LoRA itself stays in 32 bits. It
+costs some quality and speed, so `auto` uses it only on a card too small for two copies in 16 bits
+(one to chat with, one to train). On a CPU it is far slower than packed integers, so it is used
+there only if the settings ask for it.
 
-Left out on purpose: other kinds of quantised weights (GPTQ, AWQ), which nothing here can train on.
+Left out on purpose: other quantized weights (GPTQ, AWQ), which cannot be trained on here.
 """
 
 from dataclasses import dataclass
@@ -19,27 +19,27 @@ from core.runtime.library_logging import hush
 from store.i18n import _
 
 BYTES = 0.57
-"""A weight in NF4 with double quantisation; the embeddings stay in 16 bits."""
+"""Bytes per weight in NF4 with double quantization; embeddings stay in 16 bits."""
 _SHARE = 0.9
-"""Of a card's memory that may be counted on."""
+"""Share of a card's memory that can be relied on."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """How the weights of a base are kept."""
+    """Whether a base is kept in 4 bits."""
 
     four_bit: bool
     why: str
-    """For a person, as the end of a sentence."""
+    """The reason for the user, as the end of a sentence."""
 
 
 def choose(wanted: FourBit, weights: int, card: int | None) -> Choice:
-    """Whether to keep a base in 4 bits.
+    """Decide whether to keep a base in 4 bits.
 
     Args:
-        wanted: What the settings say.
-        weights: How many the base has.
-        card: Bytes of memory of the graphics card; None where there is none.
+        wanted: The setting.
+        weights: Number of parameters of the base.
+        card: Memory of the graphics card in bytes; None without one.
     """
     if device() == "mps":
         return Choice(False, _("bitsandbytes does not run on a Mac's card"))
@@ -55,26 +55,26 @@ def choose(wanted: FourBit, weights: int, card: int | None) -> Choice:
 
 
 def card() -> int | None:
-    """Bytes of memory of the graphics card, whether free or not; None where there is none."""
+    """Return the total memory of the graphics card in bytes; None without one."""
     import torch
 
     return int(torch.cuda.mem_get_info()[1]) if device() == "cuda" else None
 
 
 def options() -> dict[str, Any]:
-    """What `from_pretrained` is to be told to load a base in 4 bits."""
+    """Return the `from_pretrained` kwargs for 4-bit loading."""
     hush()
     import torch
     from transformers import BitsAndBytesConfig
 
     return {
-        "dtype": torch.bfloat16,  # TRL keeps what is trained on such a base in it, too
+        "dtype": torch.bfloat16,  # TRL keeps the trained weights in it, too
         "quantization_config": BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16,
-            # Heads are few numbers, and what is trained whole cannot be quantised.
+            # Heads are small, and layers that are trained whole cannot be quantized.
             llm_int8_skip_modules=["lm_head", "score"],
         ),
         "device_map": {"": 0 if device() == "cuda" else "cpu"},
@@ -82,10 +82,10 @@ def options() -> dict[str, Any]:
 
 
 def settled(model: Any) -> Any:
-    """`model`, ready to be trained on and answered with in turn, on a processor as on a card.
+    """Make `model` safe for alternating inference and training.
 
-    Some processors have bitsandbytes repack the weights on the first reply, in a form that training
-    cannot go back from.
+    On some CPUs bitsandbytes repacks the weights at the first forward pass, into a form that cannot
+    be trained on.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
