@@ -13,7 +13,7 @@ from tui.messages import Answered, Taught
 from tui.widgets.status import Status
 
 if TYPE_CHECKING:
-    from tui.controllers.session import Session
+    from tui.controllers.chat_session import ChatSession
     from tui.controllers.tuning import Tuner
     from tui.screens.chat import ChatScreen
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Front(Startup):
     """The part of the app that keeps the chat's screen true."""
 
-    _session: "Session"
+    _session: "ChatSession"
     _tuner: "Tuner"
     _chat_screen: "ChatScreen"
     _model = ""

@@ -29,7 +29,7 @@ _BEHIND = (
     "tui.controllers.models",
     "tui.controllers.records",
     "tui.screens.chat",
-    "tui.controllers.session",
+    "tui.controllers.chat_session",
     "tui.controllers.tuning",
     "tui.widgets.activity",
 )

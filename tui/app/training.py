@@ -70,7 +70,8 @@ class Training(Front):
         from tui.controllers.comparison import Comparing
         from tui.screens.compare import CompareScreen
 
-        self.push_screen(CompareScreen(Comparing(self._services, self._session.last_question())))
+        question = self._session.conversation.last_question()
+        self.push_screen(CompareScreen(Comparing(self._services, question)))
 
     def action_best_of(self) -> None:
         """Draw the last reply again several times, and let the person pick."""

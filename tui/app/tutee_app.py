@@ -41,7 +41,6 @@ from tui.messages import Asker, FromCore
 from tui.screens.opening import OpeningScreen
 
 if TYPE_CHECKING:
-    from core.config import Config
     from tui.services import Services
 
 CHAT_CLOSE_SECONDS = 2.0
@@ -84,15 +83,15 @@ class TuteeApp(Training):
 
     async def furnish(self, services: "Services") -> None:
         """Put the chat in the place of the opening screen, and start the model."""
-        from tui.controllers.session import Session
+        from tui.controllers.chat_session import ChatSession
         from tui.controllers.tuning import Tuner
         from tui.screens.chat import ChatScreen
 
         await super().furnish(services)
-        self._session = Session(services.repository, services.chat, services.config)
+        self._session = ChatSession(services.repository, services.chat, lambda: services.config)
         self._tuner = Tuner(services)
         if services.open_chat:
-            self._session.open(services.open_chat)
+            self._session.conversation.open(services.open_chat)
         self._binding_tables = services.bindings
         self.choose_keys(services.config.keys)
         self._chat_screen = ChatScreen(self._session, services)
@@ -114,10 +113,6 @@ class TuteeApp(Training):
     def on_unmount(self) -> None:
         logging.getLogger().removeHandler(self._log_handler)
         self._log_handler.close()
-
-    def _configured(self, config: "Config") -> None:
-        super()._configured(config)
-        self._session.configure(self._services.config)
 
     # -- errors ----------------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from tests.tui.conftest import (
     views,
 )
 from tui.app.tutee_app import TuteeApp
+from tui.widgets.messages import UserMessage
 from tui.widgets.prompt import Prompt, PromptBar
-from tui.widgets.turns import UserTurn
 
 
 def script(home: Home, *texts: str) -> FakeChat:
@@ -39,7 +39,7 @@ def path(home: Home) -> list[str]:
 
 
 def asked(app: TuteeApp) -> list[str]:
-    return [turn.turn.text for turn in transcript(app).query(UserTurn) if turn.turn]
+    return [m.view.text for m in transcript(app).query(UserMessage) if m.view]
 
 
 async def test_again_puts_another_reply_beside_the_first(home: Home) -> None:
@@ -124,7 +124,7 @@ async def test_a_question_is_asked_otherwise_and_the_old_one_stays(home: Home) -
         await pilot.press(*"draft", "escape", "e")
         assert prompt.text == "Capital of France?"
         assert app.focused is prompt
-        assert "Enter asks anew" in painted(app)
+        assert "Enter sends again" in painted(app)
         prompt.text = "Capital of Italy?"
         await pilot.press("enter")
         await until(pilot, lambda: [view.text for view in views(app)] == ["Rome"])
@@ -160,7 +160,7 @@ async def test_a_stopped_reply_goes_on_and_the_short_one_stays(home: Home) -> No
         await pilot.press("escape")
         await answered(app, pilot, 1)
         await pilot.press("escape")
-        await until(pilot, lambda: "G goes on" in painted(app))
+        await until(pilot, lambda: "G continues" in painted(app))
         await pilot.press("g")
         await until(pilot, lambda: len(chat.prompts) == 2)
         assert chat.prompts[1][-1].role == "assistant"

@@ -21,8 +21,8 @@ from tests.tui.conftest import (
     views,
 )
 from tui.widgets.activity import Activity
+from tui.widgets.messages import ReplyMessage, UserMessage
 from tui.widgets.prompt import Prompt
-from tui.widgets.turns import ReplyTurn, UserTurn
 
 ODD = "[red]x[/red] [/] \\[b] 你好，世界 👍🏽 <b>html</b> & `code`"
 MARKDOWN = "# Title\n\n1. one\n2. two\n\n```python\nprint('[red]')\n```\n\nlast *words*"
@@ -53,7 +53,7 @@ async def test_one_types_and_sends_while_the_model_loads(home: Home) -> None:
         await say(pilot, "second")
         await say(pilot, "third")
         assert stored(home) == ["Hi"]
-        assert [turn.has_class("queued") for turn in transcript(app).query(UserTurn)] == [
+        assert [turn.has_class("queued") for turn in transcript(app).query(UserMessage)] == [
             False,
             True,
             True,
@@ -188,7 +188,7 @@ async def test_a_click_focuses_a_reply(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await say(pilot, "Hello")
         await answered(app, pilot, 1)
-        await pilot.click(ReplyTurn)
+        await pilot.click(ReplyMessage)
         assert app.focused is replies(app)[0]
 
 

@@ -71,7 +71,7 @@ async def test_the_reply_and_its_code_are_copied(home: Home, copied: list[str]) 
         await until(pilot, lambda: "Shift+Y Code" in footer(app))
         await pilot.press("y", "Y")
         assert copied == [CODE, "plain\nlines"]
-        assert "The code is copied." in toasts(app)
+        assert "Code copied." in toasts(app)
         await pilot.press("escape")
         await say(pilot, "Again")
         await answered(app, pilot, 2)

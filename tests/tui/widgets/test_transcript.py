@@ -8,9 +8,9 @@ from store.records import Chat, Conversation, Message, Role
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import opened, painted, replies, say, transcript, until, views
 from tui.app.tutee_app import TuteeApp
+from tui.widgets.messages import ReplyMessage, UserMessage
 from tui.widgets.prompt import Prompt
 from tui.widgets.transcript import AT_FIRST, MOST, Earlier, Later
-from tui.widgets.turns import ReplyTurn, UserTurn
 
 COUNT = 500
 
@@ -35,8 +35,8 @@ def long(home: Home) -> Home:
     return home
 
 
-def turns(app: TuteeApp) -> list[UserTurn | ReplyTurn]:
-    return list(transcript(app).query("UserTurn, ReplyTurn"))  # type: ignore[arg-type]
+def turns(app: TuteeApp) -> list[UserMessage | ReplyMessage]:
+    return list(transcript(app).query("UserMessage, ReplyMessage"))  # type: ignore[arg-type]
 
 
 async def open_latest(app: TuteeApp, pilot: Pilot[bool]) -> None:
@@ -94,14 +94,14 @@ async def test_stepping_from_reply_to_reply_goes_through_all_of_them(long: Home)
         await pilot.press("escape")
         for number in range(249, 230, -1):
             focused = app.focused
-            assert isinstance(focused, ReplyTurn)
+            assert isinstance(focused, ReplyMessage)
             assert focused.view is not None
             assert focused.view.text == f"answer {number}"
             await pilot.press("k")
         assert len(turns(app)) <= MOST
         await pilot.press("escape", "escape")
         focused = app.focused
-        assert isinstance(focused, ReplyTurn)
+        assert isinstance(focused, ReplyMessage)
         assert focused.view is not None
         assert focused.view.text == "answer 249", "Esc leads to the last reply of the chat"
 
