@@ -107,10 +107,6 @@ class OpenConversation:
         """Whether the user has asked anything."""
         return any(message.role == "user" for message in self.messages())
 
-    def text_of(self, message_id: str) -> str:
-        """The text of a message."""
-        return self._repository.message(message_id).content
-
     def message(self, message_id: str | None) -> Message:
         """A message by its id; without one the last message.
 

@@ -95,7 +95,7 @@ class ChatScreen(Screen[None]):
         self._transcript = Transcript()
         self._bar = PromptBar(self._completions)
         feedback = ReplyFeedback(services.repository, partial(CorrectionDraft, services))
-        self._reply = ReplyActions(self._transcript, session, feedback)
+        self._reply = ReplyActions(self._transcript, session.conversation, feedback)
         self._chat = ChatActions(self, session, services, self._show_conversation, self.changed)
         self._writing = False
         """The prompt holds text."""
@@ -141,7 +141,7 @@ class ChatScreen(Screen[None]):
             if command is not None:
                 await perform(*command, self)
                 return
-            earlier = self._session.conversation.text_of(editing) if editing else ""
+            earlier = self._session.conversation.message(editing).content if editing else ""
             whole = with_files(_unescaped(text), Path.cwd(), earlier)
             self._session.check(whole)
         except TuteeError:
@@ -162,16 +162,11 @@ class ChatScreen(Screen[None]):
     def _completions(self, text: str, before: str) -> Completions:
         return completions(text, before, possible(self), Path.cwd(), self._chat.arguments)
 
-    @on(Prompt.Recalled)
-    @guarded
-    async def _recalled(self, _: Prompt.Recalled) -> None:
-        await self.action_take_back()
-
     async def action_take_back(self) -> None:
         """Move the last queued message back into the prompt."""
         queued = self._session.take_back()
         if queued is None:
-            raise TuteeError(_("No message is queued."))
+            return
         await self.apply(lambda: [self._session.queued()])
         if queued.beside:
             self._bar.edit(queued.beside, without_files(queued.text))
@@ -190,16 +185,14 @@ class ChatScreen(Screen[None]):
         match message.event:
             case ModelReady() as event:
                 await self.apply(partial(self._session.model_ready, event))
-            case TokenChunk() as event:
+            case TokenChunk() | ReplyDone() | ReplyFailed() as event:
+                if isinstance(event, ReplyFailed):
+                    show_error(self.app, event.error)
                 await self.apply(partial(self._session.on_reply, event))
-            case ReplyDone() as event:
-                await self.apply(partial(self._session.on_reply, event))
-                self.post_message(Answered())
+                if isinstance(event, ReplyDone):
+                    self.post_message(Answered())
             case ReplyScored(message_id, reward):
                 self._transcript.score(message_id, reward)
-            case ReplyFailed() as event:
-                show_error(self.app, event.error)
-                await self.apply(partial(self._session.on_reply, event))
 
     async def apply(self, act: Callable[[], Sequence[Change]]) -> None:
         """Draw what `act` changes; if it fails half-way, redraw the conversation."""
@@ -324,19 +317,23 @@ class ChatScreen(Screen[None]):
         self._reply.copy_code()
 
     async def action_regenerate(self) -> None:
-        await self.apply(self._reply.regenerate)
+        await self.apply(partial(self._session.regenerate, self._reply.focused_id()))
 
     async def action_go_on(self) -> None:
-        await self.apply(self._reply.go_on)
+        await self.apply(partial(self._session.continue_reply, self._reply.target().id))
 
     async def action_choose(self, step: int) -> None:
-        await self.apply(partial(self._reply.choose, step))
+        """Switch to another reply to the same message, or else to another version of that."""
+        reply = self._reply.target()
+        message_id = reply.id if reply.places > 1 else reply.question_id
+        await self.apply(partial(self._session.choose, message_id, step))
 
     async def action_choose_question(self, step: int) -> None:
-        await self.apply(partial(self._reply.choose_question, step))
+        message_id = self._reply.target().question_id
+        await self.apply(partial(self._session.choose, message_id, step))
 
     def action_edit(self) -> None:
-        question = self._reply.question()
+        question = self._session.conversation.question_of(self._reply.focused_id())
         self._bar.edit(question.id, without_files(question.text))
         self._hint()
 

@@ -106,6 +106,11 @@ class ConversationsScreen(ModalScreen[str | None]):
             return None
         return options.get_option_at_index(options.highlighted).id
 
+    def _highlighted_id(self) -> str:
+        chosen = self._chosen()
+        assert chosen is not None  # otherwise the action is not possible
+        return chosen
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("open", "rename", "pin", "delete", "save"):
             return (self.is_mounted and self._chosen() is not None) or None
@@ -131,9 +136,7 @@ class ConversationsScreen(ModalScreen[str | None]):
         self.query_one(_Search).focus()
 
     def action_rename(self) -> None:
-        chosen = self._chosen()
-        if chosen is None:
-            return
+        chosen = self._highlighted_id()
         title = next(row.title for row in self._library.listed() if row.id == chosen)
 
         def rename(title: str | None) -> None:
@@ -145,28 +148,23 @@ class ConversationsScreen(ModalScreen[str | None]):
         self.app.push_screen(title_dialog(title), rename)
 
     def action_pin(self) -> None:
-        chosen = self._chosen()
-        if chosen is not None:
-            self._library.pin(chosen)
-            self._show(chosen)
+        chosen = self._highlighted_id()
+        self._library.pin(chosen)
+        self._show(chosen)
 
     def action_delete(self) -> None:
-        chosen = self._chosen()
-        if chosen is not None:
-            self._library.delete(chosen)
-            self._show()
-            restore = _("{key:chats.undo} restores it. Your feedback in it is kept.")
-            self.notify(restore, title=_("Deleted."), markup=False)
+        self._library.delete(self._highlighted_id())
+        self._show()
+        restore = _("{key:chats.undo} restores it. Your feedback in it is kept.")
+        self.notify(restore, title=_("Deleted."), markup=False)
 
     def action_undo(self) -> None:
         self._show(self._library.undo())
 
     def action_save(self) -> None:
-        chosen = self._chosen()
-        if chosen is not None:
-            path = self._library.save(chosen)
-            self.app.copy_to_clipboard(str(path))
-            self.notify(str(path), title=_("Saved; path copied."), markup=False)
+        path = str(self._library.save(self._highlighted_id()))
+        self.app.copy_to_clipboard(path)
+        self.notify(path, title=_("Saved; path copied."), markup=False)
 
 
 def title_dialog(title: str) -> LineScreen:

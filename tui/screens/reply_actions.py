@@ -1,18 +1,18 @@
-"""Actions on one reply: feedback, copying, and other branches through the conversation."""
+"""Actions on one reply: feedback, trained tokens, copying."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from store.errors import TuteeError
 from store.i18n import _, ngettext
-from tui.controllers.chat_session import ChatSession
 from tui.controllers.feedback import ReplyFeedback
+from tui.controllers.open_conversation import OpenConversation
 from tui.error_toasts import errors_shown
 from tui.messages import Taught, TokensWanted
 from tui.screens.correct import CorrectScreen
 from tui.screens.reasons import Reasons, ReasonsScreen
-from tui.views.chat import Change, ReplyView, UserView
+from tui.views.chat import ReplyView
 from tui.widgets.transcript import Transcript
 
 _CODE = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)^ {0,3}\1", re.DOTALL | re.MULTILINE)
@@ -33,31 +33,36 @@ class ReplyActions:
 
     Args:
         transcript: Shows the replies.
-        session: Generates replies.
+        conversation: The open conversation.
         feedback: Stores feedback on replies.
     """
 
     def __init__(
-        self, transcript: Transcript, session: ChatSession, feedback: ReplyFeedback
+        self, transcript: Transcript, conversation: OpenConversation, feedback: ReplyFeedback
     ) -> None:
         self._transcript = transcript
-        self._session = session
+        self._conversation = conversation
         self._feedback = feedback
 
     def possible(self, action: str) -> bool:
         """Whether there is a reply or question for `action`; True for actions on other things."""
         if action in ("regenerate", "edit"):
-            return self._session.conversation.has_question()
+            return self._conversation.has_question()
         target, needs = self._transcript.target(), _NEEDS.get(action)
         return needs is None or (target is not None and bool(needs(target)))
 
-    def _target(self) -> ReplyView:
+    def target(self) -> ReplyView:
+        """The reply to act on.
+
+        Raises:
+            TuteeError: there is none.
+        """
         target = self._transcript.target()
         if target is None:
             raise TuteeError(_("There is no complete reply yet."), _("Ask something first."))
         return target
 
-    def _focused_id(self) -> str | None:
+    def focused_id(self) -> str | None:
         """Id of the focused reply; a reply in progress has none yet."""
         focused = self._transcript.focused_reply()
         return focused.message_id or None if focused else None
@@ -68,11 +73,11 @@ class ReplyActions:
     # -- feedback --------------------------------------------------------------------------------
 
     async def like(self) -> None:
-        await self._show(self._feedback.like(self._target().id))
+        await self._show(self._feedback.like(self.target().id))
 
     async def dislike(self, why: str = "") -> None:
         """Store 👎, and open the reasons unless `why` is given."""
-        reply = self._feedback.dislike(self._target().id)
+        reply = self._feedback.dislike(self.target().id)
         await self._show(reply)
 
         async def explain(reasons: Reasons | None) -> None:
@@ -89,7 +94,7 @@ class ReplyActions:
 
     async def correct(self, text: str = "") -> None:
         """Store the correction `text`, or open the editor for one."""
-        reply = self._target()
+        reply = self.target()
 
         async def save(text: str, why: str) -> None:
             await self._show(self._feedback.correct(reply.id, text, why))
@@ -102,10 +107,10 @@ class ReplyActions:
             self._transcript.app.push_screen(CorrectScreen(reply, save, draft))
 
     async def undo(self) -> None:
-        await self._show(self._feedback.undo(self._target().id))
+        await self._show(self._feedback.undo(self.target().id))
 
     async def prefer(self) -> None:
-        target = self._target()
+        target = self.target()
         await self._show(self._feedback.prefer(target.id))
         others = target.places - 1
         saved = ngettext(
@@ -116,49 +121,26 @@ class ReplyActions:
         self._notify(saved.format(count=others))
 
     async def exclude(self) -> None:
-        await self._show(self._feedback.exclude(self._target().id))
+        await self._show(self._feedback.exclude(self.target().id))
 
     async def _show(self, reply: ReplyView) -> None:
         """Show a reply with its new feedback."""
         await self._transcript.change(reply)
         self._transcript.post_message(Taught())
 
-    # -- branches --------------------------------------------------------------------------------
-
-    def regenerate(self) -> Sequence[Change]:
-        """Generate another reply beside this one."""
-        return self._session.regenerate(self._focused_id())
-
-    def go_on(self) -> Sequence[Change]:
-        """Continue the reply from its end."""
-        return self._session.continue_reply(self._target().id)
-
-    def question(self) -> UserView:
-        """The message that the reply answers."""
-        return self._session.conversation.question_of(self._focused_id())
-
-    def choose(self, step: int) -> Sequence[Change]:
-        """Switch to another reply to the same message, or else to another version of it."""
-        target = self._target()
-        return self._session.choose(target.id if target.places > 1 else target.question_id, step)
-
-    def choose_question(self, step: int) -> Sequence[Change]:
-        """Switch to another version of the message that the reply answers."""
-        return self._session.choose(self._target().question_id, step)
-
     # -- looking and copying ---------------------------------------------------------------------
 
     def tokens(self) -> None:
         """Show which tokens carry loss."""
-        records = self._feedback.records(self._target().id)
+        records = self._feedback.records(self.target().id)
         self._transcript.post_message(TokensWanted(records))
 
     def copy(self) -> None:
-        self._copy(self._target().shown, _("Reply copied."))
+        self._copy(self.target().shown, _("Reply copied."))
 
     def copy_code(self) -> None:
         """Copy the last code block."""
-        blocks: list[tuple[Any, str]] = _CODE.findall(self._target().shown)
+        blocks: list[tuple[Any, str]] = _CODE.findall(self.target().shown)
         if not blocks:
             raise TuteeError(_("This reply has no code block."))
         self._copy(blocks[-1][1].rstrip("\n"), _("Code copied."))

@@ -88,7 +88,7 @@ class Heading(Static):
         return Content.assemble(self._left, " " * gap, right)
 
 
-_OTHER = N_("Another version")
+_TIP = N_("Another version")
 
 
 class ReplyMessage(Vertical, can_focus=True):
@@ -109,17 +109,13 @@ class ReplyMessage(Vertical, can_focus=True):
             "left",
             "screen.choose(-1)",
             "Other",
-            key_display="←→",
-            tooltip=_OTHER,
+            True,
+            "←→",
+            tooltip=_TIP,
             id="reply.other_before",
         ),
         Binding(
-            "right",
-            "screen.choose(1)",
-            "Other",
-            show=False,
-            tooltip=_OTHER,
-            id="reply.other_after",
+            "right", "screen.choose(1)", "Other", show=False, tooltip=_TIP, id="reply.other_after"
         ),
         Binding("p", "screen.prefer", "Prefer", id="reply.prefer"),
         Binding("g", "screen.go_on", "Go on", show=False, id="reply.go_on"),

@@ -51,9 +51,6 @@ class Prompt(Area):
             super().__init__()
             self.text = text
 
-    class Recalled(Message):
-        """Up was pressed in an empty prompt while a message is queued."""
-
     def __init__(self, list_: CompletionList) -> None:
         super().__init__(
             id="prompt",
@@ -161,7 +158,7 @@ class Prompt(Area):
         if select or not self.navigator.is_first_wrapped_line(self.cursor_location):
             super().action_cursor_up(select)
         elif self.waiting and not self.text:
-            self.post_message(self.Recalled())
+            self.call_later(self.run_action, "screen.take_back")
         else:
             self._recall(-1)
 
