@@ -255,7 +255,7 @@ class ChatSession:
         )
         return ConversationView(views, live.view() if live else None, self.queued().texts)
 
-    def configure(self, settings: ChatSettings) -> None:
+    def override(self, settings: ChatSettings) -> None:
         """Override settings in the open conversation, from the next reply on.
 
         Raises:

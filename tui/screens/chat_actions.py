@@ -156,5 +156,5 @@ class ChatActions:
                 self._set(settings)
 
     def _set(self, settings: ChatSettings) -> None:
-        self._session.configure(settings)
+        self._session.override(settings)
         self._notify(_("Applies from the next reply on, in this chat only."))

@@ -213,13 +213,12 @@ class PromptBar(Vertical):
         self.prompt.put(text)
         self.screen.set_focus(self.prompt)  # now, because the next key is meant for it
 
-    def done(self) -> str:
-        """End editing, and return the id of the edited message, if any."""
-        message_id, self.editing = self.editing, ""
-        if message_id:
+    def done(self) -> None:
+        """End editing, and bring the draft back."""
+        if self.editing:
+            self.editing = ""
             self.prompt.put(self._draft)
             self._draft = ""
-        return message_id
 
     # -- completions -----------------------------------------------------------------------------
 

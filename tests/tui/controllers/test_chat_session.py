@@ -82,7 +82,7 @@ def test_a_message_is_checked_with_the_system_prompt_of_its_chat(
         Config().chat.system_prompt,
         "Hello",
     ]
-    session.configure(ChatSettings("Be brief."))
+    session.override(ChatSettings("Be brief."))
     session.check("Hello")
     assert chat.checked[1][0] == ChatMessage(role="system", content="Be brief.")
 
