@@ -43,7 +43,7 @@ _HISTORY = 200
 """Messages that the prompt can recall."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two messages may say the same
 class QueuedMessage:
     """A message that is not stored yet."""
 

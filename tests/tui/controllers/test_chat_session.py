@@ -1,4 +1,4 @@
-"""The chat as a controller: order, keeping, and what is told to the screen. No app, no thread."""
+"""The chat session without app or threads: order of messages, storage, and changes."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ READY = ModelReady("fake-1", "r0", "Fake-1", "v2", 1.0)
 
 
 class Chat:
-    """Remembers what it was asked."""
+    """A chat worker that records its calls."""
 
     def __init__(self) -> None:
         self.adapters = None
@@ -31,14 +31,14 @@ class Chat:
         self.checked: list[tuple[ChatMessage, ...]] = []
         self.ahead: list[tuple[ChatMessage, ...]] = []
 
-    def check(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
-        self.checked.append(turns)
+    def check(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+        self.checked.append(messages)
 
     def reply(self, *request: object) -> None:
         self.requests.append(request)  # type: ignore[arg-type]
 
-    def read_ahead(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
-        self.ahead.append(turns)
+    def read_ahead(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+        self.ahead.append(messages)
 
     def stop_reply(self) -> None:
         self.stops += 1
@@ -65,7 +65,7 @@ def done(chat: Chat, text: str, *, stopped: bool = False) -> ReplyDone:
 
 
 def said(repository: Repository) -> list[tuple[str, str]]:
-    """Everything that is stored, chat by chat, newest first."""
+    """Everything stored, newest conversation first."""
     return [
         (message.role, message.content)
         for conversation in repository.conversations()
@@ -92,11 +92,11 @@ def test_a_message_is_stored_before_its_reply_is_asked_for(
 ) -> None:
     stored_when_asked = []
 
-    class Watching(Chat):
+    class Recording(Chat):
         def reply(self, *request: object) -> None:
             stored_when_asked.append(said(repository))
 
-    session = ChatSession(repository, Watching(), Config)  # type: ignore[arg-type]
+    session = ChatSession(repository, Recording(), Config)  # type: ignore[arg-type]
     session.model_ready(READY)
     session.send("Hello")
     assert stored_when_asked == [[("user", "Hello")]]
@@ -112,8 +112,8 @@ def test_a_reply_is_kept_with_all_that_made_it(
     assert isinstance(began, ReplyBegan)
     assert began.live.note == WRITING
     assert queued == QueueChanged(())
-    request_id, turns, sampling, _ = chat.requests[0]
-    assert [message.role for message in turns] == ["system", "user"]
+    request_id, messages, sampling, _ = chat.requests[0]
+    assert [message.role for message in messages] == ["system", "user"]
     assert session.on_reply(TokenChunk(request_id, "Par")) == [ReplyGrew(request_id, "Par")]
     (ended,) = session.on_reply(done(chat, "Paris."))
     assert isinstance(ended, ReplyEnded)

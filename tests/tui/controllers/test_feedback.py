@@ -1,4 +1,4 @@
-"""Feedback verbs over a real repository: what one key press leaves, and what undo takes back."""
+"""Feedback over a real repository: what each verb stores, and what undo reverts."""
 
 from collections.abc import Iterator
 from pathlib import Path

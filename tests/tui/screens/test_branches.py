@@ -1,4 +1,4 @@
-"""Other ways through a chat: again, on from the end, asked otherwise; nothing is ever lost."""
+"""Branches: regenerate, continue, edit; nothing is ever lost."""
 
 import pytest
 from textual.widgets import Markdown
@@ -21,19 +21,19 @@ from tui.widgets.prompt import Prompt, PromptBar
 
 
 def script(home: Home, *texts: str) -> FakeChat:
-    """Replies to come."""
+    """Script the next replies."""
     home.chat = FakeChat(home.bridge.emit, texts, adapters=home.adapters)
     return home.chat
 
 
 def by_hand(home: Home) -> FakeChat:
-    """Replies that a test writes."""
+    """A chat worker whose replies the test writes."""
     home.chat = FakeChat(home.bridge.emit, adapters=home.adapters, writes_by_itself=False)
     return home.chat
 
 
 def path(home: Home) -> list[str]:
-    """What the chat says now."""
+    """The texts of the current branch."""
     (conversation,) = home.repository.conversations()
     return [m.content for m in home.repository.messages(conversation.id) if m.role != "system"]
 
@@ -89,7 +89,7 @@ async def test_an_earlier_reply_can_be_written_again(home: Home) -> None:
             await answered(app, pilot, count)
         await pilot.press("escape", "k", "r")
         await until(pilot, lambda: [view.text for view in views(app)] == ["other"])
-        assert [turn.content for turn in chat.prompts[-1]][1:] == ["First"]
+        assert [message.content for message in chat.prompts[-1]][1:] == ["First"]
         await pilot.press("escape")
         await say(pilot, "Third")
         await answered(app, pilot, 2)
@@ -131,7 +131,7 @@ async def test_a_question_is_asked_otherwise_and_the_old_one_stays(home: Home) -
         assert prompt.text == "draft"
         assert asked(app) == ["Capital of Italy?"]
         assert "You  2/2" in painted(app)
-        assert [turn.content for turn in chat.prompts[-1]][1:] == ["Capital of Italy?"]
+        assert [message.content for message in chat.prompts[-1]][1:] == ["Capital of Italy?"]
         await pilot.press("escape", "left")
         await until(pilot, lambda: [view.text for view in views(app)] == ["Lyon"])
         assert asked(app) == ["Capital of France?"]

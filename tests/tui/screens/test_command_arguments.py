@@ -1,4 +1,4 @@
-"""What may stand behind a slash command is offered, and can be written at once."""
+"""Arguments of slash commands: completed in the list, or typed at once."""
 
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, say, toasts, until

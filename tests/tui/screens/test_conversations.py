@@ -1,4 +1,4 @@
-"""The list of chats, and what is done with a chat as a whole."""
+"""The list of conversations, and actions on a whole conversation."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tui.widgets.form import Choice, Field
 
 
 def talk(home: Home, *texts: str) -> Message:
-    """A chat with these messages, in turns."""
+    """Store a conversation of alternating messages; return the last one."""
     conversation = home.repository.start_conversation()
     for place, text in enumerate(texts):
         role = "user" if place % 2 == 0 else "assistant"
@@ -34,7 +34,7 @@ def chats(home: Home) -> Home:
 
 
 def titles(app: TuteeApp) -> list[str]:
-    """Without the date."""
+    """The listed titles, without dates."""
     lines = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
     return [line[18:] for line in lines]
 

@@ -1,4 +1,4 @@
-"""On a reply: every key of the footer, and what each does; the same by slash command."""
+"""Actions on a reply: every key in its footer, and the same by slash command."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Writing: what comes back, what is offered, what goes along, one's own editor, any script."""
+"""The prompt: recalling, completions, attachments, the user's editor, any script."""
 
 from pathlib import Path
 
@@ -20,14 +20,14 @@ def prompt(app: TuteeApp) -> Prompt:
 
 
 def offered(app: TuteeApp) -> list[str]:
-    """What the list over the prompt shows."""
+    """The labels in the list of completions."""
     list_ = app.screen.query_one(CompletionList)
     return [item.label for item in list_.found.items] if list_.display else []
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the app was started."""
+    """The working directory."""
     place = tmp_path / "work"
     place.mkdir()
     monkeypatch.chdir(place)
