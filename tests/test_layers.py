@@ -255,7 +255,7 @@ def test_every_room_has_its_place_in_the_order(layer: str) -> None:
         ("core.events", "from core.runtime import device", "core.runtime"),
         ("core.hub.download", "from core.models.folder import find", "core.models.folder"),
         ("tui.views.chat", "from tui.controllers import session", "tui.controllers"),
-        ("tui.widgets.turns", "from tui.controllers import session", "tui.controllers"),
+        ("tui.widgets.messages", "from tui.controllers import session", "tui.controllers"),
         ("tui.app.startup", "from tui import cli", "tui.cli"),
     ],
 )

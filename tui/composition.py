@@ -10,7 +10,7 @@ from store.repository import Repository
 from tui.bindings import tables
 from tui.bridge import Bridge
 from tui.commands.keymap import Keymap
-from tui.controllers.conversations import Chats
+from tui.controllers.conversations import ConversationLibrary
 from tui.services import Services
 
 
@@ -33,7 +33,7 @@ def entered(paths: Paths, model: str | None, resume: str | None, held: ExitStack
     services = compose(paths, config, repository)
     services.new = not (model or paths.config_file.exists() or repository.answered())
     if resume is not None:
-        chats = Chats(repository, paths.exports)
+        chats = ConversationLibrary(repository, paths.exports)
         services.open_chat = chats.find(resume).id if resume else chats.latest()
     return services
 

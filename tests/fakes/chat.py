@@ -1,4 +1,4 @@
-"""A chat whose replies are written beforehand."""
+"""A chat worker with scripted replies."""
 
 import queue
 from collections.abc import Iterable
@@ -27,13 +27,13 @@ from tests.fakes.thread import FOLDER, Emit, Worker
 
 
 class FakeChat:
-    """A `core.workers.chat.ChatWorker` whose replies are written beforehand.
+    """A `core.workers.chat.ChatWorker` with scripted replies.
 
     Args:
         emit: Where events go.
-        replies: What it says, in order; the last one again and again.
-        loads_by_itself: Ready at once; else when `finish_loading` is called.
-        writes_by_itself: Whole replies at once; else a piece for each `write` until `finish`.
+        replies: Its replies in order; the last one repeats.
+        loads_by_itself: Load at once; else when `finish_loading` is called.
+        writes_by_itself: Write whole replies at once; else a piece per `write` until `finish`.
     """
 
     def __init__(
@@ -49,24 +49,24 @@ class FakeChat:
         self.adapters: Adapters | None = None
         self.prompts: list[tuple[ChatMessage, ...]] = []
         self.ahead: list[tuple[ChatMessage, ...]] = []
-        """What it was asked to read before a question came."""
+        """Prefilled conversations."""
         self.compared: list[tuple[str, tuple[ChatMessage, ...]]] = []
-        """What each version was asked beside the chat."""
+        """Version and prompt of each answer outside the chat."""
         self.answers_stopped = 0
         self.candidates: tuple[str, ...] = ()
-        """What it draws, the best first."""
+        """The candidates it draws, best first."""
         self.drawn: list[tuple[tuple[ChatMessage, ...], str]] = []
-        """What it was asked to draw for, and by which reward model to rank."""
+        """Prompt and reward model of each draw."""
         self.scored: list[tuple[tuple[ChatMessage, ...], str, str]] = []
-        """What it was asked to score, and by which reward model."""
+        """Prompt, reply and reward model of each score."""
         self.started = 0
         self.specs: list[str] = []
         """Models it was started with."""
         self.served: list[Serving] = []
-        """How it was told to keep the model."""
+        """Serving settings it was given."""
         self.fail_next: TuteeError | None = None
         self.longest: int | None = None
-        """Characters of a message at most, if it has a limit."""
+        """Most characters of a message; None for no limit."""
         self.fail_swap: TuteeError | None = None
         self.closed = False
         self._emit = emit
@@ -93,7 +93,7 @@ class FakeChat:
         self.served.append(serving)
 
     def fail_loading(self, error: TuteeError) -> None:
-        """The next model that is asked for cannot be loaded."""
+        """Let the next model fail to load."""
         self._load_errors.append(error)
 
     def check(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
@@ -171,7 +171,7 @@ class FakeChat:
 
     @property
     def answering(self) -> str:
-        """The version that answers."""
+        """The active version."""
         return self._adapter
 
     def emit(self, event: Event) -> None:
@@ -181,11 +181,11 @@ class FakeChat:
         self._load.set()
 
     def write(self, piece: str) -> None:
-        """Let the reply under way go on with `piece`."""
+        """Append `piece` to the reply in progress."""
         self._pieces.put(piece)
 
     def finish(self) -> None:
-        """Let the reply under way end by itself."""
+        """End the reply in progress."""
         self._pieces.put(None)
 
     # -- in its thread ---------------------------------------------------------------------------

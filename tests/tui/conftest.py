@@ -13,9 +13,9 @@ from textual.pilot import Pilot
 from tests.fakes import Home
 from tui.app.tutee_app import TuteeApp
 from tui.views.chat import ReplyView
+from tui.widgets.messages import ReplyMessage
 from tui.widgets.prompt import Prompt
 from tui.widgets.transcript import Transcript
-from tui.widgets.turns import ReplyTurn
 
 PATIENCE = 2000
 """Pauses of 5 ms before a condition counts as missed."""
@@ -106,8 +106,8 @@ def transcript(app: TuteeApp) -> Transcript:
     return app.screen_stack[0].query_one(Transcript)
 
 
-def replies(app: TuteeApp) -> list[ReplyTurn]:
-    return list(transcript(app).query(ReplyTurn))
+def replies(app: TuteeApp) -> list[ReplyMessage]:
+    return list(transcript(app).query(ReplyMessage))
 
 
 def views(app: TuteeApp) -> list[ReplyView]:

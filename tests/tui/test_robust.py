@@ -60,7 +60,7 @@ async def test_hostile_text_is_only_text_on_every_screen(
     home: Home, hostile: str, size: tuple[int, int]
 ) -> None:
     async with opened(home, size) as (app, pilot):
-        app.workspace.session.open(hostile)
+        app.workspace.session.conversation.open(hostile)
         await app.workspace.chat.screen.renew()
         await shown(app, pilot, ChatScreen)
         await pilot.press("f4")
@@ -93,7 +93,7 @@ async def test_a_reply_of_100_kb_is_shown_whole(home: Home) -> None:
     home.repository.add_message(conversation.id, "user", "Go on and on.")
     home.repository.add_message(conversation.id, "assistant", text)
     async with opened(home) as (app, pilot):
-        app.workspace.session.open(conversation.id)
+        app.workspace.session.conversation.open(conversation.id)
         await app.workspace.chat.screen.renew()
         await until(pilot, lambda: "319 word" in painted(app))
         assert views(app)[0].text == text

@@ -14,7 +14,7 @@ from core.events import CandidatesRanked, Event, ModelLoading, ReplyDone, ReplyF
 from store.errors import TuteeError
 from store.i18n import _, spoken
 from tui.app.appearance import Appearance
-from tui.controllers.session import Session
+from tui.controllers.chat_session import ChatSession
 from tui.controllers.tuning import Tuner
 from tui.error_toasts import errors_shown
 from tui.messages import Asker, FromCore
@@ -34,7 +34,7 @@ class ChatStatus:
 
     app: App[Any]
     services: Services
-    session: Session
+    session: ChatSession
     tuner: Tuner
     appearance: Appearance
     configure: "Callable[[Config], None]"

@@ -16,7 +16,7 @@ from core.events import (
 from store.i18n import _
 from tui.app.appearance import Appearance
 from tui.app.chat_status import ChatStatus
-from tui.controllers.session import Session
+from tui.controllers.chat_session import ChatSession
 from tui.controllers.tuning import Tuner
 from tui.error_toasts import errors_shown, show_error
 from tui.services import Services
@@ -32,7 +32,7 @@ class TrainingFlow:
 
     app: App[Any]
     services: Services
-    session: Session
+    session: ChatSession
     tuner: Tuner
     appearance: Appearance
     chat: ChatStatus
@@ -99,7 +99,7 @@ class TrainingFlow:
         from tui.controllers.comparison import Comparing
         from tui.screens.compare import CompareScreen
 
-        comparing = Comparing(self.services, self.session.last_question())
+        comparing = Comparing(self.services, self.session.conversation.last_question())
         self.app.push_screen(CompareScreen(comparing))
 
     def best_of(self) -> None:

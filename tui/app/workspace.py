@@ -14,9 +14,9 @@ from tui.app.chat_status import ChatStatus
 from tui.app.model_flow import ModelFlow
 from tui.app.navigation import Navigation
 from tui.app.training_flow import TrainingFlow
+from tui.controllers.chat_session import ChatSession
 from tui.controllers.models import Choosing
 from tui.controllers.records import Library
-from tui.controllers.session import Session
 from tui.controllers.settings import Settings
 from tui.controllers.tuning import Tuner
 from tui.error_toasts import errors_shown
@@ -36,7 +36,7 @@ class Workspace:
 
     app: App[Any]
     services: Services
-    session: Session
+    session: ChatSession
     tuner: Tuner
     chat: ChatStatus
     navigation: Navigation
@@ -65,16 +65,15 @@ def assembled(app: App[Any], appearance: Appearance, services: Services) -> Work
     Raises:
         TuteeError: the conversation to resume cannot be opened.
     """
-    session = Session(services.repository, services.chat, services.config)
+    session = ChatSession(services.repository, services.chat, lambda: services.config)
     tuner, choosing = Tuner(services), Choosing(services)
     if services.open_chat:
-        session.open(services.open_chat)
+        session.conversation.open(services.open_chat)
 
     def configure(config: "Config") -> None:
         services.configure(config)
         appearance.try_on(services.config.screen.theme)
         appearance.use_keys(services.config.keys, services.bindings)
-        session.configure(services.config)
 
     settings = Settings(services.paths.config_file, configure)
     screen = ChatScreen(session, services)

@@ -13,13 +13,13 @@ from store.i18n import _, ngettext
 from store.repository import Repository
 from tui.cli.i18n import Group
 from tui.cli.invocation import Invocation
-from tui.controllers.conversations import Chats
+from tui.controllers.conversations import ConversationLibrary
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="A JSON array instead of lines.")
 
 
-def _chats(invocation: Invocation, repository: Repository) -> Chats:
-    return Chats(repository, invocation.paths.exports)
+def _chats(invocation: Invocation, repository: Repository) -> ConversationLibrary:
+    return ConversationLibrary(repository, invocation.paths.exports)
 
 
 @click.group(cls=Group, invoke_without_command=True)

@@ -11,7 +11,7 @@ from core.events import CandidatesRanked
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Origin, new_id
-from tui.controllers.open_chat import Exchange
+from tui.controllers.open_conversation import Exchange
 from tui.services import Services, random_seed
 from tui.text_format import counted
 
@@ -66,7 +66,7 @@ class Candidates:
         """Begin; `CandidatesRanked` or `ReplyFailed` tells the rest."""
         self._services.chat.draw(
             self.id,
-            self.exchange.turns,
+            self.exchange.prompt,
             self.exchange.reply.content,
             self._directory,
             self._services.config.sampling,

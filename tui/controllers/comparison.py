@@ -16,7 +16,7 @@ from store.feedback import Comparison, Picked
 from store.i18n import _
 from store.records import ChatMessage, Origin, Record, Sampling, new_id
 from tui.commands.attachments import without_files
-from tui.controllers.open_chat import Question
+from tui.controllers.open_conversation import AskedQuestion
 from tui.services import Services, random_seed
 from tui.text_format import Noun, counted, harmless, one_line
 
@@ -47,7 +47,7 @@ class Comparing:
     def __init__(
         self,
         services: Services,
-        question: Question | None,
+        question: AskedQuestion | None,
         swap: Callable[[], bool] = lambda: random.random() < 0.5,
         seed: Callable[[], int] = random_seed,
     ) -> None:
@@ -132,7 +132,7 @@ class Comparing:
     def _take(self, text: str) -> None:
         question = self._question
         if question is not None and text == self.prompt:
-            self._turns, self._conversation_id = question.turns, question.conversation_id
+            self._turns, self._conversation_id = question.prompt, question.conversation_id
             return
         system = self._services.config.chat.system_prompt
         before = (ChatMessage(role="system", content=system),) if system else ()

@@ -1,4 +1,4 @@
-"""All chats, without any widget: found, renamed, pinned, deleted and brought back, written out."""
+"""All conversations, without widgets: search, rename, pin, delete, restore, save as Markdown."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,19 +12,19 @@ from store.repository import Repository
 from store.storage import private_folder, replace_file
 from tui.commands.attachments import without_files
 from tui.text_format import harmless, one_line
-from tui.views.chat import ConversationView
+from tui.views.chat import ConversationRow
 
 _AROUND = 30
-"""Characters before what was found."""
+"""Characters of an excerpt before the hit."""
 
 
-class Chats:
-    """One person's chats.
+class ConversationLibrary:
+    """The stored conversations.
 
     Args:
-        repository: Where they are kept.
-        exports: The folder they are written to.
-        leave: Told of a chat that goes, before it does.
+        repository: Where they are stored.
+        exports: The folder for saved conversations.
+        leave: Called with the id of a conversation before it is deleted.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class Chats:
         self._leave = leave
         self._deleted: list[Thread] = []
 
-    def listed(self, query: str = "") -> list[ConversationView]:
-        """Those that hold `query` in their title or text: pinned ones first, then the newest."""
+    def listed(self, query: str = "") -> list[ConversationRow]:
+        """Conversations whose title or text contains `query`, pinned ones first, then newest."""
         found = self._repository.search(query.strip())
-        views = [
-            ConversationView(
+        rows = [
+            ConversationRow(
                 id=hit.conversation.id,
                 title=harmless(hit.conversation.title),
                 updated=f"{hit.conversation.updated.astimezone():%Y-%m-%d %H:%M}",
@@ -48,28 +48,28 @@ class Chats:
             )
             for hit in found
         ]
-        return sorted(views, key=lambda view: not view.pinned)
+        return sorted(rows, key=lambda row: not row.pinned)
 
     def latest(self) -> str:
-        """The id of the chat that was talked in last.
+        """The id of the most recently used conversation.
 
         Raises:
             TuteeError: there is none yet.
         """
         for conversation in self._repository.conversations():
             return conversation.id
-        raise TuteeError(_("There is no chat to go on with yet."))
+        raise TuteeError(_("There is no chat to resume yet."))
 
     def find(self, begun: str) -> Conversation:
-        """The chat whose id begins so.
+        """The conversation whose id begins with `begun`.
 
         Raises:
-            TuteeError: there is none, or several.
+            TuteeError: no id does, or several do.
         """
         found = [c for c in self._repository.conversations() if c.id.startswith(begun.lower())]
         if len(found) != 1 or not begun:
-            many = _("There is more than one chat whose id begins with “{begun}”.")
-            none = _("There is no chat whose id begins with “{begun}”.")
+            many = _("Several chats have an id that begins with “{begun}”.")
+            none = _("No chat has an id that begins with “{begun}”.")
             raise TuteeError(
                 (many if found and begun else none).format(begun=begun),
                 _("`tutee chats` lists them."),
@@ -77,41 +77,45 @@ class Chats:
         return found[0]
 
     def rename(self, conversation_id: str, title: str) -> str:
-        """Give a chat a title; an empty one brings that of its first question back."""
+        """Rename a conversation and return its title; an empty one restores the default."""
         return self._repository.rename_conversation(conversation_id, title).title
 
     def pin(self, conversation_id: str) -> bool:
-        """Keep a chat at the top of the list, or no longer; whether it is there now."""
+        """Pin or unpin a conversation, and return whether it is pinned now."""
         pinned = not self._repository.conversation(conversation_id).pinned
         return self._repository.pin_conversation(conversation_id, pinned).pinned
 
     def delete(self, conversation_id: str) -> None:
-        """Take a chat away; what it taught stays."""
+        """Delete a conversation; its feedback stays."""
         self._leave(conversation_id)
         self._deleted.append(self._repository.delete_conversation(conversation_id))
 
     def undo(self) -> str:
-        """Bring back the chat that was deleted last; its id.
+        """Restore the conversation deleted last, and return its id.
 
         Raises:
-            TuteeError: none was deleted since Tutee was started.
+            TuteeError: none was deleted since Tutee started.
         """
         if not self._deleted:
-            raise TuteeError(_("No chat was deleted since Tutee was started."))
+            raise TuteeError(_("No chat was deleted since Tutee started."))
         self._repository.restore_conversation(self._deleted[-1])
         return self._deleted.pop().conversation.id
 
     def text(self, conversation_id: str) -> str:
-        """A chat as Markdown, as it stands: the way that is shown, corrections in their places."""
+        """The current branch of a conversation as Markdown, corrections in place of replies."""
         conversation = self._repository.conversation(conversation_id)
         sections = map(self._section, self._repository.messages(conversation_id))
         return markdown(conversation, list(sections))
 
     def save(self, conversation_id: str, place: str = "") -> Path:
-        """Write a chat as Markdown, into the exports or where it is wanted.
+        """Write a conversation as Markdown, and return the path.
+
+        Args:
+            conversation_id: The conversation.
+            place: A file or an existing folder; empty for the folder of exports.
 
         Raises:
-            TuteeError: there is such a file already, or it cannot be written.
+            TuteeError: the file exists already or cannot be written.
         """
         path = Path(place).expanduser() if place else None
         if path is None or path.is_dir():
@@ -120,7 +124,7 @@ class Chats:
         path = path.absolute()
         if path.exists():
             raise TuteeError(
-                _("{file} is there already.").format(file=path), _("Give another name.")
+                _("{file} exists already.").format(file=path), _("Choose another name.")
             )
         try:
             private_folder(path.parent)
@@ -138,7 +142,7 @@ class Chats:
 
 
 def _excerpt(message: Message | None, query: str) -> str:
-    """What stands around `query` in a message; nothing where nothing is searched for."""
+    """The text around `query` in a message; empty without a query."""
     if message is None or not query:
         return ""
     text = one_line(without_files(message.content))

@@ -1,6 +1,6 @@
-"""Have the model write a correction as it is told ("shorter", "in Chinese"), without any widget.
+"""Draft a correction with the model from an instruction ("shorter", "in Chinese"), without widgets.
 
-The draft is only ever a proposal: nothing is kept before the person saves it as their own.
+The draft is only a proposal: nothing is stored before the user saves it as their own.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,13 @@ from tui.services import Services, random_seed
 _AGAIN = "Write your last reply again, {}. Say nothing but the new reply."
 
 
-class Drafting:
-    """One person having one reply written anew.
+class CorrectionDraft:
+    """A correction of one reply, drafted by the active adapter version.
 
     Args:
-        services: Who writes.
-        reply_id: The reply that is corrected.
+        services: The worker, the store and the settings.
+        reply_id: The reply to correct.
+        seed: Returns a sampling seed.
     """
 
     def __init__(
@@ -30,45 +31,49 @@ class Drafting:
         self._seed = seed
         self._id = ""
         self.text = ""
-        """What there is of the draft."""
+        """The draft so far."""
 
     @property
     def writing(self) -> bool:
+        """Whether a draft is in progress."""
         return bool(self._id)
 
     def asked(self, request_id: str) -> bool:
-        """Whether that is the draft under way."""
+        """Whether `request_id` is the draft in progress."""
         return request_id == self._id
 
     def ask(self, text: str, instruction: str) -> None:
-        """Begin a draft; `on_reply` tells how it goes on.
+        """Start a draft; its events go to `on_reply`.
 
         Args:
-            text: What the reply says so far, which may be the person's own version.
+            text: The reply so far, possibly edited by the user.
             instruction: What to change about it.
 
         Raises:
-            TuteeError: there is no instruction, or the model is still loading.
+            TuteeError: the instruction is empty, or the model is still loading.
         """
         adapters = self._services.chat.adapters
         if not instruction.strip():
-            raise TuteeError(_("Say how it should be written."), _("“shorter”, or “in Chinese”."))
+            raise TuteeError(
+                _("Say how to rewrite it."), _("For example “shorter” or “in Chinese”.")
+            )
         if adapters is None:
             raise TuteeError(_("The model is still loading."), _("It can draft once it is ready."))
         self.stop()
         self._id, self.text = new_id(), ""
-        turns = (*self._services.repository.prompt_for(self._reply_id), *_asked(text, instruction))
+        prompt = self._services.repository.prompt_for(self._reply_id)
+        messages = (*prompt, *_asked(text, instruction))
         sampling = self._services.config.sampling
-        self._services.chat.answer(self._id, adapters.active(), turns, sampling, self._seed())
+        self._services.chat.answer(self._id, adapters.active(), messages, sampling, self._seed())
 
     def stop(self) -> None:
-        """Let the draft be."""
+        """Stop the draft in progress, if any."""
         if self._id:
             self._id = ""
             self._services.chat.stop_answers()
 
     def on_reply(self, event: TokenChunk | ReplyDone | ReplyFailed) -> None:
-        """Take up what the worker says of this draft."""
+        """Process an event of the draft."""
         match event:
             case TokenChunk():
                 self.text += event.text
@@ -81,6 +86,6 @@ class Drafting:
 def _asked(text: str, instruction: str) -> tuple[ChatMessage, ...]:
     wish = instruction.strip().rstrip(".。!")
     asked = ChatMessage(role="user", content=_AGAIN.format(wish))
-    if not text.strip():  # a template may refuse an empty reply
+    if not text.strip():  # some chat templates reject an empty reply
         return (asked,)
     return ChatMessage(role="assistant", content=text), asked

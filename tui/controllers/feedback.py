@@ -1,4 +1,4 @@
-"""Feedback on replies, without any widget: each verb stores one act and gives the reply back."""
+"""Feedback on replies, without widgets: each method stores it and returns the reply's new view."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,78 +6,88 @@ from store.errors import TuteeError
 from store.i18n import _
 from store.records import Instruction, Message, Origin, Record
 from store.repository import Repository
-from tui.controllers.drafts import Drafting
-from tui.views.chat import ReplyView, TurnView, UserView
+from tui.controllers.drafts import CorrectionDraft
+from tui.views.chat import MessageView, ReplyView, UserView
+
+Siblings = Mapping[str, tuple[str, ...]]
+"""The versions of each message, as `Repository.siblings` returns them."""
 
 
-class Teaching:
-    """What one person thinks of the replies.
+class ReplyFeedback:
+    """Stores the user's feedback on replies.
 
     Args:
-        repository: Where it is kept.
-        drafting: Has the model write a correction of the reply of that id.
+        repository: Where it is stored.
+        draft_for: Returns a `CorrectionDraft` for a reply id.
     """
 
-    def __init__(self, repository: Repository, drafting: Callable[[str], Drafting]) -> None:
+    def __init__(self, repository: Repository, draft_for: Callable[[str], CorrectionDraft]) -> None:
         self._repository = repository
-        self.drafting = drafting
-        self._bare: str | None = None
-        """The reply whose 👎 was just given and may still get its reasons."""
+        self.draft_for = draft_for
+        self._unexplained: str | None = None
+        """The reply whose 👎 was just given and may still get reasons."""
 
     def like(self, reply_id: str) -> ReplyView:
-        self._bare = None
+        """Store 👍."""
+        self._unexplained = None
         self._repository.rate(reply_id, True)
         return self.reply(reply_id)
 
     def dislike(self, reply_id: str) -> ReplyView:
-        """👎; one that stands already keeps its reasons."""
+        """Store 👎; an existing one keeps its reasons."""
         if self._repository.feedback(reply_id).label is not False:
             self._repository.rate(reply_id, False)
-            self._bare = reply_id
+            self._unexplained = reply_id
         return self.reply(reply_id)
 
     def explain(self, reply_id: str, reasons: tuple[str, ...], comment: str) -> ReplyView:
-        """Give a 👎 its reasons. With the 👎 just given they are one act, undone as one."""
-        if self._bare == reply_id:
+        """Store the reasons for a 👎. Undo removes them together with a 👎 just given."""
+        if self._unexplained == reply_id:
             self._repository.explain(reply_id, reasons, comment)
         else:
             self._repository.rate(reply_id, False, reasons, comment)
-        self._bare = None
+        self._unexplained = None
         return self.reply(reply_id)
 
     def correct(self, reply_id: str, text: str, why: str = "") -> ReplyView:
-        """Say what the reply should have been, and why."""
-        self._bare = None
+        """Store a correction and an optional comment on it."""
+        self._unexplained = None
         self._repository.correct(reply_id, text, why)
         return self.reply(reply_id)
 
     def prefer(self, reply_id: str) -> ReplyView:
-        """Say that a reply is better than the others to the same question.
+        """Prefer a reply over all others to the same message.
 
         Raises:
             TuteeError: there is no other.
         """
-        self._bare = None
+        self._unexplained = None
         versions = self._repository.siblings(self._repository.message(reply_id).conversation_id)
         others = [other for other in versions[reply_id] if other != reply_id]
         if not others:
             raise TuteeError(
-                _("There is only one reply to this question."), _("R on the reply writes another.")
+                _("There is only one reply to this question."), _("R on the reply adds another.")
             )
         self._repository.prefer(reply_id, [self._repository.message(m).content for m in others])
         return self.reply(reply_id)
 
     def exclude(self, reply_id: str) -> ReplyView:
-        """Keep what stands about a reply out of training, or let it in again.
+        """Exclude a reply from training, or include it again.
 
         Raises:
-            TuteeError: nothing stands about it.
+            TuteeError: the reply has no feedback.
         """
         self._repository.exclude(reply_id, not self._repository.feedback(reply_id).excluded)
         return self.reply(reply_id)
 
+    def undo(self, reply_id: str) -> ReplyView:
+        """Undo the latest feedback on a reply."""
+        self._unexplained = None
+        self._repository.undo(reply_id)
+        return self.reply(reply_id)
+
     def records(self, reply_id: str) -> list[Record]:
-        """What is trained on of a reply; where it was not judged, what a 👍 would make of it."""
+        """The training records of a reply; without feedback a preview of what 👍 would store."""
         records = [r for r in self._repository.records() if r.message_id == reply_id]
         message = self._repository.message(reply_id)
         preview = Instruction(
@@ -88,23 +98,13 @@ class Teaching:
         )
         return records or [preview]
 
-    def undo(self, reply_id: str) -> ReplyView:
-        """Take back the latest feedback on a reply."""
-        self._bare = None
-        self._repository.undo(reply_id)
-        return self.reply(reply_id)
-
     def reply(self, reply_id: str) -> ReplyView:
-        """A reply as it stands now."""
+        """The current view of a reply."""
         return reply_view(self._repository, self._repository.message(reply_id))
 
 
-Siblings = Mapping[str, tuple[str, ...]]
-"""For each message those in its place, as `Repository.siblings` gives them."""
-
-
-def turn_view(repository: Repository, message: Message, siblings: Siblings) -> TurnView:
-    """A stored message as the transcript shows it."""
+def message_view(repository: Repository, message: Message, siblings: Siblings) -> MessageView:
+    """The view of a stored message."""
     if message.role != "user":
         return reply_view(repository, message, siblings)
     versions = siblings[message.id]
@@ -114,7 +114,7 @@ def turn_view(repository: Repository, message: Message, siblings: Siblings) -> T
 def reply_view(
     repository: Repository, message: Message, siblings: Siblings | None = None
 ) -> ReplyView:
-    """A stored reply with everything that stands about it."""
+    """The view of a stored reply with its feedback."""
     siblings = siblings or repository.siblings(message.conversation_id)
     feedback = repository.feedback(message.id)
     versions = siblings[message.id]
@@ -145,6 +145,6 @@ def reply_view(
 
 
 def _speed(message: Message) -> float | None:
-    """Tokens a second; the clock runs from the first token, so that one is not counted."""
+    """Tokens per second; the clock starts at the first token, which is therefore not counted."""
     later = message.tokens - 1
     return later / message.seconds if later > 0 and message.seconds > 0 else None

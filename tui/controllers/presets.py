@@ -1,4 +1,4 @@
-"""Ways a chat can go on, by name: those that come along, and those in the settings."""
+"""Presets of a conversation's system prompt and sampling, built in or from the settings."""
 
 import re
 from collections.abc import Callable
@@ -12,33 +12,33 @@ from store.records import Sampling
 from tui.views.settings import Setting, all_settings, parse_value
 
 DEFAULT = "default"
-"""As in the settings."""
+"""Name of the preset that overrides nothing."""
 
 
 def sampling_settings() -> list[Setting]:
-    """What can be set about how replies are drawn."""
+    """The sampling settings a conversation can override."""
     return [setting for setting in all_settings() if setting.section == "sampling"]
 
 
 class Presets:
-    """What a person can choose from.
+    """All presets by name.
 
     Args:
-        config: The settings as they are now.
+        config: Returns the current settings.
     """
 
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
 
     def all(self) -> dict[str, Preset]:
-        """Each by its name; one in the settings takes the place of one that came along."""
+        """Each preset by name; the settings override built-in ones."""
         return {**PRESETS, **self._config().presets}
 
     def named(self, name: str) -> tuple[str, Sampling | None]:
-        """The system prompt of a preset, empty for that of the settings, and its sampling.
+        """The system prompt of a preset (empty for the default) and its sampling.
 
         Raises:
-            TuteeError: there is none of that name.
+            TuteeError: there is no preset of that name.
         """
         if name == DEFAULT:
             return "", None
@@ -52,21 +52,21 @@ class Presets:
         return preset.system_prompt, preset.sampling()
 
 
-def with_one(sampling: Sampling, text: str) -> Sampling:
-    """`sampling` with one thing as `text` says: its name and a value.
+def with_setting(sampling: Sampling, text: str) -> Sampling:
+    """`sampling` with one setting changed, given as name and value.
 
     Raises:
-        TuteeError: there is no such thing, or it cannot have that value.
+        TuteeError: there is no such setting, or the value is out of range.
     """
     name, value = (*re.split("[= ]", text, maxsplit=1), "")[:2]
     return with_values(sampling, {name.replace("-", "_"): value.strip()})
 
 
 def with_values(sampling: Sampling, values: dict[str, str]) -> Sampling:
-    """`sampling` with what the person wrote, by name.
+    """`sampling` with the settings that the user wrote, by name.
 
     Raises:
-        TuteeError: there is no such thing, or it cannot have that value.
+        TuteeError: there is no such setting, or a value is out of range.
     """
     known = {setting.name: setting for setting in sampling_settings()}
     changes = {}

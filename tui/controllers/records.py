@@ -17,8 +17,8 @@ from data.quality.task_labels import merged, task_of
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Chat, Record, new_id, now
-from tui.controllers.drafts import Drafting
-from tui.controllers.feedback import Teaching
+from tui.controllers.drafts import CorrectionDraft
+from tui.controllers.feedback import ReplyFeedback
 from tui.services import Services
 from tui.text_format import counted
 from tui.views.record_detail import DetailView, MaskView, detailed, masked
@@ -245,6 +245,6 @@ class Library:
         self._done.append(take_back)
 
     @cached_property
-    def teaching(self) -> Teaching:
+    def teaching(self) -> ReplyFeedback:
         """For records about a reply of a chat, which are changed by saying something else of it."""
-        return Teaching(self._services.repository, partial(Drafting, self._services))
+        return ReplyFeedback(self._services.repository, partial(CorrectionDraft, self._services))

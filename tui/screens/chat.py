@@ -1,8 +1,7 @@
-"""The chat: where talking and teaching happen.
+"""The chat screen: sends what the user writes, and draws the changes that the session returns.
 
-It hands what the person does to the controllers and draws the changes they give back. What is done
-with a reply is in `tui.screens.reply_actions`, what is done with whole chats in
-`tui.screens.chat_actions`.
+Its actions live in two collaborators: `tui.screens.reply_actions` for one reply,
+`tui.screens.chat_actions` for whole conversations.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widgets import TextArea
 
 from core.events import ModelReady, ReplyDone, ReplyFailed, ReplyScored, TokenChunk
@@ -24,30 +24,48 @@ from tui.commands.attachments import with_files, without_files
 from tui.commands.completion import Completions, completions
 from tui.commands.keymap import keyed
 from tui.commands.registry import CHAT_COMMANDS, perform, possible, spelled
+from tui.controllers.chat_session import ChatSession
+from tui.controllers.drafts import CorrectionDraft
+from tui.controllers.feedback import ReplyFeedback
 from tui.error_toasts import errors_shown, guarded, show_error
-from tui.messages import Answered, FromCore
+from tui.messages import Answered, FromCore, Taught
 from tui.screens.chat_actions import ChatActions
 from tui.screens.opening import KEYS
-from tui.views.chat import Asked, Began, Change, Ended, Grew, Queued, Rerouted, UserView
+from tui.screens.reply_actions import ReplyActions
+from tui.services import Services
+from tui.views.chat import (
+    BranchChanged,
+    Change,
+    MessageAdded,
+    QueueChanged,
+    ReplyBegan,
+    ReplyEnded,
+    ReplyGrew,
+)
 from tui.widgets.activity import Activity
 from tui.widgets.guide import Guide
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.messages import ReplyMessage
 from tui.widgets.prompt import Prompt, PromptBar
 from tui.widgets.status import Status, StatusBar
 from tui.widgets.transcript import Transcript
-from tui.widgets.turns import ReplyTurn
 
 
-class ChatScreen(ChatActions):
-    """One chat, open."""
+class ChatScreen(Screen[None]):
+    """The open conversation with its prompt.
+
+    Args:
+        session: The open conversation.
+        services: The store, the paths and the settings.
+    """
 
     TITLE = "Chat"
-    HELP = """Enter sends, and several messages may wait in a row; a pasted text is never sent by
-        itself. ↑ and ↓ bring back what you sent. A / offers commands, an @ text files that go
-        along. Esc stops a reply and keeps what it has so far; else it goes to the last reply and
-        back. What you say of a reply becomes a record; F5 trains the model on them. Ctrl+P has
-        everything by name."""
-    PARTS = (Prompt, ReplyTurn)
+    HELP = """Enter sends; you can queue several messages. Pasted text is not sent until you press
+        Enter. ↑ and ↓ recall what you sent. Type / for commands, @ to attach text files. Esc stops
+        a reply and keeps its text; otherwise it moves between the prompt and the last reply.
+        Feedback on replies becomes records; {key:app.tune} trains the model on them.
+        {key:app.menu} lists everything by name."""
+    PARTS = (Prompt, ReplyMessage)
     OWN_COMMANDS = CHAT_COMMANDS
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,43 +81,53 @@ class ChatScreen(ChatActions):
     ]
 
     status: reactive[Status] = reactive(Status())
-    """Who answers and what was taught."""
+    """The model, the adapter version and the feedback counts."""
     called: reactive[str] = reactive("")
-    """The title of the chat."""
+    """The title of the open conversation."""
     guide: reactive[str] = reactive("")
-    """What to do next, to who does it for the first time."""
+    """The next step for a new user."""
     activity: reactive[Content | None] = reactive(None)
-    """What runs in the background."""
-    _writing = False
-    """Something stands in the prompt."""
+    """The background job, in one line."""
+
+    def __init__(self, session: ChatSession, services: Services) -> None:
+        super().__init__()
+        self._session = session
+        self._transcript = Transcript()
+        self._bar = PromptBar(self._completions)
+        feedback = ReplyFeedback(services.repository, partial(CorrectionDraft, services))
+        self._reply = ReplyActions(self._transcript, session.conversation, feedback)
+        self._chat = ChatActions(self, session, services, self._show_conversation, self.changed)
+        self._writing = False
+        """The prompt holds text."""
 
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status").data_bind(ChatScreen.status, chat=ChatScreen.called)
-        yield Transcript()
+        yield self._transcript
         yield Guide(id="guide").data_bind(line=ChatScreen.guide)
-        yield PromptBar(self._meant)
+        yield self._bar
         yield Activity(id="activity").data_bind(line=ChatScreen.activity)
         yield KeyBar(compact=True, show_command_palette=True)
 
-    @property
-    def _bar(self) -> PromptBar:
-        return self.query_one(PromptBar)
-
     async def on_mount(self) -> None:
         with errors_shown(self.app):
-            earlier = map(without_files, self._session.remembered())
-            self._bar.prompt.remember(list(earlier))
+            self._bar.prompt.remember([*map(without_files, self._session.history())])
         await self.renew()
 
-    # -- talking ---------------------------------------------------------------------------------
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Gray out the keys that have nothing to act on."""
+        if action == "take_back":
+            return bool(self._session.queued().texts) or None
+        return (self._reply.possible(action) and self._chat.possible(action)) or None
+
+    # -- writing and sending ---------------------------------------------------------------------
 
     @property
     def written(self) -> str:
-        """What stands in the prompt."""
+        """The text in the prompt."""
         return self._bar.prompt.text
 
     def take_over(self, sent: Sequence[str], written: str) -> None:
-        """Go on with what the person did on the screen before."""
+        """Take over what the user sent and wrote on the previous screen."""
         for text in sent:
             self._bar.prompt.say(text)
         self._bar.prompt.put(written)
@@ -113,7 +141,7 @@ class ChatScreen(ChatActions):
             if command is not None:
                 await perform(*command, self)
                 return
-            earlier = self._session.text_of(editing) if editing else ""
+            earlier = self._session.conversation.message(editing).content if editing else ""
             whole = with_files(_unescaped(text), Path.cwd(), earlier)
             self._session.check(whole)
         except TuteeError:
@@ -123,44 +151,33 @@ class ChatScreen(ChatActions):
         self._bar.done()
         await self.apply(partial(self._session.send, whole, editing or None))
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "take_back":
-            return bool(self._session.queued().texts) or None
-        return super().check_action(action, parameters)
-
     @on(TextArea.Changed, "#prompt")
     @guarded
-    def _begin_to_write(self, event: TextArea.Changed) -> None:
+    def _prefill(self, event: TextArea.Changed) -> None:
+        """Prefill the conversation with the first character of a message."""
         before, self._writing = self._writing, bool(event.text_area.text)
         if self._writing and not before:
-            self._session.read_ahead()
+            self._session.prefill()
 
-    def _meant(self, text: str, before: str) -> Completions:
-        return completions(text, before, possible(self), Path.cwd(), self.arguments)
-
-    @on(Prompt.Recalled)
-    @guarded
-    async def _recalled(self, _: Prompt.Recalled) -> None:
-        await self.action_take_back()
+    def _completions(self, text: str, before: str) -> Completions:
+        return completions(text, before, possible(self), Path.cwd(), self._chat.arguments)
 
     async def action_take_back(self) -> None:
-        """Take the message that waits back into the prompt."""
-        said = self._session.take_back()
-        if said is None:
-            raise TuteeError(_("Nothing waits."))
+        """Move the last queued message back into the prompt."""
+        queued = self._session.take_back()
+        if queued is None:
+            return
         await self.apply(lambda: [self._session.queued()])
-        if said.beside:
-            self._bar.edit(said.beside, without_files(said.text))
+        if queued.beside:
+            self._bar.edit(queued.beside, without_files(queued.text))
         else:
-            self._bar.prompt.put(without_files(said.text))
+            self._bar.prompt.put(without_files(queued.text))
 
     def action_editor(self) -> None:
-        """Go on writing in the person's own editor, from wherever the focus is."""
+        """Continue writing in the user's own editor, wherever the focus is."""
         self._bar.prompt.action_editor()
 
-    def edit(self, question: UserView) -> None:
-        self._bar.edit(question.id, without_files(question.text))
-        self._hint()
+    # -- drawing changes -------------------------------------------------------------------------
 
     @on(FromCore)
     @guarded
@@ -168,19 +185,17 @@ class ChatScreen(ChatActions):
         match message.event:
             case ModelReady() as event:
                 await self.apply(partial(self._session.model_ready, event))
-            case TokenChunk() as event:
+            case TokenChunk() | ReplyDone() | ReplyFailed() as event:
+                if isinstance(event, ReplyFailed):
+                    show_error(self.app, event.error)
                 await self.apply(partial(self._session.on_reply, event))
-            case ReplyDone() as event:
-                await self.apply(partial(self._session.on_reply, event))
-                self.post_message(Answered())
+                if isinstance(event, ReplyDone):
+                    self.post_message(Answered())
             case ReplyScored(message_id, reward):
-                self.transcript.score(message_id, reward)
-            case ReplyFailed() as event:
-                show_error(self.app, event.error)
-                await self.apply(partial(self._session.on_reply, event))
+                self._transcript.score(message_id, reward)
 
     async def apply(self, act: Callable[[], Sequence[Change]]) -> None:
-        """Draw what `act` changed; where it failed half-way, draw the chat anew."""
+        """Draw what `act` changes; if it fails half-way, redraw the conversation."""
         try:
             changes = act()
         except TuteeError:
@@ -191,64 +206,68 @@ class ChatScreen(ChatActions):
         self._hint()
 
     async def _draw(self, change: Change) -> None:
-        transcript = self.transcript
         match change:
-            case Asked(turn):
-                await transcript.ask(turn)
-            case Queued(texts):
-                await transcript.queue(texts)
+            case MessageAdded(message):
+                await self._transcript.add(message)
+            case QueueChanged(texts):
+                await self._transcript.queue(texts)
                 self._bar.prompt.waiting = bool(texts)
-            case Began(live):
-                await transcript.begin(live)
-            case Grew(live_id, text):
-                await transcript.grow(live_id, text)
-            case Ended(live_id, reply):
-                await transcript.end(live_id, reply)
+            case ReplyBegan(live):
+                await self._transcript.begin(live)
+            case ReplyGrew(live_id, text):
+                await self._transcript.grow(live_id, text)
+            case ReplyEnded(live_id, reply):
+                await self._transcript.end(live_id, reply)
                 self.refresh_bindings()
-            case Rerouted(scene, message_id):
-                await transcript.show(scene, message_id)
-                self._bar.prompt.waiting = bool(scene.queued)
+            case BranchChanged(view, message_id):
+                await self._transcript.show(view, message_id)
+                self._bar.prompt.waiting = bool(view.queued)
                 self.refresh_bindings()
 
     async def renew(self) -> None:
-        """Draw the chat anew."""
-        scene = self._session.scene()
-        await self.transcript.show(scene)
-        self._bar.prompt.waiting = bool(scene.queued)
+        """Redraw the conversation."""
+        view = self._session.view()
+        await self._transcript.show(view)
+        self._bar.prompt.waiting = bool(view.queued)
         self.changed()
 
+    async def _show_conversation(self) -> None:
+        await self.renew()
+        self.focus_prompt()
+
+    @on(Taught)
     def changed(self) -> None:
+        """Update the hint, the title and the keys."""
         self._hint()
         self.refresh_bindings()
 
     def _hint(self) -> None:
-        """Say beside the prompt what Enter or Esc does now, and above what the chat is called."""
         self._bar.hint = self._now()
-        open_ = self._session.conversation
-        self.called = open_.title if open_ else ""
+        stored = self._session.conversation.stored
+        self.called = stored.title if stored else ""
 
     def _now(self) -> str:
-        focused = self.transcript.focused_reply()
+        """What Enter or Esc does now."""
+        focused = self._transcript.focused_reply()
         if focused is not None and focused.view is not None:
             view = focused.view
-            parts = [_("G goes on")] if view.stopped or view.limit else []
-            parts += [keyed(self, _("Ctrl+Z undo"))] if view.undoable else []
+            parts = [_("G continues")] if view.stopped or view.limit else []
+            parts += [keyed(self, _("{key:reply.undo} undo"))] if view.undoable else []
             return " · ".join([*parts, _("Esc back")])
         if self._session.replying:
             waits = self._bar.prompt.waiting
             return _("Esc stops · ↑ takes back") if waits else _("Esc stops")
         return _("Enter sends")
 
-    # -- moving about ----------------------------------------------------------------------------
+    # -- moving the focus ------------------------------------------------------------------------
 
     async def action_escape(self) -> None:
-        """Leave the message that is written anew; else stop the reply under way; else go from the
-        prompt to the last reply and back."""
+        """Cancel editing, else stop the reply, else move between the prompt and the last reply."""
         if self._bar.editing:
             self._bar.done()
         elif self._session.replying:
             await self.action_stop()
-        elif self.transcript.focused_reply() or not await self.transcript.step(0):
+        elif self._transcript.focused_reply() or not await self._transcript.step(0):
             self.focus_prompt()
         self._hint()
 
@@ -256,11 +275,11 @@ class ChatScreen(ChatActions):
         await self.apply(self._session.stop)
 
     async def action_step(self, step: int) -> None:
-        if not await self.transcript.step(step):
+        if not await self._transcript.step(step):
             self.focus_prompt()
 
     async def action_page(self, pages: int) -> None:
-        await self.transcript.page(pages)
+        await self._transcript.page(pages)
 
     def focus_prompt(self) -> None:
         self.set_focus(self._bar.prompt)
@@ -268,7 +287,86 @@ class ChatScreen(ChatActions):
     def on_descendant_focus(self) -> None:
         self.changed()
 
+    # -- actions on a reply ----------------------------------------------------------------------
+
+    async def action_like(self) -> None:
+        await self._reply.like()
+
+    async def action_dislike(self, why: str = "") -> None:
+        await self._reply.dislike(why)
+
+    async def action_correct(self, text: str = "") -> None:
+        await self._reply.correct(text)
+
+    async def action_undo(self) -> None:
+        await self._reply.undo()
+
+    async def action_prefer(self) -> None:
+        await self._reply.prefer()
+
+    async def action_exclude(self) -> None:
+        await self._reply.exclude()
+
+    def action_tokens(self) -> None:
+        self._reply.tokens()
+
+    def action_copy(self) -> None:
+        self._reply.copy()
+
+    def action_copy_code(self) -> None:
+        self._reply.copy_code()
+
+    async def action_regenerate(self) -> None:
+        await self.apply(partial(self._session.regenerate, self._reply.focused_id()))
+
+    async def action_go_on(self) -> None:
+        await self.apply(partial(self._session.continue_reply, self._reply.target().id))
+
+    async def action_choose(self, step: int) -> None:
+        """Switch to another reply to the same message, or else to another version of that."""
+        reply = self._reply.target()
+        message_id = reply.id if reply.places > 1 else reply.question_id
+        await self.apply(partial(self._session.choose, message_id, step))
+
+    async def action_choose_question(self, step: int) -> None:
+        message_id = self._reply.target().question_id
+        await self.apply(partial(self._session.choose, message_id, step))
+
+    def action_edit(self) -> None:
+        question = self._session.conversation.question_of(self._reply.focused_id())
+        self._bar.edit(question.id, without_files(question.text))
+        self._hint()
+
+    # -- actions on conversations ----------------------------------------------------------------
+
+    async def action_new_chat(self) -> None:
+        await self._chat.new()
+
+    def action_chats(self) -> None:
+        self._chat.browse()
+
+    def action_title(self, title: str = "") -> None:
+        self._chat.rename(title)
+
+    def action_pin(self) -> None:
+        self._chat.pin()
+
+    def action_save(self, place: str = "") -> None:
+        self._chat.save(place)
+
+    async def action_delete_chat(self) -> None:
+        await self._chat.delete()
+
+    def action_system(self, text: str = "") -> None:
+        self._chat.set_system_prompt(text)
+
+    def action_preset(self, name: str = "") -> None:
+        self._chat.use_preset(name)
+
+    def action_set(self, text: str = "") -> None:
+        self._chat.set_sampling(text)
+
 
 def _unescaped(text: str) -> str:
-    """A message that began with `//` because it is to begin with a slash."""
+    """The message without the extra slash that keeps it from being a command."""
     return text[1:] if text.startswith("//") else text

@@ -1,159 +1,160 @@
-"""What is done with the chat that is open as a whole, and with the others."""
+"""Actions on the open conversation as a whole, and on the list of conversations."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
+
+from textual.screen import Screen
 
 from store.i18n import _
+from store.records import Conversation
 from tui.commands.completion import Completion
 from tui.commands.registry import Command
-from tui.controllers.conversations import Chats
-from tui.controllers.drafts import Drafting
-from tui.controllers.feedback import Teaching
-from tui.controllers.open_chat import ChatSettings
-from tui.controllers.presets import Presets, with_one
-from tui.controllers.session import Session
+from tui.controllers.chat_session import ChatSession
+from tui.controllers.conversations import ConversationLibrary
+from tui.controllers.open_conversation import ChatSettings
+from tui.controllers.presets import Presets, with_setting
 from tui.error_toasts import errors_shown
 from tui.screens.chat_settings import ChatSettingsScreen
 from tui.screens.command_arguments import arguments
-from tui.screens.conversations import ConversationsScreen
-from tui.screens.reply_actions import ReplyActions
-from tui.screens.text_dialog import LineScreen
+from tui.screens.conversations import ConversationsScreen, title_dialog
 from tui.services import Services
 
-_OF_A_CHAT = frozenset({"title", "pin", "save", "delete_chat"})
 
-
-class ChatActions(ReplyActions):
-    """The part of the chat screen that opens and changes chats.
+class ChatActions:
+    """Opens, changes and deletes conversations.
 
     Args:
-        session: The chat that is open.
-        services: The parts behind it.
+        screen: Where dialogs and toasts are shown.
+        session: The open conversation.
+        services: The store, the paths and the settings.
+        show: Draws the open conversation and focuses the prompt.
+        renamed: Draws the title.
     """
 
-    def __init__(self, session: Session, services: Services) -> None:
-        super().__init__(session, Teaching(services.repository, partial(Drafting, services)))
-        self._chats = Chats(services.repository, services.paths.exports, session.forget)
+    def __init__(
+        self,
+        screen: Screen[None],
+        session: ChatSession,
+        services: Services,
+        show: Callable[[], Awaitable[None]],
+        renamed: Callable[[], None],
+    ) -> None:
+        self._screen = screen
+        self._session = session
+        self._library = ConversationLibrary(
+            services.repository, services.paths.exports, session.forget
+        )
         self._presets = Presets(lambda: services.config)
         self._cache = services.paths.cache
+        self._show = show
+        self._renamed = renamed
 
-    async def renew(self) -> None:
-        """Draw the chat anew."""
-        raise NotImplementedError
-
-    def focus_prompt(self) -> None:
-        raise NotImplementedError
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in _OF_A_CHAT:
-            return (self.is_mounted and self._session.has_question()) or None
-        return super().check_action(action, parameters)
+    def possible(self, action: str) -> bool:
+        """Whether a conversation has started for `action`; True for actions that need none."""
+        needs_one = action in ("title", "pin", "save", "delete_chat")
+        return not needs_one or self._session.conversation.has_question()
 
     def arguments(self, command: Command) -> list[Completion]:
-        """What could stand behind a slash command."""
-        return arguments(command, self._session, self._presets, self._cache)
+        """Completions for the argument of a slash command."""
+        return arguments(command, self._session.conversation, self._presets, self._cache)
 
-    # -- which one -------------------------------------------------------------------------------
+    def _notify(self, text: str, title: str = "", seconds: float | None = 3) -> None:
+        self._screen.notify(text, title=title, markup=False, timeout=seconds)
 
-    async def action_new_chat(self) -> None:
-        self._session.new()
-        await self.renew()
-        self.focus_prompt()
+    # -- choosing a conversation -----------------------------------------------------------------
 
-    def action_chats(self) -> None:
-        self.app.push_screen(ConversationsScreen(self._chats), self._open_chat)
+    async def new(self) -> None:
+        self._session.conversation.new()
+        await self._show()
 
-    async def _open_chat(self, conversation_id: str | None) -> None:
-        """Go to a chat; without one to where we were, which may have been renamed or deleted."""
-        with errors_shown(self.app):
+    def browse(self) -> None:
+        """Choose a conversation from the list."""
+        self._screen.app.push_screen(ConversationsScreen(self._library), self._open)
+
+    async def _open(self, conversation_id: str | None) -> None:
+        """Open the chosen conversation; the open one may have been renamed or deleted instead."""
+        with errors_shown(self._screen.app):
             if conversation_id is not None:
-                self._session.open(conversation_id)
-            await self.renew()
-            self.focus_prompt()
+                self._session.conversation.open(conversation_id)
+            await self._show()
 
-    # -- the open one ----------------------------------------------------------------------------
+    # -- the open conversation -------------------------------------------------------------------
 
-    def _open_id(self) -> str:
-        conversation = self._session.conversation
-        assert conversation is not None  # or the action would not be possible
-        return conversation.id
+    def _stored(self) -> Conversation:
+        stored = self._session.conversation.stored
+        assert stored is not None  # otherwise the action is not possible
+        return stored
 
-    def action_title(self, title: str = "") -> None:
-        """Call it something else."""
-        conversation_id = self._open_id()
+    def rename(self, title: str = "") -> None:
+        """Set the title, or open a dialog for it."""
+        stored = self._stored()
 
         def rename(title: str | None) -> None:
             if title is not None:
-                with errors_shown(self.app):
-                    kept = self._chats.rename(conversation_id, title)
-                    self.changed()
-                    self.notify(kept, title=_("The chat is called"), markup=False, timeout=3)
+                with errors_shown(self._screen.app):
+                    set_ = self._library.rename(stored.id, title)
+                    self._renamed()
+                    self._notify(set_, _("Chat renamed"))
 
         if title:
             rename(title)
-            return
-        assert self._session.conversation is not None
-        keys = _("Enter keeps it · empty: that of its first question · Esc leaves")
-        now = self._session.conversation.title
-        self.app.push_screen(LineScreen(_("Title"), now, "", keys), rename)
+        else:
+            self._screen.app.push_screen(title_dialog(stored.title), rename)
 
-    def action_pin(self) -> None:
-        """Keep it at the top of the list, or no longer."""
-        pinned = self._chats.pin(self._open_id())
-        top = _("The chat stands at the top of the list now.")
-        said = top if pinned else _("The chat stands in its place in the list now.")
-        self.notify(said, markup=False, timeout=3)
+    def pin(self) -> None:
+        """Pin the conversation to the top of the list, or unpin it."""
+        pinned = self._library.pin(self._stored().id)
+        self._notify(_("Chat pinned.") if pinned else _("Chat unpinned."))
 
-    def action_save(self, place: str = "") -> None:
-        """Write it as Markdown."""
-        path = self._chats.save(self._open_id(), place)
-        self.app.copy_to_clipboard(str(path))
-        self.notify(str(path), title=_("Saved; the path is copied."), markup=False)
+    def save(self, place: str = "") -> None:
+        """Save the conversation as Markdown."""
+        path = str(self._library.save(self._stored().id, place))
+        self._screen.app.copy_to_clipboard(path)
+        self._notify(path, _("Saved; path copied."), None)
 
-    async def action_delete_chat(self) -> None:
-        """Take it away; what it taught stays."""
-        self._chats.delete(self._open_id())
-        await self.renew()
-        self.focus_prompt()
-        self.notify(
-            _("In the list of chats (Ctrl+R) Ctrl+Z brings it back. What it taught stays."),
-            title=_("Deleted."),
-            markup=False,
+    async def delete(self) -> None:
+        self._library.delete(self._stored().id)
+        await self._show()
+        restore = _(
+            "{key:chats.undo} in the list of chats ({key:chat.open}) restores it. Your feedback "
+            "in it is kept."
         )
+        self._notify(restore, _("Deleted."), None)
 
-    # -- how it goes on --------------------------------------------------------------------------
+    # -- its settings ----------------------------------------------------------------------------
 
-    def action_system(self, text: str = "") -> None:
-        """Say what its replies are written under."""
+    def set_system_prompt(self, text: str = "") -> None:
+        """Set the system prompt, or open a dialog for it and the sampling."""
+        conversation = self._session.conversation
         if text:
-            self._set(replace(self._session.own(), system_prompt=text))
+            self._set(replace(conversation.own(), system_prompt=text))
             return
-        now = self._session.own()
-        screen = ChatSettingsScreen(now, self._session.default(), self._presets.all())
-        self.app.push_screen(screen, self._set_if)
+        screen = ChatSettingsScreen(conversation.own(), conversation.default(), self._presets.all())
+        self._screen.app.push_screen(screen, self._set_chosen)
 
-    def action_preset(self, name: str = "") -> None:
-        """Take a preset by its name, or choose one."""
+    def use_preset(self, name: str = "") -> None:
+        """Use a preset, or open a dialog to choose one."""
         if not name:
-            self.action_system()
+            self.set_system_prompt()
             return
         system_prompt, sampling = self._presets.named(name)
-        own = self._session.own().system_prompt
+        own = self._session.conversation.own().system_prompt
         self._set(ChatSettings(system_prompt or own, sampling))
 
-    def action_set(self, text: str = "") -> None:
-        """Set one thing about how replies are drawn."""
+    def set_sampling(self, text: str = "") -> None:
+        """Change one sampling setting, given as name and value, or open a dialog for all."""
         if not text:
-            self.action_system()
+            self.set_system_prompt()
             return
-        sampling = with_one(self._session.sampling(), text)
-        self._set(replace(self._session.own(), sampling=sampling))
+        conversation = self._session.conversation
+        sampling = with_setting(conversation.sampling(), text)
+        self._set(replace(conversation.own(), sampling=sampling))
 
-    def _set_if(self, settings: ChatSettings | None) -> None:
+    def _set_chosen(self, settings: ChatSettings | None) -> None:
         if settings is not None:
-            with errors_shown(self.app):
+            with errors_shown(self._screen.app):
                 self._set(settings)
 
     def _set(self, settings: ChatSettings) -> None:
-        self._session.set_chat(settings)
-        self.notify(_("From the next reply on, in this chat."), markup=False, timeout=3)
+        self._session.override(settings)
+        self._notify(_("Applies from the next reply on, in this chat only."))

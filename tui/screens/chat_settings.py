@@ -1,4 +1,4 @@
-"""How one chat goes on: its own system prompt, and how its replies are drawn."""
+"""The settings of one conversation: its system prompt and sampling."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,33 +15,33 @@ from core.config import Preset
 from store.i18n import N_, _
 from store.records import Sampling
 from tui.commands.keymap import keyed
-from tui.controllers.open_chat import ChatSettings
+from tui.controllers.open_conversation import ChatSettings
 from tui.controllers.presets import DEFAULT, sampling_settings, with_values
 from tui.error_toasts import errors_shown
 from tui.views.settings import format_value
 from tui.widgets.form import MOVING, Choice, Field
 from tui.widgets.settings import Lines
 
-_KEYS = N_("Ctrl+S keeps it · empty: as in the settings (F9) · Esc leaves")
+_KEYS = N_("{key:app.save} saves · empty: as in the settings ({key:app.settings}) · Esc cancels")
 
 
 class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
-    """Gives back what the chat is to have; nothing where the person leaves.
+    """Returns the new settings of the conversation; None if cancelled.
 
     Args:
-        own: What it has now.
-        default: What it has where it has nothing of its own.
-        presets: What can be chosen at once.
+        own: What it overrides now.
+        default: What applies where it overrides nothing.
+        presets: Presets to fill in, by name.
     """
 
     TITLE = "This chat"
-    HELP = """How this chat alone goes on from here: its system prompt, and how its replies are
-        drawn. What is left empty is as in the settings (F9). A preset fills the fields in."""
+    HELP = """The system prompt and sampling of this chat alone, from the next reply on. Empty
+        fields use the settings ({key:app.settings}). A preset fills in the fields."""
     AUTO_FOCUS = "#system-prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
         *MOVING,
         Binding("ctrl+s", "save", "Save", id="app.save"),
-        Binding("escape", "dismiss", "Leave", id="app.back"),
+        Binding("escape", "dismiss", "Cancel", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 

@@ -1,4 +1,4 @@
-"""The list of chats: searched, opened, renamed, pinned, deleted and brought back."""
+"""The list of conversations: search, open, rename, pin, delete, restore, save."""
 
 from typing import ClassVar
 
@@ -12,19 +12,19 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from store.i18n import N_, _
-from tui.controllers.conversations import Chats
+from tui.controllers.conversations import ConversationLibrary
 from tui.error_toasts import errors_shown
 from tui.screens.text_dialog import LineScreen
 from tui.text_format import harmless
 from tui.theme import MUTED
-from tui.views.chat import ConversationView
+from tui.views.chat import ConversationRow
 from tui.widgets.footer import Footer
 
-_NONE = N_("None yet: a chat is kept from its first message on.")
+_EMPTY = N_("No chats yet. A chat is saved with its first message.")
 
 
 class _Search(Input):
-    """The words to look for; ↓ and Enter go on to what was found."""
+    """The search field; ↓ and Enter move on to the results."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "app.focus_next", show=False, id="form.down"),
@@ -36,22 +36,22 @@ class _Search(Input):
         self.screen.query_one(OptionList).focus()
 
 
-class _Found(OptionList):
+class _Rows(OptionList):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave Enter to the screen, which says what it does."""
+        """Leave Enter to the screen, whose binding names it."""
         return action != "select"
 
 
 class ConversationsScreen(ModalScreen[str | None]):
-    """Gives back the id of the chat to open.
+    """Returns the id of the conversation to open; None if left.
 
     Args:
-        chats: All of them.
+        library: The stored conversations.
     """
 
     TITLE = "Chats"
-    HELP = """All chats, the pinned ones first, then the one that was talked in last. A deleted one
-        can be brought back until you quit, and what it taught stays in any case."""
+    HELP = """All chats, pinned ones first, then the most recent. You can restore a deleted chat
+        until you quit; your feedback in it stays in any case."""
     AUTO_FOCUS = "OptionList"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", key_display="Enter", id="chats.enter"),
@@ -65,9 +65,9 @@ class ConversationsScreen(ModalScreen[str | None]):
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
-    def __init__(self, chats: Chats) -> None:
+    def __init__(self, library: ConversationLibrary) -> None:
         super().__init__()
-        self._chats = chats
+        self._library = library
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
@@ -75,29 +75,29 @@ class ConversationsScreen(ModalScreen[str | None]):
             search = _Search(placeholder=_("/ searches titles and texts"), compact=True)
             search.cursor_blink = False
             yield search
-            yield _Found(compact=True, markup=False)
-            yield Static(_(_NONE), id="no-chats", markup=False)
+            yield _Rows(compact=True, markup=False)
+            yield Static(_(_EMPTY), id="no-chats", markup=False)
             yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         self._show()
 
-    # -- what is listed --------------------------------------------------------------------------
+    # -- the list --------------------------------------------------------------------------------
 
     def _show(self, chosen: str | None = None) -> None:
-        """List what there is, with `chosen` or else the same place marked."""
+        """Update the list, with `chosen` or else the same row highlighted."""
         options, query = self.query_one(OptionList), self.query_one(_Search).value
         place = options.highlighted or 0
-        found = self._chats.listed(query)
+        found = self._library.listed(query)
         options.clear_options()
-        options.add_options(Option(_line(view), id=view.id) for view in found)
+        options.add_options(Option(_line(row), id=row.id) for row in found)
         if found:
-            ids = [view.id for view in found]
+            ids = [row.id for row in found]
             options.highlighted = ids.index(chosen) if chosen in ids else min(place, len(ids) - 1)
         options.display = bool(found)
         none = self.query_one("#no-chats", Static)
         none.display = not found
-        none.update(_("Nothing holds these words.") if query else _(_NONE))
+        none.update(_("No chat contains these words.") if query else _(_EMPTY))
         self.refresh_bindings()
 
     def _chosen(self) -> str | None:
@@ -105,6 +105,11 @@ class ConversationsScreen(ModalScreen[str | None]):
         if options.highlighted is None:
             return None
         return options.get_option_at_index(options.highlighted).id
+
+    def _highlighted_id(self) -> str:
+        chosen = self._chosen()
+        assert chosen is not None  # otherwise the action is not possible
+        return chosen
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("open", "rename", "pin", "delete", "save"):
@@ -118,60 +123,57 @@ class ConversationsScreen(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     def action_open(self) -> None:
-        """Go on with the chat that is marked."""
+        """Open the highlighted conversation."""
         self.dismiss(self._chosen())
 
     @on(OptionList.OptionSelected)
     def _opened(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option_id)
 
-    # -- what is done ----------------------------------------------------------------------------
+    # -- actions ---------------------------------------------------------------------------------
 
     def action_search(self) -> None:
         self.query_one(_Search).focus()
 
     def action_rename(self) -> None:
-        chosen = self._chosen()
-        if chosen is None:
-            return
-        title = next(view.title for view in self._chats.listed() if view.id == chosen)
+        chosen = self._highlighted_id()
+        title = next(row.title for row in self._library.listed() if row.id == chosen)
 
         def rename(title: str | None) -> None:
             if title is not None:
                 with errors_shown(self.app):
-                    self._chats.rename(chosen, title)
+                    self._library.rename(chosen, title)
                     self._show(chosen)
 
-        keys = _("Enter keeps it · empty: that of its first question · Esc leaves")
-        self.app.push_screen(LineScreen(_("Title"), title, "", keys), rename)
+        self.app.push_screen(title_dialog(title), rename)
 
     def action_pin(self) -> None:
-        chosen = self._chosen()
-        if chosen is not None:
-            self._chats.pin(chosen)
-            self._show(chosen)
+        chosen = self._highlighted_id()
+        self._library.pin(chosen)
+        self._show(chosen)
 
     def action_delete(self) -> None:
-        chosen = self._chosen()
-        if chosen is not None:
-            self._chats.delete(chosen)
-            self._show()
-            self.notify(_("Ctrl+Z brings it back. What it taught stays."), title=_("Deleted."))
+        self._library.delete(self._highlighted_id())
+        self._show()
+        restore = _("{key:chats.undo} restores it. Your feedback in it is kept.")
+        self.notify(restore, title=_("Deleted."), markup=False)
 
     def action_undo(self) -> None:
-        self._show(self._chats.undo())
+        self._show(self._library.undo())
 
     def action_save(self) -> None:
-        chosen = self._chosen()
-        if chosen is not None:
-            path = self._chats.save(chosen)
-            self.app.copy_to_clipboard(str(path))
-            self.notify(str(path), title=_("Saved; the path is copied."), markup=False)
+        path = str(self._library.save(self._highlighted_id()))
+        self.app.copy_to_clipboard(path)
+        self.notify(path, title=_("Saved; path copied."), markup=False)
 
 
-def _line(view: ConversationView) -> Content:
-    pin = ("📌 ", "") if view.pinned else ("", "")
-    excerpt = f"  {harmless(view.excerpt)}" if view.excerpt else ""
-    return Content.assemble(
-        (view.updated, MUTED), "  ", pin, harmless(view.title), (excerpt, MUTED)
-    )
+def title_dialog(title: str) -> LineScreen:
+    """The dialog to rename a conversation."""
+    keys = _("Enter saves · empty: title from the first question · Esc cancels")
+    return LineScreen(_("Title"), title, "", keys)
+
+
+def _line(row: ConversationRow) -> Content:
+    pin = "📌 " if row.pinned else ""
+    excerpt = f"  {harmless(row.excerpt)}" if row.excerpt else ""
+    return Content.assemble((row.updated, MUTED), f"  {pin}{harmless(row.title)}", (excerpt, MUTED))

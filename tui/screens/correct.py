@@ -18,7 +18,7 @@ from textual.widgets import Input, Static, TextArea
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.i18n import N_, _
 from tui.commands.keymap import keyed
-from tui.controllers.drafts import Drafting
+from tui.controllers.drafts import CorrectionDraft
 from tui.error_toasts import guarded, show_error
 from tui.messages import FromCore
 from tui.text_format import harmless, one_line, shortened
@@ -62,7 +62,7 @@ class CorrectScreen(ModalScreen[None]):
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
-    def __init__(self, reply: ReplyView, save: Save, drafting: Drafting) -> None:
+    def __init__(self, reply: ReplyView, save: Save, drafting: CorrectionDraft) -> None:
         super().__init__()
         self._reply = reply
         self._save = save

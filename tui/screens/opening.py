@@ -1,7 +1,7 @@
-"""What is seen first: the frame of the chat, which takes what is written while the home is opened.
+"""The first frame: the chat without messages, usable for writing while the home is opened.
 
-Left out on purpose: everything that needs the store or the model. The chat takes this screen's
-place, and what was written, as soon as it is there.
+It deliberately needs neither the store nor the model. The chat screen replaces it and takes over
+what was written.
 """
 
 from typing import ClassVar
@@ -30,22 +30,22 @@ KEYS: list[BindingType] = [
     Binding("f7", "app.records", "Records", key_display="F7", id="app.records"),
     Binding("f8", "app.export", "Export", key_display="F8", id="app.export"),
 ]
-"""Those in the footer of the chat, so that its frame is there from the first moment on."""
+"""Keys in the footer of the chat, shown from the first frame on."""
 
 
 class OpeningScreen(Screen[None]):
-    """The chat before there is one."""
+    """The chat screen until the home is open."""
 
     TITLE = "Opening"
-    HELP = """Your chats and records are being read. What you write now is sent once they are
-        there."""
+    HELP = """Your chats and records are being loaded. What you send now goes out once they are
+        open."""
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[str] = []
-        """What the person has sent already."""
+        """Messages to send once the chat is open."""
 
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status")
@@ -61,15 +61,15 @@ class OpeningScreen(Screen[None]):
         self.query_one(PromptBar).hint = _("Enter sends")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show the chat's keys, but greyed."""
+        """Show the keys of the chat, grayed out."""
         return None if action in ("like", "dislike", "correct") else True
 
     @property
     def written(self) -> str:
-        """What stands in the prompt."""
+        """The text in the prompt."""
         return self.query_one(Prompt).text
 
     @on(Prompt.Sent)
     def _sent(self, event: Prompt.Sent) -> None:
         self.sent.append(event.text)
-        self.query_one(PromptBar).hint = _("Sent once it is open")
+        self.query_one(PromptBar).hint = _("Will be sent")

@@ -116,7 +116,7 @@ class RecordScreen(Screen[int]):
         if isinstance(record, Verdict) and not record.label:
             self.app.push_screen(ReasonsScreen(reply), self._explain)
         else:
-            self.app.push_screen(CorrectScreen(reply, self._correct, teaching.drafting(reply.id)))
+            self.app.push_screen(CorrectScreen(reply, self._correct, teaching.draft_for(reply.id)))
 
     async def _correct(self, text: str, why: str) -> None:
         self._library.teaching.correct(self._reply_id(), text, why)

@@ -1,7 +1,7 @@
-"""What widgets draw: plain values, made by the controllers from what the store and core hold.
+"""View models of the chat: plain values made by the controllers and drawn by the widgets.
 
-A widget gets these and nothing else, so none of them knows a database or a model. A `Change` says
-what became different in the chat that is open; the chat screen applies changes in order.
+Widgets receive nothing else, so none of them depends on the store or a model. A `Change` is an
+update to the open conversation; the chat screen applies changes in order.
 """
 
 from dataclasses import dataclass
@@ -9,142 +9,139 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class UserView:
-    """What the person said."""
+    """A message of the user."""
 
     id: str
     text: str
     place: int = 1
+    """Position among the versions of the message, from 1."""
     places: int = 1
-    """Which of how many versions of the message it is."""
 
 
 @dataclass(frozen=True)
 class ReplyView:
-    """One whole reply with everything that stands about it."""
+    """A complete reply with its feedback."""
 
     id: str
     text: str
-    """What the model wrote."""
+    """The text the model wrote."""
     question: str = ""
     """The message it answers."""
     place: int = 1
+    """Position among the replies to that message, from 1."""
     places: int = 1
-    """Which of how many replies to that message it is."""
     question_id: str = ""
     question_places: int = 1
-    """How many versions of that message there are."""
+    """Number of versions of that message."""
     adapter: str | None = None
     speed: float | None = None
-    """Tokens a second."""
+    """Tokens per second."""
     stopped: bool = False
     limit: int | None = None
-    """The token limit it was cut off at."""
+    """The token limit at which it was cut off."""
     forgotten: int = 0
-    """The chat's oldest messages, which the model no longer saw."""
+    """Number of oldest messages that no longer fit into the context."""
     label: bool | None = None
     reasons: tuple[str, ...] = ()
     comment: str = ""
     correction: str | None = None
     why: str = ""
-    """What was said with the correction."""
+    """The comment on the correction."""
     preferred: bool = False
-    """It was picked among others."""
+    """Chosen over other replies to the same message."""
     excluded: bool = False
-    """Nothing of it is trained on, though it was judged."""
+    """Kept out of training despite its feedback."""
     undoable: bool = False
 
     @property
     def shown(self) -> str:
-        """The text that stands: the correction where there is one."""
+        """The correction if there is one, else the text of the model."""
         return self.text if self.correction is None else self.correction
 
 
-TurnView = UserView | ReplyView
+MessageView = UserView | ReplyView
 
 
 @dataclass(frozen=True)
 class LiveView:
-    """A reply under way."""
+    """A reply in progress."""
 
     id: str
     text: str
     note: str
-    """What it waits for or does, in a word or two."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A whole conversation as it is to be shown."""
-
-    turns: tuple[TurnView, ...] = ()
-    live: LiveView | None = None
-    queued: tuple[str, ...] = ()
-    examples: int = 0
-    """How many there are to start with, where nothing was taught yet."""
-
-
-# -- changes of the open chat --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A message of the person was stored."""
-
-    turn: UserView
-
-
-@dataclass(frozen=True)
-class Queued:
-    """These messages wait for their turn now."""
-
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Began:
-    """A reply is awaited, or says something new about its waiting."""
-
-    live: LiveView
-
-
-@dataclass(frozen=True)
-class Grew:
-    """The reply under way has more text."""
-
-    live_id: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The reply under way is over; nothing is kept of it where `turn` is empty."""
-
-    live_id: str
-    turn: ReplyView | None
-
-
-@dataclass(frozen=True)
-class Rerouted:
-    """The chat goes another way from somewhere on."""
-
-    scene: Scene
-    message_id: str = ""
-    """The message that was chosen, where one was."""
-
-
-Change = Asked | Queued | Began | Grew | Ended | Rerouted
-
-
-# -- the lines around the chat -------------------------------------------------------------------
+    """Its state in a word or two."""
 
 
 @dataclass(frozen=True)
 class ConversationView:
-    """One line of the list of chats."""
+    """A whole conversation, on its current branch."""
+
+    messages: tuple[MessageView, ...] = ()
+    live: LiveView | None = None
+    queued: tuple[str, ...] = ()
+    examples: int = 0
+    """Size of the starter set, offered while there is no feedback yet."""
+
+
+@dataclass(frozen=True)
+class ConversationRow:
+    """One line of the list of conversations."""
 
     id: str
     title: str
     updated: str
     pinned: bool = False
     excerpt: str = ""
-    """Where the words were found that were searched for."""
+    """The text around a search hit."""
+
+
+# -- changes to the open conversation ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MessageAdded:
+    """A message of the user was stored."""
+
+    message: UserView
+
+
+@dataclass(frozen=True)
+class QueueChanged:
+    """These messages are queued now."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReplyBegan:
+    """A reply is in progress, or its note changed."""
+
+    live: LiveView
+
+
+@dataclass(frozen=True)
+class ReplyGrew:
+    """The reply in progress has more text."""
+
+    live_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ReplyEnded:
+    """The reply in progress ended; `reply` is None where nothing was stored."""
+
+    live_id: str
+    reply: ReplyView | None
+
+
+@dataclass(frozen=True)
+class BranchChanged:
+    """The conversation continues on another branch."""
+
+    view: ConversationView
+    message_id: str = ""
+    """The message to focus, if one was chosen."""
+
+
+Change = MessageAdded | QueueChanged | ReplyBegan | ReplyGrew | ReplyEnded | BranchChanged

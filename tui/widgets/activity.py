@@ -1,4 +1,4 @@
-"""The line over the footer: there only while something runs, and a door to where it can be seen."""
+"""The line above the footer for the background job; a click opens its screen."""
 
 from textual import events
 from textual.content import Content
@@ -18,12 +18,12 @@ _SPARK_CELLS = 12
 
 
 class Activity(Static):
-    """What runs in the background, in one line."""
+    """One line about the background job; hidden without one."""
 
     line: reactive[Content | None] = reactive(None)
 
     class Opened(Message):
-        """The person clicked the line."""
+        """The user clicked the line."""
 
     def watch_line(self, line: Content | None) -> None:
         self.display = line is not None
@@ -35,10 +35,11 @@ class Activity(Static):
 
 
 def loading_line(loading: ModelLoading, note: str = "") -> Content:
-    """How far the model is.
+    """Progress of loading or downloading a model.
 
     Args:
-        note: Its speed, and how long the rest will take.
+        loading: The latest event.
+        note: Transfer rate and time left.
     """
     if not loading.total:
         return Content.assemble(("▸ ", "$text-warning"), f"{loading.stage}…")
@@ -53,7 +54,7 @@ def loading_line(loading: ModelLoading, note: str = "") -> Content:
 
 
 def tuning_line(progress: Progress, key: str) -> Content:
-    """How far the training is; `key` opens where it goes on from a pause."""
+    """Progress of training; `key` opens the screen that resumes a paused run."""
     parts: list[str | Content | tuple[str, str]] = [("▸ ", "$text-warning")]
     if progress.state == "cancelling":
         parts.append(_("Cancelling…"))
@@ -64,7 +65,7 @@ def tuning_line(progress: Progress, key: str) -> Content:
             )
         )
     elif progress.name is None:
-        parts.append(_("Tuning: getting ready…"))
+        parts.append(_("Tuning: preparing…"))
     else:
         parts.append(f"{label(progress.name)} {int(progress.step)}/{progress.steps}")
         if progress.points:
@@ -79,7 +80,7 @@ def tuning_line(progress: Progress, key: str) -> Content:
 
 
 def offer_line(text: str) -> Content:
-    """What waits for the person."""
+    """An offer to the user."""
     return Content.assemble(("▸ ", "$text-warning"), text)
 
 

@@ -1,4 +1,4 @@
-"""The list over the prompt of what could be meant; the prompt keeps the focus and steers it."""
+"""The list of completions above the prompt; the prompt keeps the focus and controls it."""
 
 from textual.content import Content
 from textual.widgets import OptionList
@@ -13,7 +13,7 @@ _LABEL = 24
 
 
 class CompletionList(OptionList, can_focus=False):
-    """Shown while there is something to choose from."""
+    """Visible while there are completions."""
 
     def __init__(self) -> None:
         super().__init__(id="completions", compact=True, markup=False)
@@ -22,13 +22,13 @@ class CompletionList(OptionList, can_focus=False):
 
     @property
     def chosen(self) -> Completion | None:
-        """The one that is marked."""
+        """The highlighted completion."""
         if not self.display or self.highlighted is None:
             return None
         return self.found.items[self.highlighted]
 
     def show(self, found: Completions) -> None:
-        """Show these; nothing hides the list."""
+        """Show `found`; no completions hide the list."""
         if found == self.found:
             return
         self.found = found
@@ -38,11 +38,11 @@ class CompletionList(OptionList, can_focus=False):
         self.highlighted = 0 if found.items else None
 
     def hide(self) -> None:
-        """Until something else could be meant."""
+        """Hide the list until the completions change."""
         self.display = False
 
     def step(self, step: int) -> None:
-        """Mark the next one, or the one before; round and round."""
+        """Move the highlight by `step`, wrapping around."""
         count = len(self.found.items)
         self.highlighted = ((self.highlighted or 0) + step) % count
 

@@ -1,4 +1,4 @@
-"""The line over the prompt that leads through the first steps; there only while there is one."""
+"""The line above the prompt that guides a new user through the first steps."""
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -12,7 +12,7 @@ from tui.views.next_step import SKIP
 
 
 class Guide(Container):
-    """What to do next, in the column of the prompt below it."""
+    """The next step, aligned with the prompt; hidden without one."""
 
     line: reactive[str] = reactive("")
 

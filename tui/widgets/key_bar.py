@@ -7,7 +7,7 @@ from textual.widgets._footer import FooterKey
 
 from store.i18n import _
 from tui.widgets.footer import Footer
-from tui.widgets.turns import ReplyTurn
+from tui.widgets.messages import ReplyMessage
 
 
 class KeyBar(Footer):
@@ -15,12 +15,12 @@ class KeyBar(Footer):
 
     def compose(self) -> ComposeResult:
         focused = self.screen.focused
-        if self._bindings_ready and isinstance(focused, ReplyTurn) and focused.view:
+        if self._bindings_ready and isinstance(focused, ReplyMessage) and focused.view:
             yield from self.fitting(self._keys_of(focused))
         else:
             yield from super().compose()
 
-    def _keys_of(self, reply: ReplyTurn) -> Iterator[FooterKey]:
+    def _keys_of(self, reply: ReplyMessage) -> Iterator[FooterKey]:
         for node, binding, enabled, _tooltip in self.screen.active_bindings.values():
             if node is reply and binding.show and enabled:
                 yield FooterKey(

@@ -1,8 +1,7 @@
-"""Where the person writes: Enter sends, Ctrl+J makes a new line, a paste never sends.
+"""The prompt: Enter sends, Ctrl+J inserts a line break, a paste never sends.
 
-It grows with its text. Sent messages come back with Up on the first line and Down on the last one,
-as in a shell, those of earlier days too. A slash at the beginning offers the commands, an `@` the
-files that could go along.
+It grows with its text. As in a shell, Up on the first line and Down on the last one recall sent
+messages, including those of earlier sessions. A leading slash offers commands, an `@` files.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,19 +23,19 @@ from tui.widgets.completions import CompletionList
 from tui.widgets.safe_text_area import Area
 
 Complete = Callable[[str, str], Completions]
-"""What could be meant, from the whole text and its line up to the cursor."""
+"""Returns completions for the whole text and its line up to the cursor."""
 
 
 class Prompt(Area):
     """A text area that sends.
 
     Args:
-        list_: Where what could be meant is shown.
+        list_: Shows the completions.
     """
 
     HELP = "While you write"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # The last two reach only terminals that tell them apart from Enter.
+        # Only some terminals send the last two differently from Enter.
         Binding(
             "ctrl+j,shift+enter,alt+enter", "new_line", "New line", show=False, id="prompt.new_line"
         ),
@@ -46,14 +45,11 @@ class Prompt(Area):
     ]
 
     class Sent(Message):
-        """The person sent `text`."""
+        """The user sent `text`."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
-
-    class Recalled(Message):
-        """Up was pressed in an empty prompt: what waits comes first."""
 
     def __init__(self, list_: CompletionList) -> None:
         super().__init__(
@@ -66,36 +62,36 @@ class Prompt(Area):
         self._list = list_
         self._sent: list[str] = []
         self._place = 0
-        """Index into what was sent; its length stands for the draft."""
+        """Index into `_sent`; its length stands for the draft."""
         self._draft = ""
         self.look: Callable[[], None] = lambda: None
-        """Brings the list up to what is written now."""
+        """Updates the completions."""
         self.waiting = False
-        """A sent message waits, so Up in an empty prompt takes it back."""
+        """A message is queued, so Up in an empty prompt takes it back."""
 
     def remember(self, texts: Sequence[str]) -> None:
-        """Bring back what was sent earlier, oldest first."""
+        """Load messages to recall, oldest first."""
         self._sent = list(texts)
         self._place = len(self._sent)
 
     def put(self, text: str) -> None:
-        """Write `text` in place of what is there."""
+        """Replace the text."""
         self.text = text
         self.move_cursor(self.document.end)
 
     # -- keys ------------------------------------------------------------------------------------
 
     def action_editor(self) -> None:
-        """Go on writing in the person's own editor."""
+        """Continue writing in the user's own editor."""
         try:
             self.put(edited(self.text, self.app.suspend()))
         except SuspendNotSupported as error:
-            raise TuteeError(_("This terminal cannot be left for an editor.")) from error
+            raise TuteeError(_("This terminal cannot switch to an editor.")) from error
 
     async def _on_key(self, event: events.Key) -> None:
-        """Send on Enter; every other key goes on to the text area's own handler."""
+        """Send on Enter; other keys go to the handler of the text area."""
         if event.key in ("enter", "tab"):
-            self.look()  # keys may come faster than the list is drawn
+            self.look()  # keys may arrive before the list is updated
         if self._list.display and self._steer(event.key):
             event.stop()
             event.prevent_default()
@@ -105,7 +101,7 @@ class Prompt(Area):
             self._send()
 
     def _steer(self, key: str) -> bool:
-        """Whether the list of what could be meant took the key."""
+        """Let the list of completions handle the key, and return whether it did."""
         chosen = self._list.chosen
         if key in ("up", "down"):
             self._list.step(1 if key == "down" else -1)
@@ -122,13 +118,13 @@ class Prompt(Area):
         return True
 
     def _is_whole(self, chosen: Completion) -> bool:
-        """The path is written out already, so Enter sends."""
+        """Whether the completion is already typed, so that Enter sends."""
         row, column = self.cursor_location
         word = self.document.get_line(row)[self._list.found.start : column]
         return not chosen.runs and word == chosen.text.rstrip()
 
     def take(self, chosen: Completion) -> None:
-        """Write what was meant in place of the word."""
+        """Replace the word with the chosen completion."""
         row, column = self.cursor_location
         self.replace(chosen.text, (row, self._list.found.start), (row, column))
         if chosen.runs:
@@ -143,26 +139,26 @@ class Prompt(Area):
         self.say(text)
 
     def say(self, text: str) -> None:
-        """Send `text`, whatever is being written."""
+        """Send `text`, leaving the prompt as it is."""
         if self._sent[-1:] != [text]:
             self._sent.append(text)
         self._place = len(self._sent)
         self.post_message(self.Sent(text))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave F6 and F7, by which other text areas select, to the screen."""
+        """Leave F6 and F7, which select text in other text areas, to the screen."""
         return action not in ("select_line", "select_all")
 
     def action_new_line(self) -> None:
         self.replace("\n", *self.selection, maintain_selection_offset=False)
 
-    # -- what was sent ---------------------------------------------------------------------------
+    # -- recalling sent messages -----------------------------------------------------------------
 
     def action_cursor_up(self, select: bool = False) -> None:
         if select or not self.navigator.is_first_wrapped_line(self.cursor_location):
             super().action_cursor_up(select)
         elif self.waiting and not self.text:
-            self.post_message(self.Recalled())
+            self.call_later(self.run_action, "screen.take_back")
         else:
             self._recall(-1)
 
@@ -184,11 +180,11 @@ class Prompt(Area):
 
 
 class PromptBar(Vertical):
-    """The prompt between its mark and a hint of what Enter or Esc does now."""
+    """The prompt between its mark and a hint about Enter and Esc."""
 
     hint: reactive[str] = reactive("")
     editing: reactive[str] = reactive("")
-    """Id of the message that is written anew; empty where a new one is written."""
+    """Id of the message being edited; empty for a new one."""
 
     def __init__(self, complete: Complete) -> None:
         super().__init__(id="prompt-bar")
@@ -207,25 +203,24 @@ class PromptBar(Vertical):
     def prompt(self) -> Prompt:
         return self.query_one(Prompt)
 
-    # -- writing a message anew ------------------------------------------------------------------
+    # -- editing a sent message ------------------------------------------------------------------
 
     def edit(self, message_id: str, text: str) -> None:
-        """Let a message be written anew; what was being written comes back afterwards."""
+        """Edit a sent message; the current draft comes back afterwards."""
         if not self.editing:
             self._draft = self.prompt.text
         self.editing = message_id
         self.prompt.put(text)
-        self.screen.set_focus(self.prompt)  # at once: the next key is meant for it
+        self.screen.set_focus(self.prompt)  # now, because the next key is meant for it
 
-    def done(self) -> str:
-        """The message was sent, or left as it was; which one was written anew, if one was."""
-        message_id, self.editing = self.editing, ""
-        if message_id:
+    def done(self) -> None:
+        """End editing, and bring the draft back."""
+        if self.editing:
+            self.editing = ""
             self.prompt.put(self._draft)
             self._draft = ""
-        return message_id
 
-    # -- what could be meant ---------------------------------------------------------------------
+    # -- completions -----------------------------------------------------------------------------
 
     @on(TextArea.Changed)
     def _look(self) -> None:
@@ -245,15 +240,11 @@ class PromptBar(Vertical):
         self.prompt.look = self._look
         self._draw()
 
-    def watch_hint(self) -> None:
-        self._draw()
-
-    def watch_editing(self) -> None:
-        self._draw()
-
     def _draw(self) -> None:
-        # The hint can change before there is a place for it.
+        # The hint can change before its widget exists.
         for place in self.query("#prompt-hint").results(Static):
-            place.update(_("Enter asks anew · Esc leaves") if self.editing else self.hint)
+            place.update(_("Enter sends again · Esc cancels") if self.editing else self.hint)
         for mark in self.query("#prompt-mark").results(Static):
             mark.update("✎" if self.editing else "›")
+
+    watch_hint = watch_editing = _draw

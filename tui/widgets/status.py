@@ -1,4 +1,4 @@
-"""The header: what the chat is called, which model and version answers, what was taught so far."""
+"""The header: title, model, adapter version, and feedback counts."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from tui.text_format import harmless, shortened
 from tui.theme import MUTED
 
 _TITLE = 12
-"""Cells that a title keeps, however little room there is."""
+"""Minimum cells of the title, however narrow the terminal."""
 _GAP = 2
 
 
 @dataclass(frozen=True)
 class Status:
-    """The header: who answers, and what was taught."""
+    """The contents of the header except the title."""
 
     model: str = ""
     adapter: str = ""
@@ -27,41 +27,34 @@ class Status:
     disliked: int = 0
     corrected: int = 0
     new: int | None = None
-    """Instruction records the active adapter has not learned; unknown before the model is ready."""
+    """Instruction records the active adapter was not trained on; None until the model is ready."""
 
 
 class StatusBar(Horizontal):
-    """One line over the chat."""
+    """One line above the chat."""
 
     status: reactive[Status] = reactive(Status())
     chat: reactive[str] = reactive("")
-    """What the open chat is called; empty before its first message."""
+    """Title of the open conversation; empty before its first message."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="who")
         yield Static(id="taught")
 
-    def on_resize(self) -> None:
-        self._draw()
-
-    def watch_status(self) -> None:
-        self._draw()
-
-    def watch_chat(self) -> None:
-        self._draw()
-
     def _draw(self) -> None:
         taught = _taught(self.status)
         room = self.content_size.width - taught.cell_length - _GAP
-        # Both can change before there is a place for them.
+        # Both can change before their widgets exist.
         for place in self.query("#who").results(Static):
             place.update(_who(self.chat, self.status, room))
         for place in self.query("#taught").results(Static):
             place.update(taught)
 
+    on_resize = watch_status = watch_chat = _draw
+
 
 def _who(chat: str, status: Status, room: int) -> Content:
-    """The chat and who answers in it, in `room` cells as far as the title can be shortened."""
+    """Title, model and version, with the title shortened to fit into `room` cells."""
     between = Content(" · ").stylize(MUTED)
     answers = [Content(part) for part in (status.model, status.adapter) if part]
     taken = sum(between.cell_length + part.cell_length for part in answers)

@@ -50,7 +50,7 @@ async def test_what_is_written_while_the_home_is_opened_reaches_the_chat(
             await pilot.press(key)
         assert isinstance(app.screen, OpeningScreen)
         await pilot.press(*"One?", "enter", *"Two?", "enter", *"half")
-        assert "Sent once it is open" in painted(app)
+        assert "Will be sent" in painted(app)
         door.let_in.set()
         await until(pilot, lambda: app.open)
         prompt = app.screen.query_one(Prompt)

@@ -71,7 +71,7 @@ def test_a_chat_is_renamed_pinned_and_deleted(run: Run, ids: list[str]) -> None:
 def test_a_chat_that_is_not_there_is_told(run: Run, begun: str) -> None:
     error = run("chats", "show", begun).exception
     assert isinstance(error, TuteeError)
-    assert "no chat" in error.title
+    assert "No chat has an id" in error.title
 
 
 # -- going on -----------------------------------------------------------------------------------

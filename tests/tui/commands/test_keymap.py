@@ -162,8 +162,8 @@ async def test_a_footer_stays_as_it_is_under_a_dialog(home: Home) -> None:
 async def test_what_is_said_names_the_keys_that_were_chosen(home: Home) -> None:
     home.config = Config(keys={"chat.like": "f4", "chat.correct": "f12"})
     async with opened(home) as (app, pilot):
-        await until(pilot, lambda: "F4 👍 keeps it" in painted(app))
-        assert "F12 ✎ says it better" in painted(app)
+        await until(pilot, lambda: "F4 👍 good as it is" in painted(app))
+        assert "F12 ✎ write it better" in painted(app)
         await pilot.press("f5")
         await until(pilot, lambda: "Teach with F4 and F12" in painted(app))
         app.notify("Correct ({key:chat.correct}) or rate ({key:chat.like}) a reply first.")

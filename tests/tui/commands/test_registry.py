@@ -26,8 +26,8 @@ from tui.screens.statistics import StatisticsScreen
 from tui.screens.trained_tokens import ProofScreen
 from tui.screens.tuning import TuningScreen
 from tui.widgets.comparison import Answers
+from tui.widgets.messages import ReplyMessage
 from tui.widgets.prompt import Prompt
-from tui.widgets.turns import ReplyTurn
 from tui.widgets.versions import VersionList
 
 ABOUT_TUNING = (TuningScreen, ReportScreen, ProofScreen, CompareScreen, Answers, VersionList)
@@ -142,7 +142,7 @@ async def test_help_lists_every_key(home: Home) -> None:
 def test_no_key_needs_more_than_any_terminal_sends() -> None:
     keys = {
         key
-        for node in (TuteeApp, ChatScreen, ReplyTurn, *ABOUT_TUNING, *ABOUT_RECORDS)
+        for node in (TuteeApp, ChatScreen, ReplyMessage, *ABOUT_TUNING, *ABOUT_RECORDS)
         for key in node._merge_bindings().key_to_bindings
     }
     assert not keys & {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+left_square_bracket", "f10", "f11"}

@@ -1,4 +1,4 @@
-"""Feedback verbs over a real repository: what one key press leaves, and what undo takes back."""
+"""Feedback over a real repository: what each verb stores, and what undo reverts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +9,8 @@ from store.errors import TuteeError
 from store.paths import locate
 from store.records import Origin, Sampling
 from store.repository import Repository
-from tui.controllers.drafts import Drafting
-from tui.controllers.feedback import Teaching, reply_view
+from tui.controllers.drafts import CorrectionDraft
+from tui.controllers.feedback import ReplyFeedback, reply_view
 
 
 @pytest.fixture
@@ -19,13 +19,13 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
         yield opened
 
 
-def no_drafts(reply_id: str) -> Drafting:
+def no_drafts(reply_id: str) -> CorrectionDraft:
     pytest.fail("Nothing here is drafted.")
 
 
 @pytest.fixture
-def teaching(repository: Repository) -> Teaching:
-    return Teaching(repository, no_drafts)
+def feedback(repository: Repository) -> ReplyFeedback:
+    return ReplyFeedback(repository, no_drafts)
 
 
 @pytest.fixture
@@ -36,43 +36,43 @@ def reply(repository: Repository) -> str:
 
 
 def test_a_thumb_down_and_its_reasons_are_undone_as_one(
-    repository: Repository, teaching: Teaching, reply: str
+    repository: Repository, feedback: ReplyFeedback, reply: str
 ) -> None:
-    teaching.like(reply)
-    teaching.dislike(reply)
-    view = teaching.explain(reply, ("wrong",), "no")
+    feedback.like(reply)
+    feedback.dislike(reply)
+    view = feedback.explain(reply, ("wrong",), "no")
     assert (view.label, view.reasons, view.comment) == (False, ("wrong",), "no")
     assert len(repository.verdicts()) == 1
-    assert teaching.undo(reply).label is True
+    assert feedback.undo(reply).label is True
 
 
 def test_a_bare_thumb_down_stays_when_no_reason_is_given(
-    repository: Repository, teaching: Teaching, reply: str
+    repository: Repository, feedback: ReplyFeedback, reply: str
 ) -> None:
-    teaching.dislike(reply)
-    assert teaching.explain(reply, (), "").label is False
-    assert not teaching.undo(reply).undoable
+    feedback.dislike(reply)
+    assert feedback.explain(reply, (), "").label is False
+    assert not feedback.undo(reply).undoable
 
 
 def test_thumb_down_again_keeps_the_reasons_and_later_ones_are_an_act_of_their_own(
-    teaching: Teaching, reply: str
+    feedback: ReplyFeedback, reply: str
 ) -> None:
-    teaching.dislike(reply)
-    teaching.explain(reply, ("wrong",), "")
-    assert teaching.dislike(reply).reasons == ("wrong",)
-    assert teaching.explain(reply, ("style",), "").reasons == ("style",)
-    assert teaching.undo(reply).reasons == ("wrong",)
+    feedback.dislike(reply)
+    feedback.explain(reply, ("wrong",), "")
+    assert feedback.dislike(reply).reasons == ("wrong",)
+    assert feedback.explain(reply, ("style",), "").reasons == ("style",)
+    assert feedback.undo(reply).reasons == ("wrong",)
 
 
 def test_a_correction_is_shown_in_place_and_the_original_is_kept(
-    repository: Repository, teaching: Teaching, reply: str
+    repository: Repository, feedback: ReplyFeedback, reply: str
 ) -> None:
-    view = teaching.correct(reply, "positive")
+    view = feedback.correct(reply, "positive")
     assert (view.shown, view.text, view.question) == ("positive", "It is a film.", "Good film?")
     assert (len(repository.instructions()), len(repository.preferences())) == (1, 1)
     with pytest.raises(TuteeError):
-        teaching.like(reply)
-    assert teaching.undo(reply).shown == "It is a film."
+        feedback.like(reply)
+    assert feedback.undo(reply).shown == "It is a film."
 
 
 def test_a_reply_that_reached_the_limit_says_so(repository: Repository) -> None:

@@ -115,7 +115,7 @@ async def test_without_a_trusted_reward_model_nothing_is_drawn(
     async with opened(home) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("ctrl+l")
-        await until(pilot, lambda: "There is no whole reply to draw again." in toasts(app))
+        await until(pilot, lambda: "There is no complete reply to regenerate." in toasts(app))
         await say(pilot, "Capital of France?")
         await answered(app, pilot, 1)
         await pilot.press("ctrl+l")

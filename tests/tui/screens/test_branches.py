@@ -1,4 +1,4 @@
-"""Other ways through a chat: again, on from the end, asked otherwise; nothing is ever lost."""
+"""Branches: regenerate, continue, edit; nothing is ever lost."""
 
 import pytest
 from textual.widgets import Markdown
@@ -16,30 +16,30 @@ from tests.tui.conftest import (
     views,
 )
 from tui.app.tutee_app import TuteeApp
+from tui.widgets.messages import UserMessage
 from tui.widgets.prompt import Prompt, PromptBar
-from tui.widgets.turns import UserTurn
 
 
 def script(home: Home, *texts: str) -> FakeChat:
-    """Replies to come."""
+    """Script the next replies."""
     home.chat = FakeChat(home.bridge.emit, texts, adapters=home.adapters)
     return home.chat
 
 
 def by_hand(home: Home) -> FakeChat:
-    """Replies that a test writes."""
+    """A chat worker whose replies the test writes."""
     home.chat = FakeChat(home.bridge.emit, adapters=home.adapters, writes_by_itself=False)
     return home.chat
 
 
 def path(home: Home) -> list[str]:
-    """What the chat says now."""
+    """The texts of the current branch."""
     (conversation,) = home.repository.conversations()
     return [m.content for m in home.repository.messages(conversation.id) if m.role != "system"]
 
 
 def asked(app: TuteeApp) -> list[str]:
-    return [turn.turn.text for turn in transcript(app).query(UserTurn) if turn.turn]
+    return [m.view.text for m in transcript(app).query(UserMessage) if m.view]
 
 
 async def test_again_puts_another_reply_beside_the_first(home: Home) -> None:
@@ -89,7 +89,7 @@ async def test_an_earlier_reply_can_be_written_again(home: Home) -> None:
             await answered(app, pilot, count)
         await pilot.press("escape", "k", "r")
         await until(pilot, lambda: [view.text for view in views(app)] == ["other"])
-        assert [turn.content for turn in chat.prompts[-1]][1:] == ["First"]
+        assert [message.content for message in chat.prompts[-1]][1:] == ["First"]
         await pilot.press("escape")
         await say(pilot, "Third")
         await answered(app, pilot, 2)
@@ -124,14 +124,14 @@ async def test_a_question_is_asked_otherwise_and_the_old_one_stays(home: Home) -
         await pilot.press(*"draft", "escape", "e")
         assert prompt.text == "Capital of France?"
         assert app.focused is prompt
-        assert "Enter asks anew" in painted(app)
+        assert "Enter sends again" in painted(app)
         prompt.text = "Capital of Italy?"
         await pilot.press("enter")
         await until(pilot, lambda: [view.text for view in views(app)] == ["Rome"])
         assert prompt.text == "draft"
         assert asked(app) == ["Capital of Italy?"]
         assert "You  2/2" in painted(app)
-        assert [turn.content for turn in chat.prompts[-1]][1:] == ["Capital of Italy?"]
+        assert [message.content for message in chat.prompts[-1]][1:] == ["Capital of Italy?"]
         await pilot.press("escape", "left")
         await until(pilot, lambda: [view.text for view in views(app)] == ["Lyon"])
         assert asked(app) == ["Capital of France?"]
@@ -160,7 +160,7 @@ async def test_a_stopped_reply_goes_on_and_the_short_one_stays(home: Home) -> No
         await pilot.press("escape")
         await answered(app, pilot, 1)
         await pilot.press("escape")
-        await until(pilot, lambda: "G goes on" in painted(app))
+        await until(pilot, lambda: "G continues" in painted(app))
         await pilot.press("g")
         await until(pilot, lambda: len(chat.prompts) == 2)
         assert chat.prompts[1][-1].role == "assistant"

@@ -1,4 +1,4 @@
-"""Talking: typing while the model loads, streaming, stopping, queueing, going back."""
+"""The chat screen: writing while the model loads, streaming, stopping, queueing, recalling."""
 
 from pathlib import Path
 
@@ -21,15 +21,15 @@ from tests.tui.conftest import (
     views,
 )
 from tui.widgets.activity import Activity
+from tui.widgets.messages import ReplyMessage, UserMessage
 from tui.widgets.prompt import Prompt
-from tui.widgets.turns import ReplyTurn, UserTurn
 
 ODD = "[red]x[/red] [/] \\[b] 你好，世界 👍🏽 <b>html</b> & `code`"
 MARKDOWN = "# Title\n\n1. one\n2. two\n\n```python\nprint('[red]')\n```\n\nlast *words*"
 
 
 def by_hand(home: Home, *, loads_by_itself: bool = True, writes_by_itself: bool = True) -> FakeChat:
-    """Give `home` a chat twin that a test steers."""
+    """Give `home` a fake chat worker that the test controls."""
     home.chat = FakeChat(
         home.bridge.emit,
         loads_by_itself=loads_by_itself,
@@ -53,7 +53,7 @@ async def test_one_types_and_sends_while_the_model_loads(home: Home) -> None:
         await say(pilot, "second")
         await say(pilot, "third")
         assert stored(home) == ["Hi"]
-        assert [turn.has_class("queued") for turn in transcript(app).query(UserTurn)] == [
+        assert [message.has_class("queued") for message in transcript(app).query(UserMessage)] == [
             False,
             True,
             True,
@@ -188,7 +188,7 @@ async def test_a_click_focuses_a_reply(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await say(pilot, "Hello")
         await answered(app, pilot, 1)
-        await pilot.click(ReplyTurn)
+        await pilot.click(ReplyMessage)
         assert app.focused is replies(app)[0]
 
 
@@ -217,7 +217,7 @@ async def test_the_model_reads_the_chat_while_one_begins_to_write(home: Home) ->
         await answered(app, pilot, 1)
         home.chat.ahead.clear()
         await pilot.press(*"What else?")
-        assert [[turn.content for turn in turns][1:] for turns in home.chat.ahead] == [
+        assert [[m.content for m in messages][1:] for messages in home.chat.ahead] == [
             ["Hi", "Paris."]
         ]
 

@@ -1,4 +1,4 @@
-"""What may stand behind a slash command is offered, and can be written at once."""
+"""Arguments of slash commands: completed in the list, or typed at once."""
 
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, say, toasts, until
@@ -21,8 +21,8 @@ async def test_presets_are_offered_by_name(home: Home) -> None:
         await pilot.press(*"cr")
         await until(pilot, lambda: offered(app) == ["creative"])
         await pilot.press("enter")
-        await until(pilot, lambda: "From the next reply on" in toasts(app))
-        own = app.workspace.session.own().sampling
+        await until(pilot, lambda: "Applies from the next reply on" in toasts(app))
+        own = app.workspace.session.conversation.own().sampling
         assert own is not None
         assert own.temperature == 0.9
         assert app.screen.query_one(Prompt).text == ""
@@ -33,7 +33,7 @@ async def test_what_can_be_set_is_offered_and_its_value_written_behind(home: Hom
         await pilot.press(*"/set temp")
         await until(pilot, lambda: offered(app) == ["temperature"])
         await pilot.press("tab", *"0.5", "enter")
-        await until(pilot, lambda: app.workspace.session.sampling().temperature == 0.5)
+        await until(pilot, lambda: app.workspace.session.conversation.sampling().temperature == 0.5)
 
 
 async def test_a_theme_is_taken_by_its_name(home: Home) -> None:

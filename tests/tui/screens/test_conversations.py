@@ -1,4 +1,4 @@
-"""The list of chats, and what is done with a chat as a whole."""
+"""The list of conversations, and actions on a whole conversation."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tui.widgets.form import Choice, Field
 
 
 def talk(home: Home, *texts: str) -> Message:
-    """A chat with these messages, in turns."""
+    """Store a conversation of alternating messages; return the last one."""
     conversation = home.repository.start_conversation()
     for place, text in enumerate(texts):
         role = "user" if place % 2 == 0 else "assistant"
@@ -34,7 +34,7 @@ def chats(home: Home) -> Home:
 
 
 def titles(app: TuteeApp) -> list[str]:
-    """Without the date."""
+    """The listed titles, without dates."""
     lines = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
     return [line[18:] for line in lines]
 
@@ -56,7 +56,7 @@ async def test_its_keys_are_said_and_its_help_is_its_own(chats: Home) -> None:
         assert "Esc Back" in painted(app)
         assert all(key.region.right <= 77 for key in app.screen.query(FooterKey))
         await pilot.press("f1")
-        await until(pilot, lambda: "the pinned ones first" in painted(app))
+        await until(pilot, lambda: "pinned ones first" in painted(app))
 
 
 async def test_search_looks_into_titles_and_texts(chats: Home) -> None:
@@ -69,7 +69,7 @@ async def test_search_looks_into_titles_and_texts(chats: Home) -> None:
         app.screen.query_one(Input).value = "茶"
         await until(pilot, lambda: "茶" in "".join(titles(app)))
         app.screen.query_one(Input).value = "nowhere"
-        await until(pilot, lambda: "Nothing holds these words." in painted(app))
+        await until(pilot, lambda: "No chat contains these words." in painted(app))
         await pilot.press("escape")
         assert isinstance(app.screen, ConversationsScreen)
         assert len(titles(app)) == 3
@@ -103,7 +103,7 @@ async def test_a_deleted_chat_comes_back(chats: Home) -> None:
     async with opened(chats) as (app, pilot):
         await pilot.press("ctrl+r", "down", "d", "d")
         assert titles(app) == ["Newest about rain"]
-        assert "Ctrl+Z brings it back." in toasts(app)
+        assert "Ctrl+Z restores it." in toasts(app)
         await pilot.press("ctrl+z", "ctrl+z")
         assert len(titles(app)) == 3
         await pilot.press("ctrl+z")
@@ -147,7 +147,7 @@ async def test_a_chat_is_saved_as_markdown(home: Home, tmp_path: Path) -> None:
         assert text.startswith("# 首都 of France?\n")
         assert "## Tutee (base, corrected)\n\nIt is **Paris**.\n" in text
         await say(pilot, f"/save {tmp_path / 'chat.md'}")
-        await until(pilot, lambda: "is there already" in toasts(app))
+        await until(pilot, lambda: "exists already" in toasts(app))
         app.screen.query_one("#prompt").clear()  # type: ignore[attr-defined]
         await say(pilot, "/save")
         await until(pilot, lambda: list(home.paths.exports.glob("*首都-of-France.md")))
@@ -173,7 +173,7 @@ async def test_the_title_is_set_and_the_list_shows_it(home: Home) -> None:
 async def test_a_chat_has_a_system_prompt_and_sampling_of_its_own(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await say(pilot, "/system Answer in French.")
-        await until(pilot, lambda: "From the next reply on" in toasts(app))
+        await until(pilot, lambda: "Applies from the next reply on" in toasts(app))
         await say(pilot, "/set temperature 0.8")
         await say(pilot, "Hello")
         await answered(app, pilot, 1)

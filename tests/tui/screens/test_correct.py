@@ -98,7 +98,7 @@ async def test_the_model_drafts_and_the_person_decides(home: Home) -> None:
         await pilot.press("ctrl+y", "ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert home.repository.preferences()[0].chosen == "Paris."
-        assert len(app.screen.query_one(Transcript).query("ReplyTurn")) == 1
+        assert len(app.screen.query_one(Transcript).query("ReplyMessage")) == 1
 
 
 async def test_a_draft_that_changes_nothing_is_told(home: Home) -> None:
@@ -161,7 +161,7 @@ async def test_a_draft_that_fails_is_told_and_nothing_is_lost(home: Home) -> Non
         version = await correcting(home, app, pilot)
         version.text = "Mine"
         await instruct(app, pilot, "")
-        await until(pilot, lambda: "Say how it should be written." in toasts(app))
+        await until(pilot, lambda: "Say how to rewrite it." in toasts(app))
         home.chat.fail_next = TuteeError("There is not enough memory.")
         await instruct(app, pilot, "in Chinese")
         await until(pilot, lambda: "There is not enough memory." in toasts(app))
@@ -174,7 +174,7 @@ async def test_a_very_long_reply_is_shown_without_comparing(home: Home) -> None:
     home.repository.add_message(conversation.id, "user", "Go on and on.")
     home.repository.add_message(conversation.id, "assistant", "word " * 20_000)
     async with opened(home) as (app, pilot):
-        app.workspace.session.open(conversation.id)
+        app.workspace.session.conversation.open(conversation.id)
         await app.workspace.chat.screen.renew()
         await pilot.press("f4")
         await until(pilot, lambda: isinstance(app.screen, CorrectScreen) and app.screen.is_mounted)

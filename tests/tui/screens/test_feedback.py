@@ -1,4 +1,4 @@
-"""Teaching by keys: thumbs, reasons, corrections, undo, what is left after a restart."""
+"""Feedback by keys: thumbs, reasons, corrections, undo, and what is left after a restart."""
 
 from pathlib import Path
 

@@ -187,7 +187,7 @@ async def test_many_records_are_taken_in_portions(
 async def test_a_home_without_feedback_is_offered_examples(home: Home) -> None:
     count = len(starter.instructions())
     async with opened(home) as (app, pilot):
-        assert f"Ctrl+T starts with {count} short examples" in painted(app)
+        assert f"Ctrl+T offers {count} short examples" in painted(app)
         await pilot.press("ctrl+t")
         await until(pilot, lambda: f"Enter takes {count} instructions" in painted(app))
         assert home.repository.records() == []

@@ -1,4 +1,4 @@
-"""On a reply: every key of the footer, and what each does; the same by slash command."""
+"""Actions on a reply: every key in its footer, and the same by slash command."""
 
 import pytest
 
@@ -71,7 +71,7 @@ async def test_the_reply_and_its_code_are_copied(home: Home, copied: list[str]) 
         await until(pilot, lambda: "Shift+Y Code" in footer(app))
         await pilot.press("y", "Y")
         assert copied == [CODE, "plain\nlines"]
-        assert "The code is copied." in toasts(app)
+        assert "Code copied." in toasts(app)
         await pilot.press("escape")
         await say(pilot, "Again")
         await answered(app, pilot, 2)

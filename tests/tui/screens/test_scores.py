@@ -1,4 +1,4 @@
-"""Scores beside replies: only where they are wanted, and only by a reward model to trust."""
+"""Reward scores beside replies: only if shown, and only by a trusted reward model."""
 
 import pytest
 

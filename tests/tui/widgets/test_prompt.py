@@ -1,4 +1,4 @@
-"""Writing: what comes back, what is offered, what goes along, one's own editor, any script."""
+"""The prompt: recalling, completions, attachments, the user's editor, any script."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
 from tui.screens.help import HelpScreen
 from tui.widgets.completions import CompletionList
+from tui.widgets.messages import UserMessage
 from tui.widgets.prompt import Prompt
-from tui.widgets.turns import UserTurn
 
 
 def prompt(app: TuteeApp) -> Prompt:
@@ -20,14 +20,14 @@ def prompt(app: TuteeApp) -> Prompt:
 
 
 def offered(app: TuteeApp) -> list[str]:
-    """What the list over the prompt shows."""
+    """The labels in the list of completions."""
     list_ = app.screen.query_one(CompletionList)
     return [item.label for item in list_.found.items] if list_.display else []
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the app was started."""
+    """The working directory."""
     place = tmp_path / "work"
     place.mkdir()
     monkeypatch.chdir(place)
@@ -208,7 +208,7 @@ async def test_what_the_model_cannot_read_is_neither_kept_nor_lost(
         await pilot.press("escape", "e", "ctrl+u")
         await say(pilot, "Rather @large.txt")
         await until(pilot, lambda: prompt(app).text == "Rather @large.txt")
-        assert "Enter asks anew" in painted(app)
+        assert "Enter sends again" in painted(app)
         assert len(home.repository.asked(9)) == 1
 
 
@@ -256,7 +256,7 @@ async def test_an_editor_that_fails_changes_nothing(
 async def test_a_terminal_that_cannot_be_left_is_told(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await pilot.press("ctrl+g")
-        await until(pilot, lambda: "cannot be left" in toasts(app))
+        await until(pilot, lambda: "cannot switch to an editor" in toasts(app))
         assert isinstance(app.screen, ChatScreen)
 
 
@@ -287,7 +287,7 @@ async def test_any_script_is_written_sent_and_shown(home: Home, text: str) -> No
         await pilot.press("enter")
         await answered(app, pilot, 1)
         assert home.chat.prompts[0][-1].content == text
-        assert str(transcript(app).query_one(UserTurn).content) == f"You\n{text}"
+        assert str(transcript(app).query_one(UserMessage).content) == f"You\n{text}"
 
 
 async def test_wide_letters_take_two_cells_each(home: Home) -> None:

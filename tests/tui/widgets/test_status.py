@@ -1,4 +1,4 @@
-"""The line over the chat: what the chat is called, who answers, what was taught."""
+"""The header: title, model, adapter version, feedback counts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Long chats: few widgets whatever is looked at, older and later turns as one comes to them."""
+"""Long conversations: few widgets, and a window of messages that moves with the view."""
 
 import pytest
 from textual.pilot import Pilot
@@ -8,16 +8,16 @@ from store.records import Chat, Conversation, Message, Role
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import opened, painted, replies, say, transcript, until, views
 from tui.app.tutee_app import TuteeApp
+from tui.widgets.messages import ReplyMessage, UserMessage
 from tui.widgets.prompt import Prompt
 from tui.widgets.transcript import AT_FIRST, MOST, Earlier, Later
-from tui.widgets.turns import ReplyTurn, UserTurn
 
 COUNT = 500
 
 
 @pytest.fixture
 def long(home: Home) -> Home:
-    """A chat of 500 messages."""
+    """A conversation of 500 messages."""
     talk = Conversation(title="long")
     messages: list[Message] = []
     for number in range(COUNT):
@@ -35,8 +35,8 @@ def long(home: Home) -> Home:
     return home
 
 
-def turns(app: TuteeApp) -> list[UserTurn | ReplyTurn]:
-    return list(transcript(app).query("UserTurn, ReplyTurn"))  # type: ignore[arg-type]
+def shown(app: TuteeApp) -> list[UserMessage | ReplyMessage]:
+    return list(transcript(app).query("UserMessage, ReplyMessage"))  # type: ignore[arg-type]
 
 
 async def open_latest(app: TuteeApp, pilot: Pilot[bool]) -> None:
@@ -47,7 +47,7 @@ async def open_latest(app: TuteeApp, pilot: Pilot[bool]) -> None:
 async def test_only_the_end_is_mounted_and_says_what_lies_before(long: Home) -> None:
     async with opened(long) as (app, pilot):
         await open_latest(app, pilot)
-        assert len(turns(app)) == AT_FIRST
+        assert len(shown(app)) == AT_FIRST
         assert views(app)[-1].text == "answer 249"
         assert f"{COUNT - AT_FIRST} earlier messages" in str(
             transcript(app).query_one(Earlier).content
@@ -59,29 +59,29 @@ async def test_the_window_moves_and_never_grows(long: Home) -> None:
     async with opened(long) as (app, pilot):
         await open_latest(app, pilot)
         for _ in range(5):
-            first = turns(app)[0]
+            first = shown(app)[0]
             transcript(app).query_one(Earlier).action_show()
-            await until(pilot, lambda: turns(app)[0] is not first)  # noqa: B023
-            assert len(turns(app)) <= MOST
+            await until(pilot, lambda: shown(app)[0] is not first)  # noqa: B023
+            assert len(shown(app)) <= MOST
         texts = [view.text for view in views(app)]
         start = int(texts[0].split()[1])
         assert texts == [f"answer {number}" for number in range(start, start + MOST // 2)]
         assert transcript(app).query(Later)
         while transcript(app).query(Later):
-            last = turns(app)[-1]
+            last = shown(app)[-1]
             transcript(app).query_one(Later).action_show()
-            await until(pilot, lambda: turns(app)[-1] is not last)  # noqa: B023
-            assert len(turns(app)) <= MOST
+            await until(pilot, lambda: shown(app)[-1] is not last)  # noqa: B023
+            assert len(shown(app)) <= MOST
         assert views(app)[-1].text == "answer 249"
 
 
-async def test_scrolling_up_brings_older_turns_by_itself(long: Home) -> None:
+async def test_scrolling_up_brings_older_messages_by_itself(long: Home) -> None:
     async with opened(long) as (app, pilot):
         await open_latest(app, pilot)
         view = transcript(app)
         while not view.query(Later):
             await pilot.press("pageup")
-            assert len(turns(app)) <= MOST
+            assert len(shown(app)) <= MOST
         assert views(app)[-1].text != "answer 249"
         while view.query(Later):
             await pilot.press("pagedown")
@@ -94,14 +94,14 @@ async def test_stepping_from_reply_to_reply_goes_through_all_of_them(long: Home)
         await pilot.press("escape")
         for number in range(249, 230, -1):
             focused = app.focused
-            assert isinstance(focused, ReplyTurn)
+            assert isinstance(focused, ReplyMessage)
             assert focused.view is not None
             assert focused.view.text == f"answer {number}"
             await pilot.press("k")
-        assert len(turns(app)) <= MOST
+        assert len(shown(app)) <= MOST
         await pilot.press("escape", "escape")
         focused = app.focused
-        assert isinstance(focused, ReplyTurn)
+        assert isinstance(focused, ReplyMessage)
         assert focused.view is not None
         assert focused.view.text == "answer 249", "Esc leads to the last reply of the chat"
 
@@ -110,16 +110,16 @@ async def test_what_is_said_far_from_the_end_is_seen_at_the_end(long: Home) -> N
     async with opened(long) as (app, pilot):
         await open_latest(app, pilot)
         for _ in range(4):
-            first = turns(app)[0]
+            first = shown(app)[0]
             transcript(app).query_one(Earlier).action_show()
-            await until(pilot, lambda: turns(app)[0] is not first)  # noqa: B023
+            await until(pilot, lambda: shown(app)[0] is not first)  # noqa: B023
         await pilot.press("f2")
         assert long.repository.verdicts()[0].completion == "answer 249"
         await say(pilot, "one more")
         await until(pilot, lambda: views(app)[-1].text == "Paris.")
         assert "one more" in painted(app)
         assert not transcript(app).query(Later)
-        assert len(turns(app)) <= MOST
+        assert len(shown(app)) <= MOST
 
 
 async def test_a_long_talk_keeps_few_widgets_as_it_goes_on(home: Home) -> None:
@@ -128,9 +128,10 @@ async def test_a_long_talk_keeps_few_widgets_as_it_goes_on(home: Home) -> None:
         for number in range(count):
             app.screen.query_one(Prompt).post_message(Prompt.Sent(f"{number}"))
         await until(pilot, lambda: len(home.chat.prompts) == count)
-        session = app.workspace.session
-        await until(pilot, lambda: "queued" not in painted(app) and not session.replying)
-        assert len(turns(app)) <= MOST
+        await until(
+            pilot, lambda: "queued" not in painted(app) and not app.workspace.session.replying
+        )
+        assert len(shown(app)) <= MOST
         assert transcript(app).query(Earlier)
 
 
@@ -147,7 +148,7 @@ async def test_an_early_branch_of_a_long_chat_is_where_one_looks(long: Home) -> 
         await pilot.press("escape", "left")
         await until(pilot, lambda: views(app)[0].text == "answer 0")
         assert app.focused is replies(app)[0]
-        assert len(turns(app)) <= MOST
+        assert len(shown(app)) <= MOST
         assert transcript(app).query(Later)
         await pilot.press("right")
         await until(pilot, lambda: [view.text for view in views(app)] == ["other answer"])

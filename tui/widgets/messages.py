@@ -1,7 +1,7 @@
-"""The two kinds of turn in a transcript.
+"""The messages in a transcript: of the user and of the model.
 
-Nothing a person or a model wrote is ever read as Textual markup: plain text goes through `Content`,
-replies through a Markdown parser in which HTML is text and a line break is a line break.
+Text of the user or the model is never parsed as Textual markup: plain text goes through `Content`,
+replies through a Markdown parser that shows HTML as text and keeps line breaks.
 """
 
 from typing import ClassVar
@@ -25,7 +25,7 @@ from tui.views.chat import LiveView, ReplyView, UserView
 
 
 def chat_markdown() -> MarkdownIt:
-    """Markdown as a chat means it: lines stay lines, and HTML is shown instead of swallowed."""
+    """A Markdown parser that keeps line breaks and shows HTML as text."""
     parser = MarkdownIt("gfm-like", {"html": False})
     parser.core.ruler.push("line_breaks", _keep_line_breaks)
     return parser
@@ -38,41 +38,40 @@ def _keep_line_breaks(state: StateCore) -> None:
                 child.type = "hardbreak"
 
 
-class UserTurn(Static):
-    """What the person said, stored or still waiting."""
+class UserMessage(Static):
+    """A message of the user, stored or queued."""
 
-    def __init__(self, turn: UserView | None, queued: str = "") -> None:
-        self.turn = turn
-        content = _said(turn) if turn else _waiting(queued)
-        super().__init__(content, classes="" if turn else "queued")
+    def __init__(self, view: UserView | None, queued: str = "") -> None:
+        self.view = view
+        super().__init__(_sent(view) if view else _queued(queued), classes="" if view else "queued")
 
     @property
-    def turn_id(self) -> str:
-        """Of the message; empty while it waits."""
-        return self.turn.id if self.turn else ""
+    def message_id(self) -> str:
+        """Id of the message; empty while it is queued."""
+        return self.view.id if self.view else ""
 
-    async def change(self, turn: UserView) -> None:
-        """Show what stands about the message now."""
-        if turn != self.turn:
-            self.turn = turn
-            self.update(_said(turn))
+    async def change(self, view: UserView) -> None:
+        """Show the new state of the message."""
+        if view != self.view:
+            self.view = view
+            self.update(_sent(view))
 
 
-def _said(turn: UserView) -> Content:
-    versions = f"  {turn.place}/{turn.places}" if turn.places > 1 else ""
+def _sent(view: UserView) -> Content:
+    versions = f"  {view.place}/{view.places}" if view.places > 1 else ""
     return Content.assemble(
-        (_("You"), "bold"), (versions, MUTED), "\n", harmless(folded(turn.text))
+        (_("You"), "bold"), (versions, MUTED), "\n", harmless(folded(view.text))
     )
 
 
-def _waiting(text: str) -> Content:
+def _queued(text: str) -> Content:
     return Content.assemble(
         (_("You"), "bold"), (_("  queued"), "$text-warning"), "\n", (harmless(folded(text)), MUTED)
     )
 
 
 class Heading(Static):
-    """Who answered, and at the right what stands about the reply."""
+    """The adapter version, and the badges of the reply on the right."""
 
     _left = _right = Content("")
 
@@ -82,25 +81,25 @@ class Heading(Static):
         self.refresh()
 
     def render(self) -> Content:
-        """Both on one line; a chat holds many headings, so each is one widget, not four."""
+        """Both sides in one widget instead of four, because a chat has many headings."""
         room = max(self.content_size.width - self._left.cell_length - 2, 0)
         right = self._right.truncate(room, ellipsis=True)
         gap = room + 2 - right.cell_length
         return Content.assemble(self._left, " " * gap, right)
 
 
-_OTHER = N_("Another version")
+_TIP = N_("Another version")
 
 
-class ReplyTurn(Vertical, can_focus=True):
-    """A reply: streamed while it is written, then as it was stored, with all that stands about it.
+class ReplyMessage(Vertical, can_focus=True):
+    """A reply: streamed while in progress, then as stored, with its feedback.
 
-    Made from a `LiveView` it streams until `end`; made from a `ReplyView` it is whole at once.
+    Given a `LiveView` it streams until `end`; given a `ReplyView` it is complete at once.
     """
 
     HELP = "On a reply"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # In the order of the footer, which shows those that do something now.
+        # In footer order; the footer shows the enabled ones.
         Binding("plus", "screen.like", "👍", key_display="+", id="reply.like"),
         Binding("minus", "screen.dislike", "👎", key_display="-", id="reply.dislike"),
         Binding("c", "screen.correct", "Correct", id="reply.correct"),
@@ -110,17 +109,13 @@ class ReplyTurn(Vertical, can_focus=True):
             "left",
             "screen.choose(-1)",
             "Other",
-            key_display="←→",
-            tooltip=_OTHER,
+            True,
+            "←→",
+            tooltip=_TIP,
             id="reply.other_before",
         ),
         Binding(
-            "right",
-            "screen.choose(1)",
-            "Other",
-            show=False,
-            tooltip=_OTHER,
-            id="reply.other_after",
+            "right", "screen.choose(1)", "Other", show=False, tooltip=_TIP, id="reply.other_after"
         ),
         Binding("p", "screen.prefer", "Prefer", id="reply.prefer"),
         Binding("g", "screen.go_on", "Go on", show=False, id="reply.go_on"),
@@ -130,7 +125,7 @@ class ReplyTurn(Vertical, can_focus=True):
         Binding("m", "screen.tokens", "Tokens", id="reply.tokens"),
         Binding("o", "original", "Original", id="reply.original"),
         Binding("b", "app.best_of", "Best of four", show=False, id="reply.best_of"),
-        # Said beside the prompt: the footer has no room for it on a narrow terminal.
+        # Shown beside the prompt, as a narrow footer has no room for it.
         Binding("ctrl+z", "screen.undo", "Undo", show=False, id="reply.undo"),
         Binding(
             "shift+left,left_square_bracket",
@@ -156,22 +151,22 @@ class ReplyTurn(Vertical, can_focus=True):
     note: reactive[str] = reactive("", init=False)
     show_original: reactive[bool] = reactive(False, init=False)
     reward: reactive[float | None] = reactive(None, init=False)
-    """What a reward model says of it."""
+    """The score of the reward model."""
 
-    def __init__(self, turn: ReplyView | LiveView, reward: float | None = None) -> None:
+    def __init__(self, view: ReplyView | LiveView, reward: float | None = None) -> None:
         super().__init__()
-        self.set_reactive(ReplyTurn.reward, reward)
-        self.live_id = turn.id if isinstance(turn, LiveView) else ""
-        self._first = turn.text if isinstance(turn, LiveView) else turn.shown
+        self.set_reactive(ReplyMessage.reward, reward)
         self._stream: MarkdownStream | None = None
-        if isinstance(turn, ReplyView):
-            self.set_reactive(ReplyTurn.view, turn)
+        if isinstance(view, LiveView):
+            self.live_id, self._first = view.id, view.text
+            self.set_reactive(ReplyMessage.note, view.note)
         else:
-            self.set_reactive(ReplyTurn.note, turn.note)
+            self.live_id, self._first = "", view.shown
+            self.set_reactive(ReplyMessage.view, view)
 
     @property
-    def turn_id(self) -> str:
-        """Of the reply; empty while it is written."""
+    def message_id(self) -> str:
+        """Id of the reply; empty while it is in progress."""
         return self.view.id if self.view else ""
 
     def compose(self) -> ComposeResult:
@@ -184,16 +179,16 @@ class ReplyTurn(Vertical, can_focus=True):
     def on_mount(self) -> None:
         self._draw_heading()
 
-    # -- while it is written ---------------------------------------------------------------------
+    # -- in progress -----------------------------------------------------------------------------
 
     async def grow(self, text: str) -> None:
-        """Add a piece of the reply under way."""
+        """Append text to the reply in progress."""
         if self._stream is None:
             self._stream = Markdown.get_stream(self.query_one(Markdown))
         await self._stream.write(harmless(text))
 
     async def end(self, view: ReplyView) -> None:
-        """Show the reply as it was stored."""
+        """Show the reply as stored."""
         await self._stop_streaming()
         self.live_id = ""
         self.note = ""
@@ -208,10 +203,10 @@ class ReplyTurn(Vertical, can_focus=True):
         if stream is not None:
             await stream.stop()
 
-    # -- once it is stored -----------------------------------------------------------------------
+    # -- stored ----------------------------------------------------------------------------------
 
     async def change(self, view: ReplyView) -> None:
-        """Show what stands about the reply now."""
+        """Show the new state of the reply."""
         if view == self.view:
             return
         self.show_original = False
@@ -220,7 +215,7 @@ class ReplyTurn(Vertical, can_focus=True):
             await self.query_one(Markdown).update(harmless(view.shown))
 
     async def action_original(self) -> None:
-        """Change between the correction and what it corrects."""
+        """Toggle between the correction and the original."""
         if self.view is None:
             return
         self.show_original = not self.show_original
@@ -233,28 +228,18 @@ class ReplyTurn(Vertical, can_focus=True):
         return True
 
     def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
-        """Open links to the web; any other kind a model may write stays shut."""
+        """Open web links only; a model may write links of any scheme."""
         event.stop()
         if urlsplit(event.href).scheme in ("http", "https"):
             self.app.open_url(event.href)
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def watch_view(self) -> None:
+    def _redraw(self) -> None:
         if self.is_mounted:
             self._draw_heading()
 
-    def watch_reward(self) -> None:
-        if self.is_mounted:
-            self._draw_heading()
-
-    def watch_note(self) -> None:
-        if self.is_mounted:
-            self._draw_heading()
-
-    def watch_show_original(self) -> None:
-        if self.is_mounted:
-            self._draw_heading()
+    watch_view = watch_note = watch_reward = watch_show_original = _redraw
 
     def _draw_heading(self) -> None:
         view = self.view
@@ -270,50 +255,41 @@ class ReplyTurn(Vertical, can_focus=True):
 
 
 def _badges(view: ReplyView, reward: float | None) -> Content:
-    parts: list[Content] = []
+    badges: list[tuple[str, str]] = []
     if view.places > 1:
-        parts.append(Content(f"{view.place}/{view.places}"))
+        badges.append((f"{view.place}/{view.places}", ""))
     if view.label is True:
-        parts.append(Content("👍"))
+        badges.append(("👍", ""))
     if view.label is False:
-        parts.append(
-            Content(harmless(f"👎 {_(', ').join(map(_, view.reasons))}".rstrip())).stylize(
-                "$text-error"
-            )
-        )
+        reasons = _(", ").join(map(_, view.reasons))
+        badges.append((harmless(f"👎 {reasons}".rstrip()), "$text-error"))
     if view.correction is not None:
-        parts.append(Content(_("✎ corrected")).stylize("$text-success"))
+        badges.append((_("✎ corrected"), "$text-success"))
     if view.preferred:
-        parts.append(Content(_("preferred")).stylize("$text-success"))
+        badges.append((_("preferred"), "$text-success"))
     if view.excluded:
-        parts.append(Content(_("not trained on")).stylize("$text-warning"))
+        badges.append((_("not trained on"), "$text-warning"))
     if view.stopped:
-        parts.append(Content(_("stopped")).stylize("$text-warning"))
+        badges.append((_("stopped"), "$text-warning"))
     if view.limit:
-        parts.append(
-            Content(_("cut off at {limit} tokens").format(limit=view.limit)).stylize(
-                "$text-warning"
-            )
-        )
+        badges.append((_("cut off at {limit} tokens").format(limit=view.limit), "$text-warning"))
     if view.forgotten:
-        messages = counted(view.forgotten, "message")
-        parts.append(
-            Content(_("without the oldest {messages}").format(messages=messages)).stylize(
-                "$text-warning"
-            )
-        )
+        oldest = counted(view.forgotten, "message")
+        text = _("without the oldest {messages}").format(messages=oldest)
+        badges.append((text, "$text-warning"))
     if view.speed:
-        parts.append(Content(_("{speed:.0f} tok/s").format(speed=view.speed)).stylize(MUTED))
+        badges.append((_("{speed:.0f} tok/s").format(speed=view.speed), MUTED))
     if reward is not None:
-        parts.append(Content(_("reward {reward:+.1f}").format(reward=reward)).stylize(MUTED))
+        badges.append((_("reward {reward:+.1f}").format(reward=reward), MUTED))
+    parts = [Content(text).stylize(style) for text, style in badges]
     return Content(" · ").stylize(MUTED).join(parts)
 
 
 def _aside(view: ReplyView, original_shown: bool) -> str:
     if view.correction is None:
-        return "" if view.text.strip() else _("The model ended without a word.")
+        return "" if view.text.strip() else _("The model ended without writing anything.")
     if original_shown:
-        return _("the original · O shows your correction: {text}").format(
+        return _("Original · O shows your correction: {text}").format(
             text=one_line(view.correction)
         )
     return _("O shows the original: {text}").format(text=one_line(view.text))

@@ -1,4 +1,4 @@
-"""The chat as a controller: order, keeping, and what is told to the screen. No app, no thread."""
+"""The chat session without app or threads: order of messages, storage, and changes."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,16 +12,17 @@ from store.errors import TuteeError
 from store.paths import locate
 from store.records import ChatMessage, Sampling
 from store.repository import Repository
-from tui.controllers.open_chat import ChatSettings
-from tui.controllers.session import STOPPING, WAITING, WRITING, Session
-from tui.views.chat import Asked, Began, Ended, Grew, Queued, ReplyView
-from tui.widgets.turns import _badges
+from tui.controllers.chat_session import ChatSession
+from tui.controllers.live_reply import STOPPING, WAITING, WRITING
+from tui.controllers.open_conversation import ChatSettings
+from tui.views.chat import MessageAdded, QueueChanged, ReplyBegan, ReplyEnded, ReplyGrew, ReplyView
+from tui.widgets.messages import _badges
 
 READY = ModelReady("fake-1", "r0", "Fake-1", "v2", 1.0)
 
 
 class Chat:
-    """Remembers what it was asked."""
+    """A chat worker that records its calls."""
 
     def __init__(self) -> None:
         self.adapters = None
@@ -30,14 +31,14 @@ class Chat:
         self.checked: list[tuple[ChatMessage, ...]] = []
         self.ahead: list[tuple[ChatMessage, ...]] = []
 
-    def check(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
-        self.checked.append(turns)
+    def check(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+        self.checked.append(messages)
 
     def reply(self, *request: object) -> None:
         self.requests.append(request)  # type: ignore[arg-type]
 
-    def read_ahead(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
-        self.ahead.append(turns)
+    def read_ahead(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+        self.ahead.append(messages)
 
     def stop_reply(self) -> None:
         self.stops += 1
@@ -55,8 +56,8 @@ def chat() -> Chat:
 
 
 @pytest.fixture
-def session(repository: Repository, chat: Chat) -> Session:
-    return Session(repository, chat, Config(), seed=lambda: 7)  # type: ignore[arg-type]
+def session(repository: Repository, chat: Chat) -> ChatSession:
+    return ChatSession(repository, chat, Config, seed=lambda: 7)  # type: ignore[arg-type]
 
 
 def done(chat: Chat, text: str, *, stopped: bool = False) -> ReplyDone:
@@ -64,7 +65,7 @@ def done(chat: Chat, text: str, *, stopped: bool = False) -> ReplyDone:
 
 
 def said(repository: Repository) -> list[tuple[str, str]]:
-    """Everything that is stored, chat by chat, newest first."""
+    """Everything stored, newest conversation first."""
     return [
         (message.role, message.content)
         for conversation in repository.conversations()
@@ -74,11 +75,14 @@ def said(repository: Repository) -> list[tuple[str, str]]:
 
 
 def test_a_message_is_checked_with_the_system_prompt_of_its_chat(
-    session: Session, chat: Chat
+    session: ChatSession, chat: Chat
 ) -> None:
     session.check("Hello")
-    assert [turn.content for turn in chat.checked[0]] == [Config().chat.system_prompt, "Hello"]
-    session.set_chat(ChatSettings("Be brief."))
+    assert [message.content for message in chat.checked[0]] == [
+        Config().chat.system_prompt,
+        "Hello",
+    ]
+    session.override(ChatSettings("Be brief."))
     session.check("Hello")
     assert chat.checked[1][0] == ChatMessage(role="system", content="Be brief.")
 
@@ -88,34 +92,34 @@ def test_a_message_is_stored_before_its_reply_is_asked_for(
 ) -> None:
     stored_when_asked = []
 
-    class Watching(Chat):
+    class Recording(Chat):
         def reply(self, *request: object) -> None:
             stored_when_asked.append(said(repository))
 
-    session = Session(repository, Watching(), Config())  # type: ignore[arg-type]
+    session = ChatSession(repository, Recording(), Config)  # type: ignore[arg-type]
     session.model_ready(READY)
     session.send("Hello")
     assert stored_when_asked == [[("user", "Hello")]]
 
 
 def test_a_reply_is_kept_with_all_that_made_it(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
     session.model_ready(READY)
     asked, began, queued = session.send("Capital of France?")
-    assert isinstance(asked, Asked)
-    assert asked.turn.text == "Capital of France?"
-    assert isinstance(began, Began)
+    assert isinstance(asked, MessageAdded)
+    assert asked.message.text == "Capital of France?"
+    assert isinstance(began, ReplyBegan)
     assert began.live.note == WRITING
-    assert queued == Queued(())
-    request_id, turns, sampling, _ = chat.requests[0]
-    assert [turn.role for turn in turns] == ["system", "user"]
-    assert session.on_reply(TokenChunk(request_id, "Par")) == [Grew(request_id, "Par")]
+    assert queued == QueueChanged(())
+    request_id, messages, sampling, _ = chat.requests[0]
+    assert [message.role for message in messages] == ["system", "user"]
+    assert session.on_reply(TokenChunk(request_id, "Par")) == [ReplyGrew(request_id, "Par")]
     (ended,) = session.on_reply(done(chat, "Paris."))
-    assert isinstance(ended, Ended)
-    assert ended.turn is not None
-    assert (ended.turn.text, ended.turn.speed, ended.turn.adapter) == ("Paris.", 41.0, "v2")
-    message = repository.message(ended.turn.id)
+    assert isinstance(ended, ReplyEnded)
+    assert ended.reply is not None
+    assert (ended.reply.text, ended.reply.speed, ended.reply.adapter) == ("Paris.", 41.0, "v2")
+    message = repository.message(ended.reply.id)
     assert message.origin is not None
     assert message.origin.model == "fake-1"
     assert (message.origin.seed, message.origin.sampling) == (7, sampling)
@@ -123,17 +127,17 @@ def test_a_reply_is_kept_with_all_that_made_it(
 
 
 def test_what_is_sent_while_the_model_loads_waits_in_order(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
     _, began, _ = session.send("one")
-    assert isinstance(began, Began)
+    assert isinstance(began, ReplyBegan)
     assert began.live.note == WAITING
-    assert session.send("two") == [Queued(("two",))]
-    assert session.send("three") == [Queued(("two", "three"))]
+    assert session.send("two") == [QueueChanged(("two",))]
+    assert session.send("three") == [QueueChanged(("two", "three"))]
     assert chat.requests == []
     assert said(repository) == [("user", "one")]
     (began,) = session.model_ready(READY)
-    assert isinstance(began, Began)
+    assert isinstance(began, ReplyBegan)
     assert began.live.note == WRITING
     for text in ("1", "2", "3"):
         session.on_reply(done(chat, text))
@@ -145,63 +149,69 @@ def test_what_is_sent_while_the_model_loads_waits_in_order(
         "three",
         "3",
     ]
-    assert [turn.content for turn in chat.requests[-1][1]][1:] == ["one", "1", "two", "2", "three"]
+    assert [message.content for message in chat.requests[-1][1]][1:] == [
+        "one",
+        "1",
+        "two",
+        "2",
+        "three",
+    ]
 
 
 def test_the_chat_is_read_ahead_while_nothing_else_is_wanted_of_the_model(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
-    session.read_ahead()
+    session.prefill()
     assert chat.ahead == [], "there is no model yet"
     session.model_ready(READY)
-    session.read_ahead()
-    assert [turn.role for turn in chat.ahead.pop()] == ["system"]
+    session.prefill()
+    assert [message.role for message in chat.ahead.pop()] == ["system"]
     session.send("one")
-    session.read_ahead()
+    session.prefill()
     session.send("two")
     session.on_reply(done(chat, "1"))
     assert chat.ahead == [], "a reply is under way, and another waits"
     session.on_reply(done(chat, "2"))
-    assert [turn.content for turn in chat.ahead.pop()][1:] == ["one", "1", "two", "2"]
+    assert [message.content for message in chat.ahead.pop()][1:] == ["one", "1", "two", "2"]
     session.send("three")
     session.on_reply(done(chat, "", stopped=True))
     assert chat.ahead == [], "what comes next is not known: the question has no reply"
 
 
 def test_a_stopped_reply_keeps_what_it_has(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
     session.model_ready(READY)
     session.send("Tell me everything")
     (began,) = session.stop()
-    assert isinstance(began, Began)
+    assert isinstance(began, ReplyBegan)
     assert began.live.note == STOPPING
     assert chat.stops == 1
     (ended,) = session.on_reply(done(chat, "Well, ", stopped=True))
-    assert isinstance(ended, Ended)
-    assert ended.turn is not None
-    assert ended.turn.stopped
+    assert isinstance(ended, ReplyEnded)
+    assert ended.reply is not None
+    assert ended.reply.stopped
     assert said(repository)[-1] == ("assistant", "Well, ")
 
 
 def test_a_reply_stopped_before_its_first_word_leaves_nothing(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
     session.model_ready(READY)
     session.send("Hello")
     (ended,) = session.on_reply(done(chat, "", stopped=True))
-    assert ended == Ended(chat.requests[0][0], None)
+    assert ended == ReplyEnded(chat.requests[0][0], None)
     assert said(repository) == [("user", "Hello")]
 
 
-def test_there_is_nothing_to_stop_while_the_model_loads(chat: Chat, session: Session) -> None:
+def test_there_is_nothing_to_stop_while_the_model_loads(chat: Chat, session: ChatSession) -> None:
     session.send("Hello")
     assert session.stop() == []
     assert chat.stops == 0
 
 
 def test_a_failed_reply_keeps_its_partial_text_and_the_queue_goes_on(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
     session.model_ready(READY)
     session.send("one")
@@ -209,29 +219,29 @@ def test_a_failed_reply_keeps_its_partial_text_and_the_queue_goes_on(
     request_id = chat.requests[0][0]
     session.on_reply(TokenChunk(request_id, "half"))
     ended, asked, *_ = session.on_reply(ReplyFailed(request_id, TuteeError("Out of memory.")))
-    assert isinstance(ended, Ended)
-    assert ended.turn is not None
-    assert ended.turn.stopped
-    assert isinstance(asked, Asked)
+    assert isinstance(ended, ReplyEnded)
+    assert ended.reply is not None
+    assert ended.reply.stopped
+    assert isinstance(asked, MessageAdded)
     assert [content for _, content in said(repository)] == ["one", "half", "two"]
     assert len(chat.requests) == 2
 
 
 def test_another_chat_neither_stops_nor_mixes_the_reply_under_way(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
     session.model_ready(READY)
     session.send("first chat")
     session.send("still first")
-    session.new()
-    assert session.send("second chat") == [Queued(("second chat",))]
+    session.conversation.new()
+    assert session.send("second chat") == [QueueChanged(("second chat",))]
     assert not session.replying
     request_id = chat.requests[0][0]
     assert session.on_reply(TokenChunk(request_id, "a")) == []
     assert session.on_reply(done(chat, "a")) == []
     asked, *_ = session.on_reply(done(chat, "b"))
-    assert isinstance(asked, Asked)
-    assert asked.turn.text == "second chat"
+    assert isinstance(asked, MessageAdded)
+    assert asked.message.text == "second chat"
     session.on_reply(done(chat, "c"))
     second, first = repository.conversations()
     assert [m.content for m in repository.messages(first.id)][1:] == [
@@ -244,37 +254,37 @@ def test_another_chat_neither_stops_nor_mixes_the_reply_under_way(
 
 
 def test_going_back_to_a_chat_shows_its_live_reply_and_its_queue(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
     session.model_ready(READY)
     session.send("one")
     session.send("two")
     session.on_reply(TokenChunk(chat.requests[0][0], "par"))
     (conversation,) = repository.conversations()
-    session.new()
-    assert session.scene().turns == ()
-    session.open(conversation.id)
-    scene = session.scene()
-    assert [turn.text for turn in scene.turns] == ["one"]
-    assert scene.live is not None
-    assert (scene.live.text, scene.queued) == ("par", ("two",))
+    session.conversation.new()
+    assert session.view().messages == ()
+    session.conversation.open(conversation.id)
+    view = session.view()
+    assert [message.text for message in view.messages] == ["one"]
+    assert view.live is not None
+    assert (view.live.text, view.queued) == ("par", ("two",))
 
 
 def test_leaving_keeps_the_reply_under_way(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
     session.model_ready(READY)
     session.send("Hello")
     session.on_reply(TokenChunk(chat.requests[0][0], "Good mor"))
     session.close()
-    scene = session.scene()
-    reply = scene.turns[-1]
+    view = session.view()
+    reply = view.messages[-1]
     assert isinstance(reply, ReplyView)
     assert (reply.text, reply.stopped, reply.adapter) == ("Good mor", True, "v2")
 
 
 def test_events_of_a_reply_that_is_over_change_nothing(
-    repository: Repository, chat: Chat, session: Session
+    repository: Repository, chat: Chat, session: ChatSession
 ) -> None:
     session.model_ready(READY)
     session.send("Hello")
@@ -286,7 +296,7 @@ def test_events_of_a_reply_that_is_over_change_nothing(
 
 
 def test_a_message_that_cannot_be_stored_waits_for_the_next_try(
-    repository: Repository, chat: Chat, session: Session, monkeypatch: pytest.MonkeyPatch
+    repository: Repository, chat: Chat, session: ChatSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session.model_ready(READY)
 
@@ -297,19 +307,19 @@ def test_a_message_that_cannot_be_stored_waits_for_the_next_try(
         patched.setattr(repository, "add_message", full)
         with pytest.raises(TuteeError):
             session.send("one")
-    assert session.scene().queued == ("one",)
+    assert session.view().queued == ("one",)
     session.send("two")
     session.on_reply(done(chat, "1"))
     assert [content for _, content in said(repository)] == ["one", "1", "two"]
 
 
 def test_a_reply_keeps_how_much_of_the_chat_the_model_did_not_see(
-    session: Session, chat: Chat, repository: Repository
+    session: ChatSession, chat: Chat, repository: Repository
 ) -> None:
     session.model_ready(READY)
     session.send("hello")
     changes = session.on_reply(replace(done(chat, "hi"), forgotten=8))
-    (ended,) = [change for change in changes if isinstance(change, Ended)]
-    assert ended.turn is not None
-    assert ended.turn.forgotten == 8
-    assert "without the oldest 8 messages" in _badges(ended.turn, None).plain
+    (ended,) = [change for change in changes if isinstance(change, ReplyEnded)]
+    assert ended.reply is not None
+    assert ended.reply.forgotten == 8
+    assert "without the oldest 8 messages" in _badges(ended.reply, None).plain

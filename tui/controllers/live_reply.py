@@ -1,0 +1,86 @@
+"""The reply in progress, and how it is stored once it ends."""
+
+from dataclasses import dataclass
+
+from core.events import ModelReady, ReplyDone
+from store.i18n import N_, _
+from store.records import ChatMessage, Message, Origin, Sampling
+from store.repository import Repository
+from tui.views.chat import LiveView
+
+WAITING = N_("waiting for the model")
+WRITING = N_("writing…")
+STOPPING = N_("stopping…")
+
+
+@dataclass
+class LiveReply:
+    """A reply that is requested or about to be."""
+
+    id: str
+    conversation_id: str
+    question_id: str
+    sampling: Sampling
+    continued: Message | None = None
+    """The stored reply that this one continues."""
+    start: str = ""
+    """The text it continues."""
+    text: str = ""
+    """The new text so far."""
+    alternative: bool = False
+    """The question already has a reply."""
+    requested: bool = False
+    """The worker was asked for it."""
+    stopping: bool = False
+    discarded: bool = False
+    """Its conversation was deleted."""
+
+    def view(self) -> LiveView:
+        note = STOPPING if self.stopping else WRITING if self.requested else WAITING
+        return LiveView(self.id, self.start + self.text, _(note))
+
+    def prompt(self, repository: Repository) -> tuple[ChatMessage, ...]:
+        """The messages to reply to, with the start of the reply where it continues one."""
+        messages = repository.turns(self.conversation_id, self.question_id)
+        if self.continued is None:
+            return messages
+        return (*messages, ChatMessage(role="assistant", content=self.start))
+
+    def store(
+        self,
+        repository: Repository,
+        model: ModelReady | None,
+        adapter: str | None,
+        done: ReplyDone | None = None,
+    ) -> Message | None:
+        """Store the reply, unless it stopped before its first word or was discarded.
+
+        Args:
+            repository: Where it is stored.
+            model: The model that generated it.
+            adapter: The adapter version in use, for a reply that never completed.
+            done: How it completed; None where it failed or the app ends.
+        """
+        before = self.continued
+        new = done.text if done else self.text
+        stopped = done is None or done.stopped
+        if self.discarded or (stopped and not new.strip()):
+            return None
+        origin = Origin(
+            model=model.model_id if model else None,
+            revision=model.revision if model else None,
+            adapter=done.adapter if done else adapter,
+            sampling=self.sampling,
+            seed=done.seed if done else None,
+            stopped=stopped,
+            forgotten=done.forgotten if done else 0,
+        )
+        return repository.add_message(
+            self.conversation_id,
+            "assistant",
+            self.start + new,
+            parent_id=self.question_id,
+            origin=origin,
+            tokens=done.tokens + (before.tokens if before else 0) if done else 0,
+            seconds=done.seconds + (before.seconds if before else 0.0) if done else 0.0,
+        )
