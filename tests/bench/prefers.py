@@ -22,7 +22,7 @@ from typing import Any
 from core.config import Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
-from core.runs.plan import repeated
+from core.runs.pass_duration import with_minimum_steps
 from core.runtime.library_logging import hush
 from core.serving.sampling import Sampler
 from core.serving.transformers_decoder import decode_together
@@ -55,7 +55,7 @@ def run() -> Iterator[dict[str, object]]:
     for size in SIZES:
         train = [samples(tokenizer, pair) for pair in pairs(size)]
         thumbs = [kto.Judged(pair[side], side == 0) for pair in train for side in (0, 1)]
-        settings = repeated(SETTINGS, size, SETTINGS.preference_minimum_steps)
+        settings = with_minimum_steps(SETTINGS, size, SETTINGS.preference_minimum_steps)
         started = time.perf_counter()
         scored = reward.train(folder, tokenizer, None, train, test, settings, RunControl())
         if scores is None:
