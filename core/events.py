@@ -241,7 +241,7 @@ class PassDone:
     trained_tokens: int
     metrics: dict[str, Any] = field(default_factory=dict)
     held_back: tuple[str, ...] = ()
-    """Why the version is not to be adopted by itself; empty where it may be."""
+    """Why the version is not to be activated automatically; empty if it may be."""
 
     @property
     def ended_early(self) -> str:
@@ -249,8 +249,8 @@ class PassDone:
         return str(self.metrics.get("stopped_because") or "")
 
     @property
-    def adoptable(self) -> bool:
-        """It made an adapter that passed its gate."""
+    def activatable(self) -> bool:
+        """Whether it made an adapter that passed its gate."""
         return self.name != "reward" and not self.held_back
 
 
@@ -266,7 +266,7 @@ class PassSkipped:
 class TuningDone:
     passes: tuple[PassDone, ...]
     adapter: str | None
-    """The new adapter version to adopt; empty when no pass made one that may be."""
+    """The new adapter version to activate; None if no pass made one that may be."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""JSON files that hold one object, as models, adapters and recipes have them beside weights."""
+"""JSON files that hold one object, such as the configs beside a model's or adapter's weights."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,10 @@ from store.i18n import _
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """The object in `path`, or None where there is no such file.
+    """Return the object in `path`, or None if there is no such file.
 
     Raises:
-        TuteeError: it cannot be read, or holds something else.
+        TuteeError: it cannot be read, or does not hold an object.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -26,7 +26,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def read_or_empty(path: Path) -> dict[str, Any]:
-    """The object in `path`; empty where there is none, for those who can do without it."""
+    """Return the object in `path`, or an empty one if it cannot be read."""
     try:
         return read(path) or {}
     except TuteeError:

@@ -1,7 +1,8 @@
-"""Why a version was held back, or its training ended early: written in English, told in any.
+"""Why a version was held back or its training stopped early: stored in English, shown translated.
 
-The reasons stand in manifests and reports, which outlast the choice of a language. So they are kept
-as the English sentences they are, and put into the person's language where they are shown.
+Manifests and reports store these reasons and outlast the user's choice of language, so they hold
+English sentences that are matched against the templates below when shown. Never change a template:
+stored reasons would no longer be translated.
 """
 
 import re
@@ -17,8 +18,8 @@ ROLLOUTS_RAN_ON = N_("{share} of the replies no longer ended")
 _ALL = (HOLDOUT_ROSE, PROBES_ROSE, REPLIES_RAN_ON, STRAYED, ROLLOUTS_RAN_ON)
 
 
-def told(reason: str) -> str:
-    """`reason` in the person's language; one that is not known here stays as it is."""
+def translated(reason: str) -> str:
+    """Return a stored reason in the user's language; an unknown one stays as it is."""
     for sentence in _ALL:
         pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(sentence))
         if match := re.fullmatch(pattern, reason):

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from core.adapters.registry import BASE, Adapters, Kind, Manifest, write_manifest
+from core.adapters.manifest import BASE, Kind, Manifest, write_manifest
+from core.adapters.registry import Adapters
 from core.evaluation import report
 from core.evaluation.report import Report
 from core.training.exam import Answer, Figures
@@ -14,20 +15,20 @@ RIGHT = f"Yes, it is. {HOSTILE}"
 
 def add_version(
     adapters: Adapters,
-    *,
+    *records: str,
     kind: Kind = "adapter",
     examined: tuple[Figures, Figures] | None = None,
     **facts: Any,
 ) -> str:
-    """Save a version with these facts, and the figures before and after it."""
+    """Save a version with these records and facts, and the figures before and after it."""
     with adapters.new_version(kind) as (version, directory):
         (directory / "adapter_model.safetensors").write_bytes(b"weights")
         manifest = Manifest(
             version=version,
             kind=kind,
             model=adapters.folder.id,
-            revision=adapters.folder.revision,
-            **facts,
+            records=records,
+            **{"revision": adapters.folder.revision, **facts},
         )
         if examined:
             before, after = examined
@@ -59,8 +60,8 @@ def examined_version(adapters: Adapters) -> str:
     """One that learned to say yes, with hostile texts all over it."""
     version = add_version(
         adapters,
+        *("a", "b"),
         examined=(figures(f"No, it is. {HOSTILE}", 2.5), figures(RIGHT, 0.5, ended=False)),
-        records=("a", "b"),
         replayed=("c",),
         data="d" * 64,
         settings={"learning_rate": 2e-4, "rank": 16, "beta": 0.1},

@@ -1,46 +1,45 @@
-"""What two versions do not have in common: how they were made, and what they have learned.
+"""Compare two versions: how they were made, and what they have learned.
 
 Records are compared over all ancestors, because a version knows what its parents learned too.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from core.adapters.manifest import Manifest
+from core.adapters.manifest import Manifest
 
 Pair = tuple[Any, Any]
-"""A value of the first version and of the second; None where one has none."""
+"""The value in the first version and in the second; None where it is missing."""
 
 _FACTS = ("kind", "pass_name", "parent", "revision", "template", "data", "held_back")
 _LONG = (list, tuple, dict)
-"""Curves and the like, which say nothing in a list of differences."""
+"""Curves and the like, which would swamp a list of differences."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs between versions `a` and `b`; what is the same is left out."""
+    """What differs between versions `a` and `b`; equal values are left out."""
 
     a: str
     b: str
     facts: Mapping[str, Pair] = field(default_factory=dict)
-    """The pass, the parent, the hash of the data and the like."""
+    """The pass, the parent, the hash of the data and so on."""
     settings: Mapping[str, Pair] = field(default_factory=dict)
     libraries: Mapping[str, Pair] = field(default_factory=dict)
     metrics: Mapping[str, Pair] = field(default_factory=dict)
-    """Single figures; no curves."""
+    """Single numbers; no curves."""
     only_a: tuple[str, ...] = ()
-    """Ids of the records that only the first has learned."""
+    """Ids of the records that only `a` has learned."""
     only_b: tuple[str, ...] = ()
     both: int = 0
-    """How many records both have learned."""
+    """Number of records that both have learned."""
 
 
 def difference(
-    a: "Manifest", b: "Manifest", learned_a: frozenset[str], learned_b: frozenset[str]
+    a: Manifest, b: Manifest, learned_a: frozenset[str], learned_b: frozenset[str]
 ) -> Difference:
-    """Compare two manifests, and the records each has learned with its ancestors."""
+    """Compare two manifests, and the records each version has learned with its ancestors."""
     facts = {name: (getattr(a, name), getattr(b, name)) for name in _FACTS}
     return Difference(
         a=a.version,

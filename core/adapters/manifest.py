@@ -1,5 +1,9 @@
-"""What a version is: the manifest that lies in its folder, and makes the folder a version."""
+"""The manifest of an adapter version: what it is, where it came from and how it was made.
 
+A manifest is written into its version's folder last; a folder without one is not a version.
+"""
+
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +15,12 @@ from store.i18n import _
 from store.records import now
 
 BASE = "base"
-"""The name of the model without any adapter."""
+"""Name of the model without any adapter."""
 
 Kind = Literal["adapter", "reward"]
-FILE = "manifest.json"
-"""In the folder of its version; there only once the version is whole."""
+MANIFEST_FILE = "manifest.json"
+
+_VERSION_NAME = re.compile(rf"{BASE}|[vr]\d+")
 
 
 class Manifest(BaseModel):
@@ -28,31 +33,36 @@ class Manifest(BaseModel):
     model: str
     """Id of the base model."""
     revision: str
-    """Revision of the base model; loading it on another one is refused."""
+    """Revision of the base model; the version is refused on any other."""
     template: str = ""
-    """SHA-256 of the chat template it was trained with."""
+    """SHA-256 of the chat template it was trained with; empty in old manifests."""
     parent: str = BASE
-    """The version training began from."""
+    """The version that training started from."""
     pass_name: str = "sft"
     """The pass that made it."""
     created: datetime = Field(default_factory=now)
     records: tuple[str, ...] = ()
     """Ids of the records first learned by this version."""
     replayed: tuple[str, ...] = ()
-    """Ids of the earlier records repeated beside them."""
+    """Ids of earlier records repeated with them."""
     measured: tuple[str, ...] = ()
-    """Ids of the pairs that a reward model was only measured with."""
+    """Ids of the pairs that a reward model was only evaluated on."""
     data: str = ""
-    """SHA-256 of what it was trained on."""
+    """SHA-256 of the training data."""
     held_back: tuple[str, ...] = ()
-    """Why it was not adopted by itself; empty where it was."""
+    """Why it was not activated automatically; empty where it was."""
     settings: dict[str, Any] = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def number(self) -> int:
+        """The 3 of `v3`."""
+        return int(self.version[1:])
 
-def read(path: Path) -> Manifest:
-    """The manifest in `path`.
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest file `path`.
 
     Raises:
         TuteeError: it cannot be read.
@@ -62,5 +72,18 @@ def read(path: Path) -> Manifest:
     except (OSError, ValidationError) as error:
         raise TuteeError(
             _("The manifest {path} cannot be read.").format(path=path),
-            _("Mend it, or move {folder} away to go on without it.").format(folder=path.parent),
+            _("Repair it, or move {folder} away to continue without this version.").format(
+                folder=path.parent
+            ),
         ) from error
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write `manifest` into a new version's folder, as the last file to be written there."""
+    text = manifest.model_dump_json(indent=2)
+    (directory / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def is_version_name(name: str) -> bool:
+    """Whether `name` has the form of a version's own name, or is the base's."""
+    return _VERSION_NAME.fullmatch(name) is not None

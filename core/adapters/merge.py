@@ -1,33 +1,33 @@
-"""Add an adapter to its base for good, and write the sum as a model of its own.
+"""Merge an adapter into its base, and write the result as a model of its own.
 
-The sum is taken in 32 bits and kept in the precision of the base's own weights, so nothing is lost
-beside that last rounding. What is written is loaded again, with plain transformers, and must give
-the same logits as the base with the adapter beside it, or nothing stays behind.
+The merge is computed in float32 and stored in the precision of the base's weights, so only that
+last rounding is lost. The result is loaded again with plain transformers and must give the same
+logits as the base with the adapter; otherwise nothing is kept.
 
-Left out on purpose: merging into a quantised base, where the rounding of the base swallows part of
-what the adapter learned.
+Left out on purpose: merging into a quantized base, whose rounding would swallow part of what the
+adapter learned.
 """
 
 import json
-import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.adapters.registry import BASE, Adapters
+from core.adapters.manifest import BASE
+from core.adapters.new_folder import publish, unused_folder
+from core.adapters.registry import Adapters
 from core.models.folder import ModelFolder
 from core.models.loading import load_model, load_tokenizer
 from data.tokenization import encode_prompt, stop_ids
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage
-from store.storage import sync_folder
 
 _TOLERANCE = {"float32": 1e-3, "float16": 0.02, "bfloat16": 0.06}
-"""How far logits may be off, as a share of the largest: rounding, and no more."""
-_ASKED = (
+"""Largest error of a logit from rounding, as a share of the largest logit."""
+_PROMPT = (
     ChatMessage(
         role="user", content="Say in one sentence why the sky is blue. 天空为什么是蓝色的？"
     ),
@@ -43,39 +43,35 @@ class Merged:
     precision: str
     """Of the weights: `float32`, `bfloat16` or `float16`."""
     difference: float
-    """The largest difference of a logit from those of base and adapter, after loading it again."""
+    """Largest difference between its logits, loaded again, and those of base and adapter."""
 
 
-def merge(adapters: Adapters, version: str, directory: Path) -> Merged:
+def merge_adapter(adapters: Adapters, version: str, directory: Path) -> Merged:
     """Write the base with `version` merged in to `directory`, which must not exist or be empty.
 
     Raises:
-        TuteeError: there is no such adapter, something is at `directory`, the base is quantised,
-            or what was written does not answer as the adapter does.
+        TuteeError: there is no such adapter, something is at `directory`, the base is quantized,
+            or the merged model does not give the adapter's logits.
     """
     manifest = adapters.manifest(version)
     adapter = adapters.path(manifest.version)
     if adapter is None or manifest.kind != "adapter":
         raise TuteeError(
-            _("{version} is no adapter, so there is nothing to merge.").format(
+            _("{version} is not an adapter, so there is nothing to merge.").format(
                 version=manifest.version
             ),
             _("`tutee adapters` lists the adapters; {base} can be used as it is.").format(
                 base=BASE
             ),
         )
-    target = directory.expanduser().absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise TuteeError(
-            _("{target} is there already.").format(target=target), _("Name a new folder.")
-        )
-    _refuse_quantised(adapters.folder)
+    target = unused_folder(directory)
+    _refuse_quantized(adapters.folder)
     partial = target.with_name(f".{target.name}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)  # left by a process that was killed
+        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
         partial.mkdir(parents=True, mode=0o700)
         precision, difference = _write(adapters, adapter, partial)
-        _finish(partial, target)
+        publish(partial, target)
     except OSError as error:
         raise TuteeError(
             _("The merged model could not be written to {target}: {why}.").format(
@@ -87,31 +83,31 @@ def merge(adapters: Adapters, version: str, directory: Path) -> Merged:
     return Merged(manifest.version, target, precision, difference)
 
 
-def _refuse_quantised(folder: ModelFolder) -> None:
+def _refuse_quantized(folder: ModelFolder) -> None:
     config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
     if config.get("quantization_config"):
         raise TuteeError(
             _(
-                "{model} is quantised, and merging into it would lose much of what the "
+                "{model} is quantized, and merging into it would lose much of what the "
                 "adapter learned."
             ).format(model=folder.label),
-            _("Use the adapter beside it, or train on the 16-bit variant of the model."),
+            _("Use the adapter with its base, or train on the 16-bit variant of the model."),
         )
 
 
 def _write(adapters: Adapters, adapter: Path, partial: Path) -> tuple[str, float]:
-    """Fill `partial`; the precision, and how far its logits are off."""
+    """Fill `partial`, and return the precision and the largest error of its logits."""
     import torch
     from peft import PeftModel
 
     tokenizer = load_tokenizer(adapters.folder)
     model = load_model(adapters.folder, torch.float32)
     stored = _stored_precision(adapters.folder.path)
-    prompt = torch.tensor([encode_prompt(tokenizer, _ASKED)], device=model.device)
+    prompt = torch.tensor([encode_prompt(tokenizer, _PROMPT)], device=model.device)
     tuned = PeftModel.from_pretrained(model, str(adapter)).eval()
     expected = _logits(tuned, prompt)
     merged: Any = tuned.merge_and_unload(safe_merge=True)
-    _make_it_end(merged, stop_ids(tokenizer))
+    _set_stop_tokens(merged, stop_ids(tokenizer))
     merged.to(stored).save_pretrained(partial)
     tokenizer.save_pretrained(partial)
     del model, tuned, merged
@@ -123,13 +119,13 @@ def _write(adapters: Adapters, adapter: Path, partial: Path) -> tuple[str, float
                 "The merged model does not answer as the adapter does: its logits are off "
                 "by up to {difference:.3g}. Nothing was kept."
             ).format(difference=difference),
-            _("The disk or the memory may be faulty; try again, and report it if it stays."),
+            _("The disk or the memory may be faulty; try again, and report it if it recurs."),
         )
     return precision, difference
 
 
 def _stored_precision(folder: Path) -> Any:
-    """The precision that most of the base's weights are kept in."""
+    """Return the precision of most of the base's weights."""
     import torch
     from safetensors import safe_open
 
@@ -141,16 +137,16 @@ def _stored_precision(folder: Path) -> Any:
     return known.get(found.most_common(1)[0][0], torch.float32)
 
 
-def _make_it_end(model: Any, stops: frozenset[int]) -> None:
-    """Let plain `generate` stop where the chat does, and keep settings that can be saved."""
+def _set_stop_tokens(model: Any, stops: frozenset[int]) -> None:
+    """Let plain `generate` stop where the chat does, with settings that can be saved."""
     settings = model.generation_config
-    ends = settings.eos_token_id
-    wanted = sorted(stops.union([ends] if isinstance(ends, int) else ends or []))
-    settings.eos_token_id = wanted if len(wanted) > 1 else wanted[0]
+    own = settings.eos_token_id
+    ends = sorted(stops.union([own] if isinstance(own, int) else own or []))
+    settings.eos_token_id = ends if len(ends) > 1 else ends[0]
     try:
         settings.validate(strict=True)
     except ValueError:
-        # Many models come with a temperature and no `do_sample`, which cannot be saved.
+        # Many models come with a temperature but no `do_sample`, which cannot be saved.
         settings.do_sample = True
 
 
@@ -162,24 +158,9 @@ def _logits(model: Any, prompt: Any) -> Any:
 
 
 def _reloaded_logits(folder: Path, prompt: Any) -> Any:
-    """What plain transformers computes from the folder."""
+    """Return the logits that plain transformers computes from the folder."""
     import torch
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     return _logits(model.eval(), prompt.cpu())
-
-
-def _finish(partial: Path, target: Path) -> None:
-    """Make what is in `partial` private and lasting, and give it its name."""
-    for path in partial.rglob("*"):
-        path.chmod(0o700 if path.is_dir() else 0o600)
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    if target.exists():
-        target.rmdir()  # checked to be empty; it fails where that has changed
-    partial.rename(target)
-    sync_folder(target.parent)

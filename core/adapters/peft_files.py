@@ -1,4 +1,4 @@
-"""An adapter folder as peft writes it: its config, and the error where it cannot be read."""
+"""An adapter folder as PEFT writes it: its config, and the error for one that cannot be read."""
 
 import json
 from pathlib import Path
@@ -21,14 +21,14 @@ _UNUSUAL = (
     "use_qalora",
     "alora_invocation_tokens",
 )
-"""Settings of peft that make a LoRA more than two thin matrices beside each matrix."""
+"""PEFT settings that make a LoRA more than one pair A, B per weight matrix."""
 
 
 def is_plain(directory: Path) -> bool:
-    """Whether the adapter in `directory` is two thin matrices beside each matrix and no more.
+    """Whether the adapter in `directory` is plain LoRA: one pair A, B per weight matrix.
 
     Raises:
-        TuteeError: there is none.
+        TuteeError: there is no adapter.
     """
     settings = read_config(directory)
     return (
@@ -39,6 +39,7 @@ def is_plain(directory: Path) -> bool:
 
 
 def unreadable(directory: Path, error: Exception) -> TuteeError:
+    """Return the error for an adapter that failed to load with `error`."""
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     return TuteeError(
         _("The adapter in {folder} could not be loaded: {said}").format(
@@ -49,10 +50,10 @@ def unreadable(directory: Path, error: Exception) -> TuteeError:
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """The peft config of the adapter in `directory`.
+    """Return the PEFT config of the adapter in `directory`.
 
     Raises:
-        TuteeError: there is none, or it cannot be read.
+        TuteeError: it is missing or cannot be read.
     """
     try:
         found = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))

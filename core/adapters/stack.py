@@ -1,9 +1,8 @@
-"""Adapters that build on one another, where each was trained on a base with the last one merged in.
+"""Sum LoRA adapters that were trained in turn, each on the base with the earlier ones merged in.
 
-TRL's commands cannot go on with an adapter, so a recipe's next pass begins from a whole model: the
-base with what the pass before has learned (`MERGE` makes it). What comes back is one adapter of the
-base all the same: LoRA adapters add up, and side by side in one of their ranks together they give
-exactly their sum.
+TRL's commands cannot continue an adapter, so each pass of a recipe starts from a whole model: the
+base with the previous pass merged in (`MERGE_SCRIPT`). The result is a single adapter all the same:
+concatenated along the rank, LoRA adapters give exactly the sum of their updates.
 """
 
 import json
@@ -11,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.adapters.peft_files import is_plain, read_config
 from store.errors import TuteeError
 from store.i18n import _
 
-MERGE = '''"""Add what a pass has learned to the model it began from: what the next one begins from.
+MERGE_SCRIPT = '''"""Merge a pass's adapter into its model, for the next pass to start from.
 
 python merge.py sft    # out/sft and its base make merged/sft
 """
@@ -39,56 +39,52 @@ for path in base.iterdir():  # the tokenizer and its template
 
 
 def stack(adapters: Sequence[Path], target: Path) -> None:
-    """Write the sum of LoRA `adapters` of one base, as peft does, to the folder `target`.
+    """Write the sum of LoRA `adapters` of one base to the folder `target`, in PEFT's format.
 
     Raises:
-        TuteeError: one of them is more than thin matrices beside each matrix, or they do not lie
-            beside the same ones.
+        TuteeError: an adapter is not plain LoRA, or they do not target the same layers.
         OSError, ValueError: a file cannot be read.
     """
+    import torch
     from safetensors.torch import load_file, save_file
 
     parts = [_scaled(path, load_file(path / "adapter_model.safetensors")) for path in adapters]
     if any(part.keys() != parts[0].keys() for part in parts):
         raise TuteeError(
-            _("The adapters in {first} and {last} lie beside different layers.").format(
+            _("The adapters in {first} and {last} target different layers.").format(
                 first=adapters[0], last=adapters[-1]
             ),
-            _("Write the recipe anew and train again."),
+            _("Write the recipe again and retrain."),
         )
-    import torch
-
-    # A (rank, in) and B (out, rank): one below and one beside the other.
+    # A (rank, in) is concatenated along dimension 0, B (out, rank) along 1.
     summed = {
         name: torch.cat([part[name] for part in parts], 1 if ".lora_B." in name else 0)
         for name in parts[0]
     }
-    rank = sum(_config(path)["r"] for path in adapters)
-    config = {**_config(adapters[0]), "r": rank, "lora_alpha": rank, "use_rslora": False}
+    configs = [read_config(path) for path in adapters]
+    rank = sum(config["r"] for config in configs)
+    config = {**configs[0], "r": rank, "lora_alpha": rank, "use_rslora": False}
     target.mkdir(exist_ok=True)
     save_file(summed, target / "adapter_model.safetensors", {"format": "pt"})
     (target / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 def _scaled(path: Path, tensors: dict[str, Any]) -> dict[str, Any]:
-    """`tensors` with what peft multiplies them by taken into them."""
-    from core.adapters.peft_files import is_plain
+    """Return `tensors` with PEFT's scaling factor folded into B.
 
+    Raises:
+        TuteeError: the adapter is not plain LoRA.
+    """
     if not is_plain(path):
         raise TuteeError(
-            _("The adapter in {source} is of a kind that cannot be added to another one.").format(
-                source=path
-            ),
+            _(
+                "The adapter in {source} cannot be combined with others: it is not plain LoRA."
+            ).format(source=path),
             _("Train it with the settings of the recipe."),
         )
-    config = _config(path)
+    config = read_config(path)
     scale = config["lora_alpha"] / (config["r"] ** 0.5 if config.get("use_rslora") else config["r"])
     return {
         name: values.float() * (scale if ".lora_B." in name else 1)
         for name, values in tensors.items()
     }
-
-
-def _config(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
-    return found

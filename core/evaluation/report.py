@@ -1,6 +1,6 @@
-"""What changed from the version before: the figures of both, kept beside the version.
+"""The exam figures of a version and of its parent, in `report.json` beside the version.
 
-Left out on purpose: any single number for "better". The person reads the replies side by side.
+Left out on purpose: any single number for "better". The user compares the replies side by side.
 """
 
 from contextlib import suppress
@@ -16,11 +16,11 @@ from store.storage import replace_file
 
 FILE = "report.json"
 _BASE_FILE = "base.json"
-"""What the base itself answered, beside the versions."""
+"""The figures of the base itself, beside the versions."""
 
 
 class Report(BaseModel):
-    """What changed from the version before."""
+    """The figures of a version, before and after its training."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -30,20 +30,20 @@ class Report(BaseModel):
     before: Figures
     after: Figures
     languages: tuple[str, ...] = ()
-    """Those the person taught in, by which the endings of replies are judged."""
+    """The languages the user teaches in, which decide whose endings are judged."""
     held_back: tuple[str, ...] = ()
-    """Why it is not adopted by itself; empty where it may be."""
+    """Why it was not activated automatically; empty if it may be."""
     metrics: dict[str, Any] = Field(default_factory=dict)
-    """Of the pass itself, such as the margin of held-out pairs."""
+    """Of the pass itself, such as the margin on held-out pairs."""
 
 
 def write(directory: Path, report: Report) -> None:
-    """Put `report` beside the version it is of."""
+    """Write `report` into its version's folder."""
     replace_file(directory / FILE, report.model_dump_json(indent=2).encode("utf-8") + b"\n")
 
 
 def read(directory: Path) -> Report:
-    """The report of the version in `directory`.
+    """Return the report of the version in `directory`.
 
     Raises:
         TuteeError: it has none, or it cannot be read.
@@ -60,10 +60,13 @@ def read(directory: Path) -> Report:
         raise TuteeError(_("The report {path} cannot be read.").format(path=path)) from error
 
 
-def known(directory: Path) -> Figures | None:
-    """What the version in `directory` answered when it was made, or the base beside the versions.
+def earlier_figures(directory: Path) -> Figures | None:
+    """Return the figures that a version, or the base, was found to have earlier.
 
-    It only saves asking again, so what cannot be read is asked again.
+    They only save an exam, so None is returned if they are missing or cannot be read.
+
+    Args:
+        directory: The version's folder; for the base, the folder of all versions.
     """
     with suppress(OSError, ValidationError):
         return Figures.model_validate_json((directory / _BASE_FILE).read_bytes())
@@ -72,6 +75,6 @@ def known(directory: Path) -> Figures | None:
     return None
 
 
-def remember_base(directory: Path, figures: Figures) -> None:
-    """Keep what the base answered in the folder of its versions."""
+def write_base_figures(directory: Path, figures: Figures) -> None:
+    """Keep the figures of the base in `directory`, the folder of all versions."""
     replace_file(directory / _BASE_FILE, figures.model_dump_json().encode("utf-8"))

@@ -1,8 +1,7 @@
-"""The report card of a version, ready to be shown: what went in, what came out, and the judgement.
+"""The report card of a version, ready to be shown: its inputs, its results and the gate's verdict.
 
-Made from the manifest and the report, in words and numbers only, so that the screens, the terminal,
-the Markdown and the HTML all show the same. A version that was not examined has a card too, with
-what its manifest knows.
+Built from the manifest and the report as plain texts and numbers, so that the app, the terminal,
+Markdown and HTML all show the same. A version without an exam has a card too, from its manifest.
 
 Left out on purpose: any single number for "better"; see `core.evaluation.report`.
 """
@@ -15,24 +14,25 @@ from typing import Any, Literal, NamedTuple
 
 from core import stop_reasons
 from core.adapters.labels import Remark
-from core.adapters.registry import Adapters, Kind, Manifest
+from core.adapters.manifest import Kind, Manifest
+from core.adapters.registry import Adapters
 from core.evaluation import report
-from core.evaluation.gate import ended
+from core.evaluation.gate import ended_share
 from core.evaluation.report import Report
 from core.events import PassName
-from core.training.exam import Answer, Figures
+from core.training.exam import Answer
 from store.errors import TuteeError
 from store.i18n import N_, _, ngettext
 
-TITLES: dict[str, str] = {
+_TITLES: dict[str, str] = {
     "sft": N_("supervised fine-tuning (SFT)"),
     "kto": N_("thumbs (KTO)"),
     "dpo": N_("pairs (DPO)"),
     "reward": N_("reward model"),
     "rl": N_("reinforcement learning (RLOO)"),
 }
-_COMMON = ("batch_size", "rank", "alpha", "max_length", "seed")
-_OWN: dict[PassName, tuple[str, ...]] = {
+_SHARED_SETTINGS = ("batch_size", "rank", "alpha", "max_length", "seed")
+_PASS_SETTINGS: dict[PassName, tuple[str, ...]] = {
     "sft": ("learning_rate", "epochs", "minimum_steps", "replay", "rehearsal", "dropout"),
     "kto": ("preference_learning_rate", "beta", "epochs", "preference_minimum_steps", "replay"),
     "dpo": (
@@ -59,29 +59,29 @@ _OWN: dict[PassName, tuple[str, ...]] = {
         "kl_limit",
     ),
 }
-"""The settings that each pass reads."""
+"""The settings that each pass reads, by their names in manifests."""
 
-Verdict = Literal["passed", "held back", "not judged"]
-PASSED: Verdict = N_("passed")
-HELD_BACK: Verdict = N_("held back")
-NOT_JUDGED: Verdict = N_("not judged")
+GateVerdict = Literal["passed", "held back", "not judged"]
+_PASSED: GateVerdict = N_("passed")
+_HELD_BACK: GateVerdict = N_("held back")
+_NOT_JUDGED: GateVerdict = N_("not judged")
 Trend = Literal["better", "worse", "same", ""]
 
 
-class Figure(NamedTuple):
-    """One number before and after; `before` is none where there was none."""
+class Metric(NamedTuple):
+    """One number before and after training; `before` is None where nothing was measured."""
 
     name: str
     before: float | None
     after: float
     share: bool = False
-    """It is a share of one, to be read as per cent."""
+    """It is a fraction, shown as a percentage."""
     falls: bool = False
-    """Less of it is better."""
+    """Lower is better."""
     remark: str = ""
 
     def text(self, value: float | None) -> str:
-        """`value` as a person reads it."""
+        """Format `before` or `after`."""
         if value is None:
             return "–"
         return f"{value:.1%}" if self.share else f"{value:.3f}"
@@ -102,7 +102,7 @@ class Curve(NamedTuple):
     values: tuple[float, ...]
 
     def thinned(self, most: int) -> list[float]:
-        """At most `most` numbers: means of runs of the values."""
+        """Return at most `most` numbers, each the mean of a run of values."""
         runs = min(len(self.values), most)
         bounds = [len(self.values) * run // runs for run in range(runs + 1)]
         return [fmean(self.values[low:high]) for low, high in pairwise(bounds)]
@@ -113,51 +113,51 @@ class Curve(NamedTuple):
         return f"{self.values[0]:.3f} → {self.values[-1]:.3f}"
 
 
-class Reply(NamedTuple):
-    """What was answered to one prompt before and after."""
+class ReplyComparison(NamedTuple):
+    """The replies to one prompt before and after training."""
 
     prompt: str
     before: str
     after: str
     ended: bool
-    """The reply after the training ended by itself."""
+    """The reply after training ended by itself."""
     wanted: str = ""
-    """The correction, where it was held out."""
+    """The held-out correction; empty for a probe."""
 
 
 @dataclass(frozen=True)
-class Card:
+class ReportCard:
     manifest: Manifest
     remark: Remark
-    verdict: Verdict
+    verdict: GateVerdict
     reasons: tuple[str, ...]
-    """Why it was held back or could not be judged."""
+    """Why it was held back or not judged."""
     facts: tuple[tuple[str, str], ...]
-    """What went in."""
+    """What it was trained on and how, as name and text."""
     settings: tuple[tuple[str, str], ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[Metric, ...]
     curves: tuple[Curve, ...]
-    held_out: tuple[Reply, ...]
-    probes: tuple[Reply, ...]
+    held_out: tuple[ReplyComparison, ...]
+    probes: tuple[ReplyComparison, ...]
 
     @property
     def title(self) -> str:
         label = f" “{self.remark.label}”" if self.remark.label else ""
         name = self.manifest.pass_name
-        return f"{self.manifest.version}{label} · {_(TITLES.get(name, name))}"
+        return f"{self.manifest.version}{label} · {_(_TITLES.get(name, name))}"
 
     @property
-    def judgement(self) -> str:
+    def judgment(self) -> str:
         """The verdict with its reasons, in one line."""
-        if self.verdict == PASSED:
+        if self.verdict == _PASSED:
             return _("passed its gate: nothing got worse beyond its limit")
         return _("{verdict}: {reasons}").format(
             verdict=_(self.verdict), reasons=_("; ").join(self.reasons)
         )
 
 
-def card(adapters: Adapters, version: str) -> Card:
-    """The card of `version`.
+def build_report_card(adapters: Adapters, version: str) -> ReportCard:
+    """Build the report card of `version`.
 
     Raises:
         TuteeError: there is no such version, it is the base, or its report is damaged.
@@ -166,44 +166,44 @@ def card(adapters: Adapters, version: str) -> Card:
     directory = adapters.dir / manifest.version
     if not directory.is_dir():
         raise TuteeError(
-            _("The base has no report: it is the model as it came."),
-            _("`tutee adapters` lists the versions that were trained."),
+            _("The base has no report: it is the original model, not a trained version."),
+            _("`tutee adapters` lists the trained versions."),
         )
-    examined = report.read(directory) if (directory / report.FILE).exists() else None
-    verdict, why = _judged(manifest, examined)
-    return Card(
+    exam = report.read(directory) if (directory / report.FILE).exists() else None
+    verdict, reasons = _verdict(manifest, exam)
+    return ReportCard(
         manifest=manifest,
         remark=adapters.remark(manifest.version),
         verdict=verdict,
-        reasons=why,
+        reasons=reasons,
         facts=tuple(_facts(adapters, manifest)),
         settings=tuple(_settings(manifest)),
-        figures=(*_examined(examined), *_measured(manifest.metrics)),
+        figures=(*(_exam_metrics(exam) if exam else ()), *_pass_metrics(manifest.metrics)),
         curves=tuple(_curves(manifest.metrics)),
-        held_out=_replies(examined.before.holdout, examined.after.holdout) if examined else (),
-        probes=_replies(examined.before.probes, examined.after.probes) if examined else (),
+        held_out=_compared(exam.before.holdout, exam.after.holdout) if exam else (),
+        probes=_compared(exam.before.probes, exam.after.probes) if exam else (),
     )
 
 
-def _judged(manifest: Manifest, examined: Report | None) -> tuple[Verdict, tuple[str, ...]]:
+def _verdict(manifest: Manifest, exam: Report | None) -> tuple[GateVerdict, tuple[str, ...]]:
     if manifest.held_back:
-        return HELD_BACK, tuple(map(stop_reasons.told, manifest.held_back))
+        return _HELD_BACK, tuple(map(stop_reasons.translated, manifest.held_back))
     if manifest.kind == "reward":
         passed = manifest.metrics.get("passed")
         if passed is None:
-            return NOT_JUDGED, (_("there were too few pairs to hold some out"),)
+            return _NOT_JUDGED, (_("there were too few pairs to hold some out"),)
         chance = _("its accuracy on held-out pairs may be chance")
-        return (PASSED, ()) if passed else (HELD_BACK, (chance,))
-    if examined is None:
-        return NOT_JUDGED, (_("it was not examined"),)
-    return PASSED, ()
+        return (_PASSED, ()) if passed else (_HELD_BACK, (chance,))
+    if exam is None:
+        return _NOT_JUDGED, (_("it was not examined"),)
+    return _PASSED, ()
 
 
-# -- what went in --------------------------------------------------------------------------------
+# -- inputs --------------------------------------------------------------------------------------
 
 
 def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
-    figures = manifest.metrics
+    metrics = manifest.metrics
     yield _("made"), f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
     yield (
         _("base"),
@@ -213,21 +213,21 @@ def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
     )
     yield _("from"), manifest.parent
     if manifest.pass_name == "rl":
-        yield _("rewarded by"), str(figures.get("reward_model", _("a function")))
+        yield _("rewarded by"), str(metrics.get("reward_model", _("a function")))
     else:
         yield _("records"), _records(manifest)
-    known = len(adapters.learned(manifest.version))
-    if known > len(manifest.records):
-        yield _("learned in all"), _("{count} records, with its ancestors").format(count=known)
-    if steps := figures.get("steps"):
+    total = len(adapters.learned(manifest.version))
+    if total > len(manifest.records):
+        yield _("learned in all"), _("{count} records, with its ancestors").format(count=total)
+    if steps := metrics.get("steps"):
         yield (
             _("steps"),
-            _("{steps} in {seconds:.0f} s").format(steps=steps, seconds=figures.get("seconds", 0)),
+            _("{steps} in {seconds:.0f} s").format(steps=steps, seconds=metrics.get("seconds", 0)),
         )
-    if figures.get("tokens"):
-        yield _("tokens"), _tokens(manifest.kind, figures)
-    if stopped := figures.get("stopped_because"):
-        yield _("stopped early"), stop_reasons.told(str(stopped))
+    if metrics.get("tokens"):
+        yield _("tokens"), _tokens(manifest.kind, metrics)
+    if stopped := metrics.get("stopped_because"):
+        yield _("stopped early"), stop_reasons.translated(str(stopped))
     if manifest.data:
         yield _("data"), f"SHA-256 {manifest.data[:12]}"
     if manifest.template:
@@ -245,76 +245,72 @@ def _records(manifest: Manifest) -> str:
     return _(", ").join(parts)
 
 
-def _tokens(kind: Kind, figures: Mapping[str, Any]) -> str:
-    tokens, seconds = figures["tokens"], figures.get("seconds")
+def _tokens(kind: Kind, metrics: Mapping[str, Any]) -> str:
+    tokens, seconds = metrics["tokens"], metrics.get("seconds")
     parts = [f"{tokens:,}"]
     if seconds:
         parts = [_("{count:,} ({speed:.0f} a second)").format(count=tokens, speed=tokens / seconds)]
     if kind == "adapter":
-        trained = figures.get("trained_tokens", 0)
+        trained = metrics.get("trained_tokens", 0)
         parts.append(_("{count:,} of them carried loss").format(count=trained))
-    if (padding := figures.get("padding")) is not None:
+    if (padding := metrics.get("padding")) is not None:
         parts.append(_("{share:.0%} padding").format(share=padding))
     return _(", ").join(parts)
 
 
 def _settings(manifest: Manifest) -> Iterable[tuple[str, str]]:
-    own = _OWN.get(manifest.pass_name, ())  # type: ignore[call-overload]
-    for name in (*own, *_COMMON):
+    own = _PASS_SETTINGS.get(manifest.pass_name, ())  # type: ignore[call-overload]
+    for name in (*own, *_SHARED_SETTINGS):
         if name in manifest.settings:
             yield name, str(manifest.settings[name])
 
 
-# -- what came out -------------------------------------------------------------------------------
+# -- results -------------------------------------------------------------------------------------
 
 
-def _examined(examined: Report | None) -> Iterable[Figure]:
-    if examined is None:
-        return
-    before, after = examined.before, examined.after
-    questions = ngettext(
+def _exam_metrics(exam: Report) -> Iterable[Metric]:
+    before, after = exam.before, exam.after
+    corrections = ngettext(
         "{count} held-out correction", "{count} held-out corrections", len(after.holdout)
     ).format(count=len(after.holdout))
-    yield from _both(
+    yield from _metric(
         _("hold-out loss"),
         before.holdout_loss,
         after.holdout_loss,
         falls=True,
         remark=_("on held-out corrections"),
     )
-    yield from _both(_("exactly right"), before.exact, after.exact, share=True, remark=questions)
-    yield from _both(
-        _("likeness"), before.similarity, after.similarity, share=True, remark=questions
+    yield from _metric(
+        _("exactly right"), before.exact, after.exact, share=True, remark=corrections
     )
-    yield from _both(
+    yield from _metric(
+        _("likeness"), before.similarity, after.similarity, share=True, remark=corrections
+    )
+    yield from _metric(
         _("probe loss"),
         before.probe_loss,
         after.probe_loss,
         falls=True,
         remark=_("on fixed texts, to see what was forgotten"),
     )
-    asked = _("{count} probes in the languages you teach in").format(
-        count=len(after.probes_in(examined.languages))
+    probes = _("{count} probes in the languages you teach in").format(
+        count=len(after.probes_in(exam.languages))
     )
-    yield from _both(
+    yield from _metric(
         _("replies that end"),
-        _ended(before, examined),
-        _ended(after, examined),
+        ended_share(before, exam.languages) if before.probes else None,
+        ended_share(after, exam.languages) if after.probes else None,
         share=True,
-        remark=asked,
+        remark=probes,
     )
 
 
-def _ended(figures: Figures, examined: Report) -> float | None:
-    return ended(figures, examined.languages) if figures.probes else None
+def _pass_metrics(metrics: Mapping[str, Any]) -> Iterable[Metric]:
+    """Yield what the pass itself measured on held-out pairs, thumbs and prompts."""
 
-
-def _measured(metrics: Mapping[str, Any]) -> Iterable[Figure]:
-    """Of the pass's own: pairs, thumbs and rewards that were held out."""
-
-    def found(name: str, title: str, share: bool = False, remark: str = "") -> Iterable[Figure]:
-        before = metrics.get(f"{name}_before")
-        return _both(title, before, metrics.get(name), share=share, remark=remark)
+    def metric(key: str, name: str, share: bool = False, remark: str = "") -> Iterable[Metric]:
+        before = metrics.get(f"{key}_before")
+        return _metric(name, before, metrics.get(key), share=share, remark=remark)
 
     pairs = metrics.get("holdout_pairs") or 0
     held_out = ngettext("{count} held-out pair", "{count} held-out pairs", pairs).format(
@@ -325,9 +321,9 @@ def _measured(metrics: Mapping[str, Any]) -> Iterable[Figure]:
         remark = _("{pairs}, 95 % interval {low:.1%} to {high:.1%}").format(
             pairs=held_out, low=interval[0], high=interval[1]
         )
-    yield from found("holdout_accuracy", _("ranked right"), True, remark)
+    yield from metric("holdout_accuracy", _("ranked right"), True, remark)
     thumbs = metrics.get("holdout_thumbs")
-    yield from found(
+    yield from metric(
         "holdout_margin",
         _("margin"),
         remark=ngettext("{count} held-out thumb", "{count} held-out thumbs", thumbs).format(
@@ -336,9 +332,9 @@ def _measured(metrics: Mapping[str, Any]) -> Iterable[Figure]:
         if thumbs
         else held_out,
     )
-    yield from found("train_accuracy", _("ranked right in training"), True)
+    yield from metric("train_accuracy", _("ranked right in training"), True)
     prompts = metrics.get("holdout_prompts") or 0
-    yield from found(
+    yield from metric(
         "holdout_reward",
         _("mean reward"),
         remark=ngettext("{count} held-out prompt", "{count} held-out prompts", prompts).format(
@@ -347,7 +343,7 @@ def _measured(metrics: Mapping[str, Any]) -> Iterable[Figure]:
     )
 
 
-def _both(
+def _metric(
     name: str,
     before: float | None,
     after: float | None,
@@ -355,9 +351,9 @@ def _both(
     share: bool = False,
     falls: bool = False,
     remark: str = "",
-) -> Iterable[Figure]:
+) -> Iterable[Metric]:
     if after is not None:
-        yield Figure(name, before, after, share, falls, remark)
+        yield Metric(name, before, after, share, falls, remark)
 
 
 def _curves(metrics: Mapping[str, Any]) -> Iterable[Curve]:
@@ -371,10 +367,10 @@ def _curves(metrics: Mapping[str, Any]) -> Iterable[Curve]:
             yield Curve(title, values)
 
 
-def _replies(before: Sequence[Answer], after: Sequence[Answer]) -> tuple[Reply, ...]:
-    """Replies to the same prompts; a prompt that was asked only once is left out."""
+def _compared(before: Sequence[Answer], after: Sequence[Answer]) -> tuple[ReplyComparison, ...]:
+    """Pair the answers to the same prompts; a prompt answered only once is left out."""
     return tuple(
-        Reply(new.prompt, old.reply, new.reply, new.ended, new.wanted)
+        ReplyComparison(new.prompt, old.reply, new.reply, new.ended, new.wanted)
         for old, new in zip(before, after, strict=False)
         if old.prompt == new.prompt
     )

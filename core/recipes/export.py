@@ -1,20 +1,20 @@
-"""A folder that trains elsewhere what would be trained here, on a cluster too, by TRL's commands.
+"""Write a plan as a folder that TRL's own commands can train elsewhere, for example on a cluster.
 
     recipe/
       README.md            the exact commands
       requirements.txt     pinned
       base/                the model, with its tokenizer and chat template
-      data/sft/train.jsonl and test.jsonl, where something is held out; one folder a pass
-      sft.yaml …           one a pass, for `trl sft --config sft.yaml`
-      merge.py             between two passes, where one goes on from the other
-      recipe.json          what `tutee adapters add` asks of what comes back
+      data/sft/train.jsonl and, if records are held out, test.jsonl; one folder per pass
+      sft.yaml …           one per pass, for `trl sft --config sft.yaml`
+      merge.py             run between two passes when the second continues the first
+      recipe.json          what `tutee adapters add` needs to know of the adapters that come back
 
-As here, each pass that makes the model write goes on from the one before: it begins from the base
-with that one's adapter merged in (`core.adapters.stack`). The reward model begins from the base,
-and RL needs it.
+As in a run here, SFT, KTO, DPO and RL each continue the one before: they start from the base with
+the earlier adapters merged in (`core.adapters.stack`). The reward model starts from the base, and
+RL needs it.
 
-Left out on purpose: packed rows, turns beside a chat, and the gate. The first two are for a small
-machine; the gate is asked when the adapter comes back.
+Left out on purpose: packed rows and sharing the processor with a chat, which are for a small
+machine, and the gate, which runs when the adapter comes back.
 """
 
 import json
@@ -26,12 +26,14 @@ from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
 
-from core.adapters.registry import hashed
-from core.adapters.stack import MERGE
+from core.adapters.compatibility import hash_template
+from core.adapters.new_folder import unused_folder
+from core.adapters.stack import MERGE_SCRIPT
 from core.config import Tuning
 from core.events import PassName
 from core.models.folder import ModelFolder, chat_template
-from core.runs.plan import Plan, Selection, repeated
+from core.runs.pass_duration import with_minimum_steps
+from core.runs.plan import RECORD_PASSES, Plan
 from core.training.lora import FUSED_TARGETS, TARGETS
 from data.export_tables import line
 from data.formats.trl import row
@@ -40,7 +42,7 @@ from store.errors import TuteeError
 from store.i18n import N_, _
 from store.records import ChatMessage, Record
 
-FILE = "recipe.json"
+RECIPE_FILE = "recipe.json"
 COMMANDS: dict[PassName, str] = {
     "sft": "sft",
     "kto": "kto",
@@ -48,19 +50,19 @@ COMMANDS: dict[PassName, str] = {
     "reward": "reward",
     "rl": "rloo",
 }
-"""TRL's name for each pass, which is that of its files here, too."""
-_WRITING: tuple[PassName, ...] = ("sft", "kto", "dpo", "rl")
-"""Passes whose adapter writes, in the order in which one goes on from another."""
+"""TRL's name for each pass, after which its files are named too."""
+_CHAINED: tuple[PassName, ...] = ("sft", "kto", "dpo", "rl")
+"""The passes that continue one another, in order."""
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "safetensors")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What was written."""
+    """A recipe on the disk."""
 
     path: Path
     passes: dict[str, int]
-    """Rows to train on, by TRL's name of the pass."""
+    """Number of rows to train on, by TRL's name of the pass."""
 
 
 def write(plan: Plan, directory: Path) -> Recipe:
@@ -69,26 +71,18 @@ def write(plan: Plan, directory: Path) -> Recipe:
     Raises:
         TuteeError: no pass is wanted, something is at `directory`, or it cannot be written.
     """
-    if not plan.wanted:
-        missing = _("; ").join(f"{p.name}: {p.missing}" for p in plan.passes if p.missing)
-        raise TuteeError(
-            _("There is nothing to train yet."), _("So far: {missing}.").format(missing=missing)
-        )
-    target = directory.expanduser().absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise TuteeError(
-            _("{target} is there already.").format(target=target), _("Name a new folder.")
-        )
+    plan.require_wanted()
+    target = unused_folder(directory)
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _give_base(plan.adapters.folder, target / "base")
+        _write_base(plan.adapters.folder, target / "base")
         passes = {COMMANDS[p.name]: _write_pass(plan, p.name, target) for p in plan.wanted}
-        if any(_begins(plan).values()):
-            _text(target / "merge.py", MERGE)
+        if any(_predecessors(plan).values()):
+            _write_file(target / "merge.py", MERGE_SCRIPT)
         pins = [f"{name}=={library_version(name).partition('+')[0]}" for name in _LIBRARIES]
-        _text(target / "requirements.txt", "\n".join(pins) + "\n")
-        _text(target / FILE, json.dumps(_facts(plan), indent=2) + "\n")
-        _text(target / "README.md", _readme(plan, passes))
+        _write_file(target / "requirements.txt", "\n".join(pins) + "\n")
+        _write_file(target / RECIPE_FILE, json.dumps(_facts(plan), indent=2) + "\n")
+        _write_file(target / "README.md", _readme(plan, passes))
     except OSError as error:
         raise TuteeError(
             _("The recipe could not be written to {target}: {why}.").format(
@@ -98,84 +92,81 @@ def write(plan: Plan, directory: Path) -> Recipe:
     return Recipe(target, passes)
 
 
-def _give_base(folder: ModelFolder, target: Path) -> None:
-    """The model's files, which take no room where they can be the same ones on the disk."""
+def _write_base(folder: ModelFolder, target: Path) -> None:
+    """Put the model's files into `target`, as hard links where possible to save space."""
     target.mkdir(mode=0o700)
     for path in sorted(folder.path.iterdir()):
         if path.is_file() and not path.name.startswith("."):
             try:
-                os.link(path.resolve(), target / path.name)  # a hub's cache is full of links
+                os.link(path.resolve(), target / path.name)  # a hub's cache consists of symlinks
             except OSError:
                 shutil.copy2(path, target / path.name)
     template = target / "chat_template.jinja"
     if not template.exists():
-        _text(template, chat_template(folder) or "")
+        _write_file(template, chat_template(folder) or "")
 
 
-def _begins(plan: Plan) -> dict[str, str]:
-    """The pass that each one goes on from, both by TRL's names; empty for the base."""
-    writing = [COMMANDS[p.name] for p in plan.wanted if p.name in _WRITING]
-    begins = {COMMANDS[p.name]: "" for p in plan.wanted}
-    return begins | dict(zip(writing[1:], writing, strict=False))
+def _predecessors(plan: Plan) -> dict[str, str]:
+    """Return the pass that each pass continues, both by TRL's names; empty for the base."""
+    chained = [COMMANDS[p.name] for p in plan.wanted if p.name in _CHAINED]
+    return {COMMANDS[p.name]: "" for p in plan.wanted} | dict(
+        zip(chained[1:], chained, strict=False)
+    )
 
 
 # -- the passes ------------------------------------------------------------------------------------
 
 
 def _write_pass(plan: Plan, name: PassName, target: Path) -> int:
-    """The rows and the settings of one pass; how many rows it trains on."""
+    """Write the rows and the settings of one pass, and return the number of rows it trains on."""
     command = COMMANDS[name]
     data = target / "data" / command
     data.mkdir(mode=0o700, parents=True)
     train, test = _rows(plan, name)
-    _text(data / "train.jsonl", "".join(map(line, train)))
+    _write_file(data / "train.jsonl", "".join(map(line, train)))
     if test:
-        _text(data / "test.jsonl", "".join(map(line, test)))
+        _write_file(data / "test.jsonl", "".join(map(line, test)))
     settings = _settings(plan, name, len(train), tested=bool(test))
     lines = (f"{key}: {json.dumps(value)}\n" for key, value in settings.items())  # JSON is YAML
-    _text(target / f"{command}.yaml", "".join(lines))
+    _write_file(target / f"{command}.yaml", "".join(lines))
     return len(train)
 
 
 def _rows(plan: Plan, name: PassName) -> tuple[list[Any], list[Any]]:
-    """What is trained on, and what is held out."""
+    """Return the rows to train on and the held-out rows."""
     if name == "rl":
-        return _asked(plan.rl.train, plan), _asked(plan.rl.held_out, plan)
-    selections: dict[str, Selection[Any]] = {
-        "sft": plan.sft,
-        "kto": plan.kto,
-        "dpo": plan.dpo,
-        "reward": plan.reward,
-    }
-    chosen = selections[name]
-    return _written(chosen.train, plan), _written(chosen.held_out, plan)
+        return _prompt_rows(plan.rl.train, plan), _prompt_rows(plan.rl.held_out, plan)
+    records = plan.records(name)
+    return _record_rows(records.train, plan), _record_rows(records.held_out, plan)
 
 
-def _written(records: Iterable[Record], plan: Plan) -> list[Any]:
-    found = []
+def _record_rows(records: Iterable[Record], plan: Plan) -> list[Any]:
+    rows = []
     for record in records:
         prompt = with_system(record.prompt, plan.system_prompt)
-        found.append(row(record.model_copy(update={"prompt": prompt})))
-    return found
+        rows.append(row(record.model_copy(update={"prompt": prompt})))
+    return rows
 
 
-def _asked(prompts: Iterable[Sequence[ChatMessage]], plan: Plan) -> list[Any]:
+def _prompt_rows(prompts: Iterable[Sequence[ChatMessage]], plan: Plan) -> list[Any]:
     return [
-        {"prompt": [turn.model_dump() for turn in with_system(prompt, plan.system_prompt)]}
+        {"prompt": [message.model_dump() for message in with_system(prompt, plan.system_prompt)]}
         for prompt in prompts
     ]
 
 
 def _settings(plan: Plan, name: PassName, rows: int, *, tested: bool) -> dict[str, Any]:
-    """What the YAML of a pass says, in TRL's words."""
+    """Return the content of a pass's YAML, under TRL's names."""
     settings, command = plan.settings, COMMANDS[name]
-    least = settings.sft.minimum_steps if name == "sft" else settings.preference.minimum_steps
+    minimum_steps = (
+        settings.sft.minimum_steps if name == "sft" else settings.preference.minimum_steps
+    )
     rates = {
         "sft": settings.sft.learning_rate,
         "reward": settings.reward.learning_rate,
         "rl": settings.rl.learning_rate,
     }
-    before = _begins(plan)[command]
+    before = _predecessors(plan)[command]
     return {
         "model_name_or_path": f"merged/{before}" if before else "base",
         "dataset_name": f"data/{command}",
@@ -183,7 +174,7 @@ def _settings(plan: Plan, name: PassName, rows: int, *, tested: bool) -> dict[st
         "learning_rate": rates.get(name, settings.preference.learning_rate),
         "lr_scheduler_type": "constant_with_warmup",
         "warmup_steps": 0.1,
-        "num_train_epochs": repeated(settings, rows, least).epochs,
+        "num_train_epochs": with_minimum_steps(settings, rows, minimum_steps).epochs,
         "per_device_train_batch_size": max(settings.batch_size, 2),
         "gradient_accumulation_steps": 1,
         "seed": settings.seed,
@@ -197,12 +188,12 @@ def _settings(plan: Plan, name: PassName, rows: int, *, tested: bool) -> dict[st
         "lora_alpha": settings.alpha,
         "lora_dropout": settings.dropout,
         "lora_target_modules": _targets(plan.adapters.folder),
-        **_own(plan, name),
+        **_pass_settings(plan, name),
     }
 
 
-def _own(plan: Plan, name: PassName) -> dict[str, Any]:
-    """What only this pass has."""
+def _pass_settings(plan: Plan, name: PassName) -> dict[str, Any]:
+    """Return the settings that only this pass has."""
     settings: Tuning = plan.settings
     match name:
         case "dpo":
@@ -238,33 +229,33 @@ def _own(plan: Plan, name: PassName) -> dict[str, Any]:
 
 
 def _targets(folder: ModelFolder) -> list[str]:
-    """The layers that LoRA is put on, of those that the model has."""
+    """Return the names of the model's layers that get a LoRA adapter."""
     from safetensors import safe_open
 
-    there: set[str] = set()
+    layers: set[str] = set()
     for path in folder.path.glob("*.safetensors"):
         with safe_open(path, framework="numpy") as file:
-            there.update(key.split(".")[-2] for key in file.keys() if "." in key)  # noqa: SIM118
-    return [name for name in (*TARGETS, *FUSED_TARGETS) if name in there]
+            layers.update(key.split(".")[-2] for key in file.keys() if "." in key)  # noqa: SIM118
+    return [name for name in (*TARGETS, *FUSED_TARGETS) if name in layers]
 
 
-# -- what goes with them ---------------------------------------------------------------------------
+# -- recipe.json and README ------------------------------------------------------------------------
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
     folder = plan.adapters.folder
-    learned: dict[str, list[str]] = {
-        "sft": [record.id for record in plan.sft.unlearned],
-        "kto": [record.id for record in plan.kto.unlearned],
-        "dpo": [record.id for record in plan.dpo.unlearned],
+    learned: dict[PassName, list[str]] = {
+        name: [record.id for record in plan.records(name).unlearned]
+        for name in RECORD_PASSES
+        if name != "reward"
     }
     return {
         "model": folder.id,
         "revision": folder.revision,
-        "template": hashed(chat_template(folder) or ""),
+        "template": hash_template(chat_template(folder) or ""),
         "settings": plan.settings.model_dump(),
         "passes": {COMMANDS[p.name]: learned.get(p.name, []) for p in plan.wanted},
-        "begins": _begins(plan),
+        "begins": _predecessors(plan),
         "reward_pairs": [record.id for record in plan.reward.train],
     }
 
@@ -272,7 +263,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
 _README = N_(
     """# Train {model} with TRL
 
-Written by Tutee. Everything needed is in this folder; copy it to where it is to be trained.
+Written by Tutee. This folder holds everything needed; copy it to the machine that will train.
 
 | pass | rows |
 |---|---|
@@ -283,50 +274,51 @@ pip install -r requirements.txt
 {commands}
 ```
 
-Run them in this folder. They write LoRA adapters to `out/`. On a machine without a graphics card,
-add `--use_cpu` to the commands of `trl`.
+Run these commands in this folder. They write LoRA adapters to `out/`. On a machine without a
+graphics card, add `--use_cpu` to the `trl` commands.
 {onward}
-On several graphics cards or machines, the same files with TRL's own launcher settings (`fsdp2`,
-`zero2`, `zero3`, …) or with accelerate's:
+On several graphics cards or machines, use the same files with TRL's own launcher settings (`fsdp2`,
+`zero2`, `zero3`, …) or with accelerate:
 
 ```sh
 trl {first} --config {first}.yaml --accelerate_config fsdp2 --num_processes 8
 accelerate launch --num_processes 8 --module trl.scripts.{first} --config {first}.yaml
 ```
 
-The batch is per process: with 8 of them, an eighth of `num_train_epochs` makes as many steps. For a
-base that is too large for the card, add `--load_in_4bit` (QLoRA; needs `pip install bitsandbytes`).
+The batch size is per process: with 8 processes, an eighth of `num_train_epochs` makes as many
+steps. If the base is too large for the card, add `--load_in_4bit` (QLoRA; needs
+`pip install bitsandbytes`).
 
-Back home, with the whole folder, what was trained becomes a version again after the same checks,
-exam and gate as one that was trained there:
+Then bring the whole folder home and add the results. They become versions after the same checks,
+exam and gate as versions trained there:
 
 ```sh
 {added}
 ```
 
-An adapter brings along what the passes before it have learned.
+An adapter includes what the passes before it have learned.
 """
 )
 
 
 def _readme(plan: Plan, passes: dict[str, int]) -> str:
-    begins = _begins(plan)
+    predecessors = _predecessors(plan)
     order = [COMMANDS[p.name] for p in plan.wanted]
     lines = []
     for name in order:
         lines.append(f"trl {name} --config {name}.yaml")
-        if name in begins.values():
+        if name in predecessors.values():
             lines.append(f"python merge.py {name}")
     commands, first = "\n".join(lines), order[0]
-    onward = ""
-    if any(begins.values()):
-        onward = _(
-            "\n`merge.py` adds what a pass has learned to the model it began from; the next pass"
-            " begins from the\nsum, so keep the order.\n"
+    notes = ""
+    if any(predecessors.values()):
+        notes = _(
+            "\n`merge.py` merges a pass's adapter into the model it was trained on; the next pass"
+            " starts from the\nresult, so keep the order.\n"
         )
     if "rloo" in passes:
-        onward += _(
-            "\n`rloo.yaml` draws replies that the reward model in `out/reward` scores: train that"
+        notes += _(
+            "\n`rloo.yaml` samples replies that the reward model in `out/reward` scores: train that"
             " first.\n"
         )
     rows = "\n".join(f"| {name} | {count:,} |" for name, count in passes.items())
@@ -337,12 +329,12 @@ def _readme(plan: Plan, passes: dict[str, int]) -> str:
         model=plan.adapters.folder.label,
         rows=rows,
         commands=commands,
-        onward=onward,
+        onward=notes,
         first=first,
         added=added,
     )
 
 
-def _text(path: Path, text: str) -> None:
+def _write_file(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     path.chmod(0o600)

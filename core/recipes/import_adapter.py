@@ -1,12 +1,13 @@
-"""Take an adapter that was trained elsewhere as a version, after the checks a pass goes through.
+"""Import an adapter that was trained elsewhere as a version.
 
-It must be LoRA in safetensors whose every tensor has its place in this base; where a recipe lies
-beside it (`core.recipes.export`), it must be of this base's revision and chat template, and the
-version counts the recipe's records as learned. Where it was trained on top of others of the recipe,
-they are added to it. Then it sits the exam, and the gate decides whether it may answer by itself.
+It must be LoRA in safetensors, and each of its tensors must match one of this base. If it lies in a
+recipe (`core.recipes.export`), the recipe must be for this base's revision and chat template; the
+version then counts the recipe's records as learned, and the adapters it was trained on top of are
+summed with it. It takes the same exam as a version trained here, and the gate decides whether it is
+activated automatically.
 
-A reward model is taken from a recipe only, which says which pairs it was trained on: its gate is
-its accuracy on others, that were held out here.
+A reward model is only accepted from a recipe, which names the pairs it was trained on: its gate is
+its accuracy on other pairs, held out here.
 """
 
 import tempfile
@@ -17,16 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from core import json_file
-from core.adapters.registry import BASE, hashed
+from core.adapters.compatibility import hash_template
+from core.adapters.manifest import BASE
 from core.adapters.stack import stack
 from core.evaluation import report
 from core.events import PassDone, PassName
 from core.models.folder import chat_template
 from core.models.loading import load_model
-from core.recipes.export import COMMANDS, FILE
+from core.recipes.export import COMMANDS, RECIPE_FILE
 from core.runs.plan import Plan
-from core.runs.samples import Lessons
-from core.runs.save_version import Learned, save
+from core.runs.samples import RunSamples
+from core.runs.save_version import LearnedRecords, save_version
 from core.training.exam import Examiner
 from core.training.result import Trained
 from core.training.run_control import RunControl
@@ -39,77 +41,78 @@ _PICKLED = "adapter_model.bin"
 
 @dataclass(frozen=True)
 class _Provenance:
-    """Where an adapter comes from, by the recipe it lies in."""
+    """What the recipe says about an adapter; the defaults hold without a recipe."""
 
     name: PassName = "sft"
     """The pass that made it."""
     adapters: tuple[Path, ...] = ()
-    """Those it was trained on top of, the first one first, and itself."""
+    """Folders of the adapters it was trained on top of, oldest first, and its own."""
     records: tuple[str, ...] = ()
-    """Ids of what they have learned."""
+    """Ids of the records they have learned."""
     pairs: frozenset[str] | None = None
-    """Ids of the pairs that the reward model was trained on; None where nobody can tell."""
+    """Ids of the pairs that the reward model was trained on; None if unknown."""
 
 
-def add(plan: Plan, directory: Path, run_control: RunControl) -> PassDone:
+def import_adapter(plan: Plan, directory: Path, run_control: RunControl) -> PassDone:
     """Make a version of the adapter or reward model in `directory`.
 
     Args:
-        plan: For the base, the settings and what the exam asks; none of its passes is run.
+        plan: Gives the base, the settings and the exam; none of its passes is run.
 
     Raises:
-        TuteeError: it is none of this base; the hint says what it is.
+        TuteeError: it does not fit this base, or is damaged.
         Cancelled: `run_control` was cancelled.
     """
     source = directory.expanduser().absolute()
-    config = _refuse(source)
+    config = _checked_config(source)
     origin = _provenance(plan, source)
-    lessons = Lessons(plan)
-    figures = {"added_from": source.name}
+    samples = RunSamples(plan)
+    metrics = {"added_from": source.name}
     if config.get("task_type") == "SEQ_CLS":
-        return _add_reward_model(plan, source, origin, lessons, run_control, figures)
+        return _import_reward_model(plan, source, origin, samples, run_control, metrics)
     with tempfile.TemporaryDirectory() as scratch:
-        model = _on_base(plan, source, _stacked(source, origin.adapters, Path(scratch)))
-    examiner = Examiner(lessons.exam, run_control, report.known(plan.adapters.dir))
+        adapter = _stacked(source, origin.adapters, Path(scratch))
+        model = _fitting(plan, source, adapter, load_model(plan.adapters.folder))
+    examiner = Examiner(samples.exam, run_control, report.earlier_figures(plan.adapters.dir))
     with model.disable_adapter():
         before = examiner.before(model)
-    trained = replace(_elsewhere(model, lessons), before=before, after=examiner.after(model))
-    return save(plan, BASE, origin.name, trained, Learned(origin.records), figures)
+    trained = replace(_imported(model, samples), before=before, after=examiner.after(model))
+    learned = LearnedRecords(origin.records)
+    return save_version(plan, BASE, origin.name, trained, learned, metrics)
 
 
-def _add_reward_model(
+def _import_reward_model(
     plan: Plan,
     source: Path,
     origin: _Provenance,
-    lessons: Lessons,
+    samples: RunSamples,
     run_control: RunControl,
-    figures: dict[str, Any],
+    metrics: dict[str, Any],
 ) -> PassDone:
     from core.training import reward
 
     if origin.pairs is None:
         raise TuteeError(
             _(
-                "The adapter in {source} is a reward model without a recipe, so nobody can "
-                "tell which pairs it has seen, and its accuracy on others cannot be "
-                "measured."
+                "The adapter in {source} is a reward model without a recipe, so it is unknown "
+                "which pairs it has seen, and its accuracy on others cannot be measured."
             ).format(source=source),
-            _("Train it with `tutee recipe`, and add it from the recipe's own folder."),
+            _("Train it with `tutee recipe`, and add it from the recipe's folder."),
         )
     model = _fitting(plan, source, source, reward.load_base(plan.adapters.folder, seed=0))
     held_out = [pair for pair in plan.reward.held_out if pair.id not in origin.pairs]
-    pairs = lessons.pairs(held_out)
+    pairs = samples.pairs(held_out)
     measured = reward.measure(model, list(pairs.values()), run_control)
-    trained = replace(_elsewhere(model, lessons), metrics=measured)
-    lessons_of = Learned(tuple(sorted(origin.pairs)), measured=tuple(pairs))
-    return save(plan, BASE, "reward", trained, lessons_of, figures)
+    trained = replace(_imported(model, samples), metrics=measured)
+    learned = LearnedRecords(tuple(sorted(origin.pairs)), measured=tuple(pairs))
+    return save_version(plan, BASE, "reward", trained, learned, metrics)
 
 
-def _elsewhere(model: Any, lessons: Lessons) -> Trained:
-    """What was trained where nobody measured how."""
+def _imported(model: Any, samples: RunSamples) -> Trained:
+    """Return the result of a training that was not measured."""
     return Trained(
         model=model,
-        tokenizer=lessons.tokenizer,
+        tokenizer=samples.tokenizer,
         steps=0,
         losses=(),
         seconds=0.0,
@@ -118,12 +121,16 @@ def _elsewhere(model: Any, lessons: Lessons) -> Trained:
     )
 
 
-def _refuse(source: Path) -> Mapping[str, Any]:
-    """Refuse what is no LoRA adapter; its settings."""
+def _checked_config(source: Path) -> Mapping[str, Any]:
+    """Return the PEFT config of a LoRA adapter.
+
+    Raises:
+        TuteeError: `source` holds none, its weights are missing or pickled, or it is not LoRA.
+    """
     config = json_file.read(source / "adapter_config.json")
     if config is None:
         raise TuteeError(
-            _("{source} holds no adapter: it has no adapter_config.json.").format(source=source),
+            _("{source} contains no adapter: it has no adapter_config.json.").format(source=source),
             _("Give the folder that PEFT or TRL saved the adapter to, such as `out/sft`."),
         )
     if not (source / _WEIGHTS).is_file():
@@ -131,11 +138,11 @@ def _refuse(source: Path) -> Mapping[str, Any]:
         raise TuteeError(
             _("The adapter in {source} has no {file}.").format(source=source, file=_WEIGHTS),
             _(
-                "Its weights are pickled, which can run code when opened: save it anew in "
-                "safetensors form."
+                "Its weights are pickled, which can run code when opened: save it again as "
+                "safetensors."
             )
             if pickled
-            else _("Let its training end first."),
+            else _("Wait for its training to finish."),
         )
     if config.get("peft_type") != "LORA":
         raise TuteeError(
@@ -147,15 +154,16 @@ def _refuse(source: Path) -> Mapping[str, Any]:
 
 
 def _provenance(plan: Plan, source: Path) -> _Provenance:
-    """What the recipe says that `source` lies in, if it does.
+    """Return what the recipe that `source` lies in, if any, says about it.
 
     Raises:
-        TuteeError: it is of another base or template, or what it was trained on top of is missing.
+        TuteeError: the recipe is for another base or template, or an adapter that this one was
+            trained on top of is missing.
     """
     parents = (source, *source.parents[:3])
-    place = next((parent for parent in parents if (parent / FILE).is_file()), None)
-    recipe = json_file.read(place / FILE) if place else None
-    if place is None or recipe is None:
+    root = next((parent for parent in parents if (parent / RECIPE_FILE).is_file()), None)
+    recipe = json_file.read(root / RECIPE_FILE) if root else None
+    if root is None or recipe is None:
         return _Provenance(adapters=(source,))
     folder = plan.adapters.folder
     if recipe.get("revision") != folder.revision:
@@ -165,70 +173,69 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
             ),
             _("Choose that model (Ctrl+O, or `tutee --model`) and add it again."),
         )
-    if recipe.get("template") != hashed(chat_template(folder) or ""):
+    if recipe.get("template") != hash_template(chat_template(folder) or ""):
         raise TuteeError(
             _(
-                "The recipe of {source} was written for another chat template than the one "
-                "{model} has now, so the adapter would read every prompt wrongly."
+                "The recipe of {source} was written for a different chat template than the one "
+                "{model} has now, so the adapter would misread every prompt."
             ).format(source=source, model=folder.label),
-            _("Write the recipe anew and train again."),
+            _("Write the recipe again and retrain."),
         )
     names = {command: name for name, command in COMMANDS.items()}
     command = next((part for part in reversed(source.parts) if part in names), "sft")
-    line = [command]
-    while before := recipe.get("begins", {}).get(line[0]):
-        line.insert(0, before)
-    beneath = [place / "out" / one for one in line[:-1]]
-    for one in beneath:
-        if json_file.read(one / "adapter_config.json") is None:
+    chain = [command]
+    while before := recipe.get("begins", {}).get(chain[0]):
+        chain.insert(0, before)
+    earlier = [root / "out" / one for one in chain[:-1]]
+    for adapter in earlier:
+        if json_file.read(adapter / "adapter_config.json") is None:
             raise TuteeError(
                 _(
-                    "The adapter in {source} was trained on top of that in {other}, which is not "
-                    "there."
-                ).format(source=source, other=one),
-                _("Bring the whole folder of the recipe back, then add it again."),
+                    "The adapter in {source} was trained on top of the one in {other}, which is "
+                    "missing."
+                ).format(source=source, other=adapter),
+                _("Copy back the whole recipe folder, then add it again."),
             )
-        _refuse(one)
-    learned = [record for one in line for record in recipe.get("passes", {}).get(one, ())]
+        _checked_config(adapter)
+    learned = [record for one in chain for record in recipe.get("passes", {}).get(one, ())]
     pairs = recipe.get("reward_pairs")
     return _Provenance(
         name=names[command],
-        adapters=(*beneath, source),
+        adapters=(*earlier, source),
         records=tuple(dict.fromkeys(learned)),
         pairs=None if pairs is None else frozenset(pairs),
     )
 
 
 def _stacked(source: Path, adapters: Sequence[Path], scratch: Path) -> Path:
-    """The folder with the sum of `adapters`: that of the only one, or `scratch`."""
+    """Return the folder with the sum of `adapters`: `scratch`, or that of the only one."""
     if len(adapters) == 1:
         return adapters[0]
     try:
         stack(adapters, scratch)
     except TuteeError:
         raise
-    except Exception as error:  # a damaged file fails in more ways than can be listed
+    except Exception as error:  # damaged files fail in too many ways to list
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TuteeError(
-            _("The adapter in {source} and what it was trained on do not make one: {said}").format(
+            _("The adapter in {source} does not fit those it was trained on: {said}").format(
                 source=source, said=said
             ),
-            _("Bring the whole folder of the recipe back, then add it again."),
+            _("Copy back the whole recipe folder, then add it again."),
         ) from error
     return scratch
 
 
-def _on_base(plan: Plan, source: Path, adapter: Path) -> Any:
-    return _fitting(plan, source, adapter, load_model(plan.adapters.folder))
-
-
 def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
-    """`base` with the adapter in `adapter` beside it, every tensor of which was taken up.
+    """Return `base` with the adapter in `adapter`, each of whose tensors was loaded.
 
-    PEFT leaves out what has no place in the model, and says so in a warning only.
+    PEFT skips tensors that do not match the model, with no more than a warning.
 
     Args:
-        source: What a person knows it as.
+        source: The folder that the user gave, for errors.
+
+    Raises:
+        TuteeError: the adapter does not fit the base, or holds NaN or infinity.
     """
     import torch
     from peft import PeftModel, get_peft_model_state_dict
@@ -239,7 +246,7 @@ def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
         given = load_file(adapter / _WEIGHTS)
         with warnings.catch_warnings(action="ignore"):
             model = PeftModel.from_pretrained(base, str(adapter))
-    except Exception as error:  # a damaged folder fails in peft in more ways than can be listed
+    except Exception as error:  # damaged files fail in too many ways to list
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TuteeError(
             _("The adapter in {source} does not fit {model}: {said}").format(
@@ -247,22 +254,22 @@ def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
             ),
             _("Choose the model it was trained on, then add it again."),
         ) from error
-    taken = get_peft_model_state_dict(model, save_embedding_layers=False)
-    strange = sorted(given.keys() ^ taken.keys())
-    if strange:
+    loaded = get_peft_model_state_dict(model, save_embedding_layers=False)
+    unmatched = sorted(given.keys() ^ loaded.keys())
+    if unmatched:
         raise TuteeError(
             _(
                 "The adapter in {source} does not fit {model}: {count} of its tensors have "
                 "no counterpart, among them {tensor}."
-            ).format(source=source, model=folder.label, count=len(strange), tensor=strange[0]),
+            ).format(source=source, model=folder.label, count=len(unmatched), tensor=unmatched[0]),
             _("Choose the model it was trained on, then add it again."),
         )
     broken = [name for name, values in given.items() if not torch.isfinite(values).all()]
     if broken:
         raise TuteeError(
             _(
-                "The adapter in {source} holds values that are no numbers (NaN), in {tensor}."
+                "The adapter in {source} contains invalid values (NaN or infinity), in {tensor}."
             ).format(source=source, tensor=broken[0]),
-            _("Its training went wrong; train again at a lower learning rate."),
+            _("Its training diverged; train again with a lower learning rate."),
         )
     return model.eval()

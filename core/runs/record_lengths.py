@@ -1,4 +1,4 @@
-"""How long records are for a model, so that what training would leave out is known beforehand."""
+"""How long records are in a model's tokens, to know beforehand what training would leave out."""
 
 import json
 from collections.abc import Sequence
@@ -9,18 +9,20 @@ from core.models.loading import load_tokenizer
 from data.tokenization import Tokenizer, encode
 from data.training_split import with_system
 from store.errors import TuteeError
-from store.records import ChatMessage, Preference, Record
+from store.records import Preference, Record
 
-_BYTES_A_TURN = 64
-"""What a template puts around each, at the most; see `_surely_fits`."""
-_BYTES_A_PROMPT = 512
-"""Room for a system prompt that a template brings along."""
+_BYTES_PER_MESSAGE = 64
+"""Upper bound of what a template adds to a message; see `_surely_fits`."""
+_BYTES_PER_PROMPT = 512
+"""Room for a system prompt that a template adds itself."""
+_CHARACTERS_PER_MESSAGE = 12
+"""About what a template adds to a message."""
 
 
 def limit(folder: ModelFolder, tuning: Tuning) -> int:
-    """Tokens of prompt and reply that training takes and the model's context holds.
+    """Return how many tokens of prompt and reply training accepts and the model's context holds.
 
-    A window of attention bounds them too: packed rows know none (`core.training.packing`).
+    A sliding window bounds them too: packed rows do not support one (`core.training.packing`).
     """
     try:
         settings = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
@@ -34,9 +36,10 @@ def limit(folder: ModelFolder, tuning: Tuning) -> int:
 
 
 def lengths(records: Sequence[Record], folder: ModelFolder, config: Config) -> dict[str, int]:
-    """Tokens by record id; records that surely fit are not measured, which saves most of the time.
+    """Return tokens by record id, of the records that may be too long.
 
-    A conversation that the model's template refuses is not measured either.
+    Records that surely fit are left out, which saves most of the time, and so are conversations
+    that the model's template refuses.
 
     Raises:
         TuteeError: the tokenizer cannot be loaded.
@@ -62,15 +65,17 @@ def _length(record: Record, tokenizer: Tokenizer, system: str) -> int:
 
 
 def _surely_fits(record: Record, system: str, most: int) -> bool:
-    """No token is less than a byte of text."""
-    turns = (*with_system(record.prompt, system), *_longest(record))
-    size = sum(len(turn.content.encode("utf-8")) + _BYTES_A_TURN for turn in turns)
-    return size + _BYTES_A_PROMPT <= most
+    """Whether the record fits even if every byte of it were a token."""
+    texts = [message.content for message in with_system(record.prompt, system)]
+    size = sum(len(text.encode("utf-8")) + _BYTES_PER_MESSAGE for text in texts)
+    reply = max(len(reply.encode("utf-8")) for reply in _replies(record)) + _BYTES_PER_MESSAGE
+    return size + reply + _BYTES_PER_PROMPT <= most
 
 
-def _longest(record: Record) -> tuple[ChatMessage]:
-    reply = max(_replies(record), key=lambda text: len(text.encode("utf-8")))
-    return (ChatMessage(role="assistant", content=reply),)
+def characters(record: Record) -> int:
+    """Return the characters of prompt and replies, about a third of which are tokens."""
+    prompt = sum(len(message.content) + _CHARACTERS_PER_MESSAGE for message in record.prompt)
+    return prompt + sum(map(len, _replies(record)))
 
 
 def _replies(record: Record) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""What the passes of a run learn from, and what its versions are asked: records as tokens.
+"""A plan's records as tokens: what the passes train on, and the exam of its versions.
 
-Records that are longer than the settings or the model's context allow are left out here, and
-counted by who asks.
+Records that are longer than the settings or the model's context allow are left out here; the caller
+counts them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,12 +17,12 @@ from data.tokenization import Sample, encode, encode_prompt
 from data.training_split import with_system
 from store.records import ChatMessage, Instruction, Preference, Verdict
 
-REFERENCE_ROWS = 50
-"""Texts whose loss tells what was forgotten; fewer would move by more than the gate allows."""
+_REFERENCE_TEXTS = 50
+"""Texts whose loss shows forgetting; fewer would move by more than the gate allows."""
 
 
-class Lessons:
-    """The records of one plan, as the passes take them."""
+class RunSamples:
+    """The records of one plan, tokenized for its passes."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -36,13 +36,13 @@ class Lessons:
         """Tokens of prompt and reply that a sample may have."""
         return record_lengths.limit(self._plan.adapters.folder, self._plan.settings)
 
-    def samples(self, records: Iterable[Instruction | Verdict]) -> dict[str, Sample]:
-        """By record; those that are too long are left out."""
+    def replies(self, records: Iterable[Instruction | Verdict]) -> dict[str, Sample]:
+        """Return samples by record id, without those that are too long."""
         samples = {r.id: self._sample(r.prompt, r.completion) for r in records}
         return {name: sample for name, sample in samples.items() if self._fits(sample)}
 
     def pairs(self, records: Iterable[Preference]) -> dict[str, tuple[Sample, Sample]]:
-        """Chosen and rejected by record; those that are too long are left out."""
+        """Return chosen and rejected samples by record id, without those that are too long."""
         pairs = {
             r.id: (self._sample(r.prompt, r.chosen), self._sample(r.prompt, r.rejected))
             for r in records
@@ -50,18 +50,18 @@ class Lessons:
         return {name: pair for name, pair in pairs.items() if all(map(self._fits, pair))}
 
     def prompts(self, prompts: Iterable[Sequence[ChatMessage]]) -> list[tuple[int, ...]]:
-        """Those that leave room for the replies that RL draws."""
+        """Return the token ids of prompts that leave room for the replies RL samples."""
         room = self.limit - self._plan.settings.rl.max_new_tokens
-        encoded = (tuple(encode_prompt(self.tokenizer, self._turns(p))) for p in prompts)
+        encoded = (tuple(encode_prompt(self.tokenizer, self._messages(p))) for p in prompts)
         return [prompt for prompt in encoded if len(prompt) <= room]
 
     @cached_property
-    def rehearsed(self) -> list[Sample]:
-        """General texts that SFT keeps to the base on, without prompts that somebody taught."""
+    def rehearsal(self) -> list[Sample]:
+        """General texts on which SFT is kept close to the base, without any prompt of a record."""
         if not self._plan.settings.sft.rehearsal:
             return []
-        every = self._plan.rl  # the prompts of all records
-        taught = {prompt[-1].content for prompt in (*every.train, *every.held_out)}
+        prompts = self._plan.rl  # those of all records
+        taught = {prompt[-1].content for prompt in (*prompts.train, *prompts.held_out)}
         samples = [
             self._sample(record.prompt, record.completion)
             for record in starter.rehearsal()
@@ -71,9 +71,9 @@ class Lessons:
 
     @cached_property
     def exam(self) -> Exam:
-        """What each version is asked before and after its training."""
-        known = starter.instructions()
-        spread = [known[i * len(known) // REFERENCE_ROWS] for i in range(REFERENCE_ROWS)]
+        """The questions put to each version before and after its training."""
+        texts = starter.instructions()
+        spread = [texts[i * len(texts) // _REFERENCE_TEXTS] for i in range(_REFERENCE_TEXTS)]
         return Exam(
             tokenizer=self.tokenizer,
             probes=tuple(
@@ -84,30 +84,30 @@ class Lessons:
             ),
             reference=tuple(self._sample(r.prompt, r.completion) for r in spread),
             held_out=tuple(
-                held
+                question
                 for record in self._plan.sft.held_out
-                if (held := self._question(record.prompt, record.completion)).sample
-                and self._fits(held.sample)
+                if (question := self._question(record.prompt, record.completion)).sample
+                and self._fits(question.sample)
             ),
         )
 
     def _question(
         self, prompt: Sequence[ChatMessage], wanted: str = "", language: str = ""
     ) -> ExamQuestion:
-        turns = self._turns(prompt)
+        messages = self._messages(prompt)
         return ExamQuestion(
             text=prompt[-1].content,
-            prompt=tuple(encode_prompt(self.tokenizer, turns)),
+            prompt=tuple(encode_prompt(self.tokenizer, messages)),
             wanted=wanted,
             language=language,
-            sample=encode(self.tokenizer, turns, wanted) if wanted else None,
+            sample=encode(self.tokenizer, messages, wanted) if wanted else None,
         )
 
-    def _turns(self, prompt: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    def _messages(self, prompt: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
         return with_system(prompt, self._plan.system_prompt)
 
     def _sample(self, prompt: Sequence[ChatMessage], reply: str) -> Sample:
-        return encode(self.tokenizer, self._turns(prompt), reply)
+        return encode(self.tokenizer, self._messages(prompt), reply)
 
     def _fits(self, sample: Sample) -> bool:
         return len(sample.input_ids) <= self.limit

@@ -1,19 +1,20 @@
-"""What a finished pass leaves: a version with its manifest, its report and the gate's verdict."""
+"""Save what a finished pass made: a version with its weights, report and manifest."""
 
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version as library_version
 from typing import TYPE_CHECKING, Any
 
-from core.adapters.registry import BASE, Kind, Manifest, template_hash, write_manifest
+from core.adapters.compatibility import tokenizer_template_hash
+from core.adapters.manifest import BASE, Kind, Manifest, write_manifest
 from core.evaluation import report
-from core.evaluation.gate import judge
+from core.evaluation.gate import reasons_to_hold_back
 from core.evaluation.report import Report
 from core.events import PassDone, PassName
-from core.runs.plan import Plan, Selection
+from core.runs.plan import RECORD_PASSES, Plan
+from core.runs.record_selection import PassRecords
 from store.feedback import said
-from store.records import Record
 
 if TYPE_CHECKING:
     from core.training.result import Trained
@@ -22,52 +23,51 @@ _LIBRARIES = ("torch", "transformers", "peft", "trl")
 
 
 @dataclass(frozen=True)
-class Learned:
-    """Which records a version comes from."""
+class LearnedRecords:
+    """The records that a version was trained and measured on."""
 
     records: tuple[str, ...] = ()
     """Ids of those it learned first."""
     replayed: tuple[str, ...] = ()
     """Ids of the earlier ones it repeated."""
     left_out: int = 0
-    """Records that were too long."""
+    """Number of records that were too long."""
     measured: tuple[str, ...] = ()
     """Ids of the pairs that a reward model was only measured with."""
 
 
-def learned(
-    chosen: Selection[Any],
+def learned_records(
+    records: PassRecords[Any],
     new: Container[str],
     replayed: Collection[str],
     measured: Collection[str] = (),
-) -> Learned:
-    """What a version has learned that was trained on the records `new` and `replayed`."""
-    lost = sum(r.id not in new and r.id not in replayed for r in chosen.train)
-    return Learned(_covered(chosen, new), tuple(replayed), lost, tuple(measured))
+) -> LearnedRecords:
+    """Return what a version has learned that was trained on the ids `new` and `replayed`.
+
+    A duplicate of a record in `new` counts as learned too.
+    """
+    left_out = sum(r.id not in new and r.id not in replayed for r in records.train)
+    learned = {said(record) for record in records.new if record.id in new}
+    ids = tuple(record.id for record in records.unlearned if said(record) in learned)
+    return LearnedRecords(ids, tuple(replayed), left_out, tuple(measured))
 
 
-def _covered(chosen: Selection[Any], trained: Container[str]) -> tuple[str, ...]:
-    """Ids of all records that say what a trained one says, itself included."""
-    told = {said(record) for record in chosen.new if record.id in trained}
-    return tuple(record.id for record in chosen.unlearned if said(record) in told)
-
-
-def save(
+def save_version(
     plan: Plan,
     parent: str,
     name: PassName,
     trained: "Trained",
-    lessons: Learned,
-    figures: dict[str, Any],
+    learned: LearnedRecords,
+    metrics: dict[str, Any],
 ) -> PassDone:
     """Write a new version.
 
     Args:
-        parent: The version that the training began from.
-        figures: Further metrics.
+        parent: The version that training started from.
+        metrics: Further metrics, beside those of `trained`.
 
     Raises:
-        TuteeError: it cannot be written; nothing stays behind.
+        TuteeError: it cannot be written; nothing is kept.
     """
     kind: Kind = "reward" if name == "reward" else "adapter"
     before, after, languages = trained.before, trained.after, plan.languages
@@ -84,10 +84,10 @@ def save(
             "trained_tokens_per_second": round(
                 trained.trained_tokens / max(trained.seconds, 1e-3), 1
             ),
-            "left_out_too_long": lessons.left_out,
-            **figures,
+            "left_out_too_long": learned.left_out,
+            **metrics,
         },
-        held_back=judge(before, after, languages) if before and after else (),
+        held_back=reasons_to_hold_back(before, after, languages) if before and after else (),
     )
     with plan.adapters.new_version(kind) as (version, directory):
         trained.save(directory)
@@ -106,19 +106,14 @@ def save(
                     metrics=done.metrics,
                 ),
             )
-        write_manifest(directory, _manifest(plan, parent, kind, done, trained.tokenizer, lessons))
+        write_manifest(directory, _manifest(plan, parent, kind, done, trained.tokenizer, learned))
     if before and parent == BASE:
-        report.remember_base(plan.adapters.dir, before)
+        report.write_base_figures(plan.adapters.dir, before)
     return done
 
 
-def _a_second(trained: "Trained") -> float:
-    """Tokens learned from a second; none where it was trained elsewhere."""
-    return trained.trained_tokens / trained.seconds if trained.seconds else 0.0
-
-
 def _manifest(
-    plan: Plan, parent: str, kind: Kind, done: PassDone, tokenizer: Any, lessons: Learned
+    plan: Plan, parent: str, kind: Kind, done: PassDone, tokenizer: Any, learned: LearnedRecords
 ) -> Manifest:
     folder = plan.adapters.folder
     return Manifest(
@@ -127,12 +122,12 @@ def _manifest(
         pass_name=done.name,
         model=folder.id,
         revision=folder.revision,
-        template=template_hash(tokenizer),
+        template=tokenizer_template_hash(tokenizer),
         parent=parent,
-        records=lessons.records,
-        replayed=lessons.replayed,
-        measured=lessons.measured,
-        data=_fingerprint(plan, {*lessons.records, *lessons.replayed}),
+        records=learned.records,
+        replayed=learned.replayed,
+        measured=learned.measured,
+        data=_data_hash(plan, {*learned.records, *learned.replayed}),
         held_back=done.held_back,
         settings=plan.settings.model_dump(),
         libraries={library: library_version(library) for library in _LIBRARIES},
@@ -146,11 +141,11 @@ def _manifest(
     )
 
 
-def _fingerprint(plan: Plan, ids: Container[str]) -> str:
-    """SHA-256 of what was trained on, so that two versions can be told to have seen the same."""
+def _data_hash(plan: Plan, ids: Container[str]) -> str:
+    """Return a SHA-256 by which two versions can be seen to have been trained on the same data."""
     digest = sha256()
-    selections = (plan.sft, plan.kto, plan.dpo, plan.reward)
-    records: Sequence[Record] = [r for s in selections for r in (*s.unlearned, *s.replayed)]
+    parts = map(plan.records, RECORD_PASSES)
+    records = [record for part in parts for record in (*part.unlearned, *part.replayed)]
     for line in sorted({repr(said(record)) for record in records if record.id in ids}):
         digest.update(line.encode("utf-8"))
     return digest.hexdigest()

@@ -1,15 +1,14 @@
-"""An unfinished run on the disk: all that is needed to go on with it in another process.
+"""An unfinished run on the disk: everything needed to resume it in another process.
 
     models/<model id>/.run/run.json    the plan: records as they were, settings, parent
-    models/<model id>/.run/<pass>/     the checkpoints of the pass under way
+    models/<model id>/.run/<pass>/     the checkpoints of the current pass
 
-The plan is written once, when the run begins, and never changed. Which passes are done is not
-written there but read from the versions on the disk that the run did not find when it began, so
-that no crash can leave the two at odds. The folder is gone once the run has ended, or was
-cancelled.
+The plan is written once, when the run begins. Which passes are done is not stored but read from the
+versions on the disk that were not there before, so no crash can make the two disagree. The folder
+is deleted when the run ends or is cancelled.
 
-A record that was deleted must not come back in a new adapter, so a run that learns from one is
-dropped instead of resumed.
+A deleted record must not come back in a new adapter, so a run that learns from one is dropped
+instead of resumed.
 """
 
 import shutil
@@ -21,10 +20,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.adapters.registry import Adapters, Manifest
+from core.adapters.manifest import Manifest
+from core.adapters.registry import Adapters
 from core.config import Tuning
 from core.events import PassDone, PassName
-from core.runs.plan import PassPlan, Plan, Prompts, Selection
+from core.runs.plan import RECORD_PASSES, PassPlan, Plan
+from core.runs.record_selection import PassRecords, RLPrompts
 from core.training.checkpoints import steps_done
 from store.errors import TuteeError
 from store.feedback import said
@@ -34,19 +35,18 @@ from store.storage import private_folder, replace_file
 
 _FOLDER = ".run"
 _FILE = "run.json"
-_OF_RECORDS = ("sft", "kto", "dpo", "reward")
 
 
-class _Kept(BaseModel):
-    """A plan as it is written, each record once."""
+class _RunFile(BaseModel):
+    """The content of `run.json`: a plan with each record once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     began: datetime = Field(default_factory=now)
     revision: str
-    """Of the base model."""
+    """Revision of the base model."""
     before: tuple[str, ...]
-    """The versions that were there when the run began."""
+    """The versions that existed when the run began."""
     passes: tuple[PassPlan, ...]
     parent: str
     reward_parent: str
@@ -55,35 +55,30 @@ class _Kept(BaseModel):
     rebuild: bool
     records: tuple[Record, ...]
     selections: dict[str, dict[str, tuple[str, ...]]]
-    """By pass and part of its `Selection`: ids of records."""
-    rl: Prompts
+    """Ids of records, by pass and field of its `PassRecords`."""
+    rl: RLPrompts
 
 
 @dataclass(frozen=True)
-class Run:
+class SavedRun:
     """A run that has begun and not ended."""
 
     plan: Plan
     began: datetime
     before: frozenset[str]
-    """The versions that were there when it began."""
+    """The versions that existed when it began."""
 
     @property
     def folder(self) -> Path:
         return _folder(self.plan.adapters)
 
     def finished(self) -> list[PassDone]:
-        """The passes that are done, in the order they ran."""
-        adapters = self.plan.adapters
-        made = [
-            manifest
-            for manifest in (*adapters.versions("adapter"), *adapters.versions("reward"))
-            if manifest.version not in self.before
-        ]
+        """Return the passes that are done, in the order they ran."""
+        made = [m for m in _versions(self.plan.adapters) if m.version not in self.before]
         return [_as_done(manifest) for manifest in sorted(made, key=lambda m: m.created)]
 
     def under_way(self) -> tuple[PassName, int] | None:
-        """The pass to go on with, and how many optimiser steps of it are done."""
+        """Return the pass to continue, and how many optimizer steps of it are done."""
         done = {finished.name for finished in self.finished()}
         for planned in self.plan.wanted:
             if planned.name not in done:
@@ -91,11 +86,11 @@ class Run:
         return None
 
     def checkpoints(self, name: PassName) -> Path:
-        """Where the pass `name` keeps its checkpoints."""
+        """Return the folder for the checkpoints of the pass `name`."""
         return self.folder / name
 
-    def leave(self, name: PassName) -> None:
-        """Throw the checkpoints of a pass away that is done."""
+    def delete_checkpoints(self, name: PassName) -> None:
+        """Delete the checkpoints of a pass that is done."""
         shutil.rmtree(self.checkpoints(name), ignore_errors=True)
 
     def drop(self) -> None:
@@ -103,18 +98,18 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def begin(plan: Plan) -> Run:
-    """Write `plan` down, in the place of an unfinished run if there is one.
+def begin(plan: Plan) -> SavedRun:
+    """Save `plan` as a run that has begun, replacing an unfinished one.
 
     Raises:
         TuteeError: it cannot be written.
     """
     adapters = plan.adapters
-    before = [m.version for m in (*adapters.versions("adapter"), *adapters.versions("reward"))]
-    records = {r.id: r for name in _OF_RECORDS for r in _records(getattr(plan, name))}
-    kept = _Kept(
+    before = tuple(manifest.version for manifest in _versions(adapters))
+    records = {r.id: r for name in RECORD_PASSES for r in _records(plan.records(name))}
+    saved = _RunFile(
         revision=adapters.folder.revision,
-        before=tuple(before),
+        before=before,
         passes=plan.passes,
         parent=plan.parent,
         reward_parent=plan.reward_parent,
@@ -122,37 +117,41 @@ def begin(plan: Plan) -> Run:
         system_prompt=plan.system_prompt,
         rebuild=plan.rebuild,
         records=tuple(records.values()),
-        selections={name: _ids(getattr(plan, name)) for name in _OF_RECORDS},
+        selections={name: _ids(plan.records(name)) for name in RECORD_PASSES},
         rl=plan.rl,
     )
-    run = Run(plan, kept.began, frozenset(before))
+    run = SavedRun(plan, saved.began, frozenset(before))
     run.drop()
     private_folder(run.folder)
-    replace_file(run.folder / _FILE, kept.model_dump_json().encode("utf-8"))
+    replace_file(run.folder / _FILE, saved.model_dump_json().encode("utf-8"))
     return run
 
 
-def unfinished(adapters: Adapters, records: Sequence[Record]) -> Run | None:
-    """The run to go on with, if one of this base was interrupted.
+def unfinished(adapters: Adapters, records: Sequence[Record]) -> SavedRun | None:
+    """Return the run of this base that was interrupted, if there is one.
 
     Args:
         records: All live records.
 
     Raises:
-        TuteeError: there was one, but it cannot be resumed and was dropped.
+        TuteeError: there was one, but it could not be resumed and was dropped.
     """
     path = _folder(adapters) / _FILE
     try:
-        kept = _Kept.model_validate_json(path.read_bytes())
+        saved = _RunFile.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        raise _dropped(adapters, _("what was written of it cannot be read")) from error
-    if kept.revision != adapters.folder.revision:
+        raise _dropped(adapters, _("its file cannot be read")) from error
+    if saved.revision != adapters.folder.revision:
         raise _dropped(adapters, _("the base model has changed"))
-    if not _all_live(kept, records):
+    if not _all_live(saved, records):
         raise _dropped(adapters, _("records it learned from have been deleted or changed"))
-    return Run(_plan(kept, adapters), kept.began, frozenset(kept.before))
+    return SavedRun(_plan(saved, adapters), saved.began, frozenset(saved.before))
+
+
+def _versions(adapters: Adapters) -> list[Manifest]:
+    return [*adapters.versions("adapter"), *adapters.versions("reward")]
 
 
 def _folder(adapters: Adapters) -> Path:
@@ -167,53 +166,55 @@ def _dropped(adapters: Adapters, why: str) -> TuteeError:
     )
 
 
-def _all_live(kept: _Kept, records: Sequence[Record]) -> bool:
+def _all_live(saved: _RunFile, records: Sequence[Record]) -> bool:
     live = {record.id: record for record in records}
     prompts = {record.prompt for record in records}
-    return all(r.id in live and said(live[r.id]) == said(r) for r in kept.records) and all(
-        prompt in prompts for prompt in (*kept.rl.train, *kept.rl.held_out)
+    return all(r.id in live and said(live[r.id]) == said(r) for r in saved.records) and all(
+        prompt in prompts for prompt in (*saved.rl.train, *saved.rl.held_out)
     )
 
 
-def _records(selection: Selection[Any]) -> list[Record]:
-    return [record for part in fields(selection) for record in getattr(selection, part.name)]
+def _records(chosen: PassRecords[Any]) -> list[Record]:
+    return [record for part in fields(chosen) for record in getattr(chosen, part.name)]
 
 
-def _ids(selection: Selection[Any]) -> dict[str, tuple[str, ...]]:
+def _ids(records: PassRecords[Any]) -> dict[str, tuple[str, ...]]:
     return {
-        part.name: tuple(record.id for record in getattr(selection, part.name))
-        for part in fields(selection)
+        part.name: tuple(record.id for record in getattr(records, part.name))
+        for part in fields(records)
     }
 
 
-def _plan(kept: _Kept, adapters: Adapters) -> Plan:
-    records = {record.id: record for record in kept.records}
+def _plan(saved: _RunFile, adapters: Adapters) -> Plan:
+    records = {record.id: record for record in saved.records}
     return Plan(
-        passes=kept.passes,
-        parent=kept.parent,
-        reward_parent=kept.reward_parent,
+        passes=saved.passes,
+        parent=saved.parent,
+        reward_parent=saved.reward_parent,
         adapters=adapters,
-        settings=kept.settings,
-        system_prompt=kept.system_prompt,
-        rl=kept.rl,
-        rebuild=kept.rebuild,
-        **{name: _selection(kept.selections[name], records) for name in _OF_RECORDS},
+        settings=saved.settings,
+        system_prompt=saved.system_prompt,
+        rl=saved.rl,
+        rebuild=saved.rebuild,
+        **{name: _pass_records(saved.selections[name], records) for name in RECORD_PASSES},
     )
 
 
-def _selection(ids: Mapping[str, Sequence[str]], records: Mapping[str, Record]) -> Selection[Any]:
-    return Selection(**{part: tuple(records[i] for i in ids[part]) for part in ids})
+def _pass_records(
+    ids: Mapping[str, Sequence[str]], records: Mapping[str, Record]
+) -> PassRecords[Any]:
+    return PassRecords(**{part: tuple(records[i] for i in ids[part]) for part in ids})
 
 
 def _as_done(manifest: Manifest) -> PassDone:
-    figures = dict(manifest.metrics)
+    metrics = dict(manifest.metrics)
     return PassDone(
         name=manifest.pass_name,  # type: ignore[arg-type]  # a plain string in the manifest
         version=manifest.version,
-        steps=figures.pop("steps"),
-        losses=tuple(figures.pop("losses")),
-        seconds=figures.pop("seconds"),
-        trained_tokens=figures.pop("trained_tokens"),
-        metrics=figures,
+        steps=metrics.pop("steps"),
+        losses=tuple(metrics.pop("losses")),
+        seconds=metrics.pop("seconds"),
+        trained_tokens=metrics.pop("trained_tokens"),
+        metrics=metrics,
         held_back=manifest.held_back,
     )

@@ -16,7 +16,7 @@ from core.events import (
 )
 from core.runs import run
 from core.runs.plan import Plan
-from core.runs.saved_run import Run
+from core.runs.saved_run import SavedRun
 from core.runtime.failures import as_tutee_error
 from core.runtime.scheduler import Cancelled, Scheduler
 from core.training.run_control import RunControl
@@ -24,7 +24,7 @@ from core.workers.chat import Emit
 from store.errors import TuteeError
 from store.i18n import _
 
-Work = Callable[[RunControl, run.Finished], None]
+Work = Callable[[RunControl, run.OnPassDone], None]
 
 
 class TuningWorker:
@@ -46,7 +46,7 @@ class TuningWorker:
         """
         self._start(lambda run_control, finished: run.run(plan, run_control, finished), plan)
 
-    def resume(self, begun: Run) -> None:
+    def resume(self, begun: SavedRun) -> None:
         """Go on with a run that was interrupted; `core.runs.saved_run.unfinished` finds it.
 
         Raises:
@@ -104,5 +104,5 @@ class TuningWorker:
             return TuningCancelled(tuple(finished))
         except Exception as error:
             return TuningFailed(as_tutee_error(error, _("Tuning")), tuple(finished))
-        adapter = next((done.version for done in reversed(finished) if done.adoptable), None)
+        adapter = next((done.version for done in reversed(finished) if done.activatable), None)
         return TuningDone(tuple(finished), adapter)

@@ -22,12 +22,12 @@ from typing import Any
 from core.config import Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
-from core.runs.plan import repeated
+from core.runs.pass_duration import with_minimum_steps
 from core.runtime.library_logging import hush
 from core.serving.sampling import Sampler
 from core.serving.transformers_decoder import decode_together
 from core.training import dpo, kto, reward
-from core.training.logprobs import base_reply_logps, reply_logps
+from core.training.logprobs import reply_logps, base_reply_logps
 from core.training.result import Trained
 from core.training.run_control import RunControl
 from data.imports import read_file
@@ -55,13 +55,13 @@ def run() -> Iterator[dict[str, object]]:
     for size in SIZES:
         train = [samples(tokenizer, pair) for pair in pairs(size)]
         thumbs = [kto.LabeledReply(pair[side], side == 0) for pair in train for side in (0, 1)]
-        settings = repeated(SETTINGS, size, SETTINGS.preference.minimum_steps)
+        settings = with_minimum_steps(SETTINGS, size, SETTINGS.preference.minimum_steps)
         started = time.perf_counter()
         scored = reward.train(folder, tokenizer, None, train, test, settings, RunControl())
         if scores is None:
             scores = scorer(folder, scored)
         accuracy, margin = scored.metrics["holdout_accuracy"], scored.metrics["holdout_margin"]
-        also = reward.measure(scored.model, others, RunControl())["holdout_accuracy"]
+        also = reward.reply_logps(scored.model, others, RunControl())["holdout_accuracy"]
         right = f"{accuracy:.1%}, {also:.1%}"
         yield row("reward model", f"{size} pairs", scored, right, margin, "", started)
         policies: dict[str, Callable[[], Trained]] = {
@@ -86,9 +86,7 @@ def implicit(model: Any, test: Sequence[tuple[Sample, Sample]]) -> tuple[float, 
     margins = [
         (chosen - base_chosen) - (rejected - base_rejected)
         for (chosen, rejected), (base_chosen, base_rejected) in zip(
-            reply_logps(model, test, RunControl()),
-            base_reply_logps(model, test, RunControl()),
-            strict=True,
+            reply_logps(model, test, RunControl()), base_reply_logps(model, test, RunControl()), strict=True
         )
     ]
     return sum(margin > 0 for margin in margins) / len(margins), fmean(margins)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from core.adapters.registry import Adapters, Manifest, write_manifest
+from core.adapters.manifest import Manifest, write_manifest
+from core.adapters.registry import Adapters
 from core.config import Config, PreferenceTuning, SFTTuning, Tuning
 from core.events import PassName, TuningDone, TuningFailed
 from core.models.folder import ModelFolder, find
-from core.runs import plan as planning
 from core.runs import run, saved_run
-from core.runs.plan import Plan
-from core.runs.samples import Lessons
+from core.runs.plan import Plan, make_plan
+from core.runs.samples import RunSamples
 from core.runtime.scheduler import Scheduler
 from core.training import memory_budget
 from core.training.memory_budget import ModelShape, TooLittleMemory
@@ -31,9 +31,9 @@ from tests.core.runs.test_saved_run import made
 
 SETTINGS = Tuning(
     epochs=2,
-    max_length=256,
     sft=SFTTuning(minimum_steps=4),
     preference=PreferenceTuning(minimum_steps=4),
+    max_length=256,
 )
 
 
@@ -47,21 +47,16 @@ def conditions() -> Iterator[None]:
 def adapters(tmp_path: Path, tiny_folder: ModelFolder) -> Adapters:
     """With a version to go on from."""
     found = Adapters(tmp_path / "models", tiny_folder)
-    run.run(make_plan(found, instructions(4, "negative")), RunControl())
+    run.run(plan_for(found, instructions(4, "negative")), RunControl())
     found.use("v1")
     return found
 
 
-def with_rl(**changes: int) -> Tuning:
-    settings = killed.CONFIG.tuning
-    return settings.model_copy(update={"rl": settings.rl.model_copy(update=changes)})
-
-
-def make_plan(
+def plan_for(
     adapters: Adapters, records: list[Any], *names: PassName, settings: Tuning = SETTINGS
 ) -> Plan:
     config = Config(tuning=settings)
-    return planning.make_plan(records, adapters, config, frozenset(names) or None)
+    return make_plan(records, adapters, config, frozenset(names) or None)
 
 
 def refused(plan: Plan, match: str) -> TuteeError:
@@ -86,7 +81,7 @@ def test_a_disk_that_fills_at_save_time_costs_nothing_but_the_time_to_resume(
 
     with monkeypatch.context() as patched:
         patched.setattr(Trained, "save", full)
-        error = refused(make_plan(adapters, records), "No space left on device")
+        error = refused(plan_for(adapters, records), "No space left on device")
     assert "Make room" in error.hint
     assert not list(adapters.dir.glob("*.partial"))
     found = saved_run.unfinished(adapters, records)
@@ -98,7 +93,7 @@ def test_a_disk_that_fills_at_save_time_costs_nothing_but_the_time_to_resume(
 
     shutil.copytree(adapters.dir / "v2", tmp_path / "kept")
     shutil.rmtree(adapters.dir / "v2")
-    run.run(make_plan(adapters, records), RunControl())
+    run.run(plan_for(adapters, records), RunControl())
     weights = "adapter_model.safetensors"
     assert (tmp_path / "kept" / weights).read_bytes() == made(adapters, "v2")["weights"]
 
@@ -124,7 +119,7 @@ def test_out_of_memory_says_so_and_can_be_resumed(
     records: list[Record] = [*instructions(6)]
     with monkeypatch.context() as patched:
         patched.setattr(ControlledTrainer, "training_step", exhausted)
-        assert "smaller model" in refused(make_plan(adapters, records), "ran out of memory").hint
+        assert "smaller model" in refused(plan_for(adapters, records), "ran out of memory").hint
     found = saved_run.unfinished(adapters, records)
     assert found is not None
     assert found.under_way() == ("sft", 2)
@@ -138,19 +133,19 @@ def test_another_defect_is_not_taken_for_a_lack_of_memory(
 
     monkeypatch.setattr(ControlledTrainer, "training_step", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        run.run(make_plan(adapters, instructions(6)), RunControl())
+        run.run(plan_for(adapters, instructions(6)), RunControl())
 
 
 def test_what_the_data_refuses_is_not_offered_again(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records: list[Record] = [*thumbs(5, 0)]
-    refused(make_plan(adapters, records, "kto"), "same way")
+    refused(plan_for(adapters, records, "kto"), "same way")
     assert saved_run.unfinished(adapters, records) is None
 
 
 def test_a_pass_without_a_single_record_is_not_begun(adapters: Adapters) -> None:
-    refused(make_plan(adapters, instructions(6), "dpo", "reward", "kto"), "nothing to train")
+    refused(plan_for(adapters, instructions(6), "dpo", "reward", "kto"), "nothing to train")
 
 
 # -- too long --------------------------------------------------------------------------------------
@@ -176,17 +171,17 @@ def test_what_is_longer_than_the_context_is_left_out(short_context: Adapters) ->
         Verdict(prompt=prompt("hi"), completion=long, label=True),
         Preference(prompt=prompt("hi"), chosen="yes", rejected=long),
     ]
-    lessons = Lessons(make_plan(short_context, [*fits, *too_long]))
-    assert lessons.limit == 128
-    samples = lessons.samples([fits[0], too_long[0], fits[1], too_long[1]])  # type: ignore[list-item]
-    assert set(samples) == {fits[0].id, fits[1].id}
-    assert set(lessons.pairs([fits[2], too_long[2]])) == {fits[2].id}  # type: ignore[list-item]
-    assert len(lessons.prompts([prompt("hi"), prompt(long)])) == 1
+    run_samples = RunSamples(plan_for(short_context, [*fits, *too_long]))
+    assert run_samples.limit == 128
+    found = run_samples.replies([fits[0], too_long[0], fits[1], too_long[1]])  # type: ignore[list-item]
+    assert set(found) == {fits[0].id, fits[1].id}
+    assert set(run_samples.pairs([fits[2], too_long[2]])) == {fits[2].id}  # type: ignore[list-item]
+    assert len(run_samples.prompts([prompt("hi"), prompt(long)])) == 1
 
 
 def test_only_replies_longer_than_the_context_are_refused(short_context: Adapters) -> None:
     too_long = [Instruction(prompt=prompt(f"hi {n}"), completion="fox " * 60) for n in range(4)]
-    error = refused(make_plan(short_context, too_long), "longer than 128 tokens")
+    error = refused(plan_for(short_context, too_long), "longer than 128 tokens")
     assert "context" in error.hint
 
 
@@ -214,13 +209,15 @@ def judged(adapters: Adapters, monkeypatch: pytest.MonkeyPatch) -> Adapters:
 
 
 def test_rewards_that_are_all_alike_end_rl(judged: Adapters) -> None:
-    plan = make_plan(judged, instructions(8), "rl", settings=killed.CONFIG.tuning)
+    plan = plan_for(judged, instructions(8), "rl", settings=killed.CONFIG.tuning)
     assert "varied pairs" in refused(plan, "same reward").hint
 
 
 def test_only_prompts_that_leave_no_room_for_a_reply_are_refused(judged: Adapters) -> None:
-    settings = with_rl(max_new_tokens=250)
-    refused(make_plan(judged, instructions(8), "rl", settings=settings), "longer than 256 tokens")
+    settings = killed.CONFIG.tuning.model_copy(
+        update={"rl": killed.CONFIG.tuning.rl.model_copy(update={"max_new_tokens": 250})}
+    )
+    refused(plan_for(judged, instructions(8), "rl", settings=settings), "longer than 256 tokens")
 
 
 def test_fewer_prompts_than_a_step_takes_make_smaller_steps(
@@ -229,8 +226,10 @@ def test_fewer_prompts_than_a_step_takes_make_smaller_steps(
     monkeypatch.setattr(
         "core.training.reward.Scorer", lambda *_: lambda samples: list(range(len(samples)))
     )
-    settings = with_rl(prompts=8)
-    run.run(make_plan(judged, instructions(3), "rl", settings=settings), RunControl())
+    settings = killed.CONFIG.tuning.model_copy(
+        update={"rl": killed.CONFIG.tuning.rl.model_copy(update={"prompts": 8})}
+    )
+    run.run(plan_for(judged, instructions(3), "rl", settings=settings), RunControl())
     assert judged.versions()[-1].pass_name == "rl"
     assert judged.versions()[-1].metrics["steps"] == settings.rl.steps
 
@@ -244,7 +243,7 @@ def test_a_pass_that_would_not_fit_is_refused_and_can_be_resumed(
 ) -> None:
     records: list[Record] = [*instructions(8), *thumbs(4, 4), *pairs(20)]
     monkeypatch.setattr(memory_budget, "_free", lambda: 300_000_000)
-    error = refused(make_plan(judged, records, name), rf"The {name} pass needs about 0\.3 GB")
+    error = refused(plan_for(judged, records, name), rf"The {name} pass needs about 0\.3 GB")
     assert isinstance(error, TooLittleMemory)
     assert "smaller model" in error.hint
     found = saved_run.unfinished(judged, records)
@@ -306,7 +305,7 @@ def test_the_app_is_told_and_can_resume(
     records: list[Record] = [*instructions(6)]
     with monkeypatch.context() as patched:
         patched.setattr(memory_budget, "_free", lambda: 0)
-        worker.start(make_plan(adapters, records))
+        worker.start(plan_for(adapters, records))
         assert "sft pass needs" in ears.wait_for(TuningFailed).error.title
     found = saved_run.unfinished(adapters, records)
     assert found is not None

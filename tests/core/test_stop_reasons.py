@@ -1,4 +1,4 @@
-"""Reasons are kept in English and told in the person's language."""
+"""Reasons are stored in English and shown in the user's language."""
 
 import pytest
 
@@ -21,9 +21,9 @@ KEPT = {
 
 @pytest.mark.parametrize(("kept", "chinese"), KEPT.items())
 def test_a_reason_is_told_in_any_language(kept: str, chinese: str) -> None:
-    assert stop_reasons.told(kept) == kept
+    assert stop_reasons.translated(kept) == kept
     with speaking("zh"):
-        assert stop_reasons.told(kept) == chinese
+        assert stop_reasons.translated(kept) == chinese
 
 
 def test_every_reason_is_among_them() -> None:

@@ -3,7 +3,7 @@
 import queue
 from threading import Event as Flag
 
-from core.adapters.registry import Kind, Manifest, write_manifest
+from core.adapters.manifest import Kind, Manifest, write_manifest
 from core.evaluation import report
 from core.evaluation.report import Report
 from core.events import (
@@ -21,7 +21,7 @@ from core.events import (
 )
 from core.runs import saved_run
 from core.runs.plan import Plan
-from core.runs.saved_run import Run
+from core.runs.saved_run import SavedRun
 from core.training.exam import Answer, Figures
 from data.tokenization import Piece
 from store.errors import TuteeError
@@ -52,10 +52,10 @@ class FakeTuning:
     def start(self, plan: Plan) -> None:
         self._begin(plan, None)
 
-    def resume(self, begun: Run) -> None:
+    def resume(self, begun: SavedRun) -> None:
         self._begin(begun.plan, begun)
 
-    def _begin(self, plan: Plan, begun: Run | None) -> None:
+    def _begin(self, plan: Plan, begun: SavedRun | None) -> None:
         if self.running:
             raise TuteeError("Tuning is already under way.")
         self.plans.append(plan)
@@ -81,7 +81,7 @@ class FakeTuning:
         for _ in range(times):
             self._go.put(None)
 
-    def _run(self, plan: Plan, begun: Run) -> None:
+    def _run(self, plan: Plan, begun: SavedRun) -> None:
         wanted = [planned for planned in plan.passes if planned.wanted]
         self._emit(TuningStarted(tuple(planned.name for planned in wanted)))
         finished: list[PassDone] = []
@@ -109,10 +109,10 @@ class FakeTuning:
                 self._emit(StepReport(planned.name, step, self.steps, losses[-1], 212.0, left))
                 if planned.name == "rl":
                     self._emit(rollout(step, self.steps))
-            parent = next((d.version for d in reversed(finished) if d.adoptable), plan.parent)
+            parent = next((d.version for d in reversed(finished) if d.activatable), plan.parent)
             finished.append(self._save(plan, parent, planned.name, tuple(losses)))
             self._emit(finished[-1])
-        adapter = next((done.version for done in reversed(finished) if done.adoptable), None)
+        adapter = next((done.version for done in reversed(finished) if done.activatable), None)
         begun.drop()
         self.running = False
         self._emit(TuningDone(tuple(finished), adapter))

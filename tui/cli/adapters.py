@@ -13,10 +13,11 @@ import click
 
 from core.adapters.diff import Difference, Pair
 from core.adapters.labels import Remark
-from core.adapters.registry import BASE, Adapters, Manifest
+from core.adapters.manifest import BASE, Manifest
+from core.adapters.registry import Adapters
 from core.models.folder import named
 from core.runs.plan import make_plan
-from core.stop_reasons import told
+from core.stop_reasons import translated
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.storage import replace_file
@@ -141,9 +142,9 @@ def merge(
     """Write the base with VERSION merged in, as a model that any program can load."""
     found = Adapters(invocation.paths.models, invocation.found_model())
     found.resolve(version)  # said before torch is loaded
-    from core.adapters.merge import merge as merged_into
+    from core.adapters.merge import merge_adapter
 
-    merged = merged_into(found, version, output)
+    merged = merge_adapter(found, version, output)
     file = _as_gguf(invocation, merged.path, gguf) if gguf else None
     if as_json:
         paths = {"path": str(merged.path), "gguf": str(file) if file else None}
@@ -199,25 +200,25 @@ def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
     with invocation.home() as repository:
         found = Adapters(invocation.paths.models, invocation.found_model())
         plan = make_plan(repository.trainable(), found, invocation.config, frozenset())
-        from core.recipes.import_adapter import add as added
+        from core.recipes.import_adapter import import_adapter
         from core.training.run_control import RunControl
 
-        done = added(plan, folder, RunControl())
-        if done.adoptable:
+        done = import_adapter(plan, folder, RunControl())
+        if done.activatable:
             found.use(done.version)
     if as_json:
         click.echo(json.dumps(asdict(done), ensure_ascii=False))
         return
     if done.name == "reward":
         click.echo(_worth(done.version, done.metrics))
-    elif done.adoptable:
+    elif done.activatable:
         click.echo(
             _("{version} answers from now on; `tutee report {version}` tells more.").format(
                 version=done.version
             )
         )
     else:
-        reasons = _("; ").join(map(told, done.held_back))
+        reasons = _("; ").join(map(translated, done.held_back))
         click.echo(
             _("{version} is kept, but held back: {reasons}.").format(
                 version=done.version, reasons=reasons
@@ -291,7 +292,7 @@ def _lines(manifest: Manifest, remark: Remark) -> Iterable[str]:
     created = f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
     yield f"{manifest.version:<5} {created}  {called}{_(', ').join(parts)}"
     if manifest.held_back:
-        reasons = harmless(_("; ").join(map(told, manifest.held_back)))
+        reasons = harmless(_("; ").join(map(translated, manifest.held_back)))
         yield "      " + _("held back: {reasons}").format(reasons=reasons)
     if remark.note:
         yield f"      {harmless(one_line(remark.note))}"
@@ -333,5 +334,5 @@ def _value(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = _("; ").join(map(told, value)) if isinstance(value, tuple) else str(value)
+    text = _("; ").join(map(translated, value)) if isinstance(value, tuple) else str(value)
     return harmless(shortened(text, 24))

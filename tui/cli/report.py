@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from core.adapters.registry import BASE, Adapters
-from core.evaluation.report_card import Card, card
+from core.adapters.manifest import BASE
+from core.adapters.registry import Adapters
+from core.evaluation.report_card import ReportCard, build_report_card
 from store.errors import TuteeError
 from store.i18n import _
 from store.storage import replace_file
@@ -40,7 +41,7 @@ def report(
 ) -> None:
     """Show what VERSION was trained on, and what changed; by default the one that answers."""
     adapters = invocation.adapters()
-    found = card(adapters, version or _latest(adapters))
+    found = build_report_card(adapters, version or _latest(adapters))
     if form is None and output is not None:
         form = _SUFFIXES.get(output.suffix.lower())
     if output is None and form is None:
@@ -70,13 +71,13 @@ def _console(file: io.TextIOBase | object, width: int | None = None) -> Console:
     return Console(file=file, width=width, markup=False, highlight=False, emoji=False)  # type: ignore[arg-type]
 
 
-def _as_text(found: Card) -> str:
+def _as_text(found: ReportCard) -> str:
     written = io.StringIO()
     terminal.show(found, _console(written, _PLAIN_WIDTH))
     return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
 
 
-def _as_json(found: Card) -> str:
+def _as_json(found: ReportCard) -> str:
     whole = {
         **found.remark.model_dump(),
         "verdict": found.verdict,
@@ -90,7 +91,7 @@ def _as_json(found: Card) -> str:
     return json.dumps({"version": found.manifest.version, **whole}, ensure_ascii=False) + "\n"
 
 
-_FORMS: dict[str, Callable[[Card], str]] = {
+_FORMS: dict[str, Callable[[ReportCard], str]] = {
     "json": _as_json,
     "markdown": markdown.render,
     "html": html.render,

@@ -22,9 +22,9 @@ from core.events import (
 )
 from core.runs import run, saved_run
 from core.runs.plan import Plan, make_plan
-from core.runs.saved_run import Run
+from core.runs.saved_run import SavedRun
 from core.runtime.scheduler import Cancelled
-from core.stop_reasons import told
+from core.stop_reasons import translated
 from core.training.run_control import RunControl
 from store.errors import TuteeError
 from store.i18n import _, ngettext
@@ -95,9 +95,9 @@ def train(
             ) from None
         finally:
             # A pass that finished before a later one failed is whole, and is used.
-            adopted = next((d.version for d in reversed(done) if d.adoptable), None)
-            if adopted:
-                adapters.use(adopted)
+            activated = next((d.version for d in reversed(done) if d.activatable), None)
+            if activated:
+                adapters.use(activated)
     result = _result(done, adapters)
     click.echo(json.dumps(result, ensure_ascii=False, indent=None if as_json else 2))
 
@@ -123,7 +123,7 @@ def _planned(
     return make_plan(repository.trainable(), adapters, config, passes, rebuild=rebuild)
 
 
-def _interrupted(repository: Repository, adapters: Adapters) -> Run:
+def _interrupted(repository: Repository, adapters: Adapters) -> SavedRun:
     found = saved_run.unfinished(adapters, repository.trainable())
     if found is None:
         raise TuteeError(_("No run was interrupted."), _("`tutee train` begins one."))
@@ -198,10 +198,10 @@ def _done(event: PassDone) -> str:
         )
     ]
     if event.ended_early:
-        parts.append(_("ended early: {why}").format(why=told(event.ended_early)))
+        parts.append(_("ended early: {why}").format(why=translated(event.ended_early)))
     if event.held_back:
         parts.append(
-            _("held back: {reasons}").format(reasons=_("; ").join(map(told, event.held_back)))
+            _("held back: {reasons}").format(reasons=_("; ").join(map(translated, event.held_back)))
         )
     return _("; ").join(parts)
 

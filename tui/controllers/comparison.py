@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from core.adapters.registry import BASE
+from core.adapters.manifest import BASE
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.errors import TuteeError
 from store.feedback import Comparison, Picked

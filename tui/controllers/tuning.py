@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters.registry import BASE, Adapters
+from core.adapters.manifest import BASE
+from core.adapters.registry import Adapters
 from core.events import AdapterSwapped, PassName, SwapFailed, TuningDone, TuningFailed
 from store.errors import TuteeError
 from store.i18n import _
@@ -21,9 +22,9 @@ from tui.views.training_progress import Progress, TuningEvent, advanced, label, 
 from tui.views.versions import VersionView
 
 if TYPE_CHECKING:
-    from core.evaluation.report_card import Card
+    from core.evaluation.report_card import ReportCard
     from core.runs.plan import Plan
-    from core.runs.saved_run import Run
+    from core.runs.saved_run import SavedRun
 
 
 class Tuner:
@@ -34,7 +35,7 @@ class Tuner:
         self.progress: Progress | None = None
         self.answering = BASE
         """The version the chat answers with."""
-        self.unfinished: Run | None = None
+        self.unfinished: SavedRun | None = None
         """The run that was interrupted, to go on with or to drop."""
         self._learned: frozenset[str] = frozenset()
         self._held_out: frozenset[str] = frozenset()
@@ -156,7 +157,7 @@ class Tuner:
             self.progress = replace(self.progress, state="cancelling")
 
     def on_tuning(self, event: TuningEvent) -> Progress:
-        """Take up what the worker says; a finished adapter is adopted."""
+        """Take up what the worker says; a finished adapter is activated."""
         line = told(event)
         if line:
             self._note(line)
@@ -208,10 +209,10 @@ class Tuner:
     async def look_for_held_out(self) -> None:
         """Find the records that are not learned because they measure; among many, in a second."""
         # Imported here because the first paint comes before it.
-        from core.runs.plan import held_out
+        from core.runs.record_selection import held_out_instructions
 
         records = self._services.repository.trainable()
-        self._held_out = await in_thread(lambda _: held_out(records))
+        self._held_out = await in_thread(lambda _: held_out_instructions(records))
 
     def new_records(self) -> int | None:
         """Instruction records that the answering version is yet to learn; unknown while loading."""
@@ -228,15 +229,15 @@ class Tuner:
 
         return version_views(self._adapters())
 
-    def card(self, version: str) -> "Card":
+    def card(self, version: str) -> "ReportCard":
         """The report on `version`.
 
         Raises:
             TuteeError: it is the base, or its report is damaged.
         """
-        from core.evaluation.report_card import card
+        from core.evaluation.report_card import build_report_card
 
-        return card(self._adapters(), version)
+        return build_report_card(self._adapters(), version)
 
     def label(self, version: str, name: str) -> None:
         """Call `version` `name`; an empty name takes its label away."""

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from core.evaluation.report_card import Card
+from core.evaluation.report_card import ReportCard
 from tui.text_format import harmless
 from tui.widgets.footer import Footer
 from tui.widgets.report_card import ReportBody
@@ -36,7 +36,7 @@ class ReportScreen(Screen[Choice | None]):
         Binding("r", "dismiss", "Back", show=False, id="tune.report"),
     ]
 
-    def __init__(self, card: Card, *, active: bool, possible: bool) -> None:
+    def __init__(self, card: ReportCard, *, active: bool, possible: bool) -> None:
         super().__init__()
         self._card = card
         self._active = active

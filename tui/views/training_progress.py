@@ -18,7 +18,7 @@ from core.events import (
     TuningFailed,
     TuningStarted,
 )
-from core.stop_reasons import told as reason_told
+from core.stop_reasons import translated
 from store.i18n import N_, _, sentences
 from tui.text_format import clock, counted
 
@@ -207,9 +207,9 @@ def _finished(done: PassDone) -> str:
         first, last = done.losses[0], done.losses[-1]
         parts.append(_("Loss {first:.2f} → {last:.2f}.").format(first=first, last=last))
     if done.ended_early:
-        parts.append(_("Ended early: {why}.").format(why=reason_told(done.ended_early)))
+        parts.append(_("Ended early: {why}.").format(why=translated(done.ended_early)))
     if done.held_back:
-        reasons = _("; ").join(map(reason_told, done.held_back))
+        reasons = _("; ").join(map(translated, done.held_back))
         parts.append(_("Held back: {reasons}.").format(reasons=reasons))
     return sentences(parts)
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.adapters.registry import BASE, Adapters, Manifest
+from core.adapters.manifest import BASE, Manifest
+from core.adapters.registry import Adapters
 from core.evaluation import report
 from core.evaluation.report import Report
-from core.stop_reasons import told
+from core.stop_reasons import translated
 from store.errors import TuteeError
 from store.i18n import _
 from tui.text_format import counted
@@ -26,7 +27,7 @@ class VersionView:
     """What the person calls it."""
     note: str = ""
     held_back: tuple[str, ...] = ()
-    """Why it was not adopted by itself."""
+    """Why it was not activated automatically."""
     possible: frozenset[str] = frozenset()
     """What can be done with it: `activate`, `report`, `label`, `delete`."""
 
@@ -47,7 +48,7 @@ def version_views(adapters: Adapters) -> list[VersionView]:
                 detail=" · ".join(_facts(manifest, examined)),
                 label=remark.label if remark else "",
                 note=remark.note if remark else "",
-                held_back=tuple(map(told, manifest.held_back)),
+                held_back=tuple(map(translated, manifest.held_back)),
                 possible=frozenset(_possible(manifest, active)),
             )
         )

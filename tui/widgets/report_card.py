@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from core.evaluation.report_card import Card, Curve, Figure, Reply
+from core.evaluation.report_card import Curve, Metric, ReplyComparison, ReportCard
 from store.i18n import N_, _
 from tui.text_format import harmless, padded, sparkline
 from tui.theme import MUTED
@@ -28,13 +28,13 @@ _CURVE_CELLS = 36
 class ReportBody(VerticalScroll):
     """All of it, to scroll through."""
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: ReportCard) -> None:
         super().__init__(id="report")
         self._card = card
 
     def compose(self) -> ComposeResult:
         card = self._card
-        yield Static(Content(harmless(card.judgement)).stylize(_VERDICTS[card.verdict]))
+        yield Static(Content(harmless(card.judgment)).stylize(_VERDICTS[card.verdict]))
         if card.remark.note:
             yield Static(Content(harmless(card.remark.note)).stylize("italic"))
         if card.figures or card.curves:
@@ -51,7 +51,7 @@ class ReportBody(VerticalScroll):
 class FigureRow(Horizontal):
     """A figure before and after, and beside it what it is of, on as many lines as that takes."""
 
-    def __init__(self, figure: Figure) -> None:
+    def __init__(self, figure: Metric) -> None:
         super().__init__()
         self._figure = figure
 
@@ -63,7 +63,7 @@ class FigureRow(Horizontal):
 class ReplyPair(Vertical):
     """One prompt, and what was answered before and after, the changed words marked."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: ReplyComparison) -> None:
         super().__init__()
         self._reply = reply
 
@@ -90,7 +90,7 @@ def _heading(title: str) -> Static:
     return Static(Content(title).stylize("bold"), classes="section")
 
 
-def _replies(title: str, replies: Sequence[Reply]) -> Iterator[Widget]:
+def _replies(title: str, replies: Sequence[ReplyComparison]) -> Iterator[Widget]:
     if replies:
         changed = sum(reply.before.strip() != reply.after.strip() for reply in replies)
         rest = (
@@ -103,7 +103,7 @@ def _replies(title: str, replies: Sequence[Reply]) -> Iterator[Widget]:
         yield from map(ReplyPair, replies)
 
 
-def _figure(figure: Figure) -> Content:
+def _figure(figure: Metric) -> Content:
     before = "" if figure.before is None else f"{figure.text(figure.before)} →"
     trend, style = _TRENDS[figure.trend]
     return Content.assemble(
@@ -120,7 +120,7 @@ def _curve(curve: Curve) -> Content:
     )
 
 
-def _facts(card: Card) -> Iterator[Content]:
+def _facts(card: ReportCard) -> Iterator[Content]:
     for name, value in card.facts:
         yield Content.assemble((padded(name, _NAME_CELLS), MUTED), harmless(value))
     settings = " · ".join(f"{name} {value}" for name, value in card.settings)

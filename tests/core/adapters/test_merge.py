@@ -10,9 +10,11 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core.adapters import merge as merging
-from core.adapters.merge import merge
-from core.adapters.registry import Adapters, Kind, Manifest, template_hash, write_manifest
+from core.adapters import merge
+from core.adapters.compatibility import tokenizer_template_hash
+from core.adapters.manifest import Kind, Manifest, write_manifest
+from core.adapters.merge import merge_adapter
+from core.adapters.registry import Adapters
 from core.config import Serving
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
@@ -41,7 +43,7 @@ def trained(models: Path, folder: ModelFolder, kind: Kind = "adapter") -> Adapte
             kind=kind,
             model=folder.id,
             revision=folder.revision,
-            template=template_hash(load_tokenizer(folder)),
+            template=tokenizer_template_hash(load_tokenizer(folder)),
         )
         write_manifest(directory, manifest)
     return adapters
@@ -52,7 +54,7 @@ def adapters(tmp_path: Path, tiny_folder: ModelFolder) -> Adapters:
     return trained(tmp_path / "models", tiny_folder)
 
 
-def scores(model: Any) -> torch.Tensor:
+def logits(model: Any) -> torch.Tensor:
     with torch.inference_mode():
         return model(torch.tensor([[5, 6, 7, 8]])).logits.float()
 
@@ -60,17 +62,17 @@ def scores(model: Any) -> torch.Tensor:
 def test_plain_transformers_loads_it_and_answers_as_the_adapter_does(
     adapters: Adapters, tmp_path: Path
 ) -> None:
-    merged = merge(adapters, "v1", tmp_path / "out")
+    merged = merge_adapter(adapters, "v1", tmp_path / "out")
     assert (merged.version, merged.precision) == ("v1", "float32")
     plain = AutoModelForCausalLM.from_pretrained(merged.path).eval()
     base = load_model(adapters.folder)
-    assert not torch.allclose(scores(plain), scores(base), atol=0.1)
+    assert not torch.allclose(logits(plain), logits(base), atol=0.1)
     beside = PeftModel.from_pretrained(base, str(adapters.dir / "v1")).eval()
-    torch.testing.assert_close(scores(plain), scores(beside), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(logits(plain), logits(beside), atol=1e-4, rtol=1e-4)
 
     tokenizer = AutoTokenizer.from_pretrained(merged.path)
     asked = tokenizer.apply_chat_template(
-        [turn.model_dump() for turn in HELLO],
+        [message.model_dump() for message in HELLO],
         add_generation_prompt=True,
         return_dict=True,
         return_tensors="pt",
@@ -82,7 +84,7 @@ def test_plain_transformers_loads_it_and_answers_as_the_adapter_does(
 
 
 def test_it_is_a_base_of_its_own(adapters: Adapters, tmp_path: Path) -> None:
-    merged = merge(adapters, "v1", tmp_path / "out")
+    merged = merge_adapter(adapters, "v1", tmp_path / "out")
     found = find(str(merged.path), tmp_path, lambda event: None)
     assert found.id != adapters.folder.id
     beside = Engine(adapters.folder, adapters.path("v1"), EXACT)
@@ -91,7 +93,7 @@ def test_it_is_a_base_of_its_own(adapters: Adapters, tmp_path: Path) -> None:
 
 
 def test_it_is_private_and_holds_no_pickle(adapters: Adapters, tmp_path: Path) -> None:
-    merge(adapters, "v1", tmp_path / "out")
+    merge_adapter(adapters, "v1", tmp_path / "out")
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"model.safetensors", "tokenizer.json", "generation_config.json"} <= names
@@ -113,7 +115,7 @@ def look(path: Path) -> ModelFolder:
 def test_the_precision_of_the_base_is_kept(own_base: Path, tmp_path: Path) -> None:
     AutoModelForCausalLM.from_pretrained(own_base, dtype=torch.bfloat16).save_pretrained(own_base)
     adapters = trained(tmp_path / "models", look(own_base))
-    merged = merge(adapters, "v1", tmp_path / "out")
+    merged = merge_adapter(adapters, "v1", tmp_path / "out")
     assert merged.precision == "bfloat16"
     assert AutoModelForCausalLM.from_pretrained(merged.path).dtype == torch.bfloat16
 
@@ -124,19 +126,19 @@ def test_it_stops_where_the_chat_does_whatever_the_base_said(
     settings = {"temperature": 0.6, "top_p": 0.9, "eos_token_id": 0}  # and no do_sample
     (own_base / "generation_config.json").write_text(json.dumps(settings))
     adapters = trained(tmp_path / "models", look(own_base))
-    merged = merge(adapters, "v1", tmp_path / "out")
+    merged = merge_adapter(adapters, "v1", tmp_path / "out")
     written = json.loads((merged.path / "generation_config.json").read_text())
     end = load_tokenizer(adapters.folder).convert_tokens_to_ids("<|im_end|>")
     assert written["eos_token_id"] == [0, end]
     assert written["temperature"] == 0.6
 
 
-def test_a_quantised_base_is_refused(own_base: Path, tmp_path: Path) -> None:
+def test_a_quantized_base_is_refused(own_base: Path, tmp_path: Path) -> None:
     adapters = trained(tmp_path / "models", look(own_base))
     config = json.loads((own_base / "config.json").read_text())
     (own_base / "config.json").write_text(json.dumps(config | {"quantization_config": {"bits": 4}}))
-    with pytest.raises(TuteeError, match="is quantised"):
-        merge(adapters, "v1", tmp_path / "out")
+    with pytest.raises(TuteeError, match="is quantized"):
+        merge_adapter(adapters, "v1", tmp_path / "out")
 
 
 def test_nothing_is_overwritten(adapters: Adapters, tmp_path: Path) -> None:
@@ -146,10 +148,10 @@ def test_nothing_is_overwritten(adapters: Adapters, tmp_path: Path) -> None:
         folder.mkdir()
     (full / "mine").write_text("mine")
     for taken in (file, full):
-        with pytest.raises(TuteeError, match="is there already"):
-            merge(adapters, "v1", taken)
+        with pytest.raises(TuteeError, match="already exists"):
+            merge_adapter(adapters, "v1", taken)
     assert (full / "mine").read_text() == file.read_text() == "mine"
-    assert merge(adapters, "v1", empty).path == empty
+    assert merge_adapter(adapters, "v1", empty).path == empty
 
 
 def test_only_an_adapter_can_be_merged(
@@ -157,23 +159,23 @@ def test_only_an_adapter_can_be_merged(
 ) -> None:
     trained(tmp_path / "models", tiny_folder, "reward")
     for version in ("base", "r1"):
-        with pytest.raises(TuteeError, match="no adapter, so there is nothing to merge"):
-            merge(adapters, version, tmp_path / "out")
+        with pytest.raises(TuteeError, match="not an adapter, so there is nothing to merge"):
+            merge_adapter(adapters, version, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_merged_model_that_answers_otherwise_is_not_kept(
     adapters: Adapters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = merging._make_it_end
+    set_stop_tokens = merge._set_stop_tokens
 
     def spoil(model: Any, stops: frozenset[int]) -> None:
-        save(model, stops)
+        set_stop_tokens(model, stops)
         model.lm_head.weight.data[0, 0] += 3
 
-    monkeypatch.setattr(merging, "_make_it_end", spoil)
+    monkeypatch.setattr(merge, "_set_stop_tokens", spoil)
     with pytest.raises(TuteeError, match="does not answer as the adapter does"):
-        merge(adapters, "v1", tmp_path / "out")
+        merge_adapter(adapters, "v1", tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} == {"models"}
 
 
@@ -183,7 +185,7 @@ def test_a_full_disk_leaves_nothing(
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(merging, "_finish", full)
+    monkeypatch.setattr(merge, "publish", full)
     with pytest.raises(TuteeError, match="could not be written"):
-        merge(adapters, "v1", tmp_path / "out")
+        merge_adapter(adapters, "v1", tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} == {"models"}

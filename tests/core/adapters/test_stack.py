@@ -10,7 +10,7 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
-from core.adapters.stack import MERGE, stack
+from core.adapters.stack import MERGE_SCRIPT, stack
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from store.errors import TuteeError
@@ -61,8 +61,8 @@ def test_the_sum_says_what_the_last_of_the_line_says(
 @pytest.mark.parametrize(
     ("last", "said"),
     [
-        ({"r": 4, "layers": ["q_proj"]}, "lie beside different layers"),
-        ({"r": 4, "use_dora": True}, "of a kind that cannot be added"),
+        ({"r": 4, "layers": ["q_proj"]}, "target different layers"),
+        ({"r": 4, "use_dora": True}, "cannot be combined"),
     ],
 )
 def test_what_does_not_add_up_is_refused(
@@ -83,7 +83,7 @@ def test_the_script_of_a_recipe_adds_an_adapter_to_its_base(
     config = adapter / "adapter_config.json"
     told = json.loads(config.read_text()) | {"base_model_name_or_path": "base"}
     config.write_text(json.dumps(told))
-    (tmp_path / "merge.py").write_text(MERGE)
+    (tmp_path / "merge.py").write_text(MERGE_SCRIPT)
     subprocess.run([sys.executable, "merge.py", "sft"], cwd=tmp_path, check=True)
     merged = ModelFolder(tmp_path / "merged" / "sft", "", "", "")
     beside = PeftModel.from_pretrained(load_model(tiny_folder), str(adapter))

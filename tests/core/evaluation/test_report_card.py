@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.adapters.registry import Adapters
-from core.evaluation.report_card import Curve, Figure, card
+from core.evaluation.report_card import Curve, Metric, build_report_card
 from core.models.folder import ModelFolder
 from store.errors import TuteeError
 from store.i18n import speaking
@@ -19,8 +19,8 @@ def adapters(tmp_path: Path) -> Adapters:
 
 
 def test_what_went_in(adapters: Adapters) -> None:
-    add_version(adapters, records=("z",))
-    found = card(adapters, examined_version(adapters))
+    add_version(adapters, "z")
+    found = build_report_card(adapters, examined_version(adapters))
     facts = dict(found.facts)
     assert found.title == "v2 “yes <man>” · supervised fine-tuning (SFT)"
     assert facts["from"] == "base"
@@ -33,7 +33,7 @@ def test_what_went_in(adapters: Adapters) -> None:
 
 
 def test_what_came_out(adapters: Adapters) -> None:
-    found = card(adapters, examined_version(adapters))
+    found = build_report_card(adapters, examined_version(adapters))
     said = {f.name: (f.text(f.before), f.text(f.after), f.trend) for f in found.figures}
     assert said["hold-out loss"] == ("2.500", "0.500", "better")
     assert said["exactly right"] == ("0.0%", "100.0%", "better")
@@ -46,19 +46,22 @@ def test_what_came_out(adapters: Adapters) -> None:
 
 
 def test_what_the_ancestors_learned_counts_with_it(adapters: Adapters) -> None:
-    add_version(adapters, records=("a", "b"))
-    add_version(adapters, records=("c",), parent="v1")
-    assert dict(card(adapters, "v2").facts)["learned in all"] == "3 records, with its ancestors"
+    add_version(adapters, "a", "b")
+    add_version(adapters, "c", parent="v1")
+    assert (
+        dict(build_report_card(adapters, "v2").facts)["learned in all"]
+        == "3 records, with its ancestors"
+    )
 
 
 def test_the_verdict_of_the_gate(adapters: Adapters) -> None:
-    assert card(adapters, examined_version(adapters)).verdict == "passed"
+    assert build_report_card(adapters, examined_version(adapters)).verdict == "passed"
     add_version(adapters, held_back=("probe loss rose by 9.0%", "only 50% end"))
-    found = card(adapters, "v2")
+    found = build_report_card(adapters, "v2")
     assert found.verdict == "held back"
-    assert found.judgement == "held back: probe loss rose by 9.0%; only 50% end"
+    assert found.judgment == "held back: probe loss rose by 9.0%; only 50% end"
     add_version(adapters)
-    assert card(adapters, "v3").judgement == "not judged: it was not examined"
+    assert build_report_card(adapters, "v3").judgment == "not judged: it was not examined"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_the_verdict_on_a_reward_model(
     adapters: Adapters, metrics: dict[str, object], verdict: str
 ) -> None:
     add_version(adapters, kind="reward", pass_name="reward", metrics=metrics)
-    assert card(adapters, "r1").verdict == verdict
+    assert build_report_card(adapters, "r1").verdict == verdict
 
 
 def test_the_accuracy_of_a_reward_model_comes_with_its_interval(adapters: Adapters) -> None:
@@ -87,9 +90,9 @@ def test_the_accuracy_of_a_reward_model_comes_with_its_interval(adapters: Adapte
     }
     add_version(adapters, kind="reward", pass_name="reward", metrics=metrics)
     remark = "20 held-out pairs, 95 % interval 69.9% to 97.2%"
-    assert card(adapters, "r1").figures[:2] == (
-        Figure("ranked right", None, 0.9, share=True, remark=remark),
-        Figure("margin", None, 1.25, remark="20 held-out pairs"),
+    assert build_report_card(adapters, "r1").figures[:2] == (
+        Metric("ranked right", None, 0.9, share=True, remark=remark),
+        Metric("margin", None, 1.25, remark="20 held-out pairs"),
     )
 
 
@@ -105,10 +108,10 @@ def test_the_curves_of_rl(adapters: Adapters) -> None:
         "stopped_because": "the policy went too far",
     }
     add_version(adapters, pass_name="rl", metrics=metrics)
-    found = card(adapters, "v1")
+    found = build_report_card(adapters, "v1")
     assert [curve.name for curve in found.curves] == ["loss", "mean reward", "KL to the base"]
     assert found.curves[1].values == (0.5, 1.5)
-    assert found.figures[-1] == Figure("mean reward", 0.5, 1.5, remark="8 held-out prompts")
+    assert found.figures[-1] == Metric("mean reward", 0.5, 1.5, remark="8 held-out prompts")
     assert found.figures[-1].trend == "better"
     assert dict(found.facts)["rewarded by"] == "r1"
     assert dict(found.facts)["stopped early"] == "the policy went too far"
@@ -122,14 +125,14 @@ def test_a_long_curve_is_thinned_to_means() -> None:
 
 def test_the_base_has_no_card(adapters: Adapters) -> None:
     with pytest.raises(TuteeError, match="The base has no report"):
-        card(adapters, "base")
+        build_report_card(adapters, "base")
 
 
 def test_the_card_is_told_in_the_persons_language(adapters: Adapters) -> None:
     add_version(adapters, held_back=("probe loss rose by 9.0%",))
     with speaking("zh"):
-        found = card(adapters, "v1")
-        assert found.judgement == "暂不采用：探测损失上升了 9.0%"
+        found = build_report_card(adapters, "v1")
+        assert found.judgment == "暂不采用：探测损失上升了 9.0%"
         assert dict(found.facts)["起始版本"] == "base"
     assert found.verdict == "held back"
     assert found.manifest.held_back == ("probe loss rose by 9.0%",)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.adapters.merge import merge
+from core.adapters.merge import merge_adapter
 from core.config import RLTuning, SFTTuning, Tuning
 from core.models.folder import ModelFolder, weights
 from core.models.loading import load_model, load_tokenizer, quantised
@@ -136,7 +136,9 @@ def test_replies_are_reinforced_on_it(
 def test_its_adapter_fits_the_whole_base_too(
     folder: ModelFolder, tiny_folder: ModelFolder, tokenizer: Any, tmp_path: Path
 ) -> None:
-    from core.adapters.registry import Adapters, Manifest, template_hash, write_manifest
+    from core.adapters.compatibility import tokenizer_template_hash
+    from core.adapters.manifest import Manifest, write_manifest
+    from core.adapters.registry import Adapters
 
     trained = sft.train(folder, tokenizer, None, samples(tokenizer, "no"), SETTINGS, RunControl())
     adapters = Adapters(tmp_path / "models", folder)
@@ -149,10 +151,10 @@ def test_its_adapter_fits_the_whole_base_too(
                 kind="adapter",
                 model=folder.id,
                 revision=folder.revision,
-                template=template_hash(tokenizer),
+                template=tokenizer_template_hash(tokenizer),
             ),
         )
-    merged = merge(adapters, "v1", tmp_path / "merged")
+    merged = merge_adapter(adapters, "v1", tmp_path / "merged")
     assert merged.precision == "float32"
 
 

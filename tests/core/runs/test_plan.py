@@ -1,85 +1,20 @@
 """What a run would do: which passes are ready, on what, and what is kept out of them."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.adapters.registry import Adapters, Manifest, write_manifest
-from core.config import Config, RewardTuning, SFTTuning, Tuning
+from core.adapters.registry import Adapters
+from core.config import Config, RewardTuning, Tuning
 from core.events import PassName
-from core.models.folder import ModelFolder
-from core.runs import plan as planning
-from core.runs.plan import PassPlan, Plan
-from store.records import ChatMessage, Instruction, Preference, Record, Verdict
-
-FOLDER = ModelFolder(Path("/nowhere"), "tiny-0", "tiny", "0")
-CONFIG = Config(tuning=Tuning())
-
-
-def prompt(text: str) -> tuple[ChatMessage, ...]:
-    return (ChatMessage(role="user", content=text),)
-
-
-def instructions(count: int, conversation: str = "") -> list[Instruction]:
-    return [
-        Instruction(
-            prompt=prompt(f"{conversation} hello {n}"),
-            completion="yes",
-            conversation_id=conversation or f"c{n}",
-        )
-        for n in range(count)
-    ]
-
-
-def pairs(count: int) -> list[Preference]:
-    return [
-        Preference(prompt=prompt(f"hello {n}"), chosen="yes", rejected="no") for n in range(count)
-    ]
-
-
-def thumbs(liked: int, disliked: int) -> list[Verdict]:
-    return [
-        Verdict(prompt=prompt(f"hello {n}"), completion="yes", label=n < liked)
-        for n in range(liked + disliked)
-    ]
+from core.runs.plan import Plan, make_plan
+from store.records import Record
+from tests.core.runs.plans import CONFIG, FOLDER, instructions, made, pairs, plan, planned, thumbs
 
 
 @pytest.fixture
 def adapters(tmp_path: Path) -> Adapters:
     return Adapters(tmp_path / "models", FOLDER)
-
-
-def made(adapters: Adapters, name: str, records: Sequence[Record], **fields: Any) -> None:
-    """A version that has learned `records`, and answers."""
-    with adapters.new_version("reward" if name == "reward" else "adapter") as (version, directory):
-        manifest = Manifest(
-            version=version,
-            kind="reward" if name == "reward" else "adapter",
-            pass_name=name,
-            model=FOLDER.id,
-            revision=FOLDER.revision,
-            parent=adapters.active() if name != "reward" else "base",
-            records=tuple(record.id for record in records),
-            **fields,
-        )
-        write_manifest(directory, manifest)
-    if name != "reward":
-        adapters.use(version)
-
-
-def plan(
-    adapters: Adapters,
-    records: Sequence[Record],
-    passes: frozenset[PassName] | None = None,
-    rebuild: bool = False,
-) -> Plan:
-    return planning.make_plan(records, adapters, CONFIG, passes, rebuild=rebuild)
-
-
-def planned(adapters: Adapters, records: Sequence[Record], name: PassName) -> PassPlan:
-    return plan(adapters, records).of(name)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +98,7 @@ def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters
     may = Config(tuning=Tuning(reward=RewardTuning(incremental=True)))
 
     def found(config: Config, *, rebuild: bool = False) -> Plan:
-        return planning.make_plan([*records, *more], adapters, config, rebuild=rebuild)
+        return make_plan([*records, *more], adapters, config, rebuild=rebuild)
 
     made(adapters, "reward", records, metrics={"passed": False})
     assert found(may).reward_parent == "base"
@@ -181,9 +116,9 @@ def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters
 def test_a_reward_model_does_not_go_on_to_pairs_that_are_all_held_out(adapters: Adapters) -> None:
     records = pairs(60)
     may = Config(tuning=Tuning(reward=RewardTuning(incremental=True)))
-    held = planning.make_plan(records, adapters, may).reward.held_out
+    held = make_plan(records, adapters, may).reward.held_out
     made(adapters, "reward", [r for r in records if r not in held], metrics={"passed": True})
-    found = planning.make_plan(records, adapters, may).of("reward")
+    found = make_plan(records, adapters, may).of("reward")
     assert (found.new, found.missing, found.wanted) == (0, "no new pairs", False)
 
 
@@ -194,62 +129,3 @@ def test_rebuilding_learns_everything_from_the_base(adapters: Adapters) -> None:
     anew = plan(adapters, records, rebuild=True)
     assert anew.parent == "base"
     assert [found.new for found in anew.passes] == [5, 8, 20, 20, anew.of("rl").new]
-
-
-def test_nothing_is_held_out_of_a_few(adapters: Adapters) -> None:
-    found = plan(adapters, instructions(31)).sft
-    assert len(found.new) == 31
-    assert found.held_out == ()
-
-
-def test_a_sticky_part_is_held_out_of_many(adapters: Adapters) -> None:
-    records = instructions(60)
-    found = plan(adapters, records).sft
-    assert 0 < len(found.held_out) < 24
-    assert {*found.new, *found.held_out} == set(records)
-    later = plan(adapters, [*records, *instructions(30, "later")]).sft
-    assert set(found.held_out) <= set(later.held_out)
-    assert not set(found.held_out) & set(later.new)
-
-
-def test_one_long_conversation_is_learned_and_not_held_out(adapters: Adapters) -> None:
-    for name in "abcdefgh":  # whichever side its name falls on
-        found = plan(adapters, instructions(40, conversation=name)).sft
-        assert len(found.new) == 40
-
-
-def test_a_long_conversation_beside_others_leaves_them_held_out(adapters: Adapters) -> None:
-    records = instructions(60)
-    held = set(plan(adapters, records).sft.held_out)
-    for name in "abcdefgh":
-        assert set(plan(adapters, [*records, *instructions(90, name)]).sft.held_out) == held
-
-
-def test_what_was_learned_before_there_were_many_does_not_measure(adapters: Adapters) -> None:
-    records = instructions(60)
-    held = plan(adapters, records).sft.held_out
-    made(adapters, "sft", held[:2])
-    assert set(plan(adapters, records).sft.held_out) == set(held[2:])
-
-
-def test_prompts_of_rl_are_each_there_once_and_keep_to_their_side(adapters: Adapters) -> None:
-    records: list[Record] = [*pairs(60), *thumbs(30, 30)]
-    found = plan(adapters, records).rl
-    assert len(found.train) + len(found.held_out) == 60
-    assert not set(found.train) & set(found.held_out)
-    assert found.held_out
-
-
-def test_what_takes_longer_is_estimated_longer(adapters: Adapters) -> None:
-    few, many = planned(adapters, pairs(20), "dpo"), planned(adapters, pairs(200), "dpo")
-    assert 0 < few.seconds < many.seconds
-    assert planned(adapters, [], "dpo").seconds == 0
-
-
-def test_rehearsal_is_part_of_the_estimate(adapters: Adapters) -> None:
-    loose = CONFIG.model_copy(update={"tuning": Tuning(sft=SFTTuning(rehearsal=0))})
-    firm, freed = (
-        planning.make_plan(instructions(16), adapters, config, None, rebuild=False)
-        for config in (CONFIG, loose)
-    )
-    assert firm.of("sft").seconds > freed.of("sft").seconds > 0

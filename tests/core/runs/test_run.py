@@ -10,9 +10,8 @@ from core.config import Config, PreferenceTuning, RewardTuning, SFTTuning, Tunin
 from core.evaluation import report
 from core.events import Event, MaskProof, PassDone, PassName, PassSkipped, PassStarted
 from core.models.folder import ModelFolder
-from core.runs import plan as planning
-from core.runs import run as tuning
-from core.runs.plan import Plan
+from core.runs.plan import Plan, make_plan
+from core.runs.run import run
 from core.runtime.scheduler import Cancelled
 from core.training.run_control import RunControl
 from store.errors import TuteeError
@@ -23,9 +22,9 @@ REWARD: frozenset[PassName] = frozenset({"reward"})
 CONFIG = Config(
     tuning=Tuning(
         epochs=1,
-        max_length=256,
         sft=SFTTuning(minimum_steps=2),
         preference=PreferenceTuning(minimum_steps=2),
+        max_length=256,
     )
 )
 
@@ -56,54 +55,54 @@ def adapters(tmp_path: Path, tiny_folder: ModelFolder) -> Adapters:
     return Adapters(tmp_path / "models", tiny_folder)
 
 
-def make_plan(
+def plan_for(
     adapters: Adapters, records: Sequence[Record], passes: frozenset[PassName] | None = None
 ) -> Plan:
-    return planning.make_plan(records, adapters, CONFIG, passes)
+    return make_plan(records, adapters, CONFIG, passes)
 
 
-def run(plan: Plan) -> list[PassDone]:
+def versions_of(plan: Plan) -> list[PassDone]:
     done: list[PassDone] = []
-    tuning.run(plan, RunControl(), done.append)
+    run(plan, RunControl(), done.append)
     return done
 
 
 def test_a_run_saves_a_version_that_knows_what_it_learned(adapters: Adapters) -> None:
     records = instructions(4)
-    (done,) = run(make_plan(adapters, records))
+    (done,) = versions_of(plan_for(adapters, records))
     assert done.version == "v1"
     manifest = adapters.manifest("v1")
     assert set(manifest.records) == {record.id for record in records}
     assert manifest.parent == "base"
     assert manifest.metrics["losses"] == list(done.losses)
-    assert adapters.active() == "base"  # adopting is the caller's
+    assert adapters.active() == "base"  # activating is the caller's
     assert (adapters.dir / "v1" / "tokenizer.json").exists()
 
 
 def test_the_next_run_goes_on_with_new_records_and_replays_old_ones(adapters: Adapters) -> None:
     first, second = instructions(4), instructions(6, "negative")
-    run(make_plan(adapters, first))
+    versions_of(plan_for(adapters, first))
     adapters.use("v1")
-    plan = make_plan(adapters, [*first, *second])
+    plan = plan_for(adapters, [*first, *second])
     assert plan.wanted[0].new == 6
     assert plan.wanted[0].replayed == 4  # 40 % of the ten
-    run(plan)
+    versions_of(plan)
     manifest = adapters.manifest("v2")
     assert manifest.parent == "v1"
     assert set(manifest.records) == {record.id for record in second}
     assert set(manifest.replayed) == {record.id for record in first}
     adapters.use("v2")
-    assert make_plan(adapters, [*first, *second]).wanted == ()
+    assert plan_for(adapters, [*first, *second]).wanted == ()
 
 
 def test_a_run_on_nothing_says_what_is_missing(adapters: Adapters) -> None:
     with pytest.raises(TuteeError, match="nothing to train") as caught:
-        run(make_plan(adapters, instructions(2)))
+        versions_of(plan_for(adapters, instructions(2)))
     assert "2 of 4 corrections" in str(caught.value.hint)
 
 
 def test_every_adapter_has_a_report_of_before_and_after(adapters: Adapters) -> None:
-    (done,) = run(make_plan(adapters, instructions(4)))
+    (done,) = versions_of(plan_for(adapters, instructions(4)))
     found = report.read(adapters.dir / "v1")
     assert (found.version, found.parent, found.pass_name) == ("v1", "base", "sft")
     assert len(found.before.probes) == len(found.after.probes) == 15
@@ -112,21 +111,21 @@ def test_every_adapter_has_a_report_of_before_and_after(adapters: Adapters) -> N
 
 
 def test_what_the_parent_answered_is_not_asked_again(adapters: Adapters) -> None:
-    run(make_plan(adapters, instructions(4)))
+    versions_of(plan_for(adapters, instructions(4)))
     first = report.read(adapters.dir / "v1")
     kept = first.after.model_copy(update={"probe_loss": 123.0})
     report.write(adapters.dir / "v1", first.model_copy(update={"after": kept}))
     adapters.use("v1")
-    run(make_plan(adapters, [*instructions(4), *instructions(4, "negative")]))
+    versions_of(plan_for(adapters, [*instructions(4), *instructions(4, "negative")]))
     assert report.read(adapters.dir / "v2").before.probe_loss == 123.0
 
 
 def test_thumbs_and_pairs_make_a_version_each_on_top_of_the_one_before(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.runs.save_version.judge", lambda *_: ())
+    monkeypatch.setattr("core.runs.save_version.reasons_to_hold_back", lambda *_: ())
     records: list[Record] = [*instructions(4), *thumbs(4, 4), *pairs(20)]
-    done = run(make_plan(adapters, records))
+    done = versions_of(plan_for(adapters, records))
     assert [(d.name, d.version) for d in done] == [
         ("sft", "v1"),
         ("kto", "v2"),
@@ -136,29 +135,29 @@ def test_thumbs_and_pairs_make_a_version_each_on_top_of_the_one_before(
     assert [m.parent for m in adapters.versions()] == ["base", "v1", "v2"]
     assert adapters.learned("v3") == {record.id for record in records}
     adapters.use("v3")
-    assert make_plan(adapters, records).wanted == ()
+    assert plan_for(adapters, records).wanted == ()
 
 
 def test_the_next_pass_does_not_go_on_from_a_version_that_was_held_back(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.runs.save_version.judge", lambda *_: ("it got worse",))
-    done = run(make_plan(adapters, [*instructions(4), *thumbs(4, 4)]))
+    monkeypatch.setattr("core.runs.save_version.reasons_to_hold_back", lambda *_: ("it got worse",))
+    done = versions_of(plan_for(adapters, [*instructions(4), *thumbs(4, 4)]))
     assert [d.held_back for d in done] == [("it got worse",)] * 2
-    assert not any(d.adoptable for d in done)
+    assert not any(d.activatable for d in done)
     assert [m.parent for m in adapters.versions()] == ["base", "base"]
 
 
 def test_thumbs_that_all_point_the_same_way_are_an_error(adapters: Adapters) -> None:
     with pytest.raises(TuteeError, match="same way"):
-        run(make_plan(adapters, thumbs(5, 0), frozenset({"kto"})))
+        versions_of(plan_for(adapters, thumbs(5, 0), frozenset({"kto"})))
     assert adapters.versions() == []
 
 
 def test_rl_without_a_reward_model_is_skipped_with_the_reason(adapters: Adapters) -> None:
     events: list[Event] = []
-    plan = make_plan(adapters, instructions(4), frozenset({"rl"}))
-    tuning.run(plan, RunControl(emit=events.append))
+    plan = plan_for(adapters, instructions(4), frozenset({"rl"}))
+    run(plan, RunControl(emit=events.append))
     (skipped,) = [event for event in events if isinstance(event, PassSkipped)]
     assert "there is none yet" in skipped.why
     assert adapters.versions() == []
@@ -166,14 +165,14 @@ def test_rl_without_a_reward_model_is_skipped_with_the_reason(adapters: Adapters
 
 def test_a_duplicate_counts_as_learned_with_its_twin(adapters: Adapters) -> None:
     records: list[Record] = [*instructions(4), *instructions(4)]
-    run(make_plan(adapters, records))
+    versions_of(plan_for(adapters, records))
     assert set(adapters.manifest("v1").records) == {record.id for record in records}
 
 
 def test_few_records_are_repeated_until_there_are_enough_steps(adapters: Adapters) -> None:
     events: list[Event] = []
-    plan = make_plan(adapters, instructions(1), passes=frozenset({"sft"}))
-    tuning.run(plan, RunControl(emit=events.append))
+    plan = plan_for(adapters, instructions(1), passes=frozenset({"sft"}))
+    run(plan, RunControl(emit=events.append))
     started = next(event for event in events if isinstance(event, PassStarted))
     done = next(event for event in events if isinstance(event, PassDone))
     assert started.steps == done.steps == 2
@@ -181,7 +180,7 @@ def test_few_records_are_repeated_until_there_are_enough_steps(adapters: Adapter
 
 def test_a_record_that_is_too_long_is_left_out_and_counted(adapters: Adapters) -> None:
     too_long = Instruction(prompt=prompt("hello"), completion="fox " * 300)
-    (done,) = run(make_plan(adapters, [*instructions(4), too_long]))
+    (done,) = versions_of(plan_for(adapters, [*instructions(4), too_long]))
     assert done.metrics["left_out_too_long"] == 1
     assert too_long.id not in adapters.manifest("v1").records
 
@@ -189,19 +188,19 @@ def test_a_record_that_is_too_long_is_left_out_and_counted(adapters: Adapters) -
 def test_only_records_that_are_too_long_is_an_error(adapters: Adapters) -> None:
     too_long = [Instruction(prompt=prompt("hi"), completion=f"{n} fox " * 300) for n in range(4)]
     with pytest.raises(TuteeError, match="longer than 256 tokens"):
-        run(make_plan(adapters, too_long))
+        versions_of(plan_for(adapters, too_long))
     assert adapters.versions() == []
 
 
 def test_both_passes_make_a_version_each(adapters: Adapters) -> None:
-    done = run(make_plan(adapters, [*instructions(4), *pairs(20)], BOTH))
+    done = versions_of(plan_for(adapters, [*instructions(4), *pairs(20)], BOTH))
     assert [(d.name, d.version) for d in done] == [("sft", "v1"), ("reward", "r1")]
     assert [m.version for m in adapters.versions("reward")] == ["r1"]
     assert "holdout_accuracy" not in done[1].metrics  # too few pairs to say
 
 
 def test_with_enough_pairs_some_are_held_out_and_scored(adapters: Adapters) -> None:
-    (done,) = run(make_plan(adapters, pairs(40), REWARD))
+    (done,) = versions_of(plan_for(adapters, pairs(40), REWARD))
     held = done.metrics["holdout_pairs"]
     assert 0 < held < 20
     assert 0 <= done.metrics["holdout_accuracy"] <= 1
@@ -214,11 +213,14 @@ def test_a_reward_model_goes_on_from_the_last_one_where_it_may(
 ) -> None:
     monkeypatch.setattr("core.training.reward.wilson", lambda right, total: (0.6, 1.0))
     records, more = pairs(60)[:40], pairs(60)[40:]
-    run(make_plan(adapters, records, REWARD))
-    tuning = CONFIG.tuning.model_copy(update={"reward": RewardTuning(incremental=True)})
-    may = CONFIG.model_copy(update={"tuning": tuning})
+    versions_of(plan_for(adapters, records, REWARD))
+    may = CONFIG.model_copy(
+        update={
+            "tuning": CONFIG.tuning.model_copy(update={"reward": RewardTuning(incremental=True)})
+        }
+    )
     first = adapters.manifest("r1")
-    (done,) = run(planning.make_plan([*records, *more], adapters, may, REWARD))
+    (done,) = versions_of(make_plan([*records, *more], adapters, may, REWARD))
     second = adapters.manifest("r2")
     assert second.parent == "r1"
     assert set(second.records) <= {record.id for record in more}
@@ -228,7 +230,7 @@ def test_a_reward_model_goes_on_from_the_last_one_where_it_may(
     assert done.metrics["holdout_pairs"] == len(second.measured)
     known = adapters.learned("r2") | set(second.measured)
     assert known == {record.id for record in [*records, *more]}
-    assert make_plan(adapters, [*records, *more]).of("reward").missing == "no new pairs"
+    assert plan_for(adapters, [*records, *more]).of("reward").missing == "no new pairs"
 
 
 def test_a_cancelled_pass_leaves_nothing_and_a_finished_one_stays(adapters: Adapters) -> None:
@@ -240,7 +242,7 @@ def test_a_cancelled_pass_leaves_nothing_and_a_finished_one_stays(adapters: Adap
 
     run_control.emit = emit
     with pytest.raises(Cancelled):
-        tuning.run(make_plan(adapters, [*instructions(4), *pairs(20)], BOTH), run_control)
+        run(plan_for(adapters, [*instructions(4), *pairs(20)], BOTH), run_control)
     assert {path.name for path in adapters.dir.iterdir()} == {"v1", "base.json"}
 
 
@@ -249,7 +251,7 @@ def test_nothing_is_trained_on_before_it_is_proven_what_is_learned(
 ) -> None:
     events: list[Event] = []
     records: list[Record] = [*instructions(4), *thumbs(4, 4), *pairs(20)]
-    tuning.run(make_plan(adapters, records), RunControl(emit=events.append))
+    run(plan_for(adapters, records), RunControl(emit=events.append))
     told = [event for event in events if isinstance(event, PassStarted | MaskProof)]
     assert [(type(event), event.name) for event in told] == [
         (kind, name)
@@ -257,7 +259,7 @@ def test_nothing_is_trained_on_before_it_is_proven_what_is_learned(
         for kind in (PassStarted, MaskProof)
     ]
     monkeypatch.setattr("core.training.mask_check.stop_ids", lambda tokenizer: frozenset())
-    rebuilt = planning.make_plan(records, adapters, CONFIG, rebuild=True)
+    rebuilt = make_plan(records, adapters, CONFIG, rebuild=True)
     with pytest.raises(TuteeError, match="check before training failed"):
-        run(rebuilt)
+        versions_of(rebuilt)
     assert len(adapters.versions()) == 3

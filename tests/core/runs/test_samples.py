@@ -6,7 +6,7 @@ from core.adapters.registry import Adapters
 from core.config import Config, SFTTuning, Tuning
 from core.models.folder import ModelFolder
 from core.runs.plan import make_plan
-from core.runs.samples import Lessons
+from core.runs.samples import RunSamples
 from data import starter
 from store.records import Instruction, Verdict
 
@@ -14,7 +14,7 @@ TEXTS = starter.rehearsal()
 
 
 def rehearsed(folder: ModelFolder, home: Path, records: list[Instruction | Verdict]) -> int:
-    return len(Lessons(make_plan(records, Adapters(home, folder), Config())).rehearsed)
+    return len(RunSamples(make_plan(records, Adapters(home, folder), Config())).rehearsal)
 
 
 def test_all_general_texts_are_rehearsed(tiny_folder: ModelFolder, tmp_path: Path) -> None:
@@ -29,4 +29,4 @@ def test_a_prompt_that_somebody_taught_is_not(tiny_folder: ModelFolder, tmp_path
 
 def test_without_weight_nothing_is_rehearsed(tiny_folder: ModelFolder, tmp_path: Path) -> None:
     config = Config(tuning=Tuning(sft=SFTTuning(rehearsal=0)))
-    assert not Lessons(make_plan([], Adapters(tmp_path, tiny_folder), config)).rehearsed
+    assert not RunSamples(make_plan([], Adapters(tmp_path, tiny_folder), config)).rehearsal

@@ -14,8 +14,8 @@ from core.adapters.registry import Adapters
 from core.config import Config, PreferenceTuning, SFTTuning, Tuning
 from core.events import Event, PassDone, PassName, PassResumed, PassStarted, StepReport
 from core.models.folder import ModelFolder
-from core.runs import plan as planning
 from core.runs import run, saved_run
+from core.runs.plan import Plan, make_plan
 from core.runtime.scheduler import Cancelled
 from core.training.run_control import RunControl
 from store.errors import TuteeError
@@ -110,8 +110,8 @@ def made(adapters: Adapters, version: str) -> dict[str, Any]:
 # -- in one process --------------------------------------------------------------------------------
 
 
-def make_plan(adapters: Adapters, records: Sequence[Record], *names: PassName) -> planning.Plan:
-    return planning.make_plan(records, adapters, CONFIG, frozenset(names) or None)
+def plan_for(adapters: Adapters, records: Sequence[Record], *names: PassName) -> Plan:
+    return make_plan(records, adapters, CONFIG, frozenset(names) or None)
 
 
 def stopped_at(name: PassName, step: float, how: Callable[[RunControl], None]) -> RunControl:
@@ -128,7 +128,7 @@ def stopped_at(name: PassName, step: float, how: Callable[[RunControl], None]) -
 
 def interrupted(adapters: Adapters, records: Sequence[Record], name: PassName = "sft") -> None:
     with pytest.raises(Cancelled):
-        run.run(make_plan(adapters, records), stopped_at(name, 3, RunControl.interrupt))
+        run.run(plan_for(adapters, records), stopped_at(name, 3, RunControl.interrupt))
 
 
 def test_what_was_done_before_is_told_again_and_used(adapters: Adapters) -> None:
@@ -166,8 +166,8 @@ def test_killed_after_its_last_version_it_has_only_to_tell_of_it(
 ) -> None:
     records = instructions(6)
     with monkeypatch.context() as patched:
-        patched.setattr(saved_run.Run, "drop", lambda self: None)
-        run.run(make_plan(adapters, records), RunControl())
+        patched.setattr(saved_run.SavedRun, "drop", lambda self: None)
+        run.run(plan_for(adapters, records), RunControl())
     found = saved_run.unfinished(adapters, records)
     assert found is not None
     assert found.under_way() is None
@@ -180,7 +180,7 @@ def test_killed_after_its_last_version_it_has_only_to_tell_of_it(
 
 def test_the_plan_comes_back_as_it_was(adapters: Adapters) -> None:
     records: list[Record] = [*instructions(6), *thumbs(4, 4), *pairs(40)]
-    plan = make_plan(adapters, records)
+    plan = plan_for(adapters, records)
     begun = saved_run.begin(plan)
     assert begun.folder.stat().st_mode & 0o777 == 0o700
     assert (begun.folder / "run.json").stat().st_mode & 0o777 == 0o600
@@ -198,13 +198,13 @@ def test_a_run_that_the_person_cancelled_is_forgotten(
 ) -> None:
     records = instructions(6)
     with pytest.raises(Cancelled):
-        run.run(make_plan(adapters, records), stopped_at("sft", 3, how))
+        run.run(plan_for(adapters, records), stopped_at("sft", 3, how))
     assert saved_run.unfinished(adapters, records) is None
     assert {path.name for path in adapters.dir.iterdir()} <= {"base.json"}
 
 
 def test_a_run_that_ended_is_forgotten(adapters: Adapters) -> None:
-    run.run(make_plan(adapters, instructions(6)), RunControl())
+    run.run(plan_for(adapters, instructions(6)), RunControl())
     assert not (adapters.dir / ".run").exists()
 
 
@@ -212,7 +212,7 @@ def test_a_new_run_takes_the_place_of_an_interrupted_one(adapters: Adapters) -> 
     records = instructions(6)
     interrupted(adapters, records)
     events: list[Event] = []
-    run.run(make_plan(adapters, records), RunControl(emit=events.append))
+    run.run(plan_for(adapters, records), RunControl(emit=events.append))
     assert not [event for event in events if isinstance(event, PassResumed)]
     assert saved_run.unfinished(adapters, records) is None
 
@@ -228,7 +228,7 @@ def test_a_run_that_learns_from_a_deleted_record_is_dropped(adapters: Adapters) 
 
 def test_a_deleted_prompt_drops_a_run_of_rl(adapters: Adapters) -> None:
     records = pairs(40)
-    saved_run.begin(make_plan(adapters, records, "rl"))
+    saved_run.begin(plan_for(adapters, records, "rl"))
     changed = [*records[:-1], records[-1].model_copy(update={"prompt": prompt("other")})]
     with pytest.raises(TuteeError, match="deleted or changed"):
         saved_run.unfinished(adapters, changed)
@@ -246,7 +246,7 @@ def test_what_was_taught_meanwhile_does_not_disturb_it(adapters: Adapters) -> No
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"began": 1}', b"\xff"])
 def test_a_damaged_file_drops_the_run(adapters: Adapters, content: bytes) -> None:
-    begun = saved_run.begin(make_plan(adapters, instructions(6)))
+    begun = saved_run.begin(plan_for(adapters, instructions(6)))
     (begun.folder / "run.json").write_bytes(content)
     with pytest.raises(TuteeError, match="cannot be read"):
         saved_run.unfinished(adapters, [])
@@ -257,7 +257,7 @@ def test_another_revision_of_the_base_drops_the_run(adapters: Adapters) -> None:
     from dataclasses import replace
 
     records = instructions(6)
-    saved_run.begin(make_plan(adapters, records))
+    saved_run.begin(plan_for(adapters, records))
     changed = Adapters(adapters.dir.parent, replace(adapters.folder, revision="another"))
     with pytest.raises(TuteeError, match="base model has changed"):
         saved_run.unfinished(changed, records)

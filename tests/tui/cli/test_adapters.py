@@ -31,7 +31,7 @@ def versions(home: Path, tiny_folder: ModelFolder) -> Adapters:
     """Three versions and a reward model; the first answers."""
     adapters = Adapters(locate(home).models, tiny_folder)
     examined_version(adapters)
-    add_version(adapters, records=("d",), parent="v1", settings={"rank": 8})
+    add_version(adapters, "d", parent="v1", settings={"rank": 8})
     add_version(adapters, held_back=("probe loss rose by 9.0%",))
     add_version(
         adapters, kind="reward", pass_name="reward", metrics={"holdout_accuracy": 0.75, "passed": 1}
@@ -122,7 +122,7 @@ def test_deleting_asks_first(run: Run, versions: Adapters) -> None:
 
 
 def test_the_version_that_answers_is_not_deleted(run: Run, versions: Adapters) -> None:
-    assert "v1 is the one that answers" in failed(run("adapters", "delete", "v1", "--yes"))
+    assert "v1 is active" in failed(run("adapters", "delete", "v1", "--yes"))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_the_version_that_answers_is_not_deleted(run: Run, versions: Adapters) -
 def test_an_unknown_version_is_named_with_those_there_are(
     run: Run, versions: Adapters, command: tuple[str, ...]
 ) -> None:
-    assert "no adapter “v9”. There are: base, v1, v2, v3, r1." in failed(run(*command))
+    assert "no adapter “v9”. Available: base, v1, v2, v3, r1." in failed(run(*command))
 
 
 # -- comparing -------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_a_merged_model_answers_as_the_adapter_does(
     line = ["--home", str(home), "--model", str(target), *asked]
     assert CliRunner().invoke(cli, line).stdout == tuned
     assert tuned != out(run(*asked))
-    assert "is there already" in failed(run("adapters", "merge", "v1", "-o", str(target)))
+    assert "already exists" in failed(run("adapters", "merge", "v1", "-o", str(target)))
 
 
 # -- reports ---------------------------------------------------------------------------------------

@@ -49,4 +49,4 @@ def test_usage(tutee: Tutee, arguments: tuple[str, ...]) -> None:  # noqa: F811
 def test_no_adapter(tutee: Tutee, tmp_path: Path) -> None:  # noqa: F811
     ran = tutee("adapters", "add", str(tmp_path))
     assert ran.code == 1
-    assert "holds no adapter" in ran.err
+    assert "contains no adapter" in ran.err

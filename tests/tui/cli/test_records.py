@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from core.adapters.manifest import Kind
-from core.adapters.registry import Adapters, Manifest, write_manifest
+from core.adapters.manifest import Kind, Manifest, write_manifest
+from core.adapters.registry import Adapters
 from core.models.folder import ModelFolder, find
 from store.errors import TuteeError
 from store.paths import locate

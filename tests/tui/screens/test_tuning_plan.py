@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from textual.widgets._footer import FooterKey
 
-from core.runs import plan as planning
-from core.runs.plan import Plan, held_out
+from core.runs.plan import Plan, make_plan
+from core.runs.record_selection import held_out_instructions
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_tuning import ready, rows, teach
@@ -74,13 +74,13 @@ async def test_where_nothing_is_ready_it_says_what_to_do(home: Home) -> None:
 @pytest.fixture
 def held_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     """No plan is made before it is set."""
-    made, go = planning.make_plan, Event()
+    made, go = make_plan, Event()
 
     def slow(*given: Any, **named: Any) -> Plan:
         go.wait()
         return made(*given, **named)
 
-    monkeypatch.setattr(planning, "make_plan", slow)
+    monkeypatch.setattr("core.runs.plan.make_plan", slow)
     yield go
     go.set()
 
@@ -147,12 +147,12 @@ async def test_an_old_plan_is_not_started_while_another_is_made(
 
 async def test_what_only_measures_is_not_new(home: Home) -> None:
     teach(home, 40)
-    measures = len(held_out(home.repository.trainable()))
+    measures = len(held_out_instructions(home.repository.trainable()))
     assert 0 < measures < 20
     async with opened(home) as (app, pilot):
         await until(pilot, lambda: f" {40 - measures} new" in painted(app))
         teach(home, 40)
-        measures = len(held_out(home.repository.trainable()))
+        measures = len(held_out_instructions(home.repository.trainable()))
         app.post_message(Taught())
         await until(pilot, lambda: f" {80 - measures} new" in painted(app))
 

@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from core.adapters.registry import Manifest, write_manifest
+from core.adapters.manifest import Manifest, write_manifest
 from tests.fakes import FOLDER, Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_tuning import ready, rows, teach

@@ -7,7 +7,7 @@ fetch anything all the same. Light or dark is the reader's own setting.
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from core.evaluation.report_card import Card, Curve, Figure, Reply
+from core.evaluation.report_card import Curve, Metric, ReplyComparison, ReportCard
 from store.i18n import N_, _, spoken
 from tui.text_format import harmless
 from tui.views.word_diff import Spans, changes
@@ -62,7 +62,7 @@ _TRENDS = {"better": N_("▲ better"), "worse": N_("▼ worse"), "same": N_("sam
 _WIDTH, _HEIGHT = 320, 80
 
 
-def render(card: Card) -> str:
+def render(card: ReportCard) -> str:
     """The text of the file."""
     head = _HEAD.format(language=spoken(), title=_text(f"Tutee: {card.title}"))
     return head + "\n".join(_parts(card)) + "\n</body>\n</html>\n"
@@ -72,11 +72,11 @@ def _text(text: str) -> str:
     return escape(harmless(text))
 
 
-def _parts(card: Card) -> Iterable[str]:
+def _parts(card: ReportCard) -> Iterable[str]:
     yield f"<h1>{_text(card.title)}</h1>"
     if card.remark.note:
         yield f'<p class="text">{_text(card.remark.note)}</p>'
-    yield f'<p class="{card.verdict.replace(" ", "-")}">{_text(card.judgement)}</p>'
+    yield f'<p class="{card.verdict.replace(" ", "-")}">{_text(card.judgment)}</p>'
     yield f"<h2>{_('What went in')}</h2>"
     yield _rows(_named(card.facts))
     if card.settings:
@@ -105,7 +105,7 @@ def _named(pairs: Sequence[tuple[str, str]]) -> Iterable[str]:
         yield f"<th>{_text(name)}</th><td>{_text(value)}</td>"
 
 
-def _figure(figure: Figure) -> str:
+def _figure(figure: Metric) -> str:
     before = "" if figure.before is None else f"{figure.text(figure.before)} →"
     return (
         f"<th>{_text(figure.name)}</th>"
@@ -130,7 +130,7 @@ def _curve(curve: Curve) -> str:
     )
 
 
-def _reply(reply: Reply) -> str:
+def _reply(reply: ReplyComparison) -> str:
     before, after = changes(reply.before.strip(), reply.after.strip())
     wanted = (
         f'<div class="text dim">{_text(_("wanted: {text}").format(text=reply.wanted))}</div>'

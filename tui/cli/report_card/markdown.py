@@ -7,7 +7,7 @@ Texts of models and of people are escaped, so that they show as they are. Change
 import re
 from collections.abc import Iterable, Sequence
 
-from core.evaluation.report_card import Card, Figure, Reply
+from core.evaluation.report_card import Metric, ReplyComparison, ReportCard
 from store.i18n import _
 from tui.text_format import harmless, sparkline
 from tui.views.word_diff import Spans, changes
@@ -17,7 +17,7 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]<>#~|$@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _CURVE_WIDTH = 48
 
 
-def render(card: Card) -> str:
+def render(card: ReportCard) -> str:
     """The text of `card`."""
     return "\n\n".join(_parts(card)) + "\n"
 
@@ -34,11 +34,11 @@ def _entity(found: re.Match[str]) -> str:
     return f"&#{ord(found[0])};"
 
 
-def _parts(card: Card) -> Iterable[str]:
+def _parts(card: ReportCard) -> Iterable[str]:
     yield f"# {escaped(card.title)}"
     if card.remark.note:
         yield escaped(card.remark.note)
-    yield f"**{escaped(card.judgement)}**"
+    yield f"**{escaped(card.judgment)}**"
     yield f"## {_('What went in')}"
     yield _table(("", ""), [(name, escaped(value)) for name, value in card.facts])
     if card.settings:
@@ -62,12 +62,12 @@ def _parts(card: Card) -> Iterable[str]:
             yield _table((_("prompt"), *wanted, _("before"), _("after")), map(_reply, replies))
 
 
-def _figure(figure: Figure) -> tuple[str, ...]:
+def _figure(figure: Metric) -> tuple[str, ...]:
     before, after = figure.text(figure.before), figure.text(figure.after)
     return (figure.name, before, after, _(figure.trend), escaped(figure.remark))
 
 
-def _reply(reply: Reply) -> tuple[str, ...]:
+def _reply(reply: ReplyComparison) -> tuple[str, ...]:
     before, after = changes(reply.before.strip(), reply.after.strip())
     wanted = (escaped(reply.wanted.strip()),) if reply.wanted else ()
     cut = "" if reply.ended else _(" *(cut off)*")

@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from core.evaluation.report_card import Card, Curve, Figure, Reply
+from core.evaluation.report_card import Curve, Metric, ReplyComparison, ReportCard
 from store.i18n import N_, _
 from tui.text_format import harmless, sparkline
 from tui.views.word_diff import Spans, changes
@@ -21,16 +21,16 @@ _TRENDS = {N_("better"): "green", N_("worse"): "red", N_("same"): "dim", "": ""}
 _CURVE_WIDTH = 48
 
 
-def show(card: Card, console: Console) -> None:
+def show(card: ReportCard, console: Console) -> None:
     """Print `card`."""
     console.print(Group(*_parts(card)))
 
 
-def _parts(card: Card) -> Iterable[RenderableType]:
+def _parts(card: ReportCard) -> Iterable[RenderableType]:
     yield Text(harmless(card.title), style="bold")
     if card.remark.note:
         yield Text(harmless(card.remark.note), style="italic")
-    yield Text(harmless(card.judgement), style=_VERDICTS[card.verdict])
+    yield Text(harmless(card.judgment), style=_VERDICTS[card.verdict])
     yield from _section(_("What went in"), _pairs(card.facts))
     if card.settings:
         yield from _section(_("Settings"), _settings(card.settings))
@@ -70,7 +70,7 @@ def _settings(settings: Sequence[tuple[str, str]]) -> Text:
     )
 
 
-def _figures(figures: Sequence[Figure]) -> Table:
+def _figures(figures: Sequence[Metric]) -> Table:
     grid = _grid("dim", "", "", "", "dim")
     for column in (1, 2):
         grid.columns[column].justify = "right"
@@ -89,7 +89,7 @@ def _curves(curves: Sequence[Curve]) -> Table:
     return grid
 
 
-def _reply(reply: Reply) -> RenderableType:
+def _reply(reply: ReplyComparison) -> RenderableType:
     """The two replies side by side under their prompt."""
     before, after = changes(reply.before.strip(), reply.after.strip())
     table = Table.grid(padding=(0, 2), expand=True)

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from core.adapters.registry import Adapters
-from core.evaluation.report_card import Card, card
+from core.evaluation.report_card import ReportCard, build_report_card
 from core.models.folder import ModelFolder
 from tests.versions import HOSTILE, add_version, examined_version
 from tui.cli.report_card import html, markdown, terminal
@@ -22,10 +22,10 @@ TEXT = harmless(HOSTILE)
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Card:
+def found(tmp_path: Path) -> ReportCard:
     folder = ModelFolder(tmp_path / "base", "base-00000000", "Base", "revision-1")
     adapters = Adapters(tmp_path / "models", folder)
-    return card(adapters, examined_version(adapters))
+    return build_report_card(adapters, examined_version(adapters))
 
 
 class Page(HTMLParser):
@@ -60,17 +60,17 @@ class Page(HTMLParser):
         return "".join(self._text)
 
 
-def as_html(found: Card) -> str:
+def as_html(found: ReportCard) -> str:
     return html.render(found)
 
 
-def as_markdown(found: Card) -> str:
+def as_markdown(found: ReportCard) -> str:
     return MarkdownIt("gfm-like", {"linkify": False}).render(markdown.render(found))
 
 
 @pytest.mark.parametrize("render", [as_html, as_markdown])
 def test_a_page_shows_everything_and_texts_as_they_are(
-    found: Card, render: Callable[[Card], str]
+    found: ReportCard, render: Callable[[ReportCard], str]
 ) -> None:
     page = Page(render(found))
     for expected in (
@@ -94,7 +94,7 @@ def test_a_page_shows_everything_and_texts_as_they_are(
     assert not any(name.startswith("on") or name in ("src", "href") for name in page.attributes)
 
 
-def test_html_needs_no_other_file_and_lets_nothing_run(found: Card) -> None:
+def test_html_needs_no_other_file_and_lets_nothing_run(found: ReportCard) -> None:
     text = html.render(found)
     assert text.startswith("<!doctype html>")
     assert "default-src 'none'" in text
@@ -104,7 +104,7 @@ def test_html_needs_no_other_file_and_lets_nothing_run(found: Card) -> None:
     assert re.search(r'<polyline points="0.0,2.0 160.0,40.0 320.0,78.0"/>', text)
 
 
-def test_markdown_keeps_to_its_tables(found: Card) -> None:
+def test_markdown_keeps_to_its_tables(found: ReportCard) -> None:
     tables = [line for line in markdown.render(found).splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in tables if "Why?" in line}) == 1
     assert markdown.escaped("a\n  b | c") == "a<br>&nbsp;&nbsp;b &#124; c"
@@ -112,14 +112,14 @@ def test_markdown_keeps_to_its_tables(found: Card) -> None:
     assert "a" not in page.tags
 
 
-def shown(found: Card, width: int = 80, **options: object) -> str:
+def shown(found: ReportCard, width: int = 80, **options: object) -> str:
     written = io.StringIO()
     console = Console(file=written, width=width, **options)  # type: ignore[arg-type]
     terminal.show(found, console)
     return written.getvalue()
 
 
-def test_the_terminal_shows_it_within_its_width(found: Card) -> None:
+def test_the_terminal_shows_it_within_its_width(found: ReportCard) -> None:
     text = shown(found)
     assert re.search(r"2.500 → +0.500  better", text)
     assert "█▅▁" in text
@@ -128,13 +128,13 @@ def test_the_terminal_shows_it_within_its_width(found: Card) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_a_long_text_without_blanks_loses_nothing(found: Card) -> None:
+def test_a_long_text_without_blanks_loses_nothing(found: ReportCard) -> None:
     text = "".join(chr(0x4E00 + n) for n in range(200))
     whole = replace(found, probes=(found.probes[0]._replace(before="", after=text),), held_out=())
     assert text in "".join(shown(whole).split())
 
 
-def test_changed_words_are_marked_in_the_terminal(found: Card) -> None:
+def test_changed_words_are_marked_in_the_terminal(found: ReportCard) -> None:
     text = shown(found, force_terminal=True, color_system="standard")
     assert re.search(r"\x1b\[[\d;]*4[\d;]*mYes", text)  # underlined
     assert "\x1b[2J" not in text
@@ -144,7 +144,7 @@ def test_a_version_that_was_not_examined_has_a_short_card(tmp_path: Path) -> Non
     folder = ModelFolder(tmp_path / "base", "base-00000000", "Base", "revision-1")
     adapters = Adapters(tmp_path / "models", folder)
     add_version(adapters)
-    found = card(adapters, "v1")
+    found = build_report_card(adapters, "v1")
     for text in (shown(found), html.render(found), markdown.render(found)):
         assert "not judged: it was not examined" in text
         assert "Probes" not in text

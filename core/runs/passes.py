@@ -1,0 +1,242 @@
+"""The passes of a run: prepare the samples, check mask and memory, train, save the version."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.config import Tuning
+from core.evaluation import report
+from core.events import PassDone, PassName, PassSkipped, PassStarted
+from core.runs.pass_duration import optimizer_steps, with_minimum_steps
+from core.runs.plan import Plan
+from core.runs.samples import RunSamples
+from core.runs.save_version import LearnedRecords, learned_records, save_version
+from core.training.exam import Examiner
+from core.training.memory_budget import micro_batch_tokens, require_memory
+from core.training.packing import packed_length
+from core.training.rehearsal import TEXTS_PER_STEP
+from data.tokenization import Sample
+from store.errors import TuteeError
+from store.i18n import _
+from store.records import Verdict
+
+if TYPE_CHECKING:
+    from core.training.result import Trained
+    from core.training.run_control import RunControl
+
+
+class PassRunner:
+    """Runs the passes of one plan, one after another."""
+
+    def __init__(self, plan: Plan, run_control: "RunControl") -> None:
+        self.parent = plan.parent
+        """The version that the next pass continues; set by the caller."""
+        self._plan = plan
+        self._run_control = run_control
+        self._samples = RunSamples(plan)
+
+    def run(self, name: PassName) -> PassDone | PassSkipped:
+        """Train one pass and save its version.
+
+        Raises:
+            TuteeError: it cannot be trained, or its version cannot be saved.
+            Cancelled: the run control was cancelled or interrupted.
+        """
+        passes: dict[PassName, Callable[[], PassDone | PassSkipped]] = {
+            "sft": self._sft,
+            "kto": self._kto,
+            "dpo": self._dpo,
+            "reward": self._reward,
+            "rl": self._rl,
+        }
+        return passes[name]()
+
+    # -- the passes ------------------------------------------------------------------------------
+
+    def _sft(self) -> PassDone:
+        from core.training import sft
+
+        records = self._plan.sft
+        new, replayed = self._samples.replies(records.new), self._samples.replies(records.replayed)
+        training = [*new.values(), *replayed.values()]
+        settings = self._plan.settings
+        settings = with_minimum_steps(settings, len(training), settings.sft.minimum_steps)
+        groups, rehearsal = [(sample,) for sample in training], self._samples.rehearsal
+        metrics = self._begin("sft", groups, settings, len(new), len(replayed), rehearsal)
+        trained = sft.train(
+            *self._start(), training, settings, self._run_control, self._examiner(), rehearsal
+        )
+        return self._save("sft", trained, learned_records(records, new, replayed), metrics)
+
+    def _kto(self) -> PassDone:
+        from core.training import kto
+
+        def judged(records: Iterable[Verdict]) -> dict[str, kto.LabeledReply]:
+            labels = {record.id: record.label for record in records}
+            samples = self._samples.replies(records)
+            return {
+                name: kto.LabeledReply(sample, labels[name]) for name, sample in samples.items()
+            }
+
+        records = self._plan.kto
+        new, replayed = judged(records.new), judged(records.replayed)
+        training = [*new.values(), *replayed.values()]
+        if len({sample.label for sample in training}) < 2:
+            raise TuteeError(
+                _("All thumbs point the same way, so KTO has nothing to compare."),
+                _("Rate some replies the other way, or leave KTO out."),
+            )
+        settings = self._preference_settings(len(training))
+        groups = [(one.sample,) for one in training]
+        metrics = self._begin("kto", groups, settings, len(new), len(replayed))
+        held_out = list(judged(records.held_out).values())
+        trained = kto.train(
+            *self._start(), training, held_out, settings, self._run_control, self._examiner()
+        )
+        return self._save("kto", trained, learned_records(records, new, replayed), metrics)
+
+    def _dpo(self) -> PassDone:
+        from core.training import dpo
+
+        records = self._plan.dpo
+        new, replayed = self._samples.pairs(records.new), self._samples.pairs(records.replayed)
+        training = [*new.values(), *replayed.values()]
+        settings = self._preference_settings(len(training))
+        metrics = self._begin("dpo", training, settings, len(new), len(replayed))
+        held_out = list(self._samples.pairs(records.held_out).values())
+        trained = dpo.train(
+            *self._start(), training, held_out, settings, self._run_control, self._examiner()
+        )
+        return self._save("dpo", trained, learned_records(records, new, replayed), metrics)
+
+    def _reward(self) -> PassDone:
+        from core.training import reward
+
+        records, adapters, parent = self._plan.reward, self._plan.adapters, self._plan.reward_parent
+        new, replayed = self._samples.pairs(records.new), self._samples.pairs(records.replayed)
+        training = [*new.values(), *replayed.values()]
+        settings = self._preference_settings(len(training))
+        metrics = self._begin("reward", training, settings, len(new), len(replayed))
+        held_out = self._samples.pairs(records.held_out)
+        trained = reward.train(
+            adapters.folder,
+            self._samples.tokenizer,
+            adapters.path(parent),
+            training,
+            list(held_out.values()),
+            settings,
+            self._run_control,
+        )
+        learned = learned_records(records, new, replayed, held_out)
+        return save_version(self._plan, parent, "reward", trained, learned, metrics)
+
+    def _rl(self) -> PassDone | PassSkipped:
+        from core.training import reward, rloo
+
+        adapters, settings = self._plan.adapters, self._plan.settings
+        reward_model = adapters.trusted_reward_model()
+        if reward_model is None:
+            return PassSkipped("rl", self._why_no_reward_model())
+        directory = adapters.path(reward_model)
+        assert directory is not None  # only the base has none
+        prompts = self._samples.prompts(self._plan.rl.train)
+        self._require_any(prompts)
+        self._run_control.emit(PassStarted("rl", settings.rl.steps, len(prompts), 0))
+        together = rloo.replies_per_micro_batch(adapters.folder, prompts, settings)
+        longest = sorted(prompts, key=len)[-together:]
+        generated = together * settings.rl.max_new_tokens
+        tokens = generated + packed_length(longest, [len(prompt) for prompt in longest])
+        require_memory("rl", adapters.folder, settings, tokens, generated)
+        scorer = reward.Scorer(adapters.folder, directory, self._run_control)
+        trained = rloo.train(
+            *self._start(),
+            prompts,
+            self._samples.prompts(self._plan.rl.held_out),
+            lambda rollouts: scorer([rollout.sample for rollout in rollouts]),
+            settings,
+            self._run_control,
+            self._examiner(),
+        )
+        return self._save("rl", trained, LearnedRecords(), {"reward_model": reward_model})
+
+    # -- their common steps ----------------------------------------------------------------------
+
+    def _begin(
+        self,
+        name: PassName,
+        groups: Sequence[Sequence[Sample]],
+        settings: Tuning,
+        new: int,
+        replayed: int,
+        rehearsal: Sequence[Sample] = (),
+    ) -> dict[str, Any]:
+        """Announce the pass, and check that exactly the replies carry loss and that it fits.
+
+        Args:
+            groups: The training samples, those that always travel together in one group.
+            rehearsal: General texts trained on beside them.
+
+        Returns:
+            What the check adds to the version's metrics.
+
+        Raises:
+            TuteeError: there is no sample, the loss mask is wrong, or memory is too small.
+        """
+        from core.training.mask_check import check_loss_mask
+
+        self._require_any(groups)
+        steps = optimizer_steps(len(groups), settings)
+        self._run_control.emit(PassStarted(name, steps, new, replayed))
+        folder = self._plan.adapters.folder
+        proof = check_loss_mask(
+            name,
+            self._samples.tokenizer,
+            groups,
+            settings.batch_size,
+            micro_batch_tokens(folder),
+            self._run_control,
+        )
+        # Assume that the largest micro-batch has the average share of tokens that carry loss.
+        trained = proof.largest * proof.trained // max(proof.packed_tokens, 1)
+        beside = sum(sorted(len(sample.input_ids) for sample in rehearsal)[-TEXTS_PER_STEP:])
+        require_memory(name, folder, settings, proof.largest + beside, trained + beside)
+        return {"padding": round(proof.padding, 4)}
+
+    def _require_any(self, samples: Sequence[Any]) -> None:
+        if not samples:
+            raise TuteeError(
+                _(
+                    "Every record is longer than {limit:,} tokens, so none can be trained on."
+                ).format(limit=self._samples.limit),
+                _(
+                    "Teach with shorter replies, or raise `max_length` under [tuning] in the "
+                    "settings where the model's context allows it."
+                ),
+            )
+
+    def _why_no_reward_model(self) -> str:
+        rewards = self._plan.adapters.versions("reward")
+        if not rewards:
+            return _("RL needs a reward model it can trust, and there is none yet.")
+        return _(
+            "RL needs a reward model it can trust, and {version} did not pass its gate."
+        ).format(version=rewards[-1].version)
+
+    def _preference_settings(self, samples: int) -> Tuning:
+        settings = self._plan.settings
+        return with_minimum_steps(settings, samples, settings.preference.minimum_steps)
+
+    def _start(self) -> tuple[Any, Any, Path | None]:
+        """Return the base, its tokenizer and the folder of the adapter to continue."""
+        adapters = self._plan.adapters
+        return adapters.folder, self._samples.tokenizer, adapters.path(self.parent)
+
+    def _examiner(self) -> Examiner:
+        directory = self._plan.adapters.path(self.parent) or self._plan.adapters.dir
+        earlier = report.earlier_figures(directory)
+        return Examiner(self._samples.exam, self._run_control, earlier)
+
+    def _save(
+        self, name: PassName, trained: "Trained", learned: LearnedRecords, metrics: dict[str, Any]
+    ) -> PassDone:
+        return save_version(self._plan, self.parent, name, trained, learned, metrics)
