@@ -24,8 +24,9 @@ from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
 from core.runs.plan import repeated
 from core.runtime.library_logging import hush
+from core.serving.batch_generation import generate_batch
 from core.serving.sampling import Sampler
-from core.serving.transformers_decoder import decode_together
+from core.serving.transformers_decoder import prefill_batch
 from core.training import dpo, kto, reward
 from core.training.logprobs import measure, measure_base
 from core.training.result import Trained
@@ -104,7 +105,8 @@ def tone(
     """Mean reward of the greedy replies of `model`."""
     model.eval()
     sampler = partial(Sampler, Sampling(temperature=0), 0)
-    replies = decode_together(model, prompts, sampler, stop_ids(tokenizer), REPLY_TOKENS)
+    prefill = partial(prefill_batch, model)
+    replies = generate_batch(prefill, prompts, sampler, stop_ids(tokenizer), REPLY_TOKENS)
     return fmean(scores([Sample((*p, *r), len(p)) for p, r in zip(prompts, replies, strict=True)]))
 
 
