@@ -141,7 +141,7 @@ class Session(OpenChat):
             return
         turns = self._repository.turns(self._open) if self._open else self.standing()
         if turns and turns[-1].role != "user":
-            self._chat.read_ahead(turns, self.sampling())
+            self._chat.prefill(turns, self.sampling())
 
     def stop(self) -> list[Change]:
         """End the reply under way in the open chat; what it has so far is kept."""

@@ -114,7 +114,7 @@ def test_replies_are_drawn_and_ranked_with_the_one_that_was_given(
     chat: ChatWorker, trainer: TuningWorker, ears: Ears
 ) -> None:
     directory = reward_model(chat, trainer, ears)
-    chat.draw("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
+    chat.best_of("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
     ranked = ears.wait_for(CandidatesRanked)
     rewards = [candidate.reward for candidate in ranked.candidates]
     assert rewards == sorted(rewards, reverse=True)
@@ -123,7 +123,7 @@ def test_replies_are_drawn_and_ranked_with_the_one_that_was_given(
     assert len(set(texts)) == len(texts) == 4
     assert ranked.adapter == "base"
     assert ranked.sampling.temperature == 0.8
-    chat.draw("again", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
+    chat.best_of("again", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
     assert ears.wait_for(CandidatesRanked).candidates == ranked.candidates
 
 
@@ -131,7 +131,7 @@ def test_drawing_can_be_stopped_and_the_chat_goes_on(
     chat: ChatWorker, trainer: TuningWorker, ears: Ears
 ) -> None:
     directory = reward_model(chat, trainer, ears)
-    chat.draw("d", ASK, "hello", directory, GREEDY, seed=1, count=3)
+    chat.best_of("d", ASK, "hello", directory, GREEDY, seed=1, count=3)
     chat.stop_answers()
     assert greedy_reply(chat, ears)
     assert not [event for event in ears.heard if isinstance(event, CandidatesRanked)]
@@ -140,7 +140,7 @@ def test_drawing_can_be_stopped_and_the_chat_goes_on(
 def test_a_reward_model_that_is_not_there_is_told(
     chat: ChatWorker, ears: Ears, tmp_path: Path
 ) -> None:
-    chat.draw("d", ASK, "hello", tmp_path / "r9", GREEDY, seed=1, count=2)
+    chat.best_of("d", ASK, "hello", tmp_path / "r9", GREEDY, seed=1, count=2)
     failed = ears.wait_for(ReplyFailed)
     assert failed.request_id == "d"
     assert "reward model" in failed.error.title
@@ -151,7 +151,7 @@ def test_a_reply_is_scored_as_it_is_ranked(
     chat: ChatWorker, trainer: TuningWorker, ears: Ears
 ) -> None:
     directory = reward_model(chat, trainer, ears)
-    chat.draw("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=2)
+    chat.best_of("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=2)
     ranked = {c.text: c.reward for c in ears.wait_for(CandidatesRanked).candidates}
     chat.score("m1", ASK, "the capital of France", directory)
     scored = ears.wait_for(ReplyScored)

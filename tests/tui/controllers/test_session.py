@@ -36,7 +36,7 @@ class Chat:
     def reply(self, *request: object) -> None:
         self.requests.append(request)  # type: ignore[arg-type]
 
-    def read_ahead(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+    def prefill(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
         self.ahead.append(turns)
 
     def stop_reply(self) -> None:
