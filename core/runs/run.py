@@ -24,7 +24,7 @@ from core.runs.plan import Plan, repeated, steps
 from core.runs.samples import Lessons
 from core.runs.save_version import Learned, learned, save
 from core.runs.saved_run import Run
-from core.runtime.failures import ran_out
+from core.runtime.failures import is_out_of_memory
 from core.runtime.scheduler import Cancelled
 from core.training.exam import Examiner
 from core.training.memory_budget import TooLittleMemory, micro_batch_tokens, require
@@ -81,7 +81,7 @@ def resume(begun: Run, run_control: "RunControl", finished: Finished | None = No
             begun.drop()
         raise
     except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         raise TuteeError(
             _("Tuning ran out of memory."),

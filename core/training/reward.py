@@ -207,7 +207,7 @@ def score_pairs(
 def load_base(folder: ModelFolder, seed: int) -> Any:
     """The base with a freshly initialised scalar head in the place of its LM head."""
     hush()
-    devices.settle()
+    devices.disable_cudnn_attention()
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(seed)
