@@ -47,7 +47,7 @@ class ChatWorker:
         self.scheduler = scheduler or Scheduler()
         self._emit = emit
         self._jobs = JobQueue("tutee-chat")
-        closing = self._jobs.closing
+        closing = self._jobs.closing.is_set
         self._model = ServingModel(emit, self.scheduler, serving or Serving(), closing)
         self._replies = ReplyJobs(emit, self.scheduler, self._model, closing)
         self._pending: deque[Flag] = deque()
@@ -102,7 +102,7 @@ class ChatWorker:
 
         def should_stop() -> bool:
             overtaken = self._to_prefill is not messages or bool(self._pending)
-            return overtaken or self._jobs.closing()
+            return overtaken or self._jobs.closing.is_set()
 
         self._to_prefill = messages
         self._jobs.put(lambda: self._replies.prefill(messages, sampling, should_stop))

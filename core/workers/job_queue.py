@@ -13,7 +13,8 @@ class JobQueue:
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._closing = Flag()
+        self.closing = Flag()
+        """Set by `close`; a long job checks it and ends."""
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -25,19 +26,15 @@ class JobQueue:
         """Run `job` after those put before; it must not raise."""
         self._jobs.put(job)
 
-    def closing(self) -> bool:
-        """Return whether `close` was called; a long job asks this and ends."""
-        return self._closing.is_set()
-
     def close(self, timeout: float) -> bool:
         """Drop the waiting jobs, and return whether the thread ended within `timeout` seconds."""
-        self._closing.set()
+        self.closing.set()
         self._jobs.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None and not self.closing():
+        while (job := self._jobs.get()) is not None and not self.closing.is_set():
             job()
             openmp.release_threads()

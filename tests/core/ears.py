@@ -1,4 +1,4 @@
-"""What the tests of the two threads share: who listens, and what is asked."""
+"""What the tests of the two threads share: a listener and a question."""
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -46,7 +46,7 @@ def plan(chat: ChatWorker, epochs: int = 1) -> Plan:
         for n in range(8)
     ]
     assert chat.adapters is not None
-    # A random base is no place to be kept near.
+    # Rehearsal would keep it near a random base.
     tuning = Tuning(epochs=epochs, minimum_steps=1, learning_rate=0.02, rehearsal=0)
     config = Config(tuning=tuning)
     return make_plan(records, chat.adapters, config)

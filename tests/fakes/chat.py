@@ -1,4 +1,4 @@
-"""A chat whose replies are written beforehand."""
+"""A chat worker with scripted replies."""
 
 import queue
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ from tests.fakes.thread import FOLDER, Emit, Worker
 
 
 class FakeChat:
-    """A `core.workers.chat.ChatWorker` whose replies are written beforehand.
+    """A `core.workers.chat.ChatWorker` with scripted replies.
 
     Args:
         emit: Where events go.
@@ -49,21 +49,21 @@ class FakeChat:
         self.adapters: Adapters | None = None
         self.prompts: list[tuple[ChatMessage, ...]] = []
         self.ahead: list[tuple[ChatMessage, ...]] = []
-        """What it was asked to read before a question came."""
+        """What it was asked to prefill."""
         self.compared: list[tuple[str, tuple[ChatMessage, ...]]] = []
         """What each version was asked beside the chat."""
         self.answers_stopped = 0
         self.candidates: tuple[str, ...] = ()
-        """What it draws, the best first."""
+        """Replies of `best_of`, the best first."""
         self.drawn: list[tuple[tuple[ChatMessage, ...], str]] = []
-        """What it was asked to draw for, and by which reward model to rank."""
+        """Arguments of `best_of`: the messages and the reward model."""
         self.scored: list[tuple[tuple[ChatMessage, ...], str, str]] = []
-        """What it was asked to score, and by which reward model."""
+        """Arguments of `score`: messages, reply and reward model."""
         self.started = 0
         self.specs: list[str] = []
-        """Models it was started with."""
+        """The models it was started with."""
         self.served: list[Serving] = []
-        """How it was told to keep the model."""
+        """Arguments of `serve_as`."""
         self.fail_next: TuteeError | None = None
         self.longest: int | None = None
         """Characters of a message at most, if it has a limit."""
@@ -93,7 +93,7 @@ class FakeChat:
         self.served.append(serving)
 
     def fail_loading(self, error: TuteeError) -> None:
-        """The next model that is asked for cannot be loaded."""
+        """Make the next load fail."""
         self._load_errors.append(error)
 
     def check(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
@@ -181,11 +181,11 @@ class FakeChat:
         self._load.set()
 
     def write(self, piece: str) -> None:
-        """Let the reply under way go on with `piece`."""
+        """Continue the current reply with `piece`."""
         self._pieces.put(piece)
 
     def finish(self) -> None:
-        """Let the reply under way end by itself."""
+        """Let the current reply end by itself."""
         self._pieces.put(None)
 
     # -- in its thread ---------------------------------------------------------------------------

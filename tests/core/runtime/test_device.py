@@ -63,9 +63,7 @@ def test_a_card_that_is_not_used_has_no_memory_to_choose_by(
 
 
 @pytest.mark.parametrize("cuda", [False, True])
-def test_a_card_computes_attention_without_plans_for_each_length(
-    monkeypatch: pytest.MonkeyPatch, cuda: bool
-) -> None:
+def test_cuda_does_not_use_cudnn_attention(monkeypatch: pytest.MonkeyPatch, cuda: bool) -> None:
     told: list[bool] = []
     monkeypatch.setattr(torch.backends.cuda, "enable_cudnn_sdp", told.append)
     have(monkeypatch, cuda=cuda)

@@ -64,7 +64,7 @@ def test_they_go_and_come_back() -> None:
     assert sums == [512.0**3] * 2
 
 
-def test_a_pass_that_waits_for_its_turn_has_none() -> None:
+def test_a_waiting_pass_has_none() -> None:
     scheduler, computed, paused = Scheduler(), Event(), Event()
     helpers: set[str] = set()
 

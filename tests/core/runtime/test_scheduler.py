@@ -58,7 +58,7 @@ def test_cancelling_ends_the_wait_for_a_long_reply() -> None:
     assert result == ["cancelled"]
 
 
-def test_a_failing_micro_batch_gives_its_turn_back() -> None:
+def test_a_failing_micro_batch_releases_the_device() -> None:
     scheduler = Scheduler()
     with pytest.raises(ZeroDivisionError), scheduler.micro_batch(Event()):
         raise ZeroDivisionError
@@ -66,7 +66,7 @@ def test_a_failing_micro_batch_gives_its_turn_back() -> None:
         pass
 
 
-def test_while_paused_only_replies_have_a_turn() -> None:
+def test_while_paused_only_replies_run() -> None:
     scheduler, cancelled, order = Scheduler(), Event(), []
 
     def train() -> None:

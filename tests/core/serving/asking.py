@@ -1,4 +1,4 @@
-"""What the tests of the engine ask it, and what transformers' own loop makes of the same."""
+"""Questions for the engine, and what transformers' own loop replies to them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,7 +41,7 @@ def reply(
 def generated(
     model: Any, engine: Engine, messages: Sequence[ChatMessage], sampling: Sampling
 ) -> str:
-    """What transformers' own loop makes of the same prompt, without the end token."""
+    """Return the reply of transformers' own loop, without the end token."""
     prompt = torch.tensor([encode_prompt(engine.tokenizer, messages)], device=model.device)
     output = model.generate(
         prompt,

@@ -17,7 +17,7 @@ def model(tiny_folder: ModelFolder) -> Any:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many tokens each forward pass takes in."""
+    """The number of tokens of each forward pass."""
     seen: list[int] = []
 
     def counting(model: Any, rows: Any, *values: Any) -> torch.Tensor:

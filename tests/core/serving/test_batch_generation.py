@@ -30,7 +30,7 @@ def one_by_one(
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.5])
-def test_together_is_as_one_by_one(model: Any, penalty: float) -> None:
+def test_a_batch_is_as_one_by_one(model: Any, penalty: float) -> None:
     sampling = Sampling(temperature=0, repetition_penalty=penalty)
     prompts = [tokens(length, seed=length) for length in (3, 40, 17, 25)]
     alone = [one_by_one(model, prompt, sampling, frozenset(), 12) for prompt in prompts]
@@ -43,9 +43,7 @@ def test_together_is_as_one_by_one(model: Any, penalty: float) -> None:
     assert len({len(reply) for reply in together}) > 1
 
 
-def test_copies_are_drawn_each_for_itself_and_the_prompts_read_once(
-    model: Any, reads: list[int]
-) -> None:
+def test_copies_differ_and_share_one_prefill(model: Any, reads: list[int]) -> None:
     prompts = [tokens(5), tokens(9)]
     sampling = Sampling(temperature=2, top_p=1)
     none = frozenset[int]()

@@ -27,7 +27,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return load_model(find(str(path), path.parent, lambda event: None), torch.float32)
 
 
-def test_a_chat_that_is_gone_on_with_edited_and_shortened(
+def test_a_chat_that_is_continued_edited_and_shortened(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -48,7 +48,7 @@ def test_a_chat_that_is_gone_on_with_edited_and_shortened(
     check(decoder.decode_step(7), model, [*edited[:9], 7])
 
 
-def test_what_cannot_be_recorded_is_run(
+def test_what_cannot_be_captured_is_run(
     model: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(self: CudaGraphDecoder) -> None:
@@ -78,7 +78,7 @@ def test_a_failed_pass_is_forgotten(model: Any) -> None:
         ("phi3", {}, False),
     ],
 )
-def test_who_is_recorded_on_a_card(
+def test_which_models_use_cuda_graphs(
     family: str,
     settings: dict[str, Any],
     able: bool,
@@ -93,7 +93,7 @@ def test_who_is_recorded_on_a_card(
     assert supports(model) == able
 
 
-def test_the_engine_says_the_same_with_it(
+def test_the_engine_replies_the_same_with_it(
     tiny_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core.serving.engine import Engine

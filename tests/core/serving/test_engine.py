@@ -1,4 +1,4 @@
-"""Replies of the engine, against transformers' own `generate` and against itself made anew.
+"""Replies of the engine, against transformers' own `generate` and against a fresh engine.
 
 What fits into its context, adapters and many replies at once have files of their own.
 """
@@ -41,7 +41,7 @@ def test_greedy_is_transformers_greedy(engine: Engine, model: Any, text: str) ->
     assert reply(engine, messages) == generated(model, engine, messages, GREEDY) != ""
 
 
-def test_the_reply_is_told_about_afterwards(engine: Engine) -> None:
+def test_the_stats_of_a_reply_come_after_it(engine: Engine) -> None:
     stream = engine.stream(HELLO, GREEDY, seed=0)
     next(stream)
     assert engine.last is None
@@ -142,7 +142,7 @@ def test_an_abandoned_stream_leaves_the_engine_usable(engine: Engine) -> None:
         max_size=5,
     )
 )
-def test_conversations_edited_anywhere_are_answered_as_if_new(
+def test_edited_conversations_are_answered_as_if_new(
     tiny_folder: ModelFolder, engine: Engine, edits: list[tuple[int, str]]
 ) -> None:
     messages = [
@@ -163,7 +163,7 @@ def test_conversations_edited_anywhere_are_answered_as_if_new(
 
 @pytest.fixture
 def lengths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many tokens each forward pass read."""
+    """The number of tokens of each forward pass."""
     read: list[int] = []
     plain = Network.forward
 
@@ -175,7 +175,7 @@ def lengths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return read
 
 
-def test_a_conversation_that_goes_on_reads_only_what_is_new(
+def test_a_continued_conversation_prefills_only_new_tokens(
     engine: Engine, lengths: list[int]
 ) -> None:
     messages = [system("Be brief."), user("hello")]
@@ -185,13 +185,11 @@ def test_a_conversation_that_goes_on_reads_only_what_is_new(
     lengths.clear()
     reply(engine, messages)
     whole = len(encode_prompt(engine.tokenizer, messages))
-    # The reply may be split otherwise when read back; what came before it is never read again.
+    # The reply may be tokenized differently in the prompt; all before it is never run again.
     assert lengths[0] <= whole - before
 
 
-def test_what_was_read_ahead_leaves_the_question_alone_to_read(
-    engine: Engine, lengths: list[int]
-) -> None:
+def test_after_a_prefill_only_the_question_is_left(engine: Engine, lengths: list[int]) -> None:
     messages = [system("Be brief."), user("hello"), assistant("Hello, you.")]
     engine.prefill(messages, 24, lambda: False)
     lengths.clear()

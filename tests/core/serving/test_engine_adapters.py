@@ -17,7 +17,7 @@ from tests.core.serving.asking import EXACT, GREEDY, HELLO, assistant, generated
 
 @pytest.fixture(scope="module")
 def adapter(tiny_folder: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A LoRA adapter that says something else than the base."""
+    """A LoRA adapter that replies differently from the base."""
     from peft import LoraConfig, get_peft_model
 
     path = tmp_path_factory.mktemp("adapter")

@@ -1,4 +1,4 @@
-"""What of a conversation fits into the model's context, and what does not."""
+"""Which messages of a conversation fit into the model's context."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_the_oldest_exchanges_make_room(engine: Engine) -> None:
     more = [messages[0], *messages[1 + 2 * (first - DROPPED_TOGETHER) :]]
     assert len(encode_prompt(engine.tokenizer, more)) + 256 > engine.context
 
-    # The next question finds the same beginning, which is not read again.
+    # The next question keeps the same prefix, which is not run again.
     messages += [assistant("yes"), user("and one more")]
     assert engine._fit(messages, 512)[0][: len(prompt)] == prompt
     reply(engine, messages, GREEDY.model_copy(update={"max_new_tokens": 512}))

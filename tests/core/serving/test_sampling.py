@@ -1,4 +1,4 @@
-"""Draws as transformers does, with randomness of its own."""
+"""Samples as transformers does, with its own random numbers."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def share(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     st.sampled_from([0.1, 1.0, 5.0]),
     st.integers(0, 1000),
 )
-def test_what_may_be_drawn_is_what_transformers_lets(
+def test_the_candidates_are_those_of_transformers(
     top_p: float, top_k: int, min_p: float, spread: float, seed: int
 ) -> None:
     logits = random_logits(2, spread=spread, seed=seed)
@@ -75,7 +75,7 @@ def test_all_of_the_probability_is_everything() -> None:
         assert (share(random_logits(1, spread=0.1), sampling) > 0).sum() >= 999
 
 
-def test_what_the_reply_repeats_is_penalised_as_transformers_does() -> None:
+def test_repetition_in_the_reply_is_penalized_as_in_transformers() -> None:
     penalised = Sampling(temperature=0, repetition_penalty=1.7)
     sampler = Sampler(penalised, 0, random_logits(1))
     reply: list[int] = []

@@ -34,7 +34,7 @@ def fresh(model: Any, prompt: list[int]) -> torch.Tensor:
         return model(torch.tensor([prompt], device=model.device)).logits[:, -1]
 
 
-def test_only_what_is_new_is_read(model: Any, reads: list[int]) -> None:
+def test_only_new_tokens_are_run(model: Any, reads: list[int]) -> None:
     decoder = TransformersDecoder(model)
     prompt = tokens(50)
     decoder.prefill(prompt, never)
@@ -46,7 +46,7 @@ def test_only_what_is_new_is_read(model: Any, reads: list[int]) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 1, 20, 49])
-def test_an_edited_prompt_is_read_from_the_edit_on(model: Any, reads: list[int], kept: int) -> None:
+def test_an_edited_prompt_is_run_from_the_edit_on(model: Any, reads: list[int], kept: int) -> None:
     decoder = TransformersDecoder(model)
     first = tokens(50)
     decoder.prefill(first, never)
@@ -57,7 +57,7 @@ def test_an_edited_prompt_is_read_from_the_edit_on(model: Any, reads: list[int],
 
 
 @pytest.mark.parametrize("length", [50, 20])
-def test_the_last_token_is_always_read(model: Any, reads: list[int], length: int) -> None:
+def test_the_last_token_is_always_run(model: Any, reads: list[int], length: int) -> None:
     decoder = TransformersDecoder(model)
     prompt = tokens(50)
     decoder.prefill(prompt, never)
@@ -66,7 +66,7 @@ def test_the_last_token_is_always_read(model: Any, reads: list[int], length: int
     check(logits, model, prompt[:length])
 
 
-def test_a_long_prompt_can_be_stopped_and_gone_on_with(model: Any, reads: list[int]) -> None:
+def test_a_stopped_prefill_can_be_continued(model: Any, reads: list[int]) -> None:
     decoder = TransformersDecoder(model)
     prompt = tokens(2 * PREFILL_CHUNK + 10)
     assert decoder.prefill(prompt, lambda: bool(reads)) is None
@@ -96,7 +96,7 @@ def fail_and_go_on(decoder: TransformersDecoder, model: Any) -> None:
     check(logits, model, [*prompt, 5])
 
 
-def test_a_model_with_a_sliding_window_reads_edited_prompts_again() -> None:
+def test_a_sliding_window_prefills_edited_prompts_anew() -> None:
     from transformers import MistralConfig, MistralForCausalLM
 
     config = MistralConfig(
@@ -119,7 +119,7 @@ def test_a_model_with_a_sliding_window_reads_edited_prompts_again() -> None:
         check(logits, model, text)
 
 
-def test_arranging_changes_the_layout_and_no_value(model: Any, tiny_folder: ModelFolder) -> None:
+def test_laying_out_for_decoding_changes_no_value(model: Any, tiny_folder: ModelFolder) -> None:
     arranged = load_model(tiny_folder, torch.float32).to("cpu")
     lay_out_for_decoding(arranged)
     for name, weight in model.state_dict().items():

@@ -28,7 +28,7 @@ def test_chunks_add_up_to_the_reply(chat: ChatWorker, ears: Ears) -> None:
     assert not done.stopped
 
 
-def test_a_seed_that_was_set_goes_before_that_of_chance(chat: ChatWorker, ears: Ears) -> None:
+def test_a_seed_in_the_settings_overrides_the_random_one(chat: ChatWorker, ears: Ears) -> None:
     sampling = Sampling(temperature=2.0, top_p=1.0, max_new_tokens=20, seed=7)
     said = []
     for chance in (1, 2):
@@ -53,7 +53,7 @@ def test_stopping_ends_the_reply_at_its_next_token_and_keeps_what_there_is(
 def test_a_stop_before_the_reply_begins_stops_that_reply_and_no_other(
     chat: ChatWorker, ears: Ears
 ) -> None:
-    with chat.scheduler.micro_batch(Flag()):  # the reply has to wait for its turn
+    with chat.scheduler.micro_batch(Flag()):  # the reply has to wait
         chat.reply("one", ASK, GREEDY, seed=0)
         chat.reply("two", ASK, GREEDY, seed=0)
         chat.stop_reply()
@@ -80,7 +80,7 @@ def test_a_prompt_that_cannot_fit_fails_and_the_next_is_answered(
     assert greedy_reply(chat, ears) is not None
 
 
-def test_of_what_is_to_be_read_ahead_the_latest_is_where_no_reply_is_wanted(
+def test_only_the_latest_prefill_runs_and_only_between_replies(
     chat: ChatWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []

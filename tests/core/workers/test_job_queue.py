@@ -11,7 +11,7 @@ from core.workers.chat import ChatWorker
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears
 
 
-def test_a_thread_without_a_reply_to_write_holds_no_processor(
+def test_an_idle_thread_releases_its_helpers(
     chat: ChatWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rested: list[str] = []

@@ -22,7 +22,7 @@ from store.errors import TuteeError
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears, greedy_reply, plan
 
 
-def test_the_model_is_kept_in_another_way_between_two_replies(
+def test_the_precision_changes_between_two_replies(
     chat: ChatWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat.serve_as(Serving(precision="fp32"))
@@ -60,7 +60,7 @@ def test_a_model_that_is_not_there_fails_clearly_and_a_retry_works(
     assert worker.close(PATIENCE)
 
 
-def test_swapping_to_what_is_not_there_keeps_the_adapter(chat: ChatWorker, ears: Ears) -> None:
+def test_swapping_to_a_missing_version_keeps_the_adapter(chat: ChatWorker, ears: Ears) -> None:
     before = greedy_reply(chat, ears)
     chat.swap("v9")
     assert ears.wait_for(SwapFailed).version == "v9"

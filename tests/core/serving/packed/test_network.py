@@ -57,7 +57,7 @@ def test_logits_are_those_of_transformers_however_a_prompt_is_cut(both: Any) -> 
         assert kv.tokens == prompt
 
 
-def test_texts_read_together_do_not_see_each_other(both: Any) -> None:
+def test_sequences_run_together_do_not_see_each_other(both: Any) -> None:
     model, mine = both
     prompts = [tokens(length, seed=length) for length in (5, 30, 1, 18)]
     caches = [new_cache(mine) for _ in prompts]
@@ -82,7 +82,7 @@ def test_the_highest_logits_are_not_rounded_to_bfloat16(
     assert len(set(best.values.tolist())) == 8
 
 
-def test_a_text_outgrows_its_room(tmp_path: Path) -> None:
+def test_a_cache_outgrows_its_room(tmp_path: Path) -> None:
     model, folder = make("llama", tmp_path, max_position_embeddings=1024)
     mine, prompt = network(folder), tokens(700)
     kv = new_cache(mine)
@@ -99,9 +99,7 @@ def test_a_text_outgrows_its_room(tmp_path: Path) -> None:
         {"quantization_config": {"quant_method": "gptq", "bits": 4}},
     ],
 )
-def test_what_it_does_not_know_is_left_to_transformers(
-    tmp_path: Path, changes: dict[str, Any]
-) -> None:
+def test_unknown_settings_are_left_to_transformers(tmp_path: Path, changes: dict[str, Any]) -> None:
     _, folder = make("llama", tmp_path)
     config = read_config(folder)
     assert weights.supports(config)

@@ -1,4 +1,4 @@
-"""What is kept changes the work, never the result."""
+"""The kept caches change the work, never the result."""
 
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ edits = st.lists(
 
 @settings(max_examples=25)
 @given(edits=edits, budget=st.sampled_from([0, 2**18, 2**24]))
-def test_any_edits_are_answered_as_if_read_anew(
+def test_any_edits_give_the_logits_of_a_fresh_prefill(
     mine: Network, edits: list[tuple[int, float, int, int, int]], budget: int
 ) -> None:
     decoder = PackedDecoder(mine, cache_for(mine, budget))
@@ -78,7 +78,7 @@ def test_any_edits_are_answered_as_if_read_anew(
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many tokens each forward pass takes in."""
+    """The number of tokens of each forward pass."""
     seen: list[int] = []
     plain = Network.forward
 
@@ -90,13 +90,13 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def test_only_what_is_new_is_read(mine: Network, reads: list[int]) -> None:
+def test_only_new_tokens_are_run(mine: Network, reads: list[int]) -> None:
     decoder = PackedDecoder(mine, cache_for(mine))
     prompt = tokens(50)
     decoder.prefill(prompt, never)
     decoder.decode_step(7)
     decoder.prefill([*prompt, 7, *tokens(5, seed=1)], never)
-    decoder.prefill(prompt, never)  # its last token is always read
+    decoder.prefill(prompt, never)  # its last token is always run
     decoder.prefill(prompt[:20], never)
     assert reads == [50, 1, 5, 1, 1]
 
@@ -114,7 +114,7 @@ def test_another_chat_copies_the_common_part_and_both_stay(mine: Network, reads:
     assert len(cache.entries) == 2
 
 
-def test_adapters_do_not_share_what_they_read(mine: Network, reads: list[int]) -> None:
+def test_adapters_do_not_share_caches(mine: Network, reads: list[int]) -> None:
     cache = cache_for(mine)
     prompt = tokens(30)
     cache.find("one", prompt).tokens += prompt
@@ -122,7 +122,7 @@ def test_adapters_do_not_share_what_they_read(mine: Network, reads: list[int]) -
     assert cache.find("one", prompt).tokens == prompt[:-1]
 
 
-def test_the_longest_unused_leave_first(mine: Network) -> None:
+def test_the_least_recently_used_leave_first(mine: Network) -> None:
     one = cache_for(mine).new(None).store.nbytes
     cache = cache_for(mine, budget=2 * one)
     prompts = [tokens(100, seed) for seed in range(3)]
@@ -134,7 +134,7 @@ def test_the_longest_unused_leave_first(mine: Network) -> None:
     assert cache.nbytes <= 2 * one
 
 
-def test_a_budget_of_nothing_still_keeps_the_text_in_use(mine: Network) -> None:
+def test_a_budget_of_nothing_still_keeps_the_cache_in_use(mine: Network) -> None:
     cache = cache_for(mine, budget=0)
     decoder = PackedDecoder(mine, cache)
     for seed in range(4):
@@ -143,7 +143,7 @@ def test_a_budget_of_nothing_still_keeps_the_text_in_use(mine: Network) -> None:
     assert len(cache.entries) == 1
 
 
-def test_a_long_prompt_can_be_stopped_and_gone_on_with(tmp_path: Path, reads: list[int]) -> None:
+def test_a_stopped_prefill_can_be_continued(tmp_path: Path, reads: list[int]) -> None:
     mine = network(make("llama", tmp_path, max_position_embeddings=1024)[1])
     decoder = PackedDecoder(mine, cache_for(mine))
     prompt = tokens(522)
@@ -154,7 +154,7 @@ def test_a_long_prompt_can_be_stopped_and_gone_on_with(tmp_path: Path, reads: li
     check(logits, mine, prompt)
 
 
-def test_a_failed_pass_leaves_the_text_as_it_was(
+def test_a_failed_pass_leaves_the_cache_as_it_was(
     mine: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoder = PackedDecoder(mine, cache_for(mine))
@@ -171,7 +171,7 @@ def test_a_failed_pass_leaves_the_text_as_it_was(
     check(decoder.prefill([*prompt, 5], never), mine, [*prompt, 5])
 
 
-def test_five_hundred_turns_do_not_grow(mine: Network) -> None:
+def test_five_hundred_messages_do_not_grow(mine: Network) -> None:
     cache = cache_for(mine, budget=2**19)
     decoder = PackedDecoder(mine, cache)
     chat: list[int] = []
@@ -187,7 +187,7 @@ def test_five_hundred_turns_do_not_grow(mine: Network) -> None:
 
 
 @given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
-def test_shared_is_the_longest_common_beginning(first: list[int], second: list[int]) -> None:
+def test_the_common_prefix_is_the_longest(first: list[int], second: list[int]) -> None:
     count = common_prefix(first, second)
     assert first[:count] == second[:count]
     assert first[count : count + 1] != second[count : count + 1] or count == len(first)

@@ -1,4 +1,4 @@
-"""Packed matrices against the matrices they were made of."""
+"""Packed matrices against the original ones."""
 
 import pytest
 import torch
