@@ -81,11 +81,7 @@ class ReplyJobs:
             return ReplyFailed(request.id, as_tutee_error(error, _("Drawing replies")))
 
     def score(
-        self,
-        message_id: str,
-        messages: tuple[ChatMessage, ...],
-        reply: str,
-        reward_model: Path,
+        self, message_id: str, messages: tuple[ChatMessage, ...], reply: str, reward_model: Path
     ) -> ReplyScored | None:
         """Score `reply` to `messages`; None if that is not possible."""
         engine = self._model.engine
@@ -100,10 +96,7 @@ class ReplyJobs:
             return None
 
     def prefill(
-        self,
-        messages: tuple[ChatMessage, ...],
-        sampling: Sampling,
-        should_stop: Callable[[], bool],
+        self, messages: tuple[ChatMessage, ...], sampling: Sampling, should_stop: Callable[[], bool]
     ) -> None:
         """Prefill `messages` for the next question."""
         engine = self._model.engine

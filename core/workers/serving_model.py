@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.adapters.registry import Adapters
 from core.config import Serving
-from core.events import (
-    AdapterSwapped,
-    Event,
-    ModelFailed,
-    ModelLoading,
-    ModelReady,
-    SwapFailed,
-)
+from core.events import AdapterSwapped, Event, ModelFailed, ModelLoading, ModelReady, SwapFailed
 from core.models.folder import find
 from core.models.loading import notice
 from core.runtime.failures import as_tutee_error
