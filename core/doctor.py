@@ -1,6 +1,6 @@
-"""What Tutee runs on here, and how fast it answers: facts to look at, and to put into a report.
+"""Facts about this installation, and how fast it answers, for a look or a bug report.
 
-Left out on purpose: anything that would leave the machine, and mending what is found.
+Left out on purpose: sending anything anywhere, and repairing what is found.
 """
 
 import os
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from core.serving.engine import Engine
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "trl", "textual")
-_ASKED = (
+_QUESTION = (
     ChatMessage(role="user", content="Write a long story about a lighthouse keeper and the sea."),
 )
 _MIB = 2**20
 
 Fact = tuple[str, str]
-"""What it is, in English, and its value as it is shown."""
+"""The English name, which is also the JSON field, and the value to show."""
 
 
 def versions() -> Iterator[Fact]:
-    """Of Tutee, Python and the libraries that decide what the model does."""
+    """Yield the versions of Tutee, Python and the libraries that run the model."""
     yield "tutee", version("tutee")
     yield (
         "python",
@@ -47,7 +47,7 @@ def versions() -> Iterator[Fact]:
 
 
 def machine() -> Iterator[Fact]:
-    """Processor, threads, memory and graphics cards."""
+    """Yield CPU, threads, memory and GPUs."""
     import psutil
     import torch
 
@@ -82,7 +82,7 @@ def machine() -> Iterator[Fact]:
 
 
 def model(folder: ModelFolder, adapters: Adapters, paths: Paths) -> Iterator[Fact]:
-    """Which model and version answer, how it is kept, and what fetched models take on the disk."""
+    """Yield the model and version in use, and the disk space of downloaded models."""
     yield N_("model"), _("{model} in {folder}").format(model=folder.label, folder=folder.path)
     yield N_("version"), adapters.active()
     yield (
@@ -97,7 +97,7 @@ def model(folder: ModelFolder, adapters: Adapters, paths: Paths) -> Iterator[Fac
 
 
 def serving(folder: ModelFolder, adapter: Path | None, config: Config) -> "tuple[Engine, Fact]":
-    """The engine the chat would use, and how it keeps the weights.
+    """Load the engine as the chat would, and tell how it keeps the weights.
 
     Raises:
         TuteeError: the model or the adapter cannot be loaded.
@@ -115,11 +115,11 @@ def serving(folder: ModelFolder, adapter: Path | None, config: Config) -> "tuple
 
 
 def speed(engine: "Engine", seconds: float) -> Iterator[Fact]:
-    """How fast prompts are read and replies written, measured for about so many seconds."""
+    """Measure prefill and decoding, for about `seconds`."""
     import psutil
 
     sampling = Sampling(max_new_tokens=4096)
-    list(engine.stream(_ASKED, sampling.model_copy(update={"max_new_tokens": 4}), 0))  # warm up
+    list(engine.stream(_QUESTION, sampling.model_copy(update={"max_new_tokens": 4}), 0))  # warm up
     long = (ChatMessage(role="user", content="The keeper looked at the grey sea. " * 20),)
     started = time.perf_counter()
     list(engine.stream(long, sampling.model_copy(update={"max_new_tokens": 1}), 0))
@@ -129,7 +129,7 @@ def speed(engine: "Engine", seconds: float) -> Iterator[Fact]:
     until, written, spent, seed = time.perf_counter() + seconds, 0, 0.0, 0
     while time.perf_counter() < until:
         began = 0.0
-        for _text in engine.stream(_ASKED, sampling, seed, lambda: time.perf_counter() > until):
+        for _text in engine.stream(_QUESTION, sampling, seed, lambda: time.perf_counter() > until):
             began = began or time.perf_counter()
         if began:
             written, spent = written + engine.last.tokens, spent + time.perf_counter() - began
@@ -145,7 +145,7 @@ def speed(engine: "Engine", seconds: float) -> Iterator[Fact]:
 
 
 def _processor() -> str:
-    """The processor's name, where Linux tells it; `platform` does not."""
+    """Return the CPU's name; on Linux `platform` does not know it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,8 +1,7 @@
-"""Everything the model's threads tell the rest of the program, as small frozen values.
+"""The events that the workers' threads emit, as small frozen values without tensors.
 
-Each worker takes one callable and calls it with these, from its own thread; what to do with them
-is the listener's business (the app turns them into Textual messages, the command line prints
-them). None of them carries a tensor.
+Each worker calls one callable with these, from its own thread. The app turns them into Textual
+messages; the command line prints them.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from store.errors import TuteeError
 
-# For reading only: what follows is needed before the first paint, and these are not.
+# Types only: this module is needed before the first paint, and these are not.
 if TYPE_CHECKING:
     from data.tokenization import Piece
     from store.records import Sampling
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelLoading:
-    """One stage of getting the model ready; `total` is 0 where the length is not known."""
+    """Progress in one stage of loading a model; `total` is 0 if unknown."""
 
     stage: str
     done: int = 0
@@ -36,26 +35,26 @@ class ModelReady:
     adapter: str
     seconds: float
     notice: str = ""
-    """What a person who uses this model should know."""
+    """A limitation that users of this model should know."""
 
 
 @dataclass(frozen=True)
 class ModelFailed:
-    """A model could not be loaded; `ModelReady` of the one before follows, where there was one."""
+    """A model could not be loaded; `ModelReady` of the previous one follows, if any."""
 
     error: TuteeError
 
 
 @dataclass(frozen=True)
 class ModelFetched:
-    """The model `spec` is on this machine now."""
+    """The model `spec` has been downloaded or converted."""
 
     spec: str
 
 
 @dataclass(frozen=True)
 class FetchFailed:
-    """The model `spec` could not be fetched, or the person stopped it."""
+    """The model `spec` could not be downloaded, or the user stopped it."""
 
     spec: str
     error: TuteeError
@@ -72,7 +71,7 @@ class TokenChunk:
 
 @dataclass(frozen=True)
 class ReplyScored:
-    """What a reward model says of a reply of the chat."""
+    """The reward of a reply of the chat."""
 
     message_id: str
     reward: float
@@ -84,16 +83,16 @@ class ReplyDone:
     text: str
     """The whole reply: the exact concatenation of its chunks."""
     stopped: bool
-    """The person stopped it."""
+    """The user stopped it."""
     truncated: bool
     """It reached `max_new_tokens` or the model's context before it ended by itself."""
     tokens: int
     seconds: float
-    """From the first piece of text on: how long the writing took, without the reading before it."""
+    """From the first piece of text on, without the prefill."""
     adapter: str
     seed: int
     forgotten: int = 0
-    """The chat's oldest messages that did not fit into the model's context any more."""
+    """How many of the oldest messages did not fit into the model's context."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class ReplyFailed:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One reply of several to the same prompt."""
+    """One of several replies to the same prompt."""
 
     text: str
     reward: float
@@ -112,19 +111,19 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CandidatesRanked:
-    """Replies to one prompt, the one that the reward model likes best first."""
+    """Several replies to one prompt, the highest reward first."""
 
     request_id: str
     candidates: tuple[Candidate, ...]
     adapter: str
-    """The version that drew them."""
+    """The version that generated them."""
     sampling: "Sampling"
     seed: int
 
 
 @dataclass(frozen=True)
 class AdapterSwapped:
-    """The chat now answers with `version`."""
+    """The chat now uses `version`."""
 
     version: str
     seconds: float
@@ -132,7 +131,7 @@ class AdapterSwapped:
 
 @dataclass(frozen=True)
 class SwapFailed:
-    """The chat goes on with the adapter it had."""
+    """The chat keeps the version it had."""
 
     version: str
     error: TuteeError
@@ -158,73 +157,73 @@ class PassStarted:
 
 @dataclass(frozen=True)
 class MaskProof:
-    """Every sample of the pass was checked, packed as it will be trained on."""
+    """Every sample of the pass was checked, packed as in training."""
 
     name: PassName
     samples: int
     tokens: int
-    """Of all samples, each counted whole."""
+    """Of all samples, each counted in full."""
     packed_tokens: int
-    """What of them goes through the model, because samples share their beginnings."""
+    """Tokens that go through the model; fewer, because samples share prefixes."""
     largest: int
     """Packed tokens of the largest micro-batch."""
     padding: float
     """Share of the packed tokens that belong to no sample."""
     trained: int
-    """Those that carry loss; of the reward model, those where a reply is scored."""
+    """Tokens that carry loss; for the reward model, tokens at which a reply is scored."""
     shown: "tuple[tuple[Piece, ...], ...]"
-    """A few samples, for a person to see."""
+    """A few samples, for display."""
 
 
 @dataclass(frozen=True)
 class PassResumed:
-    """The pass goes on where a run that was interrupted had got to."""
+    """The pass resumes an interrupted run."""
 
     name: PassName
     steps: int
     losses: tuple[float, ...]
-    """Of the steps that are done."""
+    """Of the completed steps."""
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """Sent after every micro-batch, so that a watcher sees life within a second."""
+    """Sent after every micro-batch, so that progress shows within a second."""
 
     name: PassName
     step: float
-    """Optimiser steps done; fractional inside an accumulated step."""
+    """Optimizer steps done; fractional within an accumulated step."""
     steps: int
     loss: float | None
-    """Loss of the last whole step, in nats a trained token (a pair for the reward model)."""
+    """Loss of the last full step, in nats per trained token (per pair for the reward model)."""
     tokens_per_second: float
-    """Real (not padding) tokens through the model, forward and backward."""
+    """Tokens without padding through the model, forward and backward."""
     eta_seconds: float
 
 
 @dataclass(frozen=True)
 class HoldoutReport:
-    """Sent a few times in a pass: what is lost on records that it does not learn from."""
+    """Sent a few times in a pass: the loss on held-out records."""
 
     name: PassName
     step: int
-    """Optimiser steps done."""
+    """Optimizer steps done."""
     steps: int
     loss: float
-    """Mean cross-entropy, in nats a token of a reply."""
+    """Mean cross-entropy, in nats per reply token."""
 
 
 @dataclass(frozen=True)
 class RolloutReport:
-    """Sent once a step of RL: the replies that the policy has just drawn."""
+    """Sent once per RL step: the replies that the policy has just generated."""
 
     step: int
     steps: int
     reward: float | None
-    """Their mean reward; none where no reply ended."""
+    """Their mean reward; None if no reply ended."""
     kl: float
-    """Nats a token from the base."""
+    """KL divergence from the base, in nats per token."""
     truncated: float
-    """Share that did not end."""
+    """Share of replies that did not end."""
     prompt: str
     reply: str
     """One of them."""
@@ -234,7 +233,7 @@ class RolloutReport:
 class PassDone:
     name: PassName
     version: str
-    """What the pass left on disk: `v3` for an adapter, `r2` for a reward model."""
+    """The version on disk: `v3` for an adapter, `r2` for a reward model."""
     steps: int
     losses: tuple[float, ...]
     seconds: float
@@ -245,7 +244,7 @@ class PassDone:
 
     @property
     def ended_early(self) -> str:
-        """Why it made fewer steps than it was to; most often empty."""
+        """Why it made fewer steps than planned; usually empty."""
         return str(self.metrics.get("stopped_because") or "")
 
     @property
@@ -256,7 +255,7 @@ class PassDone:
 
 @dataclass(frozen=True)
 class PassSkipped:
-    """A pass that turned out not to be possible; the run goes on."""
+    """A pass that turned out to be impossible; the run goes on."""
 
     name: PassName
     why: str
@@ -271,7 +270,7 @@ class TuningDone:
 
 @dataclass(frozen=True)
 class TuningCancelled:
-    """Nothing of the pass that was under way is kept; passes that had finished are."""
+    """The current pass is discarded; finished passes are kept."""
 
     finished: tuple[PassDone, ...] = ()
 

@@ -50,7 +50,7 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
     (`core.runtime.device`). `dtype` overrides both.
     """
     hush()
-    devices.settle()
+    devices.disable_cudnn_attention()
     from transformers import AutoModelForCausalLM
 
     packed = dtype is None and quantised(folder).four_bit

@@ -18,7 +18,7 @@ from core.runs import saved_run
 from core.runs.passes import PassRunner
 from core.runs.plan import Plan
 from core.runs.saved_run import SavedRun
-from core.runtime.failures import ran_out
+from core.runtime.failures import is_out_of_memory
 from core.runtime.scheduler import Cancelled
 from core.training.memory_budget import TooLittleMemory
 from store.errors import TuteeError
@@ -69,7 +69,7 @@ def resume(
             saved.drop()
         raise
     except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
+        if not is_out_of_memory(error):
             raise
         raise TuteeError(
             _("Tuning ran out of memory."),

@@ -1,4 +1,4 @@
-"""Whatever a worker's thread meets, as something to show."""
+"""Turn any exception in a worker's thread into an error to show."""
 
 import logging
 import re
@@ -10,11 +10,15 @@ log = logging.getLogger(__name__)
 
 
 def as_tutee_error(error: Exception, what: str) -> TuteeError:
-    """`error` as something to show; a defect is logged with its traceback first."""
+    """Return `error` as an error to show; an unexpected one is logged with its traceback.
+
+    Args:
+        what: What failed, translated; the subject of the error's title.
+    """
     if isinstance(error, TuteeError):
         return error
     log.error("%s failed", what, exc_info=error)
-    if ran_out(error):
+    if is_out_of_memory(error):
         return TuteeError(
             _("{what} ran out of memory.").format(what=what),
             _("Close other programs, or use a smaller model."),
@@ -24,9 +28,9 @@ def as_tutee_error(error: Exception, what: str) -> TuteeError:
     )
 
 
-def ran_out(error: BaseException) -> bool:
-    """`error` says that there was no memory left."""
-    # torch has no exception of its own for a processor that runs out of memory.
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether `error` says that memory ran out."""
+    # torch raises a plain RuntimeError when the CPU runs out of memory.
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)
         and re.search("allocate memory|out of memory", str(error)) is not None

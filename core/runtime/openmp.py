@@ -1,10 +1,9 @@
-"""The helper threads of GNU OpenMP, which torch on Linux computes with.
+"""Release the helper threads of GNU OpenMP, which torch uses on Linux.
 
-Each thread that computes gets helpers of its own, and they stay with it. Once there are more of
-them than processors, all wait for each other asleep instead of spinning for a moment, whether the
-others have anything to do or not: beside a training thread that only waits for its turn, a reply
-was written at half its speed. So a thread that stops computing lets its helpers go; new ones take
-some tens of microseconds.
+Each thread that computes gets helper threads of its own, which stay with it. Once there are more of
+them than CPUs, all of them sleep between two pieces of work instead of spinning for a moment, busy
+or not: a training thread that only waits would slow replies down. So a thread that stops computing
+releases its helpers; new ones take some tens of microseconds.
 
 Other OpenMP libraries (LLVM's, Intel's) have no such rule, and are left alone.
 """
@@ -17,18 +16,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 _SOFT = 1
-"""omp_pause_soft: what was set for the thread, such as how many threads it may use, stays."""
+"""omp_pause_soft: keeps the settings of the thread, such as its number of threads."""
 
 
-def rest() -> None:
-    """Let the helpers of the calling thread go."""
+def release_threads() -> None:
+    """Release the helper threads of the calling thread."""
     if "torch" in sys.modules:
         _pause()(_SOFT)
 
 
 @functools.cache
 def _pause() -> Callable[[int], int]:
-    """`omp_pause_resource_all` (OpenMP 5.0) of the library that torch has loaded."""
+    """Return `omp_pause_resource_all` (OpenMP 5.0) of the library that torch has loaded."""
     import torch
 
     folder = Path(torch.__file__).parent / "lib"

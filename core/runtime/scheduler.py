@@ -1,8 +1,8 @@
-"""Who may use the processor now: chat goes first, tuning fills the time between replies.
+"""Share the device between chat and training: replies first, training in the time between.
 
-Two torch programs on the same cores slow each other down many times over, so they take turns. A
-reply holds its turn from first to last token; a pass takes one turn a micro-batch, so a reply waits
-at most one micro-batch and then runs at full speed. While tuning is paused it gets no turn at all.
+Two torch programs on the same cores slow each other down many times over, so only one runs at a
+time. A reply holds the device from its first to its last token and a pass for one micro-batch, so a
+reply waits for one micro-batch at most and then runs at full speed. Paused training never runs.
 """
 
 import time
@@ -14,11 +14,11 @@ from core.runtime import openmp
 
 
 class Cancelled(Exception):
-    """The person cancelled the pass; not an error, and never shown as one."""
+    """The user cancelled; not an error, and never shown as one."""
 
 
 class Scheduler:
-    """Shared by the chat thread and the tuning thread."""
+    """Shared by the chat thread and the training thread."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -26,11 +26,11 @@ class Scheduler:
         self._training = False
         self._paused = False
         self.waited = 0.0
-        """Seconds that tuning has spent waiting for its turn."""
+        """Seconds that training has spent waiting, paused or for replies."""
 
     @contextmanager
     def reply(self) -> Iterator[None]:
-        """Hold the processor for one reply; waits for the micro-batch under way."""
+        """Hold the device for one reply; waits for the current micro-batch."""
         with self._changed:
             self._replies += 1
             self._changed.wait_for(lambda: not self._training)
@@ -43,7 +43,7 @@ class Scheduler:
 
     @contextmanager
     def micro_batch(self, cancelled: Event) -> Iterator[None]:
-        """Hold the processor for one micro-batch; waits while a reply is wanted, or while paused.
+        """Hold the device for one micro-batch; waits for all replies, and while paused.
 
         Raises:
             Cancelled: `cancelled` was set before or during the wait (then call `wake`).
@@ -51,7 +51,7 @@ class Scheduler:
         began = time.perf_counter()
         with self._changed:
             if self._replies or self._paused:
-                openmp.rest()
+                openmp.release_threads()
             self._changed.wait_for(
                 lambda: not (self._replies or self._paused) or cancelled.is_set()
             )
@@ -67,12 +67,12 @@ class Scheduler:
                 self._changed.notify_all()
 
     def pause(self, paused: bool) -> None:
-        """Keep tuning waiting, or no longer."""
+        """Pause training, or resume it."""
         with self._changed:
             self._paused = paused
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Make a waiting pass look at its `cancelled` event again."""
+        """Make a waiting micro-batch check its `cancelled` event."""
         with self._changed:
             self._changed.notify_all()

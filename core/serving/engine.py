@@ -1,10 +1,10 @@
-"""The model as the chat sees it: turns in, text out.
+"""The model as the chat sees it: messages in, text out.
 
-An engine serves one base with at most one adapter; it shares nothing with training. On a processor
-the base is packed and the adapter lies beside it (`core.serving.packed`), so an engine with another
-adapter shares the base, and changing adapters takes no time. Where that cannot be done (another
-device, another architecture), transformers' own model answers, with the adapter merged in. One
-thread uses engines at a time.
+An engine serves one base with at most one adapter, and shares nothing with training. On a CPU the
+base is packed and the adapter lies beside it (`core.serving.packed`), so engines with different
+adapters share the base, and switching takes no time. Elsewhere (another device, another
+architecture) transformers' own model is used, with the adapter merged in. One thread uses engines
+at a time.
 """
 
 import time
@@ -19,36 +19,40 @@ from core.config import Serving
 from core.models.folder import ModelFolder
 from core.models.loading import load_tokenizer
 from core.runtime.scheduler import Cancelled
+from core.serving import loading
+from core.serving.batch_generation import generate_batch
 from core.serving.detokenizer import StopStrings, TextStream, decode
+from core.serving.packed.prompt_cache import common_prefix
+from core.serving.sampling import Sampler
 from data.tokenization import encode_prompt, stop_ids
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Sampling
 
-ROOM = 256
-"""Tokens of the context kept for the reply, before the oldest turns are dropped instead."""
-LEAVING = 4
-"""So many of the oldest questions leave together."""
-BATCH = 16
-BATCH_TOKENS = 8192
-"""At most so many prompts, and prompt tokens with padding, are answered side by side."""
+REPLY_ROOM = 256
+"""Tokens of the context kept for the reply; the oldest messages are dropped for it."""
+DROPPED_TOGETHER = 4
+"""Questions that are dropped at a time."""
+MAX_BATCH = 16
+MAX_BATCH_TOKENS = 8192
+"""Prompts, and prompt tokens including padding, of one batch."""
 
 
 @dataclass(frozen=True)
-class Generated:
+class ReplyStats:
     """How the latest reply came about."""
 
     tokens: int
-    """Tokens of the reply, without the one that ended it."""
+    """Tokens of the reply, without the stop token."""
     truncated: bool
     """It reached its limit before it ended by itself."""
     stopped: bool
-    """The person stopped it."""
+    """The user stopped it."""
     seconds: float
     prompt_tokens: int
-    """Tokens of the prompt as the model saw it, after turns were dropped to make it fit."""
+    """Tokens of the prompt, after messages were dropped to make it fit."""
     forgotten: int
-    """Turns that were dropped."""
+    """Messages that were dropped."""
 
 
 class Engine:
@@ -56,28 +60,26 @@ class Engine:
 
     Args:
         folder: The base.
-        adapter: A folder with a LoRA adapter as peft writes it, or None.
-        serving: How to keep the weights, and how much of what was read.
+        adapter: A folder with a LoRA adapter in peft's format, or None.
+        serving: The precision of the weights, and the size of the prompt cache.
 
     Raises:
-        TuteeError: one of them cannot be loaded.
+        TuteeError: the base or the adapter cannot be loaded.
     """
 
     def __init__(
         self, folder: ModelFolder, adapter: Path | None, serving: Serving | None = None
     ) -> None:
-        from core.serving import loading
-
         self.folder = folder
-        self.last: Generated | None = None
+        self.last: ReplyStats | None = None
         self.tokenizer = load_tokenizer(folder)
         config = loading.read_config(folder)
         self.context: int = getattr(config, "max_position_embeddings", None) or 2**31
-        self._stop = stop_ids(self.tokenizer) | loading.ends(folder, config)
+        self._stop = stop_ids(self.tokenizer) | loading.eos_tokens(folder, config)
         self.backend = loading.load(folder, config, adapter, serving or Serving())
 
     def with_adapter(self, adapter: Path | None) -> "Engine":
-        """An engine like this one that answers with another adapter; this one stays as it is.
+        """Return an engine like this one with another adapter; this one stays as it is.
 
         Raises:
             TuteeError: the adapter cannot be loaded.
@@ -87,35 +89,33 @@ class Engine:
         other.backend = self.backend.with_adapter(adapter)
         return other
 
-    def check(self, turns: Sequence[ChatMessage], max_new_tokens: int) -> None:
-        """Whether the last of `turns` can be answered at all, with nothing but the system prompt.
+    def check(self, messages: Sequence[ChatMessage], max_new_tokens: int) -> None:
+        """Check that the last of `messages` can be answered with only the system prompt before it.
 
         Raises:
             TuteeError: it does not fit into the model's context.
         """
-        alone = [turn for turn in turns[:-1] if turn.role == "system"]
-        self._fit([*alone, turns[-1]], max_new_tokens)
+        system = [message for message in messages[:-1] if message.role == "system"]
+        self._fit([*system, messages[-1]], max_new_tokens)
 
     def stream(
         self,
-        turns: Sequence[ChatMessage],
+        messages: Sequence[ChatMessage],
         sampling: Sampling,
         seed: int,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[str]:
-        """The reply to `turns`, piece by piece; `last` tells about it once this is exhausted.
+        """Yield the reply to `messages` piece by piece; once exhausted, `last` describes it.
 
         Raises:
             TuteeError: the prompt does not fit into the model's context.
         """
-        from core.serving.sampling import Sampler
-
         self.last = None
         began = time.perf_counter()
-        prompt, room, forgotten = self._fit(turns, sampling.max_new_tokens)
+        prompt, room, forgotten = self._fit(messages, sampling.max_new_tokens)
         text, stops = TextStream(self.tokenizer), StopStrings(sampling.stop)
         tokens, ended = 0, False
-        logits = self.backend.read(prompt, should_stop)
+        logits = self.backend.prefill(prompt, should_stop)
         stopped = logits is None
         if logits is not None:
             sampler = Sampler(sampling, seed, logits)
@@ -131,10 +131,10 @@ class Engine:
             if ended or tokens == room:
                 break
             stopped = should_stop()
-            logits = None if stopped else self.backend.advance(token)
+            logits = None if stopped else self.backend.decode_step(token)
         if not stops.met and (rest := stops.push(text.flush()) + stops.flush()):
             yield rest
-        self.last = Generated(
+        self.last = ReplyStats(
             tokens=tokens,
             truncated=not (ended or stopped),
             stopped=stopped,
@@ -143,97 +143,97 @@ class Engine:
             forgotten=forgotten,
         )
 
-    def read_ahead(
-        self, turns: Sequence[ChatMessage], max_new_tokens: int, should_stop: Callable[[], bool]
+    def prefill(
+        self, messages: Sequence[ChatMessage], max_new_tokens: int, should_stop: Callable[[], bool]
     ) -> None:
-        """Read `turns` and what any question after them begins with, before it is asked.
+        """Prefill `messages` and the template's start of any question after them.
 
-        Between two replies there is time for it; the next one then has to read the question alone.
+        Done between two replies, it leaves only the question itself for the next one.
         """
-        from core.serving.packed.prompt_cache import shared
-
-        # What is the same before any question ends where two that have nothing in common part.
-        with suppress(TuteeError):  # no question fits behind them
+        # Two questions with different first characters share exactly the prefix of any question.
+        with suppress(TuteeError):  # no question fits after them
             one, other = (
-                self._fit([*turns, ChatMessage(role="user", content=text)], max_new_tokens)[0]
+                self._fit([*messages, ChatMessage(role="user", content=text)], max_new_tokens)[0]
                 for text in ("a", "1")
             )
-            if beginning := one[: shared(one, other)]:
-                self.backend.read(beginning, should_stop)
+            if prefix := one[: common_prefix(one, other)]:
+                self.backend.prefill(prefix, should_stop)
 
     def batch(
         self, prompts: Sequence[Sequence[ChatMessage]], sampling: Sampling, seed: int
     ) -> list[str]:
-        """The replies to `prompts`, in their order, answered many at a time.
+        """Return the replies to `prompts`, in their order, generated in batches.
 
         Raises:
             TuteeError: a prompt does not fit into the model's context.
         """
-        from core.serving.sampling import Sampler
-
-        fitted = [self._fit(turns, sampling.max_new_tokens)[0] for turns in prompts]
+        fitted = [self._fit(messages, sampling.max_new_tokens)[0] for messages in prompts]
         replies = [""] * len(fitted)
         for number, group in enumerate(_groups([len(prompt) for prompt in fitted])):
             chosen = [fitted[index] for index in group]
-            answers = self.backend.together(
+            generated = generate_batch(
+                self.backend.prefill_batch,
                 chosen,
                 partial(Sampler, sampling, seed + number),
                 self._stop,
                 min(sampling.max_new_tokens, self.context - max(map(len, chosen))),
             )
-            for index, answer in zip(group, answers, strict=True):
-                replies[index] = self._text(answer, sampling)
+            for index, tokens in zip(group, generated, strict=True):
+                replies[index] = self._text(tokens, sampling)
         return replies
 
     def candidates(
         self,
-        turns: Sequence[ChatMessage],
+        messages: Sequence[ChatMessage],
         sampling: Sampling,
         seed: int,
         count: int,
         should_stop: Callable[[], bool],
     ) -> list[str]:
-        """`count` replies to the same `turns`, drawn side by side.
+        """Return `count` replies to the same `messages`, generated as one batch.
 
         Raises:
             Cancelled: it was asked to stop.
             TuteeError: the prompt does not fit into the model's context.
         """
-        from core.serving.sampling import Sampler
 
         @contextmanager
-        def going_on() -> Iterator[None]:
+        def slot() -> Iterator[None]:
             if should_stop():
                 raise Cancelled
             yield
 
-        prompt, room, _ = self._fit(turns, sampling.max_new_tokens)
-        drawn = self.backend.together(
+        prompt, room, _ = self._fit(messages, sampling.max_new_tokens)
+        generated = generate_batch(
+            self.backend.prefill_batch,
             [prompt],
             partial(Sampler, sampling, seed),
             self._stop,
             room,
             copies=count,
-            turn=going_on,
+            slot=slot,
         )
-        return [self._text(reply, sampling) for reply in drawn]
+        return [self._text(tokens, sampling) for tokens in generated]
 
-    def _text(self, reply: Sequence[int], sampling: Sampling) -> str:
-        ended = bool(reply) and reply[-1] in self._stop
+    def _text(self, tokens: Sequence[int], sampling: Sampling) -> str:
+        ended = bool(tokens) and tokens[-1] in self._stop
         stops = StopStrings(sampling.stop)
-        return stops.push(decode(self.tokenizer, reply[:-1] if ended else reply)) + stops.flush()
+        return stops.push(decode(self.tokenizer, tokens[:-1] if ended else tokens)) + stops.flush()
 
-    def _fit(self, turns: Sequence[ChatMessage], max_new_tokens: int) -> tuple[list[int], int, int]:
-        """The prompt's tokens, how many the reply may have, and how many turns were dropped.
+    def _fit(
+        self, messages: Sequence[ChatMessage], max_new_tokens: int
+    ) -> tuple[list[int], int, int]:
+        """Drop the oldest exchanges until there is room for a reply.
 
-        The oldest exchanges are left out until there is room for a reply.
+        Returns:
+            The prompt's tokens, the reply's token limit, and the number of dropped messages.
         """
-        room = min(ROOM, max_new_tokens)
-        for kept in _shorter_and_shorter(turns):
+        room = min(REPLY_ROOM, max_new_tokens)
+        for kept in _shortened(messages):
             prompt = list(encode_prompt(self.tokenizer, kept))
             if len(prompt) + room <= self.context:
                 room = min(max_new_tokens, self.context - len(prompt))
-                return prompt, room, len(turns) - len(kept)
+                return prompt, room, len(messages) - len(kept)
         raise TuteeError(
             _(
                 "The message is too long for the model: with the system prompt it has "
@@ -249,23 +249,28 @@ class Engine:
         )
 
 
-def _shorter_and_shorter(turns: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
-    """`turns`, then without more and more of the oldest questions and their answers.
+def _shortened(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
+    """Yield `messages`, then without more and more of the oldest questions and their answers.
 
-    Several leave at a time: what is left begins otherwise, so all of it must be read anew.
+    Several are dropped at a time: what is left begins differently, so all of it must be prefilled.
     """
-    yield turns
-    questions = [index for index, turn in enumerate(turns) if turn.role == "user"]
-    steps = list(range(LEAVING, len(questions) - 1, LEAVING))
+    yield messages
+    questions = [index for index, message in enumerate(messages) if message.role == "user"]
+    steps = list(range(DROPPED_TOGETHER, len(questions) - 1, DROPPED_TOGETHER))
     for first in [questions[step] for step in steps] + questions[-1:] * (len(questions) > 1):
-        yield [turn for index, turn in enumerate(turns) if turn.role == "system" or index >= first]
+        yield [
+            message
+            for index, message in enumerate(messages)
+            if message.role == "system" or index >= first
+        ]
 
 
 def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indexes of `lengths` in batches of similar length, so that little of them is padding."""
+    """Yield indexes of `lengths` in batches of similar length, to keep padding small."""
     group: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if group and (len(group) == BATCH or (len(group) + 1) * lengths[index] > BATCH_TOKENS):
+        full = len(group) == MAX_BATCH or (len(group) + 1) * lengths[index] > MAX_BATCH_TOKENS
+        if group and full:
             yield group
             group = []
         group.append(index)

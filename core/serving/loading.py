@@ -1,4 +1,4 @@
-"""Load a base model and its adapter into the backend that serves them fastest here."""
+"""Load a base model and its adapter into the fastest backend for this device."""
 
 import json
 from pathlib import Path
@@ -18,48 +18,51 @@ from store.i18n import _
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-    from core.serving.transformers_decoder import Decoder
+    from core.serving.transformers_decoder import TransformersDecoder
 
 
 def load(
     folder: ModelFolder, config: "PretrainedConfig", adapter: Path | None, serving: Serving
 ) -> Backend:
-    """The base in `folder` with an adapter in a folder as peft writes it, or None.
+    """Load the base in `folder`, with an adapter in peft's format or None.
 
     Raises:
-        TuteeError: one of them cannot be loaded.
+        TuteeError: the base or the adapter cannot be loaded.
     """
     from core.serving.packed import decoder, weights
 
-    def whole(adapter: Path | None) -> Backend:
-        return _whole(folder, adapter, serving)
+    def load_whole(adapter: Path | None) -> Backend:
+        return _load_whole(folder, adapter, serving)
 
     if device() == "cpu" and weights.supports(config) and not quantised(folder).four_bit:
-        return decoder.load(folder, config, serving, whole).with_adapter(adapter)
-    return whole(adapter)
+        return decoder.load(folder, config, serving, load_whole).with_adapter(adapter)
+    return load_whole(adapter)
 
 
-def _whole(folder: ModelFolder, adapter: Path | None, serving: Serving) -> "Decoder":
-    """transformers' own model. Of the precisions it knows bf16 and fp32; others are `auto`."""
+def _load_whole(
+    folder: ModelFolder, adapter: Path | None, serving: Serving
+) -> "TransformersDecoder":
+    """Load transformers' own model in bf16 or fp32; any other precision counts as `auto`."""
     import torch
 
-    from core.serving.cuda_graph_decoder import RecordedDecoder, can_record
-    from core.serving.transformers_decoder import Decoder, arrange
+    from core.serving import cuda_graph_decoder
+    from core.serving.transformers_decoder import TransformersDecoder, lay_out_for_decoding
 
-    known = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    model = load_model(folder, known.get(serving.precision))
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    model = load_model(folder, dtypes.get(serving.precision))
     if adapter is not None:
         model = merged(model, adapter)
-    arrange(model)
-    kind = RecordedDecoder if can_record(model) else Decoder
-    return kind(model, lambda adapter: _whole(folder, adapter, serving))
+    lay_out_for_decoding(model)
+    graphs = cuda_graph_decoder.supports(model)
+    kind = cuda_graph_decoder.CudaGraphDecoder if graphs else TransformersDecoder
+    return kind(model, lambda adapter: _load_whole(folder, adapter, serving))
 
 
 def read_config(folder: ModelFolder) -> "PretrainedConfig":
-    """What the files in `folder` say of the model.
+    """Read the text model's config from `folder`.
 
     Raises:
-        TuteeError: they cannot be read.
+        TuteeError: it cannot be read.
     """
     hush()
     try:
@@ -80,18 +83,21 @@ def _auto_config(path: Path) -> "PretrainedConfig":
     return AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
 
 
-def ends(folder: ModelFolder, config: "PretrainedConfig") -> frozenset[int]:
-    """The tokens that the model's own settings say end a text."""
+def eos_tokens(folder: ModelFolder, config: "PretrainedConfig") -> frozenset[int]:
+    """Return the end-of-text tokens of the generation config, or else of the model's config."""
     path = folder.path / "generation_config.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    told = found.get("eos_token_id", config.eos_token_id)
-    return frozenset([told] if isinstance(told, int) else told or [])
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    eos = settings.get("eos_token_id", config.eos_token_id)
+    return frozenset([eos] if isinstance(eos, int) else eos or [])
 
 
 def merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
-    """`model` with the adapter added to its weights, so that it costs nothing afterwards.
+    """Merge the adapter into `model`'s weights, so that it costs nothing afterwards.
 
-    Beside its weights where those are in 4 bits, whose rounding would swallow part of it.
+    With weights in 4 bits it stays beside them: their rounding would swallow part of it.
+
+    Raises:
+        TuteeError: the adapter cannot be loaded.
     """
     from peft import PeftModel
 
@@ -101,5 +107,5 @@ def merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
             return tuned.eval().base_model.model
         return tuned.merge_and_unload(safe_merge=True)
     except Exception as error:
-        # A damaged folder fails in peft in more ways than can be listed.
+        # A damaged folder makes peft fail in many ways.
         raise unreadable(adapter, error) from error

@@ -177,20 +177,21 @@ def _answers(
 ) -> tuple[Answer, ...]:
     if not questions:
         return ()
+    from core.serving.batch_generation import generate_batch
     from core.serving.detokenizer import decode
     from core.serving.sampling import Sampler
-    from core.serving.transformers_decoder import decode_together
+    from core.serving.transformers_decoder import prefill_batch
 
     training = model.training
     model.eval()
     stop = stop_ids(exam.tokenizer)
-    replies = decode_together(
-        model,
+    replies = generate_batch(
+        functools.partial(prefill_batch, model),
         [question.prompt for question in questions],
         functools.partial(Sampler, _GREEDY, 0),
         stop,
         PROBE_TOKENS,
-        turn=lambda: run_control.scheduler.micro_batch(run_control.cancelled),
+        slot=lambda: run_control.scheduler.micro_batch(run_control.cancelled),
     )
     model.train(training)
     return tuple(

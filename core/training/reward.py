@@ -206,7 +206,7 @@ def score_pairs(
 def load_base(folder: ModelFolder, seed: int) -> Any:
     """Load the base with a newly initialized scalar head in place of its LM head."""
     hush()
-    devices.settle()
+    devices.disable_cudnn_attention()
     from transformers import AutoModelForSequenceClassification, set_seed
 
     set_seed(seed)

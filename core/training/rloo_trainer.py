@@ -19,9 +19,10 @@ from trl.trainer.utils import RepeatSampler
 from core import stop_reasons
 from core.config import Tuning
 from core.events import RolloutReport
+from core.serving.batch_generation import generate_batch
 from core.serving.detokenizer import decode
 from core.serving.sampling import Sampler
-from core.serving.transformers_decoder import decode_together
+from core.serving.transformers_decoder import prefill_batch
 from core.training.logprobs import reply_logits
 from core.training.micro_batches import packed_row
 from core.training.rollout import Prompt, Reward, Rollout
@@ -122,14 +123,14 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         model = self.accelerator.unwrap_model(self.model)
         training = model.training
         model.eval()
-        replies = decode_together(
-            model,
+        replies = generate_batch(
+            functools.partial(prefill_batch, model),
             prompts,
             functools.partial(Sampler, sampling, self.settings.seed + self.state.global_step),
             self.stop,
             self.settings.rl.max_new_tokens,
             copies=copies,
-            turn=self._scheduled,
+            slot=self._scheduled,
         )
         model.train(training)
         return replies

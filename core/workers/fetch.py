@@ -1,4 +1,4 @@
-"""Fetch a model in a thread of its own, while the chat goes on with the one it has."""
+"""Download or convert a model in the background, while the chat goes on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,24 +13,24 @@ from store.i18n import _
 
 
 class Fetcher:
-    """Brings one model at a time to this machine, and tells how far it is."""
+    """Downloads or converts one model at a time, and reports progress through events."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
         self._stop = Flag()
         self.spec = ""
-        """What is being fetched; empty again before its last event is told."""
+        """The current model; empty again before its last event is emitted."""
 
     def start(self, spec: str, cache: Path) -> None:
-        """Begin to fetch (or convert) `spec`.
+        """Start to download (or convert) `spec`.
 
         Raises:
-            TuteeError: another one is under way.
+            TuteeError: another model is under way.
         """
         if self.spec:
             raise TuteeError(
                 _("{model} is still being fetched.").format(model=self.spec),
-                _("Wait for it, or stop it first (Ctrl+O, X)."),
+                _("Wait for it, or stop it first ({key:app.models}, {key:models.stop})."),
             )
         self.spec, self._stop = spec, Flag()
         Thread(
@@ -38,7 +38,7 @@ class Fetcher:
         ).start()
 
     def stop(self) -> None:
-        """End it soon; what has arrived is kept."""
+        """Stop soon; what has arrived is kept."""
         self._stop.set()
 
     def _run(self, spec: str, cache: Path, stop: Flag) -> None:

@@ -1,7 +1,6 @@
 """The thread that trains: one run at a time, beside the chat (`core.workers.chat`).
 
-It is told what to do through plain calls that return at once, and tells what happened through
-events.
+It takes plain calls that return at once, and reports through events.
 """
 
 from collections.abc import Callable
@@ -28,7 +27,7 @@ Work = Callable[[RunControl, run.OnPassDone], None]
 
 
 class TuningWorker:
-    """Runs one tuning plan at a time in a thread of its own."""
+    """Runs one training run at a time, each in a thread of its own."""
 
     def __init__(self, emit: Emit, scheduler: Scheduler) -> None:
         self._emit = emit
@@ -36,24 +35,24 @@ class TuningWorker:
         self._run_control = RunControl(emit, scheduler)
         self._thread: Thread | None = None
         self.running = False
-        """A run is under way; false again before its last event is told."""
+        """A run is under way; false again before its last event is emitted."""
 
     def start(self, plan: Plan) -> None:
-        """Begin `plan`; a run that was interrupted before is forgotten.
+        """Start the run of `plan`; an interrupted earlier run is discarded.
 
         Raises:
             TuteeError: a run is under way.
         """
         self._start(lambda run_control, finished: run.run(plan, run_control, finished), plan)
 
-    def resume(self, begun: SavedRun) -> None:
-        """Go on with a run that was interrupted; `core.runs.saved_run.unfinished` finds it.
+    def resume(self, saved: SavedRun) -> None:
+        """Resume an interrupted run; `core.runs.saved_run.unfinished` finds it.
 
         Raises:
             TuteeError: a run is under way.
         """
         self._start(
-            lambda run_control, finished: run.resume(begun, run_control, finished), begun.plan
+            lambda run_control, finished: run.resume(saved, run_control, finished), saved.plan
         )
 
     def _start(self, work: Work, plan: Plan) -> None:
@@ -70,17 +69,17 @@ class TuningWorker:
         self._thread.start()
 
     def pause(self, paused: bool) -> None:
-        """Rest after the micro-batch under way, or go on."""
+        """Pause after the current micro-batch, or resume."""
         self._scheduler.pause(paused)
 
     def cancel(self) -> None:
-        """Stop at the next micro-batch; nothing of the pass under way is kept."""
+        """Stop at the next micro-batch; nothing of the current pass is kept."""
         self._run_control.cancel()
 
     def close(self, timeout: float) -> bool:
-        """Stop, and say whether the thread ended within `timeout` seconds.
+        """Stop, and return whether the thread ended within `timeout` seconds.
 
-        The run under way can be resumed.
+        The current run can be resumed.
         """
         self._run_control.interrupt()
         if self._thread is None:

@@ -124,7 +124,7 @@ def reply(engine: Engine, text: str, tokens: int) -> tuple[float, float]:
     sampling = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=tokens)
     began = time.perf_counter()
     turns = (ChatMessage(role="user", content=text),)
-    logits = engine.backend.read(encode_prompt(engine.tokenizer, turns), lambda: False)
+    logits = engine.backend.prefill(encode_prompt(engine.tokenizer, turns), lambda: False)
     assert logits is not None
     logits.sum().item()
     first = time.perf_counter() - began

@@ -24,10 +24,11 @@ from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
 from core.runs.pass_duration import with_minimum_steps
 from core.runtime.library_logging import hush
+from core.serving.batch_generation import generate_batch
 from core.serving.sampling import Sampler
-from core.serving.transformers_decoder import decode_together
+from core.serving.transformers_decoder import prefill_batch
 from core.training import dpo, kto, reward
-from core.training.logprobs import reply_logps, base_reply_logps
+from core.training.logprobs import base_reply_logps, reply_logps
 from core.training.result import Trained
 from core.training.run_control import RunControl
 from data.imports import read_file
@@ -61,7 +62,7 @@ def run() -> Iterator[dict[str, object]]:
         if scores is None:
             scores = scorer(folder, scored)
         accuracy, margin = scored.metrics["holdout_accuracy"], scored.metrics["holdout_margin"]
-        also = reward.reply_logps(scored.model, others, RunControl())["holdout_accuracy"]
+        also = reward.measure(scored.model, others, RunControl())["holdout_accuracy"]
         right = f"{accuracy:.1%}, {also:.1%}"
         yield row("reward model", f"{size} pairs", scored, right, margin, "", started)
         policies: dict[str, Callable[[], Trained]] = {
@@ -86,7 +87,9 @@ def implicit(model: Any, test: Sequence[tuple[Sample, Sample]]) -> tuple[float, 
     margins = [
         (chosen - base_chosen) - (rejected - base_rejected)
         for (chosen, rejected), (base_chosen, base_rejected) in zip(
-            reply_logps(model, test, RunControl()), base_reply_logps(model, test, RunControl()), strict=True
+            reply_logps(model, test, RunControl()),
+            base_reply_logps(model, test, RunControl()),
+            strict=True,
         )
     ]
     return sum(margin > 0 for margin in margins) / len(margins), fmean(margins)
@@ -104,7 +107,8 @@ def tone(
     """Mean reward of the greedy replies of `model`."""
     model.eval()
     sampler = partial(Sampler, Sampling(temperature=0), 0)
-    replies = decode_together(model, prompts, sampler, stop_ids(tokenizer), REPLY_TOKENS)
+    prefill = partial(prefill_batch, model)
+    replies = generate_batch(prefill, prompts, sampler, stop_ids(tokenizer), REPLY_TOKENS)
     return fmean(scores([Sample((*p, *r), len(p)) for p, r in zip(prompts, replies, strict=True)]))
 
 

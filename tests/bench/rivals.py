@@ -182,7 +182,7 @@ def conversation(rival: Rival) -> dict[int, float]:
             text, firsts[number] = rival.reply(turns, REPLY)
         turns.append(ChatMessage(role="assistant", content=text))
         if isinstance(rival, Tutee):  # as its thread does between two replies
-            rival.engine.read_ahead(turns, REPLY, lambda: False)
+            rival.engine.prefill(turns, REPLY, lambda: False)
     return firsts
 
 

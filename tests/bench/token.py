@@ -35,12 +35,12 @@ def run() -> list[dict[str, object]]:
     folder = find("builtin", locate(None).cache, lambda event: None)
     backend: Any = load(folder, read_config(folder), None, Serving())
     prompt = encode_prompt(load_tokenizer(folder), [ChatMessage(role="user", content=LONG)])
-    logits = backend.read(prompt, lambda: False)
+    logits = backend.prefill(prompt, lambda: False)
     token = int(logits.argmax())
 
     def some() -> None:
         for _ in range(TOKENS):
-            backend.advance(token)
+            backend.decode_step(token)
 
     some()
     spent = seconds(some) / TOKENS

@@ -1,4 +1,4 @@
-"""What the tests of the two threads share: who listens, and what is asked."""
+"""What the tests of the two threads share: a listener and a question."""
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue

@@ -21,7 +21,7 @@ from core.config import FourBit, RLTuning, SFTTuning, Tuning
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model, load_tokenizer
 from core.runtime.device import device
-from core.serving.cuda_graph_decoder import RecordedDecoder
+from core.serving.cuda_graph_decoder import CudaGraphDecoder
 from core.serving.engine import Engine
 from core.training import reward, rloo, sft
 from core.training.rollout import Rollout
@@ -95,7 +95,7 @@ def test_the_weights_lie_on_the_card(folder: ModelFolder) -> None:
 
 def test_it_answers(folder: ModelFolder) -> None:
     engine = Engine(folder, None)
-    assert isinstance(engine.backend, RecordedDecoder)
+    assert isinstance(engine.backend, CudaGraphDecoder)
     reply = said(engine)
     assert engine.last is not None
     assert engine.last.tokens > 0

@@ -1,4 +1,4 @@
-"""Whatever a pass does, the model that answers says token for token what it said before."""
+"""Whatever a pass does, the serving model replies token for token as before."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ RECORDS: list[Record] = [*instructions(8), *thumbs(4, 4), *pairs(40)]
 
 @pytest.fixture(scope="module")
 def taught(tiny_folder: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Versions to begin from: an adapter, and a reward model that passed its gate."""
+    """Versions to start from: an adapter, and a reward model that passed its gate."""
     models = tmp_path_factory.mktemp("taught")
     adapters = Adapters(models, tiny_folder)
     with killed.conditions():
@@ -88,7 +88,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("end", [finish, fail, cancel])
 @pytest.mark.parametrize("name", killed.PASSES)
-def test_nothing_of_a_pass_reaches_what_answers(
+def test_a_pass_leaves_the_serving_model_untouched(
     name: PassName,
     end: Callable[[RunControl, pytest.MonkeyPatch], Ending],
     adapters: Adapters,

@@ -61,7 +61,7 @@ class FakeChat:
         """Prompt, reply and reward model of each score."""
         self.started = 0
         self.specs: list[str] = []
-        """Models it was started with."""
+        """The models it was started with."""
         self.served: list[Serving] = []
         """Serving settings it was given."""
         self.fail_next: TuteeError | None = None
@@ -96,19 +96,19 @@ class FakeChat:
         """Let the next model fail to load."""
         self._load_errors.append(error)
 
-    def check(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
-        size = len(turns[-1].content)
+    def check(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+        size = len(messages[-1].content)
         if self.longest is not None and size > self.longest:
             raise TuteeError(f"The message is too long: {size} and {self.longest} fit.")
 
     def reply(
-        self, request_id: str, turns: tuple[ChatMessage, ...], sampling: Sampling, seed: int
+        self, request_id: str, messages: tuple[ChatMessage, ...], sampling: Sampling, seed: int
     ) -> None:
         self._stop.clear()
-        self._worker.put(lambda: self._do_reply(request_id, turns, seed))
+        self._worker.put(lambda: self._do_reply(request_id, messages, seed))
 
-    def read_ahead(self, turns: tuple[ChatMessage, ...], sampling: Sampling) -> None:
-        self.ahead.append(turns)
+    def prefill(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+        self.ahead.append(messages)
 
     def stop_reply(self) -> None:
         self._stop.set()
@@ -118,25 +118,25 @@ class FakeChat:
         self,
         request_id: str,
         version: str,
-        turns: tuple[ChatMessage, ...],
+        messages: tuple[ChatMessage, ...],
         sampling: Sampling,
         seed: int,
     ) -> None:
-        self.compared.append((version, turns))
+        self.compared.append((version, messages))
         self._stop.clear()
-        self._worker.put(lambda: self._do_reply(request_id, turns, seed, version))
+        self._worker.put(lambda: self._do_reply(request_id, messages, seed, version))
 
-    def draw(
+    def best_of(
         self,
         request_id: str,
-        turns: tuple[ChatMessage, ...],
+        messages: tuple[ChatMessage, ...],
         given: str,
         reward_model: Path,
         sampling: Sampling,
         seed: int,
         count: int,
     ) -> None:
-        self.drawn.append((turns, reward_model.name))
+        self.drawn.append((messages, reward_model.name))
 
         def rank() -> None:
             if self.fail_next is not None:
@@ -150,9 +150,9 @@ class FakeChat:
         self._worker.put(rank)
 
     def score(
-        self, message_id: str, turns: tuple[ChatMessage, ...], reply: str, reward_model: Path
+        self, message_id: str, messages: tuple[ChatMessage, ...], reply: str, reward_model: Path
     ) -> None:
-        self.scored.append((turns, reply, reward_model.name))
+        self.scored.append((messages, reply, reward_model.name))
         self._worker.put(lambda: self._emit(ReplyScored(message_id, 1.75)))
 
     def stop_answers(self) -> None:
@@ -202,9 +202,9 @@ class FakeChat:
         self._emit(ModelReady(FOLDER.id, FOLDER.revision, FOLDER.label, self._adapter, 1.0))
 
     def _do_reply(
-        self, request_id: str, turns: tuple[ChatMessage, ...], seed: int, version: str = ""
+        self, request_id: str, messages: tuple[ChatMessage, ...], seed: int, version: str = ""
     ) -> None:
-        self.prompts.append(turns)
+        self.prompts.append(messages)
         text = ""
         for piece in self._script():
             text += piece

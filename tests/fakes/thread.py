@@ -1,4 +1,4 @@
-"""What the twins share: a thread that does one job after another, and the model they pretend."""
+"""What the fakes share: a thread that runs jobs one after another, and a model folder."""
 
 import queue
 from collections.abc import Callable

@@ -10,7 +10,11 @@ from tests.fakes import FakeChat, FakeTuning
 
 
 @pytest.mark.parametrize(
-    "name", ["start", "reply", "stop_reply", "answer", "draw", "stop_answers", "swap", "close"]
+    "name",
+    [
+        *("start", "serve_as", "check", "reply", "prefill", "stop_reply"),
+        *("answer", "best_of", "score", "stop_answers", "swap", "close"),
+    ],
 )
 def test_the_chat_twin_has_the_calls_of_the_real_one(name: str) -> None:
     assert parameters(getattr(FakeChat, name)) == parameters(getattr(ChatWorker, name))

@@ -64,7 +64,7 @@ class Candidates:
 
     def draw(self) -> None:
         """Begin; `CandidatesRanked` or `ReplyFailed` tells the rest."""
-        self._services.chat.draw(
+        self._services.chat.best_of(
             self.id,
             self.exchange.prompt,
             self.exchange.reply.content,

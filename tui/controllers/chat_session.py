@@ -134,7 +134,7 @@ class ChatSession:
             self._repository.turns(open_id) if open_id else self.conversation.system_messages()
         )
         if messages and messages[-1].role != "user":
-            self._chat.read_ahead(messages, self.conversation.sampling())
+            self._chat.prefill(messages, self.conversation.sampling())
 
     def stop(self) -> list[Change]:
         """Stop the reply in progress in the open conversation; its text so far is kept."""

@@ -1,8 +1,8 @@
-"""The model that answers on a processor: packed weights, and a decoding loop of its own.
+"""Serving on a CPU: packed weights, and a forward pass made for one token at a time.
 
-`support` says which bases it can serve; `precision` chooses how their weights are kept; `linear`
-packs a matrix; `network` is the model itself, read from the base's files and run forward;
-`adapter` is what was learned, applied beside the packed weights; `cache` keeps what was read from
-one prompt to the next; `decoder` puts them together. Every other base, and every other device, is
-served by transformers' own model (`core.serving.transformers_decoder`).
+`weights` loads a base from its files, and says which bases it supports; `precision` chooses how
+each matrix is stored and `quantized_linear` packs it; `layout` fuses matrices; `network` is the
+forward pass, with `single_token` for decode steps; `lora` loads an adapter, applied beside the
+packed weights; `prompt_cache` keeps KV caches from one prompt to the next; `decoder` puts them
+together. Other bases and devices use transformers' own model (`core.serving.transformers_decoder`).
 """

@@ -1,7 +1,6 @@
-"""A base, packed, and an adapter beside it: reads prompts and goes on, one token at a time."""
+"""The backend of a packed base with an adapter beside it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,44 +10,42 @@ from torch import Tensor
 from core.adapters.peft_files import is_plain
 from core.config import Serving
 from core.models.folder import ModelFolder
+from core.serving.backend import Backend, BatchStep, Slot
 from core.serving.packed import lora, weights
 from core.serving.packed.network import Network
-from core.serving.packed.precision import chooser, described
-from core.serving.packed.prompt_cache import PromptCache, Text
-from core.serving.sampling import Sampler, side_by_side
+from core.serving.packed.precision import describe, kind_chooser
+from core.serving.packed.prompt_cache import KVCache, PromptCache
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-    from core.serving.backend import Backend
+LoadWhole = Callable[[Path | None], Backend]
+"""Loads the base with an adapter that cannot lie beside packed weights."""
 
-Whole = Callable[[Path | None], "Backend"]
-
-_CHUNK = 256
-"""Prompt tokens a forward pass; between two of them a person can stop the reply."""
+_PREFILL_CHUNK = 256
+"""Prompt tokens per forward pass; a reply can be stopped between two passes."""
 
 
 def load(
-    folder: ModelFolder, config: "PretrainedConfig", serving: Serving, whole: Whole
+    folder: ModelFolder, config: "PretrainedConfig", serving: Serving, load_whole: LoadWhole
 ) -> "PackedDecoder":
-    """The base in `folder`, which `reading.supports`, without an adapter.
+    """Load the base in `folder`, which `weights.supports`, without an adapter.
 
     Raises:
         TuteeError: it cannot be read.
     """
-    network = weights.read(folder, config, chooser(serving.precision))
+    network = weights.load(folder, config, kind_chooser(serving.precision))
     shape = network.shape
     budget = serving.cache_mb * 2**20
-    cache = PromptCache(shape.layers, shape.key_heads, shape.head_size, budget)
-    return PackedDecoder(network, cache, whole)
+    cache = PromptCache(shape.layers, shape.kv_heads, shape.head_size, budget)
+    return PackedDecoder(network, cache, load_whole)
 
 
 class PackedDecoder:
-    """Answers with one adapter; several of these share a network and a cache.
+    """Decodes with one adapter; several of these share a network and a prompt cache.
 
     Args:
-        whole: Loads the base with an adapter that cannot lie beside packed weights.
-        adapter: A folder with one that can, or None.
+        adapter: A folder with an adapter that `is_plain`, or None.
 
     Raises:
         TuteeError: the adapter cannot be read.
@@ -58,66 +55,58 @@ class PackedDecoder:
         self,
         network: Network,
         cache: PromptCache,
-        whole: Whole | None = None,
+        load_whole: LoadWhole | None = None,
         adapter: Path | None = None,
     ) -> None:
         self.network = network
         self.cache = cache
-        self.precision = described(network)
+        self.precision = describe(network)
         self.nbytes = network.nbytes
-        self._whole = whole
-        self._reader = adapter
-        self._adapter = lora.read(adapter, network.shape) if adapter is not None else None
-        self._text = cache.new(self._reader)
+        self._load_whole = load_whole
+        self._directory = adapter
+        self._adapter = lora.load(adapter, network.shape) if adapter is not None else None
+        self._kv = cache.new(adapter)
 
-    def with_adapter(self, adapter: Path | None) -> "Backend":
-        """The same base with another adapter."""
+    def with_adapter(self, adapter: Path | None) -> Backend:
+        """Return the same base with another adapter; this decoder stays usable."""
         if adapter is None or is_plain(adapter):
-            return PackedDecoder(self.network, self.cache, self._whole, adapter)
-        assert self._whole is not None
-        return self._whole(adapter)
+            return PackedDecoder(self.network, self.cache, self._load_whole, adapter)
+        assert self._load_whole is not None
+        return self._load_whole(adapter)
 
-    def read(self, prompt: Sequence[int], should_stop: Callable[[], bool]) -> Tensor | None:
-        """Scores (1, vocabulary) for the token after `prompt`; None when asked to stop."""
-        self._text = text = self.cache.find(self._reader, prompt)
+    def prefill(self, prompt: Sequence[int], should_stop: Callable[[], bool]) -> Tensor | None:
+        """Return the logits (1, vocabulary) after `prompt`, or None when asked to stop."""
+        self._kv = kv = self.cache.find(self._directory, prompt)
         logits = None
-        while (start := len(text.tokens)) < len(prompt):
+        while (start := len(kv.tokens)) < len(prompt):
             if should_stop():
                 return None
-            logits = self._forward([(text, prompt[start : start + _CHUNK])])
+            logits = self._forward([(kv, prompt[start : start + _PREFILL_CHUNK])])
         return logits
 
-    def advance(self, token: int) -> Tensor:
-        """Scores (1, vocabulary) for the token after `token`, which follows all read so far."""
-        return self._forward([(self._text, [token])])
+    def decode_step(self, token: int) -> Tensor:
+        """Append `token` to the sequence and return the logits (1, vocabulary) after it."""
+        return self._forward([(self._kv, [token])])
 
-    def together(
-        self,
-        prompts: Sequence[Sequence[int]],
-        new_sampler: Callable[[Tensor], Sampler],
-        stop: frozenset[int],
-        max_new_tokens: int,
-        *,
-        copies: int = 1,
-        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> list[list[int]]:
-        """The tokens of `copies` replies to each prompt."""
-        texts: list[Text] = []
-        scores: list[Tensor] = []
+    def prefill_batch(
+        self, prompts: Sequence[Sequence[int]], copies: int, slot: Slot
+    ) -> tuple[Tensor, BatchStep]:
+        """See `Backend.prefill_batch`."""
+        caches: list[KVCache] = []
+        logits: list[Tensor] = []
         for prompt in prompts:
-            with turn():
-                logits = self.read(prompt, lambda: False)
-            assert logits is not None  # it was not asked to stop
-            texts += [self._text.copy() for _ in range(copies)]
-            scores += [logits] * copies
+            with slot():
+                following = self.prefill(prompt, lambda: False)
+            assert following is not None  # it was not asked to stop
+            caches += [self._kv.copy() for _ in range(copies)]
+            logits += [following] * copies
 
-        def further(live: Sequence[int], tokens: Sequence[int]) -> Tensor:
-            nonlocal texts
-            texts = [texts[row] for row in live]
-            return self._forward([(t, [token]) for t, token in zip(texts, tokens, strict=True)])
+        def decode_step(live: Sequence[int], tokens: Sequence[int]) -> Tensor:
+            nonlocal caches
+            caches = [caches[row] for row in live]
+            return self._forward([(kv, [token]) for kv, token in zip(caches, tokens, strict=True)])
 
-        logits = torch.cat(scores)
-        return side_by_side(logits, new_sampler(logits), stop, max_new_tokens, further, turn)
+        return torch.cat(logits), decode_step
 
-    def _forward(self, parts: Sequence[tuple[Text, Sequence[int]]]) -> Tensor:
-        return self.network.read(parts, self._adapter)
+    def _forward(self, inputs: Sequence[tuple[KVCache, Sequence[int]]]) -> Tensor:
+        return self.network.forward(inputs, self._adapter)

@@ -10,23 +10,23 @@ from core.serving.packed.quantized_linear import Linear
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What the forward pass has to know of a model."""
+class NetworkShape:
+    """The settings of a model that its forward pass needs."""
 
     layers: int
     heads: int
-    key_heads: int
+    kv_heads: int
     head_size: int
     epsilon: float
     windows: tuple[int | None, ...]
-    """Of each layer: a token sees so many tokens, itself included; None for all."""
+    """Of each layer: how many tokens a token sees, itself included; None for all."""
     frequencies: Tensor
-    """(head size / 2), angle a position."""
+    """(head size / 2), RoPE's angle per position."""
     rope_scale: float
 
 
 @dataclass(frozen=True)
-class Delta:
+class LoraDelta:
     """The change of one fused matrix: down to the rank, and up again."""
 
     down: Tensor
@@ -34,45 +34,44 @@ class Delta:
     up: Tensor
     """(blocks, ranks of a block, columns of a block), float32, scaled.
 
-    Parts of the same size are a block each. Others are one block together, zero where a rank and a
-    column belong to different parts: those zeros are read for nothing.
+    Parts of the same size are a block each. Otherwise all parts are one block, block-diagonal.
     """
 
     def added(self, y: Tensor, x: Tensor) -> Tensor:
-        """`y` (n, out) with the change of `x` (n, in)."""
+        """Return `y` (n, out) plus the change for `x` (n, in)."""
         y, inner = y.float(), torch.mm(x.float(), self.down)
         if len(self.up) == 1:
             return torch.addmm(y, inner, self.up[0])
-        apart = (len(y), len(self.up), -1)
+        blocked = (len(y), len(self.up), -1)
         blocks = torch.baddbmm(
-            y.view(apart).transpose(0, 1), inner.view(apart).transpose(0, 1), self.up
+            y.view(blocked).transpose(0, 1), inner.view(blocked).transpose(0, 1), self.up
         )  # (blocks, n, columns of a block)
         return blocks.transpose(0, 1).reshape(y.shape)
 
 
-class Deltas(NamedTuple):
-    """The changes of one layer, in the order of `PARTS`."""
+class LayerDeltas(NamedTuple):
+    """The changes of one layer, in the order of `layout.FUSED`."""
 
-    qkv: Delta | None
-    o: Delta | None
-    gate_up: Delta | None
-    down: Delta | None
+    qkv: LoraDelta | None
+    o: LoraDelta | None
+    gate_up: LoraDelta | None
+    down: LoraDelta | None
 
 
 @dataclass(frozen=True)
-class Adapter:
-    layers: tuple[Deltas, ...]
+class LoraAdapter:
+    layers: tuple[LayerDeltas, ...]
 
 
 @dataclass(frozen=True)
 class Projection:
-    """A product and what is added to it."""
+    """A matrix product, and what is added to it."""
 
     weight: Linear
     bias: Tensor | None
     """(out), float32."""
 
-    def __call__(self, x: Tensor, delta: Delta | None) -> Tensor:
+    def __call__(self, x: Tensor, delta: LoraDelta | None) -> Tensor:
         """(n, in) -> (n, out)."""
         y = self.weight(x)
         if self.bias is not None:
@@ -82,12 +81,12 @@ class Projection:
 
 @dataclass(frozen=True)
 class Layer:
-    """The weights of one layer; features of query and key heads are in RoPE's order."""
+    """The weights of one layer; features of query and key heads are in RoPE order."""
 
     input_norm: Tensor
     qkv: Projection
     head_norm: Tensor | None
-    """(heads + key heads, head size): Qwen3 normalises each head of queries and keys."""
+    """(heads + KV heads, head size): Qwen3 normalizes each query and key head."""
     o: Projection
     mlp_norm: Tensor
     gate_up: Projection

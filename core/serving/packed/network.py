@@ -1,13 +1,13 @@
-"""The Llama family, forward, on one processor: Llama, SmolLM, Mistral, Qwen2, Qwen2.5, Qwen3.
+"""The forward pass of the Llama family on a CPU: Llama, SmolLM, Mistral, Qwen2, Qwen2.5, Qwen3.
 
-The same arithmetic as transformers' models, laid out for one token at a time: the projections of
-queries, keys and values are one matrix, those of gate and up another; each head's features are
-reordered, once, so that the pairs that RoPE turns lie side by side and one complex product turns
-queries and keys together; keys and values are written into a store that is there already. Between
-two products everything is float32.
+The same arithmetic as transformers' models, laid out for one token at a time. The projections of
+queries, keys and values are one matrix, those of gate and up another. Each head's features are
+reordered once, so that the pairs that RoPE rotates are neighbors and one complex product rotates
+queries and keys together. Keys and values are written into preallocated memory. Everything between
+two products is float32.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -15,200 +15,207 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.serving.packed import single_token
-from core.serving.packed.layers import Layer, Shape
-from core.serving.packed.prompt_cache import LayerStore, Text
+from core.serving.packed.layers import Layer, NetworkShape, Projection
+from core.serving.packed.prompt_cache import KVCache, LayerKV
 from core.serving.packed.quantized_linear import Linear
 
 if TYPE_CHECKING:
-    from core.serving.packed.layers import Adapter, Deltas
+    from core.serving.packed.layers import LayerDeltas, LoraAdapter
 
 
-_SHARP = 32
-"""The highest scores, which are computed exactly."""
-
-Part = tuple[Text, Sequence[int]]
-"""A text, and the tokens that follow it."""
+_EXACT_LOGITS = 32
+"""How many of the highest logits are computed in float32."""
 
 
 class Network:
-    """A base model; adapters are given to each call.
+    """A base model; each call may give an adapter.
 
     Args:
         embedding: (vocabulary, hidden), float32 or bfloat16.
         norm: (hidden), the last one.
-        exact: What `head` was packed from, (vocabulary, hidden); None where it is float32 itself.
+        exact_head: `head` before packing, (vocabulary, hidden); None if `head` is float32.
     """
 
     def __init__(
         self,
-        shape: Shape,
+        shape: NetworkShape,
         embedding: Tensor,
         layers: Sequence[Layer],
         norm: Tensor,
         head: Linear,
-        exact: Tensor | None,
+        exact_head: Tensor | None,
     ) -> None:
         self.shape = shape
         self.layers = tuple(layers)
         self.head = head
-        self._exact = exact
+        self._exact_head = exact_head
         self._embedding = embedding
         self._norm = norm
+
+    def projections(self) -> Iterator[Projection]:
+        for layer in self.layers:
+            yield from (layer.qkv, layer.o, layer.gate_up, layer.down)
 
     @property
     def nbytes(self) -> int:
         """Of the matrices and the embedding."""
-        layers = (
-            part.weight.nbytes
-            for layer in self.layers
-            for part in (layer.qkv, layer.o, layer.gate_up, layer.down)
-        )
-        return self._embedding.nbytes + self.head.nbytes + sum(layers)
+        layers = sum(projection.weight.nbytes for projection in self.projections())
+        return self._embedding.nbytes + self.head.nbytes + layers
 
     @torch.inference_mode()
-    def read(
-        self, parts: Sequence[Part], adapter: "Adapter | None" = None, *, every: bool = False
+    def forward(
+        self,
+        inputs: Sequence[tuple[KVCache, Sequence[int]]],
+        adapter: "LoraAdapter | None" = None,
+        *,
+        all_positions: bool = False,
     ) -> Tensor:
-        """Scores, float32 (parts, vocabulary), for what comes after each of `parts`.
+        """Return the logits, float32 (inputs, vocabulary), after each of `inputs`.
 
-        Each part's tokens follow its own text, and are added to it once all layers have read them.
-        With `every`, the scores after each of the tokens (tokens of all parts, vocabulary).
+        Args:
+            inputs: KV caches and the tokens that follow them; the tokens are appended once all
+                layers have run.
+            all_positions: Return the logits after every token (tokens of all inputs, vocabulary).
         """
         spans: list[_Span] = []
         last: list[int] = []
-        for text, tokens in parts:
-            text.reserve(len(text.tokens) + len(tokens))
+        for kv, tokens in inputs:
+            kv.reserve(len(kv.tokens) + len(tokens))
             first = last[-1] + 1 if last else 0
-            spans.append(_Span(slice(first, first + len(tokens)), text, len(text.tokens)))
+            spans.append(_Span(slice(first, first + len(tokens)), kv, len(kv.tokens)))
             last.append(first + len(tokens) - 1)
-        ids = torch.tensor([token for _, tokens in parts for token in tokens])
+        ids = torch.tensor([token for _, tokens in inputs for token in tokens])
         x = functional.embedding(ids, self._embedding).float()  # (n, hidden)
-        turns = self._turns(spans)
+        rotations = self._rotations(spans)
         deltas = adapter.layers if adapter is not None else (None,) * len(self.layers)
         if len(ids) == 1:
-            x = single_token.read(self.shape, self.layers, deltas, parts[0][0], x, turns[0])
+            kv = inputs[0][0]
+            x = single_token.forward(self.shape, self.layers, deltas, kv, x, rotations[0])
         else:
-            x = self._through(x, turns, spans, deltas)
-        for text, tokens in parts:
-            text.tokens += tokens
-        if not every and len(ids) > len(parts):
+            x = self._run_layers(x, rotations, spans, deltas)
+        for kv, tokens in inputs:
+            kv.tokens += tokens
+        if not all_positions and len(ids) > len(inputs):
             x = x[last]
-        x = self._normed(x, self._norm)
-        scores = self.head(x).float()
-        if self._exact is not None and not every:
-            _sharpen(scores, x, self._exact)
-        return scores
+        x = self._rms_norm(x, self._norm)
+        logits = self.head(x).float()
+        if self._exact_head is not None and not all_positions:
+            _refine_highest(logits, x, self._exact_head)
+        return logits
 
-    def _through(
+    def _run_layers(
         self,
         x: Tensor,
-        turns: Tensor,
+        rotations: Tensor,
         spans: Sequence["_Span"],
-        deltas: "Sequence[Deltas | None]",
+        deltas: "Sequence[LayerDeltas | None]",
     ) -> Tensor:
-        """`x` (n, hidden) after all layers."""
+        """Return the hidden states (n, hidden) after all layers; `x` is overwritten."""
         for index, (layer, delta) in enumerate(zip(self.layers, deltas, strict=True)):
             qkv, o, gate_up, down = delta or (None,) * 4
-            heads = layer.qkv(self._normed(x, layer.input_norm), qkv)
-            x += layer.o(self._attend(index, heads.float(), turns, spans), o)
-            inner = layer.gate_up(self._normed(x, layer.mlp_norm), gate_up)
+            heads = layer.qkv(self._rms_norm(x, layer.input_norm), qkv)
+            x += layer.o(self._attend(index, heads.float(), rotations, spans), o)
+            inner = layer.gate_up(self._rms_norm(x, layer.mlp_norm), gate_up)
             size = inner.shape[1] // 2
             x += layer.down(functional.silu(inner[:, :size]).mul_(inner[:, size:]), down)
         return x
 
-    def _turns(self, spans: Sequence["_Span"]) -> Tensor:
-        """How far RoPE turns each pair of features, complex (n, all heads, head size / 2).
+    def _rotations(self, spans: Sequence["_Span"]) -> Tensor:
+        """Return RoPE's rotation of each pair of features, complex (n, all heads, head size / 2).
 
-        Values are not turned; queries are scaled as attention wants them, all in one product.
+        The same product scales queries for attention, and leaves values as they are.
         """
         shape = self.shape
         positions = torch.cat([torch.arange(span.start, span.end) for span in spans])
         angles = (positions[:, None] * shape.frequencies)[:, None]  # (n, 1, head size / 2)
-        turn = torch.polar(torch.full_like(angles, shape.rope_scale), angles)
-        queries = (turn * shape.head_size**-0.5).expand(-1, shape.heads, -1)
-        keys = turn.expand(-1, shape.key_heads, -1)
+        rotation = torch.polar(torch.full_like(angles, shape.rope_scale), angles)
+        queries = (rotation * shape.head_size**-0.5).expand(-1, shape.heads, -1)
+        keys = rotation.expand(-1, shape.kv_heads, -1)
         return torch.cat((queries, keys, torch.ones_like(keys)), 1)
 
-    def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
-        """RMS norm of each row of `x` (n, hidden)."""
+    def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Return the RMS norm of each row of `x` (n, hidden)."""
         return functional.rms_norm(x, weight.shape, weight, self.shape.epsilon)
 
-    def _attend(self, index: int, qkv: Tensor, turns: Tensor, spans: Sequence["_Span"]) -> Tensor:
-        """Attention of new tokens to all before them, (n, heads * head size).
+    def _attend(
+        self, index: int, qkv: Tensor, rotations: Tensor, spans: Sequence["_Span"]
+    ) -> Tensor:
+        """Return the attention of the new tokens, (n, heads * head size).
 
-        Their keys and values are written into the texts' stores first.
+        Their keys and values are written into the KV caches first.
         """
         shape, n = self.shape, qkv.shape[0]
         norm = self.layers[index].head_norm
         if norm is not None:
             queries_keys, values = qkv.view(n, -1, shape.head_size).split(
-                (norm.shape[0], shape.key_heads), 1
+                (norm.shape[0], shape.kv_heads), 1
             )
             normed = functional.rms_norm(queries_keys, norm.shape[-1:], None, shape.epsilon)
             qkv = torch.cat((normed * norm, values), 1)
         pairs = torch.view_as_complex(qkv.view(n, -1, shape.head_size // 2, 2))
-        heads = torch.view_as_real(pairs * turns).view(n, -1, shape.head_size)
+        heads = torch.view_as_real(pairs * rotations).view(n, -1, shape.head_size)
         window = shape.windows[index]
-        seen = []
-        for rows, text, start in spans:
+        attended = []
+        for rows, kv, start in spans:
             end = start + rows.stop - rows.start
             first = 0 if window is None else max(0, start + 1 - window)
-            layer = text.layers[index]
+            layer = kv.layers[index]
             layer.both[:, start:end] = heads[rows, shape.heads :].transpose(0, 1)
             queries = heads[rows, : shape.heads]
             if end - start == 1:
-                seen.append(_one(queries[0], layer, first, end))
+                attended.append(_attend_one(queries[0], layer, first, end))
             else:
-                seen.append(_many(queries, layer, first, start, end, window))
-        return seen[0] if len(seen) == 1 else torch.cat(seen)
+                attended.append(_attend_many(queries, layer, first, start, end, window))
+        return attended[0] if len(attended) == 1 else torch.cat(attended)
 
 
-def _sharpen(scores: Tensor, x: Tensor, head: Tensor) -> None:
-    """Compute the highest `scores` (n, vocabulary) of `x` (n, hidden) again, in float32.
+def _refine_highest(logits: Tensor, x: Tensor, head: Tensor) -> None:
+    """Compute the highest of `logits` (n, vocabulary) again in float32, in place.
 
-    A packed head gives bfloat16, whose steps are an eighth at 16 to 32, where scores often are: the
-    likeliest tokens would be tied, and the wrong one taken.
+    A packed head gives bfloat16, whose steps between 16 and 32, where logits often are, are an
+    eighth: the likeliest tokens would be tied, and the wrong one taken.
 
     Args:
-        head: (vocabulary, hidden), as it was before it was packed.
+        x: (n, hidden), the head's input.
+        head: (vocabulary, hidden), before packing.
     """
-    best = scores.topk(min(_SHARP, scores.shape[-1]), -1).indices
+    best = logits.topk(min(_EXACT_LOGITS, logits.shape[-1]), -1).indices
     rows = head[best].float()  # (n, best, hidden)
-    scores.scatter_(-1, best, torch.bmm(rows, x[..., None])[..., 0])
+    logits.scatter_(-1, best, torch.bmm(rows, x[..., None])[..., 0])
 
 
 class _Span(NamedTuple):
-    """The new tokens of one text."""
+    """The new tokens of one KV cache."""
 
     rows: slice
-    """Where they are among those of all texts."""
-    text: Text
+    """Their place among the new tokens of all caches."""
+    kv: KVCache
     start: int
-    """How many tokens the text had before."""
+    """Their first position."""
 
     @property
     def end(self) -> int:
         return self.start + self.rows.stop - self.rows.start
 
 
-def _one(queries: Tensor, layer: LayerStore, first: int, end: int) -> Tensor:
-    """Attention of a single token to those from `first` to `end`, (1, heads * head size).
+def _attend_one(queries: Tensor, layer: LayerKV, first: int, end: int) -> Tensor:
+    """Return a token's attention to positions `first` to `end`, (1, heads * head size).
 
     Args:
-        queries: (heads, head size); those that share a key head are neighbours.
+        queries: (heads, head size); those that share a KV head are neighbors.
     """
     groups = queries.view(layer.keys.shape[0], -1, queries.shape[1])
-    weights = torch.softmax(torch.bmm(groups, layer.keys_across[:, :, first:end]), -1)
+    weights = torch.softmax(torch.bmm(groups, layer.keys_transposed[:, :, first:end]), -1)
     return torch.bmm(weights, layer.values[:, first:end]).view(1, -1)
 
 
-def _many(
-    queries: Tensor, layer: LayerStore, first: int, start: int, end: int, window: int | None
+def _attend_many(
+    queries: Tensor, layer: LayerKV, first: int, start: int, end: int, window: int | None
 ) -> Tensor:
-    """Attention of the tokens from `start` to `end` to those from `first` on, (n, …) as `_one`.
+    """Return the attention of `start` to `end` to positions from `first` on, (n, heads * size).
 
     Args:
-        queries: (n, heads, head size)
+        queries: (n, heads, head size), of the positions `start` to `end`.
     """
     past, total = start - first, end - first
     mask = None
@@ -216,13 +223,13 @@ def _many(
         mask = torch.ones(end - start, total, dtype=torch.bool).tril_(past)
         if window is not None:
             mask.triu_(past + 1 - window)
-    seen = functional.scaled_dot_product_attention(
+    attended = functional.scaled_dot_product_attention(
         queries.transpose(0, 1)[None],
         layer.keys[None, :, first:end],
         layer.values[None, :, first:end],
         attn_mask=mask,
         is_causal=mask is None,
-        scale=1.0,  # they are scaled already
+        scale=1.0,  # queries are scaled already
         enable_gqa=True,
     )
-    return seen[0].transpose(0, 1).reshape(end - start, -1)
+    return attended[0].transpose(0, 1).reshape(end - start, -1)

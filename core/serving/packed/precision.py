@@ -1,9 +1,8 @@
-"""How the weights of a base are kept for serving: as asked for, or as loses nothing that matters.
+"""Choose how each matrix of a base is stored.
 
-Left to itself (`auto`), a matrix is kept in four bits where its weights lie on a grid of four bits
-already (the built-in model's do), and in eight bits elsewhere. A processor without the
-instructions that torch's 4-bit kernel is written for (AVX2, AVX-512) gets float32: there the kernel
-is tens of times slower than not packing at all.
+With `auto` a matrix is stored in four bits if its weights lie on a 4-bit grid already (as the
+built-in model's do), and in eight bits otherwise. A CPU without the instructions of torch's 4-bit
+kernel (AVX2, AVX-512) gets float32: there the kernel is far slower than not packing at all.
 """
 
 from typing import Literal
@@ -12,38 +11,34 @@ import torch
 from torch import Tensor
 
 from core.serving.packed.network import Network
-from core.serving.packed.quantized_linear import Kind, four_bits_lose, packable
-from core.serving.packed.weights import Choose
+from core.serving.packed.quantized_linear import Kind, int4_error, packable
+from core.serving.packed.weights import ChooseKind
 
 Precision = Literal["auto", "int4", "int8", "bf16", "fp32"]
 
-_NOTHING = 0.02
-"""Error of four bits, as a share of the weights, that counts as none; rounding costs about 0.08."""
+_NEGLIGIBLE = 0.02
+"""Relative error of four bits that counts as none; weights off a grid have about 0.08."""
 
 
-def chooser(precision: Precision) -> Choose:
-    """What packs each matrix as `precision` says."""
+def kind_chooser(precision: Precision) -> ChooseKind:
+    """Return the function that chooses how to store a matrix."""
     if precision != "auto":
         kind: Kind = precision
         return lambda weight: kind
-    return _automatic if packs_fast() else lambda weight: "fp32"
+    return _automatic if has_fast_kernel() else lambda weight: "fp32"
 
 
-def described(network: Network) -> str:
-    """Of its layers, and of its head where that is kept otherwise: `int4, head int8`."""
-    kinds = {
-        part.weight.kind
-        for layer in network.layers
-        for part in (layer.qkv, layer.o, layer.gate_up, layer.down)
-    }
+def describe(network: Network) -> str:
+    """Name how the layers are stored, and the head if it differs: `int4, head int8`."""
+    kinds = {projection.weight.kind for projection in network.projections()}
     layers = "/".join(sorted(kinds))
     return layers if kinds == {network.head.kind} else f"{layers}, head {network.head.kind}"
 
 
-def packs_fast() -> bool:
-    """Whether torch has its fast 4-bit kernel on this processor."""
+def has_fast_kernel() -> bool:
+    """Return whether torch has its fast 4-bit kernel on this CPU."""
     return torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
 def _automatic(weight: Tensor) -> Kind:
-    return "int4" if packable(weight) and four_bits_lose(weight) < _NOTHING else "int8"
+    return "int4" if packable(weight) and int4_error(weight) < _NEGLIGIBLE else "int8"

@@ -1,9 +1,9 @@
-"""What the model has read, kept from prompt to prompt: keys and values of every layer.
+"""KV caches kept from prompt to prompt.
 
-A prompt goes on from the kept text that it shares the longest beginning with. Where it drops little
-of that text's end, the text is cut and used; where it would drop much (another conversation with
-the same system prompt, another branch), the common part is copied, so that both stay. The longest
-unused leave first once all of them together take more than the budget.
+A prompt continues the cache that shares its longest prefix. If that drops only a few tokens of the
+cache, the cache is cut and used; if it drops many (another conversation with the same system
+prompt, another branch), the common part is copied and both stay. The least recently used caches
+leave once all of them exceed the budget.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,44 +12,44 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-_FIRST = 256
-"""Tokens that a text has room for at first; it grows by half."""
-_LITTLE = 64
-"""Tokens that a text may lose to being cut."""
+_INITIAL_ROOM = 256
+"""Initial room of a cache in tokens; it grows by half."""
+_MOST_CUT = 64
+"""Tokens that a cache may lose to being cut."""
 
 
-class LayerStore(NamedTuple):
-    """The keys and values of one layer: views of one store, made once, not for every token."""
+class LayerKV(NamedTuple):
+    """The keys and values of one layer: views of one store, made once instead of per token."""
 
     both: Tensor
     """(key heads then value heads, room, head size)"""
     keys: Tensor
-    """(key heads, room, head size)"""
-    keys_across: Tensor
-    """(key heads, head size, room)"""
+    """(KV heads, room, head size)"""
+    keys_transposed: Tensor
+    """(KV heads, head size, room)"""
     values: Tensor
-    """(key heads, room, head size)"""
+    """(KV heads, room, head size)"""
 
 
-class Text:
-    """Tokens that were read, with their keys and values.
+class KVCache:
+    """Tokens with their keys and values.
 
     Args:
-        reader: What read it: keys and values hang on the adapter.
+        adapter: The adapter they were computed with, on which keys and values depend.
         store: (layers, key heads then value heads, room, head size).
     """
 
-    def __init__(self, reader: Hashable, store: Tensor, tokens: Sequence[int] = ()) -> None:
-        self.reader = reader
+    def __init__(self, adapter: Hashable, store: Tensor, tokens: Sequence[int] = ()) -> None:
+        self.adapter = adapter
         self.tokens = list(tokens)
-        self._keep(store)
+        self._set_store(store)
 
-    def _keep(self, store: Tensor) -> None:
+    def _set_store(self, store: Tensor) -> None:
         self.store = store
         self.layers = []
         for both in store:
             keys, values = both.tensor_split(2)
-            self.layers.append(LayerStore(both, keys, keys.transpose(1, 2), values))
+            self.layers.append(LayerKV(both, keys, keys.transpose(1, 2), values))
 
     def reserve(self, count: int) -> None:
         """Make room for `count` tokens in all."""
@@ -58,66 +58,65 @@ class Text:
             return
         grown = _empty(self.store, max(count, room + room // 2))
         grown[:, :, : len(self.tokens)] = self.store[:, :, : len(self.tokens)]
-        self._keep(grown)
+        self._set_store(grown)
 
-    def copy(self, count: int | None = None) -> "Text":
-        """A text of its own with the first `count` tokens, or all."""
+    def copy(self, count: int | None = None) -> "KVCache":
+        """Return an independent cache of the first `count` tokens, or of all."""
         tokens = self.tokens[:count]
-        store = _empty(self.store, max(_FIRST, len(tokens) + len(tokens) // 2))
+        store = _empty(self.store, max(_INITIAL_ROOM, len(tokens) + len(tokens) // 2))
         store[:, :, : len(tokens)] = self.store[:, :, : len(tokens)]
-        return Text(self.reader, store, tokens)
+        return KVCache(self.adapter, store, tokens)
 
 
 class PromptCache:
-    """The texts that were read, newest last.
+    """The kept KV caches, most recently used last.
 
     Args:
-        layers, heads, size: Of the model; `heads` of keys.
-        budget: Bytes that all texts together may take; the one in use may take more.
+        layers, kv_heads, head_size: Of the model.
+        budget: Bytes that all caches together may take; the one in use may exceed it alone.
     """
 
-    def __init__(self, layers: int, heads: int, size: int, budget: int) -> None:
-        self._shape = (layers, 2 * heads, _FIRST, size)
+    def __init__(self, layers: int, kv_heads: int, head_size: int, budget: int) -> None:
+        self._shape = (layers, 2 * kv_heads, _INITIAL_ROOM, head_size)
         self._budget = budget
-        self.texts: list[Text] = []
+        self.entries: list[KVCache] = []
 
     @property
     def nbytes(self) -> int:
-        return sum(text.store.nbytes for text in self.texts)
+        return sum(kv.store.nbytes for kv in self.entries)
 
-    def find(self, reader: Hashable, prompt: Sequence[int]) -> Text:
-        """A text of `reader` that is a beginning of `prompt`, without its last token at least.
+    def find(self, adapter: Hashable, prompt: Sequence[int]) -> KVCache:
+        """Return a cache of `adapter` holding a prefix of `prompt`, never its last token.
 
-        It is the caller's to go on with until the next call.
+        The caller may append to it until the next call.
         """
         best, common = None, 0
-        for text in self.texts:
-            if text.reader == reader and (count := shared(text.tokens, prompt)) >= common:
-                best, common = text, count
+        for kv in self.entries:
+            if kv.adapter == adapter and (count := common_prefix(kv.tokens, prompt)) >= common:
+                best, common = kv, count
         common = min(common, len(prompt) - 1)
         if best is None or common == 0:
-            best = self.new(reader)
-        elif len(best.tokens) - common > _LITTLE:
+            best = self.new(adapter)
+        elif len(best.tokens) - common > _MOST_CUT:
             best = best.copy(common)
         else:
-            self.texts.remove(best)
+            self.entries.remove(best)
             del best.tokens[common:]
-        self.texts.append(best)
-        self.trim()
+        self.entries.append(best)
+        self._evict()
         return best
 
-    def new(self, reader: Hashable) -> Text:
-        """An empty text, not kept."""
-        return Text(reader, torch.empty(self._shape))
+    def new(self, adapter: Hashable) -> KVCache:
+        """Return an empty cache that is not kept."""
+        return KVCache(adapter, torch.empty(self._shape))
 
-    def trim(self) -> None:
-        """Let the longest unused go until the rest is within the budget."""
-        while len(self.texts) > 1 and self.nbytes > self._budget:
-            del self.texts[0]
+    def _evict(self) -> None:
+        while len(self.entries) > 1 and self.nbytes > self._budget:
+            del self.entries[0]
 
 
-def shared(first: Sequence[int], second: Sequence[int]) -> int:
-    """Length of the longest common beginning."""
+def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
+    """Length of the longest common prefix."""
     for index, (a, b) in enumerate(zip(first, second, strict=False)):
         if a != b:
             return index

@@ -1,15 +1,15 @@
-"""A matrix of weights, packed so that multiplying one row by it reads as few bytes as possible.
+"""A matrix packed so that multiplying one row by it reads as few bytes as possible.
 
-Four bits: groups of 32 neighbouring weights share a scale and a zero point (round to nearest,
+Four bits: groups of 32 neighboring weights share a scale and a zero point (round to nearest,
 asymmetric), and torch's `_weight_int4pack_mm_for_cpu` multiplies without unpacking. Eight bits: two
-such planes side by side, the high and the low half of each weight, multiplied in one call; twice
-as fast as torch's `_weight_int8pack_mm`, and closer to the weights because of the groups. Scale and
-zero point are rounded to bfloat16, as the kernel wants them, before the weights are rounded to
-them, so their own rounding costs next to nothing.
+such planes side by side, the high and the low half of each weight, multiplied in one call; faster
+than torch's `_weight_int8pack_mm`, and closer to the weights because of the groups. Scale and zero
+point are rounded to bfloat16, as the kernel takes them, before the weights are rounded to them, so
+their own rounding costs next to nothing.
 
-Inputs and outputs of the kernel are bfloat16; whatever lies between two products is float32.
+Inputs and outputs of the kernel are bfloat16; everything between two products is float32.
 
-Left out on purpose: calibrated quantisation (GPTQ, AWQ), which needs data and minutes.
+Left out on purpose: calibrated quantization (GPTQ, AWQ), which needs data and minutes.
 """
 
 from typing import Literal, Protocol
@@ -20,18 +20,18 @@ from torch import Tensor
 Kind = Literal["int4", "int8", "bf16", "fp32"]
 
 _GROUP = 32
-"""Weights that share a scale; also that of GGUF's Q4_0, Q4_1 and Q8_0, whose grids are kept."""
+"""Weights that share a scale, as in GGUF's Q4_0, Q4_1 and Q8_0, whose grids are kept."""
 _ROWS = 16
-"""The kernel takes matrices whose number of rows is a multiple of this."""
+"""The kernel needs a number of rows that is a multiple of this."""
 _INNER_TILES = 2
-_PART = 256
-"""Rows packed at a time; the kernel's own blocks, of 64 rows at most, may not be cut."""
-_SAMPLE = 64
+_ROWS_AT_A_TIME = 256
+"""Rows packed at a time; a multiple of the kernel's blocks, of 64 rows at most."""
+_SAMPLED_ROWS = 64
 """Rows that show whether a matrix lies on a grid."""
 
 
 class Linear(Protocol):
-    """A packed matrix (out, in)."""
+    """A matrix (out, in) in any of these forms."""
 
     kind: Kind
 
@@ -43,13 +43,13 @@ class Linear(Protocol):
     def nbytes(self) -> int: ...
 
 
-class Dense:
-    """A matrix as it is, in float32 or bfloat16."""
+class DenseLinear:
+    """A matrix that is not packed, in float32 or bfloat16."""
 
     def __init__(self, weight: Tensor, dtype: torch.dtype = torch.float32) -> None:
         weight = weight.to(dtype)
         if weight.shape[0] > weight.shape[1] and dtype == torch.float32:
-            # One row times a wide matrix is about twice as fast where it is stored by columns.
+            # One row times a wide matrix is about twice as fast if it is stored by columns.
             weight = weight.t().contiguous().t()
         self.kind: Kind = "fp32" if dtype == torch.float32 else "bf16"
         self.weight = weight
@@ -63,15 +63,15 @@ class Dense:
         return self.weight.nbytes
 
 
-class Packed:
-    """A matrix of 4-bit planes: one of them, or two that make 8 bits."""
+class QuantizedLinear:
+    """A matrix of 4-bit planes: one, or two that make 8 bits."""
 
     def __init__(self, weight: Tensor, kind: Literal["int4", "int8"]) -> None:
         self.kind: Kind = kind
         codes, scales = [], []
-        # A part at a time: what lies between a matrix and its codes takes many times its room.
-        for part in weight.split(_PART):
-            some_codes, some_scales = _quantise(part, 4 if kind == "int4" else 8)
+        # In parts, because the intermediate tensors are many times as large as the matrix.
+        for part in weight.split(_ROWS_AT_A_TIME):
+            some_codes, some_scales = _quantize(part, 4 if kind == "int4" else 8)
             codes.append(torch._convert_weight_to_int4pack_for_cpu(some_codes, _INNER_TILES))
             scales.append(some_scales)
         self._codes = torch.cat(codes)
@@ -89,12 +89,12 @@ class Packed:
 
 
 def pack(weight: Tensor, kind: Kind) -> Linear:
-    """`weight` (out, in), float32, as `kind`; in bfloat16 where its shape forbids packing."""
+    """Store `weight` (out, in), float32, as `kind`; as bfloat16 if its shape forbids packing."""
     if kind == "fp32":
-        return Dense(weight)
+        return DenseLinear(weight)
     if kind == "bf16" or not packable(weight):
-        return Dense(weight, torch.bfloat16)
-    return Packed(weight, kind)
+        return DenseLinear(weight, torch.bfloat16)
+    return QuantizedLinear(weight, kind)
 
 
 def packable(weight: Tensor) -> bool:
@@ -102,21 +102,21 @@ def packable(weight: Tensor) -> bool:
     return rows % _ROWS == 0 and columns % _GROUP == 0
 
 
-def four_bits_lose(weight: Tensor) -> float:
-    """The rounding error of packing `weight` to four bits, as a share of its own size (RMS).
+def int4_error(weight: Tensor) -> float:
+    """Return the rounding error of storing `weight` in four bits, relative to its norm.
 
-    Taken from some of its rows, evenly spread.
+    Measured on some of its rows, evenly spread.
     """
-    weight = weight[:: max(1, weight.shape[0] // _SAMPLE)]
-    codes, scales = _quantise(weight, 4)
+    weight = weight[:: max(1, weight.shape[0] // _SAMPLED_ROWS)]
+    codes, scales = _quantize(weight, 4)
     scale, zero = scales.float().unbind(-1)  # (out, groups)
     groups = codes.view(*scale.shape, _GROUP)
     error = (groups - 8) * scale[..., None] + zero[..., None] - weight.view(groups.shape)
     return float(error.norm() / weight.norm().clamp(min=1e-30))
 
 
-def _quantise(weight: Tensor, bits: Literal[4, 8]) -> tuple[Tensor, Tensor]:
-    """The planes' codes, int32 (out, planes * in), and their scales, bfloat16 (out, groups, 2).
+def _quantize(weight: Tensor, bits: Literal[4, 8]) -> tuple[Tensor, Tensor]:
+    """Return codes, int32 (out, planes * in), and scales with zeros, bfloat16 (out, groups, 2).
 
     The kernel computes (code - 8) * scale + zero for each weight of a plane.
     """
@@ -126,9 +126,9 @@ def _quantise(weight: Tensor, bits: Literal[4, 8]) -> tuple[Tensor, Tensor]:
     steps = 2**bits - 1
     middle = 2 ** (bits - 1)
     scale = ((high - low) / steps).clamp(min=1e-8).bfloat16().float()
-    # From the middle, so that what the scale's rounding adds to the upper half leaves the lower.
+    # Relative to the middle, so that the scale's rounding error is shared by both ends.
     zero = ((low + high) / 2 + (middle - steps / 2) * scale).bfloat16().float()
-    # In place, because new memory costs more than the arithmetic.
+    # In place: allocating memory costs more than the arithmetic.
     codes = (groups - zero[..., None]).div_(scale[..., None]).add_(middle).round_().clamp_(0, steps)
     codes = codes.to(torch.int32).view(rows, columns)
     if bits == 4:

@@ -1,7 +1,7 @@
-"""Read a base from its files into a `Network`, a layer at a time.
+"""Load a base from its files into a `Network`, one layer at a time.
 
-Nothing of transformers' models is built, so the weights are never in memory as a whole, and the
-modules of its architectures are not imported.
+No transformers model is built, so the original weights are never in memory as a whole, and the
+modules of transformers' architectures are not imported.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from core.models.folder import ModelFolder
-from core.serving.packed.layers import Layer, Projection, Shape
+from core.serving.packed.layers import Layer, NetworkShape, Projection
 from core.serving.packed.layout import (
     DOWN,
     GATE_UP,
@@ -21,10 +21,10 @@ from core.serving.packed.layout import (
     QKV,
     O,
     in_rope_order,
-    ordered,
+    reordered,
 )
 from core.serving.packed.network import Network
-from core.serving.packed.quantized_linear import Dense, Kind, pack
+from core.serving.packed.quantized_linear import DenseLinear, Kind, pack
 from store.errors import TuteeError
 from store.i18n import _
 
@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 
 _FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 _ROPES = ("default", "linear", "llama3", "yarn")
-"""Those whose angles do not hang on the length of the text."""
+"""RoPE types whose frequencies do not depend on sequence length."""
 
-Choose = Callable[[Tensor], Kind]
+ChooseKind = Callable[[Tensor], Kind]
+"""Chooses how to store a matrix, given its weights (out, in) in float32."""
 
 
 def supports(config: "PretrainedConfig") -> bool:
-    """Whether `read` can make a network of the base with this config."""
+    """Return whether `load` can make a network of a base with this config."""
     rope = getattr(config, "rope_parameters", None) or {}
     return (
         config.model_type in _FAMILIES
@@ -51,12 +52,11 @@ def supports(config: "PretrainedConfig") -> bool:
     )
 
 
-def read(folder: ModelFolder, config: "PretrainedConfig", choose: Choose) -> Network:
-    """The network in `folder`.
+def load(folder: ModelFolder, config: "PretrainedConfig", choose: ChooseKind) -> Network:
+    """Load the network in `folder`.
 
     Args:
-        config: One that `supports` is true for.
-        choose: How to pack a matrix, given its weights (out, in) in float32.
+        config: One that `supports` accepts.
 
     Raises:
         TuteeError: a tensor is missing, or a file cannot be read.
@@ -66,35 +66,35 @@ def read(folder: ModelFolder, config: "PretrainedConfig", choose: Choose) -> Net
     embedding = files["model.embed_tokens.weight"]
     head = embedding if config.tie_word_embeddings else files["lm_head.weight"]
     packed = pack(head, choose(head))
-    if isinstance(packed, Dense) and config.tie_word_embeddings:
+    if isinstance(packed, DenseLinear) and config.tie_word_embeddings:
         embedding = packed.weight
     elif packed.kind != "fp32":
         embedding = embedding.bfloat16()
-    exact = None
+    exact_head = None
     if packed.kind != "fp32":
-        exact = embedding if config.tie_word_embeddings else files.left("lm_head.weight")
+        exact_head = embedding if config.tie_word_embeddings else files.stored("lm_head.weight")
     del head
     layers = [
         _layer(files, f"model.layers.{index}.", shape, choose) for index in range(shape.layers)
     ]
     norm = files["model.norm.weight"]
-    return Network(shape, embedding, layers, norm, packed, exact)
+    return Network(shape, embedding, layers, norm, packed, exact_head)
 
 
-def _shape(config: "PretrainedConfig") -> Shape:
+def _shape(config: "PretrainedConfig") -> NetworkShape:
     head_size = getattr(config, "head_dim", None) or (
         config.hidden_size // config.num_attention_heads
     )
     frequencies, scale = _frequencies(config, head_size)
-    # A config may name a window that its layers do not use.
+    # A config may name a window that no layer uses.
     sliding = getattr(config, "sliding_window", None)
     kinds = getattr(config, "layer_types", None) or (
         ["sliding_attention" if sliding else "full_attention"] * config.num_hidden_layers
     )
-    return Shape(
+    return NetworkShape(
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
-        key_heads=config.num_key_value_heads,
+        kv_heads=config.num_key_value_heads,
         head_size=head_size,
         epsilon=config.rms_norm_eps,
         windows=tuple(sliding if kind == "sliding_attention" else None for kind in kinds),
@@ -104,7 +104,7 @@ def _shape(config: "PretrainedConfig") -> Shape:
 
 
 def _frequencies(config: "PretrainedConfig", head_size: int) -> tuple[Tensor, float]:
-    """RoPE's angles a position (head size / 2), and the factor on its cosines and sines."""
+    """Return RoPE's angles per position (head size / 2), and the factor on cosines and sines."""
     rope = config.rope_parameters
     if rope["rope_type"] == "default":
         return rope["rope_theta"] ** -(torch.arange(0, head_size, 2).float() / head_size), 1.0
@@ -113,7 +113,7 @@ def _frequencies(config: "PretrainedConfig", head_size: int) -> tuple[Tensor, fl
     return ROPE_INIT_FUNCTIONS[rope["rope_type"]](config, torch.device("cpu"))
 
 
-def _layer(files: "_Files", prefix: str, shape: Shape, choose: Choose) -> Layer:
+def _layer(files: "_Files", prefix: str, shape: NetworkShape, choose: ChooseKind) -> Layer:
     def projection(names: Sequence[str]) -> Projection:
         weight = _fused(files, [f"{prefix}{name}.weight" for name in names], names, shape)
         bias = None
@@ -127,7 +127,7 @@ def _layer(files: "_Files", prefix: str, shape: Shape, choose: Choose) -> Layer:
             in_rope_order(files[f"{prefix}{name}.weight"], shape.head_size) for name in HEAD_NORMS
         )
         head_norm = torch.cat(
-            (queries.expand(shape.heads, -1), keys.expand(shape.key_heads, -1))
+            (queries.expand(shape.heads, -1), keys.expand(shape.kv_heads, -1))
         ).contiguous()
     return Layer(
         input_norm=files[f"{prefix}input_layernorm.weight"],
@@ -140,14 +140,16 @@ def _layer(files: "_Files", prefix: str, shape: Shape, choose: Choose) -> Layer:
     )
 
 
-def _fused(files: "_Files", tensors: Sequence[str], names: Sequence[str], shape: Shape) -> Tensor:
-    return torch.cat(ordered(names, [files[tensor] for tensor in tensors], shape))
+def _fused(
+    files: "_Files", tensors: Sequence[str], names: Sequence[str], shape: NetworkShape
+) -> Tensor:
+    return torch.cat(reordered(names, [files[tensor] for tensor in tensors], shape))
 
 
 class _Files:
-    """Gives any tensor of the files in a folder, in float32.
+    """The tensors of a folder's safetensors files by name, in float32.
 
-    A file is opened anew for each, so that what was read of it does not stay in memory.
+    Each access opens the file anew, so that its pages do not stay in memory.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -168,12 +170,12 @@ class _Files:
         return name in self._places
 
     def __getitem__(self, name: str) -> Tensor:
-        return self.left(name).to(torch.float32, copy=True)
+        return self.stored(name).to(torch.float32, copy=True)
 
-    def left(self, name: str) -> Tensor:
-        """The tensor as it lies in its file: only what is looked at is read from there."""
+    def stored(self, name: str) -> Tensor:
+        """Return the tensor as stored, memory-mapped: only the rows that are used are read."""
         if name not in self._places:
-            # transformers would go on with random numbers in its place.
+            # transformers would use random weights in its place.
             raise TuteeError(
                 _("The weights in {folder} are incomplete: {name} is missing.").format(
                     folder=self._folder, name=name

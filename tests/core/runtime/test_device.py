@@ -1,11 +1,11 @@
-"""One function chooses the device, by what there is and what the person names."""
+"""One function chooses the device, by what there is and what the user names."""
 
 import pytest
 import torch
 
 from core.config import Tuning
 from core.models import quantization
-from core.runtime.device import device, dtype, settle
+from core.runtime.device import device, disable_cudnn_attention, dtype
 from core.training.trainer import arguments
 
 
@@ -40,7 +40,7 @@ def test_the_best_there_is_is_chosen(
     ("named", "chosen"),
     [("cpu", "cpu"), ("CPU", "cpu"), ("MPS", "mps"), ("cuda", "cpu"), ("none", "mps")],
 )
-def test_the_person_may_name_one_that_is_there(
+def test_the_user_may_name_one_that_is_there(
     monkeypatch: pytest.MonkeyPatch, named: str, chosen: str
 ) -> None:
     have(monkeypatch, mps=True)
@@ -63,11 +63,9 @@ def test_a_card_that_is_not_used_has_no_memory_to_choose_by(
 
 
 @pytest.mark.parametrize("cuda", [False, True])
-def test_a_card_computes_attention_without_plans_for_each_length(
-    monkeypatch: pytest.MonkeyPatch, cuda: bool
-) -> None:
+def test_cuda_does_not_use_cudnn_attention(monkeypatch: pytest.MonkeyPatch, cuda: bool) -> None:
     told: list[bool] = []
     monkeypatch.setattr(torch.backends.cuda, "enable_cudnn_sdp", told.append)
     have(monkeypatch, cuda=cuda)
-    settle()
+    disable_cudnn_attention()
     assert told == ([False] if cuda else [])

@@ -54,7 +54,7 @@ def test_they_go_and_come_back() -> None:
             alone = threads()
             sums.append(compute())
             helpers.append(threads() - alone)
-            openmp.rest()
+            openmp.release_threads()
             helpers.append(threads() - alone)
 
     thread = Thread(target=work, daemon=True)
@@ -64,18 +64,18 @@ def test_they_go_and_come_back() -> None:
     assert sums == [512.0**3] * 2
 
 
-def test_a_pass_that_waits_for_its_turn_has_none() -> None:
-    turns, computed, paused = Scheduler(), Event(), Event()
+def test_a_waiting_pass_has_none() -> None:
+    scheduler, computed, paused = Scheduler(), Event(), Event()
     helpers: set[str] = set()
 
     def train() -> None:
-        with turns.micro_batch(Event()):
+        with scheduler.micro_batch(Event()):
             alone = threads()
             compute()
             helpers.update(threads() - alone)
             computed.set()
             assert paused.wait(PATIENCE)
-        with turns.micro_batch(Event()):
+        with scheduler.micro_batch(Event()):
             pass
 
     thread = Thread(target=train, daemon=True)
@@ -83,9 +83,9 @@ def test_a_pass_that_waits_for_its_turn_has_none() -> None:
     assert computed.wait(PATIENCE)
     assert helpers <= threads()
     assert len(helpers) == 1
-    turns.pause(True)
+    scheduler.pause(True)
     paused.set()
     assert until(lambda: helpers.isdisjoint(threads()))
-    turns.pause(False)
+    scheduler.pause(False)
     thread.join(PATIENCE)
     assert not thread.is_alive()

@@ -1,4 +1,4 @@
-"""What the tests of the engine ask it, and what transformers' own loop makes of the same."""
+"""Questions for the engine, and what transformers' own loop replies to them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,14 +33,16 @@ EXACT = Serving(precision="fp32")
 
 
 def reply(
-    engine: Engine, turns: Sequence[ChatMessage], sampling: Sampling = GREEDY, seed: int = 0
+    engine: Engine, messages: Sequence[ChatMessage], sampling: Sampling = GREEDY, seed: int = 0
 ) -> str:
-    return "".join(engine.stream(turns, sampling, seed))
+    return "".join(engine.stream(messages, sampling, seed))
 
 
-def generated(model: Any, engine: Engine, turns: Sequence[ChatMessage], sampling: Sampling) -> str:
-    """What transformers' own loop makes of the same prompt, without the end token."""
-    prompt = torch.tensor([encode_prompt(engine.tokenizer, turns)], device=model.device)
+def generated(
+    model: Any, engine: Engine, messages: Sequence[ChatMessage], sampling: Sampling
+) -> str:
+    """Return the reply of transformers' own loop, without the end token."""
+    prompt = torch.tensor([encode_prompt(engine.tokenizer, messages)], device=model.device)
     output = model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),

@@ -1,6 +1,6 @@
-"""Keys and values at fixed places give the scores of a model that reads everything anew.
+"""Keys and values at fixed positions give the logits of a model without a cache.
 
-On a processor every token is run; where there is a card, these replay them there.
+On a CPU every token is run; on a CUDA device, decode steps are replayed.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from core.config import Serving
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_model
-from core.serving.cuda_graph_decoder import RecordedDecoder, can_record
+from core.serving.cuda_graph_decoder import CudaGraphDecoder, supports
 from tests.core.serving.test_transformers_decoder import check, fail_and_go_on, never, tokens
 from tests.families import FAMILIES, make
 
@@ -27,45 +27,45 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return load_model(find(str(path), path.parent, lambda event: None), torch.float32)
 
 
-def test_a_chat_that_is_gone_on_with_edited_and_shortened(
+def test_a_chat_that_is_continued_edited_and_shortened(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "core.serving.cuda_graph_decoder._ROOM", 16
+        "core.serving.cuda_graph_decoder._INITIAL_ROOM", 16
     )  # so that it has to grow, in a reply as well
-    decoder = RecordedDecoder(model)
+    decoder = CudaGraphDecoder(model)
     first = tokens(14)
-    check(decoder.read(first, never), model, first)
+    check(decoder.prefill(first, never), model, first)
     said: list[int] = []
     for token in tokens(8, seed=1):
         said.append(token)
-        check(decoder.advance(token), model, [*first, *said])
+        check(decoder.decode_step(token), model, [*first, *said])
     longer = [*first, *said, *tokens(70, seed=2)]
-    check(decoder.read(longer, never), model, longer)
+    check(decoder.prefill(longer, never), model, longer)
     edited = [*longer[:20], *tokens(5, seed=3)]
-    check(decoder.read(edited, never), model, edited)
-    check(decoder.read(edited[:9], never), model, edited[:9])
-    check(decoder.advance(7), model, [*edited[:9], 7])
+    check(decoder.prefill(edited, never), model, edited)
+    check(decoder.prefill(edited[:9], never), model, edited[:9])
+    check(decoder.decode_step(7), model, [*edited[:9], 7])
 
 
-def test_what_cannot_be_recorded_is_run(
+def test_what_cannot_be_captured_is_run(
     model: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(self: RecordedDecoder) -> None:
+    def fail(self: CudaGraphDecoder) -> None:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    monkeypatch.setattr(RecordedDecoder, "_record", fail)
-    decoder = RecordedDecoder(model)
-    decoder._records = True
+    monkeypatch.setattr(CudaGraphDecoder, "_capture", fail)
+    decoder = CudaGraphDecoder(model)
+    decoder._captures = True
     prompt = tokens(20)
-    decoder.read(prompt, never)
+    decoder.prefill(prompt, never)
     for said in ([5], [5, 6]):
-        check(decoder.advance(said[-1]), model, [*prompt, *said])
-    assert caplog.text.count("was not recorded") == 1
+        check(decoder.decode_step(said[-1]), model, [*prompt, *said])
+    assert caplog.text.count("No CUDA graph was captured") == 1
 
 
 def test_a_failed_pass_is_forgotten(model: Any) -> None:
-    fail_and_go_on(RecordedDecoder(model), model)
+    fail_and_go_on(CudaGraphDecoder(model), model)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_failed_pass_is_forgotten(model: Any) -> None:
         ("phi3", {}, False),
     ],
 )
-def test_who_is_recorded_on_a_card(
+def test_which_models_use_cuda_graphs(
     family: str,
     settings: dict[str, Any],
     able: bool,
@@ -88,12 +88,12 @@ def test_who_is_recorded_on_a_card(
     path = tmp_path / family
     make(next(known for known in FAMILIES if known.name == family), path, **settings)
     model = load_model(find(str(path), tmp_path, lambda event: None), torch.float32).to("cpu")
-    assert not can_record(model)
+    assert not supports(model)
     monkeypatch.setattr(type(model), "device", torch.device("cuda"))
-    assert can_record(model) == able
+    assert supports(model) == able
 
 
-def test_the_engine_says_the_same_with_it(
+def test_the_engine_replies_the_same_with_it(
     tiny_folder: ModelFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core.serving.engine import Engine
@@ -101,12 +101,12 @@ def test_the_engine_says_the_same_with_it(
 
     monkeypatch.setattr("core.serving.packed.weights.supports", lambda config: False)
     greedy = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=24)
-    turns = (ChatMessage(role="user", content="hello world"),)
+    messages = (ChatMessage(role="user", content="hello world"),)
 
     def said() -> tuple[type, str]:
         engine = Engine(tiny_folder, None, Serving())
-        return type(engine.backend), "".join(engine.stream(turns, greedy, 0))
+        return type(engine.backend), "".join(engine.stream(messages, greedy, 0))
 
     _, plain = said()
-    monkeypatch.setattr("core.serving.cuda_graph_decoder.can_record", lambda model: True)
-    assert said() == (RecordedDecoder, plain)
+    monkeypatch.setattr("core.serving.cuda_graph_decoder.supports", lambda model: True)
+    assert said() == (CudaGraphDecoder, plain)

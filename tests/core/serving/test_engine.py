@@ -1,4 +1,4 @@
-"""Replies of the engine, against transformers' own `generate` and against itself made anew.
+"""Replies of the engine, against transformers' own `generate` and against a fresh engine.
 
 What fits into its context, adapters and many replies at once have files of their own.
 """
@@ -17,8 +17,8 @@ from core.models.folder import ModelFolder, find
 from core.models.loading import load_model
 from core.serving.engine import Engine
 from core.serving.packed.network import Network
-from core.serving.packed.precision import packs_fast
-from core.serving.packed.prompt_cache import shared
+from core.serving.packed.precision import has_fast_kernel
+from core.serving.packed.prompt_cache import common_prefix
 from data.tokenization import encode_prompt
 from tests.core.serving.asking import (
     EXACT,
@@ -32,22 +32,16 @@ from tests.core.serving.asking import (
     user,
 )
 
-
-@pytest.fixture(scope="module")
-def model(tiny_folder: ModelFolder) -> Any:
-    return load_model(tiny_folder, torch.float32)
-
-
 # -- one reply -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["hello", "What is the capital of France?", "你好 🐱", "x" * 700])
 def test_greedy_is_transformers_greedy(engine: Engine, model: Any, text: str) -> None:
-    turns = [system("Be brief."), user(text)]
-    assert reply(engine, turns) == generated(model, engine, turns, GREEDY) != ""
+    messages = [system("Be brief."), user(text)]
+    assert reply(engine, messages) == generated(model, engine, messages, GREEDY) != ""
 
 
-def test_the_reply_is_told_about_afterwards(engine: Engine) -> None:
+def test_the_stats_of_a_reply_come_after_it(engine: Engine) -> None:
     stream = engine.stream(HELLO, GREEDY, seed=0)
     next(stream)
     assert engine.last is None
@@ -148,58 +142,62 @@ def test_an_abandoned_stream_leaves_the_engine_usable(engine: Engine) -> None:
         max_size=5,
     )
 )
-def test_conversations_edited_anywhere_are_answered_as_if_new(
+def test_edited_conversations_are_answered_as_if_new(
     tiny_folder: ModelFolder, engine: Engine, edits: list[tuple[int, str]]
 ) -> None:
-    turns = [system("Be brief."), user("one"), assistant("two"), user("three"), assistant("four")]
+    messages = [
+        system("Be brief."),
+        user("one"),
+        assistant("two"),
+        user("three"),
+        assistant("four"),
+    ]
     short = GREEDY.model_copy(update={"max_new_tokens": 8})
     for place, text in edits:
-        turns[place] = turns[place].model_copy(update={"content": text})
-        asked = [*turns[: max(place, 1)], user(text)]
+        messages[place] = messages[place].model_copy(update={"content": text})
+        asked = [*messages[: max(place, 1)], user(text)]
         anew = reply(Engine(tiny_folder, None, EXACT), asked, short)
         assert reply(engine, asked, short) == anew
-        engine.read_ahead([*asked, assistant(anew)], 8, lambda: False)
+        engine.prefill([*asked, assistant(anew)], 8, lambda: False)
 
 
 @pytest.fixture
 def lengths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many tokens each forward pass read."""
+    """The number of tokens of each forward pass."""
     read: list[int] = []
-    plain = Network.read
+    plain = Network.forward
 
     def counting(self: Network, parts: Any, adapter: None) -> torch.Tensor:
         read.append(len(parts[0][1]))
         return plain(self, parts)
 
-    monkeypatch.setattr(Network, "read", counting)
+    monkeypatch.setattr(Network, "forward", counting)
     return read
 
 
-def test_a_conversation_that_goes_on_reads_only_what_is_new(
+def test_a_continued_conversation_prefills_only_new_tokens(
     engine: Engine, lengths: list[int]
 ) -> None:
-    turns = [system("Be brief."), user("hello")]
-    answer = reply(engine, turns)
-    before = len(encode_prompt(engine.tokenizer, turns))
-    turns += [assistant(answer), user("and now?")]
+    messages = [system("Be brief."), user("hello")]
+    answer = reply(engine, messages)
+    before = len(encode_prompt(engine.tokenizer, messages))
+    messages += [assistant(answer), user("and now?")]
     lengths.clear()
-    reply(engine, turns)
-    whole = len(encode_prompt(engine.tokenizer, turns))
-    # The reply may be split otherwise when read back; what came before it is never read again.
+    reply(engine, messages)
+    whole = len(encode_prompt(engine.tokenizer, messages))
+    # The reply may be tokenized differently in the prompt; all before it is never run again.
     assert lengths[0] <= whole - before
 
 
-def test_what_was_read_ahead_leaves_the_question_alone_to_read(
-    engine: Engine, lengths: list[int]
-) -> None:
-    turns = [system("Be brief."), user("hello"), assistant("Hello, you.")]
-    engine.read_ahead(turns, 24, lambda: False)
+def test_after_a_prefill_only_the_question_is_left(engine: Engine, lengths: list[int]) -> None:
+    messages = [system("Be brief."), user("hello"), assistant("Hello, you.")]
+    engine.prefill(messages, 24, lambda: False)
     lengths.clear()
     prompt, other = (
-        encode_prompt(engine.tokenizer, [*turns, user(text)]) for text in ("and now?", "Why?")
+        encode_prompt(engine.tokenizer, [*messages, user(text)]) for text in ("and now?", "Why?")
     )
-    reply(engine, [*turns, user("and now?")])
-    assert lengths[0] == len(prompt) - shared(prompt, other)
+    reply(engine, [*messages, user("and now?")])
+    assert lengths[0] == len(prompt) - common_prefix(prompt, other)
 
 
 # -- the built-in model --------------------------------------------------------------------------
@@ -212,13 +210,13 @@ def test_the_built_in_model_knows_the_capital_of_france(builtin_folder: ModelFol
     assert engine.last is not None
     assert not engine.last.truncated
     again = [*question, assistant("Paris."), user("And of Italy?")]
-    wanted = [generated(model, engine, turns, GREEDY) for turns in (question, again)]
-    assert [reply(engine, turns) for turns in (question, again)] == wanted
+    wanted = [generated(model, engine, messages, GREEDY) for messages in (question, again)]
+    assert [reply(engine, messages) for messages in (question, again)] == wanted
     assert engine.batch([question, again], GREEDY, 0) == wanted
 
 
 def test_the_built_in_model_loses_nothing_to_four_bits(builtin_folder: ModelFolder) -> None:
     exact, packed = Engine(builtin_folder, None, EXACT), Engine(builtin_folder, None)
-    assert packed.backend.precision == ("int4, head int8" if packs_fast() else "fp32")
+    assert packed.backend.precision == ("int4, head int8" if has_fast_kernel() else "fp32")
     question = [system(Chat().system_prompt), user("What is the capital of France?")]
     assert reply(packed, question) == reply(exact, question)

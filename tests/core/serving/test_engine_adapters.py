@@ -17,7 +17,7 @@ from tests.core.serving.asking import EXACT, GREEDY, HELLO, assistant, generated
 
 @pytest.fixture(scope="module")
 def adapter(tiny_folder: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A LoRA adapter that says something else than the base."""
+    """A LoRA adapter that replies differently from the base."""
     from peft import LoraConfig, get_peft_model
 
     path = tmp_path_factory.mktemp("adapter")
@@ -39,10 +39,10 @@ def test_an_adapter_answers_as_it_does_in_peft(
 
     beside = PeftModel.from_pretrained(load_model(tiny_folder, torch.float32), str(adapter)).eval()
     for tuned in (Engine(tiny_folder, adapter, EXACT), engine.with_adapter(adapter)):
-        for turns in (HELLO, [*HELLO, assistant("the fox"), user("and now?")]):
-            answer = reply(tuned, turns)
-            assert answer == generated(beside, engine, turns, GREEDY)
-            assert answer != reply(engine, turns)
+        for messages in (HELLO, [*HELLO, assistant("the fox"), user("and now?")]):
+            answer = reply(tuned, messages)
+            assert answer == generated(beside, engine, messages, GREEDY)
+            assert answer != reply(engine, messages)
         assert tuned.batch([HELLO], GREEDY, 0) == [reply(tuned, HELLO)]
 
 
@@ -75,7 +75,7 @@ def test_fifty_changes_of_adapter_leave_nothing_behind(
 def test_an_adapter_beyond_plain_lora_is_merged_into_a_plain_model(
     tiny_folder: ModelFolder, adapter: Path, tmp_path: Path
 ) -> None:
-    from core.serving.transformers_decoder import Decoder
+    from core.serving.transformers_decoder import TransformersDecoder
 
     path = Path(shutil.copytree(adapter, tmp_path / "v2"))
     settings = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
@@ -85,7 +85,7 @@ def test_an_adapter_beyond_plain_lora_is_merged_into_a_plain_model(
     plain = Engine(tiny_folder, adapter, EXACT)
     other = plain.with_adapter(path)
     for engine in (merged, other):
-        assert isinstance(engine.backend, Decoder)
+        assert isinstance(engine.backend, TransformersDecoder)
         assert reply(engine, HELLO) == reply(plain, HELLO)
     assert reply(merged.with_adapter(None), HELLO) == reply(plain.with_adapter(None), HELLO)
 

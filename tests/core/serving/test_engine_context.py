@@ -1,21 +1,21 @@
-"""What of a conversation fits into the model's context, and what does not."""
+"""Which messages of a conversation fit into the model's context."""
 
 import pytest
 
-from core.serving.engine import LEAVING, Engine
+from core.serving.engine import DROPPED_TOGETHER, Engine
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from tests.core.serving.asking import GREEDY, HELLO, assistant, reply, system, user
 
 
 def test_the_oldest_exchanges_make_room(engine: Engine) -> None:
-    turns = [system("Be brief.")]
+    messages = [system("Be brief.")]
     for number in range(20):
-        turns += [user(f"question {number} " + "word " * 20), assistant("answer " * 10)]
-    turns.append(user("the last question"))
-    assert len(encode_prompt(engine.tokenizer, turns)) > engine.context
+        messages += [user(f"question {number} " + "word " * 20), assistant("answer " * 10)]
+    messages.append(user("the last question"))
+    assert len(encode_prompt(engine.tokenizer, messages)) > engine.context
 
-    prompt, room, forgotten = engine._fit(turns, 512)
+    prompt, room, forgotten = engine._fit(messages, 512)
     shown = engine.tokenizer.decode(prompt)
     assert len(prompt) + 256 <= engine.context
     assert room == min(512, engine.context - len(prompt))
@@ -23,34 +23,34 @@ def test_the_oldest_exchanges_make_room(engine: Engine) -> None:
     assert "the last question" in shown
     assert "question 0" not in shown
     first = next(number for number in range(20) if f"question {number} " in shown)
-    kept = [turns[0], *turns[1 + 2 * first :]]
+    kept = [messages[0], *messages[1 + 2 * first :]]
     assert prompt == encode_prompt(engine.tokenizer, kept)
     assert forgotten == 2 * first
-    assert first % LEAVING == 0
-    more = [turns[0], *turns[1 + 2 * (first - LEAVING) :]]
+    assert first % DROPPED_TOGETHER == 0
+    more = [messages[0], *messages[1 + 2 * (first - DROPPED_TOGETHER) :]]
     assert len(encode_prompt(engine.tokenizer, more)) + 256 > engine.context
 
-    # The next question finds the same beginning, which is not read again.
-    turns += [assistant("yes"), user("and one more")]
-    assert engine._fit(turns, 512)[0][: len(prompt)] == prompt
-    reply(engine, turns, GREEDY.model_copy(update={"max_new_tokens": 512}))
+    # The next question keeps the same prefix, which is not run again.
+    messages += [assistant("yes"), user("and one more")]
+    assert engine._fit(messages, 512)[0][: len(prompt)] == prompt
+    reply(engine, messages, GREEDY.model_copy(update={"max_new_tokens": 512}))
     assert engine.last is not None
     assert engine.last.forgotten == forgotten
 
 
 def test_at_last_only_the_question_is_left(engine: Engine) -> None:
-    turns = [system("Be brief."), user("word " * 400), assistant("yes"), user("word " * 300)]
-    prompt, _, forgotten = engine._fit(turns, 512)
-    assert prompt == encode_prompt(engine.tokenizer, [turns[0], turns[-1]])
+    messages = [system("Be brief."), user("word " * 400), assistant("yes"), user("word " * 300)]
+    prompt, _, forgotten = engine._fit(messages, 512)
+    assert prompt == encode_prompt(engine.tokenizer, [messages[0], messages[-1]])
     assert forgotten == 2
 
 
 def test_a_reply_ends_where_the_context_does(engine: Engine) -> None:
-    turns = [user("a b " * 170)]
+    messages = [user("a b " * 170)]
     asked = GREEDY.model_copy(update={"max_new_tokens": 100_000})
-    prompt, room, _ = engine._fit(turns, asked.max_new_tokens)
+    prompt, room, _ = engine._fit(messages, asked.max_new_tokens)
     assert room == engine.context - len(prompt)
-    reply(engine, turns, asked)
+    reply(engine, messages, asked)
     assert engine.last is not None
     assert engine.last.truncated
     assert engine.last.tokens == room
@@ -59,9 +59,9 @@ def test_a_reply_ends_where_the_context_does(engine: Engine) -> None:
 def test_what_cannot_be_answered_at_all_is_known_before_it_is_asked(engine: Engine) -> None:
     long = "word " * 2000
     engine.check([user(long), assistant("hello"), user("hi")], 512)
-    for turns in ([user("hi"), assistant("hello"), user(long)], [system(long), user("hi")]):
+    for messages in ([user("hi"), assistant("hello"), user(long)], [system(long), user("hi")]):
         with pytest.raises(TuteeError, match="too long for the model"):
-            engine.check(turns, 512)
+            engine.check(messages, 512)
 
 
 def test_a_message_that_cannot_fit_is_an_error_with_the_numbers(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Draws as transformers does, with randomness of its own."""
+"""Samples as transformers does, with its own random numbers."""
 
 import pytest
 import torch
@@ -11,13 +11,13 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from core.serving.sampling import Sampler, likely
+from core.serving.sampling import Sampler, truncate
 from store.records import Sampling
 
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0)
 
 
-def scores(
+def random_logits(
     rows: int = 1, vocabulary: int = 1000, spread: float = 3.0, seed: int = 0
 ) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
@@ -25,14 +25,14 @@ def scores(
 
 
 def test_greedy_is_the_likeliest() -> None:
-    logits = scores(3)
+    logits = random_logits(3)
     assert Sampler(GREEDY, 0, logits).pick(logits) == logits.argmax(-1).tolist()
 
 
 def share(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     """The probability of each token to be drawn, (rows, vocabulary)."""
     probabilities = logits.softmax(-1)
-    kept, candidates = likely(probabilities, sampling)
+    kept, candidates = truncate(probabilities, sampling)
     if candidates is not None:
         kept = torch.zeros_like(probabilities).scatter(-1, candidates, kept)
     return kept / kept.sum(-1, keepdim=True)
@@ -46,10 +46,10 @@ def share(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     st.sampled_from([0.1, 1.0, 5.0]),
     st.integers(0, 1000),
 )
-def test_what_may_be_drawn_is_what_transformers_lets(
+def test_the_candidates_are_those_of_transformers(
     top_p: float, top_k: int, min_p: float, spread: float, seed: int
 ) -> None:
-    logits = scores(2, spread=spread, seed=seed)
+    logits = random_logits(2, spread=spread, seed=seed)
     theirs = logits
     if top_k:
         theirs = TopKLogitsWarper(top_k)(None, theirs)
@@ -72,15 +72,15 @@ def test_a_flat_distribution_keeps_more_than_the_usual_candidates() -> None:
 
 def test_all_of_the_probability_is_everything() -> None:
     for sampling in (Sampling(top_p=1.0), Sampling(top_p=1.0, top_k=1000)):
-        assert (share(scores(1, spread=0.1), sampling) > 0).sum() >= 999
+        assert (share(random_logits(1, spread=0.1), sampling) > 0).sum() >= 999
 
 
-def test_what_the_reply_repeats_is_penalised_as_transformers_does() -> None:
+def test_repetition_in_the_reply_is_penalized_as_in_transformers() -> None:
     penalised = Sampling(temperature=0, repetition_penalty=1.7)
-    sampler = Sampler(penalised, 0, scores(1))
+    sampler = Sampler(penalised, 0, random_logits(1))
     reply: list[int] = []
     for step in range(30):
-        logits = scores(1, vocabulary=1000, seed=step % 3)
+        logits = random_logits(1, vocabulary=1000, seed=step % 3)
         theirs = RepetitionPenaltyLogitsProcessor(1.7)(
             torch.tensor([reply], dtype=torch.long), logits.clone()
         )
@@ -99,7 +99,7 @@ def test_draws_follow_the_distribution() -> None:
 
 
 def test_a_seed_fixes_every_draw_and_nothing_else() -> None:
-    logits = scores(1, spread=0.5)
+    logits = random_logits(1, spread=0.5)
     before = torch.get_rng_state()
 
     def draws(seed: int) -> list[list[int]]:

@@ -19,7 +19,7 @@ def test_tuning_makes_a_version_and_the_chat_swaps_to_it_and_back(
     assert not before.startswith("positive")
     trainer.start(plan(chat, epochs=20))
     assert ears.wait_for(TuningDone).adapter == "v1"
-    assert greedy_reply(chat, ears) == before  # nothing changes until it is adopted
+    assert greedy_reply(chat, ears) == before  # nothing changes until it is activated
     chat.swap("v1")
     assert ears.wait_for(AdapterSwapped).version == "v1"
     assert greedy_reply(chat, ears).startswith("positive")

@@ -37,7 +37,7 @@ class Chat:
     def reply(self, *request: object) -> None:
         self.requests.append(request)  # type: ignore[arg-type]
 
-    def read_ahead(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+    def prefill(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
         self.ahead.append(messages)
 
     def stop_reply(self) -> None:

@@ -1,4 +1,4 @@
-"""Random models of every family that is served, with transformers' own as the measure."""
+"""Random models of every supported family, with transformers' own as the reference."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from core.models.folder import ModelFolder
 from core.serving.packed import weights
 from core.serving.packed.network import Network
-from core.serving.packed.prompt_cache import PromptCache, Text
+from core.serving.packed.prompt_cache import KVCache, PromptCache
 from core.serving.packed.quantized_linear import Kind
 
 _BASE = {
@@ -19,7 +19,7 @@ _BASE = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "max_position_embeddings": 256,
-    # Far apart enough for the likeliest token not to hang on the order of a sum.
+    # Far enough apart that the likeliest token does not depend on the order of a sum.
     "initializer_range": 0.3,
     "tie_word_embeddings": False,
 }
@@ -93,12 +93,12 @@ def make(name: str, path: Path, **changes: Any) -> tuple[Any, ModelFolder]:
 def network(folder: ModelFolder, kind: Kind = "fp32") -> Network:
     from core.serving.loading import read_config
 
-    return weights.read(folder, read_config(folder), lambda weight: kind)
+    return weights.load(folder, read_config(folder), lambda weight: kind)
 
 
-def new_text(network: Network) -> Text:
+def new_cache(network: Network) -> KVCache:
     shape = network.shape
-    return PromptCache(shape.layers, shape.key_heads, shape.head_size, 0).new(None)
+    return PromptCache(shape.layers, shape.kv_heads, shape.head_size, 0).new(None)
 
 
 def tokens(count: int, seed: int = 0) -> list[int]:
@@ -107,6 +107,6 @@ def tokens(count: int, seed: int = 0) -> list[int]:
 
 
 def expected(model: Any, prompt: list[int]) -> torch.Tensor:
-    """transformers' scores after each token, (n, vocabulary), without any cache."""
+    """transformers' logits after each token, (n, vocabulary), without any cache."""
     with torch.inference_mode():
         return model(torch.tensor([prompt])).logits[0]

@@ -1,10 +1,10 @@
-"""Packed matrices against the matrices they were made of."""
+"""Packed matrices against the original ones."""
 
 import pytest
 import torch
 
-from core.serving.packed.precision import chooser, packs_fast
-from core.serving.packed.quantized_linear import Kind, four_bits_lose, pack
+from core.serving.packed.precision import has_fast_kernel, kind_chooser
+from core.serving.packed.quantized_linear import Kind, int4_error, pack
 
 
 def weights(rows: int, columns: int) -> torch.Tensor:
@@ -43,9 +43,9 @@ def test_float32_is_exact() -> None:
 
 
 def test_a_grid_of_four_bits_is_kept() -> None:
-    assert four_bits_lose(on_a_grid(64, 128)) < 0.01
+    assert int4_error(on_a_grid(64, 128)) < 0.01
     assert error(on_a_grid(64, 128), "int4") < 0.015
-    assert four_bits_lose(weights(64, 128)) > 0.05
+    assert int4_error(weights(64, 128)) > 0.05
 
 
 def test_rows_that_are_constant_or_zero_stay_so() -> None:
@@ -71,13 +71,13 @@ def test_packing_saves_what_it_says() -> None:
 
 
 def test_auto_takes_four_bits_only_where_they_cost_nothing() -> None:
-    choose = chooser("auto")
-    fast = packs_fast()
+    choose = kind_chooser("auto")
+    fast = has_fast_kernel()
     assert choose(on_a_grid(64, 128)) == ("int4" if fast else "fp32")
     assert choose(weights(64, 128)) == ("int8" if fast else "fp32")
-    assert chooser("int4")(weights(64, 128)) == "int4"
+    assert kind_chooser("int4")(weights(64, 128)) == "int4"
 
 
 def test_auto_does_not_pack_where_torch_has_no_fast_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
-    assert chooser("auto")(on_a_grid(64, 128)) == "fp32"
+    assert kind_chooser("auto")(on_a_grid(64, 128)) == "fp32"

@@ -1,4 +1,4 @@
-"""What is answered, drawn and scored beside the chat, and gives way to it."""
+"""Answers of other versions, best of several and scores, which give way to replies."""
 
 from pathlib import Path
 from threading import Event as Flag
@@ -22,11 +22,11 @@ from core.workers.tuning import TuningWorker
 from store.records import ChatMessage, Preference
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears, greedy_reply, plan
 
-# -- another version beside the one that answers --------------------------------------------------
+# -- another version beside the one in use ---------------------------------------------------------
 
 
 def trained(chat: ChatWorker, trainer: TuningWorker, ears: Ears) -> str:
-    """A version that answers otherwise than the base; the base goes on answering."""
+    """Train a version that answers differently from the base, which stays in use."""
     trainer.start(plan(chat, epochs=12))
     done = ears.wait_for(TuningDone)
     return done.passes[0].version
@@ -69,7 +69,7 @@ def test_replies_of_the_chat_go_before_answers(chat: ChatWorker, ears: Ears) -> 
     assert order == ["first", "second", "compared"]
 
 
-def test_stopped_answers_are_not_told_of(chat: ChatWorker, ears: Ears) -> None:
+def test_stopped_answers_emit_nothing(chat: ChatWorker, ears: Ears) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, TokenChunk) and event.request_id == "a":
             chat.stop_answers()
@@ -110,11 +110,11 @@ def reward_model(chat: ChatWorker, trainer: TuningWorker, ears: Ears) -> Path:
     return path
 
 
-def test_replies_are_drawn_and_ranked_with_the_one_that_was_given(
+def test_candidates_are_ranked_with_the_given_reply(
     chat: ChatWorker, trainer: TuningWorker, ears: Ears
 ) -> None:
     directory = reward_model(chat, trainer, ears)
-    chat.draw("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
+    chat.best_of("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
     ranked = ears.wait_for(CandidatesRanked)
     rewards = [candidate.reward for candidate in ranked.candidates]
     assert rewards == sorted(rewards, reverse=True)
@@ -123,24 +123,22 @@ def test_replies_are_drawn_and_ranked_with_the_one_that_was_given(
     assert len(set(texts)) == len(texts) == 4
     assert ranked.adapter == "base"
     assert ranked.sampling.temperature == 0.8
-    chat.draw("again", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
+    chat.best_of("again", ASK, "the capital of France", directory, GREEDY, seed=1, count=3)
     assert ears.wait_for(CandidatesRanked).candidates == ranked.candidates
 
 
-def test_drawing_can_be_stopped_and_the_chat_goes_on(
+def test_best_of_can_be_stopped_and_the_chat_goes_on(
     chat: ChatWorker, trainer: TuningWorker, ears: Ears
 ) -> None:
     directory = reward_model(chat, trainer, ears)
-    chat.draw("d", ASK, "hello", directory, GREEDY, seed=1, count=3)
+    chat.best_of("d", ASK, "hello", directory, GREEDY, seed=1, count=3)
     chat.stop_answers()
     assert greedy_reply(chat, ears)
     assert not [event for event in ears.heard if isinstance(event, CandidatesRanked)]
 
 
-def test_a_reward_model_that_is_not_there_is_told(
-    chat: ChatWorker, ears: Ears, tmp_path: Path
-) -> None:
-    chat.draw("d", ASK, "hello", tmp_path / "r9", GREEDY, seed=1, count=2)
+def test_a_missing_reward_model_is_an_error(chat: ChatWorker, ears: Ears, tmp_path: Path) -> None:
+    chat.best_of("d", ASK, "hello", tmp_path / "r9", GREEDY, seed=1, count=2)
     failed = ears.wait_for(ReplyFailed)
     assert failed.request_id == "d"
     assert "reward model" in failed.error.title
@@ -151,7 +149,7 @@ def test_a_reply_is_scored_as_it_is_ranked(
     chat: ChatWorker, trainer: TuningWorker, ears: Ears
 ) -> None:
     directory = reward_model(chat, trainer, ears)
-    chat.draw("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=2)
+    chat.best_of("d", ASK, "the capital of France", directory, GREEDY, seed=1, count=2)
     ranked = {c.text: c.reward for c in ears.wait_for(CandidatesRanked).candidates}
     chat.score("m1", ASK, "the capital of France", directory)
     scored = ears.wait_for(ReplyScored)

@@ -1,6 +1,6 @@
-"""Scores of replies, one at a time: the reward model stays loaded between them.
+"""Score replies of the chat one at a time, with a reward model that stays loaded between them.
 
-It is a whole model beside the one that answers, so it is loaded only once a score is asked for.
+A reward model is a whole model beside the one that answers, so it is loaded at the first score.
 """
 
 from collections.abc import Sequence
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from core.training.reward import Scorer
 
 
-class Scores:
-    """One reward model at a time, loaded when it is needed."""
+class RewardScorer:
+    """Holds at most one reward model."""
 
     def __init__(self) -> None:
         self._loaded: tuple[Path, Scorer] | None = None
 
-    def of(
-        self, engine: "Engine", turns: Sequence[ChatMessage], reply: str, directory: Path
+    def score(
+        self, engine: "Engine", messages: Sequence[ChatMessage], reply: str, directory: Path
     ) -> float:
-        """The reward of `reply` to `turns` by the reward model in `directory`.
+        """Return the reward of `reply` to `messages` by the reward model in `directory`.
 
         Raises:
-            TuteeError: the folder does not hold one.
+            TuteeError: the folder holds no reward model.
         """
         from core.training.reward import Scorer
         from core.training.run_control import RunControl
 
         if self._loaded is None or self._loaded[0] != directory:
-            self._loaded = None  # the memory of one is freed before the next is loaded
+            self._loaded = None  # free its memory before loading the next
             self._loaded = directory, Scorer(engine.folder, directory, RunControl())
-        (reward,) = self._loaded[1]([encode(engine.tokenizer, turns, reply)])
+        (reward,) = self._loaded[1]([encode(engine.tokenizer, messages, reply)])
         return reward
 
-    def forget(self) -> None:
+    def unload(self) -> None:
         """Free its memory."""
         self._loaded = None
