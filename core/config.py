@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from store.error_messages import matter
+from store.error_messages import validation_message
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Sampling
@@ -244,7 +244,7 @@ def parse(text: str, path: Path) -> Config:
         key = ".".join(str(part) for part in first["loc"])
         raise TuteeError(
             _("The settings in {path} have a problem at `{key}`: {matter}.").format(
-                path=path, key=key, matter=matter(first)
+                path=path, key=key, matter=validation_message(first)
             ),
             _("Mend that line, or remove it to get the default back."),
         ) from error

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from data.export_tables import Choices, Selection, Table
+from data.export_tables import Choices, ExportSelection, Table
 from data.quality.language_detection import OTHER, language_of
 from data.quality.task_labels import Rules, task_of
 from store.i18n import N_, _
@@ -54,7 +54,7 @@ _TYPES = {
 }
 
 
-def card(selection: Selection, choices: Choices, rules: Rules) -> str:
+def card(selection: ExportSelection, choices: Choices, rules: Rules) -> str:
     """The text of the card.
 
     Args:
@@ -182,7 +182,7 @@ def _language(record: Record) -> str:
     return language_of(record.prompt[-1].content)
 
 
-def _made(selection: Selection, records: Sequence[Record], choices: Choices) -> str:
+def _made(selection: ExportSelection, records: Sequence[Record], choices: Choices) -> str:
     first = min(record.created for record in records)
     last = max(record.created for record in records)
     said = [

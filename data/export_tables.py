@@ -69,7 +69,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Selection:
+class ExportSelection:
     """What is to be written."""
 
     tables: tuple[Table, ...]
@@ -84,7 +84,7 @@ def line(row: dict[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
-def select(records: Iterable[Record], choices: Choices) -> Selection:
+def select(records: Iterable[Record], choices: Choices) -> ExportSelection:
     """The tables that records make under the choices, in the order of the kinds.
 
     Raises:
@@ -109,7 +109,7 @@ def select(records: Iterable[Record], choices: Choices) -> Selection:
             kind, [record for record in shown if record.kind == kind], choices, missed
         )
     ]
-    return Selection(
+    return ExportSelection(
         tables=tuple(tables),
         left_out=tuple(
             _("{count} × {reason}").format(count=count, reason=reason)

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from data.dataset_card import card
-from data.export_tables import FORMATS, Choices, Selection, Table, line, select
+from data.export_tables import FORMATS, Choices, ExportSelection, Table, line, select
 from data.llama_factory import dataset_info
 from data.quality.task_labels import DEFAULT_RULES, Rules
 from store.error_messages import reason
@@ -24,9 +24,9 @@ from store.storage import replace_file
 __all__ = [
     "FORMATS",
     "Choices",
+    "ExportSelection",
     "Exported",
-    "File",
-    "Selection",
+    "ExportedFile",
     "Table",
     "dated",
     "export",
@@ -51,7 +51,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True)
-class File:
+class ExportedFile:
     """A file of rows that was written."""
 
     path: Path
@@ -66,7 +66,7 @@ class Exported:
     """What an export has written."""
 
     folder: Path
-    files: tuple[File, ...]
+    files: tuple[ExportedFile, ...]
     left_out: tuple[str, ...]
     """What was chosen and could not be written: how many, and why."""
     redacted: int
@@ -118,7 +118,7 @@ def export(
     for name in earlier - written:
         (folder / name).unlink(missing_ok=True)
     files = tuple(
-        File(folder / table.name, table.kind, table.split, len(table.rows))
+        ExportedFile(folder / table.name, table.kind, table.split, len(table.rows))
         for table in selection.tables
     )
     return Exported(folder, files, left_out, selection.redacted)
@@ -155,7 +155,7 @@ def _prepare(folder: Path) -> set[str]:
     return names
 
 
-def _write_dataset_info(selection: Selection, path: Path) -> tuple[str, ...]:
+def _write_dataset_info(selection: ExportSelection, path: Path) -> tuple[str, ...]:
     """Write what LLaMA-Factory needs, and say which files it cannot read."""
     entries = dataset_info(selection.tables)
     replace_file(path, (json.dumps(entries, indent=2) + "\n").encode("utf-8"))

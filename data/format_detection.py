@@ -6,7 +6,7 @@ A row's format is told by its keys, so that a file may mix them.
 from data.chat_exports import CHATS
 from data.formats import ALPACA, COLUMNS, CSV, KTO, MESSAGES, OWN, SHAREGPT, TRL
 from data.formats.columns import columns
-from data.formats.common import Format, Found, Row, RowError
+from data.formats.common import Format, ParsedRow, Row, RowError
 from store.i18n import _
 from store.records import Origin
 
@@ -27,7 +27,7 @@ NAMES = tuple(known.name for known in FORMATS)
 _NOT_TEXT = ("images", "videos", "audios")
 
 
-def read(row: object, origin: Origin, format: str | None = None) -> tuple[str, Found]:  # noqa: A002
+def read(row: object, origin: Origin, format: str | None = None) -> tuple[str, ParsedRow]:  # noqa: A002
     """ChatMessage a row into what it holds.
 
     Args:

@@ -15,14 +15,14 @@ from pathlib import Path
 from data import row_files
 from data.chat_exports import join
 from data.format_detection import read
-from data.formats import Found, RowError
+from data.formats import ParsedRow, RowError
 from data.row_files import find_files
 from store.errors import TuteeError
-from store.feedback import said
+from store.feedback import dedup_key
 from store.i18n import _
 from store.records import (
-    Chat,
     ChatMessage,
+    ImportedConversation,
     Instruction,
     Message,
     Origin,
@@ -59,7 +59,7 @@ class Imported:
     """The formats of the rows that could be used."""
     rows: int
     records: tuple[Record, ...]
-    chats: tuple[Chat, ...]
+    chats: tuple[ImportedConversation, ...]
     refused: tuple[Refused, ...]
 
     @property
@@ -119,7 +119,7 @@ class _Reader:
         self.rows = 0
         self.formats: set[str] = set()
         self.records: list[Record] = []
-        self.chats: list[Chat] = []
+        self.chats: list[ImportedConversation] = []
         self.refused: list[Refused] = []
 
     def take(self, line: int, row: object, format_name: str | None, place: str) -> None:
@@ -140,10 +140,10 @@ class _Reader:
         self.chats += found.chats
         self._incomplete |= found.incomplete
 
-    def _keep(self, found: Found, line: int) -> Iterator[str]:
+    def _keep(self, found: ParsedRow, line: int) -> Iterator[str]:
         """Keep records that are new in the file and not too long; tell of the others."""
         for number, record in enumerate(found.records, start=1):
-            what = said(record)
+            what = dedup_key(record)
             if what in self._lines:
                 reason = _("duplicate of line {line}").format(line=self._lines[what])
             elif (length := _length(record)) > _LONGEST:
@@ -159,7 +159,7 @@ class _Reader:
                 )
             yield reason
 
-    def learn(self, chats: Iterable[Chat]) -> None:
+    def learn(self, chats: Iterable[ImportedConversation]) -> None:
         """Make instructions of the replies of conversations, once each."""
         skipped = self._incomplete | {
             record.message_id or ""
@@ -168,12 +168,12 @@ class _Reader:
         }
         for chat in chats:
             for record in _replies(chat, self._origin):
-                if record.message_id not in skipped and said(record) not in self._lines:
-                    self._lines[said(record)] = 0
+                if record.message_id not in skipped and dedup_key(record) not in self._lines:
+                    self._lines[dedup_key(record)] = 0
                     self.records.append(record)
 
 
-def _replies(chat: Chat, origin: Origin) -> Iterator[Instruction]:
+def _replies(chat: ImportedConversation, origin: Origin) -> Iterator[Instruction]:
     """The whole replies on the path of a conversation, each with everything before it."""
     path = _path(chat)
     for index, message in enumerate(path):
@@ -191,7 +191,7 @@ def _replies(chat: Chat, origin: Origin) -> Iterator[Instruction]:
             )
 
 
-def _path(chat: Chat) -> list[Message]:
+def _path(chat: ImportedConversation) -> list[Message]:
     by_id = {message.id: message for message in chat.messages}
     path: list[Message] = []
     at = chat.messages[-1] if chat.messages else None

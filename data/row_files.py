@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
-from data.formats.columns import known
+from data.formats.columns import is_table
 from data.formats.common import RowError
 from store.error_messages import reason
 from store.errors import TuteeError
@@ -47,7 +47,7 @@ Rows = Iterator[tuple[int, object]]
 
 
 @dataclass(frozen=True)
-class Part:
+class FilePart:
     """A file, or one of the files in an archive."""
 
     name: str
@@ -88,7 +88,7 @@ def _wanted(path: Path) -> bool:
     )
 
 
-def parts(path: Path) -> Iterator[Part]:
+def parts(path: Path) -> Iterator[FilePart]:
     """Open a file.
 
     Raises:
@@ -128,7 +128,7 @@ def _members(content: bytes) -> list[tuple[str, bytes]]:
         return [(name, archive.read(name)) for name in talk or names]
 
 
-def _part(name: str, content: bytes, path: Path) -> Part:
+def _part(name: str, content: bytes, path: Path) -> FilePart:
     shown = f"{path} ({name})" if name else str(path)
     if len(content) > _LIMIT:
         raise TuteeError(_("{file} is too large.").format(file=shown))
@@ -139,15 +139,15 @@ def _part(name: str, content: bytes, path: Path) -> Part:
         raise TuteeError(_("{file} is empty.").format(file=shown), expected())
     first, second = _first_lines(content)
     if _is_object(first):
-        return Part(name, False, _lines(content))
+        return FilePart(name, False, _lines(content))
     if first.startswith((b"{", b"[")):
         # A value laid out over lines breaks its first one behind a bracket or a comma.
         by_line = second.startswith(b"{") and not first.endswith((b"[", b"{", b","))
-        return Part(name, False, _lines(content) if by_line else _values(content, shown))
+        return FilePart(name, False, _lines(content) if by_line else _values(content, shown))
     names = {mark: _names(first, mark) for mark in _DELIMITERS}
-    delimiter = next((mark for mark in _DELIMITERS if known(names[mark])), None)
+    delimiter = next((mark for mark in _DELIMITERS if is_table(names[mark])), None)
     if delimiter:
-        return Part(name, True, _table(_text(content, shown), delimiter))
+        return FilePart(name, True, _table(_text(content, shown), delimiter))
     if (name or path.name).lower().removesuffix(".gz").endswith(_TABLES):
         columns = max(names.values(), key=len)
         told = _(", ").join(columns)[:200]
@@ -162,7 +162,7 @@ def _part(name: str, content: bytes, path: Path) -> Part:
             _("{file} cannot be used: line 1 is neither JSON nor columns.").format(file=shown),
             expected(),
         )
-    return Part(name, False, _lines(content))
+    return FilePart(name, False, _lines(content))
 
 
 def _names(header: bytes, delimiter: str) -> list[str]:

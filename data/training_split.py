@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from store.feedback import said
+from store.feedback import dedup_key
 from store.records import ChatMessage, Instruction, Preference, Verdict
 
 _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
@@ -60,7 +60,7 @@ def _newest(taken: Container[object], records: Iterable[_Kind]) -> dict[object, 
     """The last of the records that say the same, by what they say, unless that is taken."""
     kept: dict[object, _Kind] = {}
     for record in records:
-        key = said(record)
+        key = dedup_key(record)
         if key not in taken:
             kept.pop(key, None)  # so that it moves to the end, where the newest are
             kept[key] = record

@@ -12,7 +12,7 @@ from core.evaluation.gate import judge
 from core.evaluation.report import Report
 from core.events import PassDone, PassName
 from core.runs.plan import Plan, Selection
-from store.feedback import said
+from store.feedback import dedup_key
 from store.records import Record
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def learned(
 
 def _covered(chosen: Selection[Any], trained: Container[str]) -> tuple[str, ...]:
     """Ids of all records that say what a trained one says, itself included."""
-    told = {said(record) for record in chosen.new if record.id in trained}
-    return tuple(record.id for record in chosen.unlearned if said(record) in told)
+    told = {dedup_key(record) for record in chosen.new if record.id in trained}
+    return tuple(record.id for record in chosen.unlearned if dedup_key(record) in told)
 
 
 def save(
@@ -151,6 +151,6 @@ def _fingerprint(plan: Plan, ids: Container[str]) -> str:
     digest = sha256()
     selections = (plan.sft, plan.kto, plan.dpo, plan.reward)
     records: Sequence[Record] = [r for s in selections for r in (*s.unlearned, *s.replayed)]
-    for line in sorted({repr(said(record)) for record in records if record.id in ids}):
+    for line in sorted({repr(dedup_key(record)) for record in records if record.id in ids}):
         digest.update(line.encode("utf-8"))
     return digest.hexdigest()

@@ -27,7 +27,7 @@ from core.events import PassDone, PassName
 from core.runs.plan import PassPlan, Plan, Prompts, Selection
 from core.training.checkpoints import steps_done
 from store.errors import TuteeError
-from store.feedback import said
+from store.feedback import dedup_key
 from store.i18n import _
 from store.records import Record, now
 from store.storage import private_folder, replace_file
@@ -170,9 +170,9 @@ def _dropped(adapters: Adapters, why: str) -> TuteeError:
 def _all_live(kept: _Kept, records: Sequence[Record]) -> bool:
     live = {record.id: record for record in records}
     prompts = {record.prompt for record in records}
-    return all(r.id in live and said(live[r.id]) == said(r) for r in kept.records) and all(
-        prompt in prompts for prompt in (*kept.rl.train, *kept.rl.held_out)
-    )
+    return all(
+        r.id in live and dedup_key(live[r.id]) == dedup_key(r) for r in kept.records
+    ) and all(prompt in prompts for prompt in (*kept.rl.train, *kept.rl.held_out))
 
 
 def _records(selection: Selection[Any]) -> list[Record]:

@@ -21,8 +21,8 @@ from data.chat_exports.fields import (
     plain,
     title,
 )
-from data.chat_exports.message_tree import Said, Source, found, identity
-from data.formats.common import Format, Found, Row, RowError, moment
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, identity, parsed
+from data.formats.common import Format, ParsedRow, Row, RowError, moment
 from store.i18n import N_, _
 from store.records import Origin
 
@@ -40,13 +40,13 @@ def _matches(row: Row) -> bool:
     return "mapping" in row or {"conversation_id", "default_model_slug"} <= row.keys()
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     nodes = row.get("mapping")
     if not isinstance(nodes, dict):
         raise RowError(_("the conversation has no mapping of messages"))
     usual = name(row.get("default_model_slug"))
     said = [_node(given or "?", mapping(node), usual) for given, node in nodes.items()]
-    about = Source(
+    about = SourceConversation(
         program="chatgpt",
         id=key(row.get("conversation_id")) or key(row.get("id")) or identity(said),
         origin=origin,
@@ -55,27 +55,27 @@ def _read(row: Row, origin: Origin) -> Found:
         updated=moment(row.get("update_time")),
         current=key(row.get("current_node")),
     )
-    return found(about, said)
+    return parsed(about, said)
 
 
-def _node(given: str, node: Mapping[str, Any], usual: str | None) -> Said:
+def _node(given: str, node: Mapping[str, Any], usual: str | None) -> SourceMessage:
     parent = key(node.get("parent"))
     message = mapping(node.get("message"))
     role = mapping(message.get("author")).get("role")
     if role == "tool":
-        return Said(given, parent, None, lacks=TOOL_OUTPUT)
+        return SourceMessage(given, parent, None, lacks=TOOL_OUTPUT)
     if _unsaid(message):
-        return Said(given, parent, None)
+        return SourceMessage(given, parent, None)
     if role not in ("system", "user", "assistant"):
-        return Said(given, parent, None, lacks=N_("it has no known role"))
+        return SourceMessage(given, parent, None, lacks=N_("it has no known role"))
     if message.get("recipient") not in ("all", None):
-        return Said(given, parent, None, lacks=TOOL_CALL)
+        return SourceMessage(given, parent, None, lacks=TOOL_CALL)
     content, lacks = _content(mapping(message.get("content")))
     details = mapping(message.get("metadata"))
     if role == "assistant":
         content, cited = _CITATION.subn("", _ENTITY.sub(r"\1", content))
         lacks = lacks or (TOOL_OUTPUT if cited else "")
-    return Said(
+    return SourceMessage(
         id=given,
         parent=parent,
         role=role,

@@ -3,22 +3,22 @@
 from collections.abc import Iterable
 
 from data.chat_exports.message_tree import ordered
-from store.records import Chat, Conversation, Message
+from store.records import Conversation, ImportedConversation, Message
 
 
-def join(chats: Iterable[Chat]) -> list[Chat]:
+def join(chats: Iterable[ImportedConversation]) -> list[ImportedConversation]:
     """One chat a conversation, in the order in which they first appear.
 
     Of a message that is in several, the last one read counts. A chat that has no message in common
     with those before it goes on where the older of them ended (its system prompt is theirs).
     """
-    groups: dict[str, list[Chat]] = {}
+    groups: dict[str, list[ImportedConversation]] = {}
     for chat in chats:
         groups.setdefault(chat.conversation.id, []).append(chat)
     return [_joined(group) if len(group) > 1 else group[0] for group in groups.values()]
 
 
-def _joined(group: list[Chat]) -> Chat:
+def _joined(group: list[ImportedConversation]) -> ImportedConversation:
     group.sort(key=lambda chat: chat.conversation.updated)
     messages: dict[str, Message] = {}
     tip: str | None = None
@@ -30,13 +30,13 @@ def _joined(group: list[Chat]) -> Chat:
         messages.update((message.id, message) for message in new)
         tip = new[-1].id if new else tip
     parents = {message.id: message.parent_id for message in messages.values()}
-    return Chat(
+    return ImportedConversation(
         _conversation([chat.conversation for chat in group]),
         tuple(messages[one] for one in ordered(parents, tip)),
     )
 
 
-def _following(chat: Chat, tip: str | None) -> tuple[Message, ...]:
+def _following(chat: ImportedConversation, tip: str | None) -> tuple[Message, ...]:
     """The messages of a chat, set behind another message."""
     systems = {message.id for message in chat.messages if message.role == "system"}
     return tuple(

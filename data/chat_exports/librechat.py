@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from data.chat_exports.fields import FILE, items, key, mapping, name, parts, plain, title
-from data.chat_exports.message_tree import Said, Source, found, identity
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, identity, parsed
 from data.chat_exports.ratings import Thumb, thumb
-from data.formats.common import Format, Found, Row, RowError, moment
+from data.formats.common import Format, ParsedRow, Row, RowError, moment
 from store.i18n import N_, _
 from store.records import Origin
 
@@ -26,7 +26,7 @@ def _matches(row: Row) -> bool:
     return "messagesTree" in row or "messageId" in mapping(first)
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     options = mapping(row.get("options"))
     usual = name(options.get("model"))
     told = items(row.get("messagesTree")) or items(row.get("messages"))
@@ -37,7 +37,7 @@ def _read(row: Row, origin: Origin) -> Found:
     if not said:
         raise RowError(_("the conversation has no messages"))
     times = [one.created for one in said if one.created]
-    about = Source(
+    about = SourceConversation(
         program="librechat",
         id=key(row.get("conversationId")) or identity(said),
         origin=origin,
@@ -45,7 +45,7 @@ def _read(row: Row, origin: Origin) -> Found:
         created=min(times, default=None),
         system=plain(options.get("promptPrefix")) or plain(options.get("system")),
     )
-    return found(about, said)
+    return parsed(about, said)
 
 
 def _flat(messages: object) -> Iterator[tuple[Mapping[str, Any], str | None]]:
@@ -59,7 +59,9 @@ def _flat(messages: object) -> Iterator[tuple[Mapping[str, Any], str | None]]:
         waiting.extend((child, own) for child in reversed(items(message.get("children"))))
 
 
-def _said(given: str, message: Mapping[str, Any], enclosing: str | None, usual: str | None) -> Said:
+def _said(
+    given: str, message: Mapping[str, Any], enclosing: str | None, usual: str | None
+) -> SourceMessage:
     parent = enclosing or key(message.get("parentMessageId"))
     content, lacks = parts(message.get("content") or message.get("text"))
     by_user = message.get("isCreatedByUser") is True
@@ -68,7 +70,7 @@ def _said(given: str, message: Mapping[str, Any], enclosing: str | None, usual: 
     broken = message.get("error") or "error" in (
         mapping(part).get("type") for part in items(message.get("content"))
     )
-    return Said(
+    return SourceMessage(
         id=key(message.get("messageId")) or given,
         parent=None if parent == _NO_PARENT else parent,
         role="user" if by_user else "assistant",

@@ -19,8 +19,8 @@ from data.chat_exports.fields import (
     plain,
     title,
 )
-from data.chat_exports.message_tree import Said, Source, found
-from data.formats.common import Format, Found, Row, moment, same_id
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, parsed
+from data.formats.common import Format, ParsedRow, Row, moment, stable_id
 from store.i18n import N_
 from store.records import Origin
 
@@ -34,14 +34,14 @@ def _matches(row: Row) -> bool:
     )
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     asked, cut = _with_fragments(row, "prompt")
     system, system_cut = _with_fragments(row, "system")
     reply = plain(row.get("response"))
     # Not the row's id alone: one that was edited by hand is another turn.
-    turn = same_id(key(row.get("id")) or "", asked, reply)
+    turn = stable_id(key(row.get("id")) or "", asked, reply)
     created = moment(row.get("datetime_utc"))
-    about = Source(
+    about = SourceConversation(
         program="llm",
         id=key(row.get("conversation_id")) or turn,
         origin=origin,
@@ -51,11 +51,13 @@ def _read(row: Row, origin: Origin) -> Found:
         system=system,
     )
     lacks = _lacks(row) or (N_("the rest of a fragment") if cut or system_cut else "")
-    question = Said(f"{turn}:prompt", None, "user", asked, created, lacks=lacks)
+    question = SourceMessage(f"{turn}:prompt", None, "user", asked, created, lacks=lacks)
     model = name(row.get("resolved_model")) or name(row.get("model"))
     called = TOOL_CALL if row.get("tool_calls") else ""
-    answer = Said(f"{turn}:reply", question.id, "assistant", reply, created, model, lacks=called)
-    return found(about, [question, answer])
+    answer = SourceMessage(
+        f"{turn}:reply", question.id, "assistant", reply, created, model, lacks=called
+    )
+    return parsed(about, [question, answer])
 
 
 def _lacks(row: Mapping[str, Any]) -> str:

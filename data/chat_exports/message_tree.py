@@ -17,13 +17,13 @@ from datetime import datetime
 
 from data.chat_exports.fields import title
 from data.chat_exports.ratings import Thumb
-from data.chat_exports.skipped import Left
-from data.formats.common import Found, RowError, not_empty, prompt, same_id
+from data.chat_exports.skipped import SkippedParts
+from data.formats.common import ParsedRow, RowError, not_empty, prompt, stable_id
 from store.i18n import _
 from store.records import (
-    Chat,
     ChatMessage,
     Conversation,
+    ImportedConversation,
     Instruction,
     Message,
     Origin,
@@ -36,7 +36,7 @@ from store.records import (
 
 
 @dataclass(frozen=True)
-class Said:
+class SourceMessage:
     """A message as another program kept it."""
 
     id: str
@@ -55,7 +55,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceConversation:
     """The conversation that messages were said in."""
 
     program: str
@@ -71,30 +71,30 @@ class Source:
 
     @property
     def conversation_id(self) -> str:
-        return same_id(self.program, self.id)
+        return stable_id(self.program, self.id)
 
 
-def found(source: Source, said: Sequence[Said]) -> Found:
+def parsed(source: SourceConversation, said: Sequence[SourceMessage]) -> ParsedRow:
     """The conversation, and a verdict for each thumb (with an instruction for each 👍).
 
     Raises:
         RowError: nobody asks in it, or nobody replies.
     """
-    growth = _Growth(source, said)
+    growth = _TreeBuilder(source, said)
     _check(growth)
     messages = _messages(source, growth.kept)
     records = tuple(_judged(growth, {message.id: message for message in messages}))
-    return Found(
+    return ParsedRow(
         records,
-        (Chat(_conversation(source, messages), messages),),
+        (ImportedConversation(_conversation(source, messages), messages),),
         growth.left.told(),
         frozenset(one.id for one in growth.kept if one.incomplete and one.role == "assistant"),
     )
 
 
-def identity(said: Sequence[Said]) -> str:
+def identity(said: Sequence[SourceMessage]) -> str:
     """An id for a conversation that has none: what is said in it."""
-    return same_id(*(f"{one.role}:{one.content}" for one in said))
+    return stable_id(*(f"{one.role}:{one.content}" for one in said))
 
 
 def ordered(parents: Mapping[str, str | None], current: str | None) -> list[str]:
@@ -120,14 +120,14 @@ def ordered(parents: Mapping[str, str | None], current: str | None) -> list[str]
 
 
 @dataclass
-class _Kept:
+class _Node:
     """A message of the conversation to be."""
 
     id: str
-    said: Said
+    said: SourceMessage
     role: Role
-    parent: "_Kept | None"
-    begins: "_Kept | None" = None
+    parent: "_Node | None"
+    begins: "_Node | None" = None
     """The message of the same role just before it, which is its beginning."""
     incomplete: bool = False
     followed: bool = False
@@ -136,38 +136,38 @@ class _Kept:
     @property
     def content(self) -> str:
         parts: list[str] = []
-        part: _Kept | None = self
+        part: _Node | None = self
         while part:
             parts.append(part.said.content)
             part = part.begins
         return "\n\n".join(reversed(parts))
 
 
-class _Growth:
+class _TreeBuilder:
     """The tree as it is kept, grown from its roots, and what was left out on the way."""
 
-    def __init__(self, source: Source, said: Sequence[Said]) -> None:
+    def __init__(self, source: SourceConversation, said: Sequence[SourceMessage]) -> None:
         self._source = source
-        self.left = Left()
-        self._said: dict[str, Said] = {}
+        self.left = SkippedParts()
+        self._said: dict[str, SourceMessage] = {}
         for one in said:
             if self._said.setdefault(one.id, one) is not one:
                 self.left.out("message", _("another one has its id"))
-        self._last: dict[str, _Kept | None] = {}
+        self._last: dict[str, _Node | None] = {}
         """The kept message at the end of the way to each one."""
         self._gaps: set[str] = set()
         """Messages at which something is lacking, or before."""
-        self._grown: list[_Kept] = []
+        self._grown: list[_Node] = []
         self._first = self._system()
         self._grow()
         self.kept = [one for one in self._grown if one.followed or not one.continued]
         """Parents first, the end of the path last."""
         self.thumbed = [one for one in self._grown if one.said.thumb]
 
-    def _system(self) -> _Kept | None:
+    def _system(self) -> _Node | None:
         if not self._source.system.strip():
             return None
-        said = Said("", None, "system", self._source.system, self._source.created)
+        said = SourceMessage("", None, "system", self._source.system, self._source.created)
         return self._keep(said, "system", None)
 
     def _grow(self) -> None:
@@ -185,7 +185,7 @@ class _Growth:
             if usable:
                 self._last[one.id] = self._add(one, usable, before)
 
-    def _before(self, one: Said) -> _Kept | None:
+    def _before(self, one: SourceMessage) -> _Node | None:
         if one.parent is None:
             return self._first
         if one.parent not in self._said:
@@ -196,7 +196,7 @@ class _Growth:
             self._gaps.add(one.id)
         return self._last[one.parent]
 
-    def _add(self, one: Said, role: Role, before: _Kept | None) -> _Kept | None:
+    def _add(self, one: SourceMessage, role: Role, before: _Node | None) -> _Node | None:
         if role == "system" and before:
             if before.role != "system":
                 self.left.out("message", _("a system prompt amid the conversation"))
@@ -206,9 +206,9 @@ class _Growth:
                 return before
         return self._keep(one, role, before)
 
-    def _keep(self, one: Said, role: Role, before: _Kept | None) -> _Kept:
-        kept = _Kept(
-            same_id(self._source.program, self._source.id, one.id),
+    def _keep(self, one: SourceMessage, role: Role, before: _Node | None) -> _Node:
+        kept = _Node(
+            stable_id(self._source.program, self._source.id, one.id),
             one,
             role,
             before,
@@ -223,7 +223,7 @@ class _Growth:
         return kept
 
 
-def _newest(said: Iterable[Said]) -> str | None:
+def _newest(said: Iterable[SourceMessage]) -> str | None:
     """The last message that says something; by time where times are known."""
     speaking = [one for one in said if one.content.strip()]
     dated = [one for one in speaking if one.created]
@@ -232,18 +232,18 @@ def _newest(said: Iterable[Said]) -> str | None:
     return max(reversed(dated), key=_time).id if dated else None
 
 
-def _time(said: Said) -> float:
+def _time(said: SourceMessage) -> float:
     return said.created.timestamp() if said.created else 0.0
 
 
-def _check(growth: _Growth) -> None:
+def _check(growth: _TreeBuilder) -> None:
     roles = {one.role for one in growth.kept}
     for role, missing in (("user", _("no user message")), ("assistant", _("no reply"))):
         if role not in roles:
             raise RowError(_("; ").join((missing, *growth.left.told())))
 
 
-def _messages(source: Source, kept: Sequence[_Kept]) -> tuple[Message, ...]:
+def _messages(source: SourceConversation, kept: Sequence[_Node]) -> tuple[Message, ...]:
     """The messages; one without a time has that of the message before it."""
     times = [one.said.created for one in kept if one.said.created]
     start = source.created or min(times, default=None) or now()
@@ -263,7 +263,7 @@ def _messages(source: Source, kept: Sequence[_Kept]) -> tuple[Message, ...]:
     return tuple(made.values())
 
 
-def _conversation(source: Source, messages: Sequence[Message]) -> Conversation:
+def _conversation(source: SourceConversation, messages: Sequence[Message]) -> Conversation:
     asked = next(message for message in messages if message.role == "user")
     return Conversation(
         id=source.conversation_id,
@@ -274,7 +274,7 @@ def _conversation(source: Source, messages: Sequence[Message]) -> Conversation:
     )
 
 
-def _judged(growth: _Growth, messages: Mapping[str, Message]) -> Iterator[Record]:
+def _judged(growth: _TreeBuilder, messages: Mapping[str, Message]) -> Iterator[Record]:
     for one in growth.thumbed:
         try:
             yield from _records(one, messages)
@@ -282,7 +282,7 @@ def _judged(growth: _Growth, messages: Mapping[str, Message]) -> Iterator[Record
             growth.left.out("thumb", str(error))
 
 
-def _records(one: _Kept, messages: Mapping[str, Message]) -> tuple[Record, ...]:
+def _records(one: _Node, messages: Mapping[str, Message]) -> tuple[Record, ...]:
     thumb, reply = one.said.thumb, messages.get(one.id)
     assert thumb
     if one.role != "assistant":
@@ -291,10 +291,10 @@ def _records(one: _Kept, messages: Mapping[str, Message]) -> tuple[Record, ...]:
         raise RowError(_("it is about one part of a reply"))
     if one.incomplete:
         raise RowError(_("the reply rests on something that was left out"))
-    return judged(reply, _turns(reply, messages), thumb, message_id=reply.id)
+    return rating_records(reply, _turns(reply, messages), thumb, message_id=reply.id)
 
 
-def judged(
+def rating_records(
     reply: Message, turns: tuple[ChatMessage, ...], thumb: Thumb, message_id: str | None = None
 ) -> tuple[Record, ...]:
     """A verdict, and for a 👍 an instruction: one act, as in a chat of our own.

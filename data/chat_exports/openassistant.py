@@ -15,18 +15,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from data.chat_exports.fields import items, key, mapping, name
-from data.chat_exports.message_tree import judged
+from data.chat_exports.message_tree import rating_records
 from data.chat_exports.ratings import Thumb
-from data.chat_exports.skipped import Left
+from data.chat_exports.skipped import SkippedParts
 from data.formats.common import (
     Format,
-    Found,
+    ParsedRow,
     Row,
     RowError,
     differing,
     moment,
     prompt,
-    same_id,
+    stable_id,
     text,
 )
 from store.i18n import _
@@ -62,9 +62,9 @@ def _matches(row: Row) -> bool:
     return {"message_tree_id", "prompt"} <= row.keys()
 
 
-def _read(row: Row, origin: Origin) -> Found:
-    left = Left()
-    tree = same_id("openassistant", key(row["message_tree_id"]) or "")
+def _read(row: Row, origin: Origin) -> ParsedRow:
+    left = SkippedParts()
+    tree = stable_id("openassistant", key(row["message_tree_id"]) or "")
     records: list[Record] = []
     waiting: list[tuple[Sequence[Any], _Way | None]] = [((row["prompt"],), None)]
     while waiting:
@@ -78,10 +78,12 @@ def _read(row: Row, origin: Origin) -> Found:
             waiting.append((one.replies, _Way(turn, way)))
     if not records:
         raise RowError(_("; ").join((_("no reply is judged"), *left.told())))
-    return Found(tuple(records), refused=left.told())
+    return ParsedRow(tuple(records), refused=left.told())
 
 
-def _usable(given: Sequence[Any], tree: str, origin: Origin, left: Left) -> Iterator[_Reply]:
+def _usable(
+    given: Sequence[Any], tree: str, origin: Origin, left: SkippedParts
+) -> Iterator[_Reply]:
     for one in given:
         try:
             yield _reply(mapping(one), tree, origin)
@@ -118,14 +120,14 @@ def _count(value: object) -> int:
 
 
 def _learned(
-    replies: Sequence[_Reply], asked: tuple[ChatMessage, ...], left: Left
+    replies: Sequence[_Reply], asked: tuple[ChatMessage, ...], left: SkippedParts
 ) -> Iterator[Record]:
     for one in replies:
         if one.up == one.down:
             left.out("verdict", _("as many thumbs up as down"), int(one.up > 0))
             continue
         try:
-            yield from judged(one.message, asked, Thumb(one.up > one.down))
+            yield from rating_records(one.message, asked, Thumb(one.up > one.down))
         except RowError as error:
             left.out("verdict", str(error))
     ranked = [(one.rank, one.message) for one in replies if one.rank is not None]

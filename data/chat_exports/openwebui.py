@@ -20,9 +20,9 @@ from data.chat_exports.fields import (
     plain,
     title,
 )
-from data.chat_exports.message_tree import Said, Source, found, identity
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, identity, parsed
 from data.chat_exports.ratings import Thumb, thumb
-from data.formats.common import Format, Found, Row, RowError, moment
+from data.formats.common import Format, ParsedRow, Row, RowError, moment
 from store.i18n import N_, _
 from store.records import Origin, Role
 
@@ -39,19 +39,19 @@ def _matches(row: Row) -> bool:
     return bool({"history", "messages"} & chat.keys()) or "messages" in mapping(row.get("history"))
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     chat = mapping(row.get("chat")) or row
     said = messages(chat)
     if not said:
         raise RowError(_("the chat has no messages"))
-    return found(source(row, chat, origin, said), said)
+    return parsed(source(row, chat, origin, said), said)
 
 
 def source(
-    row: Mapping[str, Any], chat: Mapping[str, Any], origin: Origin, said: list[Said]
-) -> Source:
+    row: Mapping[str, Any], chat: Mapping[str, Any], origin: Origin, said: list[SourceMessage]
+) -> SourceConversation:
     """The conversation of a chat; `row` is what the chat is kept in."""
-    return Source(
+    return SourceConversation(
         program=PROGRAM,
         id=key(row.get("id")) or key(chat.get("id")) or identity(said),
         origin=origin,
@@ -63,21 +63,21 @@ def source(
     )
 
 
-def messages(chat: Mapping[str, Any]) -> list[Said]:
+def messages(chat: Mapping[str, Any]) -> list[SourceMessage]:
     """The messages of a chat, or of a snapshot of one."""
     kept = mapping(chat.get("history")).get("messages") or chat.get("messages")
     if isinstance(kept, dict):
         return [_said(given or "?", message, None) for given, message in kept.items()]
-    said: list[Said] = []
+    said: list[SourceMessage] = []
     for index, message in enumerate(items(kept)):
         given = key(mapping(message).get("id")) or f"#{index}"
         said.append(_said(given, message, said[-1].id if said else None))
     return said
 
 
-def _said(given: str, message: object, before: str | None) -> Said:
+def _said(given: str, message: object, before: str | None) -> SourceMessage:
     if not isinstance(message, dict):
-        return Said(given, before, None, lacks=N_("it is no message"))
+        return SourceMessage(given, before, None, lacks=N_("it is no message"))
     role = message.get("role")
     content, lacks = parts(message.get("content"))
     if role == "assistant":
@@ -85,7 +85,7 @@ def _said(given: str, message: object, before: str | None) -> Said:
         lacks = lacks or used or _rests_on(message)
     elif role not in _ROLES:
         lacks = N_("it has no known role")
-    return Said(
+    return SourceMessage(
         id=given,
         parent=key(message["parentId"]) if "parentId" in message else before,
         role=cast(Role, role) if role in _ROLES else None,

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from data.chat_exports.fields import key, mapping
-from data.chat_exports.message_tree import Said, found
+from data.chat_exports.message_tree import SourceMessage, parsed
 from data.chat_exports.openwebui import liked, messages, source
 from data.chat_exports.ratings import thumb
-from data.formats.common import Format, Found, Row, RowError, moment
+from data.formats.common import Format, ParsedRow, Row, RowError, moment
 from store.i18n import _
 from store.records import Origin
 
@@ -22,7 +22,7 @@ def _matches(row: Row) -> bool:
     return "data" in row and ("snapshot" in row or "rating" in mapping(row["data"]))
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     data, meta = mapping(row["data"]), mapping(row.get("meta"))
     label = liked(data.get("rating"))
     if label is None:
@@ -37,10 +37,12 @@ def _read(row: Row, origin: Origin) -> Found:
     given = thumb(label, data.get("reason"), data.get("comment"), moment(row.get("created_at")))
     said = [replace(one, thumb=given if one.id == rated else None) for one in said]
     about = source(whole, chat, origin, said)
-    return found(replace(about, id=key(meta.get("chat_id")) or about.id), said)
+    return parsed(replace(about, id=key(meta.get("chat_id")) or about.id), said)
 
 
-def _snapshots(snapshot: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], list[Said]]]:
+def _snapshots(
+    snapshot: Mapping[str, Any],
+) -> Iterator[tuple[Mapping[str, Any], list[SourceMessage]]]:
     chat = mapping(snapshot.get("chat"))
     for shape in (mapping(chat.get("chat")), chat, snapshot):
         if said := messages(shape):

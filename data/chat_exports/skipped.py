@@ -5,16 +5,16 @@ from typing import Literal
 
 from store.i18n import ngettext
 
-Part = Literal["message", "earlier message", "part", "thumb", "verdict", "preference"]
+SkippedPart = Literal["message", "earlier message", "part", "thumb", "verdict", "preference"]
 
 
-class Left:
+class SkippedParts:
     """Parts of a row that could not be taken."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[Part, str]] = Counter()
+        self._counts: Counter[tuple[SkippedPart, str]] = Counter()
 
-    def out(self, what: Part, reason: str, count: int = 1) -> None:
+    def out(self, what: SkippedPart, reason: str, count: int = 1) -> None:
         self._counts[what, reason] += count
 
     def told(self) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ class Left:
         )
 
 
-def _sentence(what: Part, n: int) -> str:
+def _sentence(what: SkippedPart, n: int) -> str:
     match what:
         case "message":
             return ngettext(

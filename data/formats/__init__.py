@@ -6,7 +6,7 @@ and the conversations of other programs (`data.chat_exports`).
 
 from data.formats.alpaca import ALPACA
 from data.formats.columns import COLUMNS, CSV
-from data.formats.common import Format, Found, Row, RowError
+from data.formats.common import Format, ParsedRow, Row, RowError
 from data.formats.messages import MESSAGES
 from data.formats.own import OWN
 from data.formats.sharegpt import SHAREGPT
@@ -24,7 +24,7 @@ __all__ = [
     "SHAREGPT",
     "TRL",
     "Format",
-    "Found",
+    "ParsedRow",
     "Row",
     "RowError",
     "row",

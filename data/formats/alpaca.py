@@ -12,8 +12,8 @@ from typing import Any
 
 from data.formats.common import (
     Format,
-    Found,
     Messages,
+    ParsedRow,
     Row,
     RowError,
     differing,
@@ -34,19 +34,19 @@ def _matches(row: Row) -> bool:
     return "instruction" in row and ("output" in row or {"chosen", "rejected"} <= row.keys())
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     asked = prompt(_prompt(row))
     about = provenance(row, origin, asked)
     if "chosen" in row and "rejected" in row:
         chosen, rejected = differing(
             text(row["chosen"], "chosen"), text(row["rejected"], "rejected")
         )
-        return Found((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
+        return ParsedRow((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
     reply = not_empty(text(row["output"], "output"))
     if row.get("kto_tag") is not None:
         good = label(row["kto_tag"], "kto_tag")
-        return Found((Verdict(**about, prompt=asked, completion=reply, label=good),))
-    return Found((Instruction(**about, prompt=asked, completion=reply),))
+        return ParsedRow((Verdict(**about, prompt=asked, completion=reply, label=good),))
+    return ParsedRow((Instruction(**about, prompt=asked, completion=reply),))
 
 
 def _prompt(row: Row) -> Messages:

@@ -9,8 +9,8 @@ from typing import Any
 
 from data.formats.common import (
     Format,
-    Found,
     Messages,
+    ParsedRow,
     Row,
     RowError,
     differing,
@@ -38,24 +38,24 @@ def columns(names: list[str]) -> dict[str, str]:
     """Which of the names is which column, whatever their case."""
     given = {name.strip().lower(): name for name in reversed(names)}
     return {
-        column: given[known]
+        column: given[name]
         for column, usual in _NAMES.items()
-        for known in reversed(usual)
-        if known in given
+        for name in reversed(usual)
+        if name in given
     }
 
 
-def known(names: list[str]) -> bool:
+def is_table(names: list[str]) -> bool:
     """Whether there is a question and something to learn among the columns."""
     found = columns(names).keys()
     return "prompt" in found and ("completion" in found or {"chosen", "rejected"} <= found)
 
 
 def _matches(row: Row) -> bool:
-    return known(list(row))
+    return is_table(list(row))
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     found = columns(list(row))
     values = {column: row[name] for column, name in found.items()}
     asked = prompt(_prompt(row, values))
@@ -64,12 +64,12 @@ def _read(row: Row, origin: Origin) -> Found:
         chosen, rejected = differing(
             text(values["chosen"], "chosen"), text(values["rejected"], "rejected")
         )
-        return Found((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
+        return ParsedRow((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
     completion = not_empty(text(values["completion"], found["completion"]))
     if "label" in values:
         good = _label(values["label"])
-        return Found((Verdict(**about, prompt=asked, completion=completion, label=good),))
-    return Found((Instruction(**about, prompt=asked, completion=completion),))
+        return ParsedRow((Verdict(**about, prompt=asked, completion=completion, label=good),))
+    return ParsedRow((Instruction(**about, prompt=asked, completion=completion),))
 
 
 def _prompt(row: Row, values: dict[str, Any]) -> Messages:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from store.i18n import _
-from store.records import Chat, ChatMessage, Instruction, Origin, Record, Role
+from store.records import ChatMessage, ImportedConversation, Instruction, Origin, Record, Role
 
 Messages = tuple[ChatMessage, ...]
 Row = dict[str, Any]
@@ -42,11 +42,11 @@ class RowError(ValueError):
 
 
 @dataclass(frozen=True)
-class Found:
+class ParsedRow:
     """What a row holds."""
 
     records: tuple[Record, ...] = ()
-    chats: tuple[Chat, ...] = ()
+    chats: tuple[ImportedConversation, ...] = ()
     """Whole conversations: kept to be read, rated and corrected, not to be learned as they are."""
     refused: tuple[str, ...] = ()
     """Why parts of the row were left out."""
@@ -61,7 +61,7 @@ class Format:
     name: str
     matches: Callable[[Row], bool]
     """Whether a row is of this format, told by its keys."""
-    read: Callable[[Row, Origin], Found]
+    read: Callable[[Row, Origin], ParsedRow]
     """Reads a row that matches, or raises `RowError`."""
     write: Callable[[Record], Row | None] | None = None
     """The row of a record; None where this format cannot carry it. Absent: only read."""
@@ -96,12 +96,12 @@ def provenance(row: Row, origin: Origin, asked: Messages) -> Provenance:
 
 def _conversation(given: object, asked: Messages) -> str:
     if isinstance(given, str) and given:
-        return same_id("conversation", given)
+        return stable_id("conversation", given)
     last = next(index for index, turn in enumerate(asked) if turn.role == "user")
-    return same_id(*(f"{turn.role}:{turn.content}" for turn in asked[: last + 1]))
+    return stable_id(*(f"{turn.role}:{turn.content}" for turn in asked[: last + 1]))
 
 
-def same_id(*parts: str) -> str:
+def stable_id(*parts: str) -> str:
     """An id that is the same wherever the parts are, so that importing twice adds nothing."""
     joined = "\x1f".join(parts)
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:12]
@@ -161,7 +161,7 @@ def conversation(row: Row, key: str) -> Messages:
     return (ChatMessage(role="system", content=text(system, "system")), *spoken)
 
 
-def learned(row: Row, key: str, origin: Origin) -> Found:
+def read_instructions(row: Row, key: str, origin: Origin) -> ParsedRow:
     """An instruction for each reply of a conversation that is not marked with `weight: 0`.
 
     A reply that cannot be used is refused alone, as the others are whole without it.
@@ -187,7 +187,7 @@ def learned(row: Row, key: str, origin: Origin) -> Found:
             records.append(Instruction(**about, prompt=asked, completion=reply))
     if not records:
         raise RowError(refused[0] if refused else _("no reply to learn"))
-    return Found(tuple(records), refused=tuple(refused))
+    return ParsedRow(tuple(records), refused=tuple(refused))
 
 
 def _weight(message: Row) -> float:
@@ -262,11 +262,11 @@ def reply(value: object, key: str, asked: Messages) -> str:
     return spoken[-1].content
 
 
-def dumped(prompt: Messages) -> list[dict[str, str]]:
+def message_dicts(prompt: Messages) -> list[dict[str, str]]:
     """As plain messages."""
     return [turn.model_dump() for turn in prompt]
 
 
-def said(reply: str) -> list[dict[str, str]]:
+def reply_dicts(reply: str) -> list[dict[str, str]]:
     """A reply as a list of one message."""
     return [{"role": "assistant", "content": reply}]

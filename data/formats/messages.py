@@ -12,19 +12,19 @@ from typing import Any
 
 from data.formats.common import (
     Format,
-    Found,
+    ParsedRow,
     Row,
     RowError,
     conversation,
     differing,
-    dumped,
     label,
-    learned,
+    message_dicts,
     not_empty,
     prompt,
     provenance,
+    read_instructions,
     reply,
-    said,
+    reply_dicts,
 )
 from store.i18n import _
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
@@ -39,15 +39,15 @@ def _matches(row: Row) -> bool:
     return "messages" in row and not isinstance(row.get("chosen"), list)
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     if "preferred_output" in row:
-        return preferred(row["input"], "messages", origin, row, "preferred_output")
+        return read_preference(row["input"], "messages", origin, row, "preferred_output")
     if "chosen" in row and "rejected" in row:
-        return preferred(row, "messages", origin, row)
-    return judged(row, "messages", origin) or learned(row, "messages", origin)
+        return read_preference(row, "messages", origin, row)
+    return read_verdict(row, "messages", origin) or read_instructions(row, "messages", origin)
 
 
-def judged(row: Row, key: str, origin: Origin) -> Found | None:
+def read_verdict(row: Row, key: str, origin: Origin) -> ParsedRow | None:
     """The verdict on the last reply of a conversation; None where the row has no label."""
     tag = next((tag for tag in _LABELS if row.get(tag) is not None), None)
     if tag is None:
@@ -62,10 +62,12 @@ def judged(row: Row, key: str, origin: Origin) -> Found | None:
         completion=not_empty(spoken[-1].content),
         label=label(row[tag], tag),
     )
-    return Found((record,))
+    return ParsedRow((record,))
 
 
-def preferred(holder: Row, key: str, origin: Origin, row: Row, better: str = "chosen") -> Found:
+def read_preference(
+    holder: Row, key: str, origin: Origin, row: Row, better: str = "chosen"
+) -> ParsedRow:
     """The preference between two replies to a conversation."""
     worse = "rejected" if better == "chosen" else f"non_{better}"
     if key not in holder:
@@ -75,16 +77,16 @@ def preferred(holder: Row, key: str, origin: Origin, row: Row, better: str = "ch
         reply(row[better], better, asked), reply(row.get(worse), worse, asked)
     )
     about = provenance(row, origin, asked)
-    return Found((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
+    return ParsedRow((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
 
 
 def _write(record: Record) -> Row | None:
     match record:
         case Instruction():
             asked = [_context(turn) for turn in record.prompt]
-            return {"messages": [*asked, *said(record.completion)]}
+            return {"messages": [*asked, *reply_dicts(record.completion)]}
         case Verdict():
-            spoken = [*dumped(record.prompt), *said(record.completion)]
+            spoken = [*message_dicts(record.prompt), *reply_dicts(record.completion)]
             return {"messages": spoken, "label": record.label}
     return None
 

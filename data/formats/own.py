@@ -8,8 +8,8 @@ import json
 
 from pydantic import TypeAdapter, ValidationError
 
-from data.formats.common import Format, Found, Row, RowError, text
-from store.error_messages import matter
+from data.formats.common import Format, ParsedRow, Row, RowError, text
+from store.error_messages import validation_message
 from store.i18n import _
 from store.records import Origin, Record
 
@@ -24,7 +24,7 @@ def _matches(row: Row) -> bool:
     return _KEY in row
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     version = row[_KEY]
     if not isinstance(version, int) or version < 1:
         raise RowError(_("{key} is not a version number").format(key=_KEY))
@@ -37,8 +37,10 @@ def _read(row: Row, origin: Origin) -> Found:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or _("the row")
-        raise RowError(_("{place}: {matter}").format(place=place, matter=matter(first))) from None
-    return Found((record,))
+        raise RowError(
+            _("{place}: {matter}").format(place=place, matter=validation_message(first))
+        ) from None
+    return ParsedRow((record,))
 
 
 def _write(record: Record) -> Row:

@@ -8,8 +8,8 @@ each), or with `kto_tag`, it is LLaMA-Factory's preference or verdict.
 
 from typing import Any
 
-from data.formats.common import Format, Found, Row, learned
-from data.formats.messages import judged, preferred
+from data.formats.common import Format, ParsedRow, Row, read_instructions
+from data.formats.messages import read_preference, read_verdict
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 _FROM = {"system": "system", "user": "human", "assistant": "gpt"}
@@ -20,10 +20,10 @@ def _matches(row: Row) -> bool:
     return _KEY in row
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     if "chosen" in row and "rejected" in row:
-        return preferred(row, _KEY, origin, row)
-    return judged(row, _KEY, origin) or learned(row, _KEY, origin)
+        return read_preference(row, _KEY, origin, row)
+    return read_verdict(row, _KEY, origin) or read_instructions(row, _KEY, origin)
 
 
 def _write(record: Record) -> Row:

@@ -7,19 +7,19 @@ conversations. The last of the three is called `kto`, after the trainer that rea
 
 from data.formats.common import (
     Format,
-    Found,
     Messages,
+    ParsedRow,
     Row,
     RowError,
     conversation,
     differing,
-    dumped,
     label,
+    message_dicts,
     not_empty,
     prompt,
     provenance,
     reply,
-    said,
+    reply_dicts,
     turns,
 )
 from store.i18n import _
@@ -36,13 +36,13 @@ def _matches_verdict(row: Row) -> bool:
     return {"completion", "label"} <= row.keys()
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     if "chosen" in row and "rejected" in row:
         return _read_preference(row, origin)
     return _read_reply(row, origin)
 
 
-def _read_preference(row: Row, origin: Origin) -> Found:
+def _read_preference(row: Row, origin: Origin) -> ParsedRow:
     if row.get("prompt") is None:
         asked = _shared(row["chosen"], row["rejected"])
     else:
@@ -51,10 +51,10 @@ def _read_preference(row: Row, origin: Origin) -> Found:
         reply(row["chosen"], "chosen", asked), reply(row["rejected"], "rejected", asked)
     )
     about = provenance(row, origin, prompt(asked))
-    return Found((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
+    return ParsedRow((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
 
 
-def _read_reply(row: Row, origin: Origin) -> Found:
+def _read_reply(row: Row, origin: Origin) -> ParsedRow:
     judged = row.get("label") is not None
     good = judged and label(row["label"])
     if row.get("prompt") is None:
@@ -63,8 +63,8 @@ def _read_reply(row: Row, origin: Origin) -> Found:
     completion = not_empty(reply(row["completion"], "completion", asked))
     about = provenance(row, origin, asked)
     if judged:
-        return Found((Verdict(**about, prompt=asked, completion=completion, label=good),))
-    return Found((Instruction(**about, prompt=asked, completion=completion),))
+        return ParsedRow((Verdict(**about, prompt=asked, completion=completion, label=good),))
+    return ParsedRow((Instruction(**about, prompt=asked, completion=completion),))
 
 
 def _shared(chosen: object, rejected: object) -> Messages:
@@ -79,18 +79,22 @@ def _shared(chosen: object, rejected: object) -> Messages:
 
 def row(record: Record) -> Row:
     """The row of a record for the trainer of its kind."""
-    asked = dumped(record.prompt)
+    asked = message_dicts(record.prompt)
     match record:
         case Instruction():
-            return {"prompt": asked, "completion": said(record.completion)}
+            return {"prompt": asked, "completion": reply_dicts(record.completion)}
         case Preference():
             return {
                 "prompt": asked,
-                "chosen": said(record.chosen),
-                "rejected": said(record.rejected),
+                "chosen": reply_dicts(record.chosen),
+                "rejected": reply_dicts(record.rejected),
             }
         case Verdict():
-            return {"prompt": asked, "completion": said(record.completion), "label": record.label}
+            return {
+                "prompt": asked,
+                "completion": reply_dicts(record.completion),
+                "label": record.label,
+            }
 
 
 def _write_verdict(record: Record) -> Row | None:

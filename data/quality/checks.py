@@ -11,7 +11,7 @@ from functools import cache
 
 from data.quality import near_duplicates
 from data.quality.statistics import question_of
-from store.feedback import said
+from store.feedback import dedup_key
 from store.i18n import N_, _
 from store.records import Instruction, Preference, Record, Verdict
 
@@ -189,7 +189,7 @@ _NEARLY = {
 
 
 def _repetitions(records: Sequence[Record]) -> Iterator[Finding]:
-    copies = _grouped(records, said)
+    copies = _grouped(records, dedup_key)
     yield from _reported(DUPLICATE, _SAME, (same for same in copies if len(same) > 1))
     firsts = [same[0] for same in copies]
     near = [

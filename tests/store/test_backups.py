@@ -114,7 +114,7 @@ def test_the_newest_good_state_is_chosen(kept: Message, paths: Paths) -> None:
     cut(paths.backups / "previous" / "feedback" / "0001.json")
     with Repository.open(paths) as repository:
         assert "1970-01-12" in repository.notices[0]
-        assert repository._ledger._feedback.held("m0")
+        assert repository._index._feedback.held("m0")
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "other documents", "gone"])

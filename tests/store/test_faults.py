@@ -11,7 +11,15 @@ import pytest
 
 from store.errors import TuteeError
 from store.paths import Paths, locate
-from store.records import Chat, ChatMessage, Conversation, Instruction, Message, Origin, Record
+from store.records import (
+    ChatMessage,
+    Conversation,
+    ImportedConversation,
+    Instruction,
+    Message,
+    Origin,
+    Record,
+)
 from store.repository import Repository
 from tests.store.faults import fault
 
@@ -36,9 +44,11 @@ def imports(count: int) -> list[Record]:
     ]
 
 
-def chat() -> Chat:
+def chat() -> ImportedConversation:
     conversation = Conversation(id="c", source="import:a")
-    return Chat(conversation, (Message(conversation_id="c", role="user", content="hi"),))
+    return ImportedConversation(
+        conversation, (Message(conversation_id="c", role="user", content="hi"),)
+    )
 
 
 def state(repository: Repository) -> object:

@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 
 from data import starter
-from data.deduplication import Known
+from data.deduplication import Deduplicator
 from data.format_detection import NAMES
 from data.imports import Imported, find_files, read_file
 from store.errors import TuteeError
 from store.i18n import _, ngettext
-from store.records import Chat, Record
+from store.records import ImportedConversation, Record
 from store.repository import Added, Repository
 from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
@@ -80,9 +80,11 @@ class _Rehearsal:
     """Tells what a home would take, and keeps nothing."""
 
     def __init__(self, repository: Repository) -> None:
-        self._known = Known(repository.records(), repository.ids())
+        self._known = Deduplicator(repository.records(), repository.ids())
 
-    def add_imported(self, records: Iterable[Record], chats: Iterable[Chat] = ()) -> Added:
+    def add_imported(
+        self, records: Iterable[Record], chats: Iterable[ImportedConversation] = ()
+    ) -> Added:
         """What would be new."""
         chats = [*chats]
         fresh = sum(not self._known.holds(chat.conversation.id) for chat in chats)
@@ -128,7 +130,7 @@ def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -
 
 
 def _tell_taken(
-    records: Iterable[Record], chats: Iterable[Chat], added: Added, dry_run: bool
+    records: Iterable[Record], chats: Iterable[ImportedConversation], added: Added, dry_run: bool
 ) -> None:
     kinds = Counter(record.kind for record in added.records)
     parts = _(", ").join(counted(number, kind) for kind, number in sorted(kinds.items()))

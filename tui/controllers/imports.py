@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data import starter
-from data.deduplication import Known
+from data.deduplication import Deduplicator
 from data.imports import Imported, find_files, read_file
 from data.quality.language_detection import language_of
 from data.quality.statistics import question_of
@@ -20,7 +20,7 @@ def preview(
     path: Path,
     name: str,
     learn: bool,
-    here: Known,
+    here: Deduplicator,
     say: Callable[[str], object],
     stopped: Stopped,
 ) -> Preview:
@@ -66,7 +66,7 @@ def preview(
     )
 
 
-def starter_preview(here: Known) -> Preview:
+def starter_preview(here: Deduplicator) -> Preview:
     """What the starter set would bring, what is in the person's language first."""
     instructions = starter.instructions()
     mine = spoken()

@@ -9,7 +9,7 @@ from data.chat_exports.chatbotui import CHATBOTUI
 from data.chat_exports.llm import LLM
 from data.chat_exports.openwebui import OPENWEBUI
 from data.formats.common import RowError
-from store.records import Chat
+from store.records import ImportedConversation
 from tests.data.chat_exports.checks import chat, check_chat, read, said
 from tests.data.chat_exports.test_openwebui import message
 from tests.data.chat_exports.test_openwebui import row as webui_row
@@ -64,7 +64,7 @@ def turn(identity: str, prompt: str = "hi", minute: int = 0, **more: Any) -> dic
     }
 
 
-def turns(*rows: dict[str, Any]) -> Chat:
+def turns(*rows: dict[str, Any]) -> ImportedConversation:
     (whole,) = join([chat(LLM, one) for one in rows])
     check_chat(whole)
     return whole

@@ -6,27 +6,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.chat_exports.message_tree import Said, Source, found, ordered
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, ordered, parsed
 from data.chat_exports.ratings import Thumb
-from data.formats.common import Found, RowError
+from data.formats.common import ParsedRow, RowError
 from store.records import ChatMessage, Instruction, Origin, Verdict
 from tests.data.chat_exports.checks import ORIGIN, check, said
 
 
-def source(**about: object) -> Source:
-    return Source(**{"program": "test", "id": "c", "origin": ORIGIN, **about})  # type: ignore[arg-type]
+def source(**about: object) -> SourceConversation:
+    return SourceConversation(**{"program": "test", "id": "c", "origin": ORIGIN, **about})  # type: ignore[arg-type]
 
 
-def asks(identity: str, parent: str | None = None, content: str = "hi", **more: object) -> Said:
-    return Said(identity, parent, "user", content, **more)  # type: ignore[arg-type]
+def asks(
+    identity: str, parent: str | None = None, content: str = "hi", **more: object
+) -> SourceMessage:
+    return SourceMessage(identity, parent, "user", content, **more)  # type: ignore[arg-type]
 
 
-def replies(identity: str, parent: str | None, content: str = "yo", **more: object) -> Said:
-    return Said(identity, parent, "assistant", content, **more)  # type: ignore[arg-type]
+def replies(
+    identity: str, parent: str | None, content: str = "yo", **more: object
+) -> SourceMessage:
+    return SourceMessage(identity, parent, "assistant", content, **more)  # type: ignore[arg-type]
 
 
-def read(*messages: Said, **about: object) -> Found:
-    whole = found(source(**about), messages)
+def read(*messages: SourceMessage, **about: object) -> ParsedRow:
+    whole = parsed(source(**about), messages)
     check(whole)
     return whole
 
@@ -91,14 +95,19 @@ def test_the_newest_message_ends_the_path_where_none_is_current() -> None:
 
 
 def test_machinery_is_passed_over_without_a_gap() -> None:
-    whole = read(Said("r", None, None), asks("a", "r"), Said("e", "a", None), replies("b", "e"))
+    whole = read(
+        SourceMessage("r", None, None),
+        asks("a", "r"),
+        SourceMessage("e", "a", None),
+        replies("b", "e"),
+    )
     assert said(whole.chats[0]) == [("user", "hi"), ("assistant", "yo")]
     assert not whole.refused
     assert not whole.incomplete
 
 
 def test_a_reply_that_rests_on_what_was_left_out_is_kept_but_not_learned() -> None:
-    tool = Said("t", "a", None, lacks="a tool's output")
+    tool = SourceMessage("t", "a", None, lacks="a tool's output")
     whole = read(asks("a"), tool, replies("b", "t", thumb=UP), asks("c", "b"), replies("d", "c"))
     assert not whole.records
     assert whole.incomplete == {m.id for m in whole.chats[0].messages if m.role == "assistant"}
@@ -170,7 +179,7 @@ def test_circles_and_second_ids_are_left_out() -> None:
 
 
 def test_a_system_prompt_amid_a_conversation_is_left_out() -> None:
-    late = Said("s", "b", "system", "Be brief.")
+    late = SourceMessage("s", "b", "system", "Be brief.")
     whole = read(asks("a"), replies("b", "a"), late, asks("c", "s"), replies("d", "c"))
     assert [m.role for m in whole.chats[0].messages] == ["user", "assistant"] * 2
     assert whole.refused == ("1 message left out: a system prompt amid the conversation",)
@@ -178,7 +187,7 @@ def test_a_system_prompt_amid_a_conversation_is_left_out() -> None:
 
 
 def test_a_system_prompt_that_is_written_twice_is_one() -> None:
-    root = Said("s", None, "system", "Be brief.")
+    root = SourceMessage("s", None, "system", "Be brief.")
     whole = read(root, asks("a", "s"), replies("b", "a", thumb=UP), system="Be brief.")
     assert said(whole.chats[0])[0] == ("system", "Be brief.")
     assert len(whole.chats[0].messages) == 3
@@ -199,7 +208,7 @@ def test_a_system_prompt_that_is_written_twice_is_one() -> None:
     ],
 )
 def test_a_conversation_without_both_sides_is_refused(
-    messages: tuple[Said, ...], reason: str
+    messages: tuple[SourceMessage, ...], reason: str
 ) -> None:
     with pytest.raises(RowError) as raised:
         read(*messages)
@@ -221,7 +230,7 @@ def test_very_long_conversations_are_read() -> None:
 
 _IDS = st.integers(0, 12).map(str)
 _SAID = st.builds(
-    Said,
+    SourceMessage,
     id=_IDS,
     parent=_IDS | st.none(),
     role=st.sampled_from(["system", "user", "assistant", None]),
@@ -236,14 +245,14 @@ _SAID = st.builds(
 
 @given(st.lists(_SAID, max_size=20), st.none() | _IDS, st.sampled_from(["", "Be brief."]))
 def test_any_tree_makes_a_sound_chat(
-    messages: list[Said], current: str | None, system: str
+    messages: list[SourceMessage], current: str | None, system: str
 ) -> None:
     try:
-        whole = found(source(current=current, system=system), messages)
+        whole = parsed(source(current=current, system=system), messages)
     except RowError:
         return
     check(whole)
-    again = found(source(current=current, system=system), messages)
+    again = parsed(source(current=current, system=system), messages)
     assert [m.id for m in again.chats[0].messages] == [m.id for m in whole.chats[0].messages]
 
 
