@@ -50,9 +50,7 @@ class Backups:
         return self._folder / "previous" / path.relative_to(self.records)
 
     def known(self, folder: Path) -> set[str]:
-        """Return the names of all files in a folder that exist or, judging by the backups, should
-        exist.
-        """
+        """Return the names of files in a folder that exist or, judging by the backups, should."""
         states = (folder, *self._earlier(folder))
         return {path.name for state in states if state.is_dir() for path in state.iterdir()}
 
@@ -65,7 +63,7 @@ class Backups:
         except OSError as error:
             why = reason(error) if error.strerror else _("the disk refused")
             self.notices.append(
-                _("No backup of today could be made in {folder}: {why}.").format(
+                _("Today's backup could not be made in {folder}: {why}.").format(
                     folder=self._folder, why=why
                 )
             )
@@ -129,7 +127,7 @@ class Backups:
         try:
             if path.exists():
                 return parse(path)
-            damage = _("{path} is gone").format(path=path)
+            damage = _("{path} is missing").format(path=path)
         except Damaged as error:
             damage = _("{path} is damaged ({why})").format(path=path, why=error.why)
         for earlier in sorted(self._earlier(path), key=_written, reverse=True):
@@ -138,12 +136,12 @@ class Backups:
             except TuteeError:
                 continue
             moment = datetime.fromtimestamp(_written(earlier)).strftime("%Y-%m-%d %H:%M")
-            notice = _("{damage}; its state of {moment} is used.").format(
+            notice = _("{damage}; using its state from {moment}.").format(
                 damage=damage, moment=moment + describe(content)
             )
             self._recover(path, notice, earlier.read_bytes())
             return content
-        notice = _("{damage}, and no earlier state of it is left.").format(damage=damage)
+        notice = _("{damage}, and no earlier state is left.").format(damage=damage)
         self._recover(path, notice, empty)
         return None
 

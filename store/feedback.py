@@ -125,8 +125,8 @@ def thumb(reply: JudgedReply, label: bool, reasons: tuple[str, ...], comment: st
         raise TuteeError(_("An empty reply cannot be rated."), _("You can correct it instead."))
     if label and _correction(reply.live):
         raise TuteeError(
-            _("This reply is corrected already; the correction is what will be learned."),
-            _("Undo the correction first to rate the reply as it was."),
+            _("This reply is already corrected; the model will learn the correction."),
+            _("Undo the correction first to rate the original reply."),
         )
     earlier = _verdict(reply.live)
     if earlier and (earlier.label, earlier.reasons, earlier.comment) == (label, reasons, comment):
@@ -167,7 +167,7 @@ def correct(reply: JudgedReply, text: str, why: str = "") -> RecordChanges:
         raise TuteeError(_("A correction cannot be empty."))
     if text.strip() == reply.message.content.strip():
         raise TuteeError(
-            _("The correction is the same as the reply."), _("A 👍 says that it is right.")
+            _("The correction is the same as the reply."), _("If the reply is right, give it a 👍.")
         )
     earlier = _correction(reply.live)
     if earlier and (earlier.completion, earlier.comment) == (text, why):
@@ -180,7 +180,7 @@ def correct(reply: JudgedReply, text: str, why: str = "") -> RecordChanges:
     about = reply.about(act) | {"comment": why}
     original = reply.message.content
     better = Instruction(**about, completion=text)
-    # An empty original has nothing to compare with.
+    # There is nothing to prefer the correction over if the original is empty.
     pair = (Preference(**about, chosen=text, rejected=original),) if original.strip() else ()
     return RecordChanges(
         added=(better, *pair),
@@ -217,7 +217,8 @@ def prefer(reply: JudgedReply, others: Sequence[str]) -> RecordChanges:
     worse = [text for text in dict.fromkeys(others) if text.strip() and text != chosen]
     if not chosen.strip() or not worse:
         raise TuteeError(
-            _("There is nothing to prefer this reply over."), _("They say the same, or nothing.")
+            _("There is nothing to prefer this reply over."),
+            _("The other replies are empty or the same."),
         )
     about = reply.about(new_id())
     return RecordChanges(

@@ -14,9 +14,7 @@ _MANY = 100_000
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Pause collection inside; if many objects were created, exclude them from later
-    collections.
-    """
+    """Pause collection inside; keep what was created, if it is much, out of later collections."""
     if not gc.isenabled():
         yield
         return

@@ -23,7 +23,7 @@ class WriterLock:
 
     def __init__(self, path: Path, pid: int) -> None:
         self._path = path
-        # Not bound to a thread: the app may open here and close from elsewhere on its way out.
+        # Not bound to a thread: the app may release it from another one on exit.
         self._lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
         try:
             self._lock.acquire()

@@ -191,14 +191,10 @@ def _read_old(path: Path, notices: list[str]) -> dict[str, dict[str, BaseModel]]
         try:
             documents = _parse_old(state)
         except Damaged as error:
-            notices.append(
-                _("{damage} It was set aside among the backups.").format(damage=error.title)
-            )
+            notices.append(_("{damage} It was moved to the backups.").format(damage=error.title))
             continue
         if state != path:
-            notices.append(
-                _("The state before the last change of {path} is used.").format(path=path)
-            )
+            notices.append(_("Using the state of {path} before its last change.").format(path=path))
         return documents
     return {}
 
@@ -215,7 +211,7 @@ def _parse_old(path: Path) -> dict[str, dict[str, BaseModel]]:
             for name, table in documents.items()
         }
     except (ValidationError, LookupError, TypeError) as error:
-        raise Damaged(path, _("its documents do not fit together")) from error
+        raise Damaged(path, _("its documents are inconsistent")) from error
 
 
 def _retire(old: list[Path], folder: Path, notices: list[str]) -> None:
@@ -230,7 +226,7 @@ def _retire(old: list[Path], folder: Path, notices: list[str]) -> None:
             if number > 1:
                 notices.append(
                     _(
-                        "An older Tutee has written {path} after this home was brought up to "
-                        "date; the file is kept as {target}."
+                        "An older Tutee wrote {path} after this home was upgraded; the file is "
+                        "kept as {target}."
                     ).format(path=path, target=target)
                 )

@@ -89,7 +89,7 @@ def ensure(paths: Paths) -> None:
         except OSError as error:
             raise _unusable(folder, error) from error
     try:
-        # Asking the permission bits is no proof: root passes them, a read-only disk has them set.
+        # Permission bits prove nothing: root bypasses them, and a read-only disk may have them set.
         with tempfile.TemporaryFile(dir=paths.home):
             pass
     except OSError as error:
@@ -98,8 +98,8 @@ def ensure(paths: Paths) -> None:
 
 def _unusable(folder: Path, error: OSError) -> TuteeError:
     taken = isinstance(error, FileExistsError)
-    why = _("there is a file of that name") if taken else reason(error)
+    why = _("there is a file with that name") if taken else reason(error)
     return TuteeError(
-        _("Tutee cannot keep anything in {folder}: {why}.").format(folder=folder, why=why),
-        _("Choose another folder with --home or TUTEE_HOME, or mend that one."),
+        _("Tutee cannot store anything in {folder}: {why}.").format(folder=folder, why=why),
+        _("Choose another folder with --home or TUTEE_HOME, or fix that one."),
     )

@@ -92,26 +92,26 @@ class ChatMessage(_Frozen):
 
 
 class Sampling(_Frozen):
-    """How a reply is drawn from the model."""
+    """How the tokens of a reply are sampled."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     temperature: float = Field(0.2, ge=0, le=5)
-    """0 is greedy: the most likely token each time. Small models err more the warmer they are."""
+    """0 always takes the most likely token. Small models make more mistakes at higher values."""
     top_p: float = Field(0.9, gt=0, le=1)
-    """Only the likeliest tokens that together have this probability are drawn from; 1 is all."""
+    """Sample only from the most likely tokens that together reach this probability; 1 uses all."""
     top_k: int = Field(0, ge=0)
-    """Only so many of the likeliest tokens are drawn from; 0 is all."""
+    """Sample only from this many of the most likely tokens; 0 uses all."""
     min_p: float = Field(0.0, ge=0, le=1)
-    """Tokens less likely than this share of the likeliest one are not drawn; 0 is all."""
+    """Skip tokens less likely than this share of the most likely one; 0 uses all."""
     repetition_penalty: float = Field(1.1, gt=0, le=5)
-    """Above 1 what was said already becomes less likely."""
+    """Values above 1 make tokens that already appeared less likely."""
     max_new_tokens: int = Field(512, ge=1)
-    """A reply is cut off at this many tokens."""
+    """Cut a reply off at this many tokens."""
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """A reply ends where it would say one of these; what it says of it is not kept."""
+    """A reply ends at any of these texts; the text itself is not kept."""
     seed: int | None = Field(None, ge=0, lt=2**63)
-    """Fixes every draw: the same prompt gets the same reply. Without one, each is drawn anew."""
+    """Makes sampling repeatable: same prompt, same reply. Empty uses a new seed each time."""
 
 
 class Origin(_Frozen):
@@ -188,10 +188,10 @@ class ConversationTree(_Frozen):
         seen: set[str | None] = {None}
         for message in self.messages:
             if message.conversation_id != self.conversation.id or message.parent_id not in seen:
-                raise ValueError(f"message {message.id} has lost its place")
+                raise ValueError(f"message {message.id} has no parent in its conversation")
             seen.add(message.id)
         if self.conversation.tip not in seen:
-            raise ValueError("its path ends nowhere")
+            raise ValueError("its path ends at an unknown message")
         return self
 
 
@@ -222,9 +222,7 @@ class Instruction(_Feedback):
 
 
 class Preference(_Feedback):
-    """One reply preferred over another for the same prompt; DPO and the reward model train on
-    it.
-    """
+    """One reply preferred over another; DPO and the reward model train on it."""
 
     kind: Literal["preference"] = "preference"
     chosen: Text

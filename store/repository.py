@@ -36,7 +36,7 @@ from store.records import (
     Sampling,
 )
 
-__all__ = ["Added", "Counts", "Feedback", "Repository", "SearchHit"]
+__all__ = ["Added", "Counts", "Repository"]
 
 
 @dataclass(frozen=True)
@@ -322,7 +322,7 @@ class Repository:
         live = [r for r in self._index.about(message_id) if r.superseded_by is None]
         if not live:
             raise TuteeError(
-                _("Nothing of this reply is trained on."), _("Only what you rate or correct is.")
+                _("This reply has no feedback to train on."), _("Rate or correct it first.")
             )
         self.exclude_records([record.id for record in live], excluded)
         return self.feedback(message_id)
@@ -349,7 +349,7 @@ class Repository:
     def _reply(self, message_id: str) -> JudgedReply:
         message = self.message(message_id)
         if message.role != "assistant":
-            raise TuteeError(_("Only a reply of the model can be rated or corrected."))
+            raise TuteeError(_("Only the model's replies can be rated or corrected."))
         return JudgedReply(message, self.prompt_for(message_id), self._index.about(message_id))
 
     def _apply(self, message_id: str, change: RecordChanges) -> Feedback:

@@ -115,7 +115,9 @@ class Segments(Generic[_Model]):
             ) from error
         unknown = tables.keys() - {_TABLE}
         if unknown:
-            raise Damaged(path, _("it holds {unknown}").format(unknown=", ".join(unknown)))
+            raise Damaged(
+                path, _("it has unknown tables: {unknown}").format(unknown=", ".join(unknown))
+            )
         return _Segment(tables.get(_TABLE, {}), len(content))
 
     def _take(self, number: int, doc_id: str, document: _Model | None) -> None:
@@ -156,7 +158,7 @@ class Segments(Generic[_Model]):
     def _write(self, number: int, part: Mapping[str, _Model | None]) -> None:
         path = self._path(number)
         if number in self._sizes and not path.exists():
-            raise Damaged(path, _("it is gone"))
+            raise Damaged(path, _("it is missing"))
         storage = AtomicStorage(path, backup=self._backups.previous(path))
         with storage.transaction():
             table = _TinyDB(storage=lambda: storage).table(_TABLE)

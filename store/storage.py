@@ -62,9 +62,7 @@ def replace_file(path: Path, content: bytes, *, backup: Path | None = None) -> N
 
 
 def private_folder(folder: Path) -> None:
-    """Create a folder readable by the user only, and its parents too (`mkdir` leaves those
-    open).
-    """
+    """Create a folder readable by the user only, its parents too (`mkdir` leaves those open)."""
     if not folder.is_dir():
         private_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -103,7 +101,7 @@ def unwritable(path: Path, error: OSError) -> TuteeError:
     """Return the error for a file or folder that cannot be written."""
     return TuteeError(
         _("Cannot write {path}: {why}.").format(path=path, why=reason(error)),
-        _("What was there before is unchanged."),
+        _("The existing content is unchanged."),
     )
 
 
@@ -113,7 +111,7 @@ class Damaged(TuteeError):
     def __init__(self, path: Path, why: object) -> None:
         super().__init__(
             _("{path} is damaged ({why}).").format(path=path, why=why),
-            _("Start Tutee again: it goes back to the newest earlier state that is good."),
+            _("Restart Tutee: it restores the newest good state."),
         )
         self.why = str(why)
 
@@ -202,7 +200,7 @@ class AtomicStorage(Storage):
             content = json.dumps(self._tables, ensure_ascii=False).encode("utf-8")
             replace_file(self.path, content, backup=self._backup)
         except BaseException:
-            self._tables = None  # the file is the truth: read it again
+            self._tables = None  # the file is authoritative: read it again
             raise
         self.size = len(content)
 

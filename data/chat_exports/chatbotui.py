@@ -1,13 +1,13 @@
 """Chatbot UI's export: all conversations in one object, each a plain list of messages.
 
-Its folders and prompt templates are not read: they hold nothing that was said.
+Its folders and prompt templates are not read: they contain no messages.
 """
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 from data.chat_exports.fields import items, key, mapping, name, parts, plain, title
-from data.chat_exports.message_tree import SourceConversation, SourceMessage, identity, parsed
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, identity, read_tree
 from data.formats.common import Format, ParsedRow, Row, RowError
 from store.i18n import N_, _
 from store.records import Origin, Role
@@ -45,20 +45,20 @@ def _read(row: Row, origin: Origin) -> ParsedRow:
 def _conversation(given: Mapping[str, Any], origin: Origin) -> ParsedRow:
     model = mapping(given.get("model"))
     used = name(model.get("id")) or name(given.get("model"))
-    said = [
-        _said(index, message, used) for index, message in enumerate(items(given.get("messages")))
+    messages = [
+        _message(index, message, used) for index, message in enumerate(items(given.get("messages")))
     ]
     about = SourceConversation(
         program="chatbotui",
-        id=key(given.get("id")) or identity(said),
+        id=key(given.get("id")) or identity(messages),
         origin=origin,
         title=title(given.get("name")),
         system=plain(given.get("prompt")),
     )
-    return parsed(about, said)
+    return read_tree(about, messages)
 
 
-def _said(index: int, message: object, model: str | None) -> SourceMessage:
+def _message(index: int, message: object, model: str | None) -> SourceMessage:
     content, lacks = parts(mapping(message).get("content"))
     role = mapping(message).get("role")
     known = role in _ROLES

@@ -1,4 +1,4 @@
-"""Several chats of one conversation made one: its turns printed one by one, or its snapshots."""
+"""Merge several parts of one conversation, exported as single exchanges or as snapshots."""
 
 from collections.abc import Iterable
 
@@ -7,10 +7,10 @@ from store.records import Conversation, ImportedConversation, Message
 
 
 def join(chats: Iterable[ImportedConversation]) -> list[ImportedConversation]:
-    """One chat a conversation, in the order in which they first appear.
+    """Return one conversation per id, in order of first appearance.
 
-    Of a message that is in several, the last one read counts. A chat that has no message in common
-    with those before it goes on where the older of them ended (its system prompt is theirs).
+    If a message occurs several times, the last occurrence counts. A part that shares no message
+    with the parts before it continues where the older of them ended (with their system prompt).
     """
     groups: dict[str, list[ImportedConversation]] = {}
     for chat in chats:
@@ -37,7 +37,7 @@ def _joined(group: list[ImportedConversation]) -> ImportedConversation:
 
 
 def _following(chat: ImportedConversation, tip: str | None) -> tuple[Message, ...]:
-    """The messages of a chat, set behind another message."""
+    """The messages of a part, attached below another message."""
     systems = {message.id for message in chat.messages if message.role == "system"}
     return tuple(
         message.model_copy(update={"parent_id": tip})

@@ -14,20 +14,20 @@ class SkippedParts:
     def __init__(self) -> None:
         self._counts: Counter[tuple[SkippedPart, str]] = Counter()
 
-    def out(self, what: SkippedPart, reason: str, count: int = 1) -> None:
-        self._counts[what, reason] += count
+    def add(self, part: SkippedPart, reason: str, count: int = 1) -> None:
+        self._counts[part, reason] += count
 
-    def told(self) -> tuple[str, ...]:
-        """One sentence a reason, in the order in which they were met."""
+    def sentences(self) -> tuple[str, ...]:
+        """Return one sentence per reason, in the order they occurred."""
         return tuple(
-            _sentence(what, count).format(count=count, reason=reason)
-            for (what, reason), count in self._counts.items()
+            _sentence(part, count).format(count=count, reason=reason)
+            for (part, reason), count in self._counts.items()
             if count
         )
 
 
-def _sentence(what: SkippedPart, n: int) -> str:
-    match what:
+def _sentence(part: SkippedPart, n: int) -> str:
+    match part:
         case "message":
             return ngettext(
                 "{count} message left out: {reason}", "{count} messages left out: {reason}", n

@@ -1,21 +1,21 @@
-"""Tutee's own rows: a record with all that is known of it, so that a home can move.
+"""Tutee's own rows: a record with all its fields, so that a home can be moved.
 
-Reading gives the very record back, with its ids, its times and where it came from. What only other
-programs need to know is not in here.
+Reading returns the very same record, with its ids, times and origin. Fields that only other
+programs need are left out.
 """
 
 import json
 
 from pydantic import TypeAdapter, ValidationError
 
-from data.formats.common import Format, ParsedRow, Row, RowError, text
+from data.formats.common import Format, ParsedRow, Row, RowError, checked_text
 from store.error_messages import validation_message
 from store.i18n import _
 from store.records import Origin, Record
 
 _KEY = "tutee"
 _VERSION = 1
-"""Of these rows; it counts up when a field changes its meaning."""
+"""Version of these rows; increased when a field changes its meaning."""
 
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
@@ -31,7 +31,7 @@ def _read(row: Row, origin: Origin) -> ParsedRow:
     if version > _VERSION:
         raise RowError(_("written by a newer Tutee"))
     fields = {key: value for key, value in row.items() if key != _KEY}
-    text(json.dumps(fields, ensure_ascii=False), _("the row"))
+    checked_text(json.dumps(fields, ensure_ascii=False), _("the row"))
     try:
         record = _RECORD.validate_python(fields)
     except ValidationError as error:

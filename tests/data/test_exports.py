@@ -258,7 +258,7 @@ def test_what_a_format_cannot_carry_is_counted_with_the_reason(tmp_path: Path) -
     long = [instruction(str(n), prompt=(*earlier, *asked("c"))) for n in range(2)]
     exported = export([*long, *three_kinds()], Choices(format="csv"), tmp_path / "csv")
     assert exported.counts == {"instruction": 1, "preference": 1, "verdict": 1}
-    assert exported.left_out == ("2 × instruction: the format csv has no place for such a prompt",)
+    assert exported.left_out == ("2 × instruction: the format csv cannot hold such a prompt",)
     exported = export(three_kinds(), Choices(format="kto"), tmp_path / "kto")
     assert exported.counts == {"verdict": 1}
     assert [reason.partition(" (")[0] for reason in exported.left_out] == [

@@ -59,7 +59,7 @@ def test_one_format_can_be_asked_for(path: Path) -> None:
     path.write_text(f"{GOOD}\n{PAIR}\n")
     found = read_file(path, format="trl")
     assert len(found.records) == 1
-    assert found.refused == (Refused(1, "not of the format trl; its keys: messages"),)
+    assert found.refused == (Refused(1, "not in the format trl; its keys: messages"),)
 
 
 def test_an_array_is_read_with_its_lines(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_what_is_cut_off_or_incomplete_is_never_learned(path: Path) -> None:
 
 REAL = [
     ("FastChat/dummy_conversation.json", "sharegpt", {"instruction": 834}, 0, 166, "duplicate of"),
-    ("PandaLM/testset-v1.json", "", {}, 0, 999, "no reply beside the prompt"),
+    ("PandaLM/testset-v1.json", "", {}, 0, 999, "a prompt but no reply"),
     ("librechat-import-fixtures/chatbotui-export.json", "chatbotui", {}, 2, 0, ""),
     ("librechat-import-fixtures/chatgpt-citations.json", "", {}, 0, 1, "no user message"),
     ("librechat-import-fixtures/chatgpt-export.json", "chatgpt", {}, 2, 3, "a tool's"),
@@ -236,7 +236,7 @@ REAL = [
         23,
         "as many thumbs up as down",
     ),
-    ("open-webui-export/openwebui-export.json", "openwebui", {}, 3, 1, "a tool's call"),
+    ("open-webui-export/openwebui-export.json", "openwebui", {}, 3, 1, "a tool call"),
     ("open-webui-feedback/feedback_example.derived.json", "", {}, 0, 1, "snapshot .* is empty"),
     ("openai-cookbook/drone_training.jsonl", "", {}, 0, 103, "a message calls a tool"),
     ("openai-cookbook/toy_chat_fine_tuning.jsonl", "messages", {"instruction": 7}, 0, 1, "no user"),

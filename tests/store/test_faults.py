@@ -181,5 +181,5 @@ def test_a_day_without_a_backup_is_told(paths: Paths, monkeypatch: pytest.Monkey
     monkeypatch.setattr("shutil.copytree", lambda *_, **__: full())
     with Repository.open(paths) as repository:
         (notice,) = repository.notices
-    assert "No backup of today" in notice
+    assert "Today's backup could not be made" in notice
     assert "No space left on device" in notice

@@ -166,7 +166,7 @@ def test_the_same_correction_again_is_no_act() -> None:
 def test_a_corrected_reply_takes_no_thumb_up_but_a_thumb_down() -> None:
     judged = Judged()
     judged.correct("Paris")
-    with pytest.raises(TuteeError, match="corrected already"):
+    with pytest.raises(TuteeError, match="already corrected"):
         judged.like()
     judged.dislike()
     assert judged.feedback.label is False

@@ -187,7 +187,7 @@ def test_a_damaged_old_file_is_read_from_its_backup(paths: Paths) -> None:
         check(repository)
         damage, used = repository.notices
     assert "feedback.json is damaged" in damage
-    assert "before the last change" in used
+    assert "before its last change" in used
     assert (paths.backups / "schema-1" / "feedback.json").read_text() == "{"
 
 
@@ -223,7 +223,7 @@ def test_what_an_older_tutee_wrote_afterwards_is_kept_and_told(paths: Paths) -> 
         with Repository.open(paths) as repository:
             check(repository)
     assert len(repository.notices) == 3
-    assert "An older Tutee has written" in repository.notices[0]
+    assert "An older Tutee wrote" in repository.notices[0]
     assert len(list((paths.backups / "schema-1").iterdir())) == 6
 
 

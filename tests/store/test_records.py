@@ -121,7 +121,7 @@ def test_messages_out_of_their_tree_are_refused(messages: list[dict[str, str]]) 
         Message(**{"conversation_id": "c", "role": "user", "content": "x", **message})
         for message in messages
     )
-    with pytest.raises(ValidationError, match="lost its place"):
+    with pytest.raises(ValidationError, match="has no parent"):
         ConversationTree(conversation=Conversation(id="c"), messages=built)
 
 

@@ -173,9 +173,9 @@ def test_records_carry_the_prompt_with_its_corrections(
 
 def test_only_replies_are_judged(repository: Repository, reply: Message) -> None:
     assert reply.parent_id
-    with pytest.raises(TuteeError, match="Only a reply"):
+    with pytest.raises(TuteeError, match="Only the model's replies"):
         repository.rate(reply.parent_id, True)
-    with pytest.raises(TuteeError, match="Only a reply"):
+    with pytest.raises(TuteeError, match="Only the model's replies"):
         repository.correct(reply.parent_id, "x")
 
 
@@ -370,5 +370,5 @@ def test_files_are_private(repository: Repository, reply: Message, paths: Paths)
 
 def test_a_home_that_cannot_be_is_refused(tmp_path: Path, paths: Paths) -> None:
     paths.home.write_text("a file")
-    with pytest.raises(TuteeError, match="cannot keep anything"):
+    with pytest.raises(TuteeError, match="cannot store anything"):
         Repository.open(paths)

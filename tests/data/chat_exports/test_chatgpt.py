@@ -75,16 +75,16 @@ def test_what_was_never_said_is_passed_over(unsaid: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("lacking", "reason"),
     [
-        (node("x", "u", "tool", "result", weight=0), "1 message left out: a tool's output"),
+        (node("x", "u", "tool", "result", weight=0), "1 message left out: tool output"),
         (node("x", "u", "assistant", "search()", recipient="browser"),
-         "1 message left out: a tool's call"),
+         "1 message left out: a tool call"),
         (node("x", "u", "assistant", content={"content_type": "code", "text": "1+1"}),
-         "1 message left out: a tool's call"),
+         "1 message left out: a tool call"),
         (node("x", "u", "user", content={"content_type": "multimodal_text", "parts": [{}]}),
          "1 message left out: an image or a file"),
         (node("x", "u", "critic", "no"), "1 message left out: it has no known role"),
         (node("x", "u", "user", content={"content_type": "hologram"}),
-         "1 message left out: a part that is no text"),
+         "1 message left out: a part that is not text"),
     ],
 )  # fmt: skip
 def test_a_reply_after_something_left_out_is_incomplete(

@@ -106,8 +106,8 @@ def test_a_row_without_a_conversation_is_one_by_itself() -> None:
     ("about", "reason"),
     [
         ({"attachments": [{}]}, "1 part left out: an image or a file"),
-        ({"tool_results": [{}]}, "1 part left out: a tool's output"),
-        ({"tool_calls": [{}]}, "1 part left out: a tool's call"),
+        ({"tool_results": [{}]}, "1 part left out: tool output"),
+        ({"tool_calls": [{}]}, "1 part left out: a tool call"),
         ({"prompt_fragments": [{"content": "x" * 97 + "..."}]},
          "1 part left out: the rest of a fragment"),
     ],

@@ -83,10 +83,10 @@ def test_hostile_text_takes_no_time() -> None:
     ("about", "reason"),
     [
         ({"content": [{"type": "tool_call", "tool_call": {}}, {"type": "text", "text": "yo"}]},
-         "1 part left out: a tool's call"),
+         "1 part left out: a tool call"),
         ({"attachments": [{}]}, "1 part left out: an image or a file"),
         ({"content": [{"type": "text", "text": "yo"}, 3]},
-         "1 part left out: a part that is no text"),
+         "1 part left out: a part that is not text"),
     ],
 )  # fmt: skip
 def test_what_is_no_text_makes_a_reply_incomplete(about: dict[str, Any], reason: str) -> None:

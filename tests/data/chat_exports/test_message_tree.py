@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.chat_exports.message_tree import SourceConversation, SourceMessage, ordered, parsed
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, ordered, read_tree
 from data.chat_exports.ratings import Thumb
 from data.formats.common import ParsedRow, RowError
 from store.records import ChatMessage, Instruction, Origin, Verdict
@@ -30,13 +30,13 @@ def replies(
 
 
 def read(*messages: SourceMessage, **about: object) -> ParsedRow:
-    whole = parsed(source(**about), messages)
+    whole = read_tree(source(**about), messages)
     check(whole)
     return whole
 
 
 UP, DOWN = Thumb(True), Thumb(False, ("wrong",), "no")
-LEFT_OUT = "the reply rests on something that was left out"
+LEFT_OUT = "the reply depends on something that was left out"
 
 
 def test_a_thumb_up_is_a_verdict_and_an_instruction_of_one_act() -> None:
@@ -107,12 +107,12 @@ def test_machinery_is_passed_over_without_a_gap() -> None:
 
 
 def test_a_reply_that_rests_on_what_was_left_out_is_kept_but_not_learned() -> None:
-    tool = SourceMessage("t", "a", None, lacks="a tool's output")
+    tool = SourceMessage("t", "a", None, lacks="tool output")
     whole = read(asks("a"), tool, replies("b", "t", thumb=UP), asks("c", "b"), replies("d", "c"))
     assert not whole.records
     assert whole.incomplete == {m.id for m in whole.chats[0].messages if m.role == "assistant"}
     assert whole.refused == (
-        "1 message left out: a tool's output",
+        "1 message left out: tool output",
         f"1 thumb left out: {LEFT_OUT}",
     )
 
@@ -173,8 +173,8 @@ def test_circles_and_second_ids_are_left_out() -> None:
     )  # fmt: skip
     assert len(whole.chats[0].messages) == 2
     assert whole.refused == (
-        "1 message left out: another one has its id",
-        "3 messages left out: it follows itself in a circle",
+        "1 message left out: another message has its id",
+        "3 messages left out: it is part of a cycle",
     )
 
 
@@ -182,7 +182,9 @@ def test_a_system_prompt_amid_a_conversation_is_left_out() -> None:
     late = SourceMessage("s", "b", "system", "Be brief.")
     whole = read(asks("a"), replies("b", "a"), late, asks("c", "s"), replies("d", "c"))
     assert [m.role for m in whole.chats[0].messages] == ["user", "assistant"] * 2
-    assert whole.refused == ("1 message left out: a system prompt amid the conversation",)
+    assert whole.refused == (
+        "1 message left out: a system prompt in the middle of the conversation",
+    )
     assert len(whole.incomplete) == 1
 
 
@@ -248,11 +250,11 @@ def test_any_tree_makes_a_sound_chat(
     messages: list[SourceMessage], current: str | None, system: str
 ) -> None:
     try:
-        whole = parsed(source(current=current, system=system), messages)
+        whole = read_tree(source(current=current, system=system), messages)
     except RowError:
         return
     check(whole)
-    again = parsed(source(current=current, system=system), messages)
+    again = read_tree(source(current=current, system=system), messages)
     assert [m.id for m in again.chats[0].messages] == [m.id for m in whole.chats[0].messages]
 
 

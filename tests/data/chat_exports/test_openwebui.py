@@ -141,8 +141,8 @@ def test_what_a_person_writes_is_left_as_it_is() -> None:
     ("asked", "reply", "reason"),
     [
         ({"files": [{"type": "image"}]}, {}, "1 part left out: an image or a file"),
-        ({}, {"sources": [{}]}, "1 part left out: the sources it draws on"),
-        ({}, {"output": [{"type": "function_call"}]}, "1 part left out: a tool's call"),
+        ({}, {"sources": [{}]}, "1 part left out: the sources it is based on"),
+        ({}, {"output": [{"type": "function_call"}]}, "1 part left out: a tool call"),
         ({"content": [{"type": "text", "text": "See"}, {"type": "image_url"}]}, {},
          "1 part left out: an image or a file"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.format_detection import NAMES, read
 from data.formats import RowError, row
-from data.formats.common import moment
+from data.formats.common import parse_time
 from store.feedback import dedup_key
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
@@ -170,7 +170,7 @@ def test_a_label_in_a_table_is_read_as_people_write_it(label: str) -> None:
         ("hi", "not a JSON object"),
         ({}, "no known format"),
         ({"text": "hi"}, "no known format; its keys: text"),
-        ({"prompt": "hi", "id": 1}, "no reply beside the prompt; its keys: prompt, id"),
+        ({"prompt": "hi", "id": 1}, "a prompt but no reply; its keys: prompt, id"),
         (messages(), "messages has no messages"),
         ({"messages": {"role": "user"}}, "messages is not a list of messages"),
         ({"messages": "hi"}, "messages is not a list of messages"),
@@ -189,7 +189,7 @@ def test_a_label_in_a_table_is_read_as_people_write_it(label: str) -> None:
         (messages({"role": "user"}, A), "content is not text"),
         (messages(U, {**A, "tool_calls": [{}]}), "a message calls a tool"),
         (messages(U, {**A, "content": [{"type": "image_url"}]}), "a part that is not text"),
-        ({**messages(U, A), "images": ["a.png"]}, "it goes with images"),
+        ({**messages(U, A), "images": ["a.png"]}, "it includes images"),
         (messages(U, {"role": "assistant", "content": "\ud83d"}), "surrogate"),
         ({**messages(U, A, U), "label": False}, "the last message is not the assistant's"),
         ({**messages(U, A), "label": 1}, "label is not true or false"),
@@ -246,7 +246,7 @@ def test_a_format_that_is_asked_for_is_the_one_taken() -> None:
         "messages",
         [dedup_key(instruction(USER, completion="hello"))],
     )
-    with pytest.raises(RowError, match="not of the format sharegpt; its keys: instr"):
+    with pytest.raises(RowError, match="not in the format sharegpt; its keys: instr"):
         read(both, ORIGIN, "sharegpt")
 
 
@@ -325,9 +325,9 @@ def test_what_belongs_together_is_held_out_together() -> None:
     ],
 )
 def test_a_time_is_read_however_it_is_written(value: object) -> None:
-    assert moment(value) == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert parse_time(value) == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("value", [None, "yesterday", "", True, 1e300, float("nan"), [], {}])
 def test_what_is_no_time_is_none(value: object) -> None:
-    assert moment(value) is None
+    assert parse_time(value) is None

@@ -215,7 +215,7 @@ async def test_a_corrected_reply_cannot_be_liked_and_says_why(home: Home) -> Non
         await say(pilot, "Hello")
         await answered(app, pilot, 1)
         await pilot.press("f4", "x", "ctrl+s", "f2")
-        await until(pilot, lambda: "This reply is corrected already" in toasts(app))
+        await until(pilot, lambda: "This reply is already corrected" in toasts(app))
         assert verdicts(home.repository) == []
 
 
