@@ -6,7 +6,7 @@ records, the counts and the dedup keys are updated document by document.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from store.backups import Backups
@@ -109,22 +109,7 @@ class FeedbackIndex:
 
     def replace(self, records: Iterable[Record]) -> None:
         """Replace the records with the same ids."""
-        imports: dict[str, FeedbackDocument | None] = {}
-        replies: dict[str, list[Record]] = {}
-        for record in records:
-            if record.id in self._imports.documents:
-                imports[record.id] = _document((record,))
-            else:
-                replies.setdefault(record.message_id or "", []).append(record)
-        self._imports.put(imports)
-        self._feedback.put(
-            {
-                message_id: _document(
-                    RecordChanges(updated=tuple(new)).applied_to(self.about(message_id))
-                )
-                for message_id, new in replies.items()
-            }
-        )
+        self._merge(records, lambda old, new: RecordChanges(updated=tuple(new)).applied_to(old))
 
     def delete(self, ids: Collection[str]) -> list[Record]:
         """Delete records for good; see `feedback.deletion`.
@@ -150,6 +135,14 @@ class FeedbackIndex:
 
     def restore(self, records: Iterable[Record]) -> None:
         """Put deleted records back in their places."""
+        self._merge(records, restored)
+
+    def _merge(
+        self,
+        records: Iterable[Record],
+        merged: Callable[[Sequence[Record], Sequence[Record]], tuple[Record, ...]],
+    ) -> None:
+        """Write records to their documents; `merged` combines those of one reply."""
         imports: dict[str, FeedbackDocument | None] = {}
         replies: dict[str, list[Record]] = {}
         for record in records:
@@ -159,10 +152,7 @@ class FeedbackIndex:
                 replies.setdefault(record.message_id, []).append(record)
         self._imports.put(imports)
         self._feedback.put(
-            {
-                message_id: _document(restored(self.about(message_id), back))
-                for message_id, back in replies.items()
-            }
+            {reply: _document(merged(self.about(reply), new)) for reply, new in replies.items()}
         )
 
     # -- kept up to date -------------------------------------------------------------------------

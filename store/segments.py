@@ -99,9 +99,7 @@ class Segments(Generic[_Model]):
         return self._folder / f"{number:04}.json"
 
     def _parse(self, path: Path) -> _Segment[_Model]:
-        """Read the documents of a segment straight from JSON into models, bypassing TinyDB, which
-        halves the time.
-        """
+        """Read a segment straight from JSON into models; bypassing TinyDB halves the time."""
         content = content_of(path)
         try:
             tables = self._tables.validate_json(content)

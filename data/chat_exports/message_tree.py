@@ -226,14 +226,9 @@ class _TreeBuilder:
 def _newest(messages: Iterable[SourceMessage]) -> str | None:
     """The last message with text; by time if all times are known."""
     with_text = [one for one in messages if one.content.strip()]
-    dated = [one for one in with_text if one.created]
-    if len(dated) < len(with_text):
-        return with_text[-1].id
-    return max(reversed(dated), key=_time).id if dated else None
-
-
-def _time(message: SourceMessage) -> float:
-    return message.created.timestamp() if message.created else 0.0
+    if all(one.created for one in with_text):
+        with_text.sort(key=lambda one: one.created.timestamp() if one.created else 0.0)
+    return with_text[-1].id if with_text else None
 
 
 def _check(tree: _TreeBuilder) -> None:

@@ -88,27 +88,27 @@ def statistics(
         rules: How tasks are told apart.
         needs: What the passes need; the gaps say what is missing.
     """
-    lessons = list({record.act: record for record in records}.values())
+    samples = list({record.act: record for record in records}.values())
     verdicts = [record for record in records if isinstance(record, Verdict)]
     labels = Counter(LIKED if verdict.label else DISLIKED for verdict in verdicts)
     kinds = Counter(record.kind for record in records)
     trained = Counter(record.kind for record in records if record.id in learned)
-    tasks = _counted((task_of(record.prompt, rules) for record in lessons), TASKS)
-    languages = _counted(language_of(question_of(record)) for record in lessons)
-    lengths = _counted(map(length_of, lessons), LENGTHS)
-    sources = _counted(record.origin.source for record in lessons)
+    tasks = _counted((task_of(record.prompt, rules) for record in samples), TASKS)
+    languages = _counted(language_of(question_of(record)) for record in samples)
+    lengths = _counted(map(length_of, samples), LENGTHS)
+    sources = _counted(record.origin.source for record in samples)
     gaps = (
         *_missing_records([record for record in records if not record.excluded], needs),
         *_uncorrected(records, verdicts),
         *_unreasoned(verdicts),
-        *_thin(tasks, len(lessons)),
-        *_one_sided(lengths, len(lessons)),
-        *_outnumbered(sources, len(lessons)),
+        *_thin(tasks, len(samples)),
+        *_one_sided(lengths, len(samples)),
+        *_outnumbered(sources, len(samples)),
     )
     return Statistics(
         records=len(records),
         excluded=sum(record.excluded for record in records),
-        lessons=len(lessons),
+        lessons=len(samples),
         kinds={kind: kinds[kind] for kind in KINDS},
         trained={kind: trained[kind] for kind in KINDS},
         labels={label: labels[label] for label in (LIKED, DISLIKED)},
@@ -198,8 +198,8 @@ def _unreasoned(verdicts: Sequence[Verdict]) -> Iterable[str]:
         yield _("{bare} of your {count} 👎 give no reason.").format(bare=bare, count=len(disliked))
 
 
-def _thin(tasks: Mapping[str, int], lessons: int) -> Iterable[str]:
-    if lessons < _ENOUGH_TO_SAY:
+def _thin(tasks: Mapping[str, int], samples: int) -> Iterable[str]:
+    if samples < _ENOUGH_TO_SAY:
         return
     rare = {task: tasks.get(task, 0) for task in TASKS if task != OTHER}
     thin = [f"{_(name)} ({count})" for name, count in rare.items() if count < _FEW]
@@ -207,20 +207,20 @@ def _thin(tasks: Mapping[str, int], lessons: int) -> Iterable[str]:
         yield _("Few or no samples: {tasks}.").format(tasks=_(", ").join(thin))
 
 
-def _one_sided(lengths: Mapping[str, int], lessons: int) -> Iterable[str]:
+def _one_sided(lengths: Mapping[str, int], samples: int) -> Iterable[str]:
     for name, count in lengths.items():
-        if lessons >= _ENOUGH_TO_SAY and count > _ONE_SIDED * lessons:
+        if samples >= _ENOUGH_TO_SAY and count > _ONE_SIDED * samples:
             yield (
                 _(
                     "{share:.0%} of the replies have a similar length ({name}): the model will "
                     "learn that length too."
-                ).format(share=count / lessons, name=_(name))
+                ).format(share=count / samples, name=_(name))
             )
 
 
-def _outnumbered(sources: Mapping[str, int], lessons: int) -> Iterable[str]:
+def _outnumbered(sources: Mapping[str, int], samples: int) -> Iterable[str]:
     own = sources.get("chat", 0) + sources.get("compare", 0)
-    if 0 < own < (1 - _ONE_SIDED) * lessons:
+    if 0 < own < (1 - _ONE_SIDED) * samples:
         yield _(
             "Only {own} of {lessons} samples are your own: the imported ones will set the tone."
-        ).format(own=own, lessons=lessons)
+        ).format(own=own, lessons=samples)
