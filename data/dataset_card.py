@@ -87,7 +87,7 @@ def _head(tables: Sequence[Table], records: Sequence[Record], choices: Choices) 
     languages = sorted({_language(record) for record in records} - {OTHER})
     lines = [
         "---",
-        *_licence(choices.licence),
+        *_license(choices.licence),
         *_listed("language", languages),
         *_listed("tags", ["tutee", "human-feedback"]),
         *_listed("task_categories", ["text-generation"]),
@@ -104,13 +104,13 @@ def _head(tables: Sequence[Table], records: Sequence[Record], choices: Choices) 
     return "\n".join([*lines, "---", ""])
 
 
-def _licence(licence: str) -> list[str]:
+def _license(name: str) -> list[str]:
     """The Hub knows licenses by short names; others are `other`, with the name in its own field."""
-    if not licence:
+    if not name:
         return ["license: unknown"]
-    if re.fullmatch(r"[a-z][a-z0-9.-]*", licence):
-        return [f"license: {json.dumps(licence)}"]
-    return ["license: other", f"license_name: {json.dumps(licence)}"]
+    if re.fullmatch(r"[a-z][a-z0-9.-]*", name):
+        return [f"license: {json.dumps(name)}"]
+    return ["license: other", f"license_name: {json.dumps(name)}"]
 
 
 def _listed(key: str, values: Sequence[str]) -> list[str]:

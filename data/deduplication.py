@@ -42,12 +42,14 @@ class Deduplicator:
                 new.append(record)
         return tuple(new)
 
-    def new_chats(self, chats: Iterable[ImportedConversation]) -> tuple[ImportedConversation, ...]:
+    def new_conversations(
+        self, conversations: Iterable[ImportedConversation]
+    ) -> tuple[ImportedConversation, ...]:
         """Return the conversations that have new messages, reduced to those messages."""
         new = []
-        for chat in chats:
-            messages = tuple(message for message in chat.messages if message.id not in self._ids)
-            if messages:
-                self._ids.update(message.id for message in messages)
-                new.append(ImportedConversation(chat.conversation, messages))
+        for conversation, messages in conversations:
+            unseen = tuple(message for message in messages if message.id not in self._ids)
+            if unseen:
+                self._ids.update(message.id for message in unseen)
+                new.append(ImportedConversation(conversation, unseen))
         return tuple(new)

@@ -59,13 +59,13 @@ class Imported:
     """The formats of the usable rows."""
     rows: int
     records: tuple[Record, ...]
-    chats: tuple[ImportedConversation, ...]
+    conversations: tuple[ImportedConversation, ...]
     refused: tuple[Refused, ...]
 
     @property
     def useful(self) -> bool:
         """Whether there is anything to keep."""
-        return bool(self.records or self.chats)
+        return bool(self.records or self.conversations)
 
 
 def read_file(
@@ -94,16 +94,16 @@ def read_file(
             reader.take(line, row, format or ("csv" if part.table else None), place)
     if not reader.rows:
         raise TuteeError(_("There are no rows in {path}.").format(path=path), row_files.expected())
-    chats = tuple(join(reader.chats))
+    conversations = tuple(join(reader.conversations))
     if learn:
-        reader.learn(chats)
+        reader.learn(conversations)
     return Imported(
         path=path,
         name=name,
         format=", ".join(sorted(reader.formats)),
         rows=reader.rows,
         records=tuple(reader.records),
-        chats=chats,
+        conversations=conversations,
         refused=tuple(reader.refused),
     )
 
@@ -119,7 +119,7 @@ class _Reader:
         self.rows = 0
         self.formats: set[str] = set()
         self.records: list[Record] = []
-        self.chats: list[ImportedConversation] = []
+        self.conversations: list[ImportedConversation] = []
         self.refused: list[Refused] = []
 
     def take(self, line: int, row: object, format_name: str | None, place: str) -> None:
@@ -134,10 +134,10 @@ class _Reader:
             return
         before = len(self.records)
         reasons = [*parsed.refused, *self._keep(parsed, line)]
-        partly = len(self.records) > before or bool(parsed.chats)
+        partly = len(self.records) > before or bool(parsed.conversations)
         self.refused += [Refused(line, f"{place}{reason}", partly) for reason in reasons]
         self.formats.add(format_used)
-        self.chats += parsed.chats
+        self.conversations += parsed.conversations
         self._incomplete |= parsed.incomplete
 
     def _keep(self, parsed: ParsedRow, line: int) -> Iterator[str]:
@@ -159,30 +159,30 @@ class _Reader:
                 )
             yield reason
 
-    def learn(self, chats: Iterable[ImportedConversation]) -> None:
+    def learn(self, conversations: Iterable[ImportedConversation]) -> None:
         """Make an instruction of each reply in the conversations, without duplicates."""
         skipped = self._incomplete | {
             record.message_id or ""
             for record in self.records
             if isinstance(record, Verdict) and not record.label
         }
-        for chat in chats:
-            for record in _replies(chat, self._origin):
+        for imported in conversations:
+            for record in _replies(imported, self._origin):
                 if record.message_id not in skipped and dedup_key(record) not in self._lines:
                     self._lines[dedup_key(record)] = 0
                     self.records.append(record)
 
 
-def _replies(chat: ImportedConversation, origin: Origin) -> Iterator[Instruction]:
+def _replies(imported: ImportedConversation, origin: Origin) -> Iterator[Instruction]:
     """The complete replies on a conversation's path, each with everything before it."""
-    path = _path(chat)
+    path = _path(imported)
     for index, message in enumerate(path):
         about = message.origin or origin
         length = sum(len(before.content) for before in path[: index + 1])
         whole = message.content.strip() and not about.stopped and length <= _LONGEST
         if message.role == "assistant" and whole and index and path[index - 1].role == "user":
             yield Instruction(
-                conversation_id=chat.conversation.id,
+                conversation_id=imported.conversation.id,
                 message_id=message.id,
                 created=message.created,
                 origin=about,
@@ -191,10 +191,10 @@ def _replies(chat: ImportedConversation, origin: Origin) -> Iterator[Instruction
             )
 
 
-def _path(chat: ImportedConversation) -> list[Message]:
-    by_id = {message.id: message for message in chat.messages}
+def _path(imported: ImportedConversation) -> list[Message]:
+    by_id = {message.id: message for message in imported.messages}
     path: list[Message] = []
-    at = chat.messages[-1] if chat.messages else None
+    at = imported.messages[-1] if imported.messages else None
     while at is not None:
         path.append(at)
         at = by_id.get(at.parent_id or "")

@@ -44,7 +44,7 @@ class Added:
     """What an import added."""
 
     records: tuple[Record, ...] = ()
-    chats: int = 0
+    conversations: int = 0
     """New conversations."""
     messages: int = 0
     """New messages, in new conversations and in existing ones."""
@@ -105,7 +105,7 @@ class Repository:
         return frozenset((*self._conversations.ids(), *self._index.ids()))
 
     def add_imported(
-        self, records: Iterable[Record], chats: Iterable[ImportedConversation] = ()
+        self, records: Iterable[Record], conversations: Iterable[ImportedConversation] = ()
     ) -> Added:
         """Store imported records and conversations that are not here yet.
 
@@ -114,8 +114,8 @@ class Repository:
         the disk refused half-way can simply be repeated.
         """
         with gc_pause.paused():
-            conversations, messages = self._conversations.add_imported(chats)
-            return Added(self._index.add(records), conversations, messages)
+            new = self._conversations.add_imported(conversations)
+            return Added(self._index.add(records), *new)
 
     # -- conversations ---------------------------------------------------------------------------
 

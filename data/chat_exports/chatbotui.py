@@ -36,7 +36,7 @@ def _read(row: Row, origin: Origin) -> ParsedRow:
     if not each:
         raise RowError(_("; ").join(refused) or _("there is no conversation in it"))
     return ParsedRow(
-        chats=tuple(chat for one in each for chat in one.chats),
+        conversations=tuple(chat for one in each for chat in one.conversations),
         refused=tuple(refused),
         incomplete=frozenset[str]().union(*(one.incomplete for one in each)),
     )

@@ -46,12 +46,12 @@ class ParsedRow:
     """The content of a row."""
 
     records: tuple[Record, ...] = ()
-    chats: tuple[ImportedConversation, ...] = ()
+    conversations: tuple[ImportedConversation, ...] = ()
     """Whole conversations: kept to be read, rated and corrected, not learned as they are."""
     refused: tuple[str, ...] = ()
     """Why parts of the row were left out."""
     incomplete: frozenset[str] = frozenset()
-    """Ids of replies in `chats` that depend on something left out, and so must not be learned."""
+    """Ids of replies that depend on something left out, and so must not be learned."""
 
 
 @dataclass(frozen=True)

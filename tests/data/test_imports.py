@@ -167,7 +167,7 @@ TREE = webui(
 def test_a_chat_is_kept_and_only_what_was_judged_is_learned(path: Path) -> None:
     path.write_text(json.dumps([TREE, TREE]))
     found = read_file(path)
-    (chat,) = found.chats
+    (chat,) = found.conversations
     assert len(chat.messages) == 7
     assert found.useful
     assert completions(found) == ["tres"]
@@ -179,7 +179,7 @@ def test_the_replies_of_a_chat_are_learned_where_that_is_asked_for(path: Path) -
     found = read_file(path, learn=True)
     assert sorted(completions(found)) == ["tres", "uno"]  # not the disliked, not the left behind
     uno = next(r for r in found.records if isinstance(r, Instruction) and r.completion == "uno")
-    (chat,) = found.chats
+    (chat,) = found.conversations
     assert uno.conversation_id == chat.conversation.id
     assert uno.message_id in {message.id for message in chat.messages}
     assert uno.origin.source == f"import:{path.name}"
@@ -203,7 +203,7 @@ def test_what_is_cut_off_or_incomplete_is_never_learned(path: Path) -> None:
     }  # fmt: skip
     path.write_text(f"{json.dumps(chat)}\n{json.dumps(stopped)}")
     found = read_file(path, learn=True)
-    assert len(found.chats) == 2
+    assert len(found.conversations) == 2
     assert found.records == ()
 
 
@@ -264,7 +264,7 @@ def test_a_real_file_is_taken_or_refused_for_the_right_reason(
     found = read_file(SHARED / file)
     assert found.format == format_name
     assert Counter(record.kind for record in found.records) == kinds
-    assert len(found.chats) == chats
+    assert len(found.conversations) == chats
     assert len(found.refused) == refused
     lines = (SHARED / file).read_text("utf-8").count("\n") + 1
     assert all(1 <= one.line <= lines for one in found.refused)

@@ -88,7 +88,7 @@ class _Rehearsal:
         """What would be new."""
         chats = [*chats]
         fresh = sum(not self._known.holds(chat.conversation.id) for chat in chats)
-        grown = self._known.new_chats(chats)
+        grown = self._known.new_conversations(chats)
         messages = sum(len(chat.messages) for chat in grown)
         return Added(self._known.new_records(records), fresh, messages)
 
@@ -121,10 +121,10 @@ def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -
     if found.useful:
         _tell_doing(_("Keeping {records}…").format(records=counted(len(found.records), "record")))
         try:
-            added = home.add_imported(found.records, found.chats)
+            added = home.add_imported(found.records, found.conversations)
         finally:
             _tell_doing("")
-        _tell_taken(found.records, found.chats, added, options.dry_run)
+        _tell_taken(found.records, found.conversations, added, options.dry_run)
     _tell_refused(found)
     return found.useful
 
@@ -139,15 +139,15 @@ def _tell_taken(
     if parts:
         told_records = _("{records}: {kinds}").format(records=told_records, kinds=parts)
     click.echo(f"  {told_records}")
-    if added.chats or added.messages:
-        talks = ngettext("{count:,} conversation", "{count:,} conversations", added.chats)
+    if added.conversations or added.messages:
+        talks = ngettext("{count:,} conversation", "{count:,} conversations", added.conversations)
         messages = ngettext("{count:,} message", "{count:,} messages", added.messages)
         told_talks = _("{conversations} ({messages})").format(
-            conversations=taken.format(what=talks.format(count=added.chats)),
+            conversations=taken.format(what=talks.format(count=added.conversations)),
             messages=messages.format(count=added.messages),
         )
         click.echo(f"  {told_talks}")
-    known = len([*records]) - len(added.records) + len([*chats]) - added.chats
+    known = len([*records]) - len(added.records) + len([*chats]) - added.conversations
     if known:
         click.echo("  " + _("{count} were there already").format(count=known))
 

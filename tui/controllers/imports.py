@@ -59,7 +59,7 @@ def preview(
         formats=", ".join(sorted({i.format for i in found if i.format})) or _("nothing usable"),
         rows=sum(imported.rows for imported in found),
         records=records,
-        chats=here.new_chats(chat for imported in found for chat in imported.chats),
+        chats=here.new_conversations(chat for imported in found for chat in imported.conversations),
         known=sum(len(imported.records) for imported in found) - len(records),
         refused=(*refused, *(line for i in found for line in _refused(i, len(files) > 1))),
         lost=sum(len(imported.refused) for imported in found),

@@ -19,7 +19,7 @@ def read(form: Format, row: dict[str, Any]) -> ParsedRow:
 
 
 def chat(form: Format, row: dict[str, Any]) -> ImportedConversation:
-    (only,) = read(form, row).chats
+    (only,) = read(form, row).conversations
     return only
 
 
@@ -40,9 +40,11 @@ def check(found: ParsedRow) -> None:
         assert record.prompt[-1].role == "user"
         assert record.origin.source == ORIGIN.source
         assert record.message_id not in found.incomplete
-    for whole in found.chats:
+    for whole in found.conversations:
         check_chat(whole)
-    replies = {m.id for whole in found.chats for m in whole.messages if m.role == "assistant"}
+    replies = {
+        m.id for whole in found.conversations for m in whole.messages if m.role == "assistant"
+    }
     assert found.incomplete <= replies
     assert {record.message_id for record in found.records} - {None} <= replies
     for sentence in found.refused:

@@ -26,18 +26,18 @@ def test_chatbotui_holds_many_conversations_and_one_bad_one_loses_no_other() -> 
             dict(good, id="4", messages=[U, {"role": "tool", "content": "x"}, A]),
         ],
     })  # fmt: skip
-    assert [said(one) for one in found.chats] == [
+    assert [said(one) for one in found.conversations] == [
         [("system", "Be brief."), ("user", "hi"), ("assistant", "yo")]
     ] * 2
-    assert found.chats[0].conversation.title == "One"
-    assert found.chats[0].messages[-1].origin
-    assert found.chats[0].messages[-1].origin.model == "m"
+    assert found.conversations[0].conversation.title == "One"
+    assert found.conversations[0].messages[-1].origin
+    assert found.conversations[0].messages[-1].origin.model == "m"
     assert found.refused == (
         "conversation 2: no reply",
         "conversation 3: no user message",
         "conversation 4: 1 message left out: it has no known role",
     )
-    assert found.incomplete == {found.chats[1].messages[-1].id}
+    assert found.incomplete == {found.conversations[1].messages[-1].id}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_llm_does_not_print_makes_a_turn_incomplete(
 def test_fragments_come_before_the_prompt() -> None:
     found = read(LLM, turn("1", prompt_fragments=[{"content": "A novel."}], system_fragments=[
         {"content": "Be brief."}]))  # fmt: skip
-    assert said(found.chats[0])[:2] == [("system", "Be brief."), ("user", "A novel.\nhi")]
+    assert said(found.conversations[0])[:2] == [("system", "Be brief."), ("user", "A novel.\nhi")]
     assert not found.incomplete
 
 

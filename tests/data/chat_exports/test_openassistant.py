@@ -39,7 +39,7 @@ def test_thumbs_are_verdicts_by_majority() -> None:
     assert (instruction.completion, instruction.act) == ("good", verdict.act)
     assert (other.completion, other.label) == ("bad", False)
     assert found.refused == ("1 verdict left out: as many thumbs up as down",)
-    assert found.chats == ()
+    assert found.conversations == ()
 
 
 def test_the_best_is_preferred_to_each_other() -> None:
