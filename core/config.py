@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from store.error_messages import matter
+from store.error_messages import validation_message
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Sampling
@@ -314,7 +314,7 @@ def parse(text: str, path: Path) -> Config:
         first = error.errors()[0]
         raise TuteeError(
             _("The settings in {path} have a problem at `{key}`: {matter}.").format(
-                path=path, key=_as_written(first["loc"], keys), matter=matter(first)
+                path=path, key=_as_written(first["loc"], keys), matter=validation_message(first)
             ),
             _("Correct that line, or remove it to restore the default."),
         ) from error

@@ -1,8 +1,9 @@
-"""The dataset card: a README.md that tells people what the files hold and programs where they are.
+"""The dataset card: a README.md that tells people what the files contain, and programs where they
+are.
 
-Its head is what the Hugging Face hub reads, so that `datasets.load_dataset(folder)` finds every
-file and its splits. Its figures are counted from the records that were written. Nothing about the
-machine or the person is in it.
+Its front matter is what the Hugging Face Hub reads, so that `datasets.load_dataset(folder)` finds
+every file and split. The figures are counted from the written records. It contains nothing about
+the machine or the user.
 """
 
 import json
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from data.export_tables import Choices, Selection, Table
+from data.export_tables import Choices, ExportSelection, Table
 from data.quality.language_detection import OTHER, language_of
 from data.quality.task_labels import Rules, task_of
 from store.i18n import N_, _
@@ -19,13 +20,13 @@ from store.records import Record, Verdict
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _MEANINGS = {
-    "instruction": N_("what the person said"),
-    "input": N_("always empty: the whole of it is in `instruction`"),
+    "instruction": N_("what the user said"),
+    "input": N_("always empty: everything is in `instruction`"),
     "output": N_("the reply"),
-    "history": N_("earlier questions and replies, each a pair"),
-    "system": N_("the system prompt, empty where there was none"),
-    "messages": N_("the conversation with the reply at its end"),
-    "conversations": N_("the conversation; the reply is its end, or in columns of its own"),
+    "history": N_("earlier questions and replies, in pairs"),
+    "system": N_("the system prompt; empty if there was none"),
+    "messages": N_("the conversation, ending with the reply"),
+    "conversations": N_("the conversation; the reply is at its end or in separate columns"),
     "prompt": N_("everything before the reply"),
     "completion": N_("the reply"),
     "chosen": N_("the better reply"),
@@ -34,16 +35,16 @@ _MEANINGS = {
     "kto_tag": N_("true for 👍, false for 👎"),
     "tutee": N_("the version of this kind of row"),
     "kind": N_("the kind of record"),
-    "act": N_("what was recorded together, by one thumb or one correction"),
-    "superseded_by": N_("empty: every record here stands"),
-    "excluded": N_("true for what the person keeps out of training"),
+    "act": N_("id shared by the records of one thumb or one correction"),
+    "superseded_by": N_("empty: no record here was replaced"),
+    "excluded": N_("true if the user keeps it out of training"),
     "origin": N_("source, model, adapter and sampling of the reply"),
     "reasons": N_("why 👎"),
-    "comment": N_("why, in the words of the person"),
-    "created": N_("when it was judged"),
-    "id": N_("of this record"),
-    "conversation_id": N_("of the conversation: what is held out keeps them whole"),
-    "message_id": N_("of the reply"),
+    "comment": N_("why, in the user's words"),
+    "created": N_("when the feedback was given"),
+    "id": N_("id of this record"),
+    "conversation_id": N_("id of the conversation; a split never divides one"),
+    "message_id": N_("id of the reply"),
 }
 _TYPES = {
     str: N_("text"),
@@ -54,8 +55,8 @@ _TYPES = {
 }
 
 
-def card(selection: Selection, choices: Choices, rules: Rules) -> str:
-    """The text of the card.
+def card(selection: ExportSelection, choices: Choices, rules: Rules) -> str:
+    """Return the text of the card.
 
     Args:
         selection: What was written; at least one table.
@@ -75,10 +76,9 @@ def card(selection: Selection, choices: Choices, rules: Rules) -> str:
         _columns(selection.tables),
         _figures(records, rules),
         _made(selection, records, choices),
-        _(
-            "## Licence\n\n{licence}\n\n"
-            "Texts that were imported keep the licence of their source.\n"
-        ).format(licence=_escaped(choices.licence) or _("None stated.")),
+        _("## License\n\n{licence}\n\nImported texts keep the license of their source.\n").format(
+            licence=_escaped(choices.licence) or _("None stated.")
+        ),
     )
     return "\n".join(parts)
 
@@ -87,7 +87,7 @@ def _head(tables: Sequence[Table], records: Sequence[Record], choices: Choices) 
     languages = sorted({_language(record) for record in records} - {OTHER})
     lines = [
         "---",
-        *_licence(choices.licence),
+        *_license(choices.licence),
         *_listed("language", languages),
         *_listed("tags", ["tutee", "human-feedback"]),
         *_listed("task_categories", ["text-generation"]),
@@ -104,17 +104,17 @@ def _head(tables: Sequence[Table], records: Sequence[Record], choices: Choices) 
     return "\n".join([*lines, "---", ""])
 
 
-def _licence(licence: str) -> list[str]:
-    """The hub knows licences by short names; any other is `other`, and its name stands beside."""
-    if not licence:
+def _license(name: str) -> list[str]:
+    """The Hub knows licenses by short names; others are `other`, with the name in its own field."""
+    if not name:
         return ["license: unknown"]
-    if re.fullmatch(r"[a-z][a-z0-9.-]*", licence):
-        return [f"license: {json.dumps(licence)}"]
-    return ["license: other", f"license_name: {json.dumps(licence)}"]
+    if re.fullmatch(r"[a-z][a-z0-9.-]*", name):
+        return [f"license: {json.dumps(name)}"]
+    return ["license: other", f"license_name: {json.dumps(name)}"]
 
 
 def _listed(key: str, values: Sequence[str]) -> list[str]:
-    # Quoted, because `no` and its like are not text in YAML.
+    # Quoted, because YAML does not read `no` and the like as text.
     return [f"{key}:", *(f"- {json.dumps(value)}" for value in values)] if values else []
 
 
@@ -135,12 +135,12 @@ def _files(tables: Iterable[Table]) -> str:
 
 
 def _columns(tables: Iterable[Table]) -> str:
-    """The columns of each kind; its splits have the same."""
+    """The columns of each kind; all its splits have the same ones."""
     parts = [_("## Columns") + "\n"]
     for kind, files in groupby(tables, key=lambda table: table.kind):
         row = next(files).rows[0]
         rows = [(f"`{key}`", _type(value), _(_MEANINGS[key])) for key, value in row.items()]
-        parts.append(f"### {kind}\n\n" + _table((_("column"), _("type"), _("what it is")), rows))
+        parts.append(f"### {kind}\n\n" + _table((_("column"), _("type"), _("meaning")), rows))
     return "\n".join(parts)
 
 
@@ -174,53 +174,56 @@ def _figures(records: Sequence[Record], rules: Rules) -> str:
         for what, found in counted.items()
         if found
     ]
-    return _("## What is in it") + "\n\n" + "\n".join(tables)
+    return _("## Contents") + "\n\n" + "\n".join(tables)
 
 
 def _language(record: Record) -> str:
-    """The language of what was asked last."""
+    """The language of the last question."""
     return language_of(record.prompt[-1].content)
 
 
-def _made(selection: Selection, records: Sequence[Record], choices: Choices) -> str:
+def _made(selection: ExportSelection, records: Sequence[Record], choices: Choices) -> str:
     first = min(record.created for record in records)
     last = max(record.created for record in records)
-    said = [
+    paragraphs = [
         _(
             "The records were made between {first:%Y-%m-%d} and {last:%Y-%m-%d}. A 👍 gives an "
             "instruction and a verdict, a 👎 a verdict, a correction an instruction and a "
-            "preference (the correction over the reply); imported records are as their source had "
-            "them."
+            "preference (the correction over the reply); imported records are as in their source."
         ).format(first=first, last=last)
     ]
     if choices.since:
-        said.append(
-            _("Only records since {since:%Y-%m-%d %H:%M %z} are here.").format(since=choices.since)
+        paragraphs.append(
+            _("It contains only records since {since:%Y-%m-%d %H:%M %z}.").format(
+                since=choices.since
+            )
         )
     if choices.split:
-        said.append(
+        paragraphs.append(
             _(
                 "The split `test` is about a fifth of the conversations, chosen by a hash, so that "
                 "a conversation is never in both splits and never changes sides."
             )
         )
     if choices.redact:
-        said.append(
+        paragraphs.append(
             _(
-                "Secrets and e-mail addresses that were recognised were replaced by `[secret]` and "
-                "`[e-mail]`, in {count} records. Nothing guarantees that all were."
+                "Secrets and e-mail addresses that were recognized were replaced by `[secret]` "
+                "and `[e-mail]`, in {count} records. There is no guarantee that all were found."
             ).format(count=selection.redacted)
         )
     if any(table.format in ("messages", "sharegpt") for table in selection.tables):
-        said.append(
+        paragraphs.append(
             _(
-                "Replies with `weight: 0` are context; programs that do not know of it can be told "
-                "to learn the last reply only (LLaMA-Factory: `mask_history: true`)."
+                "Replies with `weight: 0` are context; programs that do not support weights can "
+                "be told to learn only the last reply (LLaMA-Factory: `mask_history: true`)."
             )
         )
     if selection.left_out:
-        said.append(_("Left out: {reasons}.").format(reasons=_("; ").join(selection.left_out)))
-    return _("## How it was made") + "\n\n" + "\n\n".join(said) + "\n"
+        paragraphs.append(
+            _("Left out: {reasons}.").format(reasons=_("; ").join(selection.left_out))
+        )
+    return _("## How it was made") + "\n\n" + "\n\n".join(paragraphs) + "\n"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -229,5 +232,5 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """Text that Markdown shows unchanged, on one line."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

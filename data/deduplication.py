@@ -1,21 +1,21 @@
-"""What an import would bring to a home, told before anything is kept.
+"""Predict what an import would add to a home, before anything is stored.
 
-It says what `Repository.add_imported` would do, over copies, so it may run in any thread.
+This mirrors `Repository.add_imported` on copies, so it may run in any thread.
 """
 
 from collections.abc import Collection, Iterable
 from functools import cached_property
 
-from store.feedback import said
-from store.records import Chat, Record
+from store.feedback import dedup_key
+from store.records import ImportedConversation, Record
 
 
-class Known:
-    """What is there already; what is told to be new counts as there from then on.
+class Deduplicator:
+    """Filters out what a home has; whatever it returns as new counts as present from then on.
 
     Args:
         records: The live records of the home.
-        ids: Of all its conversations, messages and records.
+        ids: The ids of all its conversations, messages and records.
     """
 
     def __init__(self, records: Iterable[Record], ids: Collection[str]) -> None:
@@ -23,30 +23,33 @@ class Known:
         self._ids = set(ids)
 
     @cached_property
-    def _said(self) -> set[object]:
-        # Not at once, so that whoever has the records can leave the work to a thread.
-        return set(map(said, self._records))
+    def _keys(self) -> set[object]:
+        # Lazy, so that the work happens in the thread that first needs it.
+        return set(map(dedup_key, self._records))
 
     def holds(self, item_id: str) -> bool:
-        """Whether a conversation, a message or a record of this id is there."""
+        """Return whether a conversation, message or record with this id is present."""
         return item_id in self._ids
 
     def new_records(self, records: Iterable[Record]) -> tuple[Record, ...]:
-        """Those that are not there, nor say what another one says."""
+        """Return the records whose id and dedup key are both new."""
         new = []
         for record in records:
-            if said(record) not in self._said and record.id not in self._ids:
-                self._said.add(said(record))
+            key = dedup_key(record)
+            if key not in self._keys and record.id not in self._ids:
+                self._keys.add(key)
                 self._ids.add(record.id)
                 new.append(record)
         return tuple(new)
 
-    def new_chats(self, chats: Iterable[Chat]) -> tuple[Chat, ...]:
-        """Those that have messages that are not there, with these alone."""
+    def new_conversations(
+        self, conversations: Iterable[ImportedConversation]
+    ) -> tuple[ImportedConversation, ...]:
+        """Return the conversations that have new messages, reduced to those messages."""
         new = []
-        for chat in chats:
-            messages = tuple(message for message in chat.messages if message.id not in self._ids)
-            if messages:
-                self._ids.update(message.id for message in messages)
-                new.append(Chat(chat.conversation, messages))
+        for conversation, messages in conversations:
+            unseen = tuple(message for message in messages if message.id not in self._ids)
+            if unseen:
+                self._ids.update(message.id for message in unseen)
+                new.append(ImportedConversation(conversation, unseen))
         return tuple(new)

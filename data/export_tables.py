@@ -1,6 +1,6 @@
-"""Records as tables of rows: what a person chose, each kind and split apart, in its format.
+"""Records as tables of rows: the chosen records, each kind and split in its own table and format.
 
-Nothing is left out in silence: a record that a format has no place for is counted with the reason.
+Nothing is dropped silently: a record that a format cannot hold is counted with the reason.
 """
 
 import csv
@@ -25,25 +25,25 @@ FORMATS = ("messages", "alpaca", "sharegpt", "trl", "kto", "csv", "tutee")
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person wants of their records, and how."""
+    """What to export, and how."""
 
     kinds: tuple[RecordKind, ...] = KINDS
     format: str | None = None
-    """One of `FORMATS`; if not given, the one that tools expect for each kind."""
+    """One of `FORMATS`; by default the one that tools expect for each kind."""
     formats: Mapping[str, str] = field(default_factory=dict)
-    """The formats of single kinds, in place of `format`."""
+    """Formats of single kinds, overriding `format`."""
     split: bool = False
-    """Put the fifth of the conversations that is held out of training into files of its own."""
+    """Write the fifth of the conversations that is held out of training to separate files."""
     since: datetime | None = None
-    """Only records made at this moment (with its time zone) or later."""
+    """Only records made at this time (with its zone) or later."""
     redact: bool = False
     """Replace secrets and e-mail addresses; see `data.quality.secrets`."""
     card: bool = True
-    """Write a dataset card beside the files."""
+    """Write a dataset card too."""
     dataset_info: bool = False
-    """Write LLaMA-Factory's `dataset_info.json` beside, and by default the formats it reads."""
+    """Write LLaMA-Factory's `dataset_info.json` too, and default to the formats it reads."""
     licence: str = ""
-    """Under which the person gives the records to others; for the card."""
+    """The license under which the user shares the records; for the card."""
 
 
 @dataclass(frozen=True)
@@ -53,45 +53,45 @@ class Table:
     kind: RecordKind
     format: str
     split: str
-    """`train` or `test`; empty where the records are not split."""
+    """`train` or `test`; empty if the records are not split."""
     records: tuple[Record, ...]
     rows: tuple[formats.Row, ...]
 
     @property
     def name(self) -> str:
-        """The name of the file."""
+        """The file name."""
         suffix = "csv" if self.format == "csv" else "jsonl"
         return f"{self.kind}-{self.split}.{suffix}" if self.split else f"{self.kind}.{suffix}"
 
     def text(self) -> str:
-        """What stands in the file."""
+        """Return the content of the file."""
         return _csv(self.rows) if self.format == "csv" else "".join(map(line, self.rows))
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What is to be written."""
+class ExportSelection:
+    """What will be written."""
 
     tables: tuple[Table, ...]
     left_out: tuple[str, ...]
-    """What was chosen and cannot be written: how many, and why."""
+    """What was chosen but cannot be written: how many, and why."""
     redacted: int
-    """Records in which something was hidden."""
+    """Number of records in which something was hidden."""
 
 
 def line(row: dict[str, Any]) -> str:
-    """A row as one line of JSONL, with its line feed."""
+    """Return a row as one line of JSONL, newline included."""
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 
-def select(records: Iterable[Record], choices: Choices) -> Selection:
-    """The tables that records make under the choices, in the order of the kinds.
+def select(records: Iterable[Record], choices: Choices) -> ExportSelection:
+    """Build the tables for the chosen records, in the order of the kinds.
 
     Raises:
-        TuteeError: there is no such kind or format.
+        TuteeError: There is no such kind or format.
     """
-    asked = {choices.format, *choices.formats.values()}
-    unknown = [*({*choices.kinds} - {*KINDS}), *(asked - {None, *FORMATS})]
+    wanted = {choices.format, *choices.formats.values()}
+    unknown = [*({*choices.kinds} - {*KINDS}), *(wanted - {None, *FORMATS})]
     if unknown:
         raise TuteeError(_("There is no kind or format “{unknown}”.").format(unknown=unknown[0]))
     chosen = [
@@ -109,7 +109,7 @@ def select(records: Iterable[Record], choices: Choices) -> Selection:
             kind, [record for record in shown if record.kind == kind], choices, missed
         )
     ]
-    return Selection(
+    return ExportSelection(
         tables=tuple(tables),
         left_out=tuple(
             _("{count} × {reason}").format(count=count, reason=reason)
@@ -122,7 +122,7 @@ def select(records: Iterable[Record], choices: Choices) -> Selection:
 def _tables(
     kind: RecordKind, records: list[Record], choices: Choices, missed: Counter[str]
 ) -> Iterator[Table]:
-    """The tables of one kind; what cannot be written is counted in `missed`."""
+    """The tables of one kind; records that cannot be written are counted in `missed`."""
     name = choices.formats.get(kind) or choices.format or _default_format(kind, choices)
     parts = {"": records}
     if choices.split:
@@ -163,17 +163,17 @@ def _no_place(kind: str, name: str) -> str:
         return _("{kind}: the format {format} is not for this kind (choose from {able})").format(
             kind=_(kind), format=name, able=_(", ").join(able)
         )
-    return _("{kind}: the format {format} has no place for such a prompt").format(
+    return _("{kind}: the format {format} cannot hold such a prompt").format(
         kind=_(kind), format=name
     )
 
 
 def _csv(rows: Sequence[formats.Row]) -> str:
-    """CSV with a header. Texts are written as they are: a spreadsheet may take one that begins with
-    `=` for a formula, but data that was changed to please it would be wrong everywhere else.
+    """CSV with a header. Texts are written unchanged: a spreadsheet may take one that begins with
+    `=` for a formula, but data altered to prevent that would be wrong everywhere else.
     """
     text = io.StringIO(newline="")
-    # The line ends of the standard: only with them are carriage returns in a text quoted.
+    # RFC 4180 line endings: only with them does csv quote carriage returns in a text.
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -1,8 +1,8 @@
-"""Write records as files that the field's tools read: one a kind, with a card that explains them.
+"""Write records as files that common tools read: one file per kind, with a dataset card.
 
-Each file is whole or not there at all, UTF-8, and private to the person. What a format has no place
-for (ids, reasons, where a record came from) stays in the home; the format `tutee` has a place for
-everything. A folder that holds anything else is left alone.
+Each file is written completely or not at all, as UTF-8, readable by the user only. What a format
+cannot hold (ids, reasons, origins) stays in the home; the format `tutee` holds everything. A folder
+that contains anything else is left alone.
 """
 
 import json
@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from data.dataset_card import card
-from data.export_tables import FORMATS, Choices, Selection, Table, line, select
+from data.export_tables import FORMATS, Choices, ExportSelection, Table, select
 from data.llama_factory import dataset_info
 from data.quality.task_labels import DEFAULT_RULES, Rules
 from store.error_messages import reason
@@ -24,13 +24,11 @@ from store.storage import replace_file
 __all__ = [
     "FORMATS",
     "Choices",
+    "ExportSelection",
     "Exported",
-    "File",
-    "Selection",
-    "Table",
+    "ExportedFile",
     "dated",
     "export",
-    "line",
     "select",
     "write_table",
 ]
@@ -47,34 +45,34 @@ _NAMES = {
         for suffix in ("jsonl", "csv")
     ),
 }
-"""Every name that an export can have."""
+"""Every file name that an export can produce."""
 
 
 @dataclass(frozen=True)
-class File:
+class ExportedFile:
     """A file of rows that was written."""
 
     path: Path
     kind: RecordKind
     split: str
-    """`train` or `test`; empty where the records are not split."""
+    """`train` or `test`; empty if the records are not split."""
     rows: int
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export has written."""
+    """What an export wrote."""
 
     folder: Path
-    files: tuple[File, ...]
+    files: tuple[ExportedFile, ...]
     left_out: tuple[str, ...]
-    """What was chosen and could not be written: how many, and why."""
+    """What was chosen but could not be written: how many, and why."""
     redacted: int
-    """Records in which something was hidden."""
+    """Number of records in which something was hidden."""
 
     @property
     def counts(self) -> dict[RecordKind, int]:
-        """How many records of each kind were written."""
+        """Number of records written, by kind."""
         counts: dict[RecordKind, int] = {}
         for file in self.files:
             counts[file.kind] = counts.get(file.kind, 0) + file.rows
@@ -82,23 +80,23 @@ class Exported:
 
 
 def dated(exports: Path, moment: datetime) -> Path:
-    """The folder of an export made at `moment`, among all of a home."""
+    """Return the folder for an export made at `moment`, below a home's `exports`."""
     return exports / f"{moment:%Y-%m-%d-%H%M%S}"
 
 
 def export(
     records: Iterable[Record], choices: Choices, folder: Path, rules: Rules = DEFAULT_RULES
 ) -> Exported:
-    """Write records to a folder, in the place of an earlier export where there is one.
+    """Write records to a folder, replacing an earlier export.
 
     Args:
-        records: What there is; the choices say which of them.
-        choices: What is wanted, and how.
-        folder: Made if need be.
-        rules: How the card tells tasks apart.
+        records: All records; the choices select among them.
+        choices: What to export, and how.
+        folder: Created if needed.
+        rules: How the dataset card tells tasks apart.
 
     Raises:
-        TuteeError: there is nothing to write, the folder holds other things, or it cannot be
+        TuteeError: There is nothing to write, the folder contains other files, or it cannot be
             written.
     """
     selection = select(records, choices)
@@ -118,23 +116,23 @@ def export(
     for name in earlier - written:
         (folder / name).unlink(missing_ok=True)
     files = tuple(
-        File(folder / table.name, table.kind, table.split, len(table.rows))
+        ExportedFile(folder / table.name, table.kind, table.split, len(table.rows))
         for table in selection.tables
     )
     return Exported(folder, files, left_out, selection.redacted)
 
 
 def write_table(table: Table, path: Path) -> None:
-    """Write the rows of a table to a file, private to the person.
+    """Write the rows of a table to a file, readable by the user only.
 
     Raises:
-        TuteeError: it cannot be written; what was there before is unchanged.
+        TuteeError: It cannot be written; the existing file is unchanged.
     """
     replace_file(path, table.text().encode("utf-8"))
 
 
 def _prepare(folder: Path) -> set[str]:
-    """Make the folder, and say what an earlier export has left in it."""
+    """Create the folder, and return the names that an earlier export left in it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         names = {path.name for path in folder.iterdir()}
@@ -147,16 +145,16 @@ def _prepare(folder: Path) -> set[str]:
         ) from error
     if foreign:
         raise TuteeError(
-            _("{folder} holds other files, such as {name}.").format(
+            _("{folder} contains other files, such as {name}.").format(
                 folder=folder, name=min(foreign)
             ),
-            _("Give a folder of its own."),
+            _("Choose another folder."),
         )
     return names
 
 
-def _write_dataset_info(selection: Selection, path: Path) -> tuple[str, ...]:
-    """Write what LLaMA-Factory needs, and say which files it cannot read."""
+def _write_dataset_info(selection: ExportSelection, path: Path) -> tuple[str, ...]:
+    """Write LLaMA-Factory's file, and say which tables it cannot read."""
     entries = dataset_info(selection.tables)
     replace_file(path, (json.dumps(entries, indent=2) + "\n").encode("utf-8"))
     named = {entry["file_name"] for entry in entries.values()}

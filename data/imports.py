@@ -1,11 +1,11 @@
 """Read a file of records made elsewhere. One bad row never loses the others.
 
-The format is told row by row from the keys, so a file may mix them. Nothing is stored here: the
-caller shows what was refused, and `Repository.add_imported` leaves out what is known already.
+The format is detected row by row from the keys, so a file may mix formats. Nothing is stored here:
+the caller shows what was refused, and `Repository.add_imported` skips what is known already.
 
-Conversations are kept to be read and judged; nothing in them is learned unless the person asks for
-it (`learn`): then the replies of the path count, those that were judged bad or cut off do not, and
-neither do siblings that were left behind for a better one.
+Conversations are kept to be read and rated; nothing in them is learned unless the user asks for it
+(`learn`). Then the replies on the path count, except those that were rated bad or cut off; siblings
+abandoned for a better one do not count either.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,14 @@ from pathlib import Path
 from data import row_files
 from data.chat_exports import join
 from data.format_detection import read
-from data.formats import Found, RowError
+from data.formats import ParsedRow, RowError
 from data.row_files import find_files
 from store.errors import TuteeError
-from store.feedback import said
+from store.feedback import dedup_key
 from store.i18n import _
 from store.records import (
-    Chat,
     ChatMessage,
+    ImportedConversation,
     Instruction,
     Message,
     Origin,
@@ -34,12 +34,12 @@ from store.records import (
 __all__ = ["Imported", "Refused", "find_files", "read_file"]
 
 _LONGEST = 1_000_000
-"""Characters of one record: a thousand pages; no model here sees as much at once."""
+"""Maximum characters of one record: a thousand pages, more than any model here sees at once."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A row that was not taken, or not wholly."""
+    """A row that was not taken, or only in part."""
 
     line: int
     """Where it begins in the file, counted from 1."""
@@ -50,22 +50,22 @@ class Refused:
 
 @dataclass(frozen=True)
 class Imported:
-    """What a file holds."""
+    """What a file contains."""
 
     path: Path
     name: str
     """What the records are named after: their source is `import:NAME`."""
     format: str
-    """The formats of the rows that could be used."""
+    """The formats of the usable rows."""
     rows: int
     records: tuple[Record, ...]
-    chats: tuple[Chat, ...]
+    conversations: tuple[ImportedConversation, ...]
     refused: tuple[Refused, ...]
 
     @property
     def useful(self) -> bool:
         """Whether there is anything to keep."""
-        return bool(self.records or self.chats)
+        return bool(self.records or self.conversations)
 
 
 def read_file(
@@ -79,12 +79,12 @@ def read_file(
 
     Args:
         path: The file.
-        name: What to name the records after; the file's name if not given.
-        format: One of `data.format_detection.NAMES`, for every row; told row by row if not given.
-        learn: Make an instruction of every reply on the path of a conversation.
+        name: What to name the records after; by default the file's name.
+        format: One of `data.format_detection.NAMES` for all rows; by default detected row by row.
+        learn: Make an instruction of every reply on a conversation's path.
 
     Raises:
-        TuteeError: it cannot be read, is empty, or is broken as a whole.
+        TuteeError: It cannot be read, is empty, or is broken as a whole.
     """
     name = (name or path.name).encode("utf-8", "replace").decode("utf-8")
     reader = _Reader(Origin(source=f"import:{name}"))
@@ -94,95 +94,95 @@ def read_file(
             reader.take(line, row, format or ("csv" if part.table else None), place)
     if not reader.rows:
         raise TuteeError(_("There are no rows in {path}.").format(path=path), row_files.expected())
-    chats = tuple(join(reader.chats))
+    conversations = tuple(join(reader.conversations))
     if learn:
-        reader.learn(chats)
+        reader.learn(conversations)
     return Imported(
         path=path,
         name=name,
         format=", ".join(sorted(reader.formats)),
         rows=reader.rows,
         records=tuple(reader.records),
-        chats=chats,
+        conversations=conversations,
         refused=tuple(reader.refused),
     )
 
 
 class _Reader:
-    """What was found so far."""
+    """What has been read so far."""
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._lines: dict[object, int] = {}
-        """Where each thing was said first."""
+        """The line where each dedup key first appeared."""
         self._incomplete: set[str] = set()
         self.rows = 0
         self.formats: set[str] = set()
         self.records: list[Record] = []
-        self.chats: list[Chat] = []
+        self.conversations: list[ImportedConversation] = []
         self.refused: list[Refused] = []
 
     def take(self, line: int, row: object, format_name: str | None, place: str) -> None:
-        """Take what a row holds, or note why not."""
+        """Take what a row contains, or note why not."""
         self.rows += 1
         try:
             if isinstance(row, RowError):
                 raise row
-            known, found = read(row, self._origin, format_name)
+            format_used, parsed = read(row, self._origin, format_name)
         except RowError as error:
             self.refused.append(Refused(line, f"{place}{error}"))
             return
         before = len(self.records)
-        reasons = [*found.refused, *self._keep(found, line)]
-        partly = len(self.records) > before or bool(found.chats)
+        reasons = [*parsed.refused, *self._keep(parsed, line)]
+        partly = len(self.records) > before or bool(parsed.conversations)
         self.refused += [Refused(line, f"{place}{reason}", partly) for reason in reasons]
-        self.formats.add(known)
-        self.chats += found.chats
-        self._incomplete |= found.incomplete
+        self.formats.add(format_used)
+        self.conversations += parsed.conversations
+        self._incomplete |= parsed.incomplete
 
-    def _keep(self, found: Found, line: int) -> Iterator[str]:
-        """Keep records that are new in the file and not too long; tell of the others."""
-        for number, record in enumerate(found.records, start=1):
-            what = said(record)
-            if what in self._lines:
-                reason = _("duplicate of line {line}").format(line=self._lines[what])
+    def _keep(self, parsed: ParsedRow, line: int) -> Iterator[str]:
+        """Keep records that are new in this file and not too long; yield why others are skipped."""
+        for number, record in enumerate(parsed.records, start=1):
+            key = dedup_key(record)
+            if key in self._lines:
+                reason = _("duplicate of line {line}").format(line=self._lines[key])
             elif (length := _length(record)) > _LONGEST:
                 reason = _("too long ({length:,} characters)").format(length=length)
             else:
-                self._lines[what] = line
+                self._lines[key] = line
                 self.records.append(record)
                 continue
-            if len(found.records) > 1:
+            if len(parsed.records) > 1:
                 kind = _(record.kind)
                 reason = _("{kind} {number}: {reason}").format(
                     kind=kind, number=number, reason=reason
                 )
             yield reason
 
-    def learn(self, chats: Iterable[Chat]) -> None:
-        """Make instructions of the replies of conversations, once each."""
+    def learn(self, conversations: Iterable[ImportedConversation]) -> None:
+        """Make an instruction of each reply in the conversations, without duplicates."""
         skipped = self._incomplete | {
             record.message_id or ""
             for record in self.records
             if isinstance(record, Verdict) and not record.label
         }
-        for chat in chats:
-            for record in _replies(chat, self._origin):
-                if record.message_id not in skipped and said(record) not in self._lines:
-                    self._lines[said(record)] = 0
+        for imported in conversations:
+            for record in _replies(imported, self._origin):
+                if record.message_id not in skipped and dedup_key(record) not in self._lines:
+                    self._lines[dedup_key(record)] = 0
                     self.records.append(record)
 
 
-def _replies(chat: Chat, origin: Origin) -> Iterator[Instruction]:
-    """The whole replies on the path of a conversation, each with everything before it."""
-    path = _path(chat)
+def _replies(imported: ImportedConversation, origin: Origin) -> Iterator[Instruction]:
+    """The complete replies on a conversation's path, each with everything before it."""
+    path = _path(imported)
     for index, message in enumerate(path):
         about = message.origin or origin
         length = sum(len(before.content) for before in path[: index + 1])
         whole = message.content.strip() and not about.stopped and length <= _LONGEST
         if message.role == "assistant" and whole and index and path[index - 1].role == "user":
             yield Instruction(
-                conversation_id=chat.conversation.id,
+                conversation_id=imported.conversation.id,
                 message_id=message.id,
                 created=message.created,
                 origin=about,
@@ -191,10 +191,10 @@ def _replies(chat: Chat, origin: Origin) -> Iterator[Instruction]:
             )
 
 
-def _path(chat: Chat) -> list[Message]:
-    by_id = {message.id: message for message in chat.messages}
+def _path(imported: ImportedConversation) -> list[Message]:
+    by_id = {message.id: message for message in imported.messages}
     path: list[Message] = []
-    at = chat.messages[-1] if chat.messages else None
+    at = imported.messages[-1] if imported.messages else None
     while at is not None:
         path.append(at)
         at = by_id.get(at.parent_id or "")
@@ -202,7 +202,7 @@ def _path(chat: Chat) -> list[Message]:
 
 
 def _length(record: Record) -> int:
-    spoken = sum(len(turn.content) for turn in record.prompt)
+    prompt = sum(len(message.content) for message in record.prompt)
     if isinstance(record, Preference):
-        return spoken + len(record.chosen) + len(record.rejected)
-    return spoken + len(record.completion)
+        return prompt + len(record.chosen) + len(record.rejected)
+    return prompt + len(record.completion)

@@ -1,7 +1,7 @@
-"""LLaMA-Factory's `dataset_info.json`: which file is what, and what its columns mean.
+"""LLaMA-Factory's `dataset_info.json`: what each file is, and what its columns mean.
 
-It looks every column it is told of up in every row, so exactly those that are there are named.
-TRL's rows are not for it: it wants a reply as text or as one message, not as a list.
+LLaMA-Factory looks up every listed column in every row, so only existing columns are listed. TRL
+rows are not supported: it expects a reply as text or as one message, not as a list.
 """
 
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ _OPENAI_TAGS = {
 
 
 def dataset_info(tables: Iterable[Table]) -> dict[str, Any]:
-    """The entries of the tables it can read, by the name of the data set."""
+    """Return the entries of the tables it can read, by dataset name."""
     return {
         f"tutee_{table.name.partition('.')[0].replace('-', '_')}": _entry(table)
         for table in tables

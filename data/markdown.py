@@ -1,7 +1,7 @@
-"""A conversation as a Markdown file, for reading and for passing on. Pure.
+"""Render a conversation as a Markdown file, for reading and sharing. Pure.
 
-Left out on purpose: reading one back. What is to be brought into another home is exported as
-records or imported from a program's own format.
+Left out on purpose: reading one back. To move a conversation to another home, export records or
+import a program's own format.
 """
 
 import re
@@ -15,7 +15,7 @@ from store.records import Conversation, Role
 
 _WHO: dict[Role, str] = {"system": N_("System"), "user": N_("You"), "assistant": "Tutee"}
 _NAME_BYTES = 120
-"""Of a file's name without its date; file systems allow 255."""
+"""Maximum length of a file name without its date; file systems allow 255."""
 
 
 class Section(NamedTuple):
@@ -24,13 +24,13 @@ class Section(NamedTuple):
     role: Role
     text: str
     adapter: str | None = None
-    """The version that wrote it."""
+    """The adapter version that generated it."""
     corrected: bool = False
-    """The text is the person's correction."""
+    """The text is the user's correction."""
 
 
 def markdown(conversation: Conversation, sections: Iterable[Section]) -> str:
-    """The whole conversation; what was said stands there as it was said."""
+    """Render the whole conversation; texts are not changed."""
     title = " ".join(conversation.title.split()) or _("Chat")
     parts = [f"# {title}", f"*{conversation.created.astimezone():%Y-%m-%d %H:%M}*"]
     for section in sections:
@@ -42,7 +42,7 @@ def markdown(conversation: Conversation, sections: Iterable[Section]) -> str:
 
 
 def file_name(title: str, when: datetime) -> str:
-    """A name that every file system takes; letters of any script stay."""
+    """Return a file name valid on every file system; letters of any script stay."""
     plain = unicodedata.normalize("NFC", title)
     words = re.sub(r"[^\w\s.-]", "", plain).split()
     name = "-".join(words).strip(".-")

@@ -1,11 +1,11 @@
-"""The rows of a file, whatever it is: JSONL, one JSON array or object, CSV, packed or not.
+"""The rows of a file, whatever it is: JSONL, one JSON array or object, CSV, compressed or not.
 
-What a file is, is told by what stands in it, hardly ever by its name. A line that cannot be read
-is refused alone, as the others are whole without it; a broken array, object or archive is refused
-whole with the place, as nothing behind the break can be trusted.
+The type of a file is detected from its content, hardly ever from its name. An unreadable line is
+refused alone, since the others are complete without it; a broken array, object or archive is
+refused as a whole, with the position, since nothing after the break can be trusted.
 
-Left out on purpose: reading a file piece by piece. The records made of it are larger than it is,
-and all are wanted at once; what is read lazily is what is largest, the rows as Python objects.
+Left out on purpose: streaming. The records made of a file are larger than it is, and all are needed
+at once; only the rows are read lazily, because as Python objects they take the most memory.
 """
 
 import csv
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
-from data.formats.columns import known
+from data.formats.columns import is_table
 from data.formats.common import RowError
 from store.error_messages import reason
 from store.errors import TuteeError
@@ -31,45 +31,45 @@ _BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _LIMIT = 1 << 30
-"""Bytes, unpacked: more is no chat, or an archive made to fill the memory."""
+"""Maximum bytes when unpacked: anything larger is no chat, or a zip bomb."""
 _FIELD = 16 << 20
-"""Characters in one field of a table; the csv module's own limit is 128 KiB."""
+"""Maximum characters in one field of a table; the csv module's default is 128 KiB."""
 _DELIMITERS = "\t,;"
 _TABLES = (".csv", ".tsv")
 _BLANK = re.compile(r"[ \t\n\r]*")
-"""What JSON takes for white space."""
+"""What JSON treats as white space."""
 _SUFFIXES = (".json", ".jsonl", ".ndjson", *_TABLES)
 _DESCRIPTIONS = ("dataset_info.json",)
-"""Files that say what other files hold."""
+"""Files that describe other files."""
 
 Rows = Iterator[tuple[int, object]]
-"""Each row with its line, counted from 1; one that cannot be read is its `RowError` instead."""
+"""Each row with its line, counted from 1; an unreadable row is a `RowError` instead."""
 
 
 @dataclass(frozen=True)
-class Part:
+class FilePart:
     """A file, or one of the files in an archive."""
 
     name: str
-    """Empty where the file is no archive."""
+    """Empty if the file is not an archive."""
     table: bool
     """Whether the rows are columns of text."""
     rows: Rows
 
 
 def expected() -> str:
-    """What a file must be to be read."""
+    """Return the hint that says what a file to import looks like."""
     return _(
-        "A file to import has one JSON object a line, one JSON array of them, or columns with "
+        "A file to import has one JSON object per line, one JSON array of them, or columns with "
         "names like prompt and completion."
     )
 
 
 def find_files(path: Path) -> list[Path]:
-    """Every file below a folder that may hold rows, in order; the file itself if it is one.
+    """Return every file below a folder that may contain rows, sorted; the file itself if it is one.
 
     Raises:
-        TuteeError: the folder has none.
+        TuteeError: The folder has none.
     """
     if not path.is_dir():
         return [path]
@@ -88,11 +88,11 @@ def _wanted(path: Path) -> bool:
     )
 
 
-def parts(path: Path) -> Iterator[Part]:
+def parts(path: Path) -> Iterator[FilePart]:
     """Open a file.
 
     Raises:
-        TuteeError: it cannot be read, is empty, or is broken as a whole. That may be known only
+        TuteeError: It cannot be read, is empty, or is broken as a whole. This may be raised only
             when its rows are read.
     """
     try:
@@ -115,20 +115,22 @@ def parts(path: Path) -> Iterator[Part]:
 
 
 def _members(content: bytes) -> list[tuple[str, bytes]]:
-    """The JSON files of an archive; of a ChatGPT export only its conversations."""
+    """The JSON files of an archive; of a ChatGPT export, only its conversations."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = [
             name
             for name in sorted(archive.namelist())
             if _wanted(Path(name)) and not name.startswith("__MACOSX")
         ]
-        talk = [name for name in names if PurePosixPath(name).name.startswith("conversations")]
-        if sum(archive.getinfo(name).file_size for name in talk or names) > _LIMIT:
+        conversations = [
+            name for name in names if PurePosixPath(name).name.startswith("conversations")
+        ]
+        if sum(archive.getinfo(name).file_size for name in conversations or names) > _LIMIT:
             raise zipfile.BadZipFile(_("it is too large"))
-        return [(name, archive.read(name)) for name in talk or names]
+        return [(name, archive.read(name)) for name in conversations or names]
 
 
-def _part(name: str, content: bytes, path: Path) -> Part:
+def _part(name: str, content: bytes, path: Path) -> FilePart:
     shown = f"{path} ({name})" if name else str(path)
     if len(content) > _LIMIT:
         raise TuteeError(_("{file} is too large.").format(file=shown))
@@ -139,21 +141,21 @@ def _part(name: str, content: bytes, path: Path) -> Part:
         raise TuteeError(_("{file} is empty.").format(file=shown), expected())
     first, second = _first_lines(content)
     if _is_object(first):
-        return Part(name, False, _lines(content))
+        return FilePart(name, False, _lines(content))
     if first.startswith((b"{", b"[")):
-        # A value laid out over lines breaks its first one behind a bracket or a comma.
+        # A pretty-printed value breaks its first line after a bracket or a comma.
         by_line = second.startswith(b"{") and not first.endswith((b"[", b"{", b","))
-        return Part(name, False, _lines(content) if by_line else _values(content, shown))
+        return FilePart(name, False, _lines(content) if by_line else _values(content, shown))
     names = {mark: _names(first, mark) for mark in _DELIMITERS}
-    delimiter = next((mark for mark in _DELIMITERS if known(names[mark])), None)
+    delimiter = next((mark for mark in _DELIMITERS if is_table(names[mark])), None)
     if delimiter:
-        return Part(name, True, _table(_text(content, shown), delimiter))
+        return FilePart(name, True, _table(_text(content, shown), delimiter))
     if (name or path.name).lower().removesuffix(".gz").endswith(_TABLES):
         columns = max(names.values(), key=len)
-        told = _(", ").join(columns)[:200]
+        named = _(", ").join(columns)[:200]
         raise TuteeError(
             _("{file}: its first line names no known columns: {columns}.").format(
-                file=shown, columns=told
+                file=shown, columns=named
             ),
             expected(),
         )
@@ -162,11 +164,11 @@ def _part(name: str, content: bytes, path: Path) -> Part:
             _("{file} cannot be used: line 1 is neither JSON nor columns.").format(file=shown),
             expected(),
         )
-    return Part(name, False, _lines(content))
+    return FilePart(name, False, _lines(content))
 
 
 def _names(header: bytes, delimiter: str) -> list[str]:
-    """The columns that a first line names, if it is a table's."""
+    """The columns that a first line names, if it belongs to a table."""
     line = header.decode("utf-8", "replace")
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=True), [])
@@ -176,8 +178,8 @@ def _names(header: bytes, delimiter: str) -> list[str]:
 
 def _first_lines(content: bytes) -> tuple[bytes, bytes]:
     """The first two lines that are not blank."""
-    spoken = (line.strip() for line in io.BytesIO(content) if line.strip())
-    return next(spoken), next(spoken, b"")
+    lines = (line.strip() for line in io.BytesIO(content) if line.strip())
+    return next(lines), next(lines, b"")
 
 
 def _text(content: bytes, shown: str) -> str:
@@ -194,7 +196,7 @@ def _text(content: bytes, shown: str) -> str:
 
 
 def _lines(content: bytes) -> Rows:
-    # Only a line feed ends a row: U+2028 and its like may stand inside JSON text.
+    # Only a line feed ends a row: JSON text may contain U+2028 and the like.
     for number, line in enumerate(io.BytesIO(content), start=1):
         if line.strip():
             yield number, _parsed(line)
@@ -223,7 +225,7 @@ def _parsed(line: bytes) -> object:
 
 
 def _values(content: bytes, shown: str) -> Rows:
-    """The elements of an array, or the one object there is."""
+    """The elements of an array, or the only object."""
     text = _text(content, shown)
     start = _skip(text, 0)
     try:
@@ -258,7 +260,7 @@ def _elements(text: str, start: int) -> Rows:
 
 
 def _skip(text: str, position: int) -> int:
-    """Where the next character stands that is no white space."""
+    """The position of the next character that is not white space."""
     found = _BLANK.match(text, position)
     return found.end() if found else position
 
@@ -282,7 +284,7 @@ def _broken(shown: str, error: Exception) -> TuteeError:
 
 
 def _matter(error: json.JSONDecodeError) -> str:
-    """What is wrong; some messages end as if the place stood behind them already."""
+    """The problem; some messages end as if the position followed."""
     return error.msg.removesuffix(" starting at")
 
 
@@ -300,7 +302,7 @@ def _table(text: str, delimiter: str) -> Rows:
         except StopIteration:
             return
         except csv.Error as error:
-            yield line, RowError(_("not a row of a table ({why})").format(why=error))
+            yield line, RowError(_("not a table row ({why})").format(why=error))
             continue
         if len(fields) > len(names):
             yield line, RowError(_("more columns than the first line names"))

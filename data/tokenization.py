@@ -1,16 +1,16 @@
-"""From turns to tokens, and which of them carry loss.
+"""From messages to tokens, and which tokens carry loss.
 
-There is one way from turns to tokens, used by the chat and by training alike: the model's own chat
-template. What training calls the prompt is token for token what the chat feeds the model, and the
-loss lies on what the model is to write after it: the reply, and the token that ends its turn. That
-token is taken from the template, not from the tokenizer's settings, because the two disagree in
+There is only one way from messages to tokens, shared by chat and training: the model's own chat
+template. The prompt in training is token for token what the chat feeds the model, and the loss
+covers what the model must write after it: the reply, and the token that ends its turn. That token
+is taken from the template, not from the tokenizer's settings, because the two disagree in
 well-known models (Qwen chat models end a turn on `<|im_end|>` whatever their eos is), and a model
-that was never taught its end never stops. Which tokens carry loss is a position, never a token id,
-so padding that equals the stop token changes nothing.
+that is never taught to end never stops. Whether a token carries loss depends on its position, never
+on its id, so padding with the stop token changes nothing.
 
-A template may trim replies, or put something before them; what is learned is what it renders,
-since that is what the model will be shown in the next turn. A template that renders the end of a
-prompt differently once there is a reply gets the reply as it was written.
+A template may trim replies or put something before them; what it renders is what is learned, since
+that is what the model sees in the next turn. If a template renders the end of a prompt differently
+once there is a reply, the reply is used as it was written.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from store.i18n import _
 from store.records import ChatMessage
 
 _PROBE = "Tutee0probe"
-"""A reply that no template trims and no template contains."""
+"""A reply that no template trims or contains."""
 
 
 class Tokenizer(Protocol):
-    """What is used of a transformers tokenizer."""
+    """The part of a transformers tokenizer that is used here."""
 
     eos_token_id: Any
     all_special_ids: Any
@@ -40,15 +40,15 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Sample:
-    """A conversation to learn its last reply from."""
+    """A conversation whose last reply is learned."""
 
     input_ids: tuple[int, ...]
     reply_start: int
-    """The loss is on `input_ids[reply_start:]`: the reply and the token that ends it."""
+    """The loss covers `input_ids[reply_start:]`: the reply and the token that ends it."""
 
 
 class Piece(NamedTuple):
-    """A token as text; several tokens where only together they make a character."""
+    """One token as text, or several that only together form a character."""
 
     text: str
     trained: bool
@@ -59,33 +59,34 @@ class _Ending(NamedTuple):
     """How the template ends a reply."""
 
     text: str
-    """All it puts after the reply."""
+    """Everything after the reply."""
     before: str
-    """The part of it before the stop token, most often nothing."""
+    """The part before the stop token, usually empty."""
     stop: int
 
 
-def encode_prompt(tokenizer: Tokenizer, turns: Sequence[ChatMessage]) -> list[int]:
-    """The tokens the model is fed to write the next reply, or on from the last turn if that is one.
+def encode_prompt(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> list[int]:
+    """Return the tokens fed to the model to write the next reply, or to continue the last message
+    if it is a reply.
 
     Raises:
-        TuteeError: the tokenizer has no chat template, or its template refuses these turns.
+        TuteeError: The tokenizer has no chat template, or the template refuses these messages.
     """
-    if turns and turns[-1].role == "assistant":
-        before, begun = _render(tokenizer, turns[:-1], prompt=True), turns[-1].content
+    if messages and messages[-1].role == "assistant":
+        before, begun = _render(tokenizer, messages[:-1], prompt=True), messages[-1].content
     else:
-        before, begun = _render(tokenizer, turns, prompt=True), ""
-    return _whole(tokenizer, before, begun)
+        before, begun = _render(tokenizer, messages, prompt=True), ""
+    return _prompt_and_reply_ids(tokenizer, before, begun)
 
 
 def encode(tokenizer: Tokenizer, prompt: Sequence[ChatMessage], reply: str) -> Sample:
-    """The tokens of a prompt and the reply to be learned, up to the token that ends it.
+    """Return the tokens of a prompt and of the reply to learn, up to the token that ends it.
 
     The first `reply_start` tokens are exactly `encode_prompt(tokenizer, prompt)`.
 
     Raises:
-        TuteeError: the tokenizer has no chat template or no token that ends a reply, or its
-            template refuses these turns.
+        TuteeError: The tokenizer has no chat template or no token that ends a reply, or the
+            template refuses these messages.
     """
     ending = _ending(tokenizer)
     before = _render(tokenizer, prompt, prompt=True)
@@ -96,21 +97,21 @@ def encode(tokenizer: Tokenizer, prompt: Sequence[ChatMessage], reply: str) -> S
         written = whole[len(before) :].removesuffix(ending.text) + ending.before
     else:
         written = reply + ending.before
-    ids = _whole(tokenizer, before, written)
+    ids = _prompt_and_reply_ids(tokenizer, before, written)
     return Sample(input_ids=(*ids, ending.stop), reply_start=len(_ids(tokenizer, before)))
 
 
 def pieces(tokenizer: Tokenizer, sample: Sample) -> list[Piece]:
-    """What is learned, for a person to see: the sample token by token, special tokens included.
+    """Split a sample into displayable tokens, special ones included.
 
-    The texts joined are the sample decoded as a whole. A token is decoded behind the ones before
-    it, because some tokenizers drop the space a text begins with, and its text counts only where it
-    is what the whole has there, which half a character is not.
+    The joined texts are the decoded sample. Each token is decoded after the ones before it, because
+    some tokenizers drop leading spaces; half a character does not match the decoded sample and is
+    merged with the next token.
     """
     whole = _decode(tokenizer, sample.input_ids)
     found: list[Piece] = []
-    shown = start = 0  # the first tokens of the latest piece and of the next one
-    end = 0  # of the text that is in pieces
+    shown = start = 0  # first tokens of the latest piece and of the next one
+    end = 0  # length of the text already split
     for index in range(1, len(sample.input_ids) + 1):
         before = _decode(tokenizer, sample.input_ids[shown:start])
         text = _decode(tokenizer, sample.input_ids[shown:index])[len(before) :]
@@ -123,15 +124,18 @@ def pieces(tokenizer: Tokenizer, sample: Sample) -> list[Piece]:
 
 
 def stop_ids(tokenizer: Tokenizer) -> frozenset[int]:
-    """The tokens that end a reply: the template's end of turn, and the tokenizer's eos."""
+    """Return the tokens that end a reply: the template's end of turn, and the tokenizer's eos."""
     eos = tokenizer.eos_token_id
     return frozenset({_ending(tokenizer).stop} | ({eos} if eos is not None else set()))
 
 
 def _ending(tokenizer: Tokenizer) -> _Ending:
-    """Find the end of turn: the first special token after the reply, or eos where there is none."""
-    turns = (ChatMessage(role="user", content="?"), ChatMessage(role="assistant", content=_PROBE))
-    text = _render(tokenizer, turns, prompt=False).rpartition(_PROBE)[2]
+    """The end of turn is the first special token after the reply, or eos if there is none."""
+    messages = (
+        ChatMessage(role="user", content="?"),
+        ChatMessage(role="assistant", content=_PROBE),
+    )
+    text = _render(tokenizer, messages, prompt=False).rpartition(_PROBE)[2]
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     stop = next((token for token in _ids(tokenizer, text) if token in special), None)
     if stop is not None:
@@ -141,41 +145,41 @@ def _ending(tokenizer: Tokenizer) -> _Ending:
     return _Ending(text, "", tokenizer.eos_token_id)
 
 
-def _render(tokenizer: Tokenizer, turns: Sequence[ChatMessage], *, prompt: bool) -> str:
+def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bool) -> str:
     try:
-        return _applied(tokenizer, turns, prompt)
-    except Exception as error:  # a template is a program of its own: it may raise anything
-        if len(turns) > 1 and turns[0].role == "system":
-            # Gemma's and older ones of Mistral know no system role.
-            return _render(tokenizer, _folded(turns), prompt=prompt)
+        return _apply_template(tokenizer, messages, prompt)
+    except Exception as error:  # a template is arbitrary code and may raise anything
+        if len(messages) > 1 and messages[0].role == "system":
+            # The templates of Gemma and older Mistral models have no system role.
+            return _render(tokenizer, _with_folded_system(messages), prompt=prompt)
         raise TuteeError(
             _("This model's chat template cannot be used: {why}").format(why=error)
         ) from error
 
 
-def _applied(tokenizer: Tokenizer, turns: Sequence[ChatMessage], prompt: bool) -> str:
-    messages = [turn.model_dump() for turn in turns]
-    # Models that can think aloud first (Qwen3) are asked not to: what is taught is replies.
+def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool) -> str:
+    dicts = [message.model_dump() for message in messages]
+    # Thinking (Qwen3) is turned off, because only replies are taught.
     options = {"tokenize": False, "add_generation_prompt": prompt, "enable_thinking": False}
-    return str(tokenizer.apply_chat_template(messages, **options))
+    return str(tokenizer.apply_chat_template(dicts, **options))
 
 
-def _folded(turns: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """`turns` with the system message at the head of the first one after it."""
-    system, first, *rest = turns
+def _with_folded_system(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """`messages` with the system message prepended to the first message after it."""
+    system, first, *rest = messages
     content = f"{system.content}\n\n{first.content}"
     return [first.model_copy(update={"content": content}), *rest]
 
 
-def _whole(tokenizer: Tokenizer, before: str, written: str) -> list[int]:
-    """The tokens of a prompt and of what there is of its reply; those of the prompt come first."""
+def _prompt_and_reply_ids(tokenizer: Tokenizer, before: str, written: str) -> list[int]:
+    """The tokens of a prompt and of the reply so far; the prompt's own tokens come first."""
     prompt_ids = _ids(tokenizer, before)
     if not written:
         return prompt_ids
     ids = _ids(tokenizer, before + written)
     if ids[: len(prompt_ids)] != prompt_ids:
-        # The reply's first letters would melt into the prompt's last token. The chat cannot take
-        # that token back, so neither does the training.
+        # The reply's first letters would merge with the prompt's last token. The chat cannot take
+        # that token back, so neither does training.
         ids = prompt_ids + _ids(tokenizer, written)
     return ids
 
@@ -186,5 +190,5 @@ def _decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
-    # The template has written the special tokens already.
+    # The template has already added the special tokens.
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -1,6 +1,6 @@
-"""Which records a training run sees: what is new, what is repeated, what is held out.
+"""Which records a training run uses: new ones, replayed ones, and held-out ones.
 
-Everything is a pure function of the records (and a seed), so a run can be repeated exactly.
+Everything is a pure function of the records and a seed, so a run can be repeated exactly.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from store.feedback import said
+from store.feedback import dedup_key
 from store.records import ChatMessage, Instruction, Preference, Verdict
 
 _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
@@ -25,11 +25,11 @@ class Mix(Generic[_Kind]):
     """Learned before, and repeated so that they are not forgotten."""
 
 
-def with_system(turns: Sequence[ChatMessage], system_prompt: str) -> tuple[ChatMessage, ...]:
-    """Put the system prompt first where the turns have none of their own and it is not empty."""
-    if not system_prompt or any(turn.role == "system" for turn in turns):
-        return tuple(turns)
-    return (ChatMessage(role="system", content=system_prompt), *turns)
+def with_system(messages: Sequence[ChatMessage], system_prompt: str) -> tuple[ChatMessage, ...]:
+    """Put a non-empty system prompt first, unless the messages have one already."""
+    if not system_prompt or any(message.role == "system" for message in messages):
+        return tuple(messages)
+    return (ChatMessage(role="system", content=system_prompt), *messages)
 
 
 def mix(new: Sequence[_Kind], learned: Sequence[_Kind], replay: float, seed: int) -> Mix[_Kind]:
@@ -37,14 +37,14 @@ def mix(new: Sequence[_Kind], learned: Sequence[_Kind], replay: float, seed: int
 
     Args:
         new: Not learned yet, oldest first.
-        learned: In the lineage of the adapter that goes on learning, oldest first.
-        replay: Share of the whole mix that the earlier ones are to be, at least 0 and below 1;
-            fewer where there are not so many.
-        seed: Decides which of the earlier ones.
+        learned: Learned by the adapter to be trained further or its ancestors, oldest first.
+        replay: Share of earlier records in the whole mix, at least 0 and below 1; fewer if there
+            are not enough.
+        seed: Selects the earlier records.
 
     Returns:
-        Both parts, each oldest first. Of those that say the same only the newest is kept, a new one
-        before a learned one.
+        Both parts, each oldest first. Of records with the same dedup key only the newest is kept,
+        and a new one takes precedence over a learned one.
     """
     fresh = _newest({}, new)
     earlier = list(_newest(fresh, learned).values())
@@ -57,29 +57,29 @@ def mix(new: Sequence[_Kind], learned: Sequence[_Kind], replay: float, seed: int
 
 
 def _newest(taken: Container[object], records: Iterable[_Kind]) -> dict[object, _Kind]:
-    """The last of the records that say the same, by what they say, unless that is taken."""
+    """The last record for each dedup key, by that key, skipping keys in `taken`."""
     kept: dict[object, _Kind] = {}
     for record in records:
-        key = said(record)
+        key = dedup_key(record)
         if key not in taken:
-            kept.pop(key, None)  # so that it moves to the end, where the newest are
+            kept.pop(key, None)  # moves it to the end, where the newest are
             kept[key] = record
     return kept
 
 
 def holdout(records: Sequence[_Kind], share: float = 0.2) -> tuple[list[_Kind], list[_Kind]]:
-    """Split into records to train on and records to measure with, each in the given order.
+    """Split records into a training and a held-out part, each in the given order.
 
-    A conversation is never on both sides, and neither is a prompt: people ask again what they have
-    taught, to see whether it was learned. Where a conversation lies is decided once, by its name
-    alone (by its prompt where it has none), or by an earlier one it shares a prompt with. So sides
-    stay as they are when records are added, and no later run trains on what an earlier one
-    measured with. One thing gives way to that: a prompt that comes late into a conversation goes
-    with the conversation, even where another one on the other side has it.
+    A conversation is never on both sides, and neither is a prompt, because people ask again what
+    they have taught, to see whether it was learned. The side of a conversation is decided once, by
+    a hash of its id (of its prompt if it has none), or by an earlier conversation that shares a
+    prompt with it. So sides do not change when records are added, and no later run trains on what
+    an earlier run was measured with. One exception: a prompt that comes late in a conversation goes
+    with that conversation, even if another conversation with the same prompt is on the other side.
 
     Args:
         records: Oldest first.
-        share: Of the conversations that is held out, about.
+        share: Approximate share of conversations to hold out.
     """
     train: list[_Kind] = []
     held: list[_Kind] = []
@@ -96,7 +96,9 @@ def holdout(records: Sequence[_Kind], share: float = 0.2) -> tuple[list[_Kind], 
 
 
 def _position(record: Instruction | Preference | Verdict) -> float:
-    """Where the record's group lies between 0 and 1, evenly spread."""
-    group = record.conversation_id or json.dumps([turn.model_dump() for turn in record.prompt])
+    """Hash of the record's group, uniform between 0 and 1."""
+    group = record.conversation_id or json.dumps(
+        [message.model_dump() for message in record.prompt]
+    )
     digest = hashlib.sha256(group.encode("utf-8")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

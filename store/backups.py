@@ -1,12 +1,12 @@
-"""Earlier states of the files of a home, and the way back to them.
+"""Earlier states of the files of a home, and recovery from them.
 
-There are two kinds. The state before the last change of each file is the old file itself, under
-another name, because files are replaced and never changed in place. And all files are kept as they
-were at the first opening of each of the last days: as copies, so that a disk or an editor that
-spoils a file cannot spoil them too, but a file that did not change is one copy in all days.
+There are two kinds. The state before the last change of a file is the old file itself under another
+name, because files are replaced and never changed in place. And at the first opening of each day
+all files are backed up: as copies, so that a disk or an editor that corrupts a file cannot corrupt
+them too; a file that did not change is stored once for all days.
 
-A file that is damaged or gone is put back in its newest good state; what was damaged is set aside
-and never deleted. Whoever opens the home is told (`Backups.notices`).
+A file that is damaged or missing is restored to its newest good state; the damaged file is set
+aside and never deleted. The user is told (`Backups.notices`).
 """
 
 import os
@@ -22,7 +22,7 @@ from store.i18n import _
 from store.storage import Damaged, link_or_copy, private_folder, replace_file, unwritable
 
 DAYS = 7
-"""As many days are kept."""
+"""Number of daily backups kept."""
 
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 
@@ -34,7 +34,7 @@ class Backups:
 
     Args:
         records: The folder of the files.
-        folder: Where their earlier states lie.
+        folder: Where their earlier states are.
         write: Whether files may be moved; if not, earlier states are only read.
     """
 
@@ -43,19 +43,19 @@ class Backups:
         self._folder = folder
         self.write = write
         self.notices: list[str] = []
-        """What the person must be told, one sentence or two each."""
+        """What the user must be told, one or two sentences each."""
 
     def previous(self, path: Path) -> Path:
-        """Where the state before the last change of a file lies."""
+        """Return where the state before the last change of a file is kept."""
         return self._folder / "previous" / path.relative_to(self.records)
 
     def known(self, folder: Path) -> set[str]:
-        """The names of all files that are, or by their earlier states ought to be, in a folder."""
+        """Return the names of files in a folder that exist or, judging by the backups, should."""
         states = (folder, *self._earlier(folder))
         return {path.name for state in states if state.is_dir() for path in state.iterdir()}
 
     def take(self, today: date) -> None:
-        """Keep the state of today unless that was done, and let the oldest day go."""
+        """Back up today's state unless that was done already, and remove the oldest day."""
         try:
             self._keep(self._folder / today.isoformat())
             for old in self._days()[:-DAYS]:
@@ -63,16 +63,16 @@ class Backups:
         except OSError as error:
             why = reason(error) if error.strerror else _("the disk refused")
             self.notices.append(
-                _("No backup of today could be made in {folder}: {why}.").format(
+                _("Today's backup could not be made in {folder}: {why}.").format(
                     folder=self._folder, why=why
                 )
             )
 
     def keep(self, name: str) -> None:
-        """Keep the state of now under a name, for good.
+        """Back up the current state under a name, permanently.
 
         Raises:
-            TuteeError: it cannot be written.
+            TuteeError: It cannot be written.
         """
         state = self._folder / name
         try:
@@ -81,7 +81,7 @@ class Backups:
             raise unwritable(state, error) from error
 
     def _keep(self, state: Path) -> None:
-        """Copy all files, so that the copy is whole or not there; once."""
+        """Copy all files to `state` unless it exists; the copy appears whole or not at all."""
         if state.exists():
             return
         partial = self._folder / ".state.partial"
@@ -111,23 +111,23 @@ class Backups:
         path: Path,
         parse: Callable[[Path], _Content],
         empty: bytes = b"{}",
-        told: Callable[[_Content], str] = lambda content: "",
+        describe: Callable[[_Content], str] = lambda content: "",
     ) -> _Content | None:
-        """What a file holds; where it is damaged or gone, what its newest good state holds.
+        """Return the content of a file; if it is damaged or missing, that of its newest good state.
 
         Args:
             path: The file.
             parse: Reads it, or raises `Damaged`.
-            empty: What is put in the place of a damaged file without a good earlier state.
-            told: Says in a few words how much an earlier state holds, for the person.
+            empty: Replaces a damaged file that has no good earlier state.
+            describe: Says in a few words how much an earlier state holds, for the notice.
 
         Returns:
-            The content, or None where no good state is left.
+            The content, or None if no good state is left.
         """
         try:
             if path.exists():
                 return parse(path)
-            damage = _("{path} is gone").format(path=path)
+            damage = _("{path} is missing").format(path=path)
         except Damaged as error:
             damage = _("{path} is damaged ({why})").format(path=path, why=error.why)
         for earlier in sorted(self._earlier(path), key=_written, reverse=True):
@@ -136,12 +136,12 @@ class Backups:
             except TuteeError:
                 continue
             moment = datetime.fromtimestamp(_written(earlier)).strftime("%Y-%m-%d %H:%M")
-            notice = _("{damage}; its state of {moment} is used.").format(
-                damage=damage, moment=moment + told(content)
+            notice = _("{damage}; using its state from {moment}.").format(
+                damage=damage, moment=moment + describe(content)
             )
             self._recover(path, notice, earlier.read_bytes())
             return content
-        notice = _("{damage}, and no earlier state of it is left.").format(damage=damage)
+        notice = _("{damage}, and no earlier state is left.").format(damage=damage)
         self._recover(path, notice, empty)
         return None
 
@@ -151,7 +151,7 @@ class Backups:
         return [state / within for state in states if (state / within).exists()]
 
     def _recover(self, path: Path, notice: str, content: bytes) -> None:
-        """Set a damaged file aside, and put `content` in its place."""
+        """Set a damaged file aside and put `content` in its place."""
         if self.write:
             notice += self._set_aside(path)
             replace_file(path, content)
@@ -171,11 +171,11 @@ class Backups:
 
 
 def _written(path: Path) -> float:
-    """When this state of a file was written; its copies know that too."""
+    """When this state of a file was written; copies keep that time."""
     return path.stat().st_mtime
 
 
 def _state(path: Path) -> tuple[int, int]:
-    """What tells a state of a file from another without reading it."""
+    """What distinguishes states of a file without reading them: modification time and size."""
     stat = path.stat()
     return stat.st_mtime_ns, stat.st_size

@@ -1,6 +1,6 @@
-"""Why something failed that was not ours, in the person's language: the disk's reasons, pydantic's.
+"""The messages of the operating system and of pydantic, in the user's language.
 
-Those that a person is likely to meet are in the catalog; any other stays as it came, in English.
+The messages users are likely to meet are in the catalog; any other stays in English.
 """
 
 from pydantic_core import ErrorDetails
@@ -20,7 +20,7 @@ _DISK = (
     N_("Input/output error"),
     N_("Operation not permitted"),
 )
-"""What the operating system says most often, for the catalog."""
+"""The operating system's commonest messages, marked for the catalog."""
 
 _MATTERS = {
     "missing": N_("Field required"),
@@ -44,16 +44,16 @@ _MATTERS = {
     "dict_type": N_("Input should be a valid dictionary"),
     "model_type": N_("Input should be a valid dictionary or instance of {class_name}"),
 }
-"""pydantic's messages by its names for them."""
+"""pydantic's messages by error type."""
 
 
 def reason(error: OSError) -> str:
-    """What the disk says."""
+    """Return the operating system's message."""
     return _(error.strerror or str(error))
 
 
-def matter(error: ErrorDetails) -> str:
-    """What is wrong with a value."""
+def validation_message(error: ErrorDetails) -> str:
+    """Return what is wrong with a value."""
     template = _MATTERS.get(error["type"])
     if template is None or spoken() == "en":
         return error["msg"]

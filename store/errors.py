@@ -1,14 +1,14 @@
 """The one error family of Tutee.
 
 Raised where a fault is first understood, shown once at the top (a toast, a screen, or one line on
-stderr). Anything that is not a `TuteeError` is a defect and goes to the log with its traceback.
+stderr). Any other exception is a bug and goes to the log with its traceback.
 """
 
 from store.i18n import sentences
 
 
 class TuteeError(Exception):
-    """A fault a person can act on.
+    """An error the user can act on.
 
     Args:
         title: What happened, as one plain sentence.

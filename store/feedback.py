@@ -1,9 +1,10 @@
-"""What one act of a person does to the records of one reply. Pure: nothing here reads or writes.
+"""What feedback on a reply does to its records. Pure: nothing here reads or writes files.
 
-An act is one thumb or one correction. It adds records, and puts aside (supersedes) the act it
-replaces: a thumb replaces the earlier thumb, a correction replaces the earlier correction and an
-earlier 👍. It does not replace a 👎, which stays true of the original reply. Acts are put aside
-whole, so taking the latest live one back restores exactly what was there before it.
+One piece of feedback, a thumb or a correction, adds records that share an `act` id, and supersedes
+the feedback it replaces: a thumb replaces the earlier thumb, a correction replaces the earlier
+correction and an earlier 👍. It does not replace a 👎, which stays true of the original reply.
+Feedback is always superseded as a whole, so undoing the latest live one restores exactly what was
+there before it.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,7 +27,7 @@ from store.records import (
 
 @dataclass(frozen=True)
 class Feedback:
-    """What stands about one reply."""
+    """The current feedback on one reply."""
 
     label: bool | None = None
     """True for 👍, False for 👎."""
@@ -34,24 +35,24 @@ class Feedback:
     comment: str = ""
     correction: str | None = None
     why: str = ""
-    """What was said with the correction."""
+    """The comment given with the correction."""
     preferred: bool = False
-    """It was picked among others."""
+    """The reply was picked over others."""
     excluded: bool = False
-    """Nothing of it is trained on."""
+    """None of its records are trained on."""
     undoable: bool = False
 
 
 @dataclass(frozen=True)
-class Change:
-    """What an act does to the records: these are added, removed, or take their own id's place."""
+class RecordChanges:
+    """Records to add, to remove, and to replace by id."""
 
     added: tuple[Record, ...] = ()
     removed: tuple[Record, ...] = ()
     updated: tuple[Record, ...] = ()
 
     def applied_to(self, records: Sequence[Record]) -> tuple[Record, ...]:
-        """The records of the reply afterwards, still oldest first."""
+        """Return the records of the reply after the change, still oldest first."""
         gone = {record.id for record in self.removed}
         changed = {record.id: record for record in self.updated}
         kept = (changed.get(record.id, record) for record in records if record.id not in gone)
@@ -59,8 +60,8 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """A reply with all that a record about it needs, and the records there are (oldest first)."""
+class JudgedReply:
+    """A reply with its prompt and its existing records (oldest first)."""
 
     message: Message
     prompt: tuple[ChatMessage, ...]
@@ -71,7 +72,7 @@ class Reply:
         return [record for record in self.records if record.superseded_by is None]
 
     def about(self, act: str) -> dict[str, Any]:
-        """The fields that every record about this reply has in common."""
+        """Return the fields that all records about this reply share."""
         return {
             "act": act,
             "conversation_id": self.message.conversation_id,
@@ -82,7 +83,7 @@ class Reply:
 
 
 def feedback_of(records: Sequence[Record]) -> Feedback:
-    """Read what stands from the records of one reply."""
+    """Derive the current feedback from the records of one reply."""
     live = [record for record in records if record.superseded_by is None]
     verdict = _verdict(live)
     correction = _correction(live)
@@ -106,7 +107,7 @@ def _verdict(live: Sequence[Record]) -> Verdict | None:
 
 
 def _correction(live: Sequence[Record]) -> Instruction | None:
-    """The instruction that came without a thumb."""
+    """The instruction that did not come with a thumb."""
     verdict = _verdict(live)
     thumb = verdict.act if verdict else None
     return next(
@@ -114,63 +115,63 @@ def _correction(live: Sequence[Record]) -> Instruction | None:
     )
 
 
-def thumb(reply: Reply, label: bool, reasons: tuple[str, ...], comment: str) -> Change:
-    """👍 or 👎; nothing where the same thumb stands already.
+def thumb(reply: JudgedReply, label: bool, reasons: tuple[str, ...], comment: str) -> RecordChanges:
+    """Give a 👍 or 👎; no change if the same thumb is there already.
 
     Raises:
-        TuteeError: the reply is empty, or a 👍 is given to a corrected one.
+        TuteeError: The reply is empty, or is corrected and given a 👍.
     """
     if not reply.message.content.strip():
         raise TuteeError(_("An empty reply cannot be rated."), _("You can correct it instead."))
     if label and _correction(reply.live):
         raise TuteeError(
-            _("This reply is corrected already; the correction is what will be learned."),
-            _("Undo the correction first to rate the reply as it was."),
+            _("This reply is already corrected; the model will learn the correction."),
+            _("Undo the correction first to rate the original reply."),
         )
     earlier = _verdict(reply.live)
     if earlier and (earlier.label, earlier.reasons, earlier.comment) == (label, reasons, comment):
-        return Change()
+        return RecordChanges()
     act = new_id()
     completion = reply.message.content
     about = reply.about(act)
     verdict = Verdict(**about, completion=completion, label=label, reasons=reasons, comment=comment)
     liked = (Instruction(**about, completion=completion),) if label else ()
-    return Change(
+    return RecordChanges(
         added=(verdict, *liked),
-        updated=_put_aside(reply.live, {earlier.act} if earlier else set(), act),
+        updated=_supersede(reply.live, {earlier.act} if earlier else set(), act),
     )
 
 
-def explain(reply: Reply, reasons: tuple[str, ...], comment: str) -> Change:
-    """Give the 👎 that stands its reasons. They become part of it, so both are undone as one.
+def explain(reply: JudgedReply, reasons: tuple[str, ...], comment: str) -> RecordChanges:
+    """Add reasons to the current 👎. They become part of it, so both are undone together.
 
     Raises:
-        TuteeError: there is none.
+        TuteeError: There is no 👎.
     """
     verdict = _verdict(reply.live)
     if verdict is None or verdict.label:
         raise TuteeError(_("There is no 👎 to give reasons for."))
     if (verdict.reasons, verdict.comment) == (reasons, comment):
-        return Change()
+        return RecordChanges()
     explained = verdict.model_copy(update={"reasons": reasons, "comment": comment})
-    return Change(updated=(explained,))
+    return RecordChanges(updated=(explained,))
 
 
-def correct(reply: Reply, text: str, why: str = "") -> Change:
-    """A better reply, and why it is better; nothing where the same correction stands already.
+def correct(reply: JudgedReply, text: str, why: str = "") -> RecordChanges:
+    """Give a better reply and why it is better; no change if the same correction is there already.
 
     Raises:
-        TuteeError: the correction is empty, or the original itself.
+        TuteeError: The correction is empty, or is the original.
     """
     if not text.strip():
         raise TuteeError(_("A correction cannot be empty."))
     if text.strip() == reply.message.content.strip():
         raise TuteeError(
-            _("The correction is the same as the reply."), _("A 👍 says that it is right.")
+            _("The correction is the same as the reply."), _("If the reply is right, give it a 👍.")
         )
     earlier = _correction(reply.live)
     if earlier and (earlier.completion, earlier.comment) == (text, why):
-        return Change()
+        return RecordChanges()
     act = new_id()
     verdict = _verdict(reply.live)
     replaced = {earlier.act} if earlier else set()
@@ -179,24 +180,24 @@ def correct(reply: Reply, text: str, why: str = "") -> Change:
     about = reply.about(act) | {"comment": why}
     original = reply.message.content
     better = Instruction(**about, completion=text)
-    # An empty original has nothing to compare with.
+    # There is nothing to prefer the correction over if the original is empty.
     pair = (Preference(**about, chosen=text, rejected=original),) if original.strip() else ()
-    return Change(
+    return RecordChanges(
         added=(better, *pair),
-        updated=_put_aside(reply.live, replaced, act),
+        updated=_supersede(reply.live, replaced, act),
     )
 
 
-def undo(reply: Reply) -> Change:
-    """Take the latest live act back, and what it had put aside comes back.
+def undo(reply: JudgedReply) -> RecordChanges:
+    """Remove the latest live feedback and bring back what it superseded.
 
     Raises:
-        TuteeError: there is none.
+        TuteeError: There is none.
     """
     if not reply.live:
         raise TuteeError(_("There is nothing to undo on this reply."))
     act = reply.live[-1].act
-    return Change(
+    return RecordChanges(
         removed=tuple(record for record in reply.records if record.act == act),
         updated=tuple(
             record.model_copy(update={"superseded_by": None})
@@ -206,20 +207,23 @@ def undo(reply: Reply) -> Change:
     )
 
 
-def prefer(reply: Reply, others: Sequence[str]) -> Change:
-    """The reply was picked among `others` to the same prompt; each makes a pair with it.
+def prefer(reply: JudgedReply, others: Sequence[str]) -> RecordChanges:
+    """Prefer the reply to `others` with the same prompt; each of them makes a pair with it.
 
     Raises:
-        TuteeError: the reply is empty, or there is no other to prefer it over.
+        TuteeError: The reply is empty, or there is nothing to prefer it to.
     """
     chosen = reply.message.content
     worse = [text for text in dict.fromkeys(others) if text.strip() and text != chosen]
     if not chosen.strip() or not worse:
         raise TuteeError(
-            _("There is nothing to prefer this reply over."), _("They say the same, or nothing.")
+            _("There is nothing to prefer this reply over."),
+            _("The other replies are empty or the same."),
         )
     about = reply.about(new_id())
-    return Change(added=tuple(Preference(**about, chosen=chosen, rejected=text) for text in worse))
+    return RecordChanges(
+        added=tuple(Preference(**about, chosen=chosen, rejected=text) for text in worse)
+    )
 
 
 Picked = Literal["first", "second", "both", "neither"]
@@ -237,10 +241,10 @@ class Comparison:
 
 
 def pick(comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
-    """A preference for the better one, or a verdict on each where they are as good as each other.
+    """Make a preference for the better reply, or a verdict on each if both are good or neither is.
 
     Raises:
-        TuteeError: one of them is empty, or one is to be preferred over the same words.
+        TuteeError: A reply is empty, or one is preferred over the same text.
     """
     first, second = comparison.replies
     if not first.strip() or not second.strip():
@@ -272,11 +276,11 @@ def pick(comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
     return (Preference(**about(better), chosen=chosen, rejected=rejected),)
 
 
-def delete(records: Sequence[Record], ids: Collection[str]) -> Change:
-    """Take records away for good.
+def deletion(records: Sequence[Record], ids: Collection[str]) -> RecordChanges:
+    """Delete records for good.
 
-    Unlike an undo this brings nothing back: what an act had put aside goes with the last of its
-    records.
+    Unlike an undo, this brings nothing back: what a piece of feedback superseded goes with the last
+    of its records.
     """
     gone = {record.id for record in records if record.id in ids}
     while True:
@@ -284,12 +288,12 @@ def delete(records: Sequence[Record], ids: Collection[str]) -> Change:
         over = {record.act for record in records if record.id in gone} - left
         more = {record.id for record in records if record.superseded_by in over} - gone
         if not more:
-            return Change(removed=tuple(record for record in records if record.id in gone))
+            return RecordChanges(removed=tuple(record for record in records if record.id in gone))
         gone |= more
 
 
 def restored(records: Sequence[Record], back: Sequence[Record]) -> tuple[Record, ...]:
-    """The records with deleted ones back in their places; those that are there stay as they are."""
+    """Put deleted records back in their places; existing ones are left unchanged."""
     whole = list(records)
     there = {record.id for record in records}
     for record in sorted(back, key=lambda record: record.created):
@@ -299,14 +303,14 @@ def restored(records: Sequence[Record], back: Sequence[Record]) -> tuple[Record,
     return tuple(whole)
 
 
-def _put_aside(live: Sequence[Record], acts: set[str], by: str) -> tuple[Record, ...]:
+def _supersede(live: Sequence[Record], acts: set[str], by: str) -> tuple[Record, ...]:
     return tuple(
         record.model_copy(update={"superseded_by": by}) for record in live if record.act in acts
     )
 
 
-def said(record: Record) -> tuple[object, ...]:
-    """What a record says, apart from who said it and when."""
+def dedup_key(record: Record) -> tuple[object, ...]:
+    """Return what a record says, regardless of who said it and when. Equal keys mean duplicates."""
     match record:
         case Preference():
             return (record.kind, record.prompt, record.chosen, record.rejected)

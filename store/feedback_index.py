@@ -1,27 +1,26 @@
-"""The feedback records: what each reply was given, what came from elsewhere, and how much there is.
+"""All feedback records of a home, and what is asked of them often, kept up to date.
 
-Two folders, because they grow differently: the records about one reply are one document of
-`feedback` (so an act is one write), each imported record is one of `imports`. What is asked often
-(the live records in order, the counts) is kept up to date document by document.
+There are two folders because they grow differently: `feedback` has one document per rated reply (so
+giving feedback is one write), `imports` has one document per imported record. The list of live
+records, the counts and the dedup keys are updated document by document.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from store import feedback as acts
 from store.backups import Backups
 from store.errors import TuteeError
-from store.feedback import feedback_of, said
+from store.feedback import RecordChanges, dedup_key, deletion, feedback_of, restored
 from store.i18n import _
-from store.records import Judged, Record
+from store.records import FeedbackDocument, Record
 from store.segments import Segments
-from store.time_ordered import ByTime
+from store.time_ordered import TimeOrdered
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How much there is; the first three count replies judged in the chat."""
+    """How many records there are; the first three count replies rated in the chat."""
 
     liked: int
     disliked: int
@@ -31,8 +30,8 @@ class Counts:
     verdicts: int
 
 
-class Ledger:
-    """All records of a home.
+class FeedbackIndex:
+    """All feedback records of a home.
 
     Args:
         backups: See `Segments`.
@@ -40,29 +39,29 @@ class Ledger:
 
     def __init__(self, backups: Backups) -> None:
         self._records: dict[str, Record] = {}
-        self._live: ByTime[Record] = ByTime(lambda record: record.created)
+        self._live: TimeOrdered[Record] = TimeOrdered(lambda record: record.created)
         self._counts: Counter[str] = Counter()
-        self._said: Counter[object] = Counter()
-        """How often live records say each thing."""
-        self._feedback = Segments("feedback", Judged, backups, self._reply_changed)
-        self._imports = Segments("imports", Judged, backups, self._changed)
+        self._dedup_keys: Counter[object] = Counter()
+        """Number of live records with each dedup key."""
+        self._feedback = Segments("feedback", FeedbackDocument, backups, self._reply_changed)
+        self._imports = Segments("imports", FeedbackDocument, backups, self._changed)
 
     # -- what there is ---------------------------------------------------------------------------
 
     def about(self, message_id: str) -> tuple[Record, ...]:
-        """All records about a reply, oldest first, also those put aside."""
-        judged = self._feedback.documents.get(message_id)
-        return judged.records if judged else ()
+        """Return all records about a reply, superseded ones included, oldest first."""
+        document = self._feedback.documents.get(message_id)
+        return document.records if document else ()
 
     def live(self) -> list[Record]:
-        """All live records, oldest first."""
+        """Return all live records, oldest first."""
         return self._live.all()
 
     def record(self, record_id: str) -> Record:
-        """A record, live or put aside.
+        """Return a record, live or superseded.
 
         Raises:
-            TuteeError: there is none of that id.
+            TuteeError: There is no record with that id.
         """
         try:
             return self._records[record_id]
@@ -72,7 +71,7 @@ class Ledger:
             ) from None
 
     def ids(self) -> Iterable[str]:
-        """Of all records, live or put aside."""
+        """Return the ids of all records, live or superseded."""
         return self._records.keys()
 
     def counts(self) -> Counts:
@@ -88,92 +87,84 @@ class Ledger:
     # -- changes ---------------------------------------------------------------------------------
 
     def keep(self, message_id: str, records: Sequence[Record]) -> None:
-        """Make these the records about a reply, in one write."""
-        self._feedback.put({message_id: _judged(records)})
+        """Replace the records about a reply, in one write."""
+        self._feedback.put({message_id: _document(records)})
 
     def add(self, records: Iterable[Record]) -> tuple[Record, ...]:
-        """Keep records from elsewhere, but those that are there or say what a live one says.
+        """Store imported records, except those whose id or dedup key is here already.
 
         Returns:
-            Those that were new.
+            The records that were new.
         """
         new: dict[str, Record] = {}
-        newly_said: set[object] = set()
+        new_keys: set[object] = set()
         for record in records:
-            says = said(record)
-            fresh = not self._said[says] and says not in newly_said
+            key = dedup_key(record)
+            fresh = not self._dedup_keys[key] and key not in new_keys
             if fresh and record.id not in self._records:
-                newly_said.add(says)
+                new_keys.add(key)
                 new[record.id] = record
-        self._imports.put({record.id: _judged((record,)) for record in new.values()})
+        self._imports.put({record.id: _document((record,)) for record in new.values()})
         return tuple(new.values())
 
     def replace(self, records: Iterable[Record]) -> None:
-        """Put records in the places of those with their ids."""
-        imports: dict[str, Judged | None] = {}
-        replies: dict[str, list[Record]] = {}
-        for record in records:
-            if record.id in self._imports.documents:
-                imports[record.id] = _judged((record,))
-            else:
-                replies.setdefault(record.message_id or "", []).append(record)
-        self._imports.put(imports)
-        self._feedback.put(
-            {
-                message_id: _judged(
-                    acts.Change(updated=tuple(new)).applied_to(self.about(message_id))
-                )
-                for message_id, new in replies.items()
-            }
-        )
+        """Replace the records with the same ids."""
+        self._merge(records, lambda old, new: RecordChanges(updated=tuple(new)).applied_to(old))
 
     def delete(self, ids: Collection[str]) -> list[Record]:
-        """Take records away for good; see `acts.delete`.
+        """Delete records for good; see `feedback.deletion`.
 
         Returns:
-            All that went.
+            All deleted records, oldest first.
 
         Raises:
-            TuteeError: there is no record of such an id.
+            TuteeError: There is no record with one of these ids.
         """
         wanted = {record_id: self.record(record_id) for record_id in ids}
         imports = {i: record for i, record in wanted.items() if i in self._imports.documents}
         gone = list(imports.values())
-        replies: dict[str, Judged | None] = {}
+        replies: dict[str, FeedbackDocument | None] = {}
         for message_id in {wanted[i].message_id or "" for i in wanted.keys() - imports.keys()}:
             records = self.about(message_id)
-            change = acts.delete(records, wanted.keys())
+            change = deletion(records, wanted.keys())
             gone += change.removed
-            replies[message_id] = _judged(change.applied_to(records))
+            replies[message_id] = _document(change.applied_to(records))
         self._feedback.put(replies)
         self._imports.put(dict.fromkeys(imports))
         return sorted(gone, key=lambda record: record.created)
 
     def restore(self, records: Iterable[Record]) -> None:
         """Put deleted records back in their places."""
-        imports: dict[str, Judged | None] = {}
+        self._merge(records, restored)
+
+    def _merge(
+        self,
+        records: Iterable[Record],
+        merged: Callable[[Sequence[Record], Sequence[Record]], tuple[Record, ...]],
+    ) -> None:
+        """Write records to their documents; `merged` combines those of one reply."""
+        imports: dict[str, FeedbackDocument | None] = {}
         replies: dict[str, list[Record]] = {}
         for record in records:
             if record.message_id is None or self._imports.held(record.id):
-                imports[record.id] = _judged((record,))
+                imports[record.id] = _document((record,))
             else:
                 replies.setdefault(record.message_id, []).append(record)
         self._imports.put(imports)
         self._feedback.put(
-            {
-                message_id: _judged(acts.restored(self.about(message_id), back))
-                for message_id, back in replies.items()
-            }
+            {reply: _document(merged(self.about(reply), new)) for reply, new in replies.items()}
         )
 
     # -- kept up to date -------------------------------------------------------------------------
 
-    def _reply_changed(self, before: Judged | None, after: Judged | None) -> None:
+    def _reply_changed(
+        self, before: FeedbackDocument | None, after: FeedbackDocument | None
+    ) -> None:
         self._counts.subtract(_tally(before))
         self._counts.update(_tally(after))
         self._changed(before, after)
 
-    def _changed(self, before: Judged | None, after: Judged | None) -> None:
+    def _changed(self, before: FeedbackDocument | None, after: FeedbackDocument | None) -> None:
         for record in before.records if before else ():
             self._records.pop(record.id, None)
             if record.superseded_by is None:
@@ -187,17 +178,17 @@ class Ledger:
 
     def _count(self, record: Record, number: int) -> None:
         self._counts[record.kind] += number
-        self._said[said(record)] += number
+        self._dedup_keys[dedup_key(record)] += number
 
 
-def _judged(records: Sequence[Record]) -> Judged | None:
-    return Judged(records=tuple(records)) if records else None
+def _document(records: Sequence[Record]) -> FeedbackDocument | None:
+    return FeedbackDocument(records=tuple(records)) if records else None
 
 
-def _tally(judged: Judged | None) -> list[str]:
-    """What stands about a reply, as the counts name it."""
-    if judged is None:
+def _tally(document: FeedbackDocument | None) -> list[str]:
+    """The counts that the feedback on a reply adds to."""
+    if document is None:
         return []
-    feedback = feedback_of(judged.records)
+    feedback = feedback_of(document.records)
     label = {True: ["liked"], False: ["disliked"], None: []}[feedback.label]
     return [*label, "corrected"] if feedback.correction is not None else label

@@ -1,7 +1,7 @@
-"""Python's search for reference cycles, kept from walking a large home again and again.
+"""Keep Python's cyclic garbage collector from walking a large home again and again.
 
-Loading makes many small objects and keeps them all. Searching for garbage meanwhile takes three
-quarters of the time; and each full search later stalls the screen for a second at 100,000 records.
+Loading creates many small objects and keeps them all. Collecting meanwhile takes most of the
+loading time, and each later full collection would freeze the screen noticeably.
 """
 
 import gc
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _MANY = 100_000
-"""Fewer objects are walked before anybody notices."""
+"""Collecting fewer objects than this takes no noticeable time."""
 
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """No search inside; what was made there, if it is much, is left out of later searches too."""
+    """Pause collection inside; keep what was created, if it is much, out of later collections."""
     if not gc.isenabled():
         yield
         return

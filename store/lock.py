@@ -1,7 +1,7 @@
-"""One writer a home: a lock between processes that says who holds it.
+"""One writer per home: a lock between processes that says who holds it.
 
-The lock itself is the operating system's, so it ends with its process however that ends; the text
-of the file is only there to name the holder.
+The operating system releases the lock when its process ends, however it ends; the text of the file
+only names the holder.
 """
 
 from contextlib import suppress
@@ -15,15 +15,15 @@ from store.i18n import _
 
 
 class WriterLock:
-    """Held from construction to `release`.
+    """A lock held from construction until `release`.
 
     Raises:
-        TuteeError: another process holds it, or the file cannot be made.
+        TuteeError: Another process holds it, or the file cannot be created.
     """
 
     def __init__(self, path: Path, pid: int) -> None:
         self._path = path
-        # Not bound to a thread: the app may open here and close from elsewhere on its way out.
+        # Not bound to a thread: the app may release it from another one on exit.
         self._lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
         try:
             self._lock.acquire()
@@ -50,7 +50,7 @@ class WriterLock:
         return TuteeError(title, _("Close it first, or choose another home with --home."))
 
     def release(self) -> None:
-        """Let the next writer in; safe to call again."""
+        """Release the lock; calling it again is safe."""
         if self._lock.is_locked:
             with suppress(OSError):
                 self._path.write_text("", encoding="utf-8")

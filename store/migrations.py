@@ -1,13 +1,14 @@
-"""Bringing a home of an older Tutee up to date, and refusing one of a newer.
+"""Bringing the home of an older Tutee up to date, and refusing the home of a newer one.
 
-A step is pure: it takes the documents of a home as plain dicts and gives those of the next schema.
-The new records are built beside, checked, and moved into place as one folder; only then are the old
-files moved among the backups. So a crash at any moment leaves the old home or the new one. A new
-home is made the same way, from nothing; a reader of an old home reads a copy that is thrown away.
+A step is pure: it takes the documents of a home as plain dicts and returns those of the next
+schema. The new records are built in a separate folder, validated, and moved into place as one; only
+then are the old files moved to the backups. So a crash at any moment leaves either the old home or
+the new one. A new home is created the same way, from nothing; a reader of an old home reads a
+temporary converted copy.
 
-Left out on purpose: replacing one folder of segments by another. Schema 1 was three files of other
-names, and what came since are fields that may be absent, so nothing has been in the way of the new
-folder yet.
+Left out on purpose: replacing one folder of segments by another. Schema 1 was three files with
+other names, and later schemas only added optional fields, so the new folder has never collided with
+an old one.
 """
 
 import json
@@ -26,7 +27,7 @@ from store.error_messages import reason
 from store.errors import TuteeError
 from store.i18n import _
 from store.paths import Paths
-from store.records import SCHEMA_VERSION, Judged, Thread
+from store.records import SCHEMA_VERSION, ConversationTree, FeedbackDocument
 from store.segments import Segments
 from store.storage import (
     AtomicStorage,
@@ -39,24 +40,24 @@ from store.storage import (
 )
 
 _MODELS: dict[str, type[BaseModel]] = {
-    "conversations": Thread,
-    "feedback": Judged,
-    "imports": Judged,
+    "conversations": ConversationTree,
+    "feedback": FeedbackDocument,
+    "imports": FeedbackDocument,
 }
-"""The folders of the records, and what the documents in them are."""
+"""The folders of the records, and the type of the documents in each."""
 
 _OLD_FILES: dict[str, dict[str, str]] = {
     "conversations.json": {"conversations": "conversations", "messages": "messages"},
     "feedback.json": {"records": "feedback"},
     "imports.json": {"records": "imports"},
 }
-"""The files of schema 1, and what their tables held."""
+"""The files of schema 1, and which kind of document each of their tables became."""
 
 _STAMP = json.dumps({"version": SCHEMA_VERSION}).encode()
 
 
 class Step(NamedTuple):
-    """How the documents of one schema become those of the next."""
+    """How documents of one schema become those of the next."""
 
     version: int
     """The schema it starts from."""
@@ -65,7 +66,7 @@ class Step(NamedTuple):
 
 
 def _one_document_each(old: Tables) -> Tables:
-    """A conversation takes its messages in, a reply its records."""
+    """Move messages into their conversations, and records into the document of their reply."""
     threads: dict[str, dict[str, Any]] = {
         conversation_id: {"conversation": conversation, "messages": []}
         for conversation_id, conversation in old.get("conversations", {}).items()
@@ -82,7 +83,7 @@ def _one_document_each(old: Tables) -> Tables:
 
 
 def _as_they_are(old: Tables) -> Tables:
-    """Fields came that may be absent; the number keeps an older Tutee from a newer home."""
+    """Only optional fields were added; the new number keeps an older Tutee away from the home."""
     return old
 
 
@@ -93,18 +94,18 @@ STEPS = (
 
 
 def upgraded(version: int, documents: Tables) -> Tables:
-    """The documents of a home of schema `version` as they are in this one."""
+    """Return the documents of a home of schema `version`, converted to the current schema."""
     for step in STEPS[version - 1 :]:
         documents = step.run(documents)
     return documents
 
 
 @contextmanager
-def current(paths: Paths, *, write: bool) -> Iterator[Backups]:
-    """The records of a home in the schema of this program, with their backups.
+def up_to_date(paths: Paths, *, write: bool) -> Iterator[Backups]:
+    """Yield the backups of the records folder, after bringing the records to the current schema.
 
     Raises:
-        TuteeError: the home is newer than this program, or cannot be read or written.
+        TuteeError: The home is newer than this program, or cannot be read or written.
     """
     backups = Backups(paths.records, paths.backups, write=write)
     old = [paths.home / name for name in _OLD_FILES]
@@ -157,7 +158,7 @@ def _readable(version: object, path: Path) -> int:
 
 
 def _build(records: Path, old: list[Path], notices: list[str]) -> None:
-    """Make the folder of the records from the old files there are, whole or not at all."""
+    """Create the records folder from the old files that exist, completely or not at all."""
     found = [_read_old(path, notices) for path in old]
     partial = records.with_name(f".{records.name}.partial")
     try:
@@ -184,20 +185,16 @@ def _states(path: Path) -> tuple[Path, Path]:
 
 
 def _read_old(path: Path, notices: list[str]) -> dict[str, dict[str, BaseModel]]:
-    """What a file of schema 1 holds; where it is damaged or gone, what its backup does."""
+    """Return the content of a schema-1 file; if it is damaged or missing, that of its backup."""
     states = [state for state in _states(path) if state.exists()]
     for state in states:
         try:
             documents = _parse_old(state)
         except Damaged as error:
-            notices.append(
-                _("{damage} It was set aside among the backups.").format(damage=error.title)
-            )
+            notices.append(_("{damage} It was moved to the backups.").format(damage=error.title))
             continue
         if state != path:
-            notices.append(
-                _("The state before the last change of {path} is used.").format(path=path)
-            )
+            notices.append(_("Using the state of {path} before its last change.").format(path=path))
         return documents
     return {}
 
@@ -214,11 +211,11 @@ def _parse_old(path: Path) -> dict[str, dict[str, BaseModel]]:
             for name, table in documents.items()
         }
     except (ValidationError, LookupError, TypeError) as error:
-        raise Damaged(path, _("its documents do not fit together")) from error
+        raise Damaged(path, _("its documents are inconsistent")) from error
 
 
 def _retire(old: list[Path], folder: Path, notices: list[str]) -> None:
-    """Move the files of schema 1 among the backups; what fails is tried at the next opening."""
+    """Move the files of schema 1 to the backups; what fails is retried on the next opening."""
     for path in (state for each in old for state in _states(each) if state.exists()):
         with suppress(OSError):
             private_folder(folder)
@@ -229,7 +226,7 @@ def _retire(old: list[Path], folder: Path, notices: list[str]) -> None:
             if number > 1:
                 notices.append(
                     _(
-                        "An older Tutee has written {path} after this home was brought up to "
-                        "date; the file is kept as {target}."
+                        "An older Tutee wrote {path} after this home was upgraded; the file is "
+                        "kept as {target}."
                     ).format(path=path, target=target)
                 )

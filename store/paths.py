@@ -1,11 +1,11 @@
-"""Where things are kept, one place for each.
+"""Where everything is stored.
 
-With a home (`--home` or `TUTEE_HOME`) everything but the fetched models lies in that one folder, so
-that a home can be copied, thrown away or kept apart. Without one, the folders of the operating
-system for settings, data and logs are used. Fetched models have a cache of their own in both cases,
-because many homes share them.
+With a home (`--home` or `TUTEE_HOME`), everything but the downloaded models is in that one folder,
+so that a home can be copied, deleted or kept separate. Without one, the operating system's folders
+for settings, data and logs are used. Downloaded models always have their own cache, because homes
+share them.
 
-`locate` only computes; `ensure` is what touches the disk.
+`locate` only computes paths; `ensure` touches the disk.
 """
 
 import os
@@ -31,18 +31,18 @@ class Paths:
     records: Path
     """Conversations, feedback and imported records."""
     backups: Path
-    """Earlier states of the records, and what was damaged."""
+    """Earlier states of the records, and damaged files."""
     lock: Path
     models: Path
-    """Adapters and reward models, a folder for each base."""
+    """Adapters and reward models, one folder per base model."""
     exports: Path
     log_file: Path
     cache: Path
-    """Fetched base models."""
+    """Downloaded base models."""
 
 
 def locate(home: Path | None) -> Paths:
-    """Say where things are, without looking at the disk."""
+    """Compute all paths without touching the disk."""
     if home is None:
         data = platformdirs.user_data_path(_APP, appauthor=False)
         config = platformdirs.user_config_path(_APP, appauthor=False)
@@ -71,10 +71,10 @@ def _cache() -> Path:
 
 
 def ensure(paths: Paths) -> None:
-    """Make the folders, private to the person; the cache is left to whoever fetches a model.
+    """Create the folders, accessible to the user only; downloads create the cache themselves.
 
     Raises:
-        TuteeError: a folder cannot be made or written.
+        TuteeError: A folder cannot be created or written.
     """
     folders = (
         paths.home,
@@ -89,7 +89,7 @@ def ensure(paths: Paths) -> None:
         except OSError as error:
             raise _unusable(folder, error) from error
     try:
-        # Asking the permission bits is no proof: root passes them, a read-only disk has them set.
+        # Permission bits prove nothing: root bypasses them, and a read-only disk may have them set.
         with tempfile.TemporaryFile(dir=paths.home):
             pass
     except OSError as error:
@@ -98,8 +98,8 @@ def ensure(paths: Paths) -> None:
 
 def _unusable(folder: Path, error: OSError) -> TuteeError:
     taken = isinstance(error, FileExistsError)
-    why = _("there is a file of that name") if taken else reason(error)
+    why = _("there is a file with that name") if taken else reason(error)
     return TuteeError(
-        _("Tutee cannot keep anything in {folder}: {why}.").format(folder=folder, why=why),
-        _("Choose another folder with --home or TUTEE_HOME, or mend that one."),
+        _("Tutee cannot store anything in {folder}: {why}.").format(folder=folder, why=why),
+        _("Choose another folder with --home or TUTEE_HOME, or fix that one."),
     )

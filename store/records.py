@@ -1,13 +1,13 @@
-"""What Tutee keeps: one schema, in one place.
+"""The schema of everything Tutee stores.
 
-A conversation is a tree of messages (each names its parent), so that siblings can live side by
-side. Feedback is kept as training records that carry everything needed to train on them later:
-the whole prompt, the replies, and where they came from. An *act* is one thing a person did (one
-thumb, one correction); all records it wrote share its id, so that undoing it is exact. A newer act
-supersedes an older one instead of erasing it, so that undo brings the older one back.
+A conversation is a tree of messages (each names its parent), so that versions of a message can
+exist side by side. Feedback is stored as training records that contain all that training needs: the
+whole prompt, the replies, and their origin. All records written by one piece of feedback (one
+thumb, one correction) share its `act` id, so that undoing it is exact. Newer feedback supersedes
+older feedback instead of erasing it, so that undo brings it back.
 
-What changes together is one document: a conversation with its messages is a `Thread`, the records
-about one reply are a `Judged`, and so is each record from elsewhere.
+Whatever changes together is one document: a conversation with its messages is a `ConversationTree`,
+the records about one reply are a `FeedbackDocument`, and so is each imported record.
 
 Left out on purpose: which adapter learned a record. That is written once, in the adapter's
 manifest, and derived from there (`core.adapters.registry`).
@@ -26,7 +26,7 @@ SCHEMA_VERSION = 3
 Role = Literal["system", "user", "assistant"]
 RecordKind = Literal["instruction", "preference", "verdict"]
 KINDS: tuple[RecordKind, ...] = (N_("instruction"), N_("preference"), N_("verdict"))
-"""In the order in which they are shown and written."""
+"""In the order shown and written."""
 
 REASONS = (
     N_("not helpful"),
@@ -40,22 +40,22 @@ REASONS = (
 
 
 def new_id() -> str:
-    """A random id of 12 hex digits; ids are compared, never parsed."""
+    """Return a random id of 12 hex digits; ids are only compared, never parsed."""
     return uuid4().hex[:12]
 
 
 def now() -> datetime:
-    """The present moment in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def _writable(text: str) -> str:
-    """Replace what no file or tokenizer can hold: halves of surrogate pairs from a bad paste."""
+    """Replace unpaired surrogates (from a bad paste), which no file or tokenizer can hold."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Moments are compared with one another; one that says no zone is taken as UTC."""
+    """Convert to UTC, so that times are comparable; a time without a zone counts as UTC."""
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     try:
@@ -72,8 +72,11 @@ _NO_NOTES: set[str] = set()
 
 
 class _Frozen(BaseModel):
-    """Pydantic notes for each object which fields it was given. Nobody asks for that, and it would
-    be half of the memory of a large home, so all objects share one empty note."""
+    """Base of all models: immutable, no extra fields.
+
+    Pydantic keeps a set of the given field names for each object. Nothing here uses it, and in a
+    large home it would take half of the memory, so all objects share one empty set.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,26 +92,26 @@ class ChatMessage(_Frozen):
 
 
 class Sampling(_Frozen):
-    """How a reply is drawn from the model."""
+    """How the tokens of a reply are sampled."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     temperature: float = Field(0.2, ge=0, le=5)
-    """0 is greedy: the most likely token each time. Small models err more the warmer they are."""
+    """0 always takes the most likely token. Small models make more mistakes at higher values."""
     top_p: float = Field(0.9, gt=0, le=1)
-    """Only the likeliest tokens that together have this probability are drawn from; 1 is all."""
+    """Sample only from the most likely tokens that together reach this probability; 1 uses all."""
     top_k: int = Field(0, ge=0)
-    """Only so many of the likeliest tokens are drawn from; 0 is all."""
+    """Sample only from this many of the most likely tokens; 0 uses all."""
     min_p: float = Field(0.0, ge=0, le=1)
-    """Tokens less likely than this share of the likeliest one are not drawn; 0 is all."""
+    """Skip tokens less likely than this share of the most likely one; 0 uses all."""
     repetition_penalty: float = Field(1.1, gt=0, le=5)
-    """Above 1 what was said already becomes less likely."""
+    """Values above 1 make tokens that already appeared less likely."""
     max_new_tokens: int = Field(512, ge=1)
-    """A reply is cut off at this many tokens."""
+    """Cut a reply off at this many tokens."""
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """A reply ends where it would say one of these; what it says of it is not kept."""
+    """A reply ends at any of these texts; the text itself is not kept."""
     seed: int | None = Field(None, ge=0, lt=2**63)
-    """Fixes every draw: the same prompt gets the same reply. Without one, each is drawn anew."""
+    """Makes sampling repeatable: same prompt, same reply. Empty uses a new seed each time."""
 
 
 class Origin(_Frozen):
@@ -119,13 +122,13 @@ class Origin(_Frozen):
     model: str | None = None
     revision: str | None = None
     adapter: str | None = None
-    """The adapter version that wrote the reply, or `base`."""
+    """The adapter version that generated the reply, or `base`."""
     sampling: Sampling | None = None
     seed: int | None = None
     stopped: bool = False
-    """The person stopped the reply before its end."""
+    """The user stopped the reply before it ended."""
     forgotten: int = Field(0, ge=0)
-    """The chat's oldest messages that did not fit into the model's context any more."""
+    """Number of the oldest messages that no longer fit into the model's context."""
 
 
 class Conversation(_Frozen):
@@ -137,11 +140,11 @@ class Conversation(_Frozen):
     updated: Moment = Field(default_factory=now)
     pinned: bool = False
     tip: str | None = None
-    """The message its path ends with; the one added last where it is empty."""
+    """The message its path ends with; if empty, the one added last."""
     system_prompt: Text = ""
-    """Takes the place of the one it began with, from the next reply on."""
+    """Replaces the one it began with, from the next reply on."""
     sampling: Sampling | None = None
-    """Of this conversation alone; the settings decide where it is empty."""
+    """For this conversation only; if empty, the settings apply."""
 
 
 class Message(_Frozen):
@@ -156,24 +159,24 @@ class Message(_Frozen):
     origin: Origin | None = None
     """Set on replies only."""
     system_prompt: Text = ""
-    """What a reply was written under, where the conversation had begun with another."""
+    """The system prompt of a reply, if the conversation began with another one."""
     tokens: int = 0
     seconds: float = 0.0
 
 
-class Chat(NamedTuple):
-    """A whole conversation, as it comes from elsewhere."""
+class ImportedConversation(NamedTuple):
+    """A whole conversation from another program."""
 
     conversation: Conversation
     messages: tuple[Message, ...]
-    """Parents before children; the way to the last one is the conversation's path."""
+    """Parents before children; the path leads to the last one."""
 
 
-class Thread(_Frozen):
-    """A conversation with its messages, as it is kept.
+class ConversationTree(_Frozen):
+    """A conversation with its messages, as stored.
 
     Raises:
-        ValueError: a message hangs in the air. Parents come first, so there is no circle either.
+        ValueError: A message has no parent here. Parents come first, so there are no cycles either.
     """
 
     conversation: Conversation
@@ -185,10 +188,10 @@ class Thread(_Frozen):
         seen: set[str | None] = {None}
         for message in self.messages:
             if message.conversation_id != self.conversation.id or message.parent_id not in seen:
-                raise ValueError(f"message {message.id} has lost its place")
+                raise ValueError(f"message {message.id} has no parent in its conversation")
             seen.add(message.id)
         if self.conversation.tip not in seen:
-            raise ValueError("its path ends nowhere")
+            raise ValueError("its path ends at an unknown message")
         return self
 
 
@@ -196,30 +199,30 @@ class _Feedback(_Frozen):
     id: str = Field(default_factory=new_id)
     act: str = Field(default_factory=new_id)
     superseded_by: str | None = None
-    """The act that took this record's place; a record is live while this is empty."""
+    """The `act` that replaced this record; the record is live while this is empty."""
     excluded: bool = False
-    """It is kept and shown, but not trained on."""
+    """Stored and shown, but not trained on."""
     comment: Text = ""
-    """Why, in the person's own words."""
+    """Why, in the user's own words."""
     created: Moment = Field(default_factory=now)
     conversation_id: str | None = None
-    """The conversation it comes from, here or elsewhere: what is held out keeps them whole."""
+    """The conversation it comes from, here or elsewhere; the hold-out split keeps it together."""
     message_id: str | None = None
-    """The reply that was judged; empty for imported records."""
+    """The reply it is about; empty for imported records."""
     origin: Origin = Origin()
     prompt: tuple[ChatMessage, ...]
     """Everything before the reply, oldest first."""
 
 
 class Instruction(_Feedback):
-    """A reply worth learning: SFT trains on it."""
+    """A reply worth learning; SFT trains on it."""
 
     kind: Literal["instruction"] = "instruction"
     completion: Text
 
 
 class Preference(_Feedback):
-    """One reply preferred over another for the same prompt: the reward model trains on it."""
+    """One reply preferred over another; DPO and the reward model train on it."""
 
     kind: Literal["preference"] = "preference"
     chosen: Text
@@ -227,7 +230,7 @@ class Preference(_Feedback):
 
 
 class Verdict(_Feedback):
-    """A thumb up (`label` true) or down."""
+    """A thumbs-up (`label` true) or thumbs-down."""
 
     kind: Literal["verdict"] = "verdict"
     completion: Text
@@ -239,8 +242,8 @@ Record = Annotated[Instruction | Preference | Verdict, Field(discriminator="kind
 """Any feedback record; `TypeAdapter(Record)` reads one back from a plain dict."""
 
 
-class Judged(_Frozen):
-    """All records about one reply, or one record from elsewhere, as they are kept."""
+class FeedbackDocument(_Frozen):
+    """All records about one reply, or one imported record, as stored."""
 
     records: tuple[Record, ...] = ()
     """Oldest first."""

@@ -1,11 +1,11 @@
 """Documents in a folder of small files, so that a change costs the same however many there are.
 
-Each file (a *segment*) is a TinyDB file, and what changes together is one document in it; so each
-act of a person is one atomic write of one small file. New documents go into the newest segment
-until that is large enough. All documents are held in memory as typed models, checked once at the
-opening; TinyDB's own tables are read again for each change and then forgotten.
+Each file (a *segment*) is a TinyDB file, and what changes together is one document in it, so each
+user action is one atomic write of one small file. New documents go into the newest segment until it
+is large enough. All documents are held in memory as typed models, validated once on opening;
+TinyDB's own tables are read again for each change and then dropped.
 
-Left out on purpose: packing segments that deletions have made small. They are never removed, so
+Left out on purpose: merging segments that deletions have made small. Segments are never removed, so
 that a missing one can be noticed.
 """
 
@@ -20,13 +20,13 @@ from tinydb import TinyDB
 from tinydb.table import Document, Table
 
 from store.backups import Backups
-from store.error_messages import matter
+from store.error_messages import validation_message
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.storage import AtomicStorage, Damaged, content_of
 
 LIMIT = 256 * 1024
-"""A segment of as many bytes takes no new documents."""
+"""A segment of this many bytes takes no new documents."""
 
 _NAME = re.compile(r"([0-9]{4,})\.json")
 
@@ -52,15 +52,15 @@ class Segments(Generic[_Model]):
     """One folder of segments.
 
     Args:
-        name: The folder, among the records.
-        model: What each document is.
-        backups: Where earlier states go, and come from where a segment is damaged; says whether
-            changes are allowed.
-        changed: Told the state before and after of each document once that is on the disk, when
-            it is loaded (nothing before) and when it is changed.
+        name: The folder, inside the records folder.
+        model: The type of each document.
+        backups: Where earlier states are kept, and come from if a segment is damaged; also says
+            whether changes are allowed.
+        changed: Called with the state before and after of each document: when it is loaded (nothing
+            before), and when a change to it has reached the disk.
 
     Raises:
-        TuteeError: a file cannot be read.
+        TuteeError: A file cannot be read.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Segments(Generic[_Model]):
         self.documents: dict[str, _Model] = {}
         """All documents by id."""
         self._segment_of: dict[str, int] = {}
-        """The segment of each document; one that was removed comes back to its own."""
+        """The segment of each document; a document that was removed returns to its own."""
         self._sizes: dict[int, int] = {}
         self._load()
 
@@ -90,7 +90,7 @@ class Segments(Generic[_Model]):
                     leftover.unlink()
         names = map(_NAME.fullmatch, self._backups.known(self._folder))
         for number in sorted(int(name[1]) for name in names if name):
-            segment = self._backups.read(self._path(number), self._parse, told=_entries)
+            segment = self._backups.read(self._path(number), self._parse, describe=_entries)
             self._sizes[number] = segment.size if segment else 0
             for doc_id, document in (segment.documents if segment else {}).items():
                 self._take(number, doc_id, document)
@@ -99,22 +99,23 @@ class Segments(Generic[_Model]):
         return self._folder / f"{number:04}.json"
 
     def _parse(self, path: Path) -> _Segment[_Model]:
-        """The documents of a segment, read past TinyDB: from its JSON to models in one go, which
-        takes half the time."""
+        """Read a segment straight from JSON into models; bypassing TinyDB halves the time."""
         content = content_of(path)
         try:
             tables = self._tables.validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
-            said = matter(first)
+            problem = validation_message(first)
             where = ".".join(str(part) for part in first["loc"])
             raise Damaged(
                 path,
-                _("at {where}: {matter}").format(where=where, matter=said) if where else said,
+                _("at {where}: {matter}").format(where=where, matter=problem) if where else problem,
             ) from error
         unknown = tables.keys() - {_TABLE}
         if unknown:
-            raise Damaged(path, _("it holds {unknown}").format(unknown=", ".join(unknown)))
+            raise Damaged(
+                path, _("it has unknown tables: {unknown}").format(unknown=", ".join(unknown))
+            )
         return _Segment(tables.get(_TABLE, {}), len(content))
 
     def _take(self, number: int, doc_id: str, document: _Model | None) -> None:
@@ -125,17 +126,17 @@ class Segments(Generic[_Model]):
         self._changed(before, document)
 
     def held(self, doc_id: str) -> bool:
-        """Whether the document is here, or was before it was taken away."""
+        """Return whether the document is here, or was before it was removed."""
         return doc_id in self._segment_of
 
     def put(self, changes: Mapping[str, _Model | None]) -> None:
-        """Keep documents under their ids; None takes one away.
+        """Store documents under their ids; None removes one.
 
-        One document is one atomic write. With several, each segment is one: if a write fails, what
-        came before it is kept, in memory as on the disk.
+        Changing one document is one atomic write. For several, each segment is one write: if one
+        fails, the earlier ones stay, in memory as on disk.
 
         Raises:
-            TuteeError: a segment cannot be written.
+            TuteeError: A segment cannot be written.
         """
         if changes and not self._backups.write:
             raise TuteeError(_("This home was opened for reading only."))
@@ -155,7 +156,7 @@ class Segments(Generic[_Model]):
     def _write(self, number: int, part: Mapping[str, _Model | None]) -> None:
         path = self._path(number)
         if number in self._sizes and not path.exists():
-            raise Damaged(path, _("it is gone"))
+            raise Damaged(path, _("it is missing"))
         storage = AtomicStorage(path, backup=self._backups.previous(path))
         with storage.transaction():
             table = _TinyDB(storage=lambda: storage).table(_TABLE)
@@ -180,5 +181,5 @@ def _size(document: BaseModel | None) -> int:
 
 
 def _id(text: str) -> Any:
-    """TinyDB's types say that ids are numbers; `_Table` makes them texts."""
+    """TinyDB's type hints say ids are integers; `_Table` makes them strings."""
     return text

@@ -1,10 +1,10 @@
-"""Files that survive a crash: written beside, synced, then moved into place.
+"""Files that survive a crash: written to a temporary file, synced, then moved into place.
 
-`replace_file` is the one way Tutee writes a file that matters. `AtomicStorage` gives it to TinyDB,
-whose own JSON storage rewrites the file in place (half a file after a crash) in whatever encoding
-the machine happens to use.
+`replace_file` is the only way Tutee writes a file that matters. `AtomicStorage` lets TinyDB use it;
+TinyDB's own JSON storage rewrites the file in place (leaving half a file after a crash), in the
+platform's default encoding.
 
-Left out on purpose: appending instead of rewriting. A file is written whole at each change;
+Left out on purpose: appending instead of rewriting. Each change writes the whole file;
 `store.segments` keeps files small enough for that.
 """
 
@@ -25,19 +25,20 @@ from store.errors import TuteeError
 from store.i18n import _
 
 Tables = dict[str, dict[str, dict[str, Any]]]
-"""What TinyDB keeps: table name → document id → document."""
+"""What TinyDB stores: table name → document id → document."""
 
 
 def replace_file(path: Path, content: bytes, *, backup: Path | None = None) -> None:
-    """Put `content` in the place of `path`, private to the person; a reader sees old or new.
+    """Replace the content of `path`, readable by the user only; readers see the old or the new
+    file.
 
     Args:
-        path: The file; a link is followed, so that the file it names is the one replaced.
-        content: All of it.
-        backup: Where the old file goes, if there is one; its folder is made.
+        path: The file; a symlink is followed, so that the file it points to is replaced.
+        content: The complete new content.
+        backup: Where to keep the old file, if there is one; its folder is created.
 
     Raises:
-        TuteeError: it cannot be written; the old file is untouched.
+        TuteeError: The file cannot be written; the old one is unchanged.
     """
     target = Path(os.path.realpath(path))
     temporary: Path | None = None
@@ -61,16 +62,16 @@ def replace_file(path: Path, content: bytes, *, backup: Path | None = None) -> N
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder for the person alone, those above it too (`mkdir` leaves those open)."""
+    """Create a folder readable by the user only, its parents too (`mkdir` leaves those open)."""
     if not folder.is_dir():
         private_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:
-    """Make `target` a second name of a file as it is; a copy where the disk has no links.
+    """Make `target` a hard link to `source`; a copy where the file system has no links.
 
-    A second name is as good as a copy, because a file is only ever replaced, never changed.
+    A link is as good as a copy because files are only ever replaced, never changed in place.
     """
     try:
         os.link(source, target)
@@ -87,7 +88,7 @@ def _keep(target: Path, backup: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make new names last; not every system lets a folder be synced."""
+    """Sync a folder, so that new names in it last; not every system supports this."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -97,31 +98,31 @@ def sync_folder(folder: Path) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> TuteeError:
-    """The error for a file or folder that cannot be written."""
+    """Return the error for a file or folder that cannot be written."""
     return TuteeError(
         _("Cannot write {path}: {why}.").format(path=path, why=reason(error)),
-        _("What was there before is unchanged."),
+        _("The existing content is unchanged."),
     )
 
 
 class Damaged(TuteeError):
-    """A file that cannot be understood."""
+    """A file whose content cannot be understood."""
 
     def __init__(self, path: Path, why: object) -> None:
         super().__init__(
             _("{path} is damaged ({why}).").format(path=path, why=why),
-            _("Start Tutee again: it goes back to the newest earlier state that is good."),
+            _("Restart Tutee: it restores the newest good state."),
         )
         self.why = str(why)
 
 
 def content_of(path: Path) -> bytes:
-    """All bytes of a file.
+    """Read all bytes of a file.
 
     Raises:
-        Damaged: the disk cannot give them.
-        FileNotFoundError: there is none.
-        TuteeError: it may not be read.
+        Damaged: The disk cannot read it.
+        FileNotFoundError: It does not exist.
+        TuteeError: It may not be read.
     """
     try:
         return path.read_bytes()
@@ -136,27 +137,27 @@ def content_of(path: Path) -> bytes:
 
 
 class AtomicStorage(Storage):
-    """A TinyDB storage: one UTF-8 JSON file, kept in memory and written whole.
+    """A TinyDB storage: one UTF-8 JSON file, cached in memory and rewritten whole.
 
     Args:
-        path: The file; made by the first write.
-        backup: Where the state before each write goes; nowhere if not given.
+        path: The file; created by the first write.
+        backup: Where to keep the state before each write; by default nowhere.
     """
 
     def __init__(self, path: Path, *, backup: Path | None = None) -> None:
         self.path = path
         self.size = 0
-        """Bytes of the file as last read or written."""
+        """Size of the file in bytes, as last read or written."""
         self._backup = backup
         self._tables: Tables | None = None
         self._gathering = False
 
     def read(self) -> Tables:
-        """The tables as they are now, none where there is no file; parsed once.
+        """Return the current tables, parsed once; none if there is no file.
 
         Raises:
-            Damaged: the file does not hold tables of documents.
-            TuteeError: it cannot be read.
+            Damaged: The file does not hold tables of documents.
+            TuteeError: It cannot be read.
         """
         if self._tables is None:
             self._tables = self._parse()
@@ -176,14 +177,14 @@ class AtomicStorage(Storage):
         return tables
 
     def write(self, data: Tables) -> None:
-        """Take `data` as the new state; on the disk at once, or when the transaction ends."""
+        """Set the new state; it is written at once, or when the transaction ends."""
         self._tables = data
         if not self._gathering:
             self._flush()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Gather the writes inside into one, so that all of them reach the disk or none does."""
+        """Combine the writes inside into one, so that all of them reach the disk or none does."""
         self._gathering = True
         try:
             yield
@@ -199,7 +200,7 @@ class AtomicStorage(Storage):
             content = json.dumps(self._tables, ensure_ascii=False).encode("utf-8")
             replace_file(self.path, content, backup=self._backup)
         except BaseException:
-            self._tables = None  # the file is the truth: read it again
+            self._tables = None  # the file is authoritative: read it again
             raise
         self.size = len(content)
 

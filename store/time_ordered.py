@@ -1,4 +1,4 @@
-"""Items in the order of their time, cheap to keep while new ones come in."""
+"""Items ordered by time, cheap to keep ordered as new ones arrive."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,14 +7,14 @@ from typing import Generic, TypeVar
 _Item = TypeVar("_Item")
 
 
-class ByTime(Generic[_Item]):
+class TimeOrdered(Generic[_Item]):
     """Items by id, oldest first.
 
-    What comes in is nearly always the newest, so the order is there already; sorting waits until
-    somebody looks after something older came in.
+    New items are nearly always the newest, so the order holds already; sorting is deferred until
+    the items are read after an older one arrived.
 
     Args:
-        time: The moment of an item.
+        time: Returns the time of an item.
     """
 
     def __init__(self, time: Callable[[_Item], datetime]) -> None:
@@ -24,7 +24,7 @@ class ByTime(Generic[_Item]):
         self._sorted = True
 
     def put(self, item_id: str, item: _Item) -> None:
-        """Add an item, or take the place of the one with its id."""
+        """Add an item, or replace the one with the same id."""
         self._items.pop(item_id, None)
         self._items[item_id] = item
         moment = self._time(item)
@@ -34,11 +34,11 @@ class ByTime(Generic[_Item]):
             self._sorted = False
 
     def discard(self, item_id: str) -> None:
-        """Take an item away if it is there."""
+        """Remove an item if it is there."""
         self._items.pop(item_id, None)
 
     def all(self) -> list[_Item]:
-        """All items, oldest first; those of one moment in the order they came."""
+        """Return all items, oldest first; items of the same time in the order they were added."""
         if not self._sorted:
             pairs = sorted(self._items.items(), key=lambda pair: self._time(pair[1]))
             self._items = dict(pairs)

@@ -1,7 +1,7 @@
-"""What a conversation is called until the person says otherwise.
+"""The title of a conversation until the user sets one.
 
-Its first question is its title, as every chat does it; a mere greeting gives way to the next
-question. Widths are in terminal cells, because a list of chats is a column of them.
+It is the first question; a mere greeting gives way to the next question. Widths are in terminal
+cells, because titles are shown in a column.
 
 Left out on purpose: asking the model for a title. It would cost a reply's time, and a small model's
 titles say less than the question.
@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 
 WIDTH = 60
-"""Cells of a title at most."""
+"""Maximum width of a title in cells."""
 
 _GREETINGS = frozenset(
     (
@@ -24,7 +24,7 @@ _JOINER = "\u200d"
 
 
 def title_of(questions: Iterable[str]) -> str:
-    """A title from what the person said, in order; empty where that was nothing."""
+    """Return a title for the user's questions, in order; empty if they are."""
     titles = [title for title in map(_first_paragraph, questions) if title]
     telling = (title for title in titles if not _is_greeting(title))
     return _cut(next(telling, titles[0] if titles else ""))
@@ -41,7 +41,7 @@ def _is_greeting(title: str) -> bool:
 
 
 def _cut(line: str) -> str:
-    """`line`, at most `WIDTH` cells wide, never cut inside what is seen as one character."""
+    """Cut `line` to at most `WIDTH` cells, never inside what is displayed as one character."""
     used, end = 0, 0
     for place, character in enumerate(line):
         if place and not _joined(line[place - 1], character):
@@ -54,7 +54,7 @@ def _cut(line: str) -> str:
 
 
 def _joined(before: str, character: str) -> bool:
-    """Whether two characters in a row are seen as one."""
+    """Whether two adjacent characters are displayed as one."""
     return before == _JOINER or _cells(character) == 0
 
 

@@ -14,7 +14,7 @@ from core.evaluation.report import Report
 from core.events import PassDone, PassName
 from core.runs.plan import RECORD_PASSES, Plan
 from core.runs.record_selection import PassRecords
-from store.feedback import said
+from store.feedback import dedup_key
 
 if TYPE_CHECKING:
     from core.training.result import Trained
@@ -47,8 +47,8 @@ def learned_records(
     A duplicate of a record in `new` counts as learned too.
     """
     left_out = sum(r.id not in new and r.id not in replayed for r in records.train)
-    learned = {said(record) for record in records.new if record.id in new}
-    ids = tuple(record.id for record in records.unlearned if said(record) in learned)
+    learned = {dedup_key(record) for record in records.new if record.id in new}
+    ids = tuple(record.id for record in records.unlearned if dedup_key(record) in learned)
     return LearnedRecords(ids, tuple(replayed), left_out, tuple(measured))
 
 
@@ -146,6 +146,6 @@ def _data_hash(plan: Plan, ids: Container[str]) -> str:
     digest = sha256()
     parts = map(plan.records, RECORD_PASSES)
     records = [record for part in parts for record in (*part.unlearned, *part.replayed)]
-    for line in sorted({repr(said(record)) for record in records if record.id in ids}):
+    for line in sorted({repr(dedup_key(record)) for record in records if record.id in ids}):
         digest.update(line.encode("utf-8"))
     return digest.hexdigest()

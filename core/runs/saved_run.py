@@ -28,7 +28,6 @@ from core.runs.plan import RECORD_PASSES, PassPlan, Plan
 from core.runs.record_selection import PassRecords, RLPrompts
 from core.training.checkpoints import steps_done
 from store.errors import TuteeError
-from store.feedback import said
 from store.i18n import _
 from store.records import Record, now
 from store.storage import private_folder, replace_file
@@ -169,9 +168,9 @@ def _dropped(adapters: Adapters, why: str) -> TuteeError:
 def _all_live(saved: _RunFile, records: Sequence[Record]) -> bool:
     live = {record.id: record for record in records}
     prompts = {record.prompt for record in records}
-    return all(r.id in live and said(live[r.id]) == said(r) for r in saved.records) and all(
-        prompt in prompts for prompt in (*saved.rl.train, *saved.rl.held_out)
-    )
+    return all(
+        r.id in live and dedup_key(live[r.id]) == dedup_key(r) for r in saved.records
+    ) and all(prompt in prompts for prompt in (*saved.rl.train, *saved.rl.held_out))
 
 
 def _records(chosen: PassRecords[Any]) -> list[Record]:

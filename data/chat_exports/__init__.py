@@ -1,7 +1,7 @@
-"""Conversations and feedback of other programs: one module a program.
+"""Conversations and feedback from other programs: one module per program.
 
 A conversation is kept whole, to be read, rated and corrected here. Nothing is learned from it
-unless somebody judged a reply: only thumbs and rankings become records.
+unless somebody rated a reply: only thumbs and rankings become records.
 """
 
 from data.chat_exports.chatbotui import CHATBOTUI
@@ -25,4 +25,4 @@ CHATS: tuple[Format, ...] = (
     LLM,
     OPENASSISTANT,
 )
-"""The more telling first; no row of one is a row of another."""
+"""The more specific first; no row of one matches another."""

@@ -1,14 +1,14 @@
 """Chatbot UI's export: all conversations in one object, each a plain list of messages.
 
-Its folders and prompt templates are not read: they hold nothing that was said.
+Its folders and prompt templates are not read: they contain no messages.
 """
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 from data.chat_exports.fields import items, key, mapping, name, parts, plain, title
-from data.chat_exports.message_tree import Said, Source, found, identity
-from data.formats.common import Format, Found, Row, RowError
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, identity, read_tree
+from data.formats.common import Format, ParsedRow, Row, RowError
 from store.i18n import N_, _
 from store.records import Origin, Role
 
@@ -20,8 +20,8 @@ def _matches(row: Row) -> bool:
     return isinstance(row.get("history"), list) and bool(beside)
 
 
-def _read(row: Row, origin: Origin) -> Found:
-    each: list[Found] = []
+def _read(row: Row, origin: Origin) -> ParsedRow:
+    each: list[ParsedRow] = []
     refused: list[str] = []
     for number, conversation in enumerate(row["history"], start=1):
         try:
@@ -35,34 +35,34 @@ def _read(row: Row, origin: Origin) -> Found:
             )
     if not each:
         raise RowError(_("; ").join(refused) or _("there is no conversation in it"))
-    return Found(
-        chats=tuple(chat for one in each for chat in one.chats),
+    return ParsedRow(
+        conversations=tuple(chat for one in each for chat in one.conversations),
         refused=tuple(refused),
         incomplete=frozenset[str]().union(*(one.incomplete for one in each)),
     )
 
 
-def _conversation(given: Mapping[str, Any], origin: Origin) -> Found:
+def _conversation(given: Mapping[str, Any], origin: Origin) -> ParsedRow:
     model = mapping(given.get("model"))
     used = name(model.get("id")) or name(given.get("model"))
-    said = [
-        _said(index, message, used) for index, message in enumerate(items(given.get("messages")))
+    messages = [
+        _message(index, message, used) for index, message in enumerate(items(given.get("messages")))
     ]
-    about = Source(
+    about = SourceConversation(
         program="chatbotui",
-        id=key(given.get("id")) or identity(said),
+        id=key(given.get("id")) or identity(messages),
         origin=origin,
         title=title(given.get("name")),
         system=plain(given.get("prompt")),
     )
-    return found(about, said)
+    return read_tree(about, messages)
 
 
-def _said(index: int, message: object, model: str | None) -> Said:
+def _message(index: int, message: object, model: str | None) -> SourceMessage:
     content, lacks = parts(mapping(message).get("content"))
     role = mapping(message).get("role")
     known = role in _ROLES
-    return Said(
+    return SourceMessage(
         id=f"#{index}",
         parent=f"#{index - 1}" if index else None,
         role=cast(Role, role) if known else None,

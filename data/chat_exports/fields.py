@@ -1,7 +1,7 @@
-"""Reading single fields that anybody may have written: ids, names, text.
+"""Read single fields that anybody may have written: ids, names, text.
 
-Nothing here raises for odd input: a field that makes no sense counts as absent, because a chat is
-worth keeping without its title.
+Nothing here raises on odd input: a field that makes no sense counts as absent, because a
+conversation is worth keeping without its title.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from typing import Any
 
 from store.i18n import N_
 
-TOOL_CALL = N_("a tool's call")
-TOOL_OUTPUT = N_("a tool's output")
+TOOL_CALL = N_("a tool call")
+TOOL_OUTPUT = N_("tool output")
 FILE = N_("an image or a file")
 
 _TITLE_LENGTH = 60
@@ -30,58 +30,58 @@ _OTHERS = {
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """The object, or an empty one."""
+    """Return the object, or an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def items(value: object) -> Sequence[Any]:
-    """The list, or an empty one."""
+    """Return the list, or an empty one."""
     return value if isinstance(value, list) else ()
 
 
 def key(value: object) -> str | None:
-    """An id as text: programs write them as strings, some as numbers."""
+    """Return an id as text: most programs write strings, some write numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         return format(value, "x")
     return value if isinstance(value, str) and value else None
 
 
 def plain(value: object) -> str:
-    """Text that every file and tokenizer can hold; empty where it is none."""
+    """Return text that every file and tokenizer can hold; empty if the value is not text."""
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""
 
 
 def name(value: object) -> str | None:
-    """One line that names something, such as a model."""
+    """Return one line that names something, such as a model."""
     return " ".join(plain(value).split()) or None
 
 
 def title(value: object) -> str:
-    """A title of one line, not longer than the list of conversations can show."""
+    """Return a one-line title, no longer than the list of conversations can show."""
     line = name(value) or ""
     return line if len(line) <= _TITLE_LENGTH else line[: _TITLE_LENGTH - 1].rstrip() + "…"
 
 
 def parts(value: object) -> tuple[str, str]:
-    """The text of a message, whole or in parts, and what it has besides text.
+    """Return the text of a message, whole or in parts, and what it contains besides text.
 
-    A model's thoughts are left out, and are not missed: no reply of ours rests on them.
+    A model's thoughts are left out without counting as missing, since no reply depends on them.
     """
     texts: list[str] = []
     lacks = ""
     for part in items(value) or (value,):
         kind = mapping(part).get("type")
         kind = kind if isinstance(kind, str) else ""
-        said = _said(part)
-        if said is not None and kind in _TEXT:
-            texts.append(said)
+        text = _text(part)
+        if text is not None and kind in _TEXT:
+            texts.append(text)
         elif kind not in _THOUGHTS and part not in (None, []):
-            lacks = _OTHERS.get(kind, N_("a part that is no text"))
+            lacks = _OTHERS.get(kind, N_("a part that is not text"))
     return "\n\n".join(filter(str.strip, texts)), lacks
 
 
-def _said(part: object) -> str | None:
-    said = part if isinstance(part, str) else mapping(part).get("text")
-    if isinstance(said, dict):
-        said = said.get("value")
-    return plain(said) if isinstance(said, str) else None
+def _text(part: object) -> str | None:
+    text = part if isinstance(part, str) else mapping(part).get("text")
+    if isinstance(text, dict):
+        text = text.get("value")
+    return plain(text) if isinstance(text, str) else None

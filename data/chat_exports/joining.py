@@ -1,49 +1,49 @@
-"""Several chats of one conversation made one: its turns printed one by one, or its snapshots."""
+"""Merge several parts of one conversation, exported as single exchanges or as snapshots."""
 
 from collections.abc import Iterable
 
 from data.chat_exports.message_tree import ordered
-from store.records import Chat, Conversation, Message
+from store.records import Conversation, ImportedConversation, Message
 
 
-def join(chats: Iterable[Chat]) -> list[Chat]:
-    """One chat a conversation, in the order in which they first appear.
+def join(conversations: Iterable[ImportedConversation]) -> list[ImportedConversation]:
+    """Return one conversation per id, in order of first appearance.
 
-    Of a message that is in several, the last one read counts. A chat that has no message in common
-    with those before it goes on where the older of them ended (its system prompt is theirs).
+    If a message occurs several times, the last occurrence counts. A part that shares no message
+    with the parts before it continues where the older of them ended (with their system prompt).
     """
-    groups: dict[str, list[Chat]] = {}
-    for chat in chats:
-        groups.setdefault(chat.conversation.id, []).append(chat)
+    groups: dict[str, list[ImportedConversation]] = {}
+    for part in conversations:
+        groups.setdefault(part.conversation.id, []).append(part)
     return [_joined(group) if len(group) > 1 else group[0] for group in groups.values()]
 
 
-def _joined(group: list[Chat]) -> Chat:
-    group.sort(key=lambda chat: chat.conversation.updated)
+def _joined(group: list[ImportedConversation]) -> ImportedConversation:
+    group.sort(key=lambda part: part.conversation.updated)
     messages: dict[str, Message] = {}
     tip: str | None = None
-    for chat in group:
+    for part in group:
         follows = messages and not any(
-            message.id in messages for message in chat.messages if message.role != "system"
+            message.id in messages for message in part.messages if message.role != "system"
         )
-        new = _following(chat, tip) if follows else chat.messages
+        new = _following(part, tip) if follows else part.messages
         messages.update((message.id, message) for message in new)
         tip = new[-1].id if new else tip
     parents = {message.id: message.parent_id for message in messages.values()}
-    return Chat(
-        _conversation([chat.conversation for chat in group]),
+    return ImportedConversation(
+        _conversation([part.conversation for part in group]),
         tuple(messages[one] for one in ordered(parents, tip)),
     )
 
 
-def _following(chat: Chat, tip: str | None) -> tuple[Message, ...]:
-    """The messages of a chat, set behind another message."""
-    systems = {message.id for message in chat.messages if message.role == "system"}
+def _following(part: ImportedConversation, tip: str | None) -> tuple[Message, ...]:
+    """The messages of a part, attached below another message."""
+    systems = {message.id for message in part.messages if message.role == "system"}
     return tuple(
         message.model_copy(update={"parent_id": tip})
         if message.parent_id is None or message.parent_id in systems
         else message
-        for message in chat.messages
+        for message in part.messages
         if message.id not in systems
     )
 

@@ -1,7 +1,7 @@
 """LibreChat's export of one conversation: its messages as a list or as a tree of `children`.
 
-Taken are the texts (without thoughts), the system prompt among the options where they were
-exported, and the thumbs of newer versions.
+Read are the texts (without thoughts), the system prompt from the options if they were exported, and
+the thumbs of newer versions.
 """
 
 import re
@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from data.chat_exports.fields import FILE, items, key, mapping, name, parts, plain, title
-from data.chat_exports.message_tree import Said, Source, found, identity
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, identity, read_tree
 from data.chat_exports.ratings import Thumb, thumb
-from data.formats.common import Format, Found, Row, RowError, moment
+from data.formats.common import Format, ParsedRow, Row, RowError, parse_time
 from store.i18n import N_, _
 from store.records import Origin
 
@@ -26,30 +26,30 @@ def _matches(row: Row) -> bool:
     return "messagesTree" in row or "messageId" in mapping(first)
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     options = mapping(row.get("options"))
-    usual = name(options.get("model"))
-    told = items(row.get("messagesTree")) or items(row.get("messages"))
-    said = [
-        _said(f"#{index}", message, enclosing, usual)
-        for index, (message, enclosing) in enumerate(_flat(told))
+    default_model = name(options.get("model"))
+    exported = items(row.get("messagesTree")) or items(row.get("messages"))
+    messages = [
+        _message(f"#{index}", message, enclosing, default_model)
+        for index, (message, enclosing) in enumerate(_flat(exported))
     ]
-    if not said:
+    if not messages:
         raise RowError(_("the conversation has no messages"))
-    times = [one.created for one in said if one.created]
-    about = Source(
+    times = [one.created for one in messages if one.created]
+    about = SourceConversation(
         program="librechat",
-        id=key(row.get("conversationId")) or identity(said),
+        id=key(row.get("conversationId")) or identity(messages),
         origin=origin,
         title=title(row.get("title")) or title(options.get("title")),
         created=min(times, default=None),
         system=plain(options.get("promptPrefix")) or plain(options.get("system")),
     )
-    return found(about, said)
+    return read_tree(about, messages)
 
 
 def _flat(messages: object) -> Iterator[tuple[Mapping[str, Any], str | None]]:
-    """Each message with the id of the one that encloses it, in the order of the file."""
+    """Each message with the id of the one that encloses it, in file order."""
     waiting: list[tuple[object, str | None]] = [(one, None) for one in reversed(items(messages))]
     while waiting:
         given, enclosing = waiting.pop()
@@ -59,7 +59,9 @@ def _flat(messages: object) -> Iterator[tuple[Mapping[str, Any], str | None]]:
         waiting.extend((child, own) for child in reversed(items(message.get("children"))))
 
 
-def _said(given: str, message: Mapping[str, Any], enclosing: str | None, usual: str | None) -> Said:
+def _message(
+    given: str, message: Mapping[str, Any], enclosing: str | None, default_model: str | None
+) -> SourceMessage:
     parent = enclosing or key(message.get("parentMessageId"))
     content, lacks = parts(message.get("content") or message.get("text"))
     by_user = message.get("isCreatedByUser") is True
@@ -68,13 +70,13 @@ def _said(given: str, message: Mapping[str, Any], enclosing: str | None, usual: 
     broken = message.get("error") or "error" in (
         mapping(part).get("type") for part in items(message.get("content"))
     )
-    return Said(
+    return SourceMessage(
         id=key(message.get("messageId")) or given,
         parent=None if parent == _NO_PARENT else parent,
         role="user" if by_user else "assistant",
         content=content,
-        created=moment(message.get("createdAt")),
-        model=name(message.get("model")) or usual,
+        created=parse_time(message.get("createdAt")),
+        model=name(message.get("model")) or default_model,
         stopped=bool(message.get("unfinished")) or message.get("finish_reason") in _CUT_OFF,
         thumb=_thumb(message.get("feedback")),
         lacks=lacks or _files(message),

@@ -1,8 +1,8 @@
-"""What `llm logs --json` prints: a row for each reply, with its prompt and its conversation.
+"""The output of `llm logs --json`: a row for each reply, with its prompt and its conversation.
 
-A row is one turn; `join` puts the turns of a conversation together. The system prompt is the first
-turn's. Fragments that a prompt begins with are printed in full with `--expand` only; a prompt with
-a shortened one is incomplete.
+A row is one exchange; `join` merges the exchanges of a conversation. The system prompt is that of
+the first one. Fragments before a prompt are printed in full with `--expand` only; a prompt with a
+shortened fragment is incomplete.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from data.chat_exports.fields import (
     plain,
     title,
 )
-from data.chat_exports.message_tree import Said, Source, found
-from data.formats.common import Format, Found, Row, moment, same_id
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, read_tree
+from data.formats.common import Format, ParsedRow, Row, parse_time, stable_id
 from store.i18n import N_
 from store.records import Origin
 
@@ -34,16 +34,16 @@ def _matches(row: Row) -> bool:
     )
 
 
-def _read(row: Row, origin: Origin) -> Found:
-    asked, cut = _with_fragments(row, "prompt")
+def _read(row: Row, origin: Origin) -> ParsedRow:
+    prompt, cut = _with_fragments(row, "prompt")
     system, system_cut = _with_fragments(row, "system")
     reply = plain(row.get("response"))
-    # Not the row's id alone: one that was edited by hand is another turn.
-    turn = same_id(key(row.get("id")) or "", asked, reply)
-    created = moment(row.get("datetime_utc"))
-    about = Source(
+    # Not the row's id alone: a row edited by hand is another exchange.
+    exchange = stable_id(key(row.get("id")) or "", prompt, reply)
+    created = parse_time(row.get("datetime_utc"))
+    about = SourceConversation(
         program="llm",
-        id=key(row.get("conversation_id")) or turn,
+        id=key(row.get("conversation_id")) or exchange,
         origin=origin,
         title=title(row.get("conversation_name")),
         created=created,
@@ -51,11 +51,13 @@ def _read(row: Row, origin: Origin) -> Found:
         system=system,
     )
     lacks = _lacks(row) or (N_("the rest of a fragment") if cut or system_cut else "")
-    question = Said(f"{turn}:prompt", None, "user", asked, created, lacks=lacks)
+    question = SourceMessage(f"{exchange}:prompt", None, "user", prompt, created, lacks=lacks)
     model = name(row.get("resolved_model")) or name(row.get("model"))
     called = TOOL_CALL if row.get("tool_calls") else ""
-    answer = Said(f"{turn}:reply", question.id, "assistant", reply, created, model, lacks=called)
-    return found(about, [question, answer])
+    answer = SourceMessage(
+        f"{exchange}:reply", question.id, "assistant", reply, created, model, lacks=called
+    )
+    return read_tree(about, [question, answer])
 
 
 def _lacks(row: Mapping[str, Any]) -> str:
@@ -65,7 +67,7 @@ def _lacks(row: Mapping[str, Any]) -> str:
 
 
 def _with_fragments(row: Mapping[str, Any], of: str) -> tuple[str, bool]:
-    """A prompt with what is put before it, and whether some of that is shortened."""
+    """A prompt preceded by its fragments, and whether any of them is shortened."""
     given = [plain(mapping(one).get("content")) for one in items(row.get(f"{of}_fragments"))]
     cut = any(len(one) == _SHORTENED and one.endswith("...") for one in given)
     return "\n".join(filter(None, (*given, plain(row.get(of))))), cut

@@ -1,14 +1,14 @@
-"""From another program's messages to a conversation of ours, and to what its thumbs teach.
+"""From another program's messages to an imported conversation and the records of its thumbs.
 
-Every program keeps a tree: each message names the one it follows. Its own machinery (hidden
-messages, tool calls, errors, empty replies) is passed over, so that what follows a passed message
-follows the one before it. Two messages of one role in a row become one, because chat templates
-know turns only in alternation. Where something that a reply rests on was left out (an image, a
-tool's output, a message that is missing), the reply is kept to be read but not learned: it is
-`incomplete`, and a thumb on it is refused. Learning a reply from half of its conversation is worse
-than not learning it.
+Every program stores a tree: each message names the one it follows. The program's internals (hidden
+messages, tool calls, errors, empty replies) are skipped, so that what follows a skipped message
+follows the one before it. Consecutive messages of one role are merged, because chat templates
+require alternating roles. If something that a reply depends on was left out (an image, a tool's
+output, a missing message), the reply is kept to be read but not learned: it is `incomplete`, and a
+thumb on it is refused. Learning a reply from half of its conversation is worse than not learning
+it.
 
-Nothing is recursive: conversations of any depth are read, and circles are left out.
+Nothing is recursive: conversations of any depth can be read, and cycles are left out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,13 +17,13 @@ from datetime import datetime
 
 from data.chat_exports.fields import title
 from data.chat_exports.ratings import Thumb
-from data.chat_exports.skipped import Left
-from data.formats.common import Found, RowError, not_empty, prompt, same_id
+from data.chat_exports.skipped import SkippedParts
+from data.formats.common import ParsedRow, RowError, checked_prompt, checked_reply, stable_id
 from store.i18n import _
 from store.records import (
-    Chat,
     ChatMessage,
     Conversation,
+    ImportedConversation,
     Instruction,
     Message,
     Origin,
@@ -36,27 +36,27 @@ from store.records import (
 
 
 @dataclass(frozen=True)
-class Said:
-    """A message as another program kept it."""
+class SourceMessage:
+    """A message as another program stored it."""
 
     id: str
     parent: str | None
     role: Role | None
-    """None: part of the machinery, which is passed over."""
+    """None: internal to the program, and skipped."""
     content: str = ""
     created: datetime | None = None
     model: str | None = None
     stopped: bool = False
     thumb: Thumb | None = None
     lacks: str = ""
-    """What could not be taken of it, in plain English words; whatever follows rests on that."""
+    """What of it could not be taken, in plain English; everything after it depends on that."""
     failed: str = ""
-    """Why it is not kept, where nothing rests on it."""
+    """Why it is skipped, if nothing depends on it."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """The conversation that messages were said in."""
+class SourceConversation:
+    """The conversation that messages belong to."""
 
     program: str
     id: str
@@ -65,52 +65,52 @@ class Source:
     created: datetime | None = None
     updated: datetime | None = None
     current: str | None = None
-    """The message whose way is the conversation's path; the newest where this is not known."""
+    """A message on the conversation's path; if unknown, the newest one."""
     system: str = ""
-    """The system prompt, where it is kept beside the messages."""
+    """The system prompt, if it is stored apart from the messages."""
 
     @property
     def conversation_id(self) -> str:
-        return same_id(self.program, self.id)
+        return stable_id(self.program, self.id)
 
 
-def found(source: Source, said: Sequence[Said]) -> Found:
-    """The conversation, and a verdict for each thumb (with an instruction for each 👍).
+def read_tree(source: SourceConversation, given: Sequence[SourceMessage]) -> ParsedRow:
+    """Return the conversation, and a verdict for each thumb (with an instruction for each 👍).
 
     Raises:
-        RowError: nobody asks in it, or nobody replies.
+        RowError: It has no user message, or no reply.
     """
-    growth = _Growth(source, said)
-    _check(growth)
-    messages = _messages(source, growth.kept)
-    records = tuple(_judged(growth, {message.id: message for message in messages}))
-    return Found(
+    tree = _TreeBuilder(source, given)
+    _check(tree)
+    messages = _stored_messages(source, tree.kept)
+    records = tuple(_rated(tree, {message.id: message for message in messages}))
+    return ParsedRow(
         records,
-        (Chat(_conversation(source, messages), messages),),
-        growth.left.told(),
-        frozenset(one.id for one in growth.kept if one.incomplete and one.role == "assistant"),
+        (ImportedConversation(_conversation(source, messages), messages),),
+        tree.skipped.sentences(),
+        frozenset(one.id for one in tree.kept if one.incomplete and one.role == "assistant"),
     )
 
 
-def identity(said: Sequence[Said]) -> str:
-    """An id for a conversation that has none: what is said in it."""
-    return same_id(*(f"{one.role}:{one.content}" for one in said))
+def identity(messages: Sequence[SourceMessage]) -> str:
+    """Return an id for a conversation without one: a hash of its messages."""
+    return stable_id(*(f"{one.role}:{one.content}" for one in messages))
 
 
 def ordered(parents: Mapping[str, str | None], current: str | None) -> list[str]:
-    """Ids so that parents come first and the end of the way through `current` comes last.
+    """Return the ids with parents first, and the end of the path through `current` last.
 
-    An id whose parent is not among them is a root; those that go round in a circle are left out.
+    An id whose parent is not among them is a root; cycles are left out.
     """
     children: dict[str | None, list[str]] = {}
     for one, parent in parents.items():
         children.setdefault(parent if parent in parents else None, []).append(one)
-    way: set[str] = set()
-    while current is not None and current in parents and current not in way:
-        way.add(current)
+    path: set[str] = set()
+    while current is not None and current in parents and current not in path:
+        path.add(current)
         current = parents[current]
     for siblings in children.values():
-        siblings.sort(key=way.__contains__)
+        siblings.sort(key=path.__contains__)
     order: list[str] = []
     waiting = children.get(None, [])[::-1]
     while waiting:
@@ -120,15 +120,15 @@ def ordered(parents: Mapping[str, str | None], current: str | None) -> list[str]
 
 
 @dataclass
-class _Kept:
-    """A message of the conversation to be."""
+class _Node:
+    """A message of the resulting conversation."""
 
     id: str
-    said: Said
+    message: SourceMessage
     role: Role
-    parent: "_Kept | None"
-    begins: "_Kept | None" = None
-    """The message of the same role just before it, which is its beginning."""
+    parent: "_Node | None"
+    begins: "_Node | None" = None
+    """The message of the same role just before it, which this one continues."""
     incomplete: bool = False
     followed: bool = False
     continued: bool = False
@@ -136,79 +136,79 @@ class _Kept:
     @property
     def content(self) -> str:
         parts: list[str] = []
-        part: _Kept | None = self
+        part: _Node | None = self
         while part:
-            parts.append(part.said.content)
+            parts.append(part.message.content)
             part = part.begins
         return "\n\n".join(reversed(parts))
 
 
-class _Growth:
-    """The tree as it is kept, grown from its roots, and what was left out on the way."""
+class _TreeBuilder:
+    """Builds the resulting tree from its roots, and notes what was skipped."""
 
-    def __init__(self, source: Source, said: Sequence[Said]) -> None:
+    def __init__(self, source: SourceConversation, messages: Sequence[SourceMessage]) -> None:
         self._source = source
-        self.left = Left()
-        self._said: dict[str, Said] = {}
-        for one in said:
-            if self._said.setdefault(one.id, one) is not one:
-                self.left.out("message", _("another one has its id"))
-        self._last: dict[str, _Kept | None] = {}
-        """The kept message at the end of the way to each one."""
+        self.skipped = SkippedParts()
+        self._messages: dict[str, SourceMessage] = {}
+        for one in messages:
+            if self._messages.setdefault(one.id, one) is not one:
+                self.skipped.add("message", _("another message has its id"))
+        self._last: dict[str, _Node | None] = {}
+        """For each source message, the last node on its path."""
         self._gaps: set[str] = set()
-        """Messages at which something is lacking, or before."""
-        self._grown: list[_Kept] = []
+        """Source messages that lack something, or follow one that does."""
+        self._nodes: list[_Node] = []
         self._first = self._system()
         self._grow()
-        self.kept = [one for one in self._grown if one.followed or not one.continued]
+        self.kept = [one for one in self._nodes if one.followed or not one.continued]
         """Parents first, the end of the path last."""
-        self.thumbed = [one for one in self._grown if one.said.thumb]
+        self.thumbed = [one for one in self._nodes if one.message.thumb]
 
-    def _system(self) -> _Kept | None:
+    def _system(self) -> _Node | None:
         if not self._source.system.strip():
             return None
-        said = Said("", None, "system", self._source.system, self._source.created)
-        return self._keep(said, "system", None)
+        prompt = SourceMessage("", None, "system", self._source.system, self._source.created)
+        return self._keep(prompt, "system", None)
 
     def _grow(self) -> None:
-        parents = {one.id: one.parent for one in self._said.values()}
-        order = ordered(parents, self._source.current or _newest(self._said.values()))
-        self.left.out("message", _("it follows itself in a circle"), len(parents) - len(order))
-        for one in (self._said[identity] for identity in order):
+        parents = {one.id: one.parent for one in self._messages.values()}
+        order = ordered(parents, self._source.current or _newest(self._messages.values()))
+        self.skipped.add("message", _("it is part of a cycle"), len(parents) - len(order))
+        for one in (self._messages[identity] for identity in order):
             before = self._before(one)
             self._last[one.id] = before
             usable = one.role if one.content.strip() and not one.failed else None
             if one.lacks or one.failed:
-                self.left.out("part" if usable else "message", _(one.failed or one.lacks))
+                self.skipped.add("part" if usable else "message", _(one.failed or one.lacks))
             if one.lacks:
                 self._gaps.add(one.id)
             if usable:
                 self._last[one.id] = self._add(one, usable, before)
 
-    def _before(self, one: Said) -> _Kept | None:
+    def _before(self, one: SourceMessage) -> _Node | None:
         if one.parent is None:
             return self._first
-        if one.parent not in self._said:
-            self.left.out("earlier message", _("it is not in the file"))
+        if one.parent not in self._messages:
+            self.skipped.add("earlier message", _("it is not in the file"))
             self._gaps.add(one.id)
             return self._first
         if one.parent in self._gaps:
             self._gaps.add(one.id)
         return self._last[one.parent]
 
-    def _add(self, one: Said, role: Role, before: _Kept | None) -> _Kept | None:
+    def _add(self, one: SourceMessage, role: Role, before: _Node | None) -> _Node | None:
         if role == "system" and before:
             if before.role != "system":
-                self.left.out("message", _("a system prompt amid the conversation"))
+                self.skipped.add("message", _("a system prompt in the middle of the conversation"))
                 self._gaps.add(one.id)
                 return before
             if before.content == one.content:
                 return before
         return self._keep(one, role, before)
 
-    def _keep(self, one: Said, role: Role, before: _Kept | None) -> _Kept:
-        kept = _Kept(
-            same_id(self._source.program, self._source.id, one.id),
+    def _keep(self, one: SourceMessage, role: Role, before: _Node | None) -> _Node:
+        kept = _Node(
+            stable_id(self._source.program, self._source.id, one.id),
             one,
             role,
             before,
@@ -219,94 +219,89 @@ class _Growth:
             before.continued = True
         elif before:
             before.followed = True
-        self._grown.append(kept)
+        self._nodes.append(kept)
         return kept
 
 
-def _newest(said: Iterable[Said]) -> str | None:
-    """The last message that says something; by time where times are known."""
-    speaking = [one for one in said if one.content.strip()]
-    dated = [one for one in speaking if one.created]
-    if len(dated) < len(speaking):
-        return speaking[-1].id
-    return max(reversed(dated), key=_time).id if dated else None
+def _newest(messages: Iterable[SourceMessage]) -> str | None:
+    """The last message with text; by time if all times are known."""
+    with_text = [one for one in messages if one.content.strip()]
+    if all(one.created for one in with_text):
+        with_text.sort(key=lambda one: one.created.timestamp() if one.created else 0.0)
+    return with_text[-1].id if with_text else None
 
 
-def _time(said: Said) -> float:
-    return said.created.timestamp() if said.created else 0.0
-
-
-def _check(growth: _Growth) -> None:
-    roles = {one.role for one in growth.kept}
+def _check(tree: _TreeBuilder) -> None:
+    roles = {one.role for one in tree.kept}
     for role, missing in (("user", _("no user message")), ("assistant", _("no reply"))):
         if role not in roles:
-            raise RowError(_("; ").join((missing, *growth.left.told())))
+            raise RowError(_("; ").join((missing, *tree.skipped.sentences())))
 
 
-def _messages(source: Source, kept: Sequence[_Kept]) -> tuple[Message, ...]:
-    """The messages; one without a time has that of the message before it."""
-    times = [one.said.created for one in kept if one.said.created]
+def _stored_messages(source: SourceConversation, kept: Sequence[_Node]) -> tuple[Message, ...]:
+    """The stored messages; one without a time gets that of the message before it."""
+    times = [one.message.created for one in kept if one.message.created]
     start = source.created or min(times, default=None) or now()
     made: dict[str, Message] = {}
     for one in kept:
         parent = made[one.parent.id] if one.parent else None
-        origin = {"model": one.said.model, "stopped": one.said.stopped}
+        origin = {"model": one.message.model, "stopped": one.message.stopped}
         made[one.id] = Message(
             id=one.id,
             conversation_id=source.conversation_id,
             parent_id=parent.id if parent else None,
             role=one.role,
             content=one.content,
-            created=one.said.created or (parent.created if parent else start),
+            created=one.message.created or (parent.created if parent else start),
             origin=source.origin.model_copy(update=origin) if one.role == "assistant" else None,
         )
     return tuple(made.values())
 
 
-def _conversation(source: Source, messages: Sequence[Message]) -> Conversation:
-    asked = next(message for message in messages if message.role == "user")
+def _conversation(source: SourceConversation, messages: Sequence[Message]) -> Conversation:
+    question = next(message for message in messages if message.role == "user")
     return Conversation(
         id=source.conversation_id,
-        title=source.title or title(asked.content),
+        title=source.title or title(question.content),
         source=source.origin.source,
         created=source.created or min(message.created for message in messages),
         updated=source.updated or max(message.created for message in messages),
     )
 
 
-def _judged(growth: _Growth, messages: Mapping[str, Message]) -> Iterator[Record]:
-    for one in growth.thumbed:
+def _rated(tree: _TreeBuilder, messages: Mapping[str, Message]) -> Iterator[Record]:
+    for one in tree.thumbed:
         try:
             yield from _records(one, messages)
         except RowError as error:
-            growth.left.out("thumb", str(error))
+            tree.skipped.add("thumb", str(error))
 
 
-def _records(one: _Kept, messages: Mapping[str, Message]) -> tuple[Record, ...]:
-    thumb, reply = one.said.thumb, messages.get(one.id)
+def _records(one: _Node, messages: Mapping[str, Message]) -> tuple[Record, ...]:
+    thumb, reply = one.message.thumb, messages.get(one.id)
     assert thumb
     if one.role != "assistant":
         raise RowError(_("it is not about a reply"))
     if reply is None:
         raise RowError(_("it is about one part of a reply"))
     if one.incomplete:
-        raise RowError(_("the reply rests on something that was left out"))
-    return judged(reply, _turns(reply, messages), thumb, message_id=reply.id)
+        raise RowError(_("the reply depends on something that was left out"))
+    return rating_records(reply, _prompt_of(reply, messages), thumb, message_id=reply.id)
 
 
-def judged(
-    reply: Message, turns: tuple[ChatMessage, ...], thumb: Thumb, message_id: str | None = None
+def rating_records(
+    reply: Message, before: tuple[ChatMessage, ...], thumb: Thumb, message_id: str | None = None
 ) -> tuple[Record, ...]:
-    """A verdict, and for a 👍 an instruction: one act, as in a chat of our own.
+    """Return a verdict, and for a 👍 an instruction with the same `act`, as in our own chat.
 
     Args:
-        reply: What was judged.
-        turns: Everything before it.
-        thumb: The judgement.
-        message_id: The reply's own, where its chat is kept too.
+        reply: The rated reply.
+        before: The messages before it.
+        thumb: The rating.
+        message_id: The reply's own id, if its conversation is kept too.
 
     Raises:
-        RowError: nothing can be learned from it.
+        RowError: Nothing can be learned from it.
     """
     about = {
         "act": new_id(),
@@ -314,9 +309,9 @@ def judged(
         "conversation_id": reply.conversation_id,
         "message_id": message_id,
         "origin": reply.origin or Origin(),
-        "prompt": prompt(turns),
+        "prompt": checked_prompt(before),
     }
-    completion = not_empty(reply.content)
+    completion = checked_reply(reply.content)
     verdict = Verdict(
         **about,
         completion=completion,
@@ -327,11 +322,11 @@ def judged(
     return (verdict, Instruction(**about, completion=completion)) if thumb.label else (verdict,)
 
 
-def _turns(reply: Message, messages: Mapping[str, Message]) -> tuple[ChatMessage, ...]:
+def _prompt_of(reply: Message, messages: Mapping[str, Message]) -> tuple[ChatMessage, ...]:
     """Everything before a reply, oldest first."""
-    turns: list[ChatMessage] = []
+    before: list[ChatMessage] = []
     parent = reply.parent_id
     while parent is not None:
-        turns.append(ChatMessage(role=messages[parent].role, content=messages[parent].content))
+        before.append(ChatMessage(role=messages[parent].role, content=messages[parent].content))
         parent = messages[parent].parent_id
-    return tuple(reversed(turns))
+    return tuple(reversed(before))

@@ -1,33 +1,33 @@
-"""Open Assistant's trees: prompts with ranked replies, judged by many people.
+"""Open Assistant's trees: prompts with ranked replies, rated by many people.
 
-A reply becomes a verdict by the majority of its thumbs (`emojis`), with an instruction where that
-is 👍, as in a chat of our own. Of ranked siblings the best is preferred to each other one: so every
-pair has a reply worth imitating as its better side, which DPO needs, and differs by as much as the
-ranking tells. Neighbours in rank are where raters disagree most, and all pairs would repeat each
-reply so often that a reward model learns it by heart.
+A reply becomes a verdict by the majority of its thumbs (`emojis`), with an instruction if that is
+👍, as in our own chat. Among ranked siblings, the best is preferred to each of the others. So the
+better side of every pair is worth imitating, which DPO needs, and the two differ as much as the
+ranking says. Pairs of neighbors would be those on which raters disagree most, and all pairs would
+repeat each reply so often that a reward model memorizes it.
 
-No chats: these are other people's conversations, kept for what they teach. Deleted messages and
-those that reviewers refused are skipped with all that follows them. The language of a message is
-not taken: it is told from the text wherever it is needed.
+No conversations: they are other people's, and are kept only for what they teach. Deleted messages
+and those that reviewers refused are skipped with everything after them. The language field is
+ignored: the language is detected from the text where it is needed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from data.chat_exports.fields import items, key, mapping, name
-from data.chat_exports.message_tree import judged
+from data.chat_exports.message_tree import rating_records
 from data.chat_exports.ratings import Thumb
-from data.chat_exports.skipped import Left
+from data.chat_exports.skipped import SkippedParts
 from data.formats.common import (
     Format,
-    Found,
+    ParsedRow,
     Row,
     RowError,
-    differing,
-    moment,
-    prompt,
-    same_id,
-    text,
+    checked_pair,
+    checked_prompt,
+    checked_text,
+    parse_time,
+    stable_id,
 )
 from store.i18n import _
 from store.records import ChatMessage, Message, Origin, Preference, Record, Role, now
@@ -35,19 +35,19 @@ from store.records import ChatMessage, Message, Origin, Preference, Record, Role
 _ROLES: dict[object, Role] = {"prompter": "user", "assistant": "assistant"}
 
 
-class _Way(NamedTuple):
-    """A message and, by its link, all before it."""
+class _Path(NamedTuple):
+    """A message, linked to all before it."""
 
-    turn: ChatMessage
-    before: "_Way | None"
+    message: ChatMessage
+    before: "_Path | None"
 
-    def turns(self) -> tuple[ChatMessage, ...]:
-        turns: list[ChatMessage] = []
-        way: _Way | None = self
-        while way:
-            turns.append(way.turn)
-            way = way.before
-        return tuple(reversed(turns))
+    def messages(self) -> tuple[ChatMessage, ...]:
+        messages: list[ChatMessage] = []
+        path: _Path | None = self
+        while path:
+            messages.append(path.message)
+            path = path.before
+        return tuple(reversed(messages))
 
 
 class _Reply(NamedTuple):
@@ -62,31 +62,33 @@ def _matches(row: Row) -> bool:
     return {"message_tree_id", "prompt"} <= row.keys()
 
 
-def _read(row: Row, origin: Origin) -> Found:
-    left = Left()
-    tree = same_id("openassistant", key(row["message_tree_id"]) or "")
+def _read(row: Row, origin: Origin) -> ParsedRow:
+    skipped = SkippedParts()
+    tree = stable_id("openassistant", key(row["message_tree_id"]) or "")
     records: list[Record] = []
-    waiting: list[tuple[Sequence[Any], _Way | None]] = [((row["prompt"],), None)]
+    waiting: list[tuple[Sequence[Any], _Path | None]] = [((row["prompt"],), None)]
     while waiting:
-        given, way = waiting.pop()
-        siblings = list(_usable(given, tree, origin, left))
+        given, path = waiting.pop()
+        siblings = list(_usable(given, tree, origin, skipped))
         replies = [one for one in siblings if one.message.role == "assistant"]
-        if replies and way:
-            records.extend(_learned(replies, way.turns(), left))
+        if replies and path:
+            records.extend(_records(replies, path.messages(), skipped))
         for one in reversed(siblings):
-            turn = ChatMessage(role=one.message.role, content=one.message.content)
-            waiting.append((one.replies, _Way(turn, way)))
+            message = ChatMessage(role=one.message.role, content=one.message.content)
+            waiting.append((one.replies, _Path(message, path)))
     if not records:
-        raise RowError(_("; ").join((_("no reply is judged"), *left.told())))
-    return Found(tuple(records), refused=left.told())
+        raise RowError(_("; ").join((_("no reply is rated"), *skipped.sentences())))
+    return ParsedRow(tuple(records), refused=skipped.sentences())
 
 
-def _usable(given: Sequence[Any], tree: str, origin: Origin, left: Left) -> Iterator[_Reply]:
+def _usable(
+    given: Sequence[Any], tree: str, origin: Origin, skipped: SkippedParts
+) -> Iterator[_Reply]:
     for one in given:
         try:
             yield _reply(mapping(one), tree, origin)
         except RowError as error:
-            left.out("message", str(error))
+            skipped.add("message", str(error))
 
 
 def _reply(given: Mapping[str, Any], tree: str, origin: Origin) -> _Reply:
@@ -97,7 +99,7 @@ def _reply(given: Mapping[str, Any], tree: str, origin: Origin) -> _Reply:
     role = given.get("role")
     if not isinstance(role, str) or role not in _ROLES:
         raise RowError(_("it has no known role"))
-    content = text(given.get("text"), "text")
+    content = checked_text(given.get("text"), "text")
     if not content.strip():
         raise RowError(_("it is empty"))
     emojis, rank = mapping(given.get("emojis")), given.get("rank")
@@ -105,7 +107,7 @@ def _reply(given: Mapping[str, Any], tree: str, origin: Origin) -> _Reply:
         conversation_id=tree,
         role=_ROLES[role],
         content=content,
-        created=moment(given.get("created_date")) or now(),
+        created=parse_time(given.get("created_date")) or now(),
         origin=origin.model_copy(update={"model": name(given.get("model_name"))}),
     )
     ranked = rank if isinstance(rank, int) and not isinstance(rank, bool) else None
@@ -117,17 +119,17 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _learned(
-    replies: Sequence[_Reply], asked: tuple[ChatMessage, ...], left: Left
+def _records(
+    replies: Sequence[_Reply], prompt: tuple[ChatMessage, ...], skipped: SkippedParts
 ) -> Iterator[Record]:
     for one in replies:
         if one.up == one.down:
-            left.out("verdict", _("as many thumbs up as down"), int(one.up > 0))
+            skipped.add("verdict", _("as many thumbs up as down"), int(one.up > 0))
             continue
         try:
-            yield from judged(one.message, asked, Thumb(one.up > one.down))
+            yield from rating_records(one.message, prompt, Thumb(one.up > one.down))
         except RowError as error:
-            left.out("verdict", str(error))
+            skipped.add("verdict", str(error))
     ranked = [(one.rank, one.message) for one in replies if one.rank is not None]
     if not ranked:
         return
@@ -136,18 +138,18 @@ def _learned(
         if rank == best_rank:
             continue
         try:
-            yield _preference(best, other, asked)
+            yield _preference(best, other, prompt)
         except RowError as error:
-            left.out("preference", str(error))
+            skipped.add("preference", str(error))
 
 
-def _preference(best: Message, other: Message, asked: tuple[ChatMessage, ...]) -> Preference:
-    chosen, rejected = differing(best.content, other.content)
+def _preference(best: Message, other: Message, prompt: tuple[ChatMessage, ...]) -> Preference:
+    chosen, rejected = checked_pair(best.content, other.content)
     return Preference(
         conversation_id=best.conversation_id,
         created=best.created,
         origin=best.origin or Origin(),
-        prompt=prompt(asked),
+        prompt=checked_prompt(prompt),
         chosen=chosen,
         rejected=rejected,
     )

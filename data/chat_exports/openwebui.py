@@ -1,8 +1,8 @@
 """Open WebUI's chats: a tree of messages under `chat.history`, with thumbs as annotations.
 
-Taken are the text that was said and the chat's own system prompt. A reply's reasoning is cut out;
-what tools did is cut out too, and the reply then is incomplete, as is one that draws on documents
-or on the web. The list of messages that old versions kept instead of a tree is read as well.
+Read are the messages and the chat's own system prompt. A reply's reasoning is cut out; so is tool
+output, which makes the reply incomplete, as does relying on documents or on the web. The list of
+messages that old versions stored instead of a tree is read as well.
 """
 
 import re
@@ -20,9 +20,9 @@ from data.chat_exports.fields import (
     plain,
     title,
 )
-from data.chat_exports.message_tree import Said, Source, found, identity
+from data.chat_exports.message_tree import SourceConversation, SourceMessage, identity, read_tree
 from data.chat_exports.ratings import Thumb, thumb
-from data.formats.common import Format, Found, Row, RowError, moment
+from data.formats.common import Format, ParsedRow, Row, RowError, parse_time
 from store.i18n import N_, _
 from store.records import Origin, Role
 
@@ -30,7 +30,7 @@ PROGRAM = "openwebui"
 
 _DETAILS = re.compile(r"<details\b[^<>]*>|</details>")
 _TYPE = re.compile(r"""\btype=["']([^"']*)["']""")
-_SOURCES = N_("the sources it draws on")
+_SOURCES = N_("the sources it is based on")
 _ROLES = ("system", "user", "assistant")
 
 
@@ -39,58 +39,58 @@ def _matches(row: Row) -> bool:
     return bool({"history", "messages"} & chat.keys()) or "messages" in mapping(row.get("history"))
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     chat = mapping(row.get("chat")) or row
-    said = messages(chat)
-    if not said:
+    messages = read_messages(chat)
+    if not messages:
         raise RowError(_("the chat has no messages"))
-    return found(source(row, chat, origin, said), said)
+    return read_tree(conversation_of(row, chat, origin, messages), messages)
 
 
-def source(
-    row: Mapping[str, Any], chat: Mapping[str, Any], origin: Origin, said: list[Said]
-) -> Source:
-    """The conversation of a chat; `row` is what the chat is kept in."""
-    return Source(
+def conversation_of(
+    row: Mapping[str, Any], chat: Mapping[str, Any], origin: Origin, messages: list[SourceMessage]
+) -> SourceConversation:
+    """Return the conversation of a chat; `row` is the object that contains the chat."""
+    return SourceConversation(
         program=PROGRAM,
-        id=key(row.get("id")) or key(chat.get("id")) or identity(said),
+        id=key(row.get("id")) or key(chat.get("id")) or identity(messages),
         origin=origin,
         title=title(row.get("title")) or title(chat.get("title")),
-        created=moment(row.get("created_at")) or moment(chat.get("timestamp")),
-        updated=moment(row.get("updated_at")),
+        created=parse_time(row.get("created_at")) or parse_time(chat.get("timestamp")),
+        updated=parse_time(row.get("updated_at")),
         current=key(mapping(chat.get("history")).get("currentId")),
         system=plain(chat.get("system")) or plain(mapping(chat.get("params")).get("system")),
     )
 
 
-def messages(chat: Mapping[str, Any]) -> list[Said]:
-    """The messages of a chat, or of a snapshot of one."""
+def read_messages(chat: Mapping[str, Any]) -> list[SourceMessage]:
+    """Return the messages of a chat, or of a snapshot of one."""
     kept = mapping(chat.get("history")).get("messages") or chat.get("messages")
     if isinstance(kept, dict):
-        return [_said(given or "?", message, None) for given, message in kept.items()]
-    said: list[Said] = []
+        return [_message(given or "?", message, None) for given, message in kept.items()]
+    messages: list[SourceMessage] = []
     for index, message in enumerate(items(kept)):
         given = key(mapping(message).get("id")) or f"#{index}"
-        said.append(_said(given, message, said[-1].id if said else None))
-    return said
+        messages.append(_message(given, message, messages[-1].id if messages else None))
+    return messages
 
 
-def _said(given: str, message: object, before: str | None) -> Said:
+def _message(given: str, message: object, before: str | None) -> SourceMessage:
     if not isinstance(message, dict):
-        return Said(given, before, None, lacks=N_("it is no message"))
+        return SourceMessage(given, before, None, lacks=N_("it is not a message"))
     role = message.get("role")
     content, lacks = parts(message.get("content"))
     if role == "assistant":
-        content, used = _spoken(content)
+        content, used = _without_blocks(content)
         lacks = lacks or used or _rests_on(message)
     elif role not in _ROLES:
         lacks = N_("it has no known role")
-    return Said(
+    return SourceMessage(
         id=given,
         parent=key(message["parentId"]) if "parentId" in message else before,
         role=cast(Role, role) if role in _ROLES else None,
         content=content,
-        created=moment(message.get("timestamp")),
+        created=parse_time(message.get("timestamp")),
         model=name(message.get("model")),
         stopped=message.get("done") is False,
         thumb=_thumb(message.get("annotation")),
@@ -110,20 +110,20 @@ def _rests_on(message: Row) -> str:
 
 def _thumb(annotation: object) -> Thumb | None:
     given = mapping(annotation)
-    label = liked(given.get("rating"))
+    label = rating_label(given.get("rating"))
     if label is None:
         return None
     return thumb(label, given.get("reason"), given.get("comment"))
 
 
-def liked(rating: object) -> bool | None:
-    """A rating of 1 or -1, which some versions keep as text."""
+def rating_label(rating: object) -> bool | None:
+    """Return the label for a rating of 1 or -1, which some versions store as text."""
     if isinstance(rating, bool):
         return None
     return True if rating in (1, "1") else False if rating in (-1, "-1") else None
 
 
-def _spoken(content: str) -> tuple[str, str]:
+def _without_blocks(content: str) -> tuple[str, str]:
     """A reply without the blocks that the program folds into it, and what they were."""
     texts: list[str] = []
     lacks = ""
@@ -138,7 +138,7 @@ def _spoken(content: str) -> tuple[str, str]:
 
 
 def _blocks(content: str) -> Iterator[tuple[str, int, int]]:
-    """Outermost `<details>` with a type; those without are the model's own."""
+    """The outermost `<details>` with a type; those without a type are the model's own."""
     opened: list[tuple[str, int]] = []
     typed = 0
     for tag in _DETAILS.finditer(content):

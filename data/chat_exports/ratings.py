@@ -1,7 +1,7 @@
-"""Thumbs of other programs, and their reasons in the words of ours.
+"""Thumbs from other programs, with their reasons mapped to ours.
 
-A reason that has no counterpart here is kept in the comment, and so is every reason for a thumb
-up: ours are asked for with a thumb down only.
+A reason without a counterpart goes into the comment, and so does every reason for a thumbs-up: ours
+apply to a thumbs-down only.
 """
 
 import re
@@ -29,12 +29,12 @@ _OURS = {
     "unjustified_refusal": _NOT_HELPFUL,
     "other": _OTHER,
 }
-"""Open WebUI's reasons and LibreChat's."""
+"""The reasons of Open WebUI and LibreChat."""
 
 
 @dataclass(frozen=True)
 class Thumb:
-    """What a person said about a reply."""
+    """What a user said about a reply."""
 
     label: bool
     reasons: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Thumb:
 
 
 def thumb(label: bool, reasons: object, comment: object, created: datetime | None = None) -> Thumb:
-    """A thumb with its reasons, several of which may be written with commas between."""
+    """Build a thumb with its reasons; several may be separated by commas."""
     ours: list[str] = []
     others: list[str] = []
     for reason in filter(None, (part.strip() for part in plain(reasons).split(","))):
@@ -56,7 +56,7 @@ def thumb(label: bool, reasons: object, comment: object, created: datetime | Non
 
 
 def _spelled(reason: str) -> str:
-    """A key of the program, also where an older version kept the words that it showed."""
+    """The program's key, even if an older version stored the displayed words."""
     return re.sub(r"[^a-z]+", "_", re.sub(r"['’]", "", reason.lower())).strip("_")
 
 

@@ -5,29 +5,29 @@ from typing import Literal
 
 from store.i18n import ngettext
 
-Part = Literal["message", "earlier message", "part", "thumb", "verdict", "preference"]
+SkippedPart = Literal["message", "earlier message", "part", "thumb", "verdict", "preference"]
 
 
-class Left:
+class SkippedParts:
     """Parts of a row that could not be taken."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[Part, str]] = Counter()
+        self._counts: Counter[tuple[SkippedPart, str]] = Counter()
 
-    def out(self, what: Part, reason: str, count: int = 1) -> None:
-        self._counts[what, reason] += count
+    def add(self, part: SkippedPart, reason: str, count: int = 1) -> None:
+        self._counts[part, reason] += count
 
-    def told(self) -> tuple[str, ...]:
-        """One sentence a reason, in the order in which they were met."""
+    def sentences(self) -> tuple[str, ...]:
+        """Return one sentence per reason, in the order they occurred."""
         return tuple(
-            _sentence(what, count).format(count=count, reason=reason)
-            for (what, reason), count in self._counts.items()
+            _sentence(part, count).format(count=count, reason=reason)
+            for (part, reason), count in self._counts.items()
             if count
         )
 
 
-def _sentence(what: Part, n: int) -> str:
-    match what:
+def _sentence(part: SkippedPart, n: int) -> str:
+    match part:
         case "message":
             return ngettext(
                 "{count} message left out: {reason}", "{count} messages left out: {reason}", n

@@ -1,12 +1,12 @@
-"""Rows of the field's files ↔ records: one module a family of formats.
+"""Rows of common dataset files ↔ records: one module per family of formats.
 
-What is written is decided here; `data.format_detection` tells what a row is, among these formats
-and the conversations of other programs (`data.chat_exports`).
+What is written is decided here; `data.format_detection` detects what a row is, among these formats
+and other programs' conversations (`data.chat_exports`).
 """
 
 from data.formats.alpaca import ALPACA
 from data.formats.columns import COLUMNS, CSV
-from data.formats.common import Format, Found, Row, RowError
+from data.formats.common import Format, ParsedRow, Row, RowError
 from data.formats.messages import MESSAGES
 from data.formats.own import OWN
 from data.formats.sharegpt import SHAREGPT
@@ -23,8 +23,7 @@ __all__ = [
     "OWN",
     "SHAREGPT",
     "TRL",
-    "Format",
-    "Found",
+    "ParsedRow",
     "Row",
     "RowError",
     "row",
@@ -42,20 +41,20 @@ _WRITERS: dict[str, tuple[Format, ...]] = {
 
 
 def writers(kind: str) -> tuple[str, ...]:
-    """The names of the formats that can carry a kind of record, the default first."""
-    return tuple(known.name for known in _WRITERS[kind])
+    """Return the names of the formats that can carry a kind of record, the default first."""
+    return tuple(each.name for each in _WRITERS[kind])
 
 
 def row(record: Record, format: str | None = None) -> Row | None:  # noqa: A002
-    """The row of a record.
+    """Return the row of a record.
 
     Args:
         record: What to write.
-        format: One of `writers(record.kind)`; the first of them if not given.
+        format: One of `writers(record.kind)`; by default the first.
 
     Returns:
-        The row; None where the format has no place for all that the record says.
+        The row; None if the format cannot hold all that the record says.
     """
     able = _WRITERS[record.kind]
-    chosen = next((known for known in able if format in (None, known.name)), None)
+    chosen = next((each for each in able if format in (None, each.name)), None)
     return chosen.write(record) if chosen and chosen.write else None

@@ -1,23 +1,23 @@
-"""Plain columns of text, as spreadsheets have them: a question, a reply, how good it was.
+"""Plain text columns, as in spreadsheets: a question, a reply, how good it was.
 
 `system, prompt, completion`, `system, prompt, chosen, rejected` and `system, prompt, completion,
-label`, under any of the names that are usual for them. There is one question and no conversation
-before it, so records with several turns cannot be written.
+label`, under any of their usual names. There is one question without a conversation before it, so
+records with several messages cannot be written.
 """
 
 from typing import Any
 
 from data.formats.common import (
     Format,
-    Found,
     Messages,
+    ParsedRow,
     Row,
     RowError,
-    differing,
-    not_empty,
-    prompt,
+    checked_pair,
+    checked_prompt,
+    checked_reply,
+    checked_text,
     provenance,
-    text,
 )
 from store.i18n import _
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
@@ -35,74 +35,74 @@ _NO = ("false", "0", "-1", "no", "n", "down", "bad", "👎")
 
 
 def columns(names: list[str]) -> dict[str, str]:
-    """Which of the names is which column, whatever their case."""
+    """Map the known columns to the given names, ignoring case."""
     given = {name.strip().lower(): name for name in reversed(names)}
     return {
-        column: given[known]
+        column: given[name]
         for column, usual in _NAMES.items()
-        for known in reversed(usual)
-        if known in given
+        for name in reversed(usual)
+        if name in given
     }
 
 
-def known(names: list[str]) -> bool:
-    """Whether there is a question and something to learn among the columns."""
+def is_table(names: list[str]) -> bool:
+    """Return whether the columns include a question and something to learn."""
     found = columns(names).keys()
     return "prompt" in found and ("completion" in found or {"chosen", "rejected"} <= found)
 
 
 def _matches(row: Row) -> bool:
-    return known(list(row))
+    return is_table(list(row))
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     found = columns(list(row))
     values = {column: row[name] for column, name in found.items()}
-    asked = prompt(_prompt(row, values))
-    about = provenance(row, origin, asked)
+    prompt = checked_prompt(_prompt(row, values))
+    about = provenance(row, origin, prompt)
     if "chosen" in values and "rejected" in values:
-        chosen, rejected = differing(
-            text(values["chosen"], "chosen"), text(values["rejected"], "rejected")
+        chosen, rejected = checked_pair(
+            checked_text(values["chosen"], "chosen"), checked_text(values["rejected"], "rejected")
         )
-        return Found((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
-    completion = not_empty(text(values["completion"], found["completion"]))
+        return ParsedRow((Preference(**about, prompt=prompt, chosen=chosen, rejected=rejected),))
+    completion = checked_reply(checked_text(values["completion"], found["completion"]))
     if "label" in values:
         good = _label(values["label"])
-        return Found((Verdict(**about, prompt=asked, completion=completion, label=good),))
-    return Found((Instruction(**about, prompt=asked, completion=completion),))
+        return ParsedRow((Verdict(**about, prompt=prompt, completion=completion, label=good),))
+    return ParsedRow((Instruction(**about, prompt=prompt, completion=completion),))
 
 
 def _prompt(row: Row, values: dict[str, Any]) -> Messages:
-    system = text(values.get("system") or "", "system")
-    question = text(values["prompt"], "prompt")
+    system = checked_text(values.get("system") or "", "system")
+    question = checked_text(values["prompt"], "prompt")
     rest = row.get("input")
     if isinstance(rest, str) and rest.strip() and rest != question:
         question = f"{question}\n{rest}"
-    asked = ChatMessage(role="user", content=question)
-    return (ChatMessage(role="system", content=system), asked) if system else (asked,)
+    message = ChatMessage(role="user", content=question)
+    return (ChatMessage(role="system", content=system), message) if system else (message,)
 
 
 def _label(value: object) -> bool:
-    told = str(value).strip().lower()
-    if told in _YES:
+    answer = str(value).strip().lower()
+    if answer in _YES:
         return True
-    if told in _NO:
+    if answer in _NO:
         return False
     raise RowError(_("label {value!r:.60} is not yes or no").format(value=value))
 
 
 def _write(record: Record) -> Row | None:
     match record.prompt:
-        case (ChatMessage(role="user", content=asked),):
+        case (ChatMessage(role="user", content=question),):
             system = ""
         case (
             ChatMessage(role="system", content=system),
-            ChatMessage(role="user", content=asked),
+            ChatMessage(role="user", content=question),
         ) if system:
             pass
         case _:
             return None
-    about = {"system": system, "prompt": asked}
+    about = {"system": system, "prompt": question}
     match record:
         case Instruction():
             return {**about, "completion": record.completion}

@@ -1,8 +1,8 @@
-"""What every format needs: turns and texts out of a row that anybody may have written.
+"""What every format needs: messages and texts from a row that anybody may have written.
 
-A reader turns one row into what is `Found` in it, or raises `RowError` with the reason in plain
-words. Nothing is guessed at: tool calls, images and other message parts are refused, because
-learning a reply from half of its conversation is worse than not learning it.
+A reader parses one row into a `ParsedRow`, or raises `RowError` with the reason in plain words.
+Nothing is guessed: tool calls, images and other message parts are refused, because learning a reply
+from half of its conversation is worse than not learning it.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from store.i18n import _
-from store.records import Chat, ChatMessage, Instruction, Origin, Record, Role
+from store.records import ChatMessage, ImportedConversation, Instruction, Origin, Record, Role
 
 Messages = tuple[ChatMessage, ...]
 Row = dict[str, Any]
@@ -31,7 +31,7 @@ _ROLES: dict[str, Role] = {
 _ROLE_KEYS = ("role", "from")
 _CONTENT_KEYS = ("content", "value")
 _WEIGHT_KEYS = ("weight", "train", "training")
-"""OpenAI's, and what Axolotl's users call theirs."""
+"""OpenAI's name, and those used with Axolotl."""
 _CREATED_KEYS = ("created", "created_at", "timestamp")
 _MILLISECONDS = 1e11
 """Unix times above this are in milliseconds (in seconds it would be the year 5138)."""
@@ -42,16 +42,16 @@ class RowError(ValueError):
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a row holds."""
+class ParsedRow:
+    """The content of a row."""
 
     records: tuple[Record, ...] = ()
-    chats: tuple[Chat, ...] = ()
-    """Whole conversations: kept to be read, rated and corrected, not to be learned as they are."""
+    conversations: tuple[ImportedConversation, ...] = ()
+    """Whole conversations: kept to be read, rated and corrected, not learned as they are."""
     refused: tuple[str, ...] = ()
     """Why parts of the row were left out."""
     incomplete: frozenset[str] = frozenset()
-    """Ids of replies in `chats` that rest on something left out: not to be learned as they are."""
+    """Ids of replies that depend on something left out, and so must not be learned."""
 
 
 @dataclass(frozen=True)
@@ -60,55 +60,55 @@ class Format:
 
     name: str
     matches: Callable[[Row], bool]
-    """Whether a row is of this format, told by its keys."""
-    read: Callable[[Row, Origin], Found]
-    """Reads a row that matches, or raises `RowError`."""
+    """Whether a row is of this format, judging by its keys."""
+    read: Callable[[Row, Origin], ParsedRow]
+    """Parses a matching row, or raises `RowError`."""
     write: Callable[[Record], Row | None] | None = None
-    """The row of a record; None where this format cannot carry it. Absent: only read."""
+    """Returns the row of a record, or None if it cannot hold it. If None itself: only read."""
 
 
 class Provenance(TypedDict, total=False):
-    """The fields of a record that tell where it comes from."""
+    """The fields of a record that say where it comes from."""
 
     origin: Origin
     conversation_id: str
     created: datetime
 
 
-def provenance(row: Row, origin: Origin, asked: Messages) -> Provenance:
-    """Where the records of a row come from: what the row tells of it, and its conversation.
+def provenance(row: Row, origin: Origin, prompt: Messages) -> Provenance:
+    """Return the origin, time and conversation of a row's records.
 
     Rows of one conversation are held out together. The conversation is the one the row names, or
-    else whatever begins with the same words: the rows of one chat share its opening, and rows with
-    the same prompt must not be on both sides of the hold-out.
+    else a hash of everything up to the first question: the rows of one chat share its opening, and
+    rows with the same prompt must not be on both sides of the hold-out split.
     """
     model = row.get("model")
     if isinstance(model, str) and model:
-        origin = origin.model_copy(update={"model": text(model, "model")})
+        origin = origin.model_copy(update={"model": checked_text(model, "model")})
     about = Provenance(
-        origin=origin, conversation_id=_conversation(row.get("conversation_id"), asked)
+        origin=origin, conversation_id=_conversation(row.get("conversation_id"), prompt)
     )
     created = next((row[key] for key in _CREATED_KEYS if row.get(key)), None)
-    if (when := moment(created)) is not None:
+    if (when := parse_time(created)) is not None:
         about["created"] = when
     return about
 
 
-def _conversation(given: object, asked: Messages) -> str:
+def _conversation(given: object, prompt: Messages) -> str:
     if isinstance(given, str) and given:
-        return same_id("conversation", given)
-    last = next(index for index, turn in enumerate(asked) if turn.role == "user")
-    return same_id(*(f"{turn.role}:{turn.content}" for turn in asked[: last + 1]))
+        return stable_id("conversation", given)
+    last = next(index for index, message in enumerate(prompt) if message.role == "user")
+    return stable_id(*(f"{message.role}:{message.content}" for message in prompt[: last + 1]))
 
 
-def same_id(*parts: str) -> str:
-    """An id that is the same wherever the parts are, so that importing twice adds nothing."""
+def stable_id(*parts: str) -> str:
+    """Return an id that depends only on the parts, so that importing twice adds nothing."""
     joined = "\x1f".join(parts)
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def moment(value: object) -> datetime | None:
-    """A time written as ISO 8601, or as seconds or milliseconds since 1970; None for the rest."""
+def parse_time(value: object) -> datetime | None:
+    """Parse ISO 8601, or seconds or milliseconds since 1970; None for anything else."""
     try:
         if isinstance(value, str):
             parsed = datetime.fromisoformat(value)
@@ -121,73 +121,73 @@ def moment(value: object) -> datetime | None:
     return None
 
 
-def prompt(turns: Messages) -> Messages:
-    """Check that there is something to reply to."""
-    spoken = [turn for turn in turns if turn.role == "user"]
-    if not spoken:
+def checked_prompt(messages: Messages) -> Messages:
+    """Check that the messages end with something to reply to."""
+    questions = [message for message in messages if message.role == "user"]
+    if not questions:
         raise RowError(_("no user message"))
-    if not all(turn.content.strip() for turn in spoken):
+    if not all(question.content.strip() for question in questions):
         raise RowError(_("empty user message"))
-    if turns[-1].role != "user":
+    if messages[-1].role != "user":
         raise RowError(_("the message before the reply is not the user's"))
-    return turns
+    return messages
 
 
-def not_empty(reply: str) -> str:
+def checked_reply(reply: str) -> str:
     if not reply.strip():
         raise RowError(_("empty reply"))
     return reply
 
 
-def differing(chosen: str, rejected: str) -> tuple[str, str]:
+def checked_pair(chosen: str, rejected: str) -> tuple[str, str]:
     """Check two replies of which the first is preferred."""
     if chosen == rejected:
         raise RowError(_("chosen equals rejected"))
-    return not_empty(chosen), not_empty(rejected)
+    return checked_reply(chosen), checked_reply(rejected)
 
 
-def label(value: object, key: str = "label") -> bool:
+def checked_label(value: object, key: str = "label") -> bool:
     if not isinstance(value, bool):
         raise RowError(_("{key} is not true or false").format(key=key))
     return value
 
 
-def conversation(row: Row, key: str) -> Messages:
-    """The messages under a key, after the row's own system prompt where they have none."""
-    spoken = turns(row[key], key)
+def parse_conversation(row: Row, key: str) -> Messages:
+    """Return the messages under a key, after the row's system prompt if they have none."""
+    messages = parse_messages(row[key], key)
     system = row.get("system")
-    if not system or spoken[0].role == "system":
-        return spoken
-    return (ChatMessage(role="system", content=text(system, "system")), *spoken)
+    if not system or messages[0].role == "system":
+        return messages
+    return (ChatMessage(role="system", content=checked_text(system, "system")), *messages)
 
 
-def learned(row: Row, key: str, origin: Origin) -> Found:
-    """An instruction for each reply of a conversation that is not marked with `weight: 0`.
+def read_instructions(row: Row, key: str, origin: Origin) -> ParsedRow:
+    """Make an instruction of each reply in a conversation that is not marked with `weight: 0`.
 
-    A reply that cannot be used is refused alone, as the others are whole without it.
+    A reply that cannot be used is refused alone, since the others are complete without it.
 
     Raises:
-        RowError: there is no reply that can be used.
+        RowError: No reply can be used.
     """
     if not isinstance(row[key], list):
         raise RowError(_("{key} is not a list of messages").format(key=key))
-    spoken = conversation(row, key)
+    messages = parse_conversation(row, key)
     weights = [_weight(message) for message in row[key]]
-    weights = [0, *weights][-len(spoken) :]  # a system prompt of the row may stand in front
+    weights = [0, *weights][-len(messages) :]  # the row's system prompt may come first
     records, refused = [], []
-    for index, (turn, weight) in enumerate(zip(spoken, weights, strict=True)):
-        if turn.role != "assistant" or not weight:
+    for index, (message, weight) in enumerate(zip(messages, weights, strict=True)):
+        if message.role != "assistant" or not weight:
             continue
         try:
-            asked, reply = prompt(spoken[:index]), not_empty(turn.content)
+            prompt, reply = checked_prompt(messages[:index]), checked_reply(message.content)
         except RowError as error:
             refused.append(str(error))
         else:
-            about = provenance(row, origin, asked)
-            records.append(Instruction(**about, prompt=asked, completion=reply))
+            about = provenance(row, origin, prompt)
+            records.append(Instruction(**about, prompt=prompt, completion=reply))
     if not records:
         raise RowError(refused[0] if refused else _("no reply to learn"))
-    return Found(tuple(records), refused=tuple(refused))
+    return ParsedRow(tuple(records), refused=tuple(refused))
 
 
 def _weight(message: Row) -> float:
@@ -199,19 +199,19 @@ def _weight(message: Row) -> float:
     return weight
 
 
-def turns(value: object, key: str) -> Messages:
-    """A list of messages with role and content, or one question as plain text."""
+def parse_messages(value: object, key: str) -> Messages:
+    """Parse a list of messages with role and content, or one question as plain text."""
     if isinstance(value, str):
-        return (ChatMessage(role="user", content=text(value, key)),)
+        return (ChatMessage(role="user", content=checked_text(value, key)),)
     if not isinstance(value, list):
         raise RowError(_("{key} is not a list of messages").format(key=key))
     if not value:
         raise RowError(_("{key} has no messages").format(key=key))
-    return tuple(turn(message) for message in value)
+    return tuple(parse_message(message) for message in value)
 
 
-def turn(message: object) -> ChatMessage:
-    """One message with role and content, or with from and value."""
+def parse_message(message: object) -> ChatMessage:
+    """Parse one message with role and content, or with from and value."""
     if not isinstance(message, dict):
         raise RowError(_("a message is not an object with role and content"))
     if message.get("tool_calls") or message.get("function_call"):
@@ -231,42 +231,42 @@ def _first(message: Row, keys: Iterable[str]) -> object:
 
 
 def _content(value: object) -> str:
-    """Text, or parts that are all text, put together as chat templates do."""
+    """Text, or parts that are all text, concatenated as chat templates do."""
     if not isinstance(value, list):
-        return text(value, "content")
+        return checked_text(value, "content")
     if not all(isinstance(part, dict) and part.get("type") == "text" for part in value):
         raise RowError(_("a message has a part that is not text"))
-    return "".join(text(part.get("text"), "content") for part in value)
+    return "".join(checked_text(part.get("text"), "content") for part in value)
 
 
-def text(value: object, key: str) -> str:
-    """Text that every file and tokenizer can hold."""
+def checked_text(value: object, key: str) -> str:
+    """Check that a value is text that every file and tokenizer can hold."""
     if not isinstance(value, str):
         raise RowError(_("{key} is not text").format(key=key))
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise RowError(_("{key} holds half of a surrogate pair").format(key=key)) from None
+        raise RowError(_("{key} contains half of a surrogate pair").format(key=key)) from None
     return value
 
 
-def reply(value: object, key: str, asked: Messages) -> str:
-    """The text of a reply: a string, one assistant message, or that message after the prompt."""
+def parse_reply(value: object, key: str, prompt: Messages) -> str:
+    """Return a reply's text: a string, one assistant message, or that message after the prompt."""
     if isinstance(value, str):
-        return text(value, key)
-    spoken = turns([value] if isinstance(value, dict) else value, key)
-    if spoken[-1].role != "assistant":
+        return checked_text(value, key)
+    messages = parse_messages([value] if isinstance(value, dict) else value, key)
+    if messages[-1].role != "assistant":
         raise RowError(_("the last message of {key} is not the assistant's").format(key=key))
-    if spoken[:-1] not in ((), asked):
+    if messages[:-1] not in ((), prompt):
         raise RowError(_("{key} is more than one reply to the prompt").format(key=key))
-    return spoken[-1].content
+    return messages[-1].content
 
 
-def dumped(prompt: Messages) -> list[dict[str, str]]:
-    """As plain messages."""
-    return [turn.model_dump() for turn in prompt]
+def message_dicts(prompt: Messages) -> list[dict[str, str]]:
+    """Return messages as plain dicts."""
+    return [message.model_dump() for message in prompt]
 
 
-def said(reply: str) -> list[dict[str, str]]:
-    """A reply as a list of one message."""
+def reply_dicts(reply: str) -> list[dict[str, str]]:
+    """Return a reply as a list of one message."""
     return [{"role": "assistant", "content": reply}]

@@ -1,30 +1,31 @@
-"""`{"messages": [{"role", "content"}, …]}`: OpenAI's fine-tuning rows, and everybody's since.
+"""`{"messages": [{"role", "content"}, …]}`: OpenAI's fine-tuning rows, and by now everybody's.
 
 OpenAI trains on every reply whose `weight` is not 0, so each of them is one instruction here; the
-writer gives the replies inside the prompt `weight: 0`, which keeps both the meaning and the record.
+writer gives the replies inside the prompt `weight: 0`, which preserves both the meaning and the
+record.
 
-Two more of OpenAI's and LLaMA-Factory's rows belong to it: `messages` with a `label` (or
-`kto_tag`) judge the last reply, and a preference has `input.messages, preferred_output,
-non_preferred_output`, or `messages, chosen, rejected` with one message each.
+Two more row types of OpenAI and LLaMA-Factory belong here: `messages` with a `label` (or `kto_tag`)
+rate the last reply, and a preference has `input.messages, preferred_output, non_preferred_output`,
+or `messages, chosen, rejected` with one message each.
 """
 
 from typing import Any
 
 from data.formats.common import (
     Format,
-    Found,
+    ParsedRow,
     Row,
     RowError,
-    conversation,
-    differing,
-    dumped,
-    label,
-    learned,
-    not_empty,
-    prompt,
+    checked_label,
+    checked_pair,
+    checked_prompt,
+    checked_reply,
+    message_dicts,
+    parse_conversation,
+    parse_reply,
     provenance,
-    reply,
-    said,
+    read_instructions,
+    reply_dicts,
 )
 from store.i18n import _
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
@@ -35,62 +36,64 @@ _LABELS = ("label", "kto_tag")
 def _matches(row: Row) -> bool:
     if "preferred_output" in row:
         return isinstance(row.get("input"), dict)
-    # Beside lists, which hold the whole conversation or a reply to `prompt`, messages say no more.
+    # If `chosen` is a list, it holds the whole conversation or a reply to `prompt` (TRL's format).
     return "messages" in row and not isinstance(row.get("chosen"), list)
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     if "preferred_output" in row:
-        return preferred(row["input"], "messages", origin, row, "preferred_output")
+        return read_preference(row["input"], "messages", origin, row, "preferred_output")
     if "chosen" in row and "rejected" in row:
-        return preferred(row, "messages", origin, row)
-    return judged(row, "messages", origin) or learned(row, "messages", origin)
+        return read_preference(row, "messages", origin, row)
+    return read_verdict(row, "messages", origin) or read_instructions(row, "messages", origin)
 
 
-def judged(row: Row, key: str, origin: Origin) -> Found | None:
-    """The verdict on the last reply of a conversation; None where the row has no label."""
+def read_verdict(row: Row, key: str, origin: Origin) -> ParsedRow | None:
+    """Return the verdict on the last reply of a conversation; None if the row has no label."""
     tag = next((tag for tag in _LABELS if row.get(tag) is not None), None)
     if tag is None:
         return None
-    spoken = conversation(row, key)
-    if spoken[-1].role != "assistant":
+    messages = parse_conversation(row, key)
+    if messages[-1].role != "assistant":
         raise RowError(_("the last message is not the assistant's"))
-    asked = prompt(spoken[:-1])
+    prompt = checked_prompt(messages[:-1])
     record = Verdict(
-        **provenance(row, origin, asked),
-        prompt=asked,
-        completion=not_empty(spoken[-1].content),
-        label=label(row[tag], tag),
+        **provenance(row, origin, prompt),
+        prompt=prompt,
+        completion=checked_reply(messages[-1].content),
+        label=checked_label(row[tag], tag),
     )
-    return Found((record,))
+    return ParsedRow((record,))
 
 
-def preferred(holder: Row, key: str, origin: Origin, row: Row, better: str = "chosen") -> Found:
-    """The preference between two replies to a conversation."""
+def read_preference(
+    holder: Row, key: str, origin: Origin, row: Row, better: str = "chosen"
+) -> ParsedRow:
+    """Return the preference between two replies to a conversation."""
     worse = "rejected" if better == "chosen" else f"non_{better}"
     if key not in holder:
         raise RowError(_("no {key}").format(key=key))
-    asked = prompt(conversation(holder, key))
-    chosen, rejected = differing(
-        reply(row[better], better, asked), reply(row.get(worse), worse, asked)
+    prompt = checked_prompt(parse_conversation(holder, key))
+    chosen, rejected = checked_pair(
+        parse_reply(row[better], better, prompt), parse_reply(row.get(worse), worse, prompt)
     )
-    about = provenance(row, origin, asked)
-    return Found((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
+    about = provenance(row, origin, prompt)
+    return ParsedRow((Preference(**about, prompt=prompt, chosen=chosen, rejected=rejected),))
 
 
 def _write(record: Record) -> Row | None:
     match record:
         case Instruction():
-            asked = [_context(turn) for turn in record.prompt]
-            return {"messages": [*asked, *said(record.completion)]}
+            prompt = [_context(message) for message in record.prompt]
+            return {"messages": [*prompt, *reply_dicts(record.completion)]}
         case Verdict():
-            spoken = [*dumped(record.prompt), *said(record.completion)]
-            return {"messages": spoken, "label": record.label}
+            messages = [*message_dicts(record.prompt), *reply_dicts(record.completion)]
+            return {"messages": messages, "label": record.label}
     return None
 
 
-def _context(turn: ChatMessage) -> dict[str, Any]:
-    return turn.model_dump() | ({"weight": 0} if turn.role == "assistant" else {})
+def _context(message: ChatMessage) -> dict[str, Any]:
+    return message.model_dump() | ({"weight": 0} if message.role == "assistant" else {})
 
 
 MESSAGES = Format("messages", _matches, _read, _write)

@@ -1,15 +1,15 @@
 """ShareGPT's `{"conversations": [{"from", "value"}, …]}`, as FastChat, Axolotl and LLaMA-Factory
 read it.
 
-All replies are learned, as those programs do, except those with `weight: 0` (which Axolotl leaves
-out; the writer marks the replies of the prompt so). With `chosen` and `rejected` (one message
+All replies are learned, as in those programs, except those with `weight: 0` (which Axolotl skips;
+the writer marks the replies in the prompt this way). With `chosen` and `rejected` (one message
 each), or with `kto_tag`, it is LLaMA-Factory's preference or verdict.
 """
 
 from typing import Any
 
-from data.formats.common import Format, Found, Row, learned
-from data.formats.messages import judged, preferred
+from data.formats.common import Format, ParsedRow, Row, read_instructions
+from data.formats.messages import read_preference, read_verdict
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 _FROM = {"system": "system", "user": "human", "assistant": "gpt"}
@@ -20,20 +20,20 @@ def _matches(row: Row) -> bool:
     return _KEY in row
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     if "chosen" in row and "rejected" in row:
-        return preferred(row, _KEY, origin, row)
-    return judged(row, _KEY, origin) or learned(row, _KEY, origin)
+        return read_preference(row, _KEY, origin, row)
+    return read_verdict(row, _KEY, origin) or read_instructions(row, _KEY, origin)
 
 
 def _write(record: Record) -> Row:
     match record:
         case Instruction():
-            asked = [_context(turn) for turn in record.prompt]
-            return {_KEY: [*asked, _reply(record.completion)]}
+            prompt = [_context(message) for message in record.prompt]
+            return {_KEY: [*prompt, _reply(record.completion)]}
         case Verdict():
-            spoken = [*map(_message, record.prompt), _reply(record.completion)]
-            return {_KEY: spoken, "kto_tag": record.label}
+            messages = [*map(_message, record.prompt), _reply(record.completion)]
+            return {_KEY: messages, "kto_tag": record.label}
         case Preference():
             return {
                 _KEY: [*map(_message, record.prompt)],
@@ -42,12 +42,12 @@ def _write(record: Record) -> Row:
             }
 
 
-def _message(turn: ChatMessage) -> dict[str, Any]:
-    return {"from": _FROM[turn.role], "value": turn.content}
+def _message(message: ChatMessage) -> dict[str, Any]:
+    return {"from": _FROM[message.role], "value": message.content}
 
 
-def _context(turn: ChatMessage) -> dict[str, Any]:
-    return _message(turn) | ({"weight": 0} if turn.role == "assistant" else {})
+def _context(message: ChatMessage) -> dict[str, Any]:
+    return _message(message) | ({"weight": 0} if message.role == "assistant" else {})
 
 
 def _reply(text: str) -> dict[str, Any]:

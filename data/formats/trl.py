@@ -1,26 +1,26 @@
 """TRL's rows: `prompt, completion`, `prompt, chosen, rejected`, and `prompt, completion, label`.
 
-Writers give exactly these keys with lists of messages. Readers take what TRL takes: plain strings
-for the prompt and the replies, and a preference without a prompt whose two sides are whole
-conversations. The last of the three is called `kto`, after the trainer that reads it.
+Writers produce exactly these keys, with lists of messages. Readers accept what TRL accepts: plain
+strings for the prompt and the replies, and a preference without a prompt whose two sides are whole
+conversations. The third type is called `kto`, after the trainer that reads it.
 """
 
 from data.formats.common import (
     Format,
-    Found,
     Messages,
+    ParsedRow,
     Row,
     RowError,
-    conversation,
-    differing,
-    dumped,
-    label,
-    not_empty,
-    prompt,
+    checked_label,
+    checked_pair,
+    checked_prompt,
+    checked_reply,
+    message_dicts,
+    parse_conversation,
+    parse_messages,
+    parse_reply,
     provenance,
-    reply,
-    said,
-    turns,
+    reply_dicts,
 )
 from store.i18n import _
 from store.records import Instruction, Origin, Preference, Record, Verdict
@@ -36,61 +36,66 @@ def _matches_verdict(row: Row) -> bool:
     return {"completion", "label"} <= row.keys()
 
 
-def _read(row: Row, origin: Origin) -> Found:
+def _read(row: Row, origin: Origin) -> ParsedRow:
     if "chosen" in row and "rejected" in row:
         return _read_preference(row, origin)
     return _read_reply(row, origin)
 
 
-def _read_preference(row: Row, origin: Origin) -> Found:
+def _read_preference(row: Row, origin: Origin) -> ParsedRow:
     if row.get("prompt") is None:
-        asked = _shared(row["chosen"], row["rejected"])
+        prompt = _shared(row["chosen"], row["rejected"])
     else:
-        asked = conversation(row, "prompt")
-    chosen, rejected = differing(
-        reply(row["chosen"], "chosen", asked), reply(row["rejected"], "rejected", asked)
+        prompt = parse_conversation(row, "prompt")
+    chosen, rejected = checked_pair(
+        parse_reply(row["chosen"], "chosen", prompt),
+        parse_reply(row["rejected"], "rejected", prompt),
     )
-    about = provenance(row, origin, prompt(asked))
-    return Found((Preference(**about, prompt=asked, chosen=chosen, rejected=rejected),))
+    about = provenance(row, origin, checked_prompt(prompt))
+    return ParsedRow((Preference(**about, prompt=prompt, chosen=chosen, rejected=rejected),))
 
 
-def _read_reply(row: Row, origin: Origin) -> Found:
-    judged = row.get("label") is not None
-    good = judged and label(row["label"])
+def _read_reply(row: Row, origin: Origin) -> ParsedRow:
+    rated = row.get("label") is not None
+    good = rated and checked_label(row["label"])
     if row.get("prompt") is None:
         raise RowError(_("no prompt"))
-    asked = prompt(conversation(row, "prompt"))
-    completion = not_empty(reply(row["completion"], "completion", asked))
-    about = provenance(row, origin, asked)
-    if judged:
-        return Found((Verdict(**about, prompt=asked, completion=completion, label=good),))
-    return Found((Instruction(**about, prompt=asked, completion=completion),))
+    prompt = checked_prompt(parse_conversation(row, "prompt"))
+    completion = checked_reply(parse_reply(row["completion"], "completion", prompt))
+    about = provenance(row, origin, prompt)
+    if rated:
+        return ParsedRow((Verdict(**about, prompt=prompt, completion=completion, label=good),))
+    return ParsedRow((Instruction(**about, prompt=prompt, completion=completion),))
 
 
 def _shared(chosen: object, rejected: object) -> Messages:
-    """The prompt that two whole conversations share."""
+    """The prompt shared by two whole conversations."""
     if isinstance(chosen, str) or isinstance(rejected, str):
         raise RowError(_("no prompt"))
-    one, other = turns(chosen, "chosen"), turns(rejected, "rejected")
+    one, other = parse_messages(chosen, "chosen"), parse_messages(rejected, "rejected")
     if one[:-1] != other[:-1]:
         raise RowError(_("chosen and rejected differ in more than the last message"))
     return one[:-1]
 
 
 def row(record: Record) -> Row:
-    """The row of a record for the trainer of its kind."""
-    asked = dumped(record.prompt)
+    """Return the row of a record for the trainer of its kind."""
+    prompt = message_dicts(record.prompt)
     match record:
         case Instruction():
-            return {"prompt": asked, "completion": said(record.completion)}
+            return {"prompt": prompt, "completion": reply_dicts(record.completion)}
         case Preference():
             return {
-                "prompt": asked,
-                "chosen": said(record.chosen),
-                "rejected": said(record.rejected),
+                "prompt": prompt,
+                "chosen": reply_dicts(record.chosen),
+                "rejected": reply_dicts(record.rejected),
             }
         case Verdict():
-            return {"prompt": asked, "completion": said(record.completion), "label": record.label}
+            return {
+                "prompt": prompt,
+                "completion": reply_dicts(record.completion),
+                "label": record.label,
+            }
 
 
 def _write_verdict(record: Record) -> Row | None:

@@ -1,7 +1,8 @@
-"""What is wrong with the records as a whole: contradicting, private, too long, repeated.
+"""Find problems among the records as a whole: contradictions, secrets, overlong records,
+repetitions.
 
-Nothing is changed or left out here: each finding names the records, and the person decides. One
-lesson often wrote several records (a 👍 a verdict and an instruction), and is reported once.
+Nothing is changed or left out here: each finding names the records, and the user decides. One piece
+of feedback often wrote several records (a 👍 a verdict and an instruction), and is reported once.
 """
 
 from collections import defaultdict
@@ -11,7 +12,7 @@ from functools import cache
 
 from data.quality import near_duplicates
 from data.quality.statistics import question_of
-from store.feedback import said
+from store.feedback import dedup_key
 from store.i18n import N_, _
 from store.records import Instruction, Preference, Record, Verdict
 
@@ -21,22 +22,22 @@ TOO_LONG = N_("too long")
 DUPLICATE = N_("duplicate")
 NEAR_DUPLICATE = N_("near duplicate")
 KINDS = (CONTRADICTION, SECRET, TOO_LONG, DUPLICATE, NEAR_DUPLICATE)
-"""In the order reported: what harms most comes first."""
+"""In the order reported, most harmful first."""
 
 _QUOTED = 50
-"""Characters of the question by which a person knows a record again."""
+"""Characters of the question quoted so that a user recognizes the record."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a person should look at."""
+    """Something the user should look at."""
 
     kind: str
     """One of `KINDS`."""
     record_ids: tuple[str, ...]
-    """The records it is about, oldest first."""
+    """The records concerned, oldest first."""
     message: str
-    """What is the matter, in one sentence; never the secret itself."""
+    """The problem in one sentence; never the secret itself."""
 
 
 def check(
@@ -44,11 +45,11 @@ def check(
     lengths: Mapping[str, int] | None = None,
     limit: int | None = None,
 ) -> list[Finding]:
-    """Look at all records together.
+    """Check all records together.
 
     Args:
         records: Live records, oldest first.
-        lengths: Tokens of prompt and reply by record id; those that are not in it fit.
+        lengths: Tokens of prompt and reply by record id; records not listed fit.
         limit: Tokens that fit.
 
     Returns:
@@ -75,7 +76,7 @@ def _finding(kind: str, records: Sequence[Record], matter: str) -> Finding:
 
 
 def _grouped(records: Iterable[Record], key: Callable[[Record], Hashable]) -> list[list[Record]]:
-    """The records by key, in the order of each key's first."""
+    """The records by key, in the order of each key's first record."""
     found: defaultdict[Hashable, list[Record]] = defaultdict(list)
     for record in records:
         found[key(record)].append(record)
@@ -95,7 +96,7 @@ def _contradictions(records: Sequence[Record]) -> Iterator[Finding]:
 
 
 def _liked_and_disliked(group: Sequence[Record]) -> Iterator[Finding]:
-    """One reply to imitate and to avoid."""
+    """The same reply as an example to imitate and to avoid."""
     judged = [record for record in group if not isinstance(record, Preference)]
     for same in _grouped(judged, lambda record: record.completion.strip()):  # type: ignore[union-attr]
         if len({not isinstance(record, Verdict) or record.label for record in same}) > 1:
@@ -105,7 +106,7 @@ def _liked_and_disliked(group: Sequence[Record]) -> Iterator[Finding]:
 def _corrected_differently(
     group: Sequence[Record], chosen: set[tuple[str, str]]
 ) -> Iterator[Finding]:
-    """A correction is an instruction whose act also prefers it; two liked replies may differ."""
+    """A correction is an instruction preferred in the same `act`; two liked replies may differ."""
     corrections = [
         record
         for record in group
@@ -121,7 +122,7 @@ def _corrected_differently(
 
 
 def _reversed(group: Sequence[Record]) -> Iterator[Finding]:
-    """What is better in one pair is worse in another."""
+    """The better reply of one pair is the worse one of another."""
     pairs = [record for record in group if isinstance(record, Preference)]
     for same in _grouped(pairs, lambda pair: frozenset((pair.chosen, pair.rejected))):  # type: ignore[union-attr]
         if len({pair.chosen for pair in same if isinstance(pair, Preference)}) > 1:
@@ -138,16 +139,16 @@ def _secrets(records: Sequence[Record]) -> Iterator[Finding]:
     def kinds(text: str) -> tuple[str, ...]:
         return tuple(secret.kind for secret in find(text))
 
-    for lesson in _grouped(records, lambda record: record.act):
-        held = {kind: None for record in lesson for text in _texts(record) for kind in kinds(text)}
+    for group in _grouped(records, lambda record: record.act):
+        held = {kind: None for record in group for text in _texts(record) for kind in kinds(text)}
         if held:
             kinds_held = _(" and ").join(map(_, held))
-            yield _finding(SECRET, lesson, _("Possible {kinds}").format(kinds=kinds_held))
+            yield _finding(SECRET, group, _("Possible {kinds}").format(kinds=kinds_held))
 
 
 def _texts(record: Record) -> Iterator[str]:
-    for turn in record.prompt:
-        yield turn.content
+    for message in record.prompt:
+        yield message.content
     yield record.comment
     match record:
         case Preference():
@@ -162,13 +163,15 @@ def _texts(record: Record) -> Iterator[str]:
 def _too_long(
     records: Sequence[Record], lengths: Mapping[str, int], limit: int | None
 ) -> Iterator[Finding]:
-    for lesson in _grouped(records, lambda record: record.act):
-        longest = max(lengths.get(record.id, 0) for record in lesson)
+    for group in _grouped(records, lambda record: record.act):
+        longest = max(lengths.get(record.id, 0) for record in group)
         if limit is not None and longest > limit:
             yield _finding(
                 TOO_LONG,
-                lesson,
-                _("{longest:,} tokens, and {limit:,} fit").format(longest=longest, limit=limit),
+                group,
+                _("{longest:,} tokens, but only {limit:,} fit").format(
+                    longest=longest, limit=limit
+                ),
             )
 
 
@@ -185,17 +188,17 @@ _NEARLY = {
     "preference": N_("{count} preferences are nearly the same"),
     "verdict": N_("{count} verdicts are nearly the same"),
 }
-"""By kind, of more than one record."""
+"""By record kind, for more than one record."""
 
 
 def _repetitions(records: Sequence[Record]) -> Iterator[Finding]:
-    copies = _grouped(records, said)
+    copies = _grouped(records, dedup_key)
     yield from _reported(DUPLICATE, _SAME, (same for same in copies if len(same) > 1))
     firsts = [same[0] for same in copies]
     near = [
         [group[index] for index in found]
         for group in _grouped(firsts, _sort)
-        for found in near_duplicates.groups([_lesson(record) for record in group])
+        for found in near_duplicates.groups([_compared_texts(record) for record in group])
     ]
     yield from _reported(NEAR_DUPLICATE, _NEARLY, near)
 
@@ -203,22 +206,22 @@ def _repetitions(records: Sequence[Record]) -> Iterator[Finding]:
 def _reported(
     kind: str, matters: Mapping[str, str], groups: Iterable[Sequence[Record]]
 ) -> Iterator[Finding]:
-    told: set[frozenset[str]] = set()
+    reported: set[frozenset[str]] = set()
     for group in groups:
         acts = frozenset(record.act for record in group)
-        if len(acts) == 1 or acts in told:
+        if len(acts) == 1 or acts in reported:
             continue
-        told.add(acts)
+        reported.add(acts)
         yield _finding(kind, group, _(matters[group[0].kind]).format(count=len(group)))
 
 
 def _sort(record: Record) -> Hashable:
-    """Records of different sorts are never copies of each other."""
+    """Records with different values are never copies of each other."""
     return (record.kind, record.label) if isinstance(record, Verdict) else record.kind
 
 
-def _lesson(record: Record) -> tuple[str, ...]:
-    """What was asked last, and the replies: the turns before them are shared by right."""
+def _compared_texts(record: Record) -> tuple[str, ...]:
+    """The last question and the replies; earlier messages may well be shared."""
     if isinstance(record, Preference):
         return (question_of(record), record.chosen, record.rejected)
     return (question_of(record), record.completion)

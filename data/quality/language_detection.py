@@ -1,10 +1,10 @@
-"""Which language a text is in: by its script, and in the Latin script by its commonest words.
+"""Detect the language of a text: by its script, and for the Latin script by its commonest words.
 
-Good enough to count by and to see what is thin, on texts from one line on; it is never used to
-decide what is learned. Code is no language: fenced blocks are left out.
+Good enough for counting, from one line of text on; it never decides what is learned. Fenced code
+blocks are ignored.
 
-Left out on purpose: a trained detector. The light ones guess wildly at a line like "OK, thanks",
-the good ones weigh as much as the built-in model.
+Left out on purpose: a trained detector. Small ones guess wildly at a line like "OK, thanks"; good
+ones are as large as the built-in model.
 """
 
 import re
@@ -13,7 +13,7 @@ from collections import Counter
 OTHER = "other"
 
 _LONG_ENOUGH = 600
-"""Characters that tell the language of a text of any length."""
+"""This many characters suffice to detect the language of any text."""
 
 _FENCED = re.compile(r"```.*?(```|\Z)", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
@@ -32,10 +32,12 @@ _SCRIPTS = {
 _UKRAINIAN = re.compile(r"[іїєґІЇЄҐ]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
 _DENSE = {"zh": 6, "ja": 6, "ko": 3}
-"""Letters that a character of these outweighs. It says as much as three, and counts more because
-Chinese and Japanese quote English far more often than the other way round."""
+"""How many letters one character of these scripts outweighs. It carries as much meaning as about
+three, and counts more because Chinese and Japanese text quotes English far more often than the
+reverse.
+"""
 _SOME_KANA = 0.15
-"""Share of kana among kana and Chinese characters from which a text is Japanese."""
+"""From this share of kana among kana and Chinese characters on, a text is Japanese."""
 
 _COMMON = {
     "en": (
@@ -94,9 +96,9 @@ for _language, _words in _COMMON.items():
 
 
 def language_of(text: str) -> str:
-    """The language of a text as an ISO 639-1 code, `other` where it cannot be told.
+    """Return the language of a text as an ISO 639-1 code, `other` if unknown.
 
-    Letters without any common word ("Paris") count as English where there are no others.
+    Latin letters without any common word ("Paris") count as English if there are no others.
     """
     text = _FENCED.sub(" ", text[:_LONG_ENOUGH])
     if text.isascii():
@@ -115,7 +117,7 @@ def language_of(text: str) -> str:
 
 
 def _by_words(text: str) -> str | None:
-    """The language of the Latin script with the most common words."""
+    """The Latin-script language with the most common words."""
     found: Counter[str] = Counter()
     for word in _WORD.findall(text.lower().replace("’", "'")):
         found.update(_LANGUAGES.get(word, ()))

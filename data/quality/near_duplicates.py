@@ -1,13 +1,13 @@
-"""Texts that are nearly the same, found without comparing each with each.
+"""Find nearly identical texts without comparing all pairs.
 
-Two texts are alike when four fifths of their word triples are common to both: one word in thirty
-differs, or a few in a hundred. A text may have parts, which are compared each with its like. In a
-set ordered from rare to common, two sets that are alike must share one of the first few triples,
-so only texts that do are compared (prefix filtering, known from set similarity joins: Chaudhuri et
-al., ICDE 2006). Exact, unlike hashing, and needs no library. A text is compared with the first of
-each group only, so a thousand copies cost no more than one.
+Two texts are near duplicates if they share four fifths of their word triples: one word in thirty
+differs, or a few in a hundred. A text may have parts, which are compared separately. In sets
+ordered from rare to common triples, two near duplicates must share one of the first few triples, so
+only texts that do are compared (prefix filtering, known from set similarity joins: Chaudhuri et
+al., ICDE 2006). Unlike hashing this is exact, and it needs no library. A text is compared only with
+the first of each group, so a thousand copies cost no more than one.
 
-Left out on purpose: meaning. Two ways of saying the same are worth learning.
+Left out on purpose: meaning. Two ways of saying the same thing are worth learning.
 """
 
 import re
@@ -16,29 +16,29 @@ from collections.abc import Sequence
 from itertools import islice
 
 _ALIKE = (4, 5)
-"""The share of triples in common."""
+"""The required share of common triples, as a fraction."""
 _TRIPLE = 3
 _WORDS = 1000
-"""Words of a part that are compared."""
+"""Maximum words of a part that are compared."""
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-"""Scripts without spaces between words: each character counts as one."""
+"""Scripts without spaces between words: each character counts as a word."""
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 
 Triple = tuple[int, tuple[str, ...]]
-"""The part it is in, and its words."""
+"""The index of its part, and its words."""
 
 
 def groups(texts: Sequence[tuple[str, ...]]) -> list[list[int]]:
-    """The texts that are alike, as indices; texts that are like no other are left out.
+    """Return groups of near-duplicate texts as indices; texts without near duplicates are omitted.
 
     Args:
-        texts: The parts of each.
+        texts: The parts of each text.
     """
     sets = _ordered([triples(text) for text in texts])
     found: dict[int, list[int]] = {}
     holders: defaultdict[int, list[int]] = defaultdict(list)
-    """By triple, the first texts of groups that have it among their first few."""
-    # Shorter ones first, so that a text has met all it could be like.
+    """By triple, the group firsts that have it among their first few."""
+    # Shortest first, so that each group forms around its shortest text.
     for index in sorted(range(len(sets)), key=lambda i: len(sets[i])):
         first = _first_alike(index, sets, holders)
         if first is not None:
@@ -71,20 +71,20 @@ def _enough(common: int, whole: int) -> bool:
 
 
 def _few(ranked: Sequence[int]) -> Sequence[int]:
-    """The first triples, of which two sets that are alike share at least one."""
+    """The first triples, of which two near duplicates share at least one."""
     needed = -(-len(ranked) * _ALIKE[0] // _ALIKE[1])
     return ranked[: len(ranked) - needed + 1]
 
 
 def _ordered(sets: Sequence[set[Triple]]) -> list[list[int]]:
-    """The sets as numbers, the rarer triples having the lower ones."""
+    """The sets as sorted ranks, rarer triples first."""
     often = Counter(triple for found in sets for triple in found)
     ranks = {triple: rank for rank, triple in enumerate(sorted(often, key=often.__getitem__))}
     return [sorted(ranks[triple] for triple in found) for found in sets]
 
 
 def triples(text: tuple[str, ...]) -> set[Triple]:
-    """All runs of three words; a part of fewer words is one of its own."""
+    """Return all runs of three words; a part with fewer words is one run."""
     found: set[Triple] = set()
     for place, part in enumerate(text):
         words = [match[0] for match in islice(_WORD.finditer(part.casefold()), _WORDS)]

@@ -1,14 +1,14 @@
-"""Secrets and personal addresses in text: found before they are shared.
+"""Find secrets and personal data in text before it is shared.
 
 A feedback record repeats whole conversations, and people paste keys and addresses into them. The
-rules look for what cannot well be anything else: keys by the forms their makers gave them, numbers
-by their check digits, and passwords by the words before them. What looks like a placeholder
-(`your-key`, `${TOKEN}`) is left alone, so that a warning stays worth reading.
+rules look for what can hardly be anything else: keys by their makers' formats, numbers by their
+check digits, and passwords by the words before them. Placeholders (`your-key`, `${TOKEN}`) are
+ignored, so that a warning stays worth reading.
 
-The rules are our own: detect-secrets scans files of source code line by line, so it would miss the
-body of a private key, knows no e-mail addresses, card or account numbers, and its guesses by
-entropy and keyword are many in prose. Left out on purpose: names, postal addresses and telephone
-numbers, which no rule tells from other words and numbers.
+Why not detect-secrets: it scans source code line by line, so it would miss the body of a private
+key; it knows no e-mail addresses, card or account numbers; and its entropy and keyword heuristics
+give many false positives in prose. Left out on purpose: names, postal addresses and phone numbers,
+which no rule can tell from other words and numbers.
 """
 
 import re
@@ -24,10 +24,10 @@ EMAIL = N_("e-mail address")
 
 @dataclass(frozen=True)
 class Secret:
-    """A part of a text that is better not shared."""
+    """A part of a text that should not be shared."""
 
     kind: str
-    """What it is, in plain English words."""
+    """What it is, in plain English."""
     start: int
     end: int
 
@@ -36,29 +36,29 @@ class Secret:
 class _Rule:
     kind: str
     pattern: re.Pattern[str]
-    """What may be one; its group `secret` is the part to hide, the whole where it has none."""
+    """Matches candidates; the group `secret` is the part to hide, or the whole match."""
     marks: tuple[str, ...] = ()
-    """Text without any of these (in lower case) has none: looking for them is far quicker."""
+    """A text without any of these (lower-case) has no match; a cheap test that comes first."""
     check: Callable[[str], bool] = lambda found: True
-    """Whether it is one."""
+    """Whether a match really is one."""
 
 
 def find(text: str) -> list[Secret]:
-    """Secrets in a text, in their order; they do not overlap."""
+    """Return the secrets in a text, in order and without overlaps."""
     lowered = text.lower()
     found: list[Secret] = []
     for rule in _RULES:
         if rule.marks and not any(mark in lowered for mark in rule.marks):
             continue
         for secret in _matches(rule, text):
-            # The more telling rules come first, and keep what they found.
+            # Earlier rules are more specific, so their matches take precedence.
             if all(secret.end <= other.start or other.end <= secret.start for other in found):
                 found.append(secret)
     return sorted(found, key=lambda secret: secret.start)
 
 
 def redact(text: str) -> str:
-    """The text with `[e-mail]` and `[secret]` in the place of what `find` finds."""
+    """Replace everything that `find` finds by `[e-mail]` or `[secret]`."""
     for secret in reversed(find(text)):
         stand_in = "[e-mail]" if secret.kind == EMAIL else "[secret]"
         text = text[: secret.start] + stand_in + text[secret.end :]
@@ -66,14 +66,14 @@ def redact(text: str) -> str:
 
 
 def redacted(record: Record) -> Record:
-    """The record with all its texts redacted; the same object where there is nothing to hide."""
+    """Return the record with all texts redacted; the same object if there is nothing to hide."""
     changes: dict[str, Any] = {
         name: hidden
         for name in ("completion", "chosen", "rejected", "comment")
         if (plain := getattr(record, name, "")) and (hidden := redact(plain)) != plain
     }
     prompt = tuple(
-        turn.model_copy(update={"content": redact(turn.content)}) for turn in record.prompt
+        message.model_copy(update={"content": redact(message.content)}) for message in record.prompt
     )
     if prompt != record.prompt:
         changes["prompt"] = prompt
@@ -101,7 +101,7 @@ def _no_placeholder(value: str) -> bool:
 
 
 def _random(value: str) -> bool:
-    """Letters and digits mixed, as keys are and words are not."""
+    """Letters and digits mixed, as in keys but not in words."""
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     return mixed and _no_placeholder(value)
 
@@ -111,21 +111,21 @@ def _password_in_url(value: str) -> bool:
 
 
 def _is_card(value: str) -> bool:
-    """Luhn's check digit."""
+    """Luhn check digit."""
     digits = [int(c) for c in value if c.isdigit()][::-1]
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
 
 def _is_iban(value: str) -> bool:
-    """The check digits of ISO 13616."""
+    """ISO 13616 check digits."""
     plain = value.replace(" ", "")
     number = "".join(str(int(c, 36)) for c in plain[4:] + plain[:4])
     return int(number) % 97 == 1
 
 
 def _is_chinese_id(value: str) -> bool:
-    """The check digit of GB 11643."""
+    """GB 11643 check digit."""
     total = sum(int(c) * pow(2, 17 - i, 11) for i, c in enumerate(value[:17]))
     return "10X98765432"[total % 11] == value[17].upper()
 

@@ -1,9 +1,9 @@
-"""What there is to learn from, counted, and what is thin.
+"""Count what there is to learn from, and find what is missing.
 
-Kinds, labels and reasons count records. Everything else counts *lessons*: what a person did in one
-go, a thumb or a correction or an imported row, however many records it wrote. Ten careful lessons
-of the right kind are worth a thousand of the wrong one, so the gaps say what to teach next, the
-most useful first.
+Kinds, labels and reasons count records. Everything else counts *samples*: one piece of feedback (a
+thumb or a correction) or one imported row, however many records it wrote. Ten careful samples of
+the right kind are worth a thousand of the wrong one, so the gaps say what to teach next, most
+useful first.
 """
 
 from collections import Counter
@@ -20,15 +20,15 @@ LENGTHS = (N_("up to 100 characters"), N_("101 to 400"), N_("401 to 1,600"), N_(
 _LIMITS = (100, 400, 1600)
 
 _FEW = 4
-"""Lessons below which a task counts as thin."""
+"""A task with fewer samples counts as thin."""
 _ENOUGH_TO_SAY = 12
-"""Lessons below which a missing task, or a lack of variety, says nothing yet."""
+"""With fewer samples, a missing task or a lack of variety means nothing yet."""
 _ONE_SIDED = 0.9
 
 
 @dataclass(frozen=True)
 class Needs:
-    """How many records a pass wants before it is worth running."""
+    """How many records a training pass needs to be worth running."""
 
     instructions: int = 4
     preferences: int = 20
@@ -37,38 +37,39 @@ class Needs:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts, each in the order to be shown; only the first three of them ever hold a zero."""
+    """Counts, each in display order; only the first three dicts may contain zeros."""
 
     records: int
     excluded: int
-    """Records that are kept, but not trained on; no pass counts them."""
+    """Records that are kept but not trained on; no pass counts them."""
     lessons: int
+    """Number of samples."""
     kinds: dict[str, int]
     trained: dict[str, int]
-    """By kind, the records that were learned already."""
+    """Records that were learned already, by kind."""
     labels: dict[str, int]
     reasons: dict[str, int]
     tasks: dict[str, int]
     languages: dict[str, int]
     lengths: dict[str, int]
-    """Of the reply that is taught."""
+    """Lengths of the replies to learn."""
     sources: dict[str, int]
     gaps: tuple[str, ...]
-    """What is thin, one sentence each, the most useful first."""
+    """What is missing, one sentence each, most useful first."""
 
 
 def reply_of(record: Record) -> str:
-    """The reply a record is about; of a pair the one to prefer."""
+    """Return the reply a record is about; of a pair, the preferred one."""
     return record.chosen if isinstance(record, Preference) else record.completion
 
 
 def question_of(record: Record) -> str:
-    """What was asked last."""
-    return next((turn.content for turn in reversed(record.prompt) if turn.role == "user"), "")
+    """Return the last question."""
+    return next((m.content for m in reversed(record.prompt) if m.role == "user"), "")
 
 
 def length_of(record: Record) -> str:
-    """The bucket of a record's reply in `LENGTHS`."""
+    """Return the bucket of a record's reply in `LENGTHS`."""
     size = len(reply_of(record))
     return LENGTHS[sum(size > limit for limit in _LIMITS)]
 
@@ -83,31 +84,31 @@ def statistics(
 
     Args:
         records: Live records of any kind.
-        learned: Ids of those that the active adapter and the reward model have learned.
-        rules: Tell the task of a prompt.
-        needs: What the passes want; the gaps name what is missing.
+        learned: Ids of the records that the active adapter and the reward model have learned.
+        rules: How tasks are told apart.
+        needs: What the passes need; the gaps say what is missing.
     """
-    lessons = list({record.act: record for record in records}.values())
+    samples = list({record.act: record for record in records}.values())
     verdicts = [record for record in records if isinstance(record, Verdict)]
     labels = Counter(LIKED if verdict.label else DISLIKED for verdict in verdicts)
     kinds = Counter(record.kind for record in records)
     trained = Counter(record.kind for record in records if record.id in learned)
-    tasks = _counted((task_of(record.prompt, rules) for record in lessons), TASKS)
-    languages = _counted(language_of(question_of(record)) for record in lessons)
-    lengths = _counted(map(length_of, lessons), LENGTHS)
-    sources = _counted(record.origin.source for record in lessons)
+    tasks = _counted((task_of(record.prompt, rules) for record in samples), TASKS)
+    languages = _counted(language_of(question_of(record)) for record in samples)
+    lengths = _counted(map(length_of, samples), LENGTHS)
+    sources = _counted(record.origin.source for record in samples)
     gaps = (
         *_missing_records([record for record in records if not record.excluded], needs),
         *_uncorrected(records, verdicts),
         *_unreasoned(verdicts),
-        *_thin(tasks, len(lessons)),
-        *_one_sided(lengths, len(lessons)),
-        *_outnumbered(sources, len(lessons)),
+        *_thin(tasks, len(samples)),
+        *_one_sided(lengths, len(samples)),
+        *_outnumbered(sources, len(samples)),
     )
     return Statistics(
         records=len(records),
         excluded=sum(record.excluded for record in records),
-        lessons=len(lessons),
+        lessons=len(samples),
         kinds={kind: kinds[kind] for kind in KINDS},
         trained={kind: trained[kind] for kind in KINDS},
         labels={label: labels[label] for label in (LIKED, DISLIKED)},
@@ -121,10 +122,10 @@ def statistics(
 
 
 def _counted(names: Iterable[str], order: Sequence[str] = ()) -> dict[str, int]:
-    """How often each name is there: in the given order, then the most frequent first."""
+    """How often each name occurs: first in the given order, then most frequent first."""
     found = Counter(names)
-    known = {name: found[name] for name in order if name in found}
-    return known | {name: count for name, count in found.most_common() if name not in known}
+    ordered = {name: found[name] for name in order if name in found}
+    return ordered | {name: count for name, count in found.most_common() if name not in ordered}
 
 
 # -- gaps ------------------------------------------------------------------------------------------
@@ -197,29 +198,29 @@ def _unreasoned(verdicts: Sequence[Verdict]) -> Iterable[str]:
         yield _("{bare} of your {count} 👎 give no reason.").format(bare=bare, count=len(disliked))
 
 
-def _thin(tasks: Mapping[str, int], lessons: int) -> Iterable[str]:
-    if lessons < _ENOUGH_TO_SAY:
+def _thin(tasks: Mapping[str, int], samples: int) -> Iterable[str]:
+    if samples < _ENOUGH_TO_SAY:
         return
     rare = {task: tasks.get(task, 0) for task in TASKS if task != OTHER}
     thin = [f"{_(name)} ({count})" for name, count in rare.items() if count < _FEW]
     if thin:
-        yield _("Few lessons or none: {tasks}.").format(tasks=_(", ").join(thin))
+        yield _("Few or no samples: {tasks}.").format(tasks=_(", ").join(thin))
 
 
-def _one_sided(lengths: Mapping[str, int], lessons: int) -> Iterable[str]:
+def _one_sided(lengths: Mapping[str, int], samples: int) -> Iterable[str]:
     for name, count in lengths.items():
-        if lessons >= _ENOUGH_TO_SAY and count > _ONE_SIDED * lessons:
+        if samples >= _ENOUGH_TO_SAY and count > _ONE_SIDED * samples:
             yield (
                 _(
-                    "{share:.0%} of the replies are alike in length ({name}): the model will "
+                    "{share:.0%} of the replies have a similar length ({name}): the model will "
                     "learn that length too."
-                ).format(share=count / lessons, name=_(name))
+                ).format(share=count / samples, name=_(name))
             )
 
 
-def _outnumbered(sources: Mapping[str, int], lessons: int) -> Iterable[str]:
+def _outnumbered(sources: Mapping[str, int], samples: int) -> Iterable[str]:
     own = sources.get("chat", 0) + sources.get("compare", 0)
-    if 0 < own < (1 - _ONE_SIDED) * lessons:
+    if 0 < own < (1 - _ONE_SIDED) * samples:
         yield _(
-            "Your own lessons are {own} of {lessons}: the imported ones will set the tone."
-        ).format(own=own, lessons=lessons)
+            "Only {own} of {lessons} samples are your own: the imported ones will set the tone."
+        ).format(own=own, lessons=samples)

@@ -1,12 +1,12 @@
-"""What a prompt asks for, by a rule that a person can read, foresee and change.
+"""Detect what a prompt asks for, by a rule that users can read, predict and change.
 
-The rule is a list of words in order; the first one found decides. Words are looked for where people
-put what they want: at the beginning and at the end of what they wrote, not in the middle of a text
-they pasted. The last message decides; where it says nothing ("Shorter, please.") the one before it
-does, and in the end the system message.
+The rule is an ordered list of words; the first one found decides. Words are looked for where people
+state their request: at the beginning and at the end of a message, not in the middle of a text they
+pasted. The last message decides; if it matches nothing ("Shorter, please."), the one before it
+does, and finally the system message.
 
-Left out on purpose: a model that classifies. It would be right a little more often, and nobody
-could say why, or mend it in one line.
+Left out on purpose: a classifier model. It would be right a little more often, but nobody could say
+why, or fix it in one line.
 """
 
 import re
@@ -29,20 +29,21 @@ TASKS = (QUESTION, SUMMARY, TRANSLATION, CLASSIFICATION, WRITING, CODE, OTHER)
 """In the order shown."""
 
 _BEGINNING, _END = 300, 150
-"""Characters that are looked at."""
+"""Characters that are searched."""
 
 
 class Rule(NamedTuple):
-    """A prompt with this word in it asks for this task."""
+    """A prompt that contains this word asks for this task."""
 
     task: str
     word: str
-    """Whole words, in either case; `*` stands for any letters, so `summar*` is also `summary`. In
-    scripts that put no space between words it is found anywhere."""
+    """Matches whole words, ignoring case; `*` stands for any letters, so `summar*` also matches
+    `summary`. In scripts without spaces between words it matches anywhere.
+    """
 
 
 Rules = tuple[Rule, ...]
-"""The first that is found decides."""
+"""The first match decides."""
 
 
 def _rules(words: Mapping[str, Sequence[str]]) -> Rules:
@@ -71,16 +72,8 @@ DEFAULT_RULES: Rules = _rules(
             *("classif*", "categor*", "sentiment", "positive or negative", "spam", "true or false"),
             *("label", "which category", "identify the type", "identify whether", "detect"),
             *("is this review", "what tone", "what emotion", "sort the following"),
-            *(
-                "分类",
-                "归类",
-                "情感",
-                "情绪",
-                "正面还是负面",
-                "积极还是消极",
-                "褒义还是贬义",
-                "判断",
-            ),
+            *("分类", "归类", "情感", "情绪", "正面还是负面", "积极还是消极"),
+            *("褒义还是贬义", "判断"),
             *("哪一类", "属于哪", "类别"),
         ),
         WRITING: (
@@ -96,46 +89,12 @@ DEFAULT_RULES: Rules = _rules(
             *("describe", "define", "tell me", "name", "list", "give", "compare", "find"),
             *("suggest", "recommend", "outline", "discuss", "analy*", "calculate", "identify"),
             *("provide", "state", "convert", "answer", "evaluate", "solve", "determine", "predict"),
-            *(
-                "？",
-                "什么",
-                "怎么",
-                "怎样",
-                "如何",
-                "谁",
-                "哪",
-                "多少",
-                "几",
-                "吗",
-                "告诉我",
-                "给我",
-            ),
-            *(
-                "解释",
-                "说明",
-                "介绍",
-                "描述",
-                "列出",
-                "列举",
-                "给出",
-                "定义",
-                "比较",
-                "分析",
-                "计算",
-            ),
-            *(
-                "提供",
-                "推荐",
-                "建议",
-                "讨论",
-                "阐述",
-                "举例",
-                "回答",
-                "找出",
-                "简述",
-                "说出",
-                "转换",
-            ),
+            *("？", "什么", "怎么", "怎样", "如何", "谁", "哪", "多少", "几", "吗"),
+            *("告诉我", "给我"),
+            *("解释", "说明", "介绍", "描述", "列出", "列举", "给出", "定义", "比较"),
+            *("分析", "计算"),
+            *("提供", "推荐", "建议", "讨论", "阐述", "举例", "回答", "找出", "简述"),
+            *("说出", "转换"),
             *("识别", "解决", "评估", "预测"),
         ),
     }
@@ -143,25 +102,25 @@ DEFAULT_RULES: Rules = _rules(
 
 
 def merged(own: Mapping[str, Sequence[str]]) -> Rules:
-    """The rules of a person: their own words first, in their order, then the built-in ones.
+    """Return the user's own rules, in their order, followed by the built-in ones.
 
-    Any task can be mended by a word of its own that way, and new names make new tasks.
+    So any task can be fixed with a word of one's own, and new names create new tasks.
     """
     return (*_rules(own), *DEFAULT_RULES)
 
 
 def task_of(prompt: Sequence[ChatMessage], rules: Rules = DEFAULT_RULES) -> str:
-    """The task that a prompt asks for, `other` where no rule says.
+    """Return the task that a prompt asks for, `other` if no rule matches.
 
     Args:
         prompt: The messages before the reply, oldest first.
-        rules: The first that is found decides.
+        rules: The first match decides.
     """
-    spoken = [turn.content for turn in reversed(prompt) if turn.role == "user"]
-    told = [turn.content for turn in prompt if turn.role == "system"]
-    for text in map(_ends, (*spoken, *told)):
+    questions = [message.content for message in reversed(prompt) if message.role == "user"]
+    system = [message.content for message in prompt if message.role == "system"]
+    for text in map(_ends, (*questions, *system)):
         for task, letters, pattern in _compiled(rules):
-            # Looking for plain letters first is ten times as fast.
+            # Searching for plain letters first is much faster.
             if letters in text and pattern.search(text):
                 return task
     return OTHER
@@ -174,7 +133,7 @@ def _ends(text: str) -> str:
 
 @cache
 def _compiled(rules: Rules) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
-    """Of each rule its task, letters that must be there, and how the whole word must stand."""
+    """For each rule: its task, letters that must occur, and the pattern of the whole word."""
     words = [rule.word.lower() for rule in rules]
     return tuple(
         (rule.task, max(word.split("*"), key=len), re.compile(_pattern(word)))
@@ -183,7 +142,7 @@ def _compiled(rules: Rules) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
 
 
 def _pattern(word: str) -> str:
-    """Letters of an alphabet end where others begin; everything else is found anywhere."""
+    """Alphabetic words end at word boundaries; everything else matches anywhere."""
     body = r"\w*".join(re.escape(part) for part in word.split("*"))
     before = r"(?<![a-z])" if word[:1].isascii() and word[:1].isalpha() else ""
     after = r"(?![a-z])" if word[-1:].isascii() and word[-1:].isalpha() else ""

@@ -1,14 +1,14 @@
 """The starter set: short instructions with good replies, and prompts to try a model with.
 
-Written for Tutee, half in English and half in Chinese, over translation, sentiment, summary,
+Written for Tutee, half in English and half in Chinese, covering translation, sentiment, summary,
 e-mail, code, question answering and explanation. The replies are as short as the question allows,
-say so where something cannot be known, and decline what would harm; a placeholder stands in square
-brackets where only the person knows what belongs there. Offered where a home is empty, and never
-added unasked. The licence is the project's own.
+say so if something cannot be known, and decline what would harm; a placeholder in square brackets
+stands for what only the user knows. Offered when a home is empty, and never added unasked. The
+license is the project's own.
 
-`instructions.jsonl` holds rows of the messages format, so that every tool of the field reads it;
-`probes.jsonl` holds prompts that are not among them, asked before and after training, and
-`rehearsal.jsonl` holds general texts that are among neither, on which training keeps to the base.
+`instructions.jsonl` holds rows in the messages format, so that common tools can read it;
+`probes.jsonl` holds other prompts, asked before and after training; `rehearsal.jsonl` holds general
+texts, disjoint from both, on which training stays close to the base model.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ SOURCE = "starter"
 
 
 class Probe(NamedTuple):
-    """A prompt that is asked of every version, so that they can be compared."""
+    """A prompt asked of every version, so that versions can be compared."""
 
     id: str
     task: str
@@ -34,19 +34,19 @@ class Probe(NamedTuple):
 
 
 def instructions() -> list[Instruction]:
-    """The instructions as records; the same texts have the same ids each time."""
+    """Return the instructions as records; the same texts always have the same ids."""
     return [_instruction(row["messages"]) for row in _rows("instructions.jsonl")]
 
 
 @cache
 def rehearsal() -> tuple[Instruction, ...]:
-    """General texts that are not offered to be learned from."""
+    """Return general texts that are not offered to learn from."""
     return tuple(_instruction(row["messages"]) for row in _rows("rehearsal.jsonl"))
 
 
 @cache
 def probes() -> tuple[Probe, ...]:
-    """The prompts to try a model with."""
+    """Return the prompts to try a model with."""
     return tuple(Probe(**row) for row in _rows("probes.jsonl"))
 
 

@@ -54,7 +54,7 @@ def _import(home: Path, file: Path) -> dict[str, Any]:
     found = read_file(file)
     read = time.perf_counter()
     with Repository.open(locate(home)) as repository:
-        added = repository.add_imported(found.records, found.chats)
+        added = repository.add_imported(found.records, found.conversations)
     kept = time.perf_counter()
     usage = resource.getrusage(resource.RUSAGE_SELF)
     peak = usage.ru_maxrss

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from store.paths import Paths, locate
 from store.records import (
-    Chat,
     ChatMessage,
     Conversation,
+    ImportedConversation,
     Instruction,
     Message,
     Origin,
@@ -90,7 +90,7 @@ def look(repository: Repository) -> object:
     return (
         repository.conversations(),
         repository.records(),
-        repository.instructions(),
+        repository.trainable(),
         repository.counts(),
     )
 
@@ -128,7 +128,7 @@ def verdicts(count: int) -> Iterator[Verdict]:
         )
 
 
-def chats(count: int) -> Iterator[Chat]:
+def chats(count: int) -> Iterator[ImportedConversation]:
     for number in range(count):
         conversation = Conversation(title=f"Reviews {number}")
         messages: list[Message] = []
@@ -141,4 +141,4 @@ def chats(count: int) -> Iterator[Chat]:
                 origin=ORIGIN if place % 2 else None,
             )
             messages.append(message)
-        yield Chat(conversation, tuple(messages))
+        yield ImportedConversation(conversation, tuple(messages))

@@ -82,7 +82,7 @@ def test_the_head_is_what_the_hub_reads() -> None:
 def test_any_licence_is_stated(licence: str, head: dict[str, str]) -> None:
     found, text = written(Choices(licence=licence))
     assert {key: found[key] for key in head} == head
-    assert f"## Licence\n\n{' '.join(licence.split()) or 'None stated.'}\n" in text
+    assert f"## License\n\n{' '.join(licence.split()) or 'None stated.'}\n" in text
 
 
 def test_the_figures_are_those_of_the_records() -> None:
@@ -116,7 +116,7 @@ def test_what_was_chosen_is_said() -> None:
     for choices, said in (
         (Choices(split=True), "about a fifth of the conversations"),
         (Choices(redact=True), "replaced by `[secret]`"),
-        (Choices(since=MADE), "Only records since 2026-03-01 00:00 +0000"),
+        (Choices(since=MADE), "only records since 2026-03-01 00:00 +0000"),
         (Choices(format="kto"), "Left out: 15 × instruction"),
     ):
         assert said in written(choices)[1]

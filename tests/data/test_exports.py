@@ -14,7 +14,7 @@ from data import formats
 from data.exports import KINDS, Choices, Exported, export, select, write_table
 from data.imports import read_file
 from store.errors import TuteeError
-from store.feedback import said
+from store.feedback import dedup_key
 from store.records import (
     REASONS,
     ChatMessage,
@@ -119,7 +119,7 @@ def names(folder: Path) -> set[str]:
 def test_what_is_exported_is_imported_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, kind: RecordKind, name: str, data: st.DataObject
 ) -> None:
-    records = data.draw(st.lists(RECORDS[kind], min_size=1, max_size=4, unique_by=said))
+    records = data.draw(st.lists(RECORDS[kind], min_size=1, max_size=4, unique_by=dedup_key))
     chosen = Choices(kinds=(kind,), format=name, card=False)
     selection = select(records, chosen)
     left_out = sum(int(reason.split()[0]) for reason in selection.left_out)
@@ -132,7 +132,7 @@ def test_what_is_exported_is_imported_as_it_was(
         write_table(table, path)
         found = read_file(path)
         assert found.refused == ()
-        assert list(map(said, found.records)) == list(map(said, carried))
+        assert list(map(dedup_key, found.records)) == list(map(dedup_key, carried))
         if name == "tutee":
             assert list(found.records) == records
 
@@ -147,7 +147,7 @@ def test_every_format_carries_plain_records(tmp_path: Path, kind: str, name: str
     }
     (file,) = export([plain[kind]], Choices(format=name), tmp_path / "out").files
     (again,) = read_file(file.path).records
-    assert said(again) == said(plain[kind])
+    assert dedup_key(again) == dedup_key(plain[kind])
 
 
 @pytest.mark.parametrize("name", [None, *formats.writers("instruction")])
@@ -258,7 +258,7 @@ def test_what_a_format_cannot_carry_is_counted_with_the_reason(tmp_path: Path) -
     long = [instruction(str(n), prompt=(*earlier, *asked("c"))) for n in range(2)]
     exported = export([*long, *three_kinds()], Choices(format="csv"), tmp_path / "csv")
     assert exported.counts == {"instruction": 1, "preference": 1, "verdict": 1}
-    assert exported.left_out == ("2 × instruction: the format csv has no place for such a prompt",)
+    assert exported.left_out == ("2 × instruction: the format csv cannot hold such a prompt",)
     exported = export(three_kinds(), Choices(format="kto"), tmp_path / "kto")
     assert exported.counts == {"verdict": 1}
     assert [reason.partition(" (")[0] for reason in exported.left_out] == [

@@ -59,7 +59,7 @@ def test_one_format_can_be_asked_for(path: Path) -> None:
     path.write_text(f"{GOOD}\n{PAIR}\n")
     found = read_file(path, format="trl")
     assert len(found.records) == 1
-    assert found.refused == (Refused(1, "not of the format trl; its keys: messages"),)
+    assert found.refused == (Refused(1, "not in the format trl; its keys: messages"),)
 
 
 def test_an_array_is_read_with_its_lines(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ TREE = webui(
 def test_a_chat_is_kept_and_only_what_was_judged_is_learned(path: Path) -> None:
     path.write_text(json.dumps([TREE, TREE]))
     found = read_file(path)
-    (chat,) = found.chats
+    (chat,) = found.conversations
     assert len(chat.messages) == 7
     assert found.useful
     assert completions(found) == ["tres"]
@@ -179,7 +179,7 @@ def test_the_replies_of_a_chat_are_learned_where_that_is_asked_for(path: Path) -
     found = read_file(path, learn=True)
     assert sorted(completions(found)) == ["tres", "uno"]  # not the disliked, not the left behind
     uno = next(r for r in found.records if isinstance(r, Instruction) and r.completion == "uno")
-    (chat,) = found.chats
+    (chat,) = found.conversations
     assert uno.conversation_id == chat.conversation.id
     assert uno.message_id in {message.id for message in chat.messages}
     assert uno.origin.source == f"import:{path.name}"
@@ -203,7 +203,7 @@ def test_what_is_cut_off_or_incomplete_is_never_learned(path: Path) -> None:
     }  # fmt: skip
     path.write_text(f"{json.dumps(chat)}\n{json.dumps(stopped)}")
     found = read_file(path, learn=True)
-    assert len(found.chats) == 2
+    assert len(found.conversations) == 2
     assert found.records == ()
 
 
@@ -212,7 +212,7 @@ def test_what_is_cut_off_or_incomplete_is_never_learned(path: Path) -> None:
 
 REAL = [
     ("FastChat/dummy_conversation.json", "sharegpt", {"instruction": 834}, 0, 166, "duplicate of"),
-    ("PandaLM/testset-v1.json", "", {}, 0, 999, "no reply beside the prompt"),
+    ("PandaLM/testset-v1.json", "", {}, 0, 999, "a prompt but no reply"),
     ("librechat-import-fixtures/chatbotui-export.json", "chatbotui", {}, 2, 0, ""),
     ("librechat-import-fixtures/chatgpt-citations.json", "", {}, 0, 1, "no user message"),
     ("librechat-import-fixtures/chatgpt-export.json", "chatgpt", {}, 2, 3, "a tool's"),
@@ -236,7 +236,7 @@ REAL = [
         23,
         "as many thumbs up as down",
     ),
-    ("open-webui-export/openwebui-export.json", "openwebui", {}, 3, 1, "a tool's call"),
+    ("open-webui-export/openwebui-export.json", "openwebui", {}, 3, 1, "a tool call"),
     ("open-webui-feedback/feedback_example.derived.json", "", {}, 0, 1, "snapshot .* is empty"),
     ("openai-cookbook/drone_training.jsonl", "", {}, 0, 103, "a message calls a tool"),
     ("openai-cookbook/toy_chat_fine_tuning.jsonl", "messages", {"instruction": 7}, 0, 1, "no user"),
@@ -264,7 +264,7 @@ def test_a_real_file_is_taken_or_refused_for_the_right_reason(
     found = read_file(SHARED / file)
     assert found.format == format_name
     assert Counter(record.kind for record in found.records) == kinds
-    assert len(found.chats) == chats
+    assert len(found.conversations) == chats
     assert len(found.refused) == refused
     lines = (SHARED / file).read_text("utf-8").count("\n") + 1
     assert all(1 <= one.line <= lines for one in found.refused)

@@ -148,14 +148,14 @@ def test_a_table_is_told_by_its_columns(path: Path, delimiter: str) -> None:
     assert found[1] == (5, {"Question": "ho", "Answer": ""})
     assert [(line, str(row)) for line, row in found[2:4]] == [
         (6, "more columns than the first line names"),
-        (7, f"not a row of a table ('{delimiter}' expected after '\"')"),
+        (7, f"not a table row ('{delimiter}' expected after '\"')"),
     ]
     assert found[4] == (8, {"Question": "ha", "Answer": "5"})
 
 
 def test_a_quote_that_is_never_closed_is_told(path: Path) -> None:
     path.write_text(TABLE + '"hi,yo\nhi,yo\n')
-    assert rows(path)[1:] == [(3, "not a row of a table (unexpected end of data)")]
+    assert rows(path)[1:] == [(3, "not a table row (unexpected end of data)")]
 
 
 def test_a_long_text_in_a_table_is_read(path: Path) -> None:

@@ -60,7 +60,7 @@ def look(repository: Repository, done: dict[str, str]) -> None:
     assert repository.notices == (), repository.notices
     for reply, act in done.items():
         assert repository.message(reply).content == "Lyon"
-        kinds = {type(record) for record in repository._ledger.about(reply)}
+        kinds = {type(record) for record in repository._index.about(reply)}
         assert act == "said" or Verdict in kinds
         assert (act == "corrected") == (Instruction in kinds)
 

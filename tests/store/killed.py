@@ -94,7 +94,7 @@ def look(paths: Paths, acknowledged: list[str]) -> None:
     with Repository.open(paths) as repository:
         assert repository.notices == (), repository.notices
         for reply, number in last.items():
-            records = repository._ledger.about(reply)
+            records = repository._index.about(reply)
             ratings = [int(r.comment) for r in records if isinstance(r, Verdict)]
             assert ratings in (list(range(number + 1)), list(range(number + 2))), (number, ratings)
             assert len(records) == len(ratings) + sum(number % 2 for number in ratings)

@@ -72,7 +72,7 @@ def test_the_state_before_the_last_change_takes_the_place(
     with Repository.open(paths) as repository:
         (notice,) = repository.notices
         assert str(path) in notice
-        assert re.search(r"its state of 20.{14} \(1 entry\) is used", notice)
+        assert re.search(r"using its state from 20.{14} \(1 entry\)", notice)
         talk = repository.messages(kept.conversation_id)
         assert len(talk) == (2 if name == "conversations" else 3)
         assert repository.feedback(kept.id).label is (name == "feedback")
@@ -114,7 +114,7 @@ def test_the_newest_good_state_is_chosen(kept: Message, paths: Paths) -> None:
     cut(paths.backups / "previous" / "feedback" / "0001.json")
     with Repository.open(paths) as repository:
         assert "1970-01-12" in repository.notices[0]
-        assert repository._ledger._feedback.held("m0")
+        assert repository._index._feedback.held("m0")
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "other documents", "gone"])
@@ -126,7 +126,7 @@ def test_a_file_without_a_good_state_leaves_the_others_usable(
     cut(paths.backups / "previous" / "feedback" / "0001.json")
     with Repository.open(paths) as repository:
         (notice,) = repository.notices
-        assert "no earlier state of it is left" in notice
+        assert "no earlier state is left" in notice
         assert len(repository.messages(kept.conversation_id)) == 3
         assert {record.id for record in repository.records()} == {"a", "b"}
         repository.rate(kept.id, True)

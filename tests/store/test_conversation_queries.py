@@ -197,7 +197,7 @@ def test_a_chat_can_be_set_before_anything_is_said(repository: Repository, paths
 def test_an_excluded_reply_keeps_its_records_out_of_training(
     repository: Repository, reply: Message, paths: Paths
 ) -> None:
-    with pytest.raises(TuteeError, match="Nothing of this reply"):
+    with pytest.raises(TuteeError, match="has no feedback to train on"):
         repository.exclude(reply.id, True)
     repository.correct(reply.id, "Paris")
     before = repository.records()

@@ -63,9 +63,9 @@ def error_of(model: type[BaseModel], values: dict[str, Any]) -> ErrorDetails:
 @pytest.mark.parametrize(("model", "values"), WRONG)
 def test_what_is_wrong_with_a_value(model: type[BaseModel], values: dict[str, Any]) -> None:
     error = error_of(model, values)
-    assert error_messages.matter(error) == error["msg"]
+    assert error_messages.validation_message(error) == error["msg"]
     with speaking("zh"):
-        told = error_messages.matter(error)
+        told = error_messages.validation_message(error)
     assert told != error["msg"]
     assert "{" not in told
 
@@ -81,7 +81,7 @@ def test_every_message_is_one_of_pydantics() -> None:
 def test_what_is_not_known_stays_as_it_came() -> None:
     error: ErrorDetails = {"type": "other", "loc": (), "msg": "Something else", "input": 1}
     with speaking("zh"):
-        assert error_messages.matter(error) == "Something else"
+        assert error_messages.validation_message(error) == "Something else"
 
 
 def test_the_reasons_of_the_disk() -> None:

@@ -11,7 +11,15 @@ import pytest
 
 from store.errors import TuteeError
 from store.paths import Paths, locate
-from store.records import Chat, ChatMessage, Conversation, Instruction, Message, Origin, Record
+from store.records import (
+    ChatMessage,
+    Conversation,
+    ImportedConversation,
+    Instruction,
+    Message,
+    Origin,
+    Record,
+)
 from store.repository import Repository
 from tests.store.faults import fault
 
@@ -36,9 +44,11 @@ def imports(count: int) -> list[Record]:
     ]
 
 
-def chat() -> Chat:
+def chat() -> ImportedConversation:
     conversation = Conversation(id="c", source="import:a")
-    return Chat(conversation, (Message(conversation_id="c", role="user", content="hi"),))
+    return ImportedConversation(
+        conversation, (Message(conversation_id="c", role="user", content="hi"),)
+    )
 
 
 def state(repository: Repository) -> object:
@@ -171,5 +181,5 @@ def test_a_day_without_a_backup_is_told(paths: Paths, monkeypatch: pytest.Monkey
     monkeypatch.setattr("shutil.copytree", lambda *_, **__: full())
     with Repository.open(paths) as repository:
         (notice,) = repository.notices
-    assert "No backup of today" in notice
+    assert "Today's backup could not be made" in notice
     assert "No space left on device" in notice

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import feedback as acts
+from store import feedback
 from store.errors import TuteeError
-from store.feedback import Change, Feedback, Reply
+from store.feedback import Feedback, JudgedReply, RecordChanges
 from store.records import ChatMessage, Instruction, Message, Origin, Preference, Record, Verdict
 
 PROMPT = (ChatMessage(role="user", content="What is the capital of France?"),)
@@ -24,32 +24,32 @@ class Judged:
         self.message = message
         self.records: tuple[Record, ...] = ()
 
-    def do(self, act: Callable[[Reply], Change]) -> None:
-        change = act(Reply(self.message, PROMPT, self.records))
+    def do(self, act: Callable[[JudgedReply], RecordChanges]) -> None:
+        change = act(JudgedReply(self.message, PROMPT, self.records))
         self.records = change.applied_to(self.records)
 
     def like(self) -> None:
-        self.do(lambda reply: acts.thumb(reply, True, (), ""))
+        self.do(lambda reply: feedback.thumb(reply, True, (), ""))
 
     def dislike(self, *reasons: str, comment: str = "") -> None:
-        self.do(lambda reply: acts.thumb(reply, False, reasons, comment))
+        self.do(lambda reply: feedback.thumb(reply, False, reasons, comment))
 
     def explain(self, *reasons: str, comment: str = "") -> None:
-        self.do(lambda reply: acts.explain(reply, reasons, comment))
+        self.do(lambda reply: feedback.explain(reply, reasons, comment))
 
     def correct(self, text: str) -> None:
-        self.do(lambda reply: acts.correct(reply, text))
+        self.do(lambda reply: feedback.correct(reply, text))
 
     def undo(self) -> None:
-        self.do(acts.undo)
+        self.do(feedback.undo)
 
     @property
     def live(self) -> list[Record]:
-        return Reply(self.message, PROMPT, self.records).live
+        return JudgedReply(self.message, PROMPT, self.records).live
 
     @property
     def feedback(self) -> Feedback:
-        return acts.feedback_of(self.records)
+        return feedback.feedback_of(self.records)
 
 
 def test_a_thumb_up_is_a_verdict_and_an_instruction() -> None:
@@ -166,7 +166,7 @@ def test_the_same_correction_again_is_no_act() -> None:
 def test_a_corrected_reply_takes_no_thumb_up_but_a_thumb_down() -> None:
     judged = Judged()
     judged.correct("Paris")
-    with pytest.raises(TuteeError, match="corrected already"):
+    with pytest.raises(TuteeError, match="already corrected"):
         judged.like()
     judged.dislike()
     assert judged.feedback.label is False
@@ -233,10 +233,10 @@ def test_a_deletion_brings_nothing_to_life_and_can_be_taken_back(
             getattr(judged, name)(*arguments)
     live = judged.live
     ids = {record.id for number, record in enumerate(live) if number in chosen}
-    change = acts.delete(judged.records, ids)
+    change = feedback.deletion(judged.records, ids)
     left = change.applied_to(judged.records)
     assert [r for r in left if r.superseded_by is None] == [r for r in live if r.id not in ids]
     there = {record.act for record in left}
     assert all(record.superseded_by in there | {None} for record in left), "what holds it is there"
-    assert acts.restored(left, change.removed) == judged.records
-    assert acts.restored(judged.records, change.removed) == judged.records
+    assert feedback.restored(left, change.removed) == judged.records
+    assert feedback.restored(judged.records, change.removed) == judged.records

@@ -22,13 +22,13 @@ from store.records import (
     SCHEMA_VERSION,
     ChatMessage,
     Conversation,
+    ConversationTree,
+    FeedbackDocument,
     Instruction,
-    Judged,
     Message,
     Origin,
     Preference,
     Record,
-    Thread,
     Verdict,
 )
 from store.repository import Counts, Repository
@@ -187,7 +187,7 @@ def test_a_damaged_old_file_is_read_from_its_backup(paths: Paths) -> None:
         check(repository)
         damage, used = repository.notices
     assert "feedback.json is damaged" in damage
-    assert "before the last change" in used
+    assert "before its last change" in used
     assert (paths.backups / "schema-1" / "feedback.json").read_text() == "{"
 
 
@@ -223,7 +223,7 @@ def test_what_an_older_tutee_wrote_afterwards_is_kept_and_told(paths: Paths) -> 
         with Repository.open(paths) as repository:
             check(repository)
     assert len(repository.notices) == 3
-    assert "An older Tutee has written" in repository.notices[0]
+    assert "An older Tutee wrote" in repository.notices[0]
     assert len(list((paths.backups / "schema-1").iterdir())) == 6
 
 
@@ -250,7 +250,7 @@ MOMENT = st.datetimes(timezones=st.just(UTC), min_value=datetime(2020, 1, 1))
 
 
 @st.composite
-def threads(draw: st.DrawFn) -> list[Thread]:
+def threads(draw: st.DrawFn) -> list[ConversationTree]:
     """Conversations whose messages hang somewhere in their tree."""
     found = []
     for talk in draw(st.lists(ID, max_size=3, unique=True)):
@@ -268,13 +268,13 @@ def threads(draw: st.DrawFn) -> list[Thread]:
                 )
             )
         conversation = Conversation(id=talk, title=draw(TEXT), created=draw(MOMENT))
-        found.append(Thread(conversation=conversation, messages=tuple(messages)))
+        found.append(ConversationTree(conversation=conversation, messages=tuple(messages)))
     return found
 
 
 @given(threads(), st.lists(st.tuples(ID, st.lists(TEXT, min_size=1, max_size=3)), max_size=4))
 def test_a_step_keeps_all_documents(
-    talks: list[Thread], replies: list[tuple[str, list[str]]]
+    talks: list[ConversationTree], replies: list[tuple[str, list[str]]]
 ) -> None:
     records: list[Record] = [
         Verdict(message_id=reply, prompt=(USER,), completion=text, label=True)
@@ -290,10 +290,14 @@ def test_a_step_keeps_all_documents(
             "imports": by_id(records),
         },
     )
-    assert [Thread.model_validate(item) for item in new["conversations"].values()] == talks
-    judged = {key: Judged.model_validate(item).records for key, item in new["feedback"].items()}
+    assert [
+        ConversationTree.model_validate(item) for item in new["conversations"].values()
+    ] == talks
+    judged = {
+        key: FeedbackDocument.model_validate(item).records for key, item in new["feedback"].items()
+    }
     for reply, found in judged.items():
         assert list(found) == [record for record in records if record.message_id == reply]
     assert sum(map(len, judged.values())) == len(records)
-    imports = [Judged.model_validate(item).records for item in new["imports"].values()]
+    imports = [FeedbackDocument.model_validate(item).records for item in new["imports"].values()]
     assert imports == [(record,) for record in records]

@@ -77,7 +77,7 @@ class Home(RuleBasedStateMachine):
         message = self.replies[reply].id
         live = [r.id for r in self.repository.records() if r.message_id == message]
         if live:
-            before = self.repository._ledger.about(message)
+            before = self.repository._index.about(message)
             gone = self.repository.delete_records(live)
             self.bin = (gone, reply, self.history[reply], before)
             self.history[reply] = [NOTHING]
@@ -88,7 +88,7 @@ class Home(RuleBasedStateMachine):
         assert self.bin
         gone, reply, history, before = self.bin
         self.repository.restore_records(gone)
-        assert self.repository._ledger.about(self.replies[reply].id) == before
+        assert self.repository._index.about(self.replies[reply].id) == before
         self.history[reply] = history
         self.bin = None
 
@@ -154,8 +154,8 @@ class Home(RuleBasedStateMachine):
             assert reader.records() == records
             assert reader.counts() == self.repository.counts()
             for reply in self.replies:
-                kept = reader._ledger.about(reply.id)
-                assert kept == self.repository._ledger.about(reply.id)
+                kept = reader._index.about(reply.id)
+                assert kept == self.repository._index.about(reply.id)
 
 
 TestHome = Home.TestCase

@@ -62,7 +62,7 @@ def test_folders_are_private(tmp_path: Path) -> None:
 def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.write_text("mine")
-    with pytest.raises(TuteeError, match="there is a file of that name") as caught:
+    with pytest.raises(TuteeError, match="there is a file with that name") as caught:
         ensure(locate(home))
     assert str(home) in caught.value.title
     assert "--home" in caught.value.hint
@@ -71,7 +71,7 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_home_under_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(TuteeError, match="cannot keep anything in"):
+    with pytest.raises(TuteeError, match="cannot store anything in"):
         ensure(locate(tmp_path / "file" / "home"))
 
 

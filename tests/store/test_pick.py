@@ -7,6 +7,7 @@ from store.feedback import Comparison, Picked, pick
 from store.paths import Paths
 from store.records import ChatMessage, Message, Origin, Preference, Verdict
 from store.repository import Repository
+from tests.live_records import preferences
 
 PROMPT = (ChatMessage(role="user", content="Say hello."),)
 ORIGINS = (Origin(source="compare", adapter="v2"), Origin(source="compare", adapter="base"))
@@ -71,9 +72,9 @@ def test_a_pick_is_kept_once_and_can_be_taken_back(paths: Paths) -> None:
         ]
         assert repository.record(kept.id) == kept
         repository.delete_records([kept.id])
-        assert repository.preferences() == []
+        assert preferences(repository) == []
         repository.restore_records([kept])
-        assert repository.preferences() == [kept]
+        assert preferences(repository) == [kept]
 
 
 def test_the_reply_that_was_picked_makes_a_pair_with_each_other_one(
@@ -81,14 +82,14 @@ def test_the_reply_that_was_picked_makes_a_pair_with_each_other_one(
 ) -> None:
     others = ["Worse.", reply.content, "Worse.", " ", "Bad."]
     assert repository.prefer(reply.id, others).undoable
-    pairs = repository.preferences()
+    pairs = preferences(repository)
     assert [(pair.chosen, pair.rejected) for pair in pairs] == [
         (reply.content, "Worse."),
         (reply.content, "Bad."),
     ]
     assert {pair.message_id for pair in pairs} == {reply.id}
     repository.rate(reply.id, True)
-    assert len(repository.preferences()) == 2
+    assert len(preferences(repository)) == 2
     repository.undo(reply.id)
     assert not repository.undo(reply.id).undoable
     assert repository.records() == []

@@ -13,14 +13,14 @@ from store.records import (
     REASONS,
     ChatMessage,
     Conversation,
+    ConversationTree,
+    FeedbackDocument,
     Instruction,
-    Judged,
     Message,
     Origin,
     Preference,
     Record,
     Sampling,
-    Thread,
     Verdict,
 )
 from store.segments import Segments
@@ -84,9 +84,9 @@ def test_records_come_back_from_the_disk(
     home = tmp_path_factory.mktemp("home")
     (home / "records" / "feedback").mkdir(parents=True)
     backups = Backups(home / "records", home / "backups", write=True)
-    judged = Judged(records=tuple(records))
-    Segments("feedback", Judged, backups, lambda before, after: None).put({"m": judged})
-    again = Segments("feedback", Judged, backups, lambda before, after: None)
+    judged = FeedbackDocument(records=tuple(records))
+    Segments("feedback", FeedbackDocument, backups, lambda before, after: None).put({"m": judged})
+    again = Segments("feedback", FeedbackDocument, backups, lambda before, after: None)
     assert again.documents == {"m": judged}
 
 
@@ -121,8 +121,8 @@ def test_messages_out_of_their_tree_are_refused(messages: list[dict[str, str]]) 
         Message(**{"conversation_id": "c", "role": "user", "content": "x", **message})
         for message in messages
     )
-    with pytest.raises(ValidationError, match="lost its place"):
-        Thread(conversation=Conversation(id="c"), messages=built)
+    with pytest.raises(ValidationError, match="has no parent"):
+        ConversationTree(conversation=Conversation(id="c"), messages=built)
 
 
 def test_objects_take_no_memory_for_which_fields_they_were_given() -> None:
@@ -132,8 +132,8 @@ def test_objects_take_no_memory_for_which_fields_they_were_given() -> None:
         label=True,
         origin=Origin(sampling=Sampling(seed=7)),
     )
-    kept = Judged(records=(verdict,))
-    read = Judged.model_validate_json(kept.model_dump_json())
+    kept = FeedbackDocument(records=(verdict,))
+    read = FeedbackDocument.model_validate_json(kept.model_dump_json())
     (record,) = read.records
     changed = record.model_copy(update={"excluded": True})
     objects = (read, record, record.origin, record.origin.sampling, record.prompt[0])

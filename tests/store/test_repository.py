@@ -8,9 +8,9 @@ import pytest
 from store.errors import TuteeError
 from store.paths import Paths
 from store.records import (
-    Chat,
     ChatMessage,
     Conversation,
+    ImportedConversation,
     Instruction,
     Message,
     Origin,
@@ -19,6 +19,7 @@ from store.records import (
     Verdict,
 )
 from store.repository import Added, Counts, Repository
+from tests.live_records import instructions, preferences
 
 USER = ChatMessage(role="user", content="What is the capital of France?")
 SYSTEM = ChatMessage(role="system", content="Be brief.")
@@ -127,7 +128,7 @@ def test_feedback_comes_back(repository: Repository, reply: Message, paths: Path
     assert given.correction == "Paris"
     with reopened(repository, paths) as again:
         assert again.feedback(reply.id) == given
-        assert again.feedback_for([reply.id]) == {reply.id: given}
+        assert again.feedback(reply.id) == given
         assert again.undo(reply.id).correction is None
         assert again.undo(reply.id).undoable is False
         with pytest.raises(TuteeError, match="nothing to undo"):
@@ -166,15 +167,15 @@ def test_records_carry_the_prompt_with_its_corrections(
         ChatMessage(role="assistant", content="Rome"),
     )
     assert repository.message(reply.id).content == "Lyon"
-    assert repository.instructions()[-1].prompt == prompt
+    assert instructions(repository)[-1].prompt == prompt
     assert repository.prompt_for(reply.id) == (SYSTEM, USER)
 
 
 def test_only_replies_are_judged(repository: Repository, reply: Message) -> None:
     assert reply.parent_id
-    with pytest.raises(TuteeError, match="Only a reply"):
+    with pytest.raises(TuteeError, match="Only the model's replies"):
         repository.rate(reply.parent_id, True)
-    with pytest.raises(TuteeError, match="Only a reply"):
+    with pytest.raises(TuteeError, match="Only the model's replies"):
         repository.correct(reply.parent_id, "x")
 
 
@@ -250,8 +251,8 @@ def test_imports_are_kept_once(repository: Repository, paths: Paths) -> None:
     assert repository.add_imported([again, other, pair]).records == (other,)
     assert repository.add_imported([again]).records == ()
     with reopened(repository, paths) as opened:
-        assert opened.instructions() == [one, other]
-        assert opened.preferences() == [pair]
+        assert instructions(opened) == [one, other]
+        assert preferences(opened) == [pair]
         assert opened.add_imported([again]).records == ()
 
 
@@ -278,7 +279,7 @@ def test_records_are_oldest_first(repository: Repository, reply: Message) -> Non
     early = Instruction(prompt=(USER,), completion="early")
     repository.correct(reply.id, "Paris")
     repository.add_imported([Instruction(prompt=(USER,), completion="late"), early])
-    assert [r.completion for r in repository.instructions()] == ["early", "Paris", "late"]
+    assert [r.completion for r in instructions(repository)] == ["early", "Paris", "late"]
 
 
 def test_a_record_whose_id_is_there_is_not_taken_again(
@@ -291,9 +292,9 @@ def test_a_record_whose_id_is_there_is_not_taken_again(
     assert repository.add_imported([aside]).records == ()
 
 
-def chat(*messages: tuple[str, str | None], title: str = "A talk") -> Chat:
+def chat(*messages: tuple[str, str | None], title: str = "A talk") -> ImportedConversation:
     conversation = Conversation(id="c", title=title, source="import:chats.json")
-    return Chat(
+    return ImportedConversation(
         conversation,
         tuple(
             Message(
@@ -369,5 +370,5 @@ def test_files_are_private(repository: Repository, reply: Message, paths: Paths)
 
 def test_a_home_that_cannot_be_is_refused(tmp_path: Path, paths: Paths) -> None:
     paths.home.write_text("a file")
-    with pytest.raises(TuteeError, match="cannot keep anything"):
+    with pytest.raises(TuteeError, match="cannot store anything"):
         Repository.open(paths)

@@ -134,12 +134,12 @@ def test_a_file_that_goes_while_it_is_in_use_is_not_begun_anew(kept: Kept, tmp_p
     kept.put({"a": Note(text="a")})
     kept.put({"b": Note(text="b")})
     (kept.folder / "0001.json").unlink()
-    with pytest.raises(Damaged, match="is gone"):
+    with pytest.raises(Damaged, match="is missing"):
         kept.put({"c": Note(text="c")})
     assert set(kept.documents) == {"a", "b"}
     again = Kept(tmp_path)
     assert set(again.documents) == {"a"}
-    assert "is gone" in again.backups.notices[0]
+    assert "is missing" in again.backups.notices[0]
 
 
 CHANGES = st.lists(

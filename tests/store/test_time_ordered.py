@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.time_ordered import ByTime
+from store.time_ordered import TimeOrdered
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CHANGES = st.lists(st.tuples(st.sampled_from("abcdef"), st.none() | st.integers(0, 5)))
@@ -15,7 +15,9 @@ CHANGES = st.lists(st.tuples(st.sampled_from("abcdef"), st.none() | st.integers(
 def test_it_is_sorted_whenever_somebody_looks(
     changes: list[tuple[str, int | None]], looks: set[int]
 ) -> None:
-    ordered: ByTime[tuple[str, int]] = ByTime(lambda item: START + timedelta(days=item[1]))
+    ordered: TimeOrdered[tuple[str, int]] = TimeOrdered(
+        lambda item: START + timedelta(days=item[1])
+    )
     expected: dict[str, tuple[str, int]] = {}
     for number, (key, day) in enumerate(changes):
         expected.pop(key, None)
@@ -30,7 +32,7 @@ def test_it_is_sorted_whenever_somebody_looks(
 
 
 def test_the_list_is_the_caller_s() -> None:
-    ordered: ByTime[int] = ByTime(lambda item: START + timedelta(days=item))
+    ordered: TimeOrdered[int] = TimeOrdered(lambda item: START + timedelta(days=item))
     ordered.put("a", 1)
     ordered.all().clear()
     assert ordered.all() == [1]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from data import exports
-from data.exports import FORMATS, Choices, Selection, select, write_table
+from data.exports import FORMATS, Choices, ExportSelection, select, write_table
 from data.quality.task_labels import merged
 from store.errors import TuteeError
 from store.i18n import _, ngettext
@@ -105,7 +105,7 @@ def _to_file(invocation: Invocation, choices: Choices, output: Path) -> None:
     _tell(selection.left_out, selection.redacted)
 
 
-def _selected(invocation: Invocation, choices: Choices) -> Selection:
+def _selected(invocation: Invocation, choices: Choices) -> ExportSelection:
     with invocation.home(write=False) as repository:
         return select(repository.records(), choices)
 

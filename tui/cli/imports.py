@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 
 from data import starter
-from data.deduplication import Known
+from data.deduplication import Deduplicator
 from data.format_detection import NAMES
 from data.imports import Imported, find_files, read_file
 from store.errors import TuteeError
 from store.i18n import _, ngettext
-from store.records import Chat, Record
+from store.records import ImportedConversation, Record
 from store.repository import Added, Repository
 from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
@@ -80,13 +80,15 @@ class _Rehearsal:
     """Tells what a home would take, and keeps nothing."""
 
     def __init__(self, repository: Repository) -> None:
-        self._known = Known(repository.records(), repository.ids())
+        self._known = Deduplicator(repository.records(), repository.ids())
 
-    def add_imported(self, records: Iterable[Record], chats: Iterable[Chat] = ()) -> Added:
+    def add_imported(
+        self, records: Iterable[Record], chats: Iterable[ImportedConversation] = ()
+    ) -> Added:
         """What would be new."""
         chats = [*chats]
         fresh = sum(not self._known.holds(chat.conversation.id) for chat in chats)
-        grown = self._known.new_chats(chats)
+        grown = self._known.new_conversations(chats)
         messages = sum(len(chat.messages) for chat in grown)
         return Added(self._known.new_records(records), fresh, messages)
 
@@ -119,16 +121,16 @@ def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -
     if found.useful:
         _tell_doing(_("Keeping {records}…").format(records=counted(len(found.records), "record")))
         try:
-            added = home.add_imported(found.records, found.chats)
+            added = home.add_imported(found.records, found.conversations)
         finally:
             _tell_doing("")
-        _tell_taken(found.records, found.chats, added, options.dry_run)
+        _tell_taken(found.records, found.conversations, added, options.dry_run)
     _tell_refused(found)
     return found.useful
 
 
 def _tell_taken(
-    records: Iterable[Record], chats: Iterable[Chat], added: Added, dry_run: bool
+    records: Iterable[Record], chats: Iterable[ImportedConversation], added: Added, dry_run: bool
 ) -> None:
     kinds = Counter(record.kind for record in added.records)
     parts = _(", ").join(counted(number, kind) for kind, number in sorted(kinds.items()))
@@ -137,15 +139,15 @@ def _tell_taken(
     if parts:
         told_records = _("{records}: {kinds}").format(records=told_records, kinds=parts)
     click.echo(f"  {told_records}")
-    if added.chats or added.messages:
-        talks = ngettext("{count:,} conversation", "{count:,} conversations", added.chats)
+    if added.conversations or added.messages:
+        talks = ngettext("{count:,} conversation", "{count:,} conversations", added.conversations)
         messages = ngettext("{count:,} message", "{count:,} messages", added.messages)
         told_talks = _("{conversations} ({messages})").format(
-            conversations=taken.format(what=talks.format(count=added.chats)),
+            conversations=taken.format(what=talks.format(count=added.conversations)),
             messages=messages.format(count=added.messages),
         )
         click.echo(f"  {told_talks}")
-    known = len([*records]) - len(added.records) + len([*chats]) - added.chats
+    known = len([*records]) - len(added.records) + len([*chats]) - added.conversations
     if known:
         click.echo("  " + _("{count} were there already").format(count=known))
 

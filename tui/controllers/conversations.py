@@ -7,7 +7,7 @@ from pathlib import Path
 from data.markdown import Section, file_name, markdown
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Conversation, Message, Thread
+from store.records import Conversation, ConversationTree, Message
 from store.repository import Repository
 from store.storage import private_folder, replace_file
 from tui.commands.attachments import without_files
@@ -33,7 +33,7 @@ class ConversationLibrary:
         self._repository = repository
         self._exports = exports
         self._leave = leave
-        self._deleted: list[Thread] = []
+        self._deleted: list[ConversationTree] = []
 
     def listed(self, query: str = "") -> list[ConversationRow]:
         """Conversations whose title or text contains `query`, pinned ones first, then newest."""

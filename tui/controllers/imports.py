@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data import starter
-from data.deduplication import Known
+from data.deduplication import Deduplicator
 from data.imports import Imported, find_files, read_file
 from data.quality.language_detection import language_of
 from data.quality.statistics import question_of
@@ -20,7 +20,7 @@ def preview(
     path: Path,
     name: str,
     learn: bool,
-    here: Known,
+    here: Deduplicator,
     say: Callable[[str], object],
     stopped: Stopped,
 ) -> Preview:
@@ -59,14 +59,14 @@ def preview(
         formats=", ".join(sorted({i.format for i in found if i.format})) or _("nothing usable"),
         rows=sum(imported.rows for imported in found),
         records=records,
-        chats=here.new_chats(chat for imported in found for chat in imported.chats),
+        chats=here.new_conversations(chat for imported in found for chat in imported.conversations),
         known=sum(len(imported.records) for imported in found) - len(records),
         refused=(*refused, *(line for i in found for line in _refused(i, len(files) > 1))),
         lost=sum(len(imported.refused) for imported in found),
     )
 
 
-def starter_preview(here: Known) -> Preview:
+def starter_preview(here: Deduplicator) -> Preview:
     """What the starter set would bring, what is in the person's language first."""
     instructions = starter.instructions()
     mine = spoken()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from core.models.loading import load_tokenizer
 from core.runs.record_lengths import lengths, limit
-from data.deduplication import Known
+from data.deduplication import Deduplicator
 from data.exports import Choices, Exported, export
 from data.quality.checks import check
 from data.quality.statistics import Needs, statistics
 from data.quality.task_labels import merged, task_of
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Chat, Record, new_id, now
+from store.records import ImportedConversation, Record, new_id, now
 from tui.controllers.drafts import CorrectionDraft
 from tui.controllers.feedback import ReplyFeedback
 from tui.services import Services
@@ -54,9 +54,9 @@ class Library:
         """All live records, newest first."""
         return self._services.repository.records()[::-1]
 
-    def known(self) -> Known:
+    def known(self) -> Deduplicator:
         """What is there, for what an import would bring."""
-        return Known(self._services.repository.records(), self._services.repository.ids())
+        return Deduplicator(self._services.repository.records(), self._services.repository.ids())
 
     @cached_property
     def rules(self) -> "Rules":
@@ -162,7 +162,7 @@ class Library:
 
     # -- bringing in -----------------------------------------------------------------------------
 
-    def take(self, records: Sequence[Record], chats: Sequence[Chat]) -> None:
+    def take(self, records: Sequence[Record], chats: Sequence[ImportedConversation]) -> None:
         """Keep what was brought from elsewhere; what is there already is left out."""
         self.changed = True
         self._services.repository.add_imported(records, chats)

@@ -18,7 +18,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from data.exports import Choices, Selection, select
+from data.exports import Choices, ExportSelection, select
 from data.formats import LLAMA_FACTORY, writers
 from store.errors import TuteeError
 from store.i18n import N_, _
@@ -175,7 +175,7 @@ def _moment(typed: str) -> datetime | None:
         ) from None
 
 
-def _foreseen(selection: Selection) -> Content:
+def _foreseen(selection: ExportSelection) -> Content:
     lines = [
         Content.assemble(
             f"{table.name:<24}",

@@ -22,7 +22,7 @@ from textual.widgets import Input, Static
 
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Chat, Record
+from store.records import ImportedConversation, Record
 from tui.background import aside, in_thread
 from tui.controllers.imports import preview, starter_preview
 from tui.controllers.records import Library
@@ -41,7 +41,9 @@ _BREATH = 0.005
 """Seconds between two portions: time for what was typed and for the paint."""
 
 
-def _portions(found: Preview) -> Iterator[tuple[Sequence[Record], Sequence[Chat], str]]:
+def _portions(
+    found: Preview,
+) -> Iterator[tuple[Sequence[Record], Sequence[ImportedConversation], str]]:
     """What is kept at a time, and how far that is."""
     for start in range(0, len(found.records), _PORTION):
         share = _("{start:,} of {count:,} records").format(start=start, count=len(found.records))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.quality.statistics import question_of
 from store.i18n import _
-from store.records import Chat, Record
+from store.records import ImportedConversation, Record
 from tui.text_format import counted, harmless
 from tui.views.record_list import reply_shown, thumb
 
@@ -28,7 +28,7 @@ class Preview:
     rows: int
     records: tuple[Record, ...]
     """Those that would be new."""
-    chats: tuple[Chat, ...]
+    chats: tuple[ImportedConversation, ...]
     known: int
     """Records that are there already."""
     refused: tuple[str, ...] = ()

@@ -4,26 +4,26 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from data.formats.common import Format, Found
-from store.records import Chat, Origin, Record
+from data.formats.common import Format, ParsedRow
+from store.records import ImportedConversation, Origin, Record
 
 ORIGIN = Origin(source="import:x")
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
-def read(form: Format, row: dict[str, Any]) -> Found:
+def read(form: Format, row: dict[str, Any]) -> ParsedRow:
     assert form.matches(row)
     found = form.read(row, ORIGIN)
     check(found)
     return found
 
 
-def chat(form: Format, row: dict[str, Any]) -> Chat:
-    (only,) = read(form, row).chats
+def chat(form: Format, row: dict[str, Any]) -> ImportedConversation:
+    (only,) = read(form, row).conversations
     return only
 
 
-def said(whole: Chat) -> list[tuple[str, str]]:
+def said(whole: ImportedConversation) -> list[tuple[str, str]]:
     """Who said what on the path of a chat."""
     by_id = {message.id: message for message in whole.messages}
     path: list[tuple[str, str]] = []
@@ -34,22 +34,24 @@ def said(whole: Chat) -> list[tuple[str, str]]:
     return path[::-1]
 
 
-def check(found: Found) -> None:
+def check(found: ParsedRow) -> None:
     for record in found.records:
         assert _RECORD.validate_json(record.model_dump_json()) == record
         assert record.prompt[-1].role == "user"
         assert record.origin.source == ORIGIN.source
         assert record.message_id not in found.incomplete
-    for whole in found.chats:
+    for whole in found.conversations:
         check_chat(whole)
-    replies = {m.id for whole in found.chats for m in whole.messages if m.role == "assistant"}
+    replies = {
+        m.id for whole in found.conversations for m in whole.messages if m.role == "assistant"
+    }
     assert found.incomplete <= replies
     assert {record.message_id for record in found.records} - {None} <= replies
     for sentence in found.refused:
         sentence.encode()
 
 
-def check_chat(whole: Chat) -> None:
+def check_chat(whole: ImportedConversation) -> None:
     seen: dict[str | None, str] = {None: ""}
     for message in whole.messages:
         assert message.id not in seen

@@ -92,7 +92,7 @@ def _read(form: Format, row: dict[str, Any]) -> None:
     except RowError:
         return
     check(found)
-    for whole in join([*found.chats, *found.chats]):
+    for whole in join([*found.conversations, *found.conversations]):
         check_chat(whole)
 
 
@@ -102,7 +102,7 @@ def test_a_sound_row_is_of_one_format_and_gives_something(form: Format) -> None:
     assert [known.name for known in CHATS if known.matches(row)] == [form.name]
     found = form.read(row, ORIGIN)
     check(found)
-    assert found.records or found.chats
+    assert found.records or found.conversations
 
 
 @settings(max_examples=settings().max_examples * 4)

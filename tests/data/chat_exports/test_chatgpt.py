@@ -67,7 +67,7 @@ def test_the_path_is_that_of_the_current_node() -> None:
 )
 def test_what_was_never_said_is_passed_over(unsaid: dict[str, Any]) -> None:
     found = read(CHATGPT, row(ROOT, ASKED, unsaid, node("a", "x", "assistant", "yo")))
-    assert said(found.chats[0]) == [("user", "hi"), ("assistant", "yo")]
+    assert said(found.conversations[0]) == [("user", "hi"), ("assistant", "yo")]
     assert not found.refused
     assert not found.incomplete
 
@@ -75,32 +75,32 @@ def test_what_was_never_said_is_passed_over(unsaid: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("lacking", "reason"),
     [
-        (node("x", "u", "tool", "result", weight=0), "1 message left out: a tool's output"),
+        (node("x", "u", "tool", "result", weight=0), "1 message left out: tool output"),
         (node("x", "u", "assistant", "search()", recipient="browser"),
-         "1 message left out: a tool's call"),
+         "1 message left out: a tool call"),
         (node("x", "u", "assistant", content={"content_type": "code", "text": "1+1"}),
-         "1 message left out: a tool's call"),
+         "1 message left out: a tool call"),
         (node("x", "u", "user", content={"content_type": "multimodal_text", "parts": [{}]}),
          "1 message left out: an image or a file"),
         (node("x", "u", "critic", "no"), "1 message left out: it has no known role"),
         (node("x", "u", "user", content={"content_type": "hologram"}),
-         "1 message left out: a part that is no text"),
+         "1 message left out: a part that is not text"),
     ],
 )  # fmt: skip
 def test_a_reply_after_something_left_out_is_incomplete(
     lacking: dict[str, Any], reason: str
 ) -> None:
     found = read(CHATGPT, row(ROOT, ASKED, lacking, node("a", "x", "assistant", "yo")))
-    assert said(found.chats[0]) == [("user", "hi"), ("assistant", "yo")]
+    assert said(found.conversations[0]) == [("user", "hi"), ("assistant", "yo")]
     assert found.refused == (reason,)
-    assert found.incomplete == {found.chats[0].messages[-1].id}
+    assert found.incomplete == {found.conversations[0].messages[-1].id}
 
 
 def test_the_text_beside_an_image_is_kept() -> None:
     parts = [{"content_type": "image_asset_pointer"}, "What is this?"]
     asked = node("u", "r", "user", content={"content_type": "multimodal_text", "parts": parts})
     found = read(CHATGPT, row(ROOT, asked, node("a", "u", "assistant", "A cat.")))
-    assert said(found.chats[0])[0] == ("user", "What is this?")
+    assert said(found.conversations[0])[0] == ("user", "What is this?")
     assert len(found.incomplete) == 1
 
 
@@ -114,7 +114,7 @@ def test_spoken_words_are_what_was_understood_of_them(whole: bool) -> None:
     asked = node("x", "u", "user", content=spoken)
     found = read(CHATGPT, row(ROOT, ASKED, asked, node("a", "x", "assistant", "yo")))
     expected = "hi\n\nGood morning" if whole else "hi"
-    assert said(found.chats[0]) == [("user", expected), ("assistant", "yo")]
+    assert said(found.conversations[0]) == [("user", expected), ("assistant", "yo")]
     assert bool(found.incomplete) is not whole
 
 
@@ -129,7 +129,7 @@ def test_spoken_words_are_what_was_understood_of_them(whole: bool) -> None:
 )
 def test_marks_of_tools_are_cut_out_of_replies(text: str, kept: str, whole: bool) -> None:
     found = read(CHATGPT, row(ROOT, ASKED, node("a", "u", "assistant", text)))
-    assert said(found.chats[0])[-1] == ("assistant", kept)
+    assert said(found.conversations[0])[-1] == ("assistant", kept)
     assert bool(found.incomplete) is not whole
 
 

@@ -9,7 +9,7 @@ from data.chat_exports.chatbotui import CHATBOTUI
 from data.chat_exports.llm import LLM
 from data.chat_exports.openwebui import OPENWEBUI
 from data.formats.common import RowError
-from store.records import Chat
+from store.records import ImportedConversation
 from tests.data.chat_exports.checks import chat, check_chat, read, said
 from tests.data.chat_exports.test_openwebui import message
 from tests.data.chat_exports.test_openwebui import row as webui_row
@@ -26,18 +26,18 @@ def test_chatbotui_holds_many_conversations_and_one_bad_one_loses_no_other() -> 
             dict(good, id="4", messages=[U, {"role": "tool", "content": "x"}, A]),
         ],
     })  # fmt: skip
-    assert [said(one) for one in found.chats] == [
+    assert [said(one) for one in found.conversations] == [
         [("system", "Be brief."), ("user", "hi"), ("assistant", "yo")]
     ] * 2
-    assert found.chats[0].conversation.title == "One"
-    assert found.chats[0].messages[-1].origin
-    assert found.chats[0].messages[-1].origin.model == "m"
+    assert found.conversations[0].conversation.title == "One"
+    assert found.conversations[0].messages[-1].origin
+    assert found.conversations[0].messages[-1].origin.model == "m"
     assert found.refused == (
         "conversation 2: no reply",
         "conversation 3: no user message",
         "conversation 4: 1 message left out: it has no known role",
     )
-    assert found.incomplete == {found.chats[1].messages[-1].id}
+    assert found.incomplete == {found.conversations[1].messages[-1].id}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def turn(identity: str, prompt: str = "hi", minute: int = 0, **more: Any) -> dic
     }
 
 
-def turns(*rows: dict[str, Any]) -> Chat:
+def turns(*rows: dict[str, Any]) -> ImportedConversation:
     (whole,) = join([chat(LLM, one) for one in rows])
     check_chat(whole)
     return whole
@@ -106,8 +106,8 @@ def test_a_row_without_a_conversation_is_one_by_itself() -> None:
     ("about", "reason"),
     [
         ({"attachments": [{}]}, "1 part left out: an image or a file"),
-        ({"tool_results": [{}]}, "1 part left out: a tool's output"),
-        ({"tool_calls": [{}]}, "1 part left out: a tool's call"),
+        ({"tool_results": [{}]}, "1 part left out: tool output"),
+        ({"tool_calls": [{}]}, "1 part left out: a tool call"),
         ({"prompt_fragments": [{"content": "x" * 97 + "..."}]},
          "1 part left out: the rest of a fragment"),
     ],
@@ -123,7 +123,7 @@ def test_what_llm_does_not_print_makes_a_turn_incomplete(
 def test_fragments_come_before_the_prompt() -> None:
     found = read(LLM, turn("1", prompt_fragments=[{"content": "A novel."}], system_fragments=[
         {"content": "Be brief."}]))  # fmt: skip
-    assert said(found.chats[0])[:2] == [("system", "Be brief."), ("user", "A novel.\nhi")]
+    assert said(found.conversations[0])[:2] == [("system", "Be brief."), ("user", "A novel.\nhi")]
     assert not found.incomplete
 
 

@@ -67,7 +67,7 @@ def test_parts_are_read_without_thoughts() -> None:
         {"type": "text", "text": {"value": "two"}},
     ]
     found = read(LIBRECHAT, row(message("u1", None), message("a1", "u1", content=parts, text="")))
-    assert said(found.chats[0])[-1] == ("assistant", "one\n\ntwo")
+    assert said(found.conversations[0])[-1] == ("assistant", "one\n\ntwo")
     assert not found.refused
     old = message("a1", "u1", text=":::thinking\nhm\n:::\n\nyo")
     assert said(chat(LIBRECHAT, row(message("u1", None), old)))[-1] == ("assistant", "yo")
@@ -83,10 +83,10 @@ def test_hostile_text_takes_no_time() -> None:
     ("about", "reason"),
     [
         ({"content": [{"type": "tool_call", "tool_call": {}}, {"type": "text", "text": "yo"}]},
-         "1 part left out: a tool's call"),
+         "1 part left out: a tool call"),
         ({"attachments": [{}]}, "1 part left out: an image or a file"),
         ({"content": [{"type": "text", "text": "yo"}, 3]},
-         "1 part left out: a part that is no text"),
+         "1 part left out: a part that is not text"),
     ],
 )  # fmt: skip
 def test_what_is_no_text_makes_a_reply_incomplete(about: dict[str, Any], reason: str) -> None:
@@ -101,7 +101,7 @@ def test_an_error_is_no_reply(about: dict[str, Any]) -> None:
         LIBRECHAT,
         row(message("u1", None), message("a1", "u1", **about), message("a2", "u1")),
     )
-    assert [m.content for m in found.chats[0].messages] == ["u1", "a2"]
+    assert [m.content for m in found.conversations[0].messages] == ["u1", "a2"]
     assert found.refused == ("1 message left out: an error",)
 
 

@@ -39,7 +39,7 @@ def test_thumbs_are_verdicts_by_majority() -> None:
     assert (instruction.completion, instruction.act) == ("good", verdict.act)
     assert (other.completion, other.label) == ("bad", False)
     assert found.refused == ("1 verdict left out: as many thumbs up as down",)
-    assert found.chats == ()
+    assert found.conversations == ()
 
 
 def test_the_best_is_preferred_to_each_other() -> None:
@@ -76,7 +76,7 @@ def test_the_records_of_a_tree_are_of_one_conversation() -> None:
         ({"role": "judge"}, "it has no known role"),
         ({"text": None}, "text is not text"),
         ({"text": " "}, "it is empty"),
-        ({"text": "\ud800"}, "text holds half of a surrogate pair"),
+        ({"text": "\ud800"}, "text contains half of a surrogate pair"),
     ],
 )
 def test_unusable_messages_are_skipped_with_what_follows(
@@ -98,9 +98,9 @@ def test_the_same_reply_twice_is_no_preference() -> None:
 @pytest.mark.parametrize(
     ("prompt", "reason"),
     [
-        (asked("hi", reply("a"), reply("b")), "no reply is judged"),
-        (None, "no reply is judged; 1 message left out: it has no known role"),
-        (asked("hi", deleted=True), "no reply is judged; 1 message left out: it was deleted"),
+        (asked("hi", reply("a"), reply("b")), "no reply is rated"),
+        (None, "no reply is rated; 1 message left out: it has no known role"),
+        (asked("hi", deleted=True), "no reply is rated; 1 message left out: it was deleted"),
     ],
 )
 def test_a_tree_without_judgement_is_refused(prompt: object, reason: str) -> None:

@@ -119,7 +119,7 @@ def test_folded_blocks_are_cut_out_of_replies(
         message("a1", "u1", content=content, annotation={"rating": 1}),
     )
     found = read(OPENWEBUI, given)
-    assert found.chats[0].messages[-1].content == (content if spoken is None else spoken)
+    assert found.conversations[0].messages[-1].content == (content if spoken is None else spoken)
     assert bool(found.incomplete) is not whole
     assert len(found.records) == (2 if whole else 0)
 
@@ -141,8 +141,8 @@ def test_what_a_person_writes_is_left_as_it_is() -> None:
     ("asked", "reply", "reason"),
     [
         ({"files": [{"type": "image"}]}, {}, "1 part left out: an image or a file"),
-        ({}, {"sources": [{}]}, "1 part left out: the sources it draws on"),
-        ({}, {"output": [{"type": "function_call"}]}, "1 part left out: a tool's call"),
+        ({}, {"sources": [{}]}, "1 part left out: the sources it is based on"),
+        ({}, {"output": [{"type": "function_call"}]}, "1 part left out: a tool call"),
         ({"content": [{"type": "text", "text": "See"}, {"type": "image_url"}]}, {},
          "1 part left out: an image or a file"),
     ],
@@ -160,7 +160,7 @@ def test_an_error_is_no_reply() -> None:
         message("u1", None), message("a1", "u1", error={"content": "500"}), message("a2", "u1")
     )
     found = read(OPENWEBUI, given)
-    assert said(found.chats[0]) == [("user", "u1"), ("assistant", "a2")]
+    assert said(found.conversations[0]) == [("user", "u1"), ("assistant", "a2")]
     assert found.refused == ("1 message left out: an error",)
 
 
@@ -214,7 +214,7 @@ def test_feedback_is_a_verdict_with_the_chat_it_was_given_in(snapshot: dict[str,
     )  # fmt: skip
     assert verdict.created == datetime.fromtimestamp(1700000200, UTC)
     exported = chat(OPENWEBUI, row(*_TREE["messages"].values()))
-    assert [m.id for m in found.chats[0].messages] == [m.id for m in exported.messages]
+    assert [m.id for m in found.conversations[0].messages] == [m.id for m in exported.messages]
     assert verdict.conversation_id == exported.conversation.id
 
 

@@ -62,7 +62,7 @@ def test_a_file_of_each_program_is_read(
             reasons.append(str(error).split(";")[0])
         else:
             check(found[-1])
-    chats = join([chat for one in found for chat in one.chats])
+    chats = join([chat for one in found for chat in one.conversations])
     for chat in chats:
         check_chat(chat)
     assert [len(chat.messages) for chat in chats] == messages
@@ -77,7 +77,7 @@ def test_what_is_said_in_the_exports_of_open_webui() -> None:
         for row in _rows("open-webui-export/openwebui-export.json")
         for known in CHATS
         if known.matches(row)
-        for chat in known.read(row, ORIGIN).chats
+        for chat in known.read(row, ORIGIN).conversations
     ]
     assert [said(chat)[-1][1] for chat in chats] == [
         "255",

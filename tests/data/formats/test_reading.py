@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from data.format_detection import NAMES, read
 from data.formats import RowError, row
-from data.formats.common import moment
-from store.feedback import said
+from data.formats.common import parse_time
+from store.feedback import dedup_key
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 ORIGIN = Origin(source="import:a.jsonl")
@@ -43,7 +43,7 @@ SECOND = instruction(USER, YO, USER, completion="hello")
 def found(row: object, format_name: str | None = None) -> tuple[str, list[object]]:
     name, held = read(row, ORIGIN, format_name)
     assert all(record.origin.source == ORIGIN.source for record in held.records)
-    return name, [said(record) for record in held.records]
+    return name, [dedup_key(record) for record in held.records]
 
 
 def messages(*turns: object) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def shared(*turns: object, **others: object) -> dict[str, Any]:
     ],
 )
 def test_messages_are_read(given: dict[str, Any], records: list[Record]) -> None:
-    assert found(given) == ("messages", [said(record) for record in records])
+    assert found(given) == ("messages", [dedup_key(record) for record in records])
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_messages_are_read(given: dict[str, Any], records: list[Record]) -> None
     ],
 )
 def test_sharegpt_is_read(given: dict[str, Any], records: list[Record]) -> None:
-    assert found(given) == ("sharegpt", [said(record) for record in records])
+    assert found(given) == ("sharegpt", [dedup_key(record) for record in records])
 
 
 ALPACA = {"instruction": "hi", "input": "", "output": "yo"}
@@ -122,7 +122,7 @@ PAIR = {"chosen": "yo", "rejected": "hello"}
     ],
 )
 def test_alpaca_is_read(given: dict[str, Any], record: Record) -> None:
-    assert found(given) == ("alpaca", [said(record)])
+    assert found(given) == ("alpaca", [dedup_key(record)])
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_alpaca_is_read(given: dict[str, Any], record: Record) -> None:
 def test_the_rows_of_trl_and_plain_columns_are_read(
     given: dict[str, Any], name: str, record: Record
 ) -> None:
-    assert found(given) == (name, [said(record)])
+    assert found(given) == (name, [dedup_key(record)])
 
 
 @pytest.mark.parametrize("label", ["false", "0", "No", " 👎 ", "down"])
 def test_a_label_in_a_table_is_read_as_people_write_it(label: str) -> None:
     columns = {"Prompt": "hi", "Response": "yo", "Label": label}
-    assert found(columns, "csv") == ("csv", [said(VERDICT)])
+    assert found(columns, "csv") == ("csv", [dedup_key(VERDICT)])
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_label_in_a_table_is_read_as_people_write_it(label: str) -> None:
         ("hi", "not a JSON object"),
         ({}, "no known format"),
         ({"text": "hi"}, "no known format; its keys: text"),
-        ({"prompt": "hi", "id": 1}, "no reply beside the prompt; its keys: prompt, id"),
+        ({"prompt": "hi", "id": 1}, "a prompt but no reply; its keys: prompt, id"),
         (messages(), "messages has no messages"),
         ({"messages": {"role": "user"}}, "messages is not a list of messages"),
         ({"messages": "hi"}, "messages is not a list of messages"),
@@ -189,7 +189,7 @@ def test_a_label_in_a_table_is_read_as_people_write_it(label: str) -> None:
         (messages({"role": "user"}, A), "content is not text"),
         (messages(U, {**A, "tool_calls": [{}]}), "a message calls a tool"),
         (messages(U, {**A, "content": [{"type": "image_url"}]}), "a part that is not text"),
-        ({**messages(U, A), "images": ["a.png"]}, "it goes with images"),
+        ({**messages(U, A), "images": ["a.png"]}, "it includes images"),
         (messages(U, {"role": "assistant", "content": "\ud83d"}), "surrogate"),
         ({**messages(U, A, U), "label": False}, "the last message is not the assistant's"),
         ({**messages(U, A), "label": 1}, "label is not true or false"),
@@ -235,15 +235,18 @@ def test_a_row_is_refused_with_its_reason(given: object, reason: str) -> None:
 
 def test_a_reply_that_cannot_be_learned_is_refused_alone() -> None:
     _, held = read(messages(U, A, B, U, {**A, "content": " "}), ORIGIN)
-    assert [said(record) for record in held.records] == [said(ASKED)]
+    assert [dedup_key(record) for record in held.records] == [dedup_key(ASKED)]
     assert held.refused == ("the message before the reply is not the user's", "empty reply")
 
 
 def test_a_format_that_is_asked_for_is_the_one_taken() -> None:
     both = {**ALPACA, **messages(U, B)}
-    assert found(both, "alpaca") == ("alpaca", [said(ASKED)])
-    assert found(both, "messages") == ("messages", [said(instruction(USER, completion="hello"))])
-    with pytest.raises(RowError, match="not of the format sharegpt; its keys: instr"):
+    assert found(both, "alpaca") == ("alpaca", [dedup_key(ASKED)])
+    assert found(both, "messages") == (
+        "messages",
+        [dedup_key(instruction(USER, completion="hello"))],
+    )
+    with pytest.raises(RowError, match="not in the format sharegpt; its keys: instr"):
         read(both, ORIGIN, "sharegpt")
 
 
@@ -322,9 +325,9 @@ def test_what_belongs_together_is_held_out_together() -> None:
     ],
 )
 def test_a_time_is_read_however_it_is_written(value: object) -> None:
-    assert moment(value) == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert parse_time(value) == datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("value", [None, "yesterday", "", True, 1e300, float("nan"), [], {}])
 def test_what_is_no_time_is_none(value: object) -> None:
-    assert moment(value) is None
+    assert parse_time(value) is None

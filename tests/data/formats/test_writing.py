@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data.format_detection import NAMES, read
 from data.formats import row, writers
-from store.feedback import said
+from store.feedback import dedup_key
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Sampling, Verdict
 from tests.data.formats.test_reading import (
     ALPACA,
@@ -135,7 +135,7 @@ def test_what_is_written_is_read_as_the_same(record: Record) -> None:
         if name == "tutee":
             assert held.records == (record,)
         else:
-            assert [said(one) for one in held.records] == [said(record)]
+            assert [dedup_key(one) for one in held.records] == [dedup_key(record)]
 
 
 @given(record=RECORDS)

@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_named_with_its_length() -> None:
     short, long = taught("So."), taught("Thus.", "How?")
     lengths = {short.id: 1024, long.id: 1300}
     assert check([short, long], lengths, 1024) == [
-        Finding("too long", (long.id,), "1,300 tokens, and 1,024 fit: “How?”")
+        Finding("too long", (long.id,), "1,300 tokens, but only 1,024 fit: “How?”")
     ]
     assert check([short, long], lengths) == []
 

@@ -136,23 +136,23 @@ def test_imported_dislikes_owe_no_reasons() -> None:
 
 
 def test_thin_tasks_are_named() -> None:
-    assert not gap(statistics(ALIKE), "Few lessons")
+    assert not gap(statistics(ALIKE), "Few or no samples")
     found = statistics([*ALIKE[:12], taught("Qui est-ce ? Le roi ?")])
-    assert gap(found, "Few lessons") == [
-        "Few lessons or none: classification (0), writing (0), code (0)."
+    assert gap(found, "Few or no samples") == [
+        "Few or no samples: classification (0), writing (0), code (0)."
     ]
-    assert not gap(statistics(ALIKE[:5]), "Few lessons")
+    assert not gap(statistics(ALIKE[:5]), "Few or no samples")
 
 
 def test_replies_of_one_length_are_named() -> None:
-    assert gap(statistics(ALIKE), "alike in length")
+    assert gap(statistics(ALIKE), "a similar length")
     longer = [taught(f"Why {n}?", "Because. " * 30) for n in range(4)]
-    assert not gap(statistics([*ALIKE, *longer]), "alike in length")
+    assert not gap(statistics([*ALIKE, *longer]), "a similar length")
 
 
 def test_a_few_lessons_among_many_imported_ones_are_named() -> None:
     many = [taught(f"Why {n}?", source="import:many") for n in range(60)]
-    assert gap(statistics([*many, taught("What?")]), "Your own lessons are 1 of 61")
+    assert gap(statistics([*many, taught("What?")]), "Only 1 of 61 samples are your own")
     assert not gap(statistics(many), "Your own")
     assert not gap(statistics([*many[:5], taught("What?")]), "Your own")
 

@@ -9,6 +9,7 @@ from textual.widgets import OptionList, TextArea
 
 from core.config import Config
 from tests.fakes import Home
+from tests.live_records import verdicts
 from tests.tui.conftest import answered, opened, painted, say, until, views
 from tests.tui.screens.test_tuning import ready
 from tui.app.tutee_app import TuteeApp
@@ -122,7 +123,7 @@ async def test_a_command_of_the_palette_does_what_its_key_does(home: Home) -> No
         await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 1)
         await pilot.press("enter")
         await until(pilot, lambda: views(app)[0].label is None)
-        assert home.repository.verdicts() == []
+        assert verdicts(home.repository) == []
 
 
 async def test_help_lists_every_key(home: Home) -> None:

@@ -9,6 +9,7 @@ from store.errors import TuteeError
 from store.paths import locate
 from store.records import Origin, Sampling
 from store.repository import Repository
+from tests.live_records import instructions, preferences, verdicts
 from tui.controllers.drafts import CorrectionDraft
 from tui.controllers.feedback import ReplyFeedback, reply_view
 
@@ -42,7 +43,7 @@ def test_a_thumb_down_and_its_reasons_are_undone_as_one(
     feedback.dislike(reply)
     view = feedback.explain(reply, ("wrong",), "no")
     assert (view.label, view.reasons, view.comment) == (False, ("wrong",), "no")
-    assert len(repository.verdicts()) == 1
+    assert len(verdicts(repository)) == 1
     assert feedback.undo(reply).label is True
 
 
@@ -69,7 +70,7 @@ def test_a_correction_is_shown_in_place_and_the_original_is_kept(
 ) -> None:
     view = feedback.correct(reply, "positive")
     assert (view.shown, view.text, view.question) == ("positive", "It is a film.", "Good film?")
-    assert (len(repository.instructions()), len(repository.preferences())) == (1, 1)
+    assert (len(instructions(repository)), len(preferences(repository))) == (1, 1)
     with pytest.raises(TuteeError):
         feedback.like(reply)
     assert feedback.undo(reply).shown == "It is a film."

@@ -7,6 +7,7 @@ from textual.pilot import Pilot
 
 from store.errors import TuteeError
 from tests.fakes import FakeChat, Home
+from tests.live_records import preferences
 from tests.tui.conftest import answered, opened, painted, say, toasts, until, views
 from tests.tui.screens.test_tuning import ready
 from tests.tui.screens.test_versions import made
@@ -48,7 +49,7 @@ async def test_the_picked_reply_stands_and_is_preferred_over_the_others(judged: 
         assert view.text == "Paris."
         assert view.preferred
         assert view.undoable
-        pairs = judged.repository.preferences()
+        pairs = preferences(judged.repository)
         assert [(pair.chosen, pair.rejected) for pair in pairs] == [
             ("Paris.", "It is [b]Paris[/b]."),
             ("Paris.", "Lyon."),
@@ -67,11 +68,11 @@ async def test_the_reply_that_stood_can_be_picked_too(judged: Home) -> None:
     async with opened(judged) as (app, pilot):
         await drawn(app, pilot)
         await pilot.press("end", "enter")
-        await until(pilot, lambda: len(judged.repository.preferences()) == 2)
+        await until(pilot, lambda: len(preferences(judged.repository)) == 2)
         (conversation,) = judged.repository.conversations()
         messages = judged.repository.messages(conversation.id)
         assert messages[-1].content == "Lyon."
-        assert {pair.message_id for pair in judged.repository.preferences()} == {messages[-1].id}
+        assert {pair.message_id for pair in preferences(judged.repository)} == {messages[-1].id}
 
 
 async def test_leaving_changes_nothing(judged: Home) -> None:

@@ -4,6 +4,7 @@ import pytest
 from textual.widgets import Markdown
 
 from tests.fakes import FakeChat, Home
+from tests.live_records import preferences, verdicts
 from tests.tui.conftest import (
     answered,
     opened,
@@ -77,8 +78,8 @@ async def test_each_reply_keeps_its_own_feedback_and_what_followed_it(home: Home
         await until(pilot, lambda: len(views(app)) == 2)
         assert [view.text for view in views(app)] == ["one", "after one"]
         assert [view.label for view in views(app)] == [True, None]
-        assert [r.completion for r in home.repository.verdicts()] == ["one", "two"]
-        assert all(len(r.prompt) == 2 for r in home.repository.verdicts())
+        assert [r.completion for r in verdicts(home.repository)] == ["one", "two"]
+        assert all(len(r.prompt) == 2 for r in verdicts(home.repository))
 
 
 async def test_an_earlier_reply_can_be_written_again(home: Home) -> None:
@@ -102,16 +103,16 @@ async def test_a_preferred_reply_makes_a_pair_with_each_other_one(home: Home) ->
         await say(pilot, "Count")
         await answered(app, pilot, 1)
         await pilot.press("escape", "p")
-        assert home.repository.preferences() == []
+        assert preferences(home.repository) == []
         await pilot.press("r")
         await until(pilot, lambda: views(app) and views(app)[0].text == "two")
         await pilot.press("p")
-        await until(pilot, lambda: home.repository.preferences())
-        (pair,) = home.repository.preferences()
+        await until(pilot, lambda: preferences(home.repository))
+        (pair,) = preferences(home.repository)
         assert (pair.chosen, pair.rejected) == ("two", "one")
         await until(pilot, lambda: "preferred" in painted(app))
         await pilot.press("ctrl+z")
-        assert home.repository.preferences() == []
+        assert preferences(home.repository) == []
         await until(pilot, lambda: "preferred" not in painted(app))
 
 

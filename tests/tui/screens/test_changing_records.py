@@ -7,6 +7,7 @@ from textual.widgets import Input, TextArea
 
 from store.records import Instruction
 from tests.fakes import Home
+from tests.live_records import preferences, verdicts
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_records import bring, looking, table
 from tests.tui.screens.test_tuning import teach
@@ -108,7 +109,7 @@ async def test_a_record_about_a_reply_is_edited_as_in_the_chat(home: Home) -> No
         await pilot.press("ctrl+s")
         await back(app, pilot)
         await until(pilot, lambda: "best 0" in painted(app))
-        assert home.repository.preferences()[0].chosen == "best 0"
+        assert preferences(home.repository)[0].chosen == "best 0"
 
 
 async def test_the_reasons_of_a_thumb_down_are_edited(home: Home) -> None:
@@ -121,4 +122,4 @@ async def test_the_reasons_of_a_thumb_down_are_edited(home: Home) -> None:
         await editing(app, pilot, ReasonsScreen)
         await pilot.press("3", "enter")
         await back(app, pilot)
-        await until(pilot, lambda: home.repository.verdicts()[0].reasons == ("wrong",))
+        await until(pilot, lambda: verdicts(home.repository)[0].reasons == ("wrong",))

@@ -7,7 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from store.records import Chat, Conversation, Message
+from store.records import Conversation, ImportedConversation, Message
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import painted, say, toasts, until, views
 from tests.tui.screens.test_snapshots import held
@@ -68,7 +68,7 @@ def test_the_list_of_chats(home: Home, snap_compare: Any, size: tuple[int, int])
         said = Message(
             id=f"m{number}", conversation_id=talk.id, role="user", content=text, created=moment
         )
-        home.repository.add_imported((), [Chat(talk, (said,))])
+        home.repository.add_imported((), [ImportedConversation(talk, (said,))])
     home.repository.pin_conversation("c2", True)
 
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:

@@ -10,6 +10,7 @@ from textual.widgets import Input
 from store.errors import TuteeError
 from store.records import ChatMessage, Preference, Verdict
 from tests.fakes import FakeChat, Home
+from tests.live_records import preferences, verdicts
 from tests.tui.conftest import answered, opened, painted, replies, say, toasts, until
 from tests.tui.screens.test_tuning import ready
 from tests.tui.screens.test_versions import made
@@ -114,14 +115,14 @@ async def test_a_choice_can_be_taken_back_and_made_again(versions: Home) -> None
         await comparing(app, pilot)
         await asked(app, pilot)
         await pilot.press("right")
-        await until(pilot, lambda: len(versions.repository.preferences()) == 1)
+        await until(pilot, lambda: len(preferences(versions.repository)) == 1)
         await pilot.press("ctrl+z")
         await until(pilot, lambda: "Taken back." in painted(app))
         assert versions.repository.records() == []
         assert titles(app) == ["A", "B"]
         await pilot.press("left")
-        await until(pilot, lambda: len(versions.repository.preferences()) == 1)
-        assert versions.repository.preferences()[0].chosen == "Paris."
+        await until(pilot, lambda: len(preferences(versions.repository)) == 1)
+        assert preferences(versions.repository)[0].chosen == "Paris."
 
 
 async def test_the_last_question_is_asked_with_the_chat_before_it(versions: Home) -> None:
@@ -143,7 +144,7 @@ async def test_the_last_question_is_asked_with_the_chat_before_it(versions: Home
             )
         (conversation,) = versions.repository.conversations()
         await pilot.press("up", "escape")
-        assert versions.repository.verdicts()[0].conversation_id == conversation.id
+        assert verdicts(versions.repository)[0].conversation_id == conversation.id
         assert isinstance(app.screen, ChatScreen)
         assert len(replies(app)) == 2
         assert versions.chat.answers_stopped > 1
@@ -198,7 +199,7 @@ async def test_with_the_base_alone_two_samples_of_it_are_compared(home: Home) ->
         await pilot.press("left")
         await until(pilot, lambda: "A was better than B: kept as 1 preference." in painted(app))
         assert titles(app) == ["A · base", "B · base"]
-        (pair,) = home.repository.preferences()
+        (pair,) = preferences(home.repository)
         assert (pair.chosen, pair.rejected) == ("Paris.", "Lyon.")
         assert pair.origin.sampling is not None
         assert pair.origin.sampling.temperature == 0.8

@@ -8,6 +8,7 @@ from textual.widgets import Input
 from store.errors import TuteeError
 from store.records import ChatMessage, Instruction, Preference
 from tests.fakes import FakeChat, Home
+from tests.live_records import preferences
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
@@ -97,7 +98,7 @@ async def test_the_model_drafts_and_the_person_decides(home: Home) -> None:
         assert version.text == LONG
         await pilot.press("ctrl+y", "ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
-        assert home.repository.preferences()[0].chosen == "Paris."
+        assert preferences(home.repository)[0].chosen == "Paris."
         assert len(app.screen.query_one(Transcript).query("ReplyMessage")) == 1
 
 
@@ -122,7 +123,7 @@ async def test_it_is_emptied_with_one_key_and_brought_back(home: Home) -> None:
         assert version.text == first
         await pilot.press("tab", "ctrl+l", *"Lima", "ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
-        assert home.repository.preferences()[0].chosen == "Lima"
+        assert preferences(home.repository)[0].chosen == "Lima"
 
 
 async def test_a_long_question_is_cut_where_one_sees_it(home: Home) -> None:

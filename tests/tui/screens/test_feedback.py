@@ -8,6 +8,7 @@ from textual.widgets import Input, Markdown, TextArea
 
 from store.errors import TuteeError
 from tests.fakes import FakeChat, Home
+from tests.live_records import instructions, preferences, verdicts
 from tests.tui.conftest import (
     answered,
     opened,
@@ -33,7 +34,7 @@ async def test_thumb_up_stores_badges_and_counts(home: Home) -> None:
         await pilot.press("f2")
         assert "👍 1  👎 0  ✎ 0 · 1 new" in painted(app)
         assert "👍 · 41 tok/s" in painted(app)
-        (record,) = home.repository.instructions()
+        (record,) = instructions(home.repository)
         assert record.completion == "Paris."
         assert record.prompt[-1].content == "Capital of France?"
         assert app.focused is app.screen.query_one(Prompt)
@@ -54,7 +55,7 @@ async def test_without_a_reply_the_keys_do_nothing(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await pilot.press("f2", "f3", "f4")
         assert isinstance(app.screen, ChatScreen)
-        assert home.repository.verdicts() == []
+        assert verdicts(home.repository) == []
 
 
 async def test_a_reply_under_way_cannot_be_judged(home: Home) -> None:
@@ -64,7 +65,7 @@ async def test_a_reply_under_way_cannot_be_judged(home: Home) -> None:
         home.chat.write("so far")
         await until(pilot, lambda: "so far" in painted(app))
         await pilot.press("f2")
-        assert home.repository.verdicts() == []
+        assert verdicts(home.repository) == []
         home.chat.finish()
         await answered(app, pilot, 1)
 
@@ -75,7 +76,7 @@ async def test_thumb_down_is_stored_before_its_reasons(home: Home) -> None:
         await answered(app, pilot, 1)
         await pilot.press("f3")
         assert isinstance(app.screen, ReasonsScreen)
-        assert [verdict.label for verdict in home.repository.verdicts()] == [False]
+        assert [verdict.label for verdict in verdicts(home.repository)] == [False]
         await pilot.press("escape")
         assert views(app)[0].label is False
         assert "👎 · 41 tok/s" in painted(app)
@@ -87,14 +88,14 @@ async def test_reasons_and_a_comment_go_with_the_thumb(home: Home) -> None:
         await answered(app, pilot, 1)
         await pilot.press("f3", "5", "2", "1", "1", "tab", *"too long", "enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
-        (verdict,) = home.repository.verdicts()
+        (verdict,) = verdicts(home.repository)
         assert verdict.reasons == ("ignored the instruction", "style")
         assert verdict.comment == "too long"
         assert "👎 ignored the instruction, style" in painted(app)
         await pilot.press("f3")
         assert app.screen.query_one(Input).value == "too long"
         await pilot.press("enter", "escape", "ctrl+z")
-        assert home.repository.verdicts() == []
+        assert verdicts(home.repository) == []
 
 
 async def test_keys_that_come_in_one_burst_keep_their_order(home: Home) -> None:
@@ -133,7 +134,7 @@ async def test_a_correction_replaces_the_reply_and_keeps_the_original_in_reach(h
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert "✎ corrected" in painted(app)
         assert "O shows the original: Paris." in painted(app)
-        (pair,) = home.repository.preferences()
+        (pair,) = preferences(home.repository)
         assert (pair.chosen, pair.rejected) == ("Lima, 利马.", "Paris.")
         markdown = replies(app)[0].query_one(Markdown)
         assert markdown.source == "Lima, 利马."
@@ -144,7 +145,7 @@ async def test_a_correction_replaces_the_reply_and_keeps_the_original_in_reach(h
         assert markdown.source == "Lima, 利马."
         await pilot.press("ctrl+z")
         assert markdown.source == "Paris."
-        assert home.repository.instructions() == []
+        assert instructions(home.repository) == []
 
 
 async def test_the_next_reply_is_asked_for_with_the_correction_in_place(home: Home) -> None:
@@ -175,7 +176,7 @@ async def test_leaving_a_changed_correction_asks_first(home: Home) -> None:
         assert isinstance(app.screen, CorrectScreen)
         await pilot.press("escape")
         assert isinstance(app.screen, ChatScreen)
-        assert home.repository.instructions() == []
+        assert instructions(home.repository) == []
 
 
 @pytest.mark.parametrize(
@@ -214,8 +215,8 @@ async def test_a_corrected_reply_cannot_be_liked_and_says_why(home: Home) -> Non
         await say(pilot, "Hello")
         await answered(app, pilot, 1)
         await pilot.press("f4", "x", "ctrl+s", "f2")
-        await until(pilot, lambda: "This reply is corrected already" in toasts(app))
-        assert home.repository.verdicts() == []
+        await until(pilot, lambda: "This reply is already corrected" in toasts(app))
+        assert verdicts(home.repository) == []
 
 
 async def test_undo_takes_one_act_after_the_other_back(home: Home) -> None:
@@ -228,7 +229,7 @@ async def test_undo_takes_one_act_after_the_other_back(home: Home) -> None:
         await pilot.press("ctrl+z")
         assert views(app)[0].label is None
         await pilot.press("ctrl+z")
-        assert home.repository.verdicts() == []
+        assert verdicts(home.repository) == []
 
 
 async def test_ctrl_z_in_the_prompt_undoes_typing_not_teaching(home: Home) -> None:

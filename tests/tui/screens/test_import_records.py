@@ -9,8 +9,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from data import starter
-from data.deduplication import Known
+from data.deduplication import Deduplicator
 from tests.fakes import Home
+from tests.live_records import instructions
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_tuning import teach
 from tui.app.tutee_app import TuteeApp
@@ -151,7 +152,7 @@ async def test_conversations_are_kept_and_learned_only_when_asked(
         await until(pilot, lambda: "1 conversation · Esc leaves" in painted(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
-        assert len(home.repository.instructions()) == learn
+        assert len(instructions(home.repository)) == learn
         await pilot.press("ctrl+r")
         await until(pilot, lambda: "Cities" in painted(app))
 
@@ -245,7 +246,7 @@ def test_a_folder_is_read_whole_and_each_refusal_names_its_file(tmp_path: Path, 
     (tmp_path / "other.jsonl").write_text(json.dumps(row(2)) + "\n" + json.dumps(row(9)) + "\n")
     (tmp_path / "bad.json").write_text("{")
     said: list[str] = []
-    found = preview(tmp_path, "", False, Known([], ()), said.append, lambda: False)
+    found = preview(tmp_path, "", False, Deduplicator([], ()), said.append, lambda: False)
     assert [record.prompt[-1].content for record in found.records] == [
         f"question {number}" for number in (0, 1, 2, 9)
     ]
@@ -257,6 +258,8 @@ def test_a_folder_is_read_whole_and_each_refusal_names_its_file(tmp_path: Path, 
 
 def test_the_starter_set_is_known_once_it_is_there() -> None:
     everything = starter.instructions()
-    assert [r.id for r in starter_preview(Known([], ())).records] == [r.id for r in everything]
-    again = starter_preview(Known(everything, ()))
+    assert [r.id for r in starter_preview(Deduplicator([], ())).records] == [
+        r.id for r in everything
+    ]
+    again = starter_preview(Deduplicator(everything, ()))
     assert (again.records, again.known, again.useful) == ((), len(everything), False)

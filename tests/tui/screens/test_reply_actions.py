@@ -4,6 +4,7 @@ import pytest
 
 from core.runs.plan import make_plan
 from tests.fakes import FakeChat, Home
+from tests.live_records import verdicts
 from tests.tui.conftest import (
     answered,
     opened,
@@ -131,7 +132,7 @@ async def test_feedback_by_slash_command(home: Home) -> None:
         await say(pilot, "/bad far too short")
         await until(pilot, lambda: views(app)[0].label is False)
         assert isinstance(app.screen, ChatScreen)
-        assert home.repository.verdicts()[0].comment == "far too short"
+        assert verdicts(home.repository)[0].comment == "far too short"
         await say(pilot, "/fix It is Paris.\nIn France.")
         await until(pilot, lambda: views(app)[0].correction == "It is Paris.\nIn France.")
         await say(pilot, "/undo")

@@ -6,6 +6,7 @@ from textual.widgets import Static
 from core.runs.saved_run import unfinished
 from store.errors import TuteeError
 from tests.fakes import FakeChat, FakeTuning, Home
+from tests.live_records import instructions
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
@@ -217,7 +218,7 @@ async def test_an_interrupted_run_can_be_dropped(home: Home) -> None:
 
 async def test_a_run_on_records_that_are_gone_is_dropped_with_a_word(home: Home) -> None:
     await interrupted(home)
-    home.repository.delete_records([home.repository.instructions()[0].id])
+    home.repository.delete_records([instructions(home.repository)[0].id])
     async with opened(home) as (app, pilot):
         await until(pilot, lambda: "The interrupted training run was dropped" in toasts(app))
         assert "▸" not in painted(app)

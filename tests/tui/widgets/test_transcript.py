@@ -4,8 +4,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Markdown
 
-from store.records import Chat, Conversation, Message, Role
+from store.records import Conversation, ImportedConversation, Message, Role
 from tests.fakes import FakeChat, Home
+from tests.live_records import verdicts
 from tests.tui.conftest import opened, painted, replies, say, transcript, until, views
 from tui.app.tutee_app import TuteeApp
 from tui.widgets.messages import ReplyMessage, UserMessage
@@ -31,7 +32,7 @@ def long(home: Home) -> Home:
                 content=f"{what} {number // 2}",
             )
         )
-    home.repository.add_imported((), [Chat(talk, tuple(messages))])
+    home.repository.add_imported((), [ImportedConversation(talk, tuple(messages))])
     return home
 
 
@@ -114,7 +115,7 @@ async def test_what_is_said_far_from_the_end_is_seen_at_the_end(long: Home) -> N
             transcript(app).query_one(Earlier).action_show()
             await until(pilot, lambda: shown(app)[0] is not first)  # noqa: B023
         await pilot.press("f2")
-        assert long.repository.verdicts()[0].completion == "answer 249"
+        assert verdicts(long.repository)[0].completion == "answer 249"
         await say(pilot, "one more")
         await until(pilot, lambda: views(app)[-1].text == "Paris.")
         assert "one more" in painted(app)
