@@ -10,6 +10,7 @@ from store.i18n import N_, _, ngettext, of_environment, sentences, speak, speaki
 from tests import catalog
 
 _PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)[^{}]*\}")
+_KEY = re.compile(r"\{key:[^{}]*\}")
 
 
 @pytest.fixture(autouse=True)
@@ -97,4 +98,4 @@ def test_a_catalog_keeps_the_placeholders(code: str) -> None:
 
 
 def _placeholders(text: str) -> list[str]:
-    return sorted(_PLACEHOLDER.findall(text))
+    return sorted((*_PLACEHOLDER.findall(text), *_KEY.findall(text)))

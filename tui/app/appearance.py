@@ -13,7 +13,6 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding
 from textual.command import CommandPalette
-from textual.screen import Screen
 
 from store.errors import TuteeError
 from store.i18n import _
@@ -128,13 +127,9 @@ class Looks(App[bool]):
         self.keymap = Keymap(chosen, self._binding_tables)
         self.set_keymap(self.keymap.overrides())
 
-    def with_keys(self, text: str, screen: Screen[Any] | None = None) -> str:
-        """`text`, which names keys as they are by default, with the person's own.
-
-        Args:
-            screen: Where it is shown; None for the one that is open.
-        """
-        return self.keymap.in_text(text, type(screen or self.screen))
+    def with_keys(self, text: str) -> str:
+        """`text` with every `{key:ID}` replaced by the name of the user's key."""
+        return self.keymap.in_text(text)
 
     def get_key_display(self, binding: Binding) -> str:
         """A key as the footer shows it."""

@@ -40,9 +40,11 @@ class Front(Startup):
 
         progress = self._tuner.progress
         active = progress is not None and progress.active
-        line = tuning_line(progress, self.with_keys("F5")) if progress and active else None
+        line = (
+            tuning_line(progress, self.with_keys("{key:app.tune}")) if progress and active else None
+        )
         if line is None and self._tuner.unfinished is not None:
-            offer = _("A training run was interrupted. F5 goes on with it, or drops it.")
+            offer = _("A training run was interrupted. {key:app.tune} resumes or drops it.")
             line = offer_line(self.with_keys(offer))
         self._chat_screen.activity = line
 

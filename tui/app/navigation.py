@@ -135,7 +135,8 @@ class Doors(Looks):
 
         if not self._library.records():
             raise TuteeError(
-                _("There is nothing to export yet."), _("Teach with F2, F3 and F4 first.")
+                _("There is nothing to export yet."),
+                _("Teach with {key:chat.like}, {key:chat.dislike} and {key:chat.correct} first."),
             )
         folder = dated(self._services.paths.exports, datetime.now())
         self._open(ExportScreen, lambda: ExportScreen(self._library, folder))

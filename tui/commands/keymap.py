@@ -1,8 +1,8 @@
-"""Keys of the person's own choice: which can be chosen, and whether the settings' choice can be.
+"""The user's own keys: which can be chosen, whether a choice is valid, and how texts name them.
 
-Every binding has an id that stays the same whatever its key is; `[keys]` in the settings names keys
-by it. A bad entry is refused before the app starts, because a key that silently does nothing is
-worse than none.
+Every binding has an id that stays the same whatever its key is; `[keys]` in the settings maps ids
+to keys. A bad entry is refused before the app starts, because a key that silently does nothing is
+worse than none. A text names a key by the id too: `{key:chat.like}`.
 """
 
 import re
@@ -34,8 +34,47 @@ _SAME = {
 }
 """What most terminals send the same for as for another key."""
 
-_NAMED = re.compile(r"(?<![A-Za-z0-9+])(?:F\d+|Ctrl\+[A-Z])(?![A-Za-z0-9])")
-"""A key in a sentence; others, as Enter, are hardly chosen and have many meanings."""
+DEFAULT_KEYS = {
+    "app.best_of": "ctrl+l",
+    "app.compare": "f6",
+    "app.export": "f8",
+    "app.help": "f1",
+    "app.menu": "ctrl+p",
+    "app.models": "ctrl+o",
+    "app.quit": "ctrl+q",
+    "app.records": "f7",
+    "app.save": "ctrl+s",
+    "app.settings": "f9",
+    "app.starter": "ctrl+t",
+    "app.tune": "f5",
+    "chat.correct": "f4",
+    "chat.dislike": "f3",
+    "chat.like": "f2",
+    "chat.new": "ctrl+n",
+    "chat.open": "ctrl+r",
+    "chats.undo": "ctrl+z",
+    "compare.undo": "ctrl+z",
+    "correct.clear": "ctrl+l",
+    "correct.save": "ctrl+s",
+    "edit.save": "ctrl+s",
+    "models.remove": "d",
+    "models.stop": "x",
+    "prompt.editor": "ctrl+g",
+    "records.undo": "ctrl+z",
+    "reply.undo": "ctrl+z",
+    "settings.undo": "ctrl+z",
+    "tune.cancel": "x",
+    "tune.dpo": "3",
+    "tune.drop": "x",
+    "tune.kto": "2",
+    "tune.reward": "4",
+    "tune.rl": "5",
+    "tune.sft": "1",
+}
+"""Default keys of the bindings that texts name. A copy, because the bindings themselves would
+import every screen; a test holds it equal to them."""
+
+_PLACEHOLDER = re.compile(r"\{key:([a-z0-9_.]+)\}")
 
 
 @dataclass(frozen=True)
@@ -74,20 +113,21 @@ class Keymap:
     """The keys that the settings choose, checked against every binding there is.
 
     Args:
-        chosen: Keys by the id of a binding.
-        tables: Gives the bindings of each class. It imports every screen, so it is asked only where
-            keys were chosen.
+        chosen: Keys by binding id.
+        tables: Returns the bindings of each class. It imports every screen, so it is called only
+            where keys were chosen.
 
     Raises:
-        TuteeError: an entry names no binding or no key, or a key that has another meaning.
+        TuteeError: an entry names an unknown binding, an unknown key, or a key already in use on
+            the same screen.
     """
 
     def __init__(self, chosen: Mapping[str, str], tables: Callable[[], Tables] = tuple) -> None:
         self.chosen = chosen
         self._tables = tables() if chosen else ()
-        self._bound = bound(self._tables)
+        known = bound(self._tables)
         for name, keys in chosen.items():
-            _check_entry(name, keys, self._bound)
+            _check_entry(name, keys, known)
         self._taken = {name: keys.replace(" ", "") for name, keys in chosen.items()}
         for bindings in self._tables:
             _check_clashes(bindings, self._taken)
@@ -96,47 +136,35 @@ class Keymap:
         """What `App.set_keymap` takes."""
         return self._taken | _neighbours(self._taken, self._tables)
 
-    def in_text(self, text: str, screen: type[DOMNode]) -> str:
-        """`text`, which names keys as they are by default, with the chosen ones.
+    def in_text(self, text: str) -> str:
+        """`text` with every `{key:ID}` replaced by the name of that binding's key."""
+        return _PLACEHOLDER.sub(self._key_named, text)
 
-        A key that means several things is that of `screen`, where the text is shown, or of what is
-        on it; else that of the chat or the app.
-        """
-        if not self.chosen:
-            return text
-        names = self._names(screen)
-        return _NAMED.sub(lambda found: names.get(found[0], found[0]), text)
-
-    def _names(self, screen: type[DOMNode]) -> dict[str, str]:
-        """What each key of the defaults is called now."""
-        parts = (screen, *getattr(screen, "PARTS", ()))
-        here = {binding.id for part in parts for binding in listed(part)}
-
-        def near(id_: str) -> tuple[bool, bool]:
-            return id_ in here, id_.startswith(("app.", "chat."))
-
-        return {
-            key_name(key): key_name((_split(self.chosen.get(id_, "")) or (key,))[0])
-            for id_ in sorted(self._bound, key=near)  # of several the last one counts
-            for key in self._bound[id_].keys
-        }
+    def _key_named(self, placeholder: re.Match[str]) -> str:
+        id_ = placeholder[1]
+        if id_ not in DEFAULT_KEYS:
+            return placeholder[0]  # braces that a user or a model wrote
+        # A binding that was left without a key is named by its default one.
+        return key_name((_split(self.chosen.get(id_, "")) or (DEFAULT_KEYS[id_],))[0])
 
 
 @runtime_checkable
 class HasKeymap(Protocol):
     """The app, as far as its keys are concerned."""
 
-    keymap: Keymap
+    @property
+    def keymap(self) -> Keymap:
+        """The keys in use."""
 
 
 def keyed(place: Widget, text: str) -> str:
-    """`text`, which names keys as they are by default, with the person's own.
+    """`text` with every `{key:ID}` replaced by the name of the user's key.
 
     Args:
-        place: Where it is shown.
+        place: Any widget or screen of the app.
     """
     assert isinstance(place.app, HasKeymap)
-    return place.app.keymap.in_text(text, type(place.screen))
+    return place.app.keymap.in_text(text)
 
 
 def listed(node: type[DOMNode]) -> list[Binding]:

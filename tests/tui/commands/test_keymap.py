@@ -1,4 +1,6 @@
-"""Keys and their help: F1 says of every screen which ones it has, and each can be another one."""
+"""Keys and their help: F1 lists those of every screen, and each can be changed."""
+
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -6,13 +8,14 @@ from textual.widgets._footer import FooterKey
 
 from core.config import Config
 from store.errors import TuteeError
+from tests.catalog import FOLDERS, ROOT, catalogs
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tests.tui.screens.test_tuning import ready
 from tui.bindings import tables
 from tui.cli.root import cli
 from tui.commands import keymap
-from tui.commands.keymap import Keymap, bound
+from tui.commands.keymap import DEFAULT_KEYS, Keymap, bound
 from tui.screens.chat import ChatScreen
 from tui.screens.help import HelpScreen
 from tui.screens.records import RecordsScreen
@@ -56,6 +59,33 @@ def test_no_key_needs_more_than_an_old_terminal() -> None:
     for one in bound(tables()).values():
         assert not set(one.keys) & set(keymap._SAME), one
         assert any(not key.startswith(("alt+", "super+", "shift+")) for key in one.keys), one
+
+
+def test_the_default_keys_that_texts_name_are_those_of_the_bindings() -> None:
+    known = bound(tables())
+    assert {id_: known[id_].keys[0] for id_ in DEFAULT_KEYS} == DEFAULT_KEYS
+
+
+def test_every_key_in_a_text_is_known() -> None:
+    sources = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+    texts = [path.read_text(encoding="utf-8") for path in sources]
+    for entries in catalogs().values():
+        texts += [text for e in entries for text in (e.msgstr, *e.msgstr_plural.values())]
+    named = {id_ for text in texts for id_ in re.findall(r"\{key:([\w.-]+)\}", text)}
+    assert named - {"ID"} - DEFAULT_KEYS.keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{key:chat.like} keeps it, {key:chat.correct} says more.", "F8 keeps it, F4 says more."),
+        ("{key:app.compare}", "F6"),
+        ("F2 in prose, {count} and {key:of.a.user} stay.",) * 2,
+    ],
+)
+def test_a_text_names_the_keys_of_the_user(text: str, said: str) -> None:
+    chosen = {"chat.like": "f8, f2", "app.export": "f12", "app.compare": ""}
+    assert Keymap(chosen, tables).in_text(text) == said
 
 
 async def test_another_key_works_and_is_shown(home: Home) -> None:
@@ -133,8 +163,8 @@ async def test_what_is_said_names_the_keys_that_were_chosen(home: Home) -> None:
         assert "F12 ✎ says it better" in painted(app)
         await pilot.press("f5")
         await until(pilot, lambda: "Teach with F4 and F12" in painted(app))
-        app.notify("Correct (F4) or rate (F2, F3) a reply first.")
-        await until(pilot, lambda: "Correct (F12) or rate (F4, F3) a reply first." in toasts(app))
+        app.notify("Correct ({key:chat.correct}) or rate ({key:chat.like}) a reply first.")
+        await until(pilot, lambda: "Correct (F12) or rate (F4) a reply first." in toasts(app))
         await pilot.press("escape", "f7")
         await until(pilot, lambda: "F4 keeps a reply, F3 refuses it and F12" in painted(app))
 
@@ -146,7 +176,7 @@ async def test_a_dialog_names_its_own_chosen_keys(home: Home) -> None:
             "app.best_of": "ctrl+b",
             "reply.undo": "ctrl+y",
             "app.tune": "f12",
-            "correct.clear": "",  # left without a key, it is said as by default
+            "correct.clear": "",  # left without a key, it is named by the default one
         }
     )
     async with opened(home) as (app, pilot):
