@@ -59,9 +59,11 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
             await pilot.press("f5")
             await until(pilot, lambda: "Tune" in painted(app))
             await pilot.press("enter")
-            await until(pilot, lambda: app._tuner.progress and not app._tuner.progress.active)
+            await until(
+                pilot, lambda: app._tuner.run.progress and not app._tuner.run.progress.active
+            )
             (version,) = (paths.models / app._services.chat.adapters.folder.id).glob("v1")  # type: ignore[union-attr]
-            if app._tuner.answering == "base":  # of a random model the exam may say anything
+            if app._tuner.versions.active == "base":  # of a random model the exam may say anything
                 app._services.chat.swap("v1")
             await pilot.press("escape", "ctrl+n")
             await say(pilot, "review 5")

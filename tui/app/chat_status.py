@@ -14,7 +14,7 @@ from tui.widgets.status import Status
 
 if TYPE_CHECKING:
     from tui.controllers.session import Session
-    from tui.controllers.tuning import Tuner
+    from tui.controllers.tuning import TuningController
     from tui.screens.chat import ChatScreen
 
 
@@ -22,7 +22,7 @@ class Front(Startup):
     """The part of the app that keeps the chat's screen true."""
 
     _session: "Session"
-    _tuner: "Tuner"
+    _tuner: "TuningController"
     _chat_screen: "ChatScreen"
     _model = ""
     """What the model that answers is called; empty until one does."""
@@ -38,12 +38,12 @@ class Front(Startup):
     def _show_activity(self) -> None:
         from tui.widgets.activity import offer_line, tuning_line
 
-        progress = self._tuner.progress
+        progress = self._tuner.run.progress
         active = progress is not None and progress.active
         line = (
             tuning_line(progress, self.with_keys("{key:app.tune}")) if progress and active else None
         )
-        if line is None and self._tuner.unfinished is not None:
+        if line is None and self._tuner.interrupted.saved is not None:
             offer = _("A training run was interrupted. {key:app.tune} resumes or drops it.")
             line = offer_line(self.with_keys(offer))
         self._chat_screen.activity = line
@@ -81,7 +81,7 @@ class Front(Startup):
         counts = self._services.repository.counts()
         self._chat_screen.status = Status(
             model=self._model,
-            adapter=self._tuner.answering if self._model else "",
+            adapter=self._tuner.versions.active if self._model else "",
             liked=counts.liked,
             disliked=counts.disliked,
             corrected=counts.corrected,
@@ -94,14 +94,14 @@ class Front(Startup):
 
         async def count() -> None:
             with errors_shown(self):
-                await self._tuner.look_for_held_out()
+                await self._tuner.planner.refresh_held_out()
                 self._show_status()
 
         _counting: Worker[None] = self.run_worker(count, group="new", exclusive=True)
 
     def _show_guide(self) -> None:
         """Say what to do next, to who does it for the first time; nothing while it trains."""
-        wanted = self._services.config.screen.guide and not self._tuner.running
+        wanted = self._services.config.screen.guide and not self._tuner.run.running
         self._chat_screen.guide = self.next_step() if wanted else ""
 
     def action_skip_guide(self) -> None:

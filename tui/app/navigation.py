@@ -20,8 +20,8 @@ from tui.messages import FromCore, TokensWanted
 if TYPE_CHECKING:
     from core.config import Config
     from core.events import Event
-    from tui.controllers.models import Choosing
-    from tui.controllers.records import Library
+    from tui.controllers.models import ModelChooser
+    from tui.controllers.records import RecordLibrary
     from tui.services import Services
 
 
@@ -29,18 +29,18 @@ class Doors(Looks):
     """The part of the app that opens screens about records."""
 
     _services: "Services"
-    _library: "Library"
-    _choosing: "Choosing"
+    _library: "RecordLibrary"
+    _choosing: "ModelChooser"
 
     async def furnish(self, services: "Services") -> None:
         """Take what lies behind the screens; until then none of them can be opened."""
-        from tui.controllers.models import Choosing
-        from tui.controllers.records import Library
+        from tui.controllers.models import ModelChooser
+        from tui.controllers.records import RecordLibrary
 
         self._services = services
         self._config = services.config
-        self._library = Library(services)
-        self._choosing = Choosing(services)
+        self._library = RecordLibrary(services)
+        self._choosing = ModelChooser(services)
 
     def _configured(self, config: "Config") -> None:
         self._services.configure(config)
@@ -66,9 +66,9 @@ class Doors(Looks):
 
     def drop_failure(self) -> None:
         """Leave the screen that says why no model can answer: one can."""
-        from tui.screens.load_failure import FailureScreen
+        from tui.screens.load_failure import LoadFailureScreen
 
-        if isinstance(self.screen, FailureScreen):
+        if isinstance(self.screen, LoadFailureScreen):
             self.pop_screen()
 
     def tell_models(self, event: "Event") -> None:

@@ -40,7 +40,7 @@ class Training(Front):
         self._show_activity()
 
     async def _tuning_went_on(self, event: "TuningEvent") -> None:
-        progress = self._tuner.on_tuning(event)
+        progress = self._tuner.on_event(event)
         match event:
             case TuningDone(adapter=None) | TuningCancelled():
                 # A new adapter is announced once the chat answers with it.
@@ -58,7 +58,7 @@ class Training(Front):
     def _show_progress(self) -> None:
         self._show_activity()
         if self._tuning_screen is not None:
-            self._tuning_screen.progress = self._tuner.progress
+            self._tuning_screen.progress = self._tuner.run.progress
 
     async def _renew_tuning(self) -> None:
         self._show_progress()
@@ -67,17 +67,19 @@ class Training(Front):
 
     def action_compare(self) -> None:
         """Ask two versions the same, and keep which reply is better."""
-        from tui.controllers.comparison import Comparing
+        from tui.controllers.comparison import ComparisonController
         from tui.screens.compare import CompareScreen
 
-        self.push_screen(CompareScreen(Comparing(self._services, self._session.last_question())))
+        self.push_screen(
+            CompareScreen(ComparisonController(self._services, self._session.last_question()))
+        )
 
     def action_best_of(self) -> None:
         """Draw the last reply again several times, and let the person pick."""
-        from tui.controllers.best_of import Candidates
-        from tui.screens.best_of import CandidatesScreen
+        from tui.controllers.best_of import BestOfController
+        from tui.screens.best_of import BestOfScreen
 
-        candidates = Candidates(self._services, self._session.last_exchange())
+        candidates = BestOfController(self._services, self._session.last_exchange())
 
         async def pick(index: int | None) -> None:
             if index is not None:
@@ -85,19 +87,19 @@ class Training(Front):
                     self.notify(candidates.pick(index), timeout=6, markup=False)
                     await self.records_changed()
 
-        self.push_screen(CandidatesScreen(candidates), pick)
+        self.push_screen(BestOfScreen(candidates), pick)
 
     def action_roll_back(self) -> None:
         """Answer with the version that was active before."""
-        self._tuner.roll_back()
+        self._tuner.versions.roll_back()
 
     def action_cancel_tuning(self) -> None:
         """Stop the run under way."""
-        self._tuner.cancel()
+        self._tuner.run.cancel()
         self._show_progress()
 
     async def _swapped(self, event: AdapterSwapped | SwapFailed) -> None:
-        remark = self._tuner.on_swap(event)
+        remark = self._tuner.versions.on_swap(event)
         if isinstance(event, SwapFailed):
             show_error(self, event.error)
         else:

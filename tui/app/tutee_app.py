@@ -85,12 +85,12 @@ class TuteeApp(Training):
     async def furnish(self, services: "Services") -> None:
         """Put the chat in the place of the opening screen, and start the model."""
         from tui.controllers.session import Session
-        from tui.controllers.tuning import Tuner
+        from tui.controllers.tuning import TuningController
         from tui.screens.chat import ChatScreen
 
         await super().furnish(services)
         self._session = Session(services.repository, services.chat, services.config)
-        self._tuner = Tuner(services)
+        self._tuner = TuningController(services)
         if services.open_chat:
             self._session.open(services.open_chat)
         self._binding_tables = services.bindings
@@ -180,7 +180,7 @@ class TuteeApp(Training):
     def _show_loading(self, event: ModelLoading) -> None:
         from tui.widgets.activity import loading_line
 
-        if not self._tuner.running:
+        if not self._tuner.run.running:
             self._chat_screen.activity = loading_line(event, self._choosing.note)
         self.tell_models(event)
 
@@ -200,9 +200,9 @@ class TuteeApp(Training):
         if self._model:
             show_error(self, error)
         else:
-            from tui.screens.load_failure import FailureScreen
+            from tui.screens.load_failure import LoadFailureScreen
 
-            screen = FailureScreen(error, self._paths.log_file)
+            screen = LoadFailureScreen(error, self._paths.log_file)
             self.push_screen(screen, lambda _: self._start_model())
 
     def _to_asker(self, event: TokenChunk | ReplyDone | ReplyFailed | CandidatesRanked) -> None:
@@ -222,11 +222,11 @@ class TuteeApp(Training):
         self._model = event.label
         self._choosing.loaded()
         self.tell_models(event)
-        self._tuner.model_ready(event.adapter)
+        self._tuner.on_model_ready(event.adapter)
         self._show_status()
         self._count_new()
         with errors_shown(self):
-            self._tuner.look_for_unfinished()
+            self._tuner.interrupted.find()
         await self._renew_tuning()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -234,7 +234,7 @@ class TuteeApp(Training):
         if not self.open:
             return super().check_action(action, parameters)
         if action == "cancel_tuning":
-            progress = self._tuner.progress
+            progress = self._tuner.run.progress
             return progress is not None and progress.state in ("running", "paused")
         if action == "skip_guide":
             return self._services.config.screen.guide
@@ -255,14 +255,14 @@ class TuteeApp(Training):
 
     async def action_quit(self) -> None:
         """Leave, after asking where a run would be interrupted."""
-        from tui.screens.confirm import ConfirmScreen, question_of_quitting
+        from tui.screens.confirm import ConfirmScreen, quit_dialog
 
         if self._leaving:
             return
-        if not self.open or not self._tuner.running:
+        if not self.open or not self._tuner.run.running:
             await self.leave()
         elif not isinstance(self.screen, ConfirmScreen):
-            self.push_screen(question_of_quitting(), self._quit_if)
+            self.push_screen(quit_dialog(), self._quit_if)
 
     async def _quit_if(self, agreed: bool | None) -> None:
         if agreed:

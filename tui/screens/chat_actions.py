@@ -17,7 +17,7 @@ from tui.screens.chat_settings import ChatSettingsScreen
 from tui.screens.command_arguments import arguments
 from tui.screens.conversations import ConversationsScreen
 from tui.screens.reply_actions import ReplyActions
-from tui.screens.text_dialog import LineScreen
+from tui.screens.text_dialog import TextDialog
 from tui.services import Services
 
 _OF_A_CHAT = frozenset({"title", "pin", "save", "delete_chat"})
@@ -95,7 +95,7 @@ class ChatActions(ReplyActions):
         assert self._session.conversation is not None
         keys = _("Enter keeps it · empty: that of its first question · Esc leaves")
         now = self._session.conversation.title
-        self.app.push_screen(LineScreen(_("Title"), now, "", keys), rename)
+        self.app.push_screen(TextDialog(_("Title"), now, "", keys), rename)
 
     def action_pin(self) -> None:
         """Keep it at the top of the list, or no longer."""

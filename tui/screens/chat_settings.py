@@ -19,7 +19,7 @@ from tui.controllers.open_chat import ChatSettings
 from tui.controllers.presets import DEFAULT, sampling_settings, with_values
 from tui.error_toasts import errors_shown
 from tui.views.settings import shown
-from tui.widgets.form import MOVING, Choice, Field
+from tui.widgets.form import FORM_KEYS, Choice, Field
 from tui.widgets.settings import Lines
 
 _KEYS = N_("Ctrl+S keeps it · empty: as in the settings (F9) · Esc leaves")
@@ -39,7 +39,7 @@ class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
         drawn. What is left empty is as in the settings (F9). A preset fills the fields in."""
     AUTO_FOCUS = "#system-prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *MOVING,
+        *FORM_KEYS,
         Binding("ctrl+s", "save", "Save", id="app.save"),
         Binding("escape", "dismiss", "Leave", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),

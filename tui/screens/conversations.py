@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 from store.i18n import N_, _
 from tui.controllers.conversations import Chats
 from tui.error_toasts import errors_shown
-from tui.screens.text_dialog import LineScreen
+from tui.screens.text_dialog import TextDialog
 from tui.text_format import harmless
 from tui.theme import MUTED
 from tui.views.chat import ConversationView
@@ -143,7 +143,7 @@ class ConversationsScreen(ModalScreen[str | None]):
                     self._show(chosen)
 
         keys = _("Enter keeps it · empty: that of its first question · Esc leaves")
-        self.app.push_screen(LineScreen(_("Title"), title, "", keys), rename)
+        self.app.push_screen(TextDialog(_("Title"), title, "", keys), rename)
 
     def action_pin(self) -> None:
         chosen = self._chosen()

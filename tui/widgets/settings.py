@@ -11,7 +11,7 @@ from textual.widgets import Input, Static, TextArea
 from tui.theme import MUTED
 from tui.views.settings import Setting, shown
 from tui.widgets.form import Choice, Toggle
-from tui.widgets.safe_text_area import Area
+from tui.widgets.safe_text_area import SafeTextArea
 
 
 class SettingRow(Horizontal):
@@ -131,7 +131,7 @@ class SettingRow(Horizontal):
             self.post_message(self.Wanted(self))
 
 
-class Lines(Area):
+class Lines(SafeTextArea):
     """A text of some lines; ↑ and ↓ leave it at its ends, Tab anywhere."""
 
     def __init__(self, text: str) -> None:

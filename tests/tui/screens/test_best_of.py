@@ -11,7 +11,7 @@ from tests.tui.conftest import answered, opened, painted, say, toasts, until, vi
 from tests.tui.screens.test_tuning import ready
 from tests.tui.screens.test_versions import made
 from tui.app.tutee_app import TuteeApp
-from tui.screens.best_of import CandidatesScreen
+from tui.screens.best_of import BestOfScreen
 from tui.screens.chat import ChatScreen
 
 
@@ -36,7 +36,7 @@ async def drawn(app: TuteeApp, pilot: Pilot[Any]) -> None:
 async def test_the_picked_reply_stands_and_is_preferred_over_the_others(judged: Home) -> None:
     async with opened(judged) as (app, pilot):
         await drawn(app, pilot)
-        assert isinstance(app.screen, CandidatesScreen)
+        assert isinstance(app.screen, BestOfScreen)
         shown = painted(app)
         assert shown.index("reward +1.50") < shown.index("It is [b]Paris[/b].")
         assert shown.index("Paris.") < shown.index("reward -0.50  as it stands")

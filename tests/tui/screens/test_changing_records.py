@@ -12,7 +12,7 @@ from tests.tui.screens.test_records import bring, looking, table
 from tests.tui.screens.test_tuning import teach
 from tui.app.tutee_app import TuteeApp
 from tui.screens.correct import CorrectScreen
-from tui.screens.edit_record import EditScreen
+from tui.screens.edit_record import EditRecordScreen
 from tui.screens.reasons import ReasonsScreen
 from tui.screens.record import RecordScreen
 from tui.screens.records import RecordsScreen
@@ -70,7 +70,7 @@ async def test_an_imported_record_is_edited_and_counts_as_new(home: Home) -> Non
     (before,) = home.repository.records()
     async with opened(home) as (app, pilot):
         await looking(app, pilot, 1)
-        await editing(app, pilot, EditScreen)
+        await editing(app, pilot, EditRecordScreen)
         app.screen.query_one(TextArea).text = "A better answer"
         app.screen.query_one("#comment Input", Input).value = "shorter"
         await pilot.press("ctrl+s")
@@ -88,7 +88,7 @@ async def test_an_edit_is_not_lost_by_leaving_or_by_an_error(home: Home) -> None
     bring(home, 1)
     async with opened(home) as (app, pilot):
         await looking(app, pilot, 1)
-        await editing(app, pilot, EditScreen)
+        await editing(app, pilot, EditRecordScreen)
         app.screen.query_one(TextArea).text = " "
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "A text of a record cannot be empty." in toasts(app))

@@ -14,10 +14,10 @@ from tests.tui.conftest import answered, opened, painted, replies, say, toasts, 
 from tests.tui.screens.test_tuning import ready
 from tests.tui.screens.test_versions import made
 from tui.app.tutee_app import TuteeApp
-from tui.controllers.comparison import Comparing
+from tui.controllers.comparison import ComparisonController
 from tui.screens.chat import ChatScreen
 from tui.screens.compare import CompareScreen
-from tui.widgets.comparison import AnswerPane
+from tui.widgets.comparison import ComparisonPane
 
 
 @pytest.fixture
@@ -31,18 +31,20 @@ def versions(home: Home) -> Home:
     return home
 
 
-async def comparing(app: TuteeApp, pilot: Pilot[Any], *, swap: bool = False) -> Comparing:
+async def comparing(
+    app: TuteeApp, pilot: Pilot[Any], *, swap: bool = False
+) -> ComparisonController:
     """Open the screen; `swap` decides what the dice would."""
     await ready(app, pilot)
     await pilot.press("f6")
     await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.is_mounted)
     assert isinstance(app.screen, CompareScreen)
-    app.screen._comparing._swap = lambda: swap
-    return app.screen._comparing
+    app.screen._comparison._swap = lambda: swap
+    return app.screen._comparison
 
 
 def titles(app: TuteeApp) -> list[str]:
-    return [str(pane.border_title) for pane in app.screen.query(AnswerPane)]
+    return [str(pane.border_title) for pane in app.screen.query(ComparisonPane)]
 
 
 async def asked(app: TuteeApp, pilot: Pilot[Any], prompt: str = "Capital of France?") -> None:

@@ -12,18 +12,18 @@ from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
 from tui.screens.correct import CorrectScreen
-from tui.widgets.correction import Version, _by_line
+from tui.widgets.correction import CorrectionEditor, _by_line
 from tui.widgets.transcript import Transcript
 
 LONG = "The capital of France is Lyon, of course."
 
 
-async def correcting(home: Home, app: TuteeApp, pilot: Pilot[Any]) -> Version:
+async def correcting(home: Home, app: TuteeApp, pilot: Pilot[Any]) -> CorrectionEditor:
     await say(pilot, "Capital of France?")
     await answered(app, pilot, 1)
     await pilot.press("f4")
     await until(pilot, lambda: isinstance(app.screen, CorrectScreen) and app.screen.is_mounted)
-    return app.screen.query_one(Version)
+    return app.screen.query_one(CorrectionEditor)
 
 
 async def instruct(app: TuteeApp, pilot: Pilot[Any], text: str) -> None:
@@ -33,7 +33,7 @@ async def instruct(app: TuteeApp, pilot: Pilot[Any], text: str) -> None:
     await pilot.press("enter")
 
 
-def marked(version: Version) -> list[str]:
+def marked(version: CorrectionEditor) -> list[str]:
     return [
         version.document.get_line(line)[start:end]
         for line, spans in sorted(version._marks.items())
@@ -178,7 +178,7 @@ async def test_a_very_long_reply_is_shown_without_comparing(home: Home) -> None:
         await app._chat_screen.renew()
         await pilot.press("f4")
         await until(pilot, lambda: isinstance(app.screen, CorrectScreen) and app.screen.is_mounted)
-        version = app.screen.query_one(Version)
+        version = app.screen.query_one(CorrectionEditor)
         assert marked(version) == []
         assert "word word" in painted(app)
         await pilot.press("escape")

@@ -14,11 +14,11 @@ from tests.fakes import Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_tuning import teach
 from tui.app.tutee_app import TuteeApp
-from tui.controllers.imports import preview, starter_preview
+from tui.controllers.imports import preview_import, starter_preview
 from tui.screens import import_records
 from tui.screens.chat import ChatScreen
 from tui.screens.import_records import ImportScreen
-from tui.views.import_preview import completed, matches
+from tui.views.import_preview import complete_path, path_matches
 from tui.widgets.form import Toggle
 
 
@@ -216,14 +216,18 @@ def test_paths_are_completed_as_far_as_they_are_clear(tmp_path: Path) -> None:
     for name in ("lessons-a.jsonl", "lessons-b.jsonl", ".hidden"):
         (tmp_path / name).touch()
     base = f"{tmp_path}/"
-    assert matches(base) == [f"{base}Data/", f"{base}lessons-a.jsonl", f"{base}lessons-b.jsonl"]
-    assert matches(f"{base}.h") == [f"{base}.hidden"]
-    assert completed(f"{base}da") == f"{base}Data/"
-    assert completed(f"{base}le") == f"{base}lessons-"
-    assert completed(f"{base}lessons-") == f"{base}lessons-"
-    assert completed(f"{base}none") == f"{base}none"
-    assert matches(f"{base}nowhere/x") == []
-    assert completed("~") == "~/"
+    assert path_matches(base) == [
+        f"{base}Data/",
+        f"{base}lessons-a.jsonl",
+        f"{base}lessons-b.jsonl",
+    ]
+    assert path_matches(f"{base}.h") == [f"{base}.hidden"]
+    assert complete_path(f"{base}da") == f"{base}Data/"
+    assert complete_path(f"{base}le") == f"{base}lessons-"
+    assert complete_path(f"{base}lessons-") == f"{base}lessons-"
+    assert complete_path(f"{base}none") == f"{base}none"
+    assert path_matches(f"{base}nowhere/x") == []
+    assert complete_path("~") == "~/"
 
 
 async def test_tab_completes_and_then_goes_on(home: Home, file: Path) -> None:
@@ -245,7 +249,7 @@ def test_a_folder_is_read_whole_and_each_refusal_names_its_file(tmp_path: Path, 
     (tmp_path / "other.jsonl").write_text(json.dumps(row(2)) + "\n" + json.dumps(row(9)) + "\n")
     (tmp_path / "bad.json").write_text("{")
     said: list[str] = []
-    found = preview(tmp_path, "", False, Known([], ()), said.append, lambda: False)
+    found = preview_import(tmp_path, "", False, Known([], ()), said.append, lambda: False)
     assert [record.prompt[-1].content for record in found.records] == [
         f"question {number}" for number in (0, 1, 2, 9)
     ]

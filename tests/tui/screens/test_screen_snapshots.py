@@ -67,7 +67,9 @@ async def _log(app: TuteeApp, pilot: Pilot[Any]) -> None:
         "SFT: step 12 of 24, loss 0.83.",
         "SFT made v1.",
     ]
-    app._tuner.log += [(moment + timedelta(seconds=9 * n), line) for n, line in enumerate(lines)]
+    app._tuner.run.log += [
+        (moment + timedelta(seconds=9 * n), line) for n, line in enumerate(lines)
+    ]
     await pilot.press("f5", "g")
     await until(pilot, lambda: isinstance(app.screen, LogScreen) and app.screen.is_mounted)
     app.screen.query_one("#log-title", Static).update("Log")  # the path is the test's own

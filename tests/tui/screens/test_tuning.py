@@ -244,7 +244,7 @@ async def test_a_run_rests_and_goes_on(home: Home) -> None:
         await pilot.press("g")
         await until(pilot, lambda: isinstance(app.screen, LogScreen) and app.screen.is_mounted)
         await until(pilot, lambda: "Goes on." in painted(app))
-        lines = [line for _, line in app._tuner.log]
+        lines = [line for _, line in app._tuner.run.log]
         assert lines[0] == "Began: SFT."
         assert lines[1].startswith("SFT: 3 steps on 4 records")
         assert "Paused." in lines

@@ -12,8 +12,8 @@ from tests.fakes import FOLDER, Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_tuning import ready, rows, teach
 from tui.app.tutee_app import TuteeApp
-from tui.screens.report_card import ReportScreen
-from tui.screens.trained_tokens import ProofScreen
+from tui.screens.report_card import ReportCardScreen
+from tui.screens.trained_tokens import TrainedTokensScreen
 from tui.screens.tuning import TuningScreen
 from tui.widgets.versions import VersionList
 
@@ -34,7 +34,7 @@ def listed(app: TuteeApp) -> list[str]:
 
 
 def marked(app: TuteeApp) -> str:
-    view = app.screen.query_one(VersionList).marked
+    view = app.screen.query_one(VersionList).current
     return view.name if view else ""
 
 
@@ -192,7 +192,7 @@ async def test_the_report_shows_figures_and_replies_before_and_after(home: Home)
         await tuning(app, pilot)
         await run(home, app, pilot)
         await pilot.press("r")
-        assert isinstance(app.screen, ReportScreen)
+        assert isinstance(app.screen, ReportCardScreen)
         await until(pilot, lambda: "What went in" in painted(app))
         shown = painted(app)
         assert f"held back: {WHY[0]}" in shown
@@ -216,10 +216,10 @@ async def test_a_version_is_activated_kept_or_rolled_back_from_its_report(home: 
     async with opened(home) as (app, pilot):
         await tuning(app, pilot)
         await pilot.press("up", "r")
-        assert isinstance(app.screen, ReportScreen)
+        assert isinstance(app.screen, ReportCardScreen)
         assert "not judged: it was not examined" in painted(app)
         await pilot.press("b")  # it does not answer, so there is nothing to take back
-        assert isinstance(app.screen, ReportScreen)
+        assert isinstance(app.screen, ReportCardScreen)
         await pilot.press("a")
         await until(pilot, lambda: home.chat.answering == "v1" and listed(app))
         await pilot.press("r", "enter")
@@ -246,7 +246,7 @@ async def test_the_trained_tokens_of_the_run_can_be_seen(home: Home) -> None:
         assert isinstance(app.screen, TuningScreen)
         await run(home, app, pilot)
         await pilot.press("m")
-        assert isinstance(app.screen, ProofScreen)
+        assert isinstance(app.screen, TrainedTokensScreen)
         assert "What SFT learns from" in painted(app)
         assert "1 of 3 tokens are learned" in painted(app)
         assert "Capital?Paris" in painted(app)

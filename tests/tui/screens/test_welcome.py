@@ -18,7 +18,7 @@ from tui.app.tutee_app import TuteeApp
 from tui.commands.key_help import help_sections
 from tui.run import run_app
 from tui.screens.chat import ChatScreen
-from tui.screens.load_failure import FailureScreen
+from tui.screens.load_failure import LoadFailureScreen
 from tui.screens.welcome import WelcomeScreen
 
 SPEC = "hf:org/Tiny-Chat"
@@ -124,7 +124,7 @@ async def test_one_that_cannot_be_loaded_gives_way_to_the_next_choice(new: Home)
         await welcomed(app, pilot)
         new.chat.fail_loading(TuteeError("The weights are damaged."))
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, FailureScreen))
+        await until(pilot, lambda: isinstance(app.screen, LoadFailureScreen))
         await pilot.press("ctrl+o")
         await until(pilot, lambda: app.screen.query("#models"))
         await pilot.press("enter")
