@@ -56,7 +56,7 @@ def preview_import(
             refused.append(str(error))
     records = known.new_records(record for imported in found for record in imported.records)
     return ImportPreview(
-        formats=", ".join(sorted({i.format for i in found if i.format})) or _("unknown"),
+        formats=", ".join(sorted({i.format for i in found if i.format})) or _("nothing usable"),
         rows=sum(imported.rows for imported in found),
         records=records,
         chats=known.new_chats(chat for imported in found for chat in imported.chats),

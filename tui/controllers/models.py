@@ -69,7 +69,7 @@ class ModelChooser:
         if not self._on_disk(spec):
             self._fetcher.start(spec, self._services.paths.cache)
             # Its process takes a second to start; react to the key at once.
-            self.on_loading(ModelLoading(_("Downloading {model}").format(model=spec)))
+            self.on_loading(ModelLoading(_("Fetching {model}").format(model=spec)))
             return False
         self._change(spec)
         return True

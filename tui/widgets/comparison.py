@@ -57,4 +57,4 @@ class ComparisonPanes(Horizontal, can_focus=True):
 
 
 def _placeholder(view: ComparedReply) -> Content:
-    return Content(_("(empty)") if view.complete else "…").stylize(MUTED)
+    return Content(_("(nothing)") if view.complete else "…").stylize(MUTED)

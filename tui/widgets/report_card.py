@@ -38,13 +38,13 @@ class ReportBody(VerticalScroll):
         if card.remark.note:
             yield Static(Content(harmless(card.remark.note)).stylize("italic"))
         if card.figures or card.curves:
-            yield _heading(_("Results"))
+            yield _heading(_("What came out"))
             yield from map(FigureRow, card.figures)
             if card.curves:
                 yield Static(Content("\n").join(map(_curve, card.curves)), classes="curves")
         yield from _replies(_("Held-out corrections"), card.held_out)
         yield from _replies(_("Probes"), card.probes)
-        yield _heading(_("Training data and settings"))
+        yield _heading(_("What went in"))
         yield Static(Content("\n").join(_facts(card)), classes="went-in")
 
 
@@ -134,4 +134,4 @@ def _side(heading: str, spans: Spans, style: str) -> Content:
 
 def _text(text: str) -> Content:
     shown = harmless(text.strip())
-    return Content(shown) if shown else Content(_("(empty)")).stylize(MUTED)
+    return Content(shown) if shown else Content(_("(nothing)")).stylize(MUTED)

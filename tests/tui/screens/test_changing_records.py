@@ -55,14 +55,14 @@ async def test_several_are_kept_out_of_training_and_let_in_again(home: Home) -> 
     async with opened(home) as (app, pilot):
         await looking(app, pilot, 5)
         await pilot.press("space", "space", "x")
-        await until(pilot, lambda: "2 records kept out of training." in toasts(app))
+        await until(pilot, lambda: "Excluded 2 records from training." in toasts(app))
         assert len(home.repository.trainable()) == 3
         await until(pilot, lambda: [view.excluded for view in table(app)._views].count(True) == 2)
         await pilot.press("slash", *"excluded", "enter")
         await until(pilot, lambda: table(app).shown == 2)
         await pilot.press("ctrl+z")
         await until(pilot, lambda: len(home.repository.trainable()) == 5)
-        assert "Taken back for 2 records." in toasts(app)
+        assert "Undone for 2 records." in toasts(app)
 
 
 async def test_an_imported_record_is_edited_and_counts_as_new(home: Home) -> None:
@@ -91,9 +91,9 @@ async def test_an_edit_is_not_lost_by_leaving_or_by_an_error(home: Home) -> None
         await editing(app, pilot, EditRecordScreen)
         app.screen.query_one(TextArea).text = " "
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "A text of a record cannot be empty." in toasts(app))
+        await until(pilot, lambda: "The texts of a record cannot be empty." in toasts(app))
         await pilot.press("escape")
-        await until(pilot, lambda: "Not saved yet." in painted(app))
+        await until(pilot, lambda: "Not saved." in painted(app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RecordScreen))
         assert len(home.repository.records()) == 1

@@ -118,7 +118,7 @@ async def test_a_choice_can_be_taken_back_and_made_again(versions: Home) -> None
         await pilot.press("right")
         await until(pilot, lambda: len(versions.repository.preferences()) == 1)
         await pilot.press("ctrl+z")
-        await until(pilot, lambda: "Taken back." in painted(app))
+        await until(pilot, lambda: "Undone." in painted(app))
         assert versions.repository.records() == []
         assert titles(app) == ["A", "B"]
         await pilot.press("left")
@@ -160,13 +160,13 @@ async def test_nothing_can_be_chosen_before_both_have_answered(versions: Home) -
         await pilot.press(*"Hi", "enter")
         versions.chat.write("Hello")
         await until(pilot, lambda: "Hello" in painted(app))
-        assert "They answer one after the other" in painted(app)
+        assert "Generating both replies" in painted(app)
         await pilot.press("left", "up")
         assert versions.repository.records() == []
         versions.chat.finish()
         versions.chat.write("Hello")
         versions.chat.finish()
-        await until(pilot, lambda: "They say the same." in painted(app))
+        await until(pilot, lambda: "The replies are the same." in painted(app))
         await pilot.press("left")
         await until(pilot, lambda: "Both replies are the same" in toasts(app))
         await pilot.press("up")
@@ -210,5 +210,5 @@ async def test_without_a_prompt_nothing_is_asked(versions: Home) -> None:
     async with opened(versions) as (app, pilot):
         await comparing(app, pilot)
         await pilot.press("enter")
-        await until(pilot, lambda: "There is nothing to ask yet." in toasts(app))
+        await until(pilot, lambda: "The prompt is empty." in toasts(app))
         assert versions.chat.compared == []

@@ -91,9 +91,9 @@ async def test_the_model_drafts_and_the_person_decides(home: Home) -> None:
         assert "shorter" in turns[-1].content
         assert home.repository.records() == []
         await until(pilot, lambda: app.focused is version)
-        await until(pilot, lambda: "A draft: change it" in painted(app))
+        await until(pilot, lambda: "A draft. Edit it" in painted(app))
         await pilot.press("ctrl+z")
-        await until(pilot, lambda: "A draft: change it" not in painted(app))
+        await until(pilot, lambda: "A draft. Edit it" not in painted(app))
         assert version.text == LONG
         await pilot.press("ctrl+y", "ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
@@ -106,7 +106,7 @@ async def test_a_draft_that_changes_nothing_is_told(home: Home) -> None:
     async with opened(home) as (app, pilot):
         version = await correcting(home, app, pilot)
         await instruct(app, pilot, "shorter")
-        await until(pilot, lambda: "The model wrote the same again." in painted(app))
+        await until(pilot, lambda: "The model wrote the same text." in painted(app))
         assert not version.read_only
         assert not version.has_focus
         await pilot.press("escape")

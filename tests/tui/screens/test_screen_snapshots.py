@@ -62,7 +62,7 @@ async def _log(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await _loaded(app, pilot)
     moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
     lines = [
-        "Began: SFT, reward model.",
+        "Started: SFT, reward model.",
         "SFT: checked 59 samples; 2,189 of 5,625 tokens carry loss, 0% padding.",
         "SFT: step 12 of 24, loss 0.83.",
         "SFT made v1.",
@@ -101,7 +101,7 @@ def test_the_models(alone: Home, snap_compare: Any, size: tuple[int, int]) -> No
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
         await _loaded(app, pilot)
         await pilot.press("ctrl+o")
-        await until(pilot, lambda: "Any other" in painted(app))
+        await until(pilot, lambda: "Other model" in painted(app))
         await pilot.press("down")
 
     assert held(alone, snap_compare, script, terminal_size=size)

@@ -107,7 +107,7 @@ async def test_the_first_fetch_can_be_stopped_and_the_choice_comes_back(
         await pilot.press("enter")
         await until(pilot, lambda: "Fetching org/Tiny-Chat" in painted(app))
         await pilot.press("ctrl+o")
-        await until(pilot, lambda: "none answers yet" in painted(app))
+        await until(pilot, lambda: "no model loaded yet" in painted(app))
         assert "●" not in painted(app)
         await pilot.press("x")
         await until(pilot, lambda: "was stopped" in toasts(app))
@@ -170,4 +170,4 @@ async def test_help_says_each_key_once(new: Home) -> None:
     async with opened(new) as (app, pilot):
         await welcomed(app, pilot)
         said = [view for views in help_sections(app.screen, {}).values() for view in views]
-        assert [view.does for view in said if "Ctrl+O" in view.keys] == ["The built-in one"]
+        assert [view.does for view in said if "Ctrl+O" in view.keys] == ["Built-in model"]

@@ -29,9 +29,9 @@ def test_each_step_follows_from_what_was_done() -> None:
         return next_step(counts, answered=answered, trained=trained, ready=4)
 
     assert "Ask something" in step(0, answered=False)
-    assert "F4 says it better" in step(0)
+    assert "{key:chat.correct} corrects it" in step(0)
     assert "Teach 3 more" in step(1)
-    assert "F5, then Enter" in step(4)
+    assert "{key:app.tune}, then Enter" in step(4)
     assert step(4, trained=True) == ""
 
 

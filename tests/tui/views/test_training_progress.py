@@ -90,9 +90,9 @@ def test_ends_are_sentences() -> None:
     assert (done.state, done.message) == ("done", "Done: SFT made v1 in 0:12.")
     assert not done.active
     cancelled = run(TuningStarted(("sft",)), TuningCancelled())
-    assert cancelled.message == "Cancelled. Nothing was changed."
+    assert cancelled.message == "Canceled. Nothing was changed."
     kept = run(TuningStarted(("sft",)), TuningCancelled((SFT_DONE,)))
-    assert kept.message == "Cancelled. 1 finished pass kept: v1."
+    assert kept.message == "Canceled. 1 finished pass kept: v1."
     failed = run(TuningStarted(("sft",)), TuningFailed(TuteeError("No memory.", "Close one.")))
     assert (failed.state, failed.message) == ("failed", "No memory. Close one.")
 

@@ -31,7 +31,7 @@ def test_another_stage_begins_anew() -> None:
 def test_a_silence_is_said_until_something_comes() -> None:
     first = (0.0, at(0)), (2.0, at(8_000_000))
     assert "/s" in notes(*first, (6.0, at(8_000_000)))
-    assert notes(*first, (17.0, at(8_000_000))) == "nothing has come for 0:15"
+    assert notes(*first, (17.0, at(8_000_000))) == "no data for 0:15"
     assert "/s" in notes(*first, (17.0, at(8_000_000)), (18.0, at(9_000_000)))
 
 
