@@ -40,7 +40,7 @@ async def test_the_picked_reply_stands_and_is_preferred_over_the_others(judged: 
         shown = painted(app)
         assert shown.index("reward +1.50") < shown.index("It is [b]Paris[/b].")
         assert shown.index("Paris.") < shown.index("reward -0.50  current reply")
-        assert "The order is that of r1" in shown
+        assert "Ranked by r1." in shown
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen) and views(app))
         await until(pilot, lambda: "kept as 2 preferences" in toasts(app))
