@@ -76,7 +76,7 @@ async def test_a_blind_choice_is_kept_and_then_told(versions: Home) -> None:
         await asked(app, pilot)
         assert [version for version, _ in versions.chat.compared] == ["v1", "v2"]
         assert titles(app) == ["A", "B"]
-        assert "v1" not in painted(app).split("hide which")[1]
+        assert "v1" not in painted(app).split("hide the versions")[1]
         assert "It is [b]Paris[/b]." in painted(app)
         await pilot.press("left")
         await until(pilot, lambda: "v1 was better than v2: kept as 1 preference." in painted(app))
