@@ -170,10 +170,10 @@ async def test_conversations_that_are_known_are_not_offered_again(
         await until(pilot, lambda: "Nothing new to import" in painted(app))
 
 
-async def test_many_records_are_taken_in_portions(
+async def test_many_records_are_imported_in_batches(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_records, "_PORTION", 10)
+    monkeypatch.setattr(import_records, "_RECORDS_PER_BATCH", 10)
     file = tmp_path / "many.jsonl"
     file.write_text("".join(json.dumps(row(n)) + "\n" for n in range(95)), encoding="utf-8")
     async with opened(home) as (app, pilot):
