@@ -28,6 +28,7 @@ from core.runs.plan import RECORD_PASSES, PassPlan, Plan
 from core.runs.record_selection import PassRecords, RLPrompts
 from core.training.checkpoints import steps_done
 from store.errors import TuteeError
+from store.feedback import dedup_key
 from store.i18n import _
 from store.records import Record, now
 from store.storage import private_folder, replace_file

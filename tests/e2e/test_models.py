@@ -59,11 +59,17 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
             await pilot.press("f5")
             await until(pilot, lambda: "Tune" in painted(app))
             await pilot.press("enter")
-            tuner, chat = app.workspace.tuner, app.workspace.services.chat
-            await until(pilot, lambda: tuner.progress and not tuner.progress.active)
-            (version,) = (paths.models / chat.adapters.folder.id).glob("v1")  # type: ignore[union-attr]
-            if tuner.answering == "base":  # of a random model the exam may say anything
-                chat.swap("v1")
+            await until(
+                pilot,
+                lambda: (
+                    app.workspace.tuner.run.progress and not app.workspace.tuner.run.progress.active
+                ),
+            )
+            (version,) = (paths.models / app.workspace.services.chat.adapters.folder.id).glob("v1")  # type: ignore[union-attr]
+            if (
+                app.workspace.tuner.versions.active == "base"
+            ):  # of a random model the exam may say anything
+                app.workspace.services.chat.swap("v1")
             await pilot.press("escape", "ctrl+n")
             await say(pilot, "review 5")
             await until(pilot, lambda: len(views(app)) == 1)

@@ -15,7 +15,7 @@ from store.errors import TuteeError
 from store.i18n import _, spoken
 from tui.app.appearance import Appearance
 from tui.controllers.chat_session import ChatSession
-from tui.controllers.tuning import Tuner
+from tui.controllers.tuning import TuningController
 from tui.error_toasts import errors_shown
 from tui.messages import Asker, FromCore
 from tui.screens.chat import ChatScreen
@@ -35,7 +35,7 @@ class ChatStatus:
     app: App[Any]
     services: Services
     session: ChatSession
-    tuner: Tuner
+    tuner: TuningController
     appearance: Appearance
     configure: "Callable[[Config], None]"
     """Called with settings that were changed here."""
@@ -94,16 +94,16 @@ class ChatStatus:
             event: The progress.
             note: Speed and time left.
         """
-        if not self.tuner.running:
+        if not self.tuner.run.running:
             self.screen.activity = loading_line(event, note)
 
     def show_activity(self) -> None:
         """Show the training run under way, or the offer to resume one."""
-        progress, keymap = self.tuner.progress, self.appearance.keymap
+        progress, keymap = self.tuner.run.progress, self.appearance.keymap
         line = None
         if progress is not None and progress.active:
             line = tuning_line(progress, keymap.in_text("{key:app.tune}"))
-        elif self.tuner.unfinished is not None:
+        elif self.tuner.interrupted.saved is not None:
             offer = _("A training run was interrupted. {key:app.tune} resumes or drops it.")
             line = offer_line(keymap.in_text(offer))
         self.screen.activity = line
@@ -120,7 +120,7 @@ class ChatStatus:
         counts = self.services.repository.counts()
         self.screen.status = Status(
             model=self.model,
-            adapter=self.tuner.answering if self.model else "",
+            adapter=self.tuner.versions.active if self.model else "",
             liked=counts.liked,
             disliked=counts.disliked,
             corrected=counts.corrected,
@@ -133,7 +133,7 @@ class ChatStatus:
 
         async def count() -> None:
             with errors_shown(self.app):
-                await self.tuner.look_for_held_out()
+                await self.tuner.planner.refresh_held_out()
                 self.show_status()
 
         _counting: Worker[None] = self.app.run_worker(count, group="new", exclusive=True)
@@ -142,7 +142,7 @@ class ChatStatus:
 
     def show_guide(self) -> None:
         """Show a beginner what to do next; nothing while a run is under way."""
-        wanted = self.services.config.screen.guide and not self.tuner.running
+        wanted = self.services.config.screen.guide and not self.tuner.run.running
         self.screen.guide = self._next_step() if wanted else ""
 
     def skip_guide(self) -> None:

@@ -11,8 +11,8 @@ from store.i18n import _
 from tui.app.chat_status import ChatStatus
 from tui.app.navigation import Navigation
 from tui.app.training_flow import TrainingFlow
-from tui.controllers.models import Choosing
-from tui.controllers.tuning import Tuner
+from tui.controllers.models import ModelChooser
+from tui.controllers.tuning import TuningController
 from tui.error_toasts import errors_shown, show_error
 from tui.services import Services
 
@@ -23,8 +23,8 @@ class ModelFlow:
 
     app: App[Any]
     services: Services
-    choosing: Choosing
-    tuner: Tuner
+    choosing: ModelChooser
+    tuner: TuningController
     chat: ChatStatus
     navigation: Navigation
     training: TrainingFlow
@@ -62,9 +62,9 @@ class ModelFlow:
         if self.chat.model:
             show_error(self.app, error)
         else:
-            from tui.screens.load_failure import FailureScreen
+            from tui.screens.load_failure import LoadFailureScreen
 
-            screen = FailureScreen(error, self.services.paths.log_file)
+            screen = LoadFailureScreen(error, self.services.paths.log_file)
             self.app.push_screen(screen, lambda _: self.start())
 
     def on_ready(self, event: ModelReady) -> None:
@@ -77,14 +77,14 @@ class ModelFlow:
         self.chat.model = event.label
         self.choosing.loaded()
         self.navigation.tell_models(event)
-        self.tuner.model_ready(event.adapter)
+        self.tuner.on_model_ready(event.adapter)
         self.chat.taught()
         with errors_shown(self.app):
-            self.tuner.look_for_unfinished()
+            self.tuner.interrupted.find()
         self.training.refresh()
 
     def _close_failure(self) -> None:
-        from tui.screens.load_failure import FailureScreen
+        from tui.screens.load_failure import LoadFailureScreen
 
-        if isinstance(self.app.screen, FailureScreen):
+        if isinstance(self.app.screen, LoadFailureScreen):
             self.app.pop_screen()

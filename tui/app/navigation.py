@@ -16,8 +16,8 @@ from store.i18n import _, chosen, speak, spoken
 from store.records import Record
 from tui.app.appearance import Appearance
 from tui.app.chat_status import ChatStatus
-from tui.controllers.models import Choosing
-from tui.controllers.records import Library
+from tui.controllers.models import ModelChooser
+from tui.controllers.records import RecordLibrary
 from tui.controllers.settings import Settings
 from tui.error_toasts import errors_shown
 from tui.messages import FromCore
@@ -34,8 +34,8 @@ class Navigation:
 
     app: App[Any]
     services: Services
-    library: Library
-    choosing: Choosing
+    library: RecordLibrary
+    choosing: ModelChooser
     settings: Settings
     appearance: Appearance
     chat: ChatStatus

@@ -17,7 +17,7 @@ from store.i18n import _
 from tui.app.appearance import Appearance
 from tui.app.chat_status import ChatStatus
 from tui.controllers.chat_session import ChatSession
-from tui.controllers.tuning import Tuner
+from tui.controllers.tuning import TuningController
 from tui.error_toasts import errors_shown, show_error
 from tui.services import Services
 from tui.views.training_progress import TuningEvent
@@ -33,7 +33,7 @@ class TrainingFlow:
     app: App[Any]
     services: Services
     session: ChatSession
-    tuner: Tuner
+    tuner: TuningController
     appearance: Appearance
     chat: ChatStatus
     screen: "TuningScreen | None" = None
@@ -56,17 +56,17 @@ class TrainingFlow:
     @property
     def can_cancel(self) -> bool:
         """A run is under way that was not cancelled yet."""
-        progress = self.tuner.progress
+        progress = self.tuner.run.progress
         return progress is not None and progress.state in ("running", "paused")
 
     def cancel(self) -> None:
         """Stop the run under way."""
-        self.tuner.cancel()
+        self.tuner.run.cancel()
         self._show_progress()
 
     async def on_tuning(self, event: TuningEvent) -> None:
         """Show an event of a run."""
-        progress = self.tuner.on_tuning(event)
+        progress = self.tuner.on_event(event)
         match event:
             case TuningDone(adapter=None) | TuningCancelled():
                 # A new adapter is announced once the chat replies with it.
@@ -90,24 +90,24 @@ class TrainingFlow:
     def _show_progress(self) -> None:
         self.chat.show_activity()
         if self.screen is not None:
-            self.screen.progress = self.tuner.progress
+            self.screen.progress = self.tuner.run.progress
 
     # -- versions --------------------------------------------------------------------------------
 
     def compare(self) -> None:
         """Ask two versions the same question and keep the better reply."""
-        from tui.controllers.comparison import Comparing
+        from tui.controllers.comparison import ComparisonController
         from tui.screens.compare import CompareScreen
 
-        comparing = Comparing(self.services, self.session.conversation.last_question())
+        comparing = ComparisonController(self.services, self.session.conversation.last_question())
         self.app.push_screen(CompareScreen(comparing))
 
     def best_of(self) -> None:
         """Generate several candidates for the last reply and let the user pick one."""
-        from tui.controllers.best_of import Candidates
-        from tui.screens.best_of import CandidatesScreen
+        from tui.controllers.best_of import BestOfController
+        from tui.screens.best_of import BestOfScreen
 
-        candidates = Candidates(self.services, self.session.last_exchange())
+        candidates = BestOfController(self.services, self.session.last_exchange())
 
         async def pick(index: int | None) -> None:
             if index is not None:
@@ -115,15 +115,15 @@ class TrainingFlow:
                     self.app.notify(candidates.pick(index), timeout=6, markup=False)
                     await self.chat.records_changed()
 
-        self.app.push_screen(CandidatesScreen(candidates), pick)
+        self.app.push_screen(BestOfScreen(candidates), pick)
 
     def roll_back(self) -> None:
         """Activate the version before the current one."""
-        self.tuner.roll_back()
+        self.tuner.versions.roll_back()
 
     def on_swap(self, event: AdapterSwapped | SwapFailed) -> None:
         """Show which version the chat uses now."""
-        remark = self.tuner.on_swap(event)
+        remark = self.tuner.versions.on_swap(event)
         if isinstance(event, SwapFailed):
             show_error(self.app, event.error)
         else:

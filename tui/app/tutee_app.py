@@ -380,12 +380,12 @@ class TuteeApp(App[bool]):
 
     async def action_quit(self) -> None:
         """Leave, after asking where a run would be interrupted."""
-        from tui.screens.confirm import ConfirmScreen, question_of_quitting
+        from tui.screens.confirm import ConfirmScreen, quit_dialog
 
-        if not self.open or not self.workspace.tuner.running:
+        if not self.open or not self.workspace.tuner.run.running:
             await self.leave()
         elif not self._leaving and not isinstance(self.screen, ConfirmScreen):
-            self.push_screen(question_of_quitting(), self._quit_if)
+            self.push_screen(quit_dialog(), self._quit_if)
 
     async def _quit_if(self, agreed: bool | None) -> None:
         if agreed:

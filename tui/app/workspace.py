@@ -15,10 +15,10 @@ from tui.app.model_flow import ModelFlow
 from tui.app.navigation import Navigation
 from tui.app.training_flow import TrainingFlow
 from tui.controllers.chat_session import ChatSession
-from tui.controllers.models import Choosing
-from tui.controllers.records import Library
+from tui.controllers.models import ModelChooser
+from tui.controllers.records import RecordLibrary
 from tui.controllers.settings import Settings
-from tui.controllers.tuning import Tuner
+from tui.controllers.tuning import TuningController
 from tui.error_toasts import errors_shown
 from tui.screens.chat import ChatScreen
 from tui.services import Services
@@ -37,7 +37,7 @@ class Workspace:
     app: App[Any]
     services: Services
     session: ChatSession
-    tuner: Tuner
+    tuner: TuningController
     chat: ChatStatus
     navigation: Navigation
     training: TrainingFlow
@@ -66,7 +66,7 @@ def assembled(app: App[Any], appearance: Appearance, services: Services) -> Work
         TuteeError: the conversation to resume cannot be opened.
     """
     session = ChatSession(services.repository, services.chat, lambda: services.config)
-    tuner, choosing = Tuner(services), Choosing(services)
+    tuner, choosing = TuningController(services), ModelChooser(services)
     if services.open_chat:
         session.conversation.open(services.open_chat)
 
@@ -78,7 +78,9 @@ def assembled(app: App[Any], appearance: Appearance, services: Services) -> Work
     settings = Settings(services.paths.config_file, configure)
     screen = ChatScreen(session, services)
     chat = ChatStatus(app, services, session, tuner, appearance, configure, screen)
-    navigation = Navigation(app, services, Library(services), choosing, settings, appearance, chat)
+    navigation = Navigation(
+        app, services, RecordLibrary(services), choosing, settings, appearance, chat
+    )
     training = TrainingFlow(app, services, session, tuner, appearance, chat)
     models = ModelFlow(app, services, choosing, tuner, chat, navigation, training)
     return Workspace(app, services, session, tuner, chat, navigation, training, models)

@@ -23,7 +23,7 @@ from store.repository import Added, Repository
 from tui.cli.i18n import Command
 from tui.cli.invocation import Invocation
 from tui.text_format import counted, harmless, shortened
-from tui.views.refused_rows import told
+from tui.views.refused_rows import describe_refused
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _tell_taken(
 
 
 def _tell_refused(found: Imported) -> None:
-    for line in told(found.refused):
+    for line in describe_refused(found.refused):
         click.echo(f"  {_line(line)}")
     if not found.useful:
         _tell_error(TuteeError(_("Nothing in {path} can be used.").format(path=found.path)))

@@ -18,7 +18,7 @@ from store.i18n import _
 from store.paths import Paths
 from store.repository import Repository
 from tui.text_format import harmless
-from tui.views.transfer_rate import Pace, size
+from tui.views.transfer_rate import TransferRate, format_size
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Invocation:
         return Adapters(self.paths.models, named(self.config.chat.model, self.paths.cache))
 
 
-_pace = Pace()
+_transfer_rate = TransferRate()
 
 
 def show_loading(event: ModelLoading) -> None:
@@ -72,9 +72,9 @@ def show_loading(event: ModelLoading) -> None:
         return
     parts = [event.stage]
     if event.total:
-        share, whole = event.done / event.total, size(event.total)
+        share, whole = event.done / event.total, format_size(event.total)
         parts.append(_("{share:.0%} of {size}").format(share=share, size=whole))
-    if note := _pace.note(event):
+    if note := _transfer_rate.note(event):
         parts.append(note)
     click.echo("\r\x1b[K" + "  ".join(parts), err=True, nl=False)
 

@@ -16,7 +16,7 @@ from store.i18n import N_, _, ngettext
 from tui.cli.i18n import Group
 from tui.cli.invocation import Invocation
 from tui.text_format import harmless, padded
-from tui.views.transfer_rate import size
+from tui.views.transfer_rate import format_size
 
 _NAMES = (
     N_("model"),
@@ -86,7 +86,7 @@ def remove(invocation: Invocation, model: str, yes: bool) -> None:
             _("Remove {model} from this machine?").format(model=model), abort=True, err=True
         )
     freed = catalog.remove(model, invocation.paths.cache)
-    click.echo(_("{model} removed: {size} are free again.").format(model=model, size=size(freed)))
+    click.echo(_("{model} removed; {size} freed.").format(model=model, size=format_size(freed)))
 
 
 @models.command()
@@ -141,15 +141,15 @@ def _row(one: Known, used: str) -> dict[str, Any]:
 def _line(one: Known, used: str) -> str:
     mark = ("●" if one.spec == used else " ") + _MARKS[one.state]
     if one.offer is None:
-        return f"{mark} {one.spec:<{_SPEC_CELLS}} {'':>5} {size(one.size):>7}"
+        return f"{mark} {one.spec:<{_SPEC_CELLS}} {'':>5} {format_size(one.size):>7}"
     offer = one.offer
     parameters = f"{offer.parameters / 1e9:.1f}B"
     if offer.parameters < 10**9:
         parameters = f"{offer.parameters / 1e6:.0f}M"
-    memory = size(catalog.memory(offer.parameters))
+    memory = format_size(catalog.memory(offer.parameters))
     about = _(", ").join((_(offer.languages), offer.licence))
     spec = f"{one.spec:<{_SPEC_CELLS}}"
-    return f"{mark} {spec} {parameters:>5} {size(offer.download):>7} {memory:>7}  {about}"
+    return f"{mark} {spec} {parameters:>5} {format_size(offer.download):>7} {memory:>7}  {about}"
 
 
 def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
@@ -164,9 +164,9 @@ def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
             "parameters": f"{offer.parameters:,}",
             "languages": _(offer.languages),
             "licence": offer.licence,
-            "fetch": size(offer.download),
+            "fetch": format_size(offer.download),
             "memory": _("{size} on a processor").format(
-                size=size(catalog.memory(offer.parameters))
+                size=format_size(catalog.memory(offer.parameters))
             ),
         }
     if one and one.state != "here":

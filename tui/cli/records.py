@@ -41,10 +41,10 @@ def records(
     invocation: Invocation, kind: str | None, source: str, task: str, words: str, as_json: bool
 ) -> None:
     """List the records, one a line, oldest first."""
-    from tui.views.record_list import Query, search
+    from tui.views.record_list import RecordQuery, search
 
     rules = merged(invocation.config.tasks)
-    query = Query(
+    query = RecordQuery(
         words=tuple(words.lower().split()),
         kind=kind or "",
         source=source.lower(),
@@ -111,19 +111,19 @@ def show(invocation: Invocation, record_id: str, mask: bool, as_json: bool) -> N
 
 
 def _masks(invocation: Invocation, record: Record) -> "tuple[MaskView, ...]":
-    from tui.views.record_detail import masked
+    from tui.views.record_detail import mask_views
 
     tokenizer = load_tokenizer(invocation.found_model())
-    return masked(record, tokenizer, invocation.config.chat.system_prompt)
+    return mask_views(record, tokenizer, invocation.config.chat.system_prompt)
 
 
 def _detail(invocation: Invocation, record: Record) -> "DetailView":
-    from tui.views.record_detail import detailed
+    from tui.views.record_detail import detail_view
 
     adapters = invocation.adapters()
     versions = [*adapters.versions(), *adapters.versions("reward")]
     learned = " ".join(m.version for m in versions if record.id in m.records)
-    return detailed(record, _task(merged(invocation.config.tasks), record), learned, ())
+    return detail_view(record, _task(merged(invocation.config.tasks), record), learned, ())
 
 
 def _whole(view: "DetailView") -> Text:

@@ -1,8 +1,8 @@
-"""The last reply drawn again several times, without any widget: drawn, ranked, picked.
+"""Best of four without widgets: regenerate the last reply, rank the candidates, keep the best.
 
-The reward model ranks and the person picks; the picked reply becomes the one that stands, beside
-the one that was there, and makes a pair with every other. Only the last reply of a chat is drawn
-again, because whatever was said after a reply belongs to that reply.
+The reward model ranks and the user picks. The picked reply becomes the current one, beside the
+previous reply, and forms a preference pair with every other candidate. Only the last reply can be
+regenerated this way, because later messages depend on the reply they follow.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ from core.events import CandidatesRanked
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Origin, new_id
+from tui.controllers.loaded_model import loaded_adapters
 from tui.controllers.open_conversation import Exchange
 from tui.services import Services, random_seed
 from tui.text_format import counted
@@ -18,15 +19,15 @@ from tui.text_format import counted
 COUNT = 4
 
 
-class Candidates:
-    """One person picking the best of several replies.
+class BestOfController:
+    """One round of picking the best of several replies.
 
     Args:
-        services: Who draws and ranks them, and where they are kept.
-        exchange: The last question of the chat that is open, and its reply.
+        services: The chat worker and the store.
+        exchange: The last user message of the open chat, and its reply.
 
     Raises:
-        TuteeError: there is no reward model that passed its gate, or the model is still loading.
+        TuteeError: no reward model has passed its gate, or the model is still loading.
     """
 
     def __init__(self, services: Services, exchange: Exchange) -> None:
@@ -34,36 +35,10 @@ class Candidates:
         self.exchange = exchange
         self.id = new_id()
         self.ranked: CandidatesRanked | None = None
-        self.reward_model, self._directory = self._judge()
+        self.reward_model, self._directory = _trusted_reward_model(services)
 
-    def _judge(self) -> tuple[str, Path]:
-        """The latest reward model and where it is."""
-        adapters = self._services.chat.adapters
-        if adapters is None:
-            raise TuteeError(
-                _("The model is still loading."), _("Try again as soon as it is ready.")
-            )
-        trusted = adapters.trusted_reward_model()
-        if trusted is None:
-            rewards = adapters.versions("reward")
-            title = _(
-                "Replies are ranked by a reward model that can be trusted: there is none yet."
-            )
-            if rewards:
-                title = _(
-                    "Replies are ranked by a reward model that can be trusted: {version} did not"
-                    " pass its gate."
-                ).format(version=rewards[-1].version)
-            raise TuteeError(
-                title,
-                _("Correct and compare replies, and train one with F5."),
-            )
-        directory = adapters.path(trusted)
-        assert directory is not None  # only the base has none
-        return trusted, directory
-
-    def draw(self) -> None:
-        """Begin; `CandidatesRanked` or `ReplyFailed` tells the rest."""
+    def generate(self) -> None:
+        """Request the candidates; `CandidatesRanked` or `ReplyFailed` follows."""
         self._services.chat.best_of(
             self.id,
             self.exchange.prompt,
@@ -75,30 +50,30 @@ class Candidates:
         )
 
     def stop(self) -> None:
-        """Draw no more."""
+        """Stop generating."""
         self._services.chat.stop_answers()
 
     def pick(self, index: int) -> str:
-        """Let one reply stand, preferred over the others; what was kept, in words.
+        """Make a candidate the current reply, preferred over the others; return the toast.
 
         Raises:
-            TuteeError: there is no other to prefer it over.
+            TuteeError: all candidates are the same.
         """
-        assert self.ranked is not None  # there is nothing to pick from before
+        assert self.ranked is not None  # nothing can be picked before
         texts = [candidate.text for candidate in self.ranked.candidates]
         others = [text for place, text in enumerate(texts) if place != index]
         if not others:
-            raise TuteeError(_("All replies were the same, so there is nothing to pick."))
-        message_id = self._standing(texts[index])
+            raise TuteeError(_("All replies are the same, so there is nothing to pick."))
+        message_id = self._message_of(texts[index])
         self._services.repository.prefer(message_id, others)
         return _(
-            "It stands now, and is kept as {kept}. Ctrl+Z on the reply takes them back."
+            "The reply is in use and kept as {kept}. {{key:reply.undo}} on the reply undoes this."
         ).format(kept=counted(len(others), "preference"))
 
-    def _standing(self, text: str) -> str:
-        """The message of `text`: the reply that was there, or a new one beside it."""
+    def _message_of(self, text: str) -> str:
+        """Return the id of the existing reply if it has this text, else of a new one beside it."""
         reply, ranked = self.exchange.reply, self.ranked
-        assert ranked is not None  # it comes from there
+        assert ranked is not None  # `text` comes from there
         if text == reply.content:
             return reply.id
         before = reply.origin or Origin()
@@ -114,3 +89,20 @@ class Candidates:
             reply.conversation_id, "assistant", text, beside=reply.id, origin=origin
         )
         return message.id
+
+
+def _trusted_reward_model(services: Services) -> tuple[str, Path]:
+    """Return the latest reward model that passed its gate, and its directory."""
+    adapters = loaded_adapters(services)
+    version = adapters.trusted_reward_model()
+    if version is None:
+        rejected = adapters.versions("reward")
+        title = _("Ranking replies needs a reward model, and there is none yet.")
+        if rejected:
+            title = _("Ranking replies needs a reward model, and {version} did not pass its gate.")
+            title = title.format(version=rejected[-1].version)
+        hint = _("Correct and compare replies, then train a reward model with {key:app.tune}.")
+        raise TuteeError(title, hint)
+    directory = adapters.path(version)
+    assert directory is not None  # only the base has none
+    return version, directory

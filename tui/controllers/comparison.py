@@ -1,8 +1,7 @@
-"""Two replies side by side to one prompt, without any widget: asked, answered, judged.
+"""Compare two replies to one prompt, without widgets: ask, generate, choose.
 
-They come from two versions, or are two samples of one. When it is blind, which is A is drawn anew
-each time and told only after the choice. What is chosen is kept as a lesson like any other, and can
-be taken back.
+The replies come from two versions, or are two samples of one. A blind comparison assigns A and B at
+random and reveals them only after the choice. The choice is stored as feedback and can be undone.
 """
 
 import random
@@ -16,18 +15,19 @@ from store.feedback import Comparison, Picked
 from store.i18n import _
 from store.records import ChatMessage, Origin, Record, Sampling, new_id
 from tui.commands.attachments import without_files
+from tui.controllers.loaded_model import loaded_adapters
 from tui.controllers.open_conversation import AskedQuestion
 from tui.services import Services, random_seed
 from tui.text_format import Noun, counted, harmless, one_line
 
 SOURCE = "compare"
 SAMPLES_TEMPERATURE = 0.8
-"""The least at which two samples are drawn: those of a cold model are the same."""
+"""Minimum temperature for two samples of one version, which would otherwise be the same."""
 
 
 @dataclass
 class Side:
-    """One version's reply."""
+    """The reply of one version."""
 
     version: str
     id: str = field(default_factory=new_id)
@@ -35,13 +35,14 @@ class Side:
     done: ReplyDone | None = None
 
 
-class Comparing:
-    """One person comparing two versions.
+class ComparisonController:
+    """A series of comparisons.
 
     Args:
-        services: Who answers, and where it is kept.
-        question: The last one of the chat that is open, with everything before it.
-        swap: Whether the sides change places in a blind comparison.
+        services: The chat worker and the store.
+        question: The last user message of the open chat, with the messages before it.
+        swap: Decides whether A and B trade places in a blind comparison.
+        seed: Draws the seed of a comparison.
     """
 
     def __init__(
@@ -55,35 +56,31 @@ class Comparing:
         self._question = question
         self._swap = swap
         self._seed = seed
-        self._turns: tuple[ChatMessage, ...] = ()
+        self._messages: tuple[ChatMessage, ...] = ()
         self._conversation_id: str | None = None
-        self._kept: tuple[Record, ...] = ()
-        self._asked: set[str] = set()
+        self._stored: tuple[Record, ...] = ()
+        self._request_ids: set[str] = set()
         self.sides: tuple[Side, Side] | None = None
-        """A and B, once something was asked."""
+        """A and B, once a prompt was sent."""
         self.picked: Picked | None = None
 
-    # -- what can be compared --------------------------------------------------------------------
+    # -- versions --------------------------------------------------------------------------------
 
     def versions(self) -> tuple[str, ...]:
-        """Every version that can answer, newest first, the base last.
+        """List every version that can chat, newest first, the base last.
 
         Raises:
             TuteeError: the model is still loading.
         """
-        adapters = self._services.chat.adapters
-        if adapters is None:
-            raise TuteeError(_("The model is still loading."), _("Compare as soon as it is ready."))
-        made = [manifest.version for manifest in reversed(adapters.versions())]
-        return (*made, BASE)
+        manifests = loaded_adapters(self._services).versions()
+        return (*(manifest.version for manifest in reversed(manifests)), BASE)
 
     def pair(self) -> tuple[str, str]:
-        """The two to begin with: the one that answers, and the one it was made from.
+        """Suggest two versions: the active one and its parent.
 
-        Two samples of the base where there is nothing else.
+        Without any adapter, both are the base.
         """
-        versions, adapters = self.versions(), self._services.chat.adapters
-        assert adapters is not None  # or there would be no versions
+        versions, adapters = self.versions(), loaded_adapters(self._services)
         active = adapters.active()
         if active == BASE:
             return versions[0], BASE
@@ -92,30 +89,31 @@ class Comparing:
 
     @property
     def prompt(self) -> str:
-        """The last question of the chat, on one line; its files go along where it stays so."""
+        """The last user message on one line, without its files; sent unchanged, they go along."""
         return one_line(harmless(without_files(self._question.text))) if self._question else ""
 
-    # -- asking ----------------------------------------------------------------------------------
+    # -- generating ------------------------------------------------------------------------------
 
     def ask(self, text: str, versions: tuple[str, str], *, blind: bool) -> None:
-        """Have `text` answered by both; the chat's own last question with all that was before it.
+        """Send `text` to both versions; the chat's last user message keeps its context.
 
         Raises:
-            TuteeError: there is no text.
+            TuteeError: `text` is empty.
         """
         if not text.strip():
-            raise TuteeError(_("There is nothing to ask yet."), _("Write a prompt first."))
+            raise TuteeError(_("The prompt is empty."), _("Write a prompt first."))
         self.stop()
-        self._take(text)
+        self._set_context(text)
         first, second = versions[::-1] if blind and self._swap() else versions
         self.sides = Side(first), Side(second)
-        self.picked, self._kept = None, ()
+        self.picked, self._stored = None, ()
         seed = self._seed()
-        for place, side in enumerate(self.sides):
-            self._asked.add(side.id)
-            # Two versions draw from one seed, so that only they differ; two samples from two.
-            drawn = seed + place if self.samples else seed
-            self._services.chat.answer(side.id, side.version, self._turns, self._sampling(), drawn)
+        sampling = self._sampling()
+        for offset, side in enumerate(self.sides):
+            self._request_ids.add(side.id)
+            # Two versions share a seed, so that only they differ; two samples need two seeds.
+            drawn = seed + offset if self.samples else seed
+            self._services.chat.answer(side.id, side.version, self._messages, sampling, drawn)
 
     def _sampling(self) -> Sampling:
         sampling = self._services.config.sampling
@@ -126,29 +124,29 @@ class Comparing:
 
     @property
     def samples(self) -> bool:
-        """Both sides are the same version."""
+        """Both replies are samples of one version."""
         return self.sides is not None and self.sides[0].version == self.sides[1].version
 
-    def _take(self, text: str) -> None:
+    def _set_context(self, text: str) -> None:
         question = self._question
         if question is not None and text == self.prompt:
-            self._turns, self._conversation_id = question.prompt, question.conversation_id
+            self._messages, self._conversation_id = question.prompt, question.conversation_id
             return
         system = self._services.config.chat.system_prompt
         before = (ChatMessage(role="system", content=system),) if system else ()
-        self._turns = (*before, ChatMessage(role="user", content=text.strip()))
+        self._messages = (*before, ChatMessage(role="user", content=text.strip()))
         self._conversation_id = None
 
     def stop(self) -> None:
-        """Ask for no more of what is being written."""
+        """Stop generating."""
         self._services.chat.stop_answers()
 
     def asked(self, request_id: str) -> bool:
-        """Whether this comparison ever asked for that reply."""
-        return request_id in self._asked
+        """Whether that reply was requested here, in this comparison or an earlier one."""
+        return request_id in self._request_ids
 
     def on_reply(self, event: TokenChunk | ReplyDone | ReplyFailed) -> None:
-        """Take up what the worker says."""
+        """Add what the worker generated."""
         side = next((s for s in self.sides or () if s.id == event.request_id), None)
         if side is None:
             return
@@ -162,63 +160,63 @@ class Comparing:
                 self.sides = None
 
     @property
-    def writing(self) -> bool:
-        return self.sides is not None and not self.whole
+    def generating(self) -> bool:
+        return self.sides is not None and not self.complete
 
     @property
-    def whole(self) -> bool:
-        """Both have answered, so that one can choose."""
+    def complete(self) -> bool:
+        """Both replies are complete, so the user can choose."""
         return self.sides is not None and all(side.done is not None for side in self.sides)
 
     @property
-    def alike(self) -> bool:
-        """Both have answered the same, so that neither is better."""
-        return self.whole and len({side.text.strip() for side in self.sides or ()}) == 1
+    def identical(self) -> bool:
+        """Both replies have the same text, so that neither is better."""
+        return self.complete and len({side.text.strip() for side in self.sides or ()}) == 1
 
-    # -- judging ---------------------------------------------------------------------------------
+    # -- choosing --------------------------------------------------------------------------------
 
     def pick(self, picked: Picked) -> str:
-        """Keep which reply is good; what was kept, in words.
+        """Store the choice; return a sentence that names the versions and what was stored.
 
         Raises:
-            TuteeError: the replies cannot be told apart, or one is empty.
+            TuteeError: the replies are identical, or one is empty.
         """
-        assert self.sides is not None  # nothing can be picked before both are whole
+        assert self.sides is not None  # nothing can be picked before both are complete
         first, second = self.sides
         comparison = Comparison(
-            self._turns,
+            self._messages,
             (first.text, second.text),
             (self._origin(first), self._origin(second)),
             self._conversation_id,
         )
-        self._kept = self._services.repository.pick(comparison, picked)
+        self._stored = self._services.repository.pick(comparison, picked)
         self.picked = picked
-        return self._said(picked, first.version, second.version)
+        return self._describe(picked, first.version, second.version)
 
-    def _said(self, picked: Picked, first: str, second: str) -> str:
+    def _describe(self, picked: Picked, first: str, second: str) -> str:
         if self.samples:
             first, second = "A", "B"
-        what = {
+        result = {
             "first": _("{first} was better than {second}").format(first=first, second=second),
             "second": _("{first} was better than {second}").format(first=second, second=first),
             "both": _("{first} and {second} were both good").format(first=first, second=second),
             "neither": _("{first} and {second} were both bad").format(first=first, second=second),
         }[picked]
-        if not self._kept:
-            return _("{what}: that was kept already.").format(what=what)
+        if not self._stored:
+            return _("{result}: already kept.").format(result=result)
         kind: Noun = "preference" if picked in ("first", "second") else "verdict"
-        return _("{what}: kept as {kept}.").format(what=what, kept=counted(len(self._kept), kind))
+        kept = counted(len(self._stored), kind)
+        return _("{result}: kept as {kept}.").format(result=result, kept=kept)
 
     def undo(self) -> None:
-        """Take the choice back."""
-        if self._kept:
-            self._services.repository.delete_records([record.id for record in self._kept])
-        self.picked, self._kept = None, ()
+        """Delete what the choice stored."""
+        if self._stored:
+            self._services.repository.delete_records([record.id for record in self._stored])
+        self.picked, self._stored = None, ()
 
     def _origin(self, side: Side) -> Origin:
-        adapters = self._services.chat.adapters
-        assert adapters is not None  # or there would be no versions
-        assert side.done is not None  # nothing can be picked before both are whole
+        adapters = loaded_adapters(self._services)
+        assert side.done is not None  # nothing can be picked before both are complete
         return Origin(
             source=SOURCE,
             model=adapters.folder.id,

@@ -1,4 +1,4 @@
-"""What a file would bring, read before anything is taken."""
+"""Read a file or folder, or the starter set, and preview what an import would add."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,30 +12,30 @@ from store.errors import TuteeError
 from store.i18n import _, spoken
 from tui.background import Stopped
 from tui.text_format import harmless
-from tui.views.import_preview import Preview
-from tui.views.refused_rows import told
+from tui.views.import_preview import ImportPreview
+from tui.views.refused_rows import describe_refused
 
 
-def preview(
+def preview_import(
     path: Path,
     name: str,
     learn: bool,
-    here: Deduplicator,
-    say: Callable[[str], object],
+    known: Deduplicator,
+    report: Callable[[str], object],
     stopped: Stopped,
-) -> Preview:
-    """Read a file, or all of a folder.
+) -> ImportPreview:
+    """Read a file, or every file of a folder.
 
     Args:
-        path: What to read.
-        name: What to name the records after; the file's name if empty.
-        learn: Whether the replies of conversations are to be learned too.
-        here: What is there already.
-        say: Told what is being read.
-        stopped: Whether nobody waits for it any more.
+        path: The file or folder.
+        name: Source name of the records; the file name if empty.
+        learn: Make instructions of the replies in conversations too.
+        known: Records and conversations the home already has.
+        report: Called with a line of progress.
+        stopped: Whether the result is no longer needed.
 
     Raises:
-        TuteeError: there is nothing of use.
+        TuteeError: the path has nothing to import.
     """
     files = find_files(path)
     found: list[Imported] = []
@@ -43,7 +43,7 @@ def preview(
     for number, file in enumerate(files, start=1):
         if stopped():
             break
-        say(
+        report(
             _("Reading {name} ({number} of {count})…").format(
                 name=file.name, number=number, count=len(files)
             )
@@ -54,28 +54,30 @@ def preview(
             if len(files) == 1:
                 raise
             refused.append(str(error))
-    records = here.new_records(record for imported in found for record in imported.records)
-    return Preview(
+    records = known.new_records(record for imported in found for record in imported.records)
+    return ImportPreview(
         formats=", ".join(sorted({i.format for i in found if i.format})) or _("nothing usable"),
         rows=sum(imported.rows for imported in found),
         records=records,
-        chats=here.new_conversations(chat for imported in found for chat in imported.conversations),
+        chats=known.new_conversations(
+            chat for imported in found for chat in imported.conversations
+        ),
         known=sum(len(imported.records) for imported in found) - len(records),
         refused=(*refused, *(line for i in found for line in _refused(i, len(files) > 1))),
         lost=sum(len(imported.refused) for imported in found),
     )
 
 
-def starter_preview(here: Deduplicator) -> Preview:
-    """What the starter set would bring, what is in the person's language first."""
+def starter_preview(known: Deduplicator) -> ImportPreview:
+    """Preview the starter set, records in the user's language first."""
     instructions = starter.instructions()
-    mine = spoken()
-    if mine != "en":
-        instructions.sort(key=lambda record: language_of(question_of(record)) != mine)
-    new = here.new_records(instructions)
-    return Preview(_("Tutee's own"), len(instructions), new, (), len(instructions) - len(new))
+    language = spoken()
+    if language != "en":
+        instructions.sort(key=lambda record: language_of(question_of(record)) != language)
+    new = known.new_records(instructions)
+    return ImportPreview(_("starter set"), len(instructions), new, (), len(instructions) - len(new))
 
 
 def _refused(imported: Imported, named: bool) -> list[str]:
     place = f"{imported.path.name}: " if named else ""
-    return [harmless(f"{place}{line}") for line in told(imported.refused)]
+    return [harmless(f"{place}{line}") for line in describe_refused(imported.refused)]

@@ -1,9 +1,8 @@
-"""Which base model is used, without any widget: what there is, fetching it, changing to it.
+"""Choose the base model, without widgets: list, download, switch, remove.
 
-Fetching goes on in the background whatever screen is open. The chat changes between two replies,
-and only once the new model answers is it written into the settings; one that cannot be loaded
-leaves everything as it was. Adapters, reward models and what was learned are kept by base, so
-changing back finds them as they were.
+A download continues in the background whatever screen is open. The chat switches between two
+replies, and the settings change only once the new model has loaded; a model that fails to load
+changes nothing. Adapters and reward models are stored per base model, so switching back finds them.
 """
 
 from pathlib import Path
@@ -19,133 +18,131 @@ from core.workers.fetch import Fetcher
 from store.errors import TuteeError
 from store.i18n import _
 from tui.services import Services
-from tui.views.transfer_rate import Pace, size
+from tui.views.transfer_rate import TransferRate, format_size
 
 
-class Choosing:
-    """One person choosing models."""
+class ModelChooser:
+    """The user's choice of base model."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._fetcher = Fetcher(services.bridge.emit)
-        self._pace = Pace()
-        self._wanted = ""
-        """What the chat is changing to."""
-        self.answers = False
-        """A model can answer, whichever."""
+        self._transfer_rate = TransferRate()
+        self._pending = ""
+        """The model the chat is switching to."""
+        self.ready = False
+        """A model has loaded."""
         self.loading: ModelLoading | None = None
-        """How far the fetch under way is."""
+        """Progress of the current download."""
         self.note = ""
-        """Its speed, and how long the rest will take."""
+        """Its speed and remaining time."""
 
     @property
     def used(self) -> str:
-        """The id of the model that is in use."""
+        """Id of the model in use."""
         return self._services.config.chat.model
 
     @property
     def fetching(self) -> str:
-        """The id of the model that is being fetched; empty where none is."""
+        """Id of the model being downloaded; empty if none is."""
         return self._fetcher.spec
 
     def known(self) -> list[Known]:
-        """The short list, and all on this machine."""
+        """The recommended models, and every model on this machine."""
         return catalog.known(self._services.paths.cache)
 
     def choose(self, typed: str) -> bool:
-        """Use the model that was named: change to it, or begin to fetch it.
+        """Switch to a model, or start to download it.
 
         Returns:
-            Whether it is there already, so that the chat changes to it now.
+            Whether it is on this machine, so that the chat switches now.
 
         Raises:
-            TuteeError: it names nothing, another one is being fetched, or a run is under way.
+            TuteeError: there is no such model, another download is under way, or a training run is.
         """
         spec = self._absolute(typed.strip())
         if self._services.tuning.running:
             raise TuteeError(
-                _("A training run is under way, and it needs the model it began with."),
-                _("Wait for it or cancel it (F5, X), then change the model."),
+                _("The model cannot change during a training run."),
+                _("Wait for the run or cancel it ({key:app.tune}, X), then change the model."),
             )
-        if not self._there(spec):
+        if not self._on_disk(spec):
             self._fetcher.start(spec, self._services.paths.cache)
-            # Its process takes a second to begin; what was pressed is to be seen at once.
+            # Its process takes a second to start; react to the key at once.
             self.on_loading(ModelLoading(_("Fetching {model}").format(model=spec)))
             return False
         self._change(spec)
         return True
 
     def stop(self) -> None:
-        """End the fetch under way; what has arrived is kept."""
+        """Stop the download; what has arrived is kept."""
         self._fetcher.stop()
 
     def require_removable(self, known: Known) -> None:
-        """Whether a model can be taken off this machine at all, before it is asked for.
+        """Check that a model can be removed, before asking the user.
 
         Raises:
-            TuteeError: it is in use, or not there.
+            TuteeError: it is in use, or not on this machine.
         """
-        if known.spec in (self.used, self._wanted, self.fetching):
+        if known.spec in (self.used, self._pending, self.fetching):
             raise TuteeError(
                 _("{model} is in use.").format(model=known.spec),
-                _("Change to another model first."),
+                _("Switch to another model first."),
             )
         if known.state == "absent":
             raise TuteeError(_("{model} is not on this machine.").format(model=known.spec))
 
     def remove(self, known: Known) -> str:
-        """Take a model off this machine, and say so.
+        """Remove a model from this machine; return the toast.
 
         Raises:
-            TuteeError: as `require_removable`, or the disk refuses.
+            TuteeError: as `require_removable`, or its files cannot be deleted.
         """
         self.require_removable(known)
         freed = catalog.remove(known.spec, self._services.paths.cache)
-        return _("{model} removed: {size} are free again.").format(
-            model=known.spec, size=size(freed)
-        )
+        return _("{model} removed; {size} freed.").format(model=known.spec, size=format_size(freed))
 
-    # -- what the threads tell -------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------
 
     def on_loading(self, event: ModelLoading) -> None:
-        """Take up how far the fetch is; other models are loaded without one."""
+        """Follow the download; loading from disk sends the same event and is ignored."""
         if self.fetching:
-            self.loading, self.note = event, self._pace.note(event)
+            self.loading, self.note = event, self._transfer_rate.note(event)
 
     def on_fetched(self, event: ModelFetched | FetchFailed) -> str:
-        """The fetch has ended; change to the model if it came, and say what happened.
+        """The download ended: switch to the model; return the toast.
 
         Raises:
-            TuteeError: it did not come.
+            TuteeError: the download failed.
         """
         self.loading, self.note = None, ""
         if isinstance(event, FetchFailed):
             raise event.error
         if self._services.tuning.running:
-            return _("Choose it with Ctrl+O once the training run is done.")
+            return _("Choose it with {key:app.models} once the training run is done.")
         self._change(event.spec)
-        return _("The chat changes to it.")
+        return _("The chat switches to it now.")
 
     def loaded(self) -> None:
-        """The chat answers with the model that was wanted: keep that in the settings.
+        """The chat has loaded a model: store it in the settings if the user chose it.
 
         Raises:
             TuteeError: the settings cannot be written.
         """
-        self.answers = True
-        wanted, self._wanted = self._wanted, ""
-        # The first choice is kept whatever it is: it is not asked for again.
+        self.ready = True
+        chosen, self._pending = self._pending, ""
+        # The first choice is stored even if it is the default, so that it is not asked for again.
         first = not self._services.paths.config_file.exists()
-        if wanted and (first or wanted != self.used):
-            chat = self._services.config.chat.model_copy(update={"model": wanted})
+        if chosen and (first or chosen != self.used):
+            chat = self._services.config.chat.model_copy(update={"model": chosen})
             self._services.config = self._services.config.model_copy(update={"chat": chat})
-            config_file.change(self._services.paths.config_file, "chat", "model", wanted)
+            config_file.change(self._services.paths.config_file, "chat", "model", chosen)
 
     def failed(self) -> None:
-        """The chat could not change, and goes on with what it had."""
-        self._wanted = ""
+        """The chat could not switch, and keeps its model."""
+        self._pending = ""
 
-    # -- what an id means ------------------------------------------------------------------------
+    # -- ids -------------------------------------------------------------------------------------
 
     def _absolute(self, spec: str) -> str:
         if spec == BUILTIN or hub_model(spec):
@@ -155,7 +152,7 @@ class Choosing:
             raise no_such_folder(spec, path)
         return str(path)
 
-    def _there(self, spec: str) -> bool:
+    def _on_disk(self, spec: str) -> bool:
         cache = self._services.paths.cache
         if model := hub_model(spec):
             return any(one.whole and one.model == model for one in download.fetched(cache))
@@ -164,6 +161,6 @@ class Choosing:
         return spec != BUILTIN or builtin.target(cache).is_dir()
 
     def _change(self, spec: str) -> None:
-        self._wanted = spec
+        self._pending = spec
         paths = self._services.paths
         self._services.chat.start(spec, paths.cache, paths.models)

@@ -1,4 +1,4 @@
-"""All records, without any widget: looked through, checked, changed, deleted and brought back."""
+"""All records, without widgets: list, check, export, import, change, delete and restore."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,10 +19,11 @@ from store.i18n import _
 from store.records import ImportedConversation, Record, new_id, now
 from tui.controllers.drafts import CorrectionDraft
 from tui.controllers.feedback import ReplyFeedback
+from tui.controllers.loaded_model import loaded_adapters
 from tui.services import Services
 from tui.text_format import counted
-from tui.views.record_detail import DetailView, MaskView, detailed, masked
-from tui.views.record_list import RecordView, viewed
+from tui.views.record_detail import DetailView, MaskView, detail_view, mask_views
+from tui.views.record_list import RecordView, record_view
 from tui.views.statistics import StatisticsView, statistics_view
 
 if TYPE_CHECKING:
@@ -30,48 +31,44 @@ if TYPE_CHECKING:
     from data.tokenization import Tokenizer
 
 
-class Library:
-    """What one person taught, and what they took away of it.
-
-    Args:
-        services: The store is theirs.
-    """
+class RecordLibrary:
+    """The records of the home, and the changes made to them since the app started."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.changed = False
-        """Records came or went since whoever reads this has put it back."""
-        self._done: list[Callable[[], str]] = []
-        """What takes each change back, the latest last."""
+        """Records changed since the app last cleared this flag."""
+        self._undos: list[Callable[[], str]] = []
+        """One function to undo each change, the latest last; it returns the toast."""
         self._tasks: dict[str, str] = {}
-        """By record; a record's prompt never changes."""
-        self._loaded: Tokenizer | None = None
-        self._reading = Lock()
+        """Task labels by record id; the prompt of a record never changes."""
+        self._loaded_tokenizer: Tokenizer | None = None
+        self._tokenizer_lock = Lock()
 
     # -- reading ---------------------------------------------------------------------------------
 
     def records(self) -> list[Record]:
-        """All live records, newest first."""
+        """List all records that are not deleted, newest first."""
         return self._services.repository.records()[::-1]
 
     def known(self) -> Deduplicator:
-        """What is there, for what an import would bring."""
+        """Index the home's contents, so that an import can skip what is known."""
         return Deduplicator(self._services.repository.records(), self._services.repository.ids())
 
     @cached_property
     def rules(self) -> "Rules":
-        """What tells the task of a prompt, with the person's own words."""
+        """Rules that label the task of a prompt, with the user's own words."""
         return merged(self._services.config.tasks)
 
     def task(self, record: Record) -> str:
-        """What the prompt of a record asks for; safe in any thread."""
+        """Return the task label of a record. Thread-safe."""
         task = self._tasks.get(record.id)
         if task is None:
             task = self._tasks[record.id] = task_of(record.prompt, self.rules)
         return task
 
     def learned(self) -> dict[str, str]:
-        """The versions that learned each record, by its id; none before the model is ready."""
+        """Map record ids to the versions that learned them; empty while the model loads."""
         adapters = self._services.chat.adapters
         if adapters is None:
             return {}
@@ -82,60 +79,58 @@ class Library:
         return learned
 
     def trained(self) -> frozenset[str]:
-        """What the active adapter and the latest reward model have learned."""
+        """Return the ids that the active version and the latest reward model have learned."""
         adapters = self._services.chat.adapters
         if adapters is None:
             return frozenset()
-        # The reward model learns from all pairs each time.
-        scored = adapters.versions("reward")[-1:]
-        return adapters.learned().union(*(manifest.records for manifest in scored))
+        # Each reward model learns from all pairs.
+        latest = adapters.versions("reward")[-1:]
+        return adapters.learned().union(*(manifest.records for manifest in latest))
 
     def views(
         self,
         records: Iterable[Record],
         learned: Mapping[str, str],
-        found: Mapping[str, Sequence[str]],
+        findings: Mapping[str, Sequence[str]],
     ) -> list[RecordView]:
-        """The lines of records, with what `learned` says and what the check found about them."""
+        """Make table rows, with the versions in `learned` and the problems in `findings`."""
         today = now()
-        return [viewed(record, self.task, learned, found, today) for record in records]
+        return [record_view(record, self.task, learned, findings, today) for record in records]
 
-    def detail(self, record: Record, found: Sequence[str]) -> DetailView:
-        """Everything about one record, with what the check found about it."""
+    def detail(self, record: Record, problems: Sequence[str]) -> DetailView:
+        """Make the full view of one record, with the problems the check found."""
         learned = self.learned().get(record.id, "")
-        return detailed(record, self.task(record), learned, found)
+        return detail_view(record, self.task(record), learned, problems)
 
-    # -- what takes a while: safe in any thread ----------------------------------------------------
+    # -- slow: thread-safe -----------------------------------------------------------------------
 
     def masks(self, record: Record) -> tuple[MaskView, ...]:
-        """The tokens that training makes of a record.
+        """Tokenize a record as training does.
 
         Raises:
-            TuteeError: there is no model yet, or its template cannot hold this conversation.
+            TuteeError: the model is still loading, or its template rejects this conversation.
         """
-        return masked(record, self._tokenizer(), self._services.config.chat.system_prompt)
+        return mask_views(record, self._tokenizer(), self._services.config.chat.system_prompt)
 
     def check(self, records: Sequence[Record]) -> dict[str, list[str]]:
-        """What is wrong with records (oldest first), by the id of each.
+        """Check `records`, oldest first; return the problems by record id.
 
-        Lengths are looked at where there is a model that can be asked.
+        Lengths are only checked once a model has loaded.
         """
         adapters, config = self._services.chat.adapters, self._services.config
-        sizes, most = None, None
+        sizes, longest = None, None
         if adapters is not None:
             with suppress(TuteeError):
-                sizes, most = (
-                    lengths(records, adapters.folder, config),
-                    limit(adapters.folder, config.tuning),
-                )
-        found: dict[str, list[str]] = {}
-        for finding in check(records, sizes, most):
+                sizes = lengths(records, adapters.folder, config)
+                longest = limit(adapters.folder, config.tuning)
+        findings: dict[str, list[str]] = {}
+        for finding in check(records, sizes, longest):
             for record_id in finding.record_ids:
-                found.setdefault(record_id, []).append(finding.message)
-        return found
+                findings.setdefault(record_id, []).append(finding.message)
+        return findings
 
     def statistics(self, records: Sequence[Record], learned: frozenset[str]) -> StatisticsView:
-        """What there is to learn from, and what of it was learned."""
+        """Count records by kind, task, source and so on, and find the gaps."""
         tuning = self._services.config.tuning
         pairs = max(tuning.preference.minimum_pairs, tuning.reward.minimum_pairs)
         needs = Needs(tuning.sft.minimum_records, pairs, tuning.preference.minimum_thumbs)
@@ -145,106 +140,104 @@ class Library:
         """Write records to a folder.
 
         Raises:
-            TuteeError: there is nothing to write, or it cannot be written.
+            TuteeError: there is nothing to export, or the folder cannot be written.
         """
         return export(records, choices, folder, self.rules)
 
     def _tokenizer(self) -> "Tokenizer":
-        adapters = self._services.chat.adapters
-        if adapters is None:
-            raise TuteeError(
-                _("The model is still loading."), _("Its tokens can be shown once it is.")
-            )
-        with self._reading:
-            if self._loaded is None:
-                self._loaded = load_tokenizer(adapters.folder)
-            return self._loaded
+        folder = loaded_adapters(self._services).folder
+        with self._tokenizer_lock:
+            if self._loaded_tokenizer is None:
+                self._loaded_tokenizer = load_tokenizer(folder)
+            return self._loaded_tokenizer
 
-    # -- bringing in -----------------------------------------------------------------------------
+    # -- importing -------------------------------------------------------------------------------
 
-    def take(self, records: Sequence[Record], chats: Sequence[ImportedConversation]) -> None:
-        """Keep what was brought from elsewhere; what is there already is left out."""
+    def add(self, records: Sequence[Record], chats: Sequence[ImportedConversation]) -> None:
+        """Store imported records and conversations, except known ones."""
         self.changed = True
         self._services.repository.add_imported(records, chats)
 
-    # -- changing: each can be taken back --------------------------------------------------------
+    # -- changing, with undo ---------------------------------------------------------------------
 
     @property
     def undoable(self) -> bool:
-        return bool(self._done)
+        return bool(self._undos)
 
     def undo(self) -> str:
-        """Take the latest change back, and say what was taken back.
+        """Undo the latest change; return the toast.
 
         Raises:
-            TuteeError: nothing was changed since Tutee was started.
+            TuteeError: nothing was changed since the app started.
         """
-        if not self._done:
-            raise TuteeError(_("Nothing was deleted or changed here since Tutee was started."))
+        if not self._undos:
+            raise TuteeError(_("There is nothing to undo: no record changed since Tutee started."))
         self.changed = True
-        said = self._done[-1]()
-        self._done.pop()
-        return said
+        message = self._undos[-1]()
+        self._undos.pop()
+        return message
 
     def delete(self, record_ids: Sequence[str]) -> int:
-        """Take records away, and say how many went."""
+        """Delete records; return how many were deleted."""
         self.changed = True
         removed = self._services.repository.delete_records(record_ids)
 
-        def bring_back() -> str:
+        def restore() -> str:
             self._services.repository.restore_records(removed)
-            return _("{records} brought back.").format(records=counted(len(removed), "record"))
+            return _("Restored {records}.").format(records=counted(len(removed), "record"))
 
         if removed:
-            self._done.append(bring_back)
+            self._undos.append(restore)
         return len(removed)
 
     def exclude(self, record_ids: Sequence[str]) -> str:
-        """Keep records out of training, or let them in again where all are out; what was done."""
+        """Exclude records from training, or include them if all are excluded; return the toast."""
         self.changed = True
         repository = self._services.repository
         out = not all(repository.record(record_id).excluded for record_id in record_ids)
         changed = [record.id for record in repository.exclude_records(record_ids, out)]
 
-        def take_back() -> str:
-            repository.exclude_records(changed, not out)
-            return _("Taken back for {records}.").format(records=counted(len(changed), "record"))
-
-        self._done.append(take_back)
         number = counted(len(changed), "record")
-        return (
-            _("{records} kept out of training.").format(records=number)
-            if out
-            else _("{records} let into training again.").format(records=number)
-        )
 
-    def rewrite(self, record: Record, texts: Mapping[str, str], comment: str) -> None:
-        """Put a record with other texts in the place of one that is about no reply of a chat.
+        def reverse() -> str:
+            repository.exclude_records(changed, not out)
+            return _("Undone for {records}.").format(records=number)
 
-        It is a new record, because versions have learned what the old one says.
+        self._undos.append(reverse)
+        message = _("Excluded {records} from training.")
+        if not out:
+            message = _("Included {records} in training again.")
+        return message.format(records=number)
+
+    def replace(self, record: Record, texts: Mapping[str, str], comment: str) -> None:
+        """Replace a record that belongs to no reply by one with other texts.
+
+        The record is not changed in place, because versions have learned the old texts.
 
         Raises:
-            TuteeError: a text is empty, or a record says exactly this already.
+            TuteeError: a text is empty, or another record has the same texts.
         """
         if not all(text.strip() for text in texts.values()):
-            raise TuteeError(_("A text of a record cannot be empty."), _("D deletes the record."))
+            raise TuteeError(
+                _("The texts of a record cannot be empty."), _("To delete the record, press D.")
+            )
         repository = self._services.repository
         new = record.model_copy(
             update={**texts, "comment": comment, "id": new_id(), "act": new_id()}
         )
         if not repository.add_imported([new]).records:
-            raise TuteeError(_("There is a record that says exactly this already."))
+            raise TuteeError(_("There already is a record with exactly these texts."))
         self.changed = True
         removed = repository.delete_records([record.id])
 
-        def take_back() -> str:
+        def restore() -> str:
             repository.delete_records([new.id])
             repository.restore_records(removed)
-            return _("The record says what it said before.")
+            return _("The record is as it was before.")
 
-        self._done.append(take_back)
+        self._undos.append(restore)
 
     @cached_property
     def teaching(self) -> ReplyFeedback:
-        """For records about a reply of a chat, which are changed by saying something else of it."""
+        """Feedback on replies, which changes the records that belong to one."""
         return ReplyFeedback(self._services.repository, partial(CorrectionDraft, self._services))

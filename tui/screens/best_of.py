@@ -1,4 +1,4 @@
-"""The best of several replies: ranked by the reward model, picked by the person."""
+"""Best of four: replies ranked by the reward model, from which the user picks."""
 
 from typing import ClassVar
 
@@ -12,48 +12,47 @@ from textual.widgets.option_list import Option
 
 from core.events import CandidatesRanked, ReplyFailed
 from store.i18n import _
-from tui.controllers.best_of import COUNT, Candidates
+from tui.controllers.best_of import COUNT, BestOfController
 from tui.error_toasts import guarded, show_error
 from tui.messages import FromCore
 from tui.text_format import harmless, shortened
 from tui.theme import MUTED
 from tui.widgets.footer import Footer
+from tui.widgets.title import title_line
 
 
-class CandidatesScreen(Screen[int | None]):
-    """Gives back the place of the reply that was picked; nothing where the person left."""
+class BestOfScreen(Screen[int | None]):
+    """Return the index of the picked reply, or None if the user left."""
 
     TITLE = "Best of four"
-    HELP = """The last reply drawn again several times, ranked by the reward model.
-        The one you pick stands, and is preferred over the others."""
+    HELP = """Several new replies to your last message, ranked by the reward model. The one you pick
+        replaces the current reply and is kept as preferred over the others."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
     ]
 
-    def __init__(self, candidates: Candidates) -> None:
+    def __init__(self, best_of: BestOfController) -> None:
         super().__init__()
-        self._candidates = candidates
+        self._best_of = best_of
 
     def compose(self) -> ComposeResult:
-        question = shortened(harmless(self._candidates.exchange.text), 60)
-        title = Content.assemble(
-            (_("Best of {count}").format(count=COUNT), "bold"), (f"  {question}", MUTED)
-        )
-        yield Static(title, id="candidates-title")
+        question = shortened(harmless(self._best_of.exchange.text), 60)
+        title = _("Best of {count}").format(count=COUNT)
+        yield Static(title_line(title, question), id="candidates-title")
         yield OptionList(id="candidates", compact=True)
-        yield Static(id="candidates-said", markup=False)
+        yield Static(id="candidates-note", markup=False)
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
-        self._say(_("Drawing {count} replies, and ranking them…").format(count=COUNT))
-        self._candidates.draw()
+        self._show_note(_("Generating {count} replies and ranking them…").format(count=COUNT))
+        self._best_of.generate()
 
     def on_unmount(self) -> None:
-        self._candidates.stop()
+        self._best_of.stop()
 
     def asked(self, request_id: str) -> bool:
-        """Whether this screen waits for those replies."""
-        return request_id == self._candidates.id
+        """Whether this screen requested those replies."""
+        return request_id == self._best_of.id
 
     @on(FromCore)
     @guarded
@@ -66,27 +65,27 @@ class CandidatesScreen(Screen[int | None]):
                 self.dismiss(None)
 
     def _show(self, ranked: CandidatesRanked) -> None:
-        self._candidates.ranked = ranked
+        self._best_of.ranked = ranked
         listed = self.query_one(OptionList)
-        standing = self._candidates.exchange.reply.content
+        current = self._best_of.exchange.reply.content
         for candidate in ranked.candidates:
-            here = _("  as it stands") if candidate.text == standing else ""
+            note = _("  current reply") if candidate.text == current else ""
             heading = Content.assemble(
                 (_("reward {reward:+.2f}").format(reward=candidate.reward), "bold $text-primary"),
-                (here, MUTED),
+                (note, MUTED),
             )
             listed.add_option(Option(heading + "\n" + Content(harmless(candidate.text)) + "\n"))
         listed.highlighted = 0
         listed.focus()
-        self._say(
+        self._show_note(
             _(
-                "Enter lets it stand, preferred over the others. The order is that of "
-                "{judge}; the choice is yours."
-            ).format(judge=self._candidates.reward_model)
+                "Ranked by {reward_model}. Enter uses the highlighted reply and keeps it as "
+                "preferred over the others."
+            ).format(reward_model=self._best_of.reward_model)
         )
 
-    def _say(self, text: str) -> None:
-        self.query_one("#candidates-said", Static).update(text)
+    def _show_note(self, text: str) -> None:
+        self.query_one("#candidates-note", Static).update(text)
 
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:

@@ -19,7 +19,7 @@ from tui.controllers.open_conversation import ChatSettings
 from tui.controllers.presets import DEFAULT, sampling_settings, with_values
 from tui.error_toasts import errors_shown
 from tui.views.settings import format_value
-from tui.widgets.form import MOVING, Choice, Field
+from tui.widgets.form import FORM_KEYS, Choice, Field
 from tui.widgets.settings import Lines
 
 _KEYS = N_("{key:app.save} saves · empty: as in the settings ({key:app.settings}) · Esc cancels")
@@ -39,7 +39,7 @@ class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
         fields use the settings ({key:app.settings}). A preset fills in the fields."""
     AUTO_FOCUS = "#system-prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *MOVING,
+        *FORM_KEYS,
         Binding("ctrl+s", "save", "Save", id="app.save"),
         Binding("escape", "dismiss", "Cancel", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),

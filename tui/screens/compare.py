@@ -1,4 +1,4 @@
-"""F6: one prompt, two replies, and which is better."""
+"""Compare two versions, or two samples of one, on the same prompt."""
 
 from typing import ClassVar
 
@@ -6,21 +6,20 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.feedback import Picked
 from store.i18n import _
-from tui.controllers.comparison import Comparing, Side
+from tui.controllers.comparison import ComparisonController, Side
 from tui.error_toasts import guarded, show_error
 from tui.messages import FromCore, Taught
-from tui.theme import MUTED
-from tui.views.comparison import AnswerView
-from tui.widgets.comparison import Answers
+from tui.views.comparison import ComparedReply
+from tui.widgets.comparison import ComparisonPanes
 from tui.widgets.footer import Footer
-from tui.widgets.form import MOVING, Choice, Field, Toggle
+from tui.widgets.form import FORM_KEYS, Choice, Field, Toggle
+from tui.widgets.title import title_line
 
 _GOOD: dict[Picked | None, tuple[bool | None, bool | None]] = {
     None: (None, None),
@@ -32,17 +31,17 @@ _GOOD: dict[Picked | None, tuple[bool | None, bool | None]] = {
 
 
 class _Form(Vertical):
-    """What to compare on what."""
+    """The prompt and the versions."""
 
-    BINDINGS: ClassVar[list[BindingType]] = MOVING
+    BINDINGS: ClassVar[list[BindingType]] = FORM_KEYS
 
 
 class CompareScreen(Screen[None]):
-    """The prompt and the two versions on top, their replies side by side below."""
+    """The prompt and two versions on top, their replies side by side below."""
 
     TITLE = "Compare"
-    HELP = """One prompt, two replies, and which is better. While it is blind you are told only
-        afterwards which was which. What you choose is kept as a lesson, and can be taken back."""
+    HELP = """Get two replies to one prompt and pick the better one. A blind comparison names the
+        versions only after your choice. The choice is kept as feedback, and can be undone."""
     AUTO_FOCUS = "#compare-prompt Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "ask", "Ask both", key_display="Enter", priority=True, id="compare.ask"),
@@ -50,64 +49,64 @@ class CompareScreen(Screen[None]):
         Binding("f6", "dismiss", "Back", show=False, id="app.compare"),
     ]
 
-    def __init__(self, comparing: Comparing) -> None:
+    def __init__(self, comparison: ComparisonController) -> None:
         super().__init__()
-        self._comparing = comparing
-        self._versions = comparing.versions()
+        self._comparison = comparison
+        self._versions = comparison.versions()
         self._blind = True
-        self._remark = ""
+        self._result = ""
 
     def compose(self) -> ComposeResult:
         yield Static(id="compare-title")
         with _Form(id="compare-form"):
             yield Field(
-                _("Prompt"), self._comparing.prompt, _("anything you like"), id="compare-prompt"
+                _("Prompt"),
+                self._comparison.prompt,
+                _("anything you want to ask"),
+                id="compare-prompt",
             )
             with Horizontal(id="compare-versions"):
                 yield Static(_("Versions"), classes="label", markup=False)
                 yield Choice(self._versions, id="version-a")
                 yield Static(_("against"), classes="between", markup=False)
                 yield Choice(self._versions, id="version-b")
-                yield Toggle(_("hide which is which"), on=True, id="blind")
-        yield Answers(id="answers")
-        yield Static(id="compare-said", markup=False)
+                yield Toggle(_("hide the versions"), on=True, id="blind")
+        yield ComparisonPanes(id="answers")
+        yield Static(id="compare-note", markup=False)
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
-        for side, version in zip("ab", self._comparing.pair(), strict=True):
+        for side, version in zip("ab", self._comparison.pair(), strict=True):
             self.query_one(f"#version-{side}", Choice).choose(version)
-        line = Content.assemble(
-            (_("Compare"), "bold"),
-            (_("  one prompt, two versions or two samples, your choice"), MUTED),
-        )
+        line = title_line(_("Compare"), _("one prompt, two versions or two samples of one"))
         self.query_one("#compare-title", Static).update(line)
         self._draw()
 
     def on_unmount(self) -> None:
-        self._comparing.stop()
+        self._comparison.stop()
 
     # -- asking ----------------------------------------------------------------------------------
 
     def action_ask(self) -> None:
-        """Have both answer the prompt."""
+        """Have both versions answer the prompt."""
         first, second = (self.query_one(f"#version-{side}", Choice).value for side in "ab")
         self._blind = self.query_one("#blind", Toggle).on
         prompt = self.query_one("#compare-prompt", Field).value
-        self._comparing.ask(prompt, (first, second), blind=self._blind)
-        self._remark = ""
-        self.query_one(Answers).focus()
+        self._comparison.ask(prompt, (first, second), blind=self._blind)
+        self._result = ""
+        self.query_one(ComparisonPanes).focus()
         self._draw()
 
     def asked(self, request_id: str) -> bool:
-        """Whether this screen waits for that reply."""
-        return self._comparing.asked(request_id)
+        """Whether this screen requested that reply."""
+        return self._comparison.asked(request_id)
 
     @on(FromCore)
     @guarded
     def _from_core(self, message: FromCore) -> None:
         event = message.event
         if isinstance(event, (TokenChunk, ReplyDone, ReplyFailed)):
-            self._comparing.on_reply(event)
+            self._comparison.on_reply(event)
             if isinstance(event, ReplyFailed):
                 show_error(self.app, event.error)
             self._draw()
@@ -115,23 +114,23 @@ class CompareScreen(Screen[None]):
     # -- judging ---------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        comparing = self._comparing
+        comparison = self._comparison
         if action == "pick":
-            return (comparing.whole or None) if comparing.picked is None else False
+            return (comparison.complete or None) if comparison.picked is None else False
         if action == "undo":
-            return comparing.picked is not None
+            return comparison.picked is not None
         return True
 
     def action_pick(self, picked: Picked) -> None:
-        """Keep the choice, and say which was which."""
-        self._remark = self._comparing.pick(picked)
+        """Store the choice and name the versions."""
+        self._result = self._comparison.pick(picked)
         self.post_message(Taught())
         self._draw()
 
     def action_undo(self) -> None:
-        """Take the choice back."""
-        self._comparing.undo()
-        self._remark = _("Taken back.")
+        """Undo the choice."""
+        self._comparison.undo()
+        self._result = _("Undone.")
         self.post_message(Taught())
         self._draw()
 
@@ -141,31 +140,33 @@ class CompareScreen(Screen[None]):
     # -- drawing ---------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        sides = self._comparing.sides
-        answers = self.query_one(Answers)
+        sides = self._comparison.sides
+        answers = self.query_one(ComparisonPanes)
         answers.set_class(sides is None, "empty")
         if sides is not None:
-            good = _GOOD[self._comparing.picked]
+            good = _GOOD[self._comparison.picked]
             answers.show(self._view("A", sides[0], good[0]), self._view("B", sides[1], good[1]))
-        self.query_one("#compare-said", Static).update(self._said())
+        self.query_one("#compare-note", Static).update(self._note())
         self.refresh_bindings()
 
-    def _view(self, letter: str, side: Side, good: bool | None) -> AnswerView:
-        known = not self._blind or self._comparing.picked is not None
+    def _view(self, letter: str, side: Side, good: bool | None) -> ComparedReply:
+        known = not self._blind or self._comparison.picked is not None
         done = side.done
-        note = "" if done is None else _("cut off") if done.truncated else _("ended by itself")
+        note = "" if done is None else _("cut off") if done.truncated else _("complete")
         title = f"{letter} · {side.version}" if known else letter
-        return AnswerView(title, side.text, note, done is not None, good)
+        return ComparedReply(title, side.text, note, done is not None, good)
 
-    def _said(self) -> str:
-        if self._remark:
-            return self._remark
-        if self._comparing.writing:
-            return _("They answer one after the other…")
-        if self._comparing.alike:
-            return _("They say the same.   ↑ both good   ↓ both bad")
-        if self._comparing.whole:
-            return _("Which is better?   ← A   → B   ↑ a tie, both good   ↓ both bad")
-        if self._comparing.prompt:
-            return _("Enter asks both your last question, with the chat before it. Or ask another.")
-        return _("Enter asks both. Your choice becomes a lesson.")
+    def _note(self) -> str:
+        if self._result:
+            return self._result
+        if self._comparison.generating:
+            return _("Generating both replies, one after the other…")
+        if self._comparison.identical:
+            return _("The replies are the same.   ↑ both good   ↓ both bad")
+        if self._comparison.complete:
+            return _("Which is better?   ← A   → B   ↑ both good   ↓ both bad")
+        if self._comparison.prompt:
+            return _(
+                "Enter sends your last message to both, with the chat before it. Or write another."
+            )
+        return _("Enter asks both. Your choice is kept as feedback.")

@@ -1,8 +1,9 @@
-"""One question, answered with yes or no."""
+"""A question, answered with yes or no."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -10,10 +11,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from store.i18n import _
+from tui.error_toasts import errors_shown
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Gives back whether the person agreed; leaving means no."""
+    """Return whether the user agreed; leaving means no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,y", "answer(True)", "Yes", id="confirm.yes"),
@@ -36,10 +38,23 @@ class ConfirmScreen(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-def question_of_quitting() -> ConfirmScreen:
-    """What is asked while a run is under way."""
+def confirm(
+    app: App[Any], question: str, detail: str, keys: str, action: Callable[[], None]
+) -> None:
+    """Ask `question`, and run `action` if the user agrees; its errors become toasts."""
+
+    def answered(agreed: bool | None) -> None:
+        if agreed:
+            with errors_shown(app):
+                action()
+
+    app.push_screen(ConfirmScreen(question, detail, keys), answered)
+
+
+def quit_dialog() -> ConfirmScreen:
+    """Ask whether to quit during a training run."""
     return ConfirmScreen(
         _("A training run is under way."),
-        _("If you quit, it is interrupted; when you come back it can go on from there."),
+        _("If you quit, it is interrupted. You can resume it next time."),
         _("Enter quits · Esc stays"),
     )

@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 from store.i18n import N_, _
 from tui.controllers.conversations import ConversationLibrary
 from tui.error_toasts import errors_shown
-from tui.screens.text_dialog import LineScreen
+from tui.screens.text_dialog import TextDialog
 from tui.text_format import harmless
 from tui.theme import MUTED
 from tui.views.chat import ConversationRow
@@ -167,10 +167,10 @@ class ConversationsScreen(ModalScreen[str | None]):
         self.notify(path, title=_("Saved; path copied."), markup=False)
 
 
-def title_dialog(title: str) -> LineScreen:
+def title_dialog(title: str) -> TextDialog:
     """The dialog to rename a conversation."""
     keys = _("Enter saves · empty: title from the first question · Esc cancels")
-    return LineScreen(_("Title"), title, "", keys)
+    return TextDialog(_("Title"), title, "", keys)
 
 
 def _line(row: ConversationRow) -> Content:

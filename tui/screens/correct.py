@@ -1,7 +1,7 @@
-"""Say it better: the reply beside the person's own version of it, what differs marked in both.
+"""Correct a reply: the original beside the user's version, with the differences marked in both.
 
-The text stays here until it is stored, so a correction that cannot be kept is not lost. The model
-can be told to draft it; a draft takes the place of the version like any edit, and Ctrl+Z undoes it.
+The screen stays open until the correction is stored, so a failed save loses nothing. The model can
+draft the correction; a draft replaces the text as one edit, which Ctrl+Z undoes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,40 +24,40 @@ from tui.messages import FromCore
 from tui.text_format import harmless, one_line, shortened
 from tui.views.chat import ReplyView
 from tui.views.word_diff import Span, changes
-from tui.widgets.correction import Original, Version
+from tui.widgets.correction import CorrectionEditor, OriginalText
 from tui.widgets.form import Field
 
 _COMPARED = 8000
-"""Characters of a text up to which its words are compared at each key; more would hold it up."""
+"""Total characters up to which words are compared at each key; more would make typing lag."""
 _QUOTED = 130
-"""Cells of the question: two lines of a narrow terminal."""
-_KEYS = N_("Ctrl+S saves · Ctrl+L empties it · Tab to the lines below · Esc leaves")
-_SURE = N_("Not saved yet. Esc again drops your version · Ctrl+S saves it")
-_WAITS = N_("The model drafts… Esc stops it")
-_DRAFTED = N_("A draft: change it, or Ctrl+S saves it as yours · Ctrl+Z brings yours back")
-_SAME = N_("The model wrote the same again. Tell it otherwise, or write it yourself.")
+"""Cells of the quoted message: two lines of a narrow terminal."""
+_KEYS = N_("{key:correct.save} saves · {key:correct.clear} clears · Tab goes down · Esc leaves")
+_UNSAVED = N_("Not saved. Esc again discards your version · {key:correct.save} saves it")
+_DRAFTING = N_("The model is drafting… Esc stops it")
+_DRAFTED = N_("A draft. Edit it, or {key:correct.save} saves it · Ctrl+Z restores your text")
+_SAME = N_("The model wrote the same text. Change the instruction, or write it yourself.")
 
 Save = Callable[[str, str], Awaitable[None]]
-"""Keep a correction, and why; an error leaves the screen open."""
+"""Store a correction and the reason for it; an error leaves the screen open."""
 
 
 class CorrectScreen(ModalScreen[None]):
-    """The original and an editor, side by side where there is room, and two lines below them.
+    """The original and an editor, side by side if there is room, and two fields below.
 
     Args:
-        reply: What is corrected.
-        save: Keeps the correction.
-        drafting: Has the model write one.
+        reply: The reply to correct.
+        save: Stores the correction.
+        drafting: Has the model draft one.
     """
 
     TITLE = "Correct"
-    HELP = """Write what the reply should have been. It is kept as an instruction to learn, and
-        as a preference of your version over the original. Below, say why, if you like; or tell the
-        model how to write it (“shorter”, “in Chinese”), then change or save what it drafts."""
-    AUTO_FOCUS = "Version"
+    HELP = """Write what the reply should have been. It is kept as an instruction, and as a
+        preference for your version over the original. Below you can say why, or tell the model how
+        to rewrite the reply (“shorter”, “in Chinese”) and then edit or save its draft."""
+    AUTO_FOCUS = "CorrectionEditor"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "Save", id="correct.save"),
-        Binding("ctrl+l", "clear", "Empty it", id="correct.clear"),
+        Binding("ctrl+l", "clear", "Clear", id="correct.clear"),
         Binding("escape", "leave", "Leave", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
@@ -67,13 +67,13 @@ class CorrectScreen(ModalScreen[None]):
         self._reply = reply
         self._save = save
         self._drafting = drafting
-        self._first = ""
+        self._initial = ""
         self._why = one_line(harmless(reply.why))
-        self._mine = ""
-        """The version while a draft is being written over it."""
+        self._before_draft = ""
+        """The user's text while a draft is shown in its place."""
         self._drafted = ("", "")
-        """The draft as it came, and what is said of it until it is changed."""
-        self._sure = False
+        """The draft, and the note shown until it is edited."""
+        self._leave_confirmed = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
@@ -85,20 +85,20 @@ class CorrectScreen(ModalScreen[None]):
             with Horizontal(id="panes"):
                 with VerticalScroll(id="original", can_focus=False) as original:
                     original.border_title = _("original")
-                    yield Original(markup=False)
-                version = Version(self._reply.shown)
+                    yield OriginalText(markup=False)
+                version = CorrectionEditor(self._reply.shown)
                 version.border_title = _("your version")
                 yield version
-            yield Field(_("Why"), self._why, _("what is better now, if you like"), id="why")
+            yield Field(_("Why"), self._why, _("what is better now (optional)"), id="why")
             yield Field(_("Let it draft"), "", _("shorter · in Chinese · as a list …"), id="draft")
             yield Static(keyed(self, _(_KEYS)), classes="dialog-keys", markup=False)
 
     @property
-    def _version(self) -> Version:
-        return self.query_one(Version)
+    def _version(self) -> CorrectionEditor:
+        return self.query_one(CorrectionEditor)
 
     def on_mount(self) -> None:
-        self._first = self._version.text  # an editor has line ends of its own
+        self._initial = self._version.text  # the editor normalizes line ends
         self._compare()
 
     def on_unmount(self) -> None:
@@ -108,23 +108,23 @@ class CorrectScreen(ModalScreen[None]):
     def _edited(self) -> None:
         self._compare()
         if not self._drafting.writing:
-            draft, said = self._drafted
-            self._say(said if said and self._version.text == draft else _(_KEYS), sure=False)
+            draft, note = self._drafted
+            self._show_note(note if note and self._version.text == draft else _(_KEYS))
 
     def _compare(self) -> None:
-        """Mark the words that only one side has."""
+        """Mark the words that differ."""
         original, version = self._reply.text, self._version.text
         if len(original) + len(version) <= _COMPARED:
             before, after = changes(original, version)
         else:
             before, after = (Span(original, False),), ()
-        self.query_one(Original).mark(before)
+        self.query_one(OriginalText).mark(before)
         self._version.mark(after)
 
     # -- drafting --------------------------------------------------------------------------------
 
     def asked(self, request_id: str) -> bool:
-        """Whether this screen waits for that reply."""
+        """Whether this screen requested that reply."""
         return self._drafting.asked(request_id)
 
     @on(Input.Submitted, "#draft Input")
@@ -133,13 +133,13 @@ class CorrectScreen(ModalScreen[None]):
         event.stop()
         version = self._version
         if not self._drafting.writing:
-            self._mine = version.text
-        self._drafting.ask(self._mine, event.value)
+            self._before_draft = version.text
+        self._drafting.ask(self._before_draft, event.value)
         version.read_only = True
-        self._say(_(_WAITS), sure=False)
+        self._show_note(_(_DRAFTING))
 
     @on(Input.Submitted, "#why Input")
-    async def _said_why(self, event: Input.Submitted) -> None:
+    async def _reason_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         await self.run_action("save")
 
@@ -159,11 +159,11 @@ class CorrectScreen(ModalScreen[None]):
         self._take(self._drafting.text)
 
     def _take(self, draft: str) -> None:
-        """Put the draft, if there is one, over the person's version as one edit."""
+        """Replace the user's text with the draft, if there is one, as a single edit."""
         version = self._version
         version.read_only = False
-        version.load_text(self._mine)
-        same = bool(draft) and draft == self._mine.strip()
+        version.load_text(self._before_draft)
+        same = bool(draft) and draft == self._before_draft.strip()
         if draft and not same:
             version.replace(draft, version.document.start, version.document.end)
             version.focus()
@@ -173,32 +173,34 @@ class CorrectScreen(ModalScreen[None]):
     # -- leaving ---------------------------------------------------------------------------------
 
     def action_clear(self) -> None:
-        """Begin with nothing; Ctrl+Z brings it back."""
+        """Clear the text; Ctrl+Z restores it."""
         version = self._version
         if not version.read_only:
             version.replace("", version.document.start, version.document.end)
             version.focus()
 
     async def action_save(self) -> None:
-        """Keep it."""
+        """Store the correction and close."""
         if not self._drafting.writing:
             await self._save(self._version.text, self.query_one("#why", Field).value)
             self.dismiss()
 
     def action_leave(self) -> None:
-        """Stop the draft; else leave, after asking where something would be lost."""
+        """Stop the draft; otherwise leave, on the second press if there are unsaved changes."""
         if self._drafting.writing:
             self._drafting.stop()
             self._take("")
             return
         why = self.query_one("#why", Field).value
-        if self._sure or (self._version.text, why) == (self._first, self._why):
+        if self._leave_confirmed or (self._version.text, why) == (self._initial, self._why):
             self.dismiss()
         else:
-            self._say(_(_SURE), sure=True)
+            self._show_note(_(_UNSAVED))
+            self._leave_confirmed = True
 
-    def _say(self, text: str, *, sure: bool) -> None:
-        self._sure = sure
+    def _show_note(self, text: str) -> None:
+        """Replace the line of keys; leaving needs to be confirmed again."""
+        self._leave_confirmed = False
         keys = self.query_one(".dialog-keys", Static)
         keys.update(keyed(self, text))
-        keys.set_class(sure or text == _(_WAITS), "waiting")
+        keys.set_class(text in (_(_UNSAVED), _(_DRAFTING)), "waiting")

@@ -1,4 +1,4 @@
-"""The texts of a record that is about no reply of a chat, to be written anew."""
+"""Edit a record that does not belong to a chat reply."""
 
 from collections.abc import Callable, Mapping
 from typing import ClassVar
@@ -15,28 +15,28 @@ from store.records import Preference, Record
 from tui.commands.keymap import keyed
 from tui.text_format import harmless, one_line, shortened
 from tui.widgets.form import Field
-from tui.widgets.safe_text_area import Area
+from tui.widgets.safe_text_area import SafeTextArea
 
 _QUOTED = 130
-"""Cells of the question: two lines of a narrow terminal."""
-_KEYS = N_("Ctrl+S saves · Tab goes on · Esc leaves it as it was")
-_SURE = N_("Not saved yet. Esc again drops what you wrote · Ctrl+S saves it")
+"""Cells of the quoted message: two lines of a narrow terminal."""
+_KEYS = N_("{key:edit.save} saves · Tab moves on · Esc cancels")
+_UNSAVED = N_("Not saved. Esc again discards your changes · {key:edit.save} saves them")
 
 Save = Callable[[Mapping[str, str], str], None]
-"""Keep the texts, by field, and the comment; an error leaves the screen open."""
+"""Store the texts by field, and the comment; an error leaves the screen open."""
 
 
-class EditScreen(ModalScreen[None]):
-    """Each text in an editor of its own.
+class EditRecordScreen(ModalScreen[None]):
+    """One editor for each text.
 
     Args:
-        record: What is edited.
-        save: Keeps it.
+        record: The record to edit.
+        save: Stores the changes.
     """
 
     TITLE = "Edit"
-    HELP = """The texts of the record, to be written anew. It becomes a new record, so that the next
-        run learns what it says now."""
+    HELP = """Edit the texts of a record. Saving makes a new record, so that the next training run
+        learns the new text."""
     AUTO_FOCUS = "TextArea"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "Save", id="edit.save"),
@@ -48,9 +48,9 @@ class EditScreen(ModalScreen[None]):
         super().__init__()
         self._record = record
         self._save = save
-        self._first: dict[str, str] = {}
-        self._was = one_line(harmless(record.comment))
-        self._sure = False
+        self._initial_texts: dict[str, str] = {}
+        self._initial_comment = one_line(harmless(record.comment))
+        self._leave_confirmed = False
 
     def compose(self) -> ComposeResult:
         pair = isinstance(self._record, Preference)
@@ -66,15 +66,17 @@ class EditScreen(ModalScreen[None]):
                 _("Asked: {question}").format(question=asked), classes="quoted", markup=False
             )
             for field, name in names.items():
-                area = Area(getattr(self._record, field), id=field, highlight_cursor_line=False)
+                area = SafeTextArea(
+                    getattr(self._record, field), id=field, highlight_cursor_line=False
+                )
                 area.border_title = name
                 area.cursor_blink = False
                 yield area
-            yield Field(_("Comment"), self._was, _("if you like"), id="comment")
+            yield Field(_("Comment"), self._initial_comment, _("optional"), id="comment")
             yield Static(keyed(self, _(_KEYS)), classes="dialog-keys", markup=False)
 
     def on_mount(self) -> None:
-        self._first = self._texts()  # an editor has line ends of its own
+        self._initial_texts = self._texts()  # the editor normalizes line ends
 
     def _texts(self) -> dict[str, str]:
         return {str(area.id): area.text for area in self.query(TextArea)}
@@ -84,16 +86,17 @@ class EditScreen(ModalScreen[None]):
         return self.query_one("#comment", Field).value
 
     def action_save(self) -> None:
-        """Keep it."""
+        """Store the changes and close."""
         self._save(self._texts(), self._comment)
         self.dismiss()
 
     def action_leave(self) -> None:
-        """Leave, after asking where something would be lost."""
-        if self._sure or (self._texts(), self._comment) == (self._first, self._was):
+        """Leave, on the second press if there are unsaved changes."""
+        initial = (self._initial_texts, self._initial_comment)
+        if self._leave_confirmed or (self._texts(), self._comment) == initial:
             self.dismiss()
             return
-        self._sure = True
+        self._leave_confirmed = True
         keys = self.query_one(".dialog-keys", Static)
-        keys.update(keyed(self, _(_SURE)))
+        keys.update(keyed(self, _(_UNSAVED)))
         keys.add_class("waiting")

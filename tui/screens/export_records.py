@@ -1,6 +1,7 @@
-"""Take what was taught elsewhere: which kinds, in which formats, and what the files would hold.
+"""Export records: choose kinds and formats, and see what the files would hold.
 
-F8 Enter writes everything in the formats that tools expect. Counting and writing run in threads.
+The defaults write everything in the formats that other tools expect. Counting and writing run in
+threads.
 """
 
 from collections import Counter
@@ -24,11 +25,12 @@ from store.errors import TuteeError
 from store.i18n import N_, _
 from store.records import KINDS, Record
 from tui.background import aside, in_thread
-from tui.controllers.records import Library
+from tui.controllers.records import RecordLibrary
 from tui.text_format import counted, padded
 from tui.theme import MUTED
 from tui.widgets.footer import Footer
-from tui.widgets.form import MOVING, Choice, Field, Toggle
+from tui.widgets.form import FORM_KEYS, Choice, Field, Toggle
+from tui.widgets.title import title_line
 
 _NAMES = {
     "instruction": N_("instructions"),
@@ -38,25 +40,25 @@ _NAMES = {
 
 
 class ExportScreen(Screen[None]):
-    """The choices, and what they would write.
+    """The options, and a preview of the files.
 
     Args:
-        library: What there is.
-        folder: Where it goes if the person does not say otherwise.
+        library: The records to export.
+        folder: Suggested destination.
     """
 
     TITLE = "Export"
-    HELP = """Which kinds of records to write, in which format, and where. What would be
-        written is shown below while you choose."""
+    HELP = """Choose which kinds of records to export, in which format, and where to. The preview
+        below shows what would be written."""
     AUTO_FOCUS = "Toggle"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "write", "Write", key_display="Enter", id="export.write"),
         Binding("escape", "dismiss", "Back", key_display="Esc", id="app.back"),
         Binding("f8", "dismiss", "Back", show=False, id="app.export"),
-        *MOVING,
+        *FORM_KEYS,
     ]
 
-    def __init__(self, library: Library, folder: Path) -> None:
+    def __init__(self, library: RecordLibrary, folder: Path) -> None:
         super().__init__()
         self._library = library
         self._records: Sequence[Record] = library.records()[::-1]
@@ -71,12 +73,12 @@ class ExportScreen(Screen[None]):
                 with Horizontal(classes="kind-row"):
                     yield Toggle(_(_NAMES[kind]), on=bool(self._counts[kind]), id=f"kind-{kind}")
                     yield Choice(writers(kind), id=f"format-{kind}")
-        yield Toggle(_("hold a fifth of the conversations out, in files of their own"), id="split")
-        yield Toggle(_("hide secrets and e-mail addresses"), id="redact")
-        yield Toggle(_("describe the files for LLaMA-Factory (dataset_info.json)"), id="info")
-        yield Field(_("Only since"), placeholder=_("any day, or 2026-01-31"), id="since")
-        yield Field(_("Licence"), placeholder=_("for the card that goes with it"), id="licence")
-        yield Field(_("Into the folder"), str(self._folder), id="folder")
+        yield Toggle(_("hold out a fifth of the conversations, in separate files"), id="split")
+        yield Toggle(_("redact secrets and email addresses"), id="redact")
+        yield Toggle(_("add dataset_info.json for LLaMA-Factory"), id="info")
+        yield Field(_("Since"), placeholder=_("any date, or 2026-01-31"), id="since")
+        yield Field(_("License"), placeholder=_("for the dataset card"), id="licence")
+        yield Field(_("Folder"), str(self._folder), id="folder")
         with VerticalScroll(id="export-body", can_focus=False):
             yield Static(id="export-found")
         yield Footer(compact=True, show_command_palette=True)
@@ -85,39 +87,38 @@ class ExportScreen(Screen[None]):
         for kind in KINDS:
             self.query_one(f"#kind-{kind}", Toggle).detail = f"{self._counts[kind]:,}"
         total = counted(len(self._records), "record")
-        line = Content.assemble((_("Export"), "bold"), "  ", (total, MUTED))
-        self.query_one("#export-title", Static).update(line)
-        aside(self, self._foresee, "foresee")
+        self.query_one("#export-title", Static).update(title_line(_("Export"), total))
+        self._refresh_preview()
 
     # -- choosing --------------------------------------------------------------------------------
 
-    def _ticked(self, toggle: str) -> bool:
+    def _checked(self, toggle: str) -> bool:
         return self.query_one(f"#{toggle}", Toggle).on
 
-    def _written(self, field: str) -> str:
+    def _text(self, field: str) -> str:
         return self.query_one(f"#{field}", Field).value
 
     def _choices(self) -> Choices:
-        """What is chosen now.
+        """Read the form.
 
         Raises:
-            TuteeError: the date is none.
+            TuteeError: the date is invalid.
         """
-        kinds = tuple(kind for kind in KINDS if self._ticked(f"kind-{kind}"))
+        kinds = tuple(kind for kind in KINDS if self._checked(f"kind-{kind}"))
         return Choices(
             kinds=kinds,
             formats={kind: self.query_one(f"#format-{kind}", Choice).value for kind in kinds},
-            split=self._ticked("split"),
-            since=_moment(self._written("since")),
-            redact=self._ticked("redact"),
-            dataset_info=self._ticked("info"),
-            licence=self._written("licence"),
+            split=self._checked("split"),
+            since=_moment(self._text("since")),
+            redact=self._checked("redact"),
+            dataset_info=self._checked("info"),
+            licence=self._text("licence"),
         )
 
     @on(Toggle.Changed, "#info")
     def _suit_llama_factory(self) -> None:
-        """Choose formats that it reads, where others were chosen."""
-        if self._ticked("info"):
+        """Switch to formats that LLaMA-Factory reads."""
+        if self._checked("info"):
             for kind in KINDS:
                 choice = self.query_one(f"#format-{kind}", Choice)
                 if choice.value not in LLAMA_FACTORY:
@@ -126,11 +127,11 @@ class ExportScreen(Screen[None]):
     @on(Toggle.Changed)
     @on(Choice.Changed)
     @on(Input.Changed)
-    def _changed(self) -> None:
-        aside(self, self._foresee, "foresee")
+    def _refresh_preview(self) -> None:
+        aside(self, self._preview, "preview")
 
-    async def _foresee(self) -> None:
-        """Say what would be written."""
+    async def _preview(self) -> None:
+        """Show what would be written."""
         found = self.query_one("#export-found", Static)
         try:
             choices = self._choices()
@@ -139,7 +140,7 @@ class ExportScreen(Screen[None]):
         except TuteeError as error:
             found.update(Content(str(error)).stylize("$text-error"))
         else:
-            found.update(_foreseen(selected))
+            found.update(_preview_lines(selected))
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -151,31 +152,31 @@ class ExportScreen(Screen[None]):
 
     async def _write(self) -> None:
         try:
-            folder = Path(self._written("folder")).expanduser()
+            folder = Path(self._text("folder")).expanduser()
             write = partial(self._library.export, self._records, self._choices(), folder)
             exported = await in_thread(lambda _: write())
         finally:
             self._writing = False
         self.app.copy_to_clipboard(str(exported.folder))
         what = _(", ").join(counted(number, kind) for kind, number in exported.counts.items())
-        where = _("{folder}\nThe path is copied.").format(folder=exported.folder)
+        where = _("{folder}\nThe path is on the clipboard.").format(folder=exported.folder)
         self.app.notify(where, title=_("Exported {records}.").format(records=what), markup=False)
         self.dismiss()
 
 
 def _moment(typed: str) -> datetime | None:
-    """The beginning of a day, or a moment of it, in the person's own time zone."""
+    """Parse a date, or a date and time, in the user's time zone."""
     if not typed:
         return None
     try:
         return datetime.fromisoformat(typed).astimezone()
     except ValueError:
         raise TuteeError(
-            _("“{text}” is no date.").format(text=typed), _("Write it like 2026-01-31.")
+            _("“{text}” is not a date.").format(text=typed), _("Write it like 2026-01-31.")
         ) from None
 
 
-def _foreseen(selection: ExportSelection) -> Content:
+def _preview_lines(selection: ExportSelection) -> Content:
     lines = [
         Content.assemble(
             f"{table.name:<24}",
@@ -187,9 +188,7 @@ def _foreseen(selection: ExportSelection) -> Content:
     if selection.redacted:
         lines.append(
             Content(
-                _("{records} with something hidden").format(
-                    records=counted(selection.redacted, "record")
-                )
+                _("{records} with redactions").format(records=counted(selection.redacted, "record"))
             )
         )
     lines += [

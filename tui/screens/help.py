@@ -1,4 +1,4 @@
-"""F1: what this screen is for, and every key that works on it, as the settings have them."""
+"""Help for the open screen: its purpose, and every key as the user has bound it."""
 
 from typing import ClassVar
 
@@ -17,12 +17,12 @@ _KEY_CELLS = 14
 
 
 class HelpScreen(ModalScreen[None]):
-    """What is said of the screen that was open.
+    """Help for the screen below this one.
 
     Args:
-        title: What that screen is called.
-        text: What it is for.
-        sections: Its keys, by where they work.
+        title: Name of that screen.
+        text: Its purpose.
+        sections: Its keys, grouped by the widget or screen they belong to.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

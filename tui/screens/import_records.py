@@ -1,7 +1,7 @@
-"""Bring in what was taught elsewhere: first what it would bring, then, on Enter, the bringing.
+"""Import records: preview a file or folder, then import it on Enter.
 
-Reading runs in a thread; keeping goes in portions between which the screen is drawn, because only
-this thread writes to the store.
+Reading runs in a thread. Only the main thread writes to the store, so it imports in batches and
+lets the screen repaint in between.
 """
 
 import asyncio
@@ -22,81 +22,79 @@ from textual.widgets import Input, Static
 
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import ImportedConversation, Record
+from store.records import Record
 from tui.background import aside, in_thread
-from tui.controllers.imports import preview, starter_preview
-from tui.controllers.records import Library
+from tui.controllers.imports import preview_import, starter_preview
+from tui.controllers.records import RecordLibrary
 from tui.messages import Taught
 from tui.theme import MUTED
-from tui.views.import_preview import Preview, completed, matches
+from tui.views.import_preview import ImportPreview, complete_path, path_matches
 from tui.widgets.footer import Footer
-from tui.widgets.form import MOVING, Field, Toggle
-from tui.widgets.import_preview import previewed
+from tui.widgets.form import FORM_KEYS, Field, Toggle
+from tui.widgets.import_preview import render_preview
+from tui.widgets.title import title_line
 
-_PORTION = 200
-"""Records kept at a time: few enough that typing does not stall, many enough to be fast."""
-_CHATS = 50
-"""Conversations kept at a time."""
-_BREATH = 0.005
-"""Seconds between two portions: time for what was typed and for the paint."""
+_RECORDS_PER_BATCH = 200
+"""Small enough that typing does not stall, large enough to be fast."""
+_CONVERSATIONS_PER_BATCH = 50
+_PAUSE = 0.005
+"""Seconds between two batches, for key presses and painting."""
 
 
-def _portions(
-    found: Preview,
+def _batches(
+    found: ImportPreview,
 ) -> Iterator[tuple[Sequence[Record], Sequence[ImportedConversation], str]]:
-    """What is kept at a time, and how far that is."""
-    for start in range(0, len(found.records), _PORTION):
-        share = _("{start:,} of {count:,} records").format(start=start, count=len(found.records))
-        yield found.records[start : start + _PORTION], (), share
-    for start in range(0, len(found.chats), _CHATS):
-        share = _("{start:,} of {count:,} conversations").format(
-            start=start, count=len(found.chats)
-        )
-        yield (), found.chats[start : start + _CHATS], share
+    """Yield records and conversations to import at a time, with the progress so far."""
+    for start in range(0, len(found.records), _RECORDS_PER_BATCH):
+        done = _("{start:,} of {count:,} records").format(start=start, count=len(found.records))
+        yield found.records[start : start + _RECORDS_PER_BATCH], (), done
+    for start in range(0, len(found.chats), _CONVERSATIONS_PER_BATCH):
+        done = _("{start:,} of {count:,} conversations").format(start=start, count=len(found.chats))
+        yield (), found.chats[start : start + _CONVERSATIONS_PER_BATCH], done
 
 
 class ImportScreen(Screen[None]):
-    """A file, what it holds, and the question whether to take it.
+    """A path, a preview of what it holds, and the choice to import it.
 
     Args:
-        library: Where it goes.
-        starter: Offer Tutee's own examples instead of asking for a file.
+        library: Destination of the import.
+        starter: Offer the starter set instead of asking for a path.
     """
 
     TITLE = "Import"
-    HELP = """A file or folder that another program wrote: first a look at what it holds, and
-        at every row that is refused, then take it or leave it. What is known adds nothing."""
+    HELP = """Import a file or folder from another program. A preview shows what it holds and every
+        refused row before anything is imported. Records you already have are skipped."""
     AUTO_FOCUS = "#import-path Input"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "Look, then take", show=False, id="import.go"),
+        Binding("enter", "go", "Preview, then import", show=False, id="import.go"),
         Binding("tab", "complete", "Complete", key_display="Tab", id="import.complete"),
         Binding("ctrl+t", "starter", "Starter set", key_display="^t", id="import.starter"),
-        # Before the fields, which have no pages to turn.
+        # Priority over the fields, which have nothing to page through.
         Binding("pageup", "scroll(-1)", "Scroll up", show=False, priority=True, id="import.up"),
         Binding("pagedown", "scroll(1)", "Scroll", priority=True, id="import.down"),
         Binding("escape", "leave", "Back", key_display="Esc", id="app.back"),
-        *MOVING,
+        *FORM_KEYS,
     ]
 
     class Reading(Message):
-        """What the thread reads now."""
+        """The thread is reading a file."""
 
         def __init__(self, what: str) -> None:
             super().__init__()
             self.what = what
 
-    def __init__(self, library: Library, *, starter: bool = False) -> None:
+    def __init__(self, library: RecordLibrary, *, starter: bool = False) -> None:
         super().__init__()
         self._library = library
         self._starter = starter
-        self._preview: Preview | None = None
-        self._taking = False
+        self._preview: ImportPreview | None = None
+        self._importing = False
 
     def compose(self) -> ComposeResult:
         yield Static(id="import-title")
         yield Field(_("File or folder"), placeholder=_("Tab completes"), id="import-path")
-        yield Field(_("Call it"), placeholder=_("by the file's name"), id="import-name")
-        yield Toggle(_("learn every reply of conversations too"), id="import-learn")
+        yield Field(_("Name"), placeholder=_("the file name"), id="import-name")
+        yield Toggle(_("also learn every reply in conversations"), id="import-learn")
         with VerticalScroll(id="import-body", can_focus=False):
             yield Static(id="import-found")
         yield Static(id="import-keys", markup=False)
@@ -108,10 +106,11 @@ class ImportScreen(Screen[None]):
     def _begin(self) -> None:
         for part in ("#import-path", "#import-name", "#import-learn"):
             self.query_one(part).display = not self._starter
-        title = _("Start with examples") if self._starter else _("Import")
-        about = _("short ones with good replies, in English and Chinese")
-        line = Content.assemble((title, "bold"), "  ", (about if self._starter else "", MUTED))
-        self.query_one("#import-title", Static).update(line)
+        title = title_line(_("Import"))
+        if self._starter:
+            about = _("short prompts with good replies, in English and Chinese")
+            title = title_line(_("Start with examples"), about)
+        self.query_one("#import-title", Static).update(title)
         if self._starter:
             self._show_preview(starter_preview(self._library.known()))
         else:
@@ -126,22 +125,24 @@ class ImportScreen(Screen[None]):
     @on(Input.Changed)
     @on(Toggle.Changed)
     def _changed(self) -> None:
-        """What was read is no longer what would be taken."""
+        """Discard the preview, which no longer matches the form."""
         if not self._starter:
             self._preview = None
             aside(self, self._list_matches, "read")
 
     async def _list_matches(self) -> None:
         typed = self._path
-        found = await in_thread(lambda _: matches(typed))
+        found = await in_thread(lambda _: path_matches(typed))
         lines = Content("\n").join(Content(path) for path in found)
-        self._say(lines.stylize(MUTED), _("Enter reads it; nothing is taken yet") if typed else "")
+        self._update(lines.stylize(MUTED), _("Enter shows a preview first") if typed else "")
 
     def action_complete(self) -> None:
-        """Go on with the path as far as it is clear; where there is nothing to it, go on."""
+        """Complete the path as far as it is unambiguous; otherwise move to the next field."""
         field = self.query_one("#import-path", Field).input
-        longer = completed(field.value)
-        if self.focused is not field or not (longer != field.value or matches(field.value)[1:]):
+        longer = complete_path(field.value)
+        if self.focused is not field or not (
+            longer != field.value or path_matches(field.value)[1:]
+        ):
             self.app.action_focus_next()
         elif longer != field.value:
             field.value = longer
@@ -155,15 +156,15 @@ class ImportScreen(Screen[None]):
 
     @on(Input.Submitted)
     def action_go(self) -> None:
-        """Read what is named, or take what was read."""
-        if self._taking:
+        """Read the path, or import what was read."""
+        if self._importing:
             return
         if self._preview is None:
             if self._path:
                 aside(self, self._read, "read")
         elif self._preview.useful:
-            self._taking = True
-            aside(self, partial(self._take, self._preview), "take")
+            self._importing = True
+            aside(self, partial(self._import, self._preview), "import")
         else:
             self.dismiss()
 
@@ -173,57 +174,54 @@ class ImportScreen(Screen[None]):
         learn = self.query_one(Toggle).on
         known = self._library.known()
 
-        def say(what: str) -> None:
+        def report(what: str) -> None:
             self.post_message(self.Reading(what))
 
         try:
-            read = partial(preview, path, name, learn, known, say)
+            read = partial(preview_import, path, name, learn, known, report)
             self._show_preview(await in_thread(read))
         except TuteeError as error:
-            self._say(Content(str(error)).stylize("$text-error"), "")
+            self._update(Content(str(error)).stylize("$text-error"), "")
 
     @on(Reading)
     def _reading(self, event: Reading) -> None:
         if self._preview is None:
-            self._say(Content(event.what).stylize("$text-warning"), "")
+            self._update(Content(event.what).stylize("$text-warning"), "")
 
-    def _show_preview(self, found: Preview) -> None:
+    def _show_preview(self, found: ImportPreview) -> None:
         self._preview = found
         if found.useful:
-            keys = _("Enter takes {kinds} · Esc leaves").format(kinds=found.kinds)
+            keys = _("Enter imports {kinds} · Esc leaves").format(kinds=found.kinds)
             if cell_len(keys) > self.size.width - 2:
-                keys = _("Enter takes all that is new · Esc leaves")
+                keys = _("Enter imports everything new · Esc leaves")
         else:
-            keys = _("There is nothing new to take · Esc leaves")
-        self._say(self._previewed(found), keys)
+            keys = _("Nothing new to import · Esc leaves")
+        self._update(render_preview(found, self.size.width - 4), keys)
 
-    def _previewed(self, found: Preview) -> Content:
-        return previewed(found, self.size.width - 4)
+    # -- importing -------------------------------------------------------------------------------
 
-    # -- taking ----------------------------------------------------------------------------------
-
-    async def _take(self, found: Preview) -> None:
-        """Keep it in portions; each is kept whole, so an end half-way loses nothing of them."""
+    async def _import(self, found: ImportPreview) -> None:
+        """Import in batches; each is stored completely, so an interruption loses none of them."""
         try:
-            for records, chats, share in _portions(found):
+            for records, chats, done in _batches(found):
                 self.query_one("#import-keys", Static).update(
-                    _("Taking {share}…").format(share=share)
+                    _("Importing {done}…").format(done=done)
                 )
-                await asyncio.sleep(_BREATH)
-                self._library.take(records, chats)
+                await asyncio.sleep(_PAUSE)
+                self._library.add(records, chats)
         finally:
-            self._taking = False
+            self._importing = False
             self.app.post_message(Taught())
-        self.app.notify(_("Taken: {kinds}.").format(kinds=found.kinds), markup=False)
+        self.app.notify(_("Imported {kinds}.").format(kinds=found.kinds), markup=False)
         self.dismiss()
 
     def action_leave(self) -> None:
-        if not self._taking:
+        if not self._importing:
             self.dismiss()
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def _say(self, found: Content, keys: str) -> None:
+    def _update(self, found: Content, keys: str) -> None:
         self.query_one("#import-found", Static).update(found)
         self.query_one("#import-keys", Static).update(keys)
         self.refresh_bindings()

@@ -1,4 +1,4 @@
-"""The model could not be loaded: what happened, what to do, and where the details are."""
+"""Say why the model could not be loaded, what to do, and where the details are."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -12,14 +12,15 @@ from textual.widgets import Static
 
 from store.errors import TuteeError
 from store.i18n import _
+from tui.commands.keymap import keyed
 
 
-class FailureScreen(Screen[None]):
-    """Leaves when the person wants to try again."""
+class LoadFailureScreen(Screen[None]):
+    """Closes when the user tries again."""
 
     TITLE = "The model is not available"
-    HELP = """No model can answer yet, and this says why. Try again, or choose another one; your
-        chats and records are safe."""
+    HELP = """The model could not be loaded. Try again, or choose another model. Your chats and
+        records are safe."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "dismiss", "Try again", id="failure.retry"),
         Binding("ctrl+o", "app.models", "Models", id="app.models"),
@@ -40,11 +41,11 @@ class FailureScreen(Screen[None]):
                 Content.assemble(
                     ("R", "bold"),
                     _(" tries again · "),
-                    ("Ctrl+O", "bold"),
+                    (keyed(self, "{key:app.models}"), "bold"),
                     _(" chooses another model · "),
-                    ("Ctrl+Q", "bold"),
+                    (keyed(self, "{key:app.quit}"), "bold"),
                     _(" quits\n"),
-                    _("Your chats and records are safe, and what you sent is kept."),
+                    _("Your chats and records are safe, and your last message is kept."),
                 )
             )
             yield Static(

@@ -1,4 +1,4 @@
-"""What the training runs did, line by line, since the app was started."""
+"""The log of the training runs since the app started."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,19 +16,20 @@ from store.i18n import _
 from tui.text_format import harmless
 from tui.theme import MUTED
 from tui.widgets.footer import Footer
+from tui.widgets.title import title_line
 
 
 class LogScreen(Screen[None]):
-    """The lines, the last one in sight.
+    """The log, scrolled to its end.
 
     Args:
-        lines: When, and what.
-        log_file: Where errors are told in full.
+        lines: Time and text of each entry.
+        log_file: File that holds the full text of errors.
     """
 
     TITLE = "Log"
-    HELP = """What the training runs did since Tutee was started. Errors are told in full in the log
-        file."""
+    HELP = """What the training runs did since Tutee started. The log file has the full text of
+        errors."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
         Binding("g", "dismiss", "Back", show=False, id="tune.log"),
@@ -40,12 +41,8 @@ class LogScreen(Screen[None]):
         self._log_file = log_file
 
     def compose(self) -> ComposeResult:
-        title = Content.assemble(
-            (_("Log"), "bold"),
-            "  ",
-            (_("errors in full: {file}").format(file=self._log_file), MUTED),
-        )
-        yield Static(title, id="log-title")
+        file = _("full errors: {file}").format(file=self._log_file)
+        yield Static(title_line(_("Log"), file), id="log-title")
         with VerticalScroll(id="log"):
             yield Static(Content("\n").join(map(_line, self._lines)))
         yield Footer(compact=True, show_command_palette=True)

@@ -1,6 +1,6 @@
-"""Why a reply was refused: reasons to toggle and a comment, all of it optional.
+"""Ask why a reply was disliked: reasons to toggle and a comment, all optional.
 
-The 👎 is stored before this opens, so leaving it costs nothing.
+The 👎 is stored before this opens, so leaving it loses nothing.
 """
 
 from collections.abc import Iterable
@@ -22,23 +22,23 @@ from tui.theme import checkbox
 from tui.views.chat import ReplyView
 
 _QUOTED = 120
-"""Cells of the reply: its two lines."""
+"""Cells of the quoted reply: two lines."""
 _NUMBERS = range(1, len(REASONS) + 1)
 
 
 @dataclass(frozen=True)
 class Reasons:
-    """What the person said about a 👎."""
+    """The reasons for a 👎."""
 
     chosen: tuple[str, ...]
     comment: str
 
 
 class _ReasonList(OptionList):
-    """The reasons, each also a digit away."""
+    """The reasons; digits toggle them too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # For the list itself Enter means the same as Space.
+        # In an option list, Enter would select like Space.
         Binding("enter", "screen.save", "Save", show=False, id="reasons.save"),
         Binding("space", "select", "Choose", show=False, id="reasons.choose"),
         *(
@@ -62,7 +62,7 @@ class _ReasonList(OptionList):
         self.action_choose(event.option_index + 1)
 
     def action_choose(self, number: int) -> None:
-        """Choose a reason, or no longer."""
+        """Toggle a reason."""
         self.highlighted = number - 1
         self.chosen ^= {REASONS[number - 1]}
         self.replace_option_prompt_at_index(number - 1, self._line(number))
@@ -73,12 +73,12 @@ class _ReasonList(OptionList):
 
 
 class ReasonsScreen(ModalScreen[Reasons | None]):
-    """Asks why; gives nothing back where the person leaves."""
+    """Return the reasons, or None if the user left."""
 
     TITLE = "Why"
-    HELP = """Reasons help to see what goes wrong; all of them are optional."""
+    HELP = """Reasons show what goes wrong. All of them are optional."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Leave it at the thumb", id="app.back"),
+        Binding("escape", "dismiss", "Skip", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
@@ -95,11 +95,11 @@ class ReasonsScreen(ModalScreen[Reasons | None]):
             yield _ReasonList(self._reply.reasons)
             yield Input(
                 harmless(self._reply.comment),
-                placeholder=_("In your words (optional)"),
+                placeholder=_("In your own words (optional)"),
                 compact=True,
             )
             yield Static(
-                _("Enter saves · 1–6 choose · Tab to the words · Esc leaves it so"),
+                _("Enter saves · 1–6 toggle · Tab to the comment · Esc skips"),
                 classes="dialog-keys",
                 markup=False,
             )

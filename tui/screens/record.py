@@ -1,11 +1,10 @@
-"""One record, whole, and on demand the exact tokens that training makes of it."""
+"""One record in full, or the exact tokens that training makes of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -13,31 +12,31 @@ from store.errors import TuteeError
 from store.i18n import _
 from store.records import Record, Verdict
 from tui.background import aside, in_thread
-from tui.controllers.records import Library
+from tui.controllers.records import RecordLibrary
 from tui.error_toasts import errors_shown, show_error
 from tui.messages import Taught
 from tui.screens.correct import CorrectScreen
-from tui.screens.edit_record import EditScreen
+from tui.screens.edit_record import EditRecordScreen
 from tui.screens.reasons import Reasons, ReasonsScreen
-from tui.theme import MUTED
 from tui.widgets.footer import Footer
 from tui.widgets.record import RecordBody
+from tui.widgets.title import title_line
 
 
 class RecordScreen(Screen[int]):
-    """Gives back the place of the record that was shown last.
+    """Return the index of the record that was shown last.
 
     Args:
-        library: What knows about the records.
-        records: The list it was chosen from; ← and → go along it.
-        index: Its place there.
-        found: What the check found, by record.
-        tokens: Begin with the tokens.
+        library: Looks up and changes the records.
+        records: The list the record was opened from; ← and → move through it.
+        index: Its position there.
+        findings: Problems the check found, by record id.
+        tokens: Show the tokens first.
     """
 
     TITLE = "Record"
-    HELP = """One record, whole: what was asked, what was said of the reply, where it comes
-        from, and which versions learned it. The tokens in bold are those the model is taught."""
+    HELP = """One record in full: the conversation, your feedback, its origin, and the versions that
+        learned it. Bold tokens are the ones the model learns."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "mask", "Tokens", key_display="M", id="record.tokens"),
         Binding("e", "edit", "Edit", key_display="E", id="record.edit"),
@@ -46,10 +45,10 @@ class RecordScreen(Screen[int]):
 
     def __init__(
         self,
-        library: Library,
+        library: RecordLibrary,
         records: Sequence[Record],
         index: int,
-        found: Mapping[str, Sequence[str]],
+        findings: Mapping[str, Sequence[str]],
         *,
         tokens: bool = False,
     ) -> None:
@@ -57,7 +56,7 @@ class RecordScreen(Screen[int]):
         self._library = library
         self._records = records
         self._index = index
-        self._found = found
+        self._findings = findings
         self._tokens_shown = tokens
         self._replaced = False
 
@@ -70,14 +69,14 @@ class RecordScreen(Screen[int]):
         self._show()
 
     def _show(self) -> None:
-        """Draw the record, or its tokens; in a worker, in place of what was being drawn."""
+        """Draw the record or its tokens in a worker, replacing a drawing under way."""
         aside(self, self._draw_tokens if self._tokens_shown else self._draw, "draw")
         self.refresh_bindings()
 
     async def _draw(self) -> None:
         record = self._records[self._index]
-        view = self._library.detail(record, self._found.get(record.id, ()))
-        self._say(
+        view = self._library.detail(record, self._findings.get(record.id, ()))
+        self._show_title(
             view.title,
             _("{number:,} of {count:,}").format(number=self._index + 1, count=len(self._records)),
         )
@@ -85,7 +84,7 @@ class RecordScreen(Screen[int]):
 
     async def _draw_tokens(self) -> None:
         record = self._records[self._index]
-        self._say(_("Tokens"), _("reading the tokenizer…"))
+        self._show_title(_("Tokens"), _("loading the tokenizer…"))
         try:
             masks = await in_thread(lambda _: self._library.masks(record))
         except TuteeError as error:
@@ -93,23 +92,22 @@ class RecordScreen(Screen[int]):
             self._tokens_shown = False
             await self._draw()
             return
-        self._say(_("Tokens"), _("in bold: what the model is taught"))
+        self._show_title(_("Tokens"), _("in bold: what the model learns"))
         await self.query_one(RecordBody).show_mask(masks)
 
-    def _say(self, title: str, rest: str) -> None:
-        line = Content.assemble((title, "bold"), "  ", (rest, MUTED))
-        self.query_one("#record-title", Static).update(line)
+    def _show_title(self, title: str, detail: str) -> None:
+        self.query_one("#record-title", Static).update(title_line(title, detail))
 
     def action_mask(self) -> None:
-        """Change between the record and its tokens."""
+        """Switch between the record and its tokens."""
         self._tokens_shown = not self._tokens_shown
         self._show()
 
     def action_edit(self) -> None:
-        """Say something else: of the reply, where there is one, or else in the record itself."""
+        """Change the feedback on the reply, or the record itself if it belongs to no reply."""
         record = self._records[self._index]
         if record.message_id is None:
-            self.app.push_screen(EditScreen(record, self._rewrite))
+            self.app.push_screen(EditRecordScreen(record, self._replace))
             return
         teaching = self._library.teaching
         reply = teaching.reply(record.message_id)
@@ -132,12 +130,12 @@ class RecordScreen(Screen[int]):
     def _reply_id(self) -> str:
         return self._records[self._index].message_id or ""
 
-    def _rewrite(self, texts: Mapping[str, str], comment: str) -> None:
-        self._library.rewrite(self._records[self._index], texts, comment)
+    def _replace(self, texts: Mapping[str, str], comment: str) -> None:
+        self._library.replace(self._records[self._index], texts, comment)
         self._changed()
 
     def _changed(self) -> None:
-        """The record was replaced by another: go back to the list once the editor has gone."""
+        """Another record replaced this one: return to the list once the editor closes."""
         self._library.changed = self._replaced = True
         self.post_message(Taught())
 
@@ -146,7 +144,7 @@ class RecordScreen(Screen[int]):
             self.action_leave()
 
     def action_step(self, step: int) -> None:
-        """Go to the record before or after."""
+        """Move to a neighboring record."""
         self._index = min(max(self._index + step, 0), len(self._records) - 1)
         self._show()
 

@@ -1,9 +1,10 @@
-"""Everything that was taught, newest first: to be looked through, checked and cleaned up.
+"""All records, newest first: browse, filter, check, delete and exclude them.
 
-Searching and checking run in threads, and only as many rows are drawn as were gone through, so a
-home of any size opens at once.
+Searching and checking run in threads, and rows are drawn as the user scrolls, so that any number
+of records opens at once.
 """
 
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -18,30 +19,30 @@ from store.i18n import N_, _
 from store.records import Record
 from tui.background import aside, in_thread
 from tui.commands.keymap import keyed
-from tui.controllers.records import Library
+from tui.controllers.records import RecordLibrary
 from tui.error_toasts import errors_shown, guarded
 from tui.messages import Taught
-from tui.screens.confirm import ConfirmScreen
+from tui.screens.confirm import confirm
 from tui.screens.record import RecordScreen
 from tui.text_format import counted
 from tui.theme import MUTED
-from tui.views.record_list import ORDERS, RecordView, ordered, parsed, search
+from tui.views.record_list import ORDERS, RecordView, parse_query, search, sort_records
 from tui.widgets.footer import Footer
 from tui.widgets.records import RecordTable
 
 PAGE = 100
 """Rows added at a time."""
-_CHECKED_UNASKED = 2000
-"""Records up to which the check costs so little that it runs by itself."""
+_AUTO_CHECK = 2000
+"""Number of records up to which the check is fast enough to run unasked."""
 
-_NOTHING = N_(
-    "Nothing was taught yet.\n\nIn the chat, F2 keeps a reply, F3 refuses it and F4 says it "
-    "better.\nHere, I imports what was taught elsewhere."
+_NO_RECORDS = N_(
+    "No records yet.\n\nIn the chat, {key:chat.like} likes a reply, {key:chat.dislike} dislikes it"
+    " and {key:chat.correct} corrects it.\nHere, I imports records from elsewhere."
 )
 
 
 class FilterInput(Input):
-    """What the records must have; leaving it by Esc empties it."""
+    """The filter; Esc clears and leaves it."""
 
     HELP = "In the filter"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,7 +52,7 @@ class FilterInput(Input):
         Binding(
             "enter,down",
             "screen.focus_table",
-            "To the records",
+            "To the list",
             key_display="Enter",
             id="records.to_table",
         ),
@@ -59,16 +60,16 @@ class FilterInput(Input):
 
 
 class RecordsScreen(Screen[None]):
-    """The table, the filter over it, and what can be done with a record."""
+    """A filter above a table of records."""
 
     TITLE = "Records"
-    HELP = """Everything you taught, newest first. The filter takes words, and kind: source:
-        task: with a word, or “excluded”. “Learned” names the versions that learned a record. Space
-        marks several to delete them or to keep them out of training; both can be undone. Enter
-        opens a record, where E edits it."""
+    HELP = """All your records, newest first. The filter takes words, kind:, source: or task: with a
+        word, or “excluded”. “Learned” names the versions that learned a record. Mark several with
+        Space to delete them or exclude them from training; both can be undone. Enter opens a
+        record, where E edits it."""
     AUTO_FOCUS = "RecordTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Said at the filter itself.
+        # Shown in the filter itself.
         Binding("slash", "focus_filter", "Filter", show=False, id="records.filter"),
         Binding("space", "mark", "Mark", key_display="Space", id="records.mark"),
         Binding("d,delete", "delete", "Delete", key_display="D", id="records.delete"),
@@ -84,16 +85,16 @@ class RecordsScreen(Screen[None]):
         Binding("f7", "dismiss", "Back", show=False, id="app.records"),
     ]
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: RecordLibrary) -> None:
         super().__init__()
         self._library = library
         self._all: list[Record] = []
         self._matching: list[Record] = []
         self._learned: dict[str, str] = {}
         self._marked: frozenset[str] = frozenset()
-        self._found: dict[str, list[str]] | None = None
-        """What the check found, by record; nothing before it ran over the records as they are."""
-        self._found_only = False
+        self._findings: dict[str, list[str]] | None = None
+        """Problems by record id; None until the check has run over the current records."""
+        self._problems_only = False
         self._order = "newest"
         self._checking = False
 
@@ -120,35 +121,35 @@ class RecordsScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         with errors_shown(self.app):
-            self._renew()
+            self._reload()
 
-    def _renew(self) -> None:
-        """Take up what other screens may have changed."""
+    def _reload(self) -> None:
+        """Reload after other screens may have changed records."""
         records = self._library.records()
         self._learned = self._library.learned()
         if records != self._all:
             self._all = records
             self._marked &= {record.id for record in records}
-            self._found = None
-            if self._found_only or len(records) <= _CHECKED_UNASKED:
+            self._findings = None
+            if self._problems_only or len(records) <= _AUTO_CHECK:
                 aside(self, self._check, "check")
-        self._search_anew()
+        self._start_search()
 
-    # -- finding ---------------------------------------------------------------------------------
+    # -- searching -------------------------------------------------------------------------------
 
     @on(Input.Changed)
-    def _search_anew(self) -> None:
+    def _start_search(self) -> None:
         aside(self, self._search, "search")
 
     def action_order(self) -> None:
-        """Another order; after the last comes the first."""
+        """Switch to the next order, from the last one to the first."""
         orders = list(ORDERS)
         self._order = orders[(orders.index(self._order) + 1) % len(orders)]
-        self._search_anew()
+        self._start_search()
 
     @on(RecordTable.OrderWanted)
     def _ordered(self, event: RecordTable.OrderWanted) -> None:
-        """By that column, or the other way round where it is the column already."""
+        """Sort by that column; clicking the date again reverses the order."""
         wanted = event.column.lower()
         if wanted == "when" and self._order == "newest":
             wanted = "oldest"
@@ -156,34 +157,34 @@ class RecordsScreen(Screen[None]):
             wanted = "newest"
         if wanted in ORDERS:
             self._order = wanted
-            self._search_anew()
+            self._start_search()
 
     async def _search(self) -> None:
-        query = parsed(self.query_one(FilterInput).value)
+        query = parse_query(self.query_one(FilterInput).value)
         records = self._all
-        if self._found_only:
-            found = self._found or {}
-            records = [record for record in records if record.id in found]
+        if self._problems_only:
+            findings = self._findings or {}
+            records = [record for record in records if record.id in findings]
         task = self._library.task
         if query:
             records = await in_thread(lambda stop: search(records, query, task, stop))
         if self._order != "newest":
             by, learned = self._order, self._learned
-            records = await in_thread(lambda _: ordered(records, by, task, learned))
+            records = await in_thread(lambda _: sort_records(records, by, task, learned))
         self._matching = records
         self._show(max(PAGE, self._table.shown))
 
     def _show(self, count: int) -> None:
         shown = self._views(self._matching[:count])
-        self._table.show(shown, self._marked, found_only=self._found_only)
+        self._table.show(shown, self._marked, problems_only=self._problems_only)
         self._table.display = bool(shown)
         empty = self.query_one("#records-empty", Static)
         empty.display = not shown
         empty.update(self._why_empty())
-        self._tell()
+        self._refresh_title()
 
     def _views(self, records: list[Record]) -> list[RecordView]:
-        return self._library.views(records, self._learned, self._found or {})
+        return self._library.views(records, self._learned, self._findings or {})
 
     @on(RecordTable.MoreWanted)
     @guarded
@@ -192,55 +193,46 @@ class RecordsScreen(Screen[None]):
         more = self._matching[shown : shown + PAGE]
         if more:
             self._table.add(self._views(more))
-            self._tell()
+            self._refresh_title()
 
-    # -- what is said ----------------------------------------------------------------------------
+    # -- texts -----------------------------------------------------------------------------------
 
     def _why_empty(self) -> str:
         if not self._all:
-            return keyed(self, _(_NOTHING))
-        if self._found_only and not self._found:
-            return _("Nothing is wrong with any record.\n\nC shows them all.")
-        return _("No record matches.\n\nEsc in the filter shows all.")
+            return keyed(self, _(_NO_RECORDS))
+        if self._problems_only and not self._findings:
+            return _("The check found no problems.\n\nC shows all records.")
+        return _("No record matches.\n\nEsc in the filter shows all records.")
 
-    def _tell(self) -> None:
+    def _refresh_title(self) -> None:
         parts = [(f"{len(self._all):,}", "")]
         if len(self._matching) != len(self._all):
             parts.append((_("{count:,} match").format(count=len(self._matching)), ""))
-        if self._order != "newest":
-            parts.append(
-                (
-                    _("by {order}").format(order=_(self._order))
-                    if self._order != "oldest"
-                    else _("oldest first"),
-                    "",
-                )
-            )
+        if self._order == "oldest":
+            parts.append((_("oldest first"), ""))
+        elif self._order != "newest":
+            parts.append((_("by {order}").format(order=_(self._order)), ""))
         if self._marked:
             parts.append((_("{count:,} marked").format(count=len(self._marked)), "$text-primary"))
-        if self._found:
-            style = "$text-warning"
-            parts.append(
-                (
-                    _("the check says something about {count:,}").format(count=len(self._found)),
-                    style,
-                )
-            )
+        if self._findings:
+            problems = _("{count:,} with problems").format(count=len(self._findings))
+            parts.append((problems, "$text-warning"))
         joined = Content(" · ").stylize(MUTED).join(Content.styled(*part) for part in parts)
         title = Content(_("Records")).stylize("bold") + "  " + joined
         self.query_one("#records-title", Static).update(title)
         note = self.query_one("#records-note", Static)
-        note.update(self._note())
-        note.display = bool(self._note())
+        text = self._note()
+        note.update(text)
+        note.display = bool(text)
         self.refresh_bindings()
 
     def _note(self) -> str:
         if self._checking:
             return _("Checking {records}…").format(records=counted(len(self._all), "record"))
         rest = len(self._matching) - self._table.shown
-        return _("{count:,} more come as you go down.").format(count=rest) if rest > 0 else ""
+        return _("Scroll down for {count:,} more.").format(count=rest) if rest > 0 else ""
 
-    # -- moving about ----------------------------------------------------------------------------
+    # -- moving ----------------------------------------------------------------------------------
 
     def action_focus_filter(self) -> None:
         self.query_one(FilterInput).focus()
@@ -255,34 +247,35 @@ class RecordsScreen(Screen[None]):
     @on(DataTable.RowSelected)
     @guarded
     def _open(self, event: DataTable.RowSelected) -> None:
-        screen = RecordScreen(self._library, self._matching, event.cursor_row, self._found or {})
-        self.app.push_screen(screen, self._came_back)
+        screen = RecordScreen(self._library, self._matching, event.cursor_row, self._findings or {})
+        self.app.push_screen(screen, self._follow)
 
-    def _came_back(self, index: int | None) -> None:
+    def _follow(self, index: int | None) -> None:
+        """Put the cursor on the record that was shown last."""
         if index is not None:
             self._table.move_cursor(row=index, animate=False)
 
     # -- checking --------------------------------------------------------------------------------
 
     def action_check(self) -> None:
-        """Show only what the check says something about, or all again."""
-        self._found_only = not self._found_only
-        if self._found_only and self._found is None:
+        """Switch between the records with problems and all records."""
+        self._problems_only = not self._problems_only
+        if self._problems_only and self._findings is None:
             aside(self, self._check, "check")
         else:
-            self._search_anew()
+            self._start_search()
 
     async def _check(self) -> None:
         records = self._all[::-1]
         self._checking = True
-        self._tell()
+        self._refresh_title()
         try:
-            self._found = await in_thread(lambda _: self._library.check(records))
+            self._findings = await in_thread(lambda _: self._library.check(records))
         finally:
             self._checking = False
-            if self.is_attached:  # the app may have ended meanwhile
-                self._tell()
-        self._search_anew()
+            if self.is_attached:  # the screen may have closed meanwhile
+                self._refresh_title()
+        self._start_search()
 
     # -- marking and deleting --------------------------------------------------------------------
 
@@ -299,50 +292,47 @@ class RecordsScreen(Screen[None]):
             self._marked ^= {current}
             self._table.mark(self._marked)
             self._table.action_cursor_down()
-            self._tell()
+            self._refresh_title()
 
     def action_exclude(self) -> None:
-        """Keep the marked records, or else the one under the cursor, out of training, or let in."""
+        """Exclude the chosen records from training, or include them again."""
         chosen = self._chosen()
         if chosen:
-            said = self._library.exclude(chosen)
-            self._changed(_("{said} Ctrl+Z takes it back.").format(said=said))
+            done = self._library.exclude(chosen)
+            self._changed(_("{done} {{key:records.undo}} undoes it.").format(done=done))
 
     def _chosen(self) -> list[str]:
-        """The marked records, or else the one under the cursor."""
+        """Return the marked records, or the one under the cursor if none is marked."""
         return list(self._marked) or list(filter(None, [self._table.current]))
 
     def action_delete(self) -> None:
-        """Delete the marked records, or else the one under the cursor, after asking."""
+        """Delete the chosen records, after asking."""
         chosen = self._chosen()
         if not chosen:
             return
-        self.app.push_screen(
-            ConfirmScreen(
-                _("Delete {records}?").format(records=counted(len(chosen), "record")),
-                _(
-                    "What is deleted is no longer counted, exported or learned from; what the "
-                    "model has learned it keeps. Until you quit, Ctrl+Z brings it back."
-                ),
-                _("Enter deletes · Esc keeps"),
-            ),
-            lambda agreed: self._delete(chosen) if agreed else None,
+        detail = _(
+            "Deleted records are no longer counted, exported or learned, but a model keeps what it"
+            " has already learned from them. {key:records.undo} restores them until you quit."
+        )
+        confirm(
+            self.app,
+            _("Delete {records}?").format(records=counted(len(chosen), "record")),
+            keyed(self, detail),
+            _("Enter deletes · Esc cancels"),
+            partial(self._delete, chosen),
         )
 
     def _delete(self, record_ids: list[str]) -> None:
-        with errors_shown(self.app):
-            number = self._library.delete(record_ids)
-            self._marked = frozenset()
-            self._changed(
-                _("Deleted {records}. Ctrl+Z brings them back.").format(
-                    records=counted(number, "record")
-                )
-            )
+        deleted = counted(self._library.delete(record_ids), "record")
+        self._marked = frozenset()
+        self._changed(
+            _("Deleted {records}. {{key:records.undo}} undoes it.").format(records=deleted)
+        )
 
     def action_undo(self) -> None:
         self._changed(self._library.undo())
 
     def _changed(self, message: str) -> None:
-        self._renew()
+        self._reload()
         self.post_message(Taught())
         self.notify(message, markup=False)

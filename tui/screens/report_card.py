@@ -1,4 +1,4 @@
-"""The report on a version, and the choice it is read for: keep it, use it, or roll back."""
+"""The report card of a version: keep it active, activate it, or roll back."""
 
 from typing import ClassVar, Literal
 
@@ -13,21 +13,21 @@ from tui.text_format import harmless
 from tui.widgets.footer import Footer
 from tui.widgets.report_card import ReportBody
 
-Choice = Literal["activate", "roll back"]
+ReportChoice = Literal["activate", "roll back"]
 
 
-class ReportScreen(Screen[Choice | None]):
-    """Gives back what the person chose; nothing where all stays as it is.
+class ReportCardScreen(Screen[ReportChoice | None]):
+    """Return the user's choice, or None to change nothing.
 
     Args:
-        card: What there is to read.
-        active: The version answers.
-        possible: It could answer; a reward model cannot.
+        card: The report card.
+        active: The version is active.
+        can_activate: The version could be activated; a reward model cannot.
     """
 
     TITLE = "Report"
-    HELP = """What changed with a version: the same prompts answered before and after, the changed
-        words marked, and the figures by which it was judged."""
+    HELP = """What a version changed: replies to the same prompts before and after, with changed
+        words marked, and the metrics behind its gate."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "keep", "Keep it", key_display="Enter", id="report.keep"),
         Binding("b", "choose('roll back')", "Roll back", key_display="B", id="report.roll_back"),
@@ -36,11 +36,11 @@ class ReportScreen(Screen[Choice | None]):
         Binding("r", "dismiss", "Back", show=False, id="tune.report"),
     ]
 
-    def __init__(self, card: ReportCard, *, active: bool, possible: bool) -> None:
+    def __init__(self, card: ReportCard, *, active: bool, can_activate: bool) -> None:
         super().__init__()
         self._card = card
         self._active = active
-        self._possible = possible
+        self._can_activate = can_activate
 
     def compose(self) -> ComposeResult:
         yield Static(Content(harmless(self._card.title)).stylize("bold"), id="report-title")
@@ -51,11 +51,11 @@ class ReportScreen(Screen[Choice | None]):
         if action == "keep" or parameters == ("roll back",):
             return self._active
         if parameters == ("activate",):
-            return self._possible and not self._active
+            return self._can_activate and not self._active
         return True
 
     def action_keep(self) -> None:
         self.dismiss(None)
 
-    def action_choose(self, choice: Choice) -> None:
+    def action_choose(self, choice: ReportChoice) -> None:
         self.dismiss(choice)

@@ -19,7 +19,7 @@ from tui.error_toasts import guarded
 from tui.theme import MUTED
 from tui.views.settings import SECTIONS, Setting, all_settings, format_value
 from tui.widgets.footer import Footer
-from tui.widgets.form import MOVING
+from tui.widgets.form import FORM_KEYS
 from tui.widgets.settings import SettingRow
 
 _AT_ONCE = 8
@@ -29,7 +29,7 @@ _AT_ONCE = 8
 class _Rows(VerticalScroll, can_focus=False):
     """All settings, by section."""
 
-    BINDINGS: ClassVar[list[BindingType]] = MOVING
+    BINDINGS: ClassVar[list[BindingType]] = FORM_KEYS
 
     def action_page_up(self) -> None:
         self._page(-1)

@@ -1,4 +1,4 @@
-"""One line to write."""
+"""Ask for one line of text."""
 
 from typing import ClassVar
 
@@ -11,12 +11,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 
-class LineScreen(ModalScreen[str | None]):
-    """Gives back what the person wrote, which may be nothing; None where they left."""
+class TextDialog(ModalScreen[str | None]):
+    """Return the text, which may be empty, or None if the user left."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Leave it so", id="app.back")
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Cancel", id="app.back")]
 
     def __init__(self, title: str, value: str, placeholder: str, keys: str) -> None:
         super().__init__()
@@ -34,5 +32,5 @@ class LineScreen(ModalScreen[str | None]):
             yield Static(self._keys, classes="dialog-keys", markup=False)
 
     @on(Input.Submitted)
-    def _written(self, event: Input.Submitted) -> None:
+    def _submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())

@@ -1,4 +1,4 @@
-"""Themes, tried on as one moves along the list."""
+"""Choose a theme; the highlighted one is applied as a preview."""
 
 from collections.abc import Callable
 from typing import ClassVar, get_args
@@ -16,45 +16,45 @@ from core.config import ThemeName
 from store.i18n import N_, _
 from tui.theme import MUTED
 
-_MEANING = {
-    "auto": N_("dark or light, as the terminal is"),
-    "terminal": N_("the terminal's own colours"),
+_DESCRIPTIONS = {
+    "auto": N_("dark or light, like the terminal"),
+    "terminal": N_("the terminal's own colors"),
 }
 
 
 class ThemeScreen(ModalScreen[ThemeName | None]):
-    """Gives back the one to keep; nothing where all stays as it was.
+    """Return the chosen theme, or None if the user left.
 
     Args:
-        name: The one that is kept now.
-        try_on: Shows one.
+        name: The theme in use.
+        preview: Applies a theme without saving it.
     """
 
     TITLE = "Theme"
-    HELP = """Each theme is shown as you come to it, and kept only with Enter."""
+    HELP = """Each theme is previewed as you highlight it. Enter keeps it."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Back", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
-    def __init__(self, name: ThemeName, try_on: Callable[[ThemeName], None]) -> None:
+    def __init__(self, name: ThemeName, preview: Callable[[ThemeName], None]) -> None:
         super().__init__()
         self._names: tuple[ThemeName, ...] = get_args(ThemeName)
         self._name = name
-        self._try_on = try_on
+        self._preview = preview
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content(_("Theme")).stylize("bold"), classes="dialog-title")
             yield OptionList(*map(_option, self._names))
-            yield Static(_("Enter keeps it · Esc leaves it as it was"), classes="dialog-keys")
+            yield Static(_("Enter keeps it · Esc cancels"), classes="dialog-keys")
 
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = self._names.index(self._name)
 
     @on(OptionList.OptionHighlighted)
     def _moved(self, event: OptionList.OptionHighlighted) -> None:
-        self._try_on(self._names[event.option_index])
+        self._preview(self._names[event.option_index])
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
@@ -62,4 +62,4 @@ class ThemeScreen(ModalScreen[ThemeName | None]):
 
 
 def _option(name: ThemeName) -> Option:
-    return Option(Content.assemble(name, (f"  {_(_MEANING.get(name, ''))}", MUTED)))
+    return Option(Content.assemble(name, (f"  {_(_DESCRIPTIONS.get(name, ''))}", MUTED)))

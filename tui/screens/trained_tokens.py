@@ -1,4 +1,4 @@
-"""What the pass under way, or the last one, is taught: a few of its samples, token by token."""
+"""Samples of the current or last pass, token by token, as the mask check saw them."""
 
 from typing import ClassVar
 
@@ -12,19 +12,18 @@ from textual.widgets import Static
 from core.events import MaskProof
 from store.i18n import _
 from tui.text_format import counted
-from tui.theme import MUTED
 from tui.views.record_detail import MaskView
-from tui.views.training_progress import label
+from tui.views.training_progress import pass_label
 from tui.widgets.footer import Footer
 from tui.widgets.record import RecordTokens
+from tui.widgets.title import title_line
 
 
-class ProofScreen(Screen[None]):
-    """All samples were checked before the first step; some are shown."""
+class TrainedTokensScreen(Screen[None]):
+    """All samples were checked before the first step; a few are shown."""
 
     TITLE = "Trained tokens"
-    HELP = """What a pass learns from, token by token, as it was checked before the first
-        step."""
+    HELP = """The tokens a pass learns from, as checked before the first step."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
         Binding("m", "dismiss", "Back", show=False, id="tune.tokens"),
@@ -36,9 +35,9 @@ class ProofScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         proof = self._proof
-        title = _("What {name} learns from").format(name=label(proof.name))
-        rest = _("in bold: the tokens that carry loss")
-        yield Static(Content.assemble((title, "bold"), "  ", (rest, MUTED)), id="proof-title")
+        title = _("What {name} learns from").format(name=pass_label(proof.name))
+        detail = _("in bold: tokens that carry loss")
+        yield Static(title_line(title, detail), id="proof-title")
         with VerticalScroll(id="proof"):
             yield Static(_figures(proof), classes="figures")
             for number, pieces in enumerate(proof.shown, 1):
@@ -50,9 +49,9 @@ class ProofScreen(Screen[None]):
 def _figures(proof: MaskProof) -> Content:
     return Content(
         _(
-            "{samples}, each of them checked: no token of a prompt carries loss, and "
-            "every stop token does.\n{trained:,} of {tokens:,} tokens are learned; packed "
-            "together they are {packed:,}, of which {padding:.0%} is padding."
+            "{samples}, all checked: no prompt token carries loss, and every stop token does.\n"
+            "{trained:,} of {tokens:,} tokens carry loss; packed, they take {packed:,} with "
+            "{padding:.0%} padding."
         ).format(
             samples=counted(proof.samples, "sample"),
             trained=proof.trained,

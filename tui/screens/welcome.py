@@ -1,4 +1,4 @@
-"""The first start: which model is to learn from this person; the built-in one unless they say."""
+"""First start: choose the model that learns from the user; the built-in one by default."""
 
 from typing import ClassVar
 
@@ -14,23 +14,26 @@ from tui.error_toasts import errors_shown
 from tui.screens.models import ModelsScreen
 from tui.theme import MUTED
 
-_ASKED = N_("Which model is to answer, and to learn from you?")
-_LATER = N_("Enter takes the marked one, fetched if need be. Ctrl+O changes it later.")
+_QUESTION = N_("Which model should answer and learn from you?")
+_KEYS = N_("Enter picks one, downloaded if needed. {key:app.models} changes it later.")
 
 
 class WelcomeScreen(ModelsScreen):
-    """The list of models, left once one was chosen; one that is not here is fetched meanwhile."""
+    """The list of models; closes at once, and a missing model downloads in the background."""
 
     TITLE = "Welcome"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "skip", "The built-in one", key_display="Esc", id="app.back"),
-        Binding("ctrl+o", "skip", "The built-in one", show=False, id="app.models"),
+        Binding("escape", "skip", "Built-in model", key_display="Esc", id="app.back"),
+        Binding("ctrl+o", "skip", "Built-in model", show=False, id="app.models"),
     ]
 
     def compose(self) -> ComposeResult:
         yield Static(
             Content.assemble(
-                (_("Welcome to Tutee. "), "bold"), _(_ASKED), "\n", (keyed(self, _(_LATER)), MUTED)
+                (_("Welcome to Tutee. "), "bold"),
+                _(_QUESTION),
+                "\n",
+                (keyed(self, _(_KEYS)), MUTED),
             ),
             id="models-welcome",
         )
@@ -41,9 +44,9 @@ class WelcomeScreen(ModelsScreen):
 
     def _choose(self, spec: str) -> None:
         with errors_shown(self.app):
-            self._choosing.choose(spec)
+            self._chooser.choose(spec)
             self.dismiss()
 
     def action_skip(self) -> None:
-        """Begin with the built-in model."""
+        """Use the built-in model."""
         self._choose(BUILTIN)

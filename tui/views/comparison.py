@@ -1,16 +1,16 @@
-"""Two replies to one prompt, side by side."""
+"""One of two replies to the same prompt, as shown side by side."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class AnswerView:
-    """One of two replies that are compared."""
+class ComparedReply:
+    """One side of a comparison."""
 
     title: str
     text: str
     note: str = ""
-    """How it ended."""
-    whole: bool = False
+    """How the reply ended."""
+    complete: bool = False
     good: bool | None = None
-    """What was chosen, once something was."""
+    """The user's choice, once made."""

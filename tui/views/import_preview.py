@@ -1,4 +1,4 @@
-"""What an import would bring, told before anything is kept. Pure: runs in a thread over copies."""
+"""A preview of an import, and completion of its path. Pure: runs in a thread over copies."""
 
 import os
 from collections import Counter
@@ -7,47 +7,47 @@ from pathlib import Path
 
 from data.quality.statistics import question_of
 from store.i18n import _
-from store.records import ImportedConversation, Record
+from store.records import Record
 from tui.text_format import counted, harmless
-from tui.views.record_list import reply_shown, thumb
+from tui.views.record_list import reply_summary, thumb
 
 _SAMPLES = 100
 _SAMPLES_BEFORE_REFUSED = 3
-"""What was refused comes after them."""
-_CUT = 400
-"""Characters of a text that a line can show at most."""
+"""Samples shown when refused rows follow below."""
+_LONGEST_LINE = 400
+"""Most characters of a text that fit on a line."""
 MATCHES = 200
-"""Files and folders that are named at most."""
+"""Most paths to list."""
 
 
 @dataclass(frozen=True)
-class Preview:
-    """What files hold, and what of it would be new."""
+class ImportPreview:
+    """What the files hold, and how much of it is new."""
 
     formats: str
     rows: int
     records: tuple[Record, ...]
-    """Those that would be new."""
+    """New records only."""
     chats: tuple[ImportedConversation, ...]
     known: int
-    """Records that are there already."""
+    """Number of records the home already has."""
     refused: tuple[str, ...] = ()
-    """What cannot be used, with its place and reason, in lines."""
+    """Refused rows and files, one line each, with place and reason."""
     lost: int = 0
-    """How many rows of those files that could be read at all."""
+    """Number of refused rows in the files that could be read."""
 
     @property
     def samples(self) -> list[tuple[str, str, str]]:
-        """The first few: what each is, what was asked, and what was replied."""
+        """The first few records as (kind, prompt, reply)."""
         most = _SAMPLES_BEFORE_REFUSED if self.refused else _SAMPLES
         if not self.records:
             titles = (chat.conversation.title or _("untitled") for chat in self.chats[:most])
-            return [(_("conversation"), harmless(title[:_CUT]), "") for title in titles]
+            return [(_("conversation"), harmless(title[:_LONGEST_LINE]), "") for title in titles]
         return [
             (
                 f"{_(record.kind)} {thumb(record)}".strip(),
-                harmless(question_of(record)[:_CUT]),
-                harmless(reply_shown(record)),
+                harmless(question_of(record)[:_LONGEST_LINE]),
+                harmless(reply_summary(record)),
             )
             for record in self.records[:most]
         ]
@@ -58,7 +58,7 @@ class Preview:
 
     @property
     def kinds(self) -> str:
-        """How many of each kind would be new."""
+        """Counts of what is new, by kind."""
         kinds = Counter(record.kind for record in self.records)
         parts = [counted(number, kind) for kind, number in sorted(kinds.items())]
         if self.chats:
@@ -69,8 +69,8 @@ class Preview:
 # -- paths -----------------------------------------------------------------------------------------
 
 
-def matches(typed: str) -> list[str]:
-    """The paths that go on from what was typed, folders first and with a slash at their end."""
+def path_matches(typed: str) -> list[str]:
+    """List the paths that start with `typed`: folders first, with a trailing slash."""
     typed_folder, beginning = os.path.split(typed)
     folder = Path(typed_folder or ".").expanduser()
     try:
@@ -88,9 +88,9 @@ def matches(typed: str) -> list[str]:
     ]
 
 
-def completed(typed: str) -> str:
-    """`typed`, gone on as far as all paths that match agree."""
+def complete_path(typed: str) -> str:
+    """Extend `typed` by the common prefix of all matching paths."""
     if typed == "~":
         return "~/"
-    common = os.path.commonprefix(matches(typed))  # noqa: RUF071 - names go on letter by letter
+    common = os.path.commonprefix(path_matches(typed))  # noqa: RUF071 - not path by path
     return common if len(common) > len(typed) else typed

@@ -1,7 +1,7 @@
-"""The first steps, one line at a time, told by what the person has done so far.
+"""The guide for new users: the next step, one line at a time.
 
-Nothing is remembered of the steps themselves: what is kept says which is next, so they go on after
-a restart. Done or skipped, they are not shown again.
+The step follows from what the home holds, so the guide needs no state of its own and continues
+after a restart. Once finished or skipped, it is not shown again.
 """
 
 from store.i18n import N_, _
@@ -11,21 +11,25 @@ SKIP = N_("/skip hides this")
 
 
 def next_step(counts: Counts, *, answered: bool, trained: bool, ready: int) -> str:
-    """What to do next, in one line of 58 cells at most; empty once there is nothing left to show.
+    """Return the next step in a line of at most 58 cells; empty once the guide is finished.
 
     Args:
-        counts: What was taught so far.
-        answered: A reply was given.
+        counts: The feedback so far.
+        answered: The model has replied at least once.
         trained: There is a version.
-        ready: Instructions from which a run is ready.
+        ready: Number of instructions that a run needs.
     """
     if trained:
         return ""
     if not answered:
-        return _("1 of 3  Ask something, Enter. Ctrl+O has other models.")
+        return _("1 of 3  Ask something, then Enter. {key:app.models}: other models.")
     missing = ready - counts.instructions
     if not counts.instructions:
-        return _("2 of 3  Wrong? F4 says it better. Good? F2 keeps it.")
+        return _("2 of 3  Wrong? {key:chat.correct} corrects it. Good? {key:chat.like} keeps it.")
     if missing > 0:
-        return _("2 of 3  Kept. Teach {count} more with F4 or F2, or Ctrl+T.").format(count=missing)
-    return _("3 of 3  F5, then Enter: it learns while you chat on.")
+        teach = _(
+            "2 of 3  Kept. Teach {count} more: {{key:chat.correct}}, {{key:chat.like}} or"
+            " {{key:app.starter}}."
+        )
+        return teach.format(count=missing)
+    return _("3 of 3  {key:app.tune}, then Enter: it learns while you chat.")

@@ -1,4 +1,4 @@
-"""A record as it is shown whole, and the tokens that training makes of it. Pure."""
+"""One record in full, and the tokens that training makes of it. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,33 +14,33 @@ from tui.views.record_list import thumb
 if TYPE_CHECKING:
     from data.tokenization import Tokenizer
 
-_SHOWN = 20_000
-"""Characters of a text that are shown; laying out more would hold the screen up."""
+_MAX_CHARACTERS = 20_000
+"""Most characters of a text to show; laying out more would block the screen."""
 
-_WHO = {"system": N_("System"), "user": N_("You"), "assistant": "Tutee"}
+_ROLES = {"system": N_("System"), "user": N_("You"), "assistant": "Tutee"}
 
 
 @dataclass(frozen=True)
 class TextView:
-    """A text under its heading."""
+    """A text and its heading."""
 
     heading: str
     text: str
     good: bool | None = None
-    """Whether it is to be learned or to be avoided, where that is known."""
+    """Whether to learn or to avoid it, if known."""
 
 
 @dataclass(frozen=True)
 class DetailView:
-    """One record, whole."""
+    """One record in full."""
 
     title: str
     prompt: tuple[TextView, ...]
     replies: tuple[TextView, ...]
     facts: tuple[tuple[str, str], ...]
-    """Where it comes from and what became of it, by name."""
-    found: tuple[str, ...] = ()
-    """What is wrong with it."""
+    """(name, value) pairs: origin, feedback, and versions that learned it."""
+    problems: tuple[str, ...] = ()
+    """Findings of the check."""
 
 
 @dataclass(frozen=True)
@@ -49,36 +49,37 @@ class MaskView:
 
     heading: str
     pieces: tuple[tuple[str, bool], ...]
-    """Each token's text, and whether it carries loss."""
+    """(token text, whether it carries loss) pairs."""
 
 
-def detailed(record: Record, task: str, learned: str, found: Sequence[str]) -> DetailView:
-    """Everything about one record.
+def detail_view(record: Record, task: str, learned: str, problems: Sequence[str]) -> DetailView:
+    """Build the view of one record.
 
     Args:
-        record: What it is about.
-        task: What its prompt asks for.
-        learned: The versions that learned it.
-        found: What the check found about it.
+        record: The record.
+        task: Task label of its prompt.
+        learned: Names of the versions that learned it.
+        problems: Findings of the check.
     """
     return DetailView(
         title=f"{_(record.kind).capitalize()} {thumb(record)}".strip(),
         prompt=tuple(
-            TextView(_(_WHO[turn.role]), _bounded(turn.content)) for turn in record.prompt
+            TextView(_(_ROLES[message.role]), _bounded(message.content))
+            for message in record.prompt
         ),
         replies=tuple(_replies(record)),
         facts=tuple(
             (name, harmless(value)) for name, value in _facts(record, task, learned) if value
         ),
-        found=tuple(map(harmless, found)),
+        problems=tuple(map(harmless, problems)),
     )
 
 
-def masked(record: Record, tokenizer: "Tokenizer", system_prompt: str) -> tuple[MaskView, ...]:
-    """What a pass is fed of a record: each token, and whether the loss is taken on it.
+def mask_views(record: Record, tokenizer: "Tokenizer", system_prompt: str) -> tuple[MaskView, ...]:
+    """Tokenize a record as training does, once for each of its replies.
 
     Raises:
-        TuteeError: the model's template cannot hold this conversation.
+        TuteeError: the model's template rejects this conversation.
     """
     prompt = with_system(record.prompt, system_prompt)
     return tuple(
@@ -129,7 +130,7 @@ def _facts(record: Record, task: str, learned: str) -> list[tuple[str, str]]:
         (_("When"), f"{record.created.astimezone():%Y-%m-%d %H:%M}"),
         (_("Source"), origin.source),
         (_("Model"), " · ".join(filter(None, (origin.model, (origin.revision or "")[:12])))),
-        (_("Answered by"), origin.adapter or ""),
+        (_("Version"), origin.adapter or ""),
         (
             _("Sampling"),
             _("temperature {temperature:g}, top-p {top_p:g}, seed {seed}").format(
@@ -138,15 +139,15 @@ def _facts(record: Record, task: str, learned: str) -> list[tuple[str, str]]:
             if sampling
             else "",
         ),
-        (_("Stopped"), _("before its end") if origin.stopped else ""),
+        (_("Stopped"), _("before it was complete") if origin.stopped else ""),
         (_("Learned in"), learned or _("no version yet")),
-        (_("Id"), record.id),
+        (_("ID"), record.id),
     ]
 
 
 def _bounded(text: str) -> str:
-    if len(text) <= _SHOWN:
+    if len(text) <= _MAX_CHARACTERS:
         return harmless(text)
     return _("{text}… ({count:,} more characters)").format(
-        text=harmless(text[:_SHOWN]), count=len(text) - _SHOWN
+        text=harmless(text[:_MAX_CHARACTERS]), count=len(text) - _MAX_CHARACTERS
     )

@@ -1,6 +1,6 @@
-"""Which records are shown, and what a line says of each.
+"""Filter and sort records, and make a table row of each.
 
-Pure, over records that never change, so that a search over many of them may run in a thread.
+Pure, over immutable records, so that searching many of them can run in a thread.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,37 +15,37 @@ from tui.text_format import harmless, one_line
 
 TaskOf = Callable[[Record], str]
 
-_KEPT = 400
-"""Characters of a text that a line can show at most."""
+_LONGEST_LINE = 400
+"""Most characters of a text that fit on a line."""
 
 
 @dataclass(frozen=True)
 class RecordView:
-    """One line of the list of records."""
+    """One row of the table of records."""
 
     id: str
     when: str
     kind: str
-    """With the thumb of a verdict."""
+    """Includes the thumb of a verdict."""
     prompt: str
     reply: str
-    said: str
+    feedback: str
     """Reasons and comment."""
     task: str
     source: str
     learned: str
-    """The versions that learned it, or that it is excluded."""
+    """Versions that learned it, or “excluded”."""
     excluded: bool = False
-    found: tuple[str, ...] = ()
-    """What is wrong with it."""
+    problems: tuple[str, ...] = ()
+    """Findings of the check."""
 
 
 @dataclass(frozen=True)
-class Query:
-    """What a record must have to be found; an empty one finds all."""
+class RecordQuery:
+    """A filter; an empty one matches every record."""
 
     words: tuple[str, ...] = ()
-    """In its texts, reasons, comment or thumb."""
+    """Each must occur in the texts, reasons, comment or thumb."""
     kind: str = ""
     source: str = ""
     task: str = ""
@@ -54,8 +54,8 @@ class Query:
         return bool(self.words or self.kind or self.source or self.task)
 
 
-def parsed(text: str) -> Query:
-    """Read `kind:preference source:import wrong` as a person types it; case does not matter."""
+def parse_query(text: str) -> RecordQuery:
+    """Parse a filter like `kind:preference source:import wrong`, ignoring case."""
     words: list[str] = []
     named: dict[str, str] = {}
     for part in text.lower().split():
@@ -64,13 +64,13 @@ def parsed(text: str) -> Query:
             named[name] = value
         else:
             words.append(part)
-    return Query(tuple(words), **named)
+    return RecordQuery(tuple(words), **named)
 
 
 def search(
-    records: Sequence[Record], query: Query, task_of: TaskOf, stopped: Stopped = lambda: False
+    records: Sequence[Record], query: RecordQuery, task_of: TaskOf, stopped: Stopped = lambda: False
 ) -> list[Record]:
-    """The records that `query` finds, in their order; incomplete once nobody waits for them."""
+    """Return the records that match, in order; incomplete if stopped."""
     found = []
     for record in records:
         if stopped():
@@ -90,19 +90,19 @@ ORDERS = (
     N_("source"),
     N_("learned"),
 )
-"""In which records can be listed."""
+"""Orders of the list."""
 
 
-def ordered(
+def sort_records(
     records: Sequence[Record], order: str, task_of: TaskOf, learned: Mapping[str, str]
 ) -> list[Record]:
-    """The records, which come newest first, in another order; equal ones stay as they were."""
+    """Sort records, given newest first, by `order`; the sort is stable."""
     if order == "oldest":
         return list(reversed(records))
     keys: dict[str, Callable[[Record], str]] = {
         "kind": lambda record: f"{record.kind} {thumb(record)}",
         "prompt": lambda record: question_of(record).strip().lower(),
-        "reply": lambda record: reply_shown(record).strip().lower(),
+        "reply": lambda record: reply_summary(record).strip().lower(),
         "task": task_of,
         "source": lambda record: record.origin.source,
         "learned": lambda record: learned.get(record.id, ""),
@@ -110,22 +110,22 @@ def ordered(
     return sorted(records, key=keys[order]) if order in keys else list(records)
 
 
-def _matches(record: Record, query: Query, task_of: TaskOf) -> bool:
+def _matches(record: Record, query: RecordQuery, task_of: TaskOf) -> bool:
     return (
         record.kind.startswith(query.kind)
         and query.source in record.origin.source.lower()
-        and all(_says(record, word) for word in query.words)
-        # Last, because it takes the longest to tell.
+        and all(_contains(record, word) for word in query.words)
+        # Last, because labeling the task is slow.
         and (not query.task or task_of(record).startswith(query.task))
     )
 
 
-def _says(record: Record, word: str) -> bool:
+def _contains(record: Record, word: str) -> bool:
     return any(word in text.lower() for text in _texts(record))
 
 
 def _texts(record: Record) -> Iterable[str]:
-    yield from (turn.content for turn in record.prompt)
+    yield from (message.content for message in record.prompt)
     yield record.comment
     if record.excluded:
         yield from ("excluded", _("excluded"))
@@ -138,55 +138,55 @@ def _texts(record: Record) -> Iterable[str]:
             yield record.completion
 
 
-# -- what is shown ---------------------------------------------------------------------------------
+# -- rows ------------------------------------------------------------------------------------------
 
 
-def viewed(
+def record_view(
     record: Record,
     task_of: TaskOf,
     learned: Mapping[str, str],
-    found: Mapping[str, Sequence[str]],
+    findings: Mapping[str, Sequence[str]],
     today: datetime,
 ) -> RecordView:
-    """One line of the list of records.
+    """Build the table row of a record.
 
     Args:
-        record: What it is about.
-        task_of: Tells what its prompt asks for.
-        learned: The versions that learned a record, by its id.
-        found: What the check found about a record, by its id.
-        today: Tells how much of a date is worth showing.
+        record: The record.
+        task_of: Labels the task of a record's prompt.
+        learned: Versions that learned a record, by record id.
+        findings: Problems the check found, by record id.
+        today: Decides how much of the date to show.
     """
     return RecordView(
         id=record.id,
         when=_when(record.created, today),
         kind=f"{_(record.kind)} {thumb(record)}".strip(),
-        prompt=_line(question_of(record)[:_KEPT]),
-        reply=_line(reply_shown(record)),
-        said=_said(record),
+        prompt=_line(question_of(record)[:_LONGEST_LINE]),
+        reply=_line(reply_summary(record)),
+        feedback=_feedback(record),
         task=_(task_of(record)),
         source=harmless(record.origin.source),
         learned=_("excluded") if record.excluded else learned.get(record.id, ""),
         excluded=record.excluded,
-        found=tuple(map(harmless, found.get(record.id, ()))),
+        problems=tuple(map(harmless, findings.get(record.id, ()))),
     )
 
 
 def thumb(record: Record) -> str:
-    """👍 or 👎 of a verdict, nothing of another record."""
+    """Return 👍 or 👎 for a verdict, otherwise an empty string."""
     if not isinstance(record, Verdict):
         return ""
     return "👍" if record.label else "👎"
 
 
-def reply_shown(record: Record) -> str:
-    """The reply, of a pair both, the better one first; long ones cut."""
+def reply_summary(record: Record) -> str:
+    """Return the reply, or both replies of a pair, the chosen one first; each cut to a line."""
     if isinstance(record, Preference):
-        return f"{record.chosen[:_KEPT]} › {record.rejected[:_KEPT]}"
-    return record.completion[:_KEPT]
+        return f"{record.chosen[:_LONGEST_LINE]} › {record.rejected[:_LONGEST_LINE]}"
+    return record.completion[:_LONGEST_LINE]
 
 
-def _said(record: Record) -> str:
+def _feedback(record: Record) -> str:
     reasons = _(", ").join(map(_, record.reasons)) if isinstance(record, Verdict) else ""
     return _line(" · ".join(filter(None, (reasons, record.comment))))
 
@@ -196,7 +196,7 @@ def _line(text: str) -> str:
 
 
 def _when(moment: datetime, today: datetime) -> str:
-    """The time today, the day this year, else the year."""
+    """Format as a time if today, as a day if this year, otherwise as a year."""
     moment, today = moment.astimezone(), today.astimezone()
     if moment.date() == today.date():
         return f"{moment:%H:%M}"

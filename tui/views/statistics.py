@@ -1,4 +1,4 @@
-"""Statistics as they are shown: sections of counts, empty ones left out. Pure."""
+"""Statistics as sections of counts, without empty sections. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _NAMES = {LIKED: N_("👍 liked"), DISLIKED: N_("👎 disliked")}
 
 @dataclass(frozen=True)
 class CountView:
-    """One count and its bar."""
+    """One count, drawn as a bar."""
 
     name: str
     count: int
@@ -23,7 +23,7 @@ class CountView:
 
 @dataclass(frozen=True)
 class SectionView:
-    """Counts that belong together."""
+    """A group of counts."""
 
     title: str
     rows: tuple[CountView, ...]
@@ -31,16 +31,16 @@ class SectionView:
 
 @dataclass(frozen=True)
 class StatisticsView:
-    """What there is to learn from."""
+    """Statistics of the records."""
 
     summary: str
     gaps: tuple[str, ...]
-    """What is thin, one sentence each."""
+    """What is missing, a sentence each."""
     sections: tuple[SectionView, ...]
 
 
 def statistics_view(found: Statistics) -> StatisticsView:
-    """The counts in the order of their weight."""
+    """Build the sections, most important first."""
     kinds = SectionView(
         _("Records"),
         tuple(
@@ -54,16 +54,16 @@ def statistics_view(found: Statistics) -> StatisticsView:
     )
     others = (
         _section(_("Thumbs"), found.labels),
-        _section(_("Reasons of 👎"), found.reasons),
+        _section(_("Reasons for 👎"), found.reasons),
         _section(_("Tasks"), found.tasks),
         _section(_("Languages"), found.languages),
-        _section(_("Length of the reply"), found.lengths),
+        _section(_("Reply length"), found.lengths),
         _section(_("Sources"), found.sources),
     )
     lessons = counted(found.lessons, "lesson")
     summary = _("{records} from {lessons}")
     if found.excluded:
-        summary = _("{records} from {lessons}, {excluded:,} kept out of training")
+        summary = _("{records} from {lessons}, {excluded:,} excluded from training")
     return StatisticsView(
         summary=summary.format(
             records=counted(found.records, "record"), lessons=lessons, excluded=found.excluded

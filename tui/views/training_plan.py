@@ -1,11 +1,11 @@
-"""What the next training run would do, pass by pass."""
+"""The plan of the next training run, pass by pass."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store.i18n import _
 from tui.text_format import clock
-from tui.views.training_progress import label
+from tui.views.training_progress import pass_label
 
 if TYPE_CHECKING:
     from core.runs.plan import PassPlan, Plan
@@ -18,17 +18,17 @@ class PassView:
     label: str
     wanted: bool
     forced: bool
-    """It will run although it has less than it should."""
+    """It will run below its minimum."""
     detail: str
-    """What it has, and what it lacks."""
+    """What it has, or what it lacks."""
     time: str = ""
 
 
 def pass_views(plan: "Plan") -> list[PassView]:
-    """The passes of `plan` as they are shown."""
+    """Build the view of each pass."""
     return [
         PassView(
-            label=label(planned.name),
+            label=pass_label(planned.name),
             wanted=planned.wanted,
             forced=planned.wanted and not planned.ready,
             detail=_detail(planned),
@@ -39,7 +39,7 @@ def pass_views(plan: "Plan") -> list[PassView]:
 
 
 def _detail(planned: "PassPlan") -> str:
-    """What the pass would learn from, or what it lacks."""
+    """Say what the pass would learn from, or what it lacks."""
     if planned.missing and not planned.wanted:
         return planned.missing
     parts = [_("{count} new").format(count=planned.new)]

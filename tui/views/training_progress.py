@@ -1,4 +1,4 @@
-"""How a training run stands: events folded into one value, which the screens draw from."""
+"""Progress of a training run: the worker's events folded into one immutable value."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -49,29 +49,30 @@ State = Literal["running", "paused", "cancelling", "done", "cancelled", "failed"
 
 
 @dataclass(frozen=True)
-class Progress:
-    """One run, from its start to its end."""
+class TrainingProgress:
+    """The state of one run."""
 
     state: State = "running"
     name: PassName | None = None
-    """The pass under way, or the last one."""
+    """The current or last pass."""
     step: float = 0.0
     steps: int = 0
     points: tuple[tuple[float, float], ...] = ()
-    """(step, loss) of the pass, one a whole step."""
+    """(step, training loss) of the pass, one per full step."""
     held_out: tuple[tuple[float, float], ...] = ()
-    """(step, loss on what was held out), a few in a pass."""
+    """(step, hold-out loss) of the pass, a few of them."""
     speed: float = 0.0
-    """Tokens a second."""
+    """Tokens per second."""
     eta: float | None = None
+    """Seconds left in the pass."""
     rollouts: tuple[RolloutReport, ...] = ()
-    """Of the RL pass, one a step."""
+    """One per step of the RL pass."""
     proof: MaskProof | None = None
-    """Which tokens the pass learns from."""
+    """Result of the mask check before the pass."""
     finished: tuple[PassDone, ...] = ()
     skipped: tuple[PassSkipped, ...] = ()
     message: str = ""
-    """How it ended, as a sentence."""
+    """How the run ended, as a sentence."""
 
     @property
     def active(self) -> bool:
@@ -82,17 +83,17 @@ class Progress:
         return [loss for _, loss in self.points]
 
 
-def label(name: PassName) -> str:
-    """What a pass is called."""
+def pass_label(name: PassName) -> str:
+    """Return the display name of a pass."""
     return _(LABELS[name])
 
 
-def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
-    """`progress` after `event`."""
-    now = progress or Progress()
+def advance(progress: TrainingProgress | None, event: TuningEvent) -> TrainingProgress:
+    """Return `progress` as it is after `event`."""
+    now = progress or TrainingProgress()
     match event:
         case TuningStarted():
-            return now if now.active else Progress()
+            return now if now.active else TrainingProgress()
         case PassStarted():
             return replace(
                 now,
@@ -137,17 +138,19 @@ def advanced(progress: Progress | None, event: TuningEvent) -> Progress:
             return replace(now, state="failed", message=str(event.error))
 
 
-def told(event: TuningEvent) -> str:
-    """The event as a line of the log; empty for those that come many times."""
+def describe(event: TuningEvent) -> str:
+    """Describe an event as a log line; empty for frequent events."""
     match event:
         case TuningStarted(passes):
-            return _("Began: {passes}.").format(passes=_(", ").join(label(name) for name in passes))
+            return _("Started: {passes}.").format(
+                passes=_(", ").join(pass_label(name) for name in passes)
+            )
         case PassStarted(name, steps, records, replayed):
-            said = _("{name}: {steps} on {records}.")
+            text = _("{name}: {steps} on {records}.")
             if replayed:
-                said = _("{name}: {steps} on {records} and {replayed} replayed.")
-            return said.format(
-                name=label(name),
+                text = _("{name}: {steps} on {records} and {replayed} replayed.")
+            return text.format(
+                name=pass_label(name),
                 steps=counted(steps, "step"),
                 records=counted(records, "record"),
                 replayed=replayed,
@@ -157,23 +160,23 @@ def told(event: TuningEvent) -> str:
                 "{name}: checked {samples}; {trained:,} of {tokens:,} tokens carry loss, "
                 "{padding:.0%} padding."
             ).format(
-                name=label(event.name),
+                name=pass_label(event.name),
                 samples=counted(event.samples, "sample"),
                 trained=event.trained,
                 tokens=event.tokens,
                 padding=event.padding,
             )
         case PassResumed(name, steps, losses):
-            return _("{name}: goes on after step {step} of {steps}.").format(
-                name=label(name), step=len(losses), steps=steps
+            return _("{name}: resumed after step {step} of {steps}.").format(
+                name=pass_label(name), step=len(losses), steps=steps
             )
         case HoldoutReport(name, step, steps, loss):
             return _("{name}: step {step} of {steps}, hold-out loss {loss:.2f}.").format(
-                name=label(name), step=step, steps=steps, loss=loss
+                name=pass_label(name), step=step, steps=steps, loss=loss
             )
         case RolloutReport():
             reward = (
-                _("no reply ended")
+                _("no complete reply")
                 if event.reward is None
                 else _("reward {reward:+.2f}").format(reward=event.reward)
             )
@@ -181,12 +184,12 @@ def told(event: TuningEvent) -> str:
                 step=event.step, steps=event.steps, reward=reward, kl=event.kl
             )
         case PassDone():
-            return _finished(event)
+            return _pass_summary(event)
         case PassSkipped(name, why):
-            return _("{name}: skipped. {why}").format(name=label(name), why=why)
+            return _("{name}: skipped. {why}").format(name=pass_label(name), why=why)
         case TuningDone():
             return (
-                _("Done. {version} is adopted.").format(version=event.adapter)
+                _("Done. {version} is activated.").format(version=event.adapter)
                 if event.adapter
                 else _("Done.")
             )
@@ -197,10 +200,10 @@ def told(event: TuningEvent) -> str:
     return ""
 
 
-def _finished(done: PassDone) -> str:
+def _pass_summary(done: PassDone) -> str:
     parts = [
         _("{name}: made {version} in {time}.").format(
-            name=label(done.name), version=done.version, time=clock(done.seconds)
+            name=pass_label(done.name), version=done.version, time=clock(done.seconds)
         )
     ]
     if done.losses:
@@ -214,7 +217,7 @@ def _finished(done: PassDone) -> str:
     return sentences(parts)
 
 
-def _stepped(now: Progress, report: StepReport) -> Progress:
+def _stepped(now: TrainingProgress, report: StepReport) -> TrainingProgress:
     points = now.points
     last = points[-1][0] if points else 0.0
     if report.loss is not None and int(report.step) > last:
@@ -233,23 +236,23 @@ def _stepped(now: Progress, report: StepReport) -> Progress:
 def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
     made = [
         _("{name} made {version} in {time}").format(
-            name=label(done.name), version=done.version, time=clock(done.seconds)
+            name=pass_label(done.name), version=done.version, time=clock(done.seconds)
         )
         for done in event.passes
     ]
-    said = [_("Done: {made}.").format(made=_(", ").join(made)) if made else _("Done.")]
-    said += [
-        _("{version} got worse, so it is held back; F5 says why.").format(version=done.version)
+    parts = [_("Done: {made}.").format(made=_(", ").join(made)) if made else _("Done.")]
+    parts += [
+        _("{version} got worse and is held back; its report says why.").format(version=done.version)
         for done in event.passes
         if done.held_back
     ]
-    return sentences([*said, *(skip.why for skip in skipped)])
+    return sentences([*parts, *(skip.why for skip in skipped)])
 
 
 def _cancelled_sentence(event: TuningCancelled) -> str:
     if not event.finished:
-        return _("Cancelled. Nothing was changed.")
+        return _("Canceled. Nothing was changed.")
     kept = _(", ").join(done.version for done in event.finished)
-    return _("Cancelled. {passes} kept: {kept}.").format(
+    return _("Canceled. {passes} kept: {kept}.").format(
         passes=counted(len(event.finished), "finished pass"), kept=kept
     )

@@ -1,4 +1,4 @@
-"""The versions as they are listed: what each learned, and how it did. Pure, apart from reading."""
+"""The list of versions: what each learned and how it scored. Pure, apart from reading reports."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ from core.stop_reasons import translated
 from store.errors import TuteeError
 from store.i18n import _
 from tui.text_format import counted
-from tui.views.training_progress import LABELS, label
+from tui.views.training_progress import LABELS, pass_label
 
 
 @dataclass(frozen=True)
 class VersionView:
-    """One entry of the list of versions."""
+    """One version in the list."""
 
     name: str
     active: bool
     created: str = ""
     detail: str = ""
     label: str = ""
-    """What the person calls it."""
+    """The user's name for it."""
     note: str = ""
     held_back: tuple[str, ...] = ()
-    """Why it was not activated automatically."""
+    """Why its gate kept it from being activated."""
     possible: frozenset[str] = frozenset()
-    """What can be done with it: `activate`, `report`, `label`, `delete`."""
+    """Actions that apply: `activate`, `report`, `label`, `delete`."""
 
 
 def version_views(adapters: Adapters) -> list[VersionView]:
-    """All versions, newest first, the base last."""
+    """List all versions, newest first, the base last."""
     active, remarks = adapters.active(), adapters.remarks()
     made = [*adapters.versions("adapter"), *adapters.versions("reward")]
     views = []
@@ -53,11 +53,11 @@ def version_views(adapters: Adapters) -> list[VersionView]:
             )
         )
     base = frozenset() if active == BASE else frozenset({"activate"})
-    return [*views, VersionView(BASE, active == BASE, detail=_("as it came"), possible=base)]
+    return [*views, VersionView(BASE, active == BASE, detail=_("original model"), possible=base)]
 
 
 def _report(adapters: Adapters, manifest: Manifest) -> Report | None:
-    """What the version was examined for; nothing where that is missing or damaged."""
+    """Read the report of a version; None if it is missing or damaged."""
     try:
         return report.read(adapters.dir / manifest.version)
     except TuteeError:
@@ -73,9 +73,9 @@ def _possible(manifest: Manifest, active: str) -> Iterator[str]:
 
 
 def _facts(manifest: Manifest, examined: Report | None) -> Iterator[str]:
-    """The most telling first: a narrow terminal cuts the rest off."""
+    """Yield facts, most important first: a narrow terminal cuts off the rest."""
     metrics = manifest.metrics
-    yield label(manifest.pass_name) if manifest.pass_name in LABELS else manifest.pass_name
+    yield pass_label(manifest.pass_name) if manifest.pass_name in LABELS else manifest.pass_name
     if manifest.kind == "reward":
         yield from _reward_facts(metrics)
     elif manifest.pass_name == "rl":
@@ -95,10 +95,10 @@ def _facts(manifest: Manifest, examined: Report | None) -> Iterator[str]:
 def _reward_facts(metrics: dict[str, object]) -> Iterator[str]:
     accuracy, interval = metrics.get("holdout_accuracy"), metrics.get("holdout_interval")
     if not isinstance(accuracy, float) or not isinstance(interval, (list, tuple)):
-        yield _("too few pairs to check it")
+        yield _("too few pairs to evaluate")
         return
     low, high = interval
-    yield _("{accuracy:.0%} right ({low:.0%} to {high:.0%})").format(
+    yield _("{accuracy:.0%} correct ({low:.0%} to {high:.0%})").format(
         accuracy=accuracy, low=low, high=high
     )
     if not metrics.get("passed"):

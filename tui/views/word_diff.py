@@ -1,4 +1,4 @@
-"""Which words of two replies differ, so that a person's eye finds them."""
+"""Find the words in which two replies differ."""
 
 import re
 from difflib import SequenceMatcher
@@ -6,28 +6,24 @@ from typing import NamedTuple
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
 _WORD = re.compile(rf"(?:[{_CJK}]|[^\W{_CJK}]+|[^\w\s])\s*|\s+")
-"""A word, a sign, or a character of a script without spaces, and the blanks behind it."""
-
+"""A word, a symbol, or a character of a script without spaces, with the blanks after it."""
 
 _UNLIKE = 0.5
-"""Share of the shorter text below which what both have is chance, so that marking the rest would
-say nothing. A text that was only made shorter is wholly in the other, however long that is."""
+"""Minimum share of the shorter text that must match. Below it, matches are chance and the marks
+would mean nothing. Relative to the shorter text, so that a mere cut still counts as alike."""
 
 
 class Span(NamedTuple):
     text: str
     changed: bool
-    """The other reply does not have it here."""
+    """The other reply does not have it in this place."""
 
 
 Spans = tuple[Span, ...]
 
 
 def changes(before: str, after: str) -> tuple[Spans, Spans]:
-    """Both texts in spans; the spans of each, joined, are the text itself.
-
-    Texts that are not alike at all are changed as a whole.
-    """
+    """Split both texts into spans, which join to the texts; unlike texts are one changed span."""
     old, new = _WORD.findall(before), _WORD.findall(after)
     matcher = SequenceMatcher(None, _bare(old), _bare(new), autojunk=False)
     shared = sum(block.size for block in matcher.get_matching_blocks())
@@ -45,5 +41,5 @@ def _whole(text: str) -> Spans:
 
 
 def _bare(words: list[str]) -> list[str]:
-    """Without blanks, so that another line break alone is no change."""
+    """Strip blanks, so that a moved line break is no change."""
     return [word.strip() for word in words]

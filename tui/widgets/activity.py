@@ -10,8 +10,8 @@ from core.events import ModelLoading
 from store.i18n import _
 from tui.text_format import bar, clock, sparkline
 from tui.theme import MUTED
-from tui.views.training_progress import Progress, label
-from tui.views.transfer_rate import size
+from tui.views.training_progress import TrainingProgress, pass_label
+from tui.views.transfer_rate import format_size
 
 _BAR_CELLS = 24
 _SPARK_CELLS = 12
@@ -53,8 +53,8 @@ def loading_line(loading: ModelLoading, note: str = "") -> Content:
     )
 
 
-def tuning_line(progress: Progress, key: str) -> Content:
-    """Progress of training; `key` opens the screen that resumes a paused run."""
+def tuning_line(progress: TrainingProgress, key: str) -> Content:
+    """How far the training is; `key` opens where it goes on from a pause."""
     parts: list[str | Content | tuple[str, str]] = [("▸ ", "$text-warning")]
     if progress.state == "cancelling":
         parts.append(_("Cancelling…"))
@@ -67,7 +67,7 @@ def tuning_line(progress: Progress, key: str) -> Content:
     elif progress.name is None:
         parts.append(_("Tuning: preparing…"))
     else:
-        parts.append(f"{label(progress.name)} {int(progress.step)}/{progress.steps}")
+        parts.append(f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}")
         if progress.points:
             spark = sparkline(progress.losses, _SPARK_CELLS)
             parts += [
@@ -85,4 +85,4 @@ def offer_line(text: str) -> Content:
 
 
 def _size(total: int, unit: str) -> str:
-    return size(total) if unit == "B" else f"{total} {unit}"
+    return format_size(total) if unit == "B" else f"{total} {unit}"

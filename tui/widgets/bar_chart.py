@@ -1,4 +1,4 @@
-"""Counts with bars beside them, so that one sees at once which are thin."""
+"""A section of counts as a bar chart."""
 
 from textual.content import Content
 from textual.widgets import Static
@@ -9,11 +9,11 @@ from tui.views.statistics import SectionView
 
 _NAME_CELLS = 21
 _COUNT_CELLS = 7
-_MOST_CELLS = 30
+_MAX_BAR_CELLS = 30
 
 
-class Bars(Static):
-    """One kind of count, drawn to its width."""
+class BarChart(Static):
+    """A title and one bar per count, scaled to the largest."""
 
     def __init__(self, section: SectionView) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Bars(Static):
         most = max((row.count for row in self._section.rows), default=0)
         notes = max((len(row.note) + 2 for row in self._section.rows if row.note), default=0)
         room = self.content_size.width - _NAME_CELLS - _COUNT_CELLS - notes - 4
-        width = max(min(room, _MOST_CELLS), 0)
+        width = max(min(room, _MAX_BAR_CELLS), 0)
         for row in self._section.rows:
             name = Content(shortened(row.name, _NAME_CELLS - 1))
             drawn = bar(row.count / most if most else 0, width).rstrip()

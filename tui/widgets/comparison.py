@@ -1,4 +1,4 @@
-"""Two replies beside each other, to choose from with the arrows."""
+"""Two replies side by side; the arrow keys choose between them."""
 
 from typing import ClassVar
 
@@ -11,29 +11,29 @@ from textual.widgets import Static
 from store.i18n import _
 from tui.text_format import harmless
 from tui.theme import MUTED
-from tui.views.comparison import AnswerView
+from tui.views.comparison import ComparedReply
 
 
-class AnswerPane(VerticalScroll, can_focus=False):
-    """One reply, under its letter, and under its version's name once that may be known."""
+class ComparisonPane(VerticalScroll, can_focus=False):
+    """One reply, titled with its letter, and with its version once revealed."""
 
     def compose(self) -> ComposeResult:
         yield Static()
 
-    def show(self, view: AnswerView) -> None:
+    def show(self, view: ComparedReply) -> None:
         self.border_title = view.title
         self.border_subtitle = view.note
         self.set_class(view.good is True, "good")
         self.set_class(view.good is False, "bad")
         text = harmless(view.text)
-        self.query_one(Static).update(Content(text) if text.strip() else _nothing(view))
+        self.query_one(Static).update(Content(text) if text.strip() else _placeholder(view))
 
 
-class Answers(Horizontal, can_focus=True):
-    """Both replies; it has the focus while one chooses."""
+class ComparisonPanes(Horizontal, can_focus=True):
+    """Both replies; has the focus while the user chooses."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Said in the line below.
+        # Shown in the line below.
         Binding("left", "screen.pick('first')", "A is better", show=False, id="compare.first"),
         Binding("right", "screen.pick('second')", "B is better", show=False, id="compare.second"),
         Binding("up", "screen.pick('both')", "Both are good", show=False, id="compare.both"),
@@ -44,17 +44,17 @@ class Answers(Horizontal, can_focus=True):
     ]
 
     def compose(self) -> ComposeResult:
-        yield AnswerPane(id="answer-a")
-        yield AnswerPane(id="answer-b")
+        yield ComparisonPane(id="answer-a")
+        yield ComparisonPane(id="answer-b")
 
-    def show(self, first: AnswerView, second: AnswerView) -> None:
-        for pane, view in zip(self.query(AnswerPane), (first, second), strict=True):
+    def show(self, first: ComparedReply, second: ComparedReply) -> None:
+        for pane, view in zip(self.query(ComparisonPane), (first, second), strict=True):
             pane.show(view)
 
     def action_page(self, pages: int) -> None:
-        for pane in self.query(AnswerPane):
+        for pane in self.query(ComparisonPane):
             pane.scroll_relative(y=pages * pane.size.height, animate=False)
 
 
-def _nothing(view: AnswerView) -> Content:
-    return Content(_("(nothing)") if view.whole else "…").stylize(MUTED)
+def _placeholder(view: ComparedReply) -> Content:
+    return Content(_("(nothing)") if view.complete else "…").stylize(MUTED)

@@ -1,4 +1,4 @@
-"""The two sides of a correction, each with the words that the other does not have."""
+"""The two sides of a correction, each marking the words that the other lacks."""
 
 from collections import defaultdict
 
@@ -10,11 +10,11 @@ from textual.widgets import Static
 
 from tui.text_format import harmless
 from tui.views.word_diff import Spans
-from tui.widgets.safe_text_area import Area
+from tui.widgets.safe_text_area import SafeTextArea
 
 
-class Original(Static):
-    """What the model said; words that are not in the person's version are red."""
+class OriginalText(Static):
+    """The model's reply; words missing from the user's version are red."""
 
     def mark(self, spans: Spans) -> None:
         self.update(
@@ -27,37 +27,35 @@ class Original(Static):
         )
 
 
-class Version(Area):
-    """The person's version; words that are not in the original are green."""
+class CorrectionEditor(SafeTextArea):
+    """The user's version; words missing from the original are green."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, id="version", highlight_cursor_line=False)
         self.cursor_blink = False
         self.move_cursor(self.document.end)
         self._marks: dict[int, list[tuple[int, int]]] = {}
-        """By line, from where to where."""
+        """Column ranges by line."""
 
     def mark(self, spans: Spans) -> None:
-        """Show what is new."""
+        """Mark the changed spans."""
         marks = _by_line(spans)
         if marks != self._marks:
             self._marks = marks
-            self.notify_style_update()  # what was drawn before is stale
+            self.notify_style_update()  # drops cached lines
             self.refresh()
 
     def get_line(self, line_index: int) -> Text:
         line = super().get_line(line_index)
-        style = Style(color=self._green().rich_color, underline=True)
+        green = Color.parse(self.app.current_theme.success or "green")
+        style = Style(color=green.rich_color, underline=True)
         for start, end in self._marks.get(line_index, ()):
             line.stylize(style, start, end)
         return line
 
-    def _green(self) -> Color:
-        return Color.parse(self.app.current_theme.success or "green")
-
 
 def _by_line(spans: Spans) -> dict[int, list[tuple[int, int]]]:
-    """Where the changed spans are, in lines and columns."""
+    """Locate the changed spans, as column ranges by line."""
     marks: dict[int, list[tuple[int, int]]] = defaultdict(list)
     line = column = 0
     for span in spans:

@@ -1,6 +1,6 @@
-"""The keys that work now, named in the person's language, as many as are seen whole.
+"""The footer: the keys that work now, translated, as many as fit.
 
-Bindings keep their English descriptions, because they are made while modules are imported.
+Bindings are created at import time, before the language is known, so they are translated here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,42 +13,42 @@ from textual.widgets._footer import FooterKey
 
 from store.i18n import _
 
-_APART = (2, 1)
-"""Cells between two keys, as many as there is room for."""
+_GAPS = (2, 1)
+"""Cells between two keys; the first that fits is used."""
 
 
 class Footer(widgets.Footer):
-    """Textual's, translated; F1 says the keys that it has no room for."""
+    """Textual's footer, translated. The help screen lists keys that do not fit."""
 
     def compose(self) -> ComposeResult:
         yield from self.fitting(super().compose())
 
     def fitting(self, keys: Iterable[Widget]) -> Iterator[Widget]:
-        """Those that fit, and the menu's, which stands at the right."""
+        """Yield the keys that fit, then the menu key, which is docked right."""
         room = self.content_size.width or self.app.size.width
-        told = [*keys]
-        for key in told:
+        shown = [*keys]
+        for key in shown:
             if isinstance(key, FooterKey):
                 key.description = _(key.description)
-        menu = [key for key in told if key.has_class("-command-palette")]
-        keys = [key for key in told if key not in menu]
+        menu = [key for key in shown if key.has_class("-command-palette")]
+        keys = [key for key in shown if key not in menu]
         room -= sum(_cells(key) + 2 for key in menu)
         taken = sum(map(_cells, keys))
-        apart = next((n for n in _APART if taken + n * len(keys) <= room), _APART[-1])
+        gap = next((n for n in _GAPS if taken + n * len(keys) <= room), _GAPS[-1])
         for key in keys:
-            room -= _cells(key) + apart
-            if room + apart < 0:
+            room -= _cells(key) + gap
+            if room + gap < 0:
                 break
-            key.styles.margin = (0, apart, 0, 0)
+            key.styles.margin = (0, gap, 0, 0)
             yield key
         yield from menu
 
     def on_resize(self, event: events.Resize) -> None:
-        """Others may fit now."""
+        """Lay out again for the new width."""
         self.refresh(recompose=True)
 
     async def recompose(self) -> None:
-        """Stay as it is under a dialog, where Textual takes the keys to be those of the dialog."""
+        """Keep the keys below a dialog, where Textual would show those of the dialog."""
         if self.is_attached and self.screen is self.app.screen:
             await super().recompose()
 

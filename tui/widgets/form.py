@@ -1,4 +1,4 @@
-"""The parts of a form: a box to tick, a choice of a few, a line to write. ↑ ↓ go between them."""
+"""Form controls: a checkbox, a choice of a few options, a text field. ↑ ↓ move between them."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,26 +14,26 @@ from textual.widgets import Input, Static
 
 from tui.theme import MUTED, checkbox
 
-MOVING: list[BindingType] = [
-    Binding("up", "app.focus_previous", "The field above", show=False, id="form.up"),
-    Binding("down", "app.focus_next", "The field below", show=False, id="form.down"),
+FORM_KEYS: list[BindingType] = [
+    Binding("up", "app.focus_previous", "Previous field", show=False, id="form.up"),
+    Binding("down", "app.focus_next", "Next field", show=False, id="form.down"),
 ]
-"""For the screens of forms."""
+"""Bindings for a screen that is a form."""
 
 
 class Toggle(Static, can_focus=True):
-    """A box to tick."""
+    """A checkbox."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "tick", "Change", key_display="Space", id="form.tick")
+        Binding("space", "tick", "Toggle", key_display="Space", id="form.tick")
     ]
 
     on: reactive[bool] = reactive(False)
     detail: reactive[str] = reactive("")
-    """What stands behind it, dim."""
+    """Dimmed text after the label."""
 
     class Changed(Message):
-        """It was ticked, or no longer is."""
+        """The checkbox was toggled."""
 
         def __init__(self, toggle: "Toggle") -> None:
             super().__init__()
@@ -63,17 +63,17 @@ class Toggle(Static, can_focus=True):
 
 
 class Choice(Static, can_focus=True):
-    """One of a few, by ← and →."""
+    """One of a few options; ← and → step through them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "step(-1)", "Before", key_display="←", id="form.before"),
+        Binding("left", "step(-1)", "Previous", key_display="←", id="form.before"),
         Binding("right,space", "step(1)", "Next", key_display="→", id="form.next"),
     ]
 
     index: reactive[int] = reactive(0)
 
     class Changed(Message):
-        """Another one was chosen."""
+        """The user chose another option."""
 
     def __init__(self, options: Sequence[str], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -84,7 +84,7 @@ class Choice(Static, can_focus=True):
         return self._options[self.index]
 
     def choose(self, option: str) -> None:
-        """Choose this one."""
+        """Select `option`."""
         self.index = self._options.index(option)
 
     def render(self) -> Content:
@@ -100,7 +100,7 @@ class Choice(Static, can_focus=True):
 
 
 class Field(Horizontal):
-    """A line to write, behind its name."""
+    """A labeled line of text."""
 
     def __init__(self, label: str, value: str = "", placeholder: str = "", *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)

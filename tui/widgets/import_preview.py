@@ -1,4 +1,4 @@
-"""What an import would bring, as text: counts, the first records, and every refused row."""
+"""Render an import preview: counts, the first records, and every refused row."""
 
 from rich.cells import set_cell_size
 from textual.content import Content
@@ -6,41 +6,40 @@ from textual.content import Content
 from store.i18n import _
 from tui.text_format import counted, padded, shortened
 from tui.theme import MUTED
-from tui.views.import_preview import Preview
+from tui.views.import_preview import ImportPreview
 
-_REFUSED = 2000
-"""Refused rows that are listed; more would only hold the screen up."""
+_MAX_REFUSED = 2000
+"""Most refused rows to list; more would block the screen."""
 _CELLS = 300
 _NAME_CELLS = 9
 _KIND_CELLS = 14
 
 
-def previewed(found: Preview, cells: int) -> Content:
-    """All there is to know before it is taken, the first records in one line of `cells` each."""
+def render_preview(found: ImportPreview, cells: int) -> Content:
+    """Render the preview, each sample cut to `cells`."""
     return Content("\n").join([*_counts(found), *_samples(found, cells), *_refused(found)])
 
 
-def _counts(found: Preview) -> list[Content]:
+def _counts(found: ImportPreview) -> list[Content]:
+    formats = _(", ").join((found.formats, counted(found.rows, "row")))
     new = Content(found.kinds or _("nothing")).stylize("bold $text-success" if found.useful else "")
-    lines = [
-        Content.assemble(
-            (padded(_("Format"), _NAME_CELLS), MUTED),
-            _(", ").join((found.formats, counted(found.rows, "row"))),
-        ),
-        Content.assemble((padded(_("New"), _NAME_CELLS), MUTED), new),
-    ]
+    lines = [_labeled(_("Format"), formats), _labeled(_("New"), new)]
     if found.known:
-        known = _("{records}, left as they are").format(records=counted(found.known, "record"))
-        lines.append(Content.assemble((padded(_("Known"), _NAME_CELLS), MUTED), known))
+        skipped = _("{records}, skipped").format(records=counted(found.known, "record"))
+        lines.append(_labeled(_("Known"), skipped))
     if found.lost:
         refused = Content(counted(found.lost, "row")).stylize("$text-warning")
-        lines.append(Content.assemble((padded(_("Refused"), _NAME_CELLS), MUTED), refused))
+        lines.append(_labeled(_("Refused"), refused))
     return lines
 
 
-def _samples(found: Preview, cells: int) -> list[Content]:
+def _labeled(label: str, text: str | Content) -> Content:
+    return Content.assemble((padded(label, _NAME_CELLS), MUTED), text)
+
+
+def _samples(found: ImportPreview, cells: int) -> list[Content]:
     room = max(cells - _KIND_CELLS, 20)
-    lines = [Content(""), Content(_("The first of them")).stylize("bold")] if found.useful else []
+    lines = [Content(""), Content(_("First records")).stylize("bold")] if found.useful else []
     for what, asked, replied in found.samples:
         lines.append(
             Content.assemble((set_cell_size(what, _KIND_CELLS), MUTED), shortened(asked, room))
@@ -50,12 +49,12 @@ def _samples(found: Preview, cells: int) -> list[Content]:
     return lines
 
 
-def _refused(found: Preview) -> list[Content]:
+def _refused(found: ImportPreview) -> list[Content]:
     if not found.refused:
         return []
     lines = [Content(""), Content(_("Refused")).stylize("bold")]
-    lines += [Content(f"  {shortened(line, _CELLS)}") for line in found.refused[:_REFUSED]]
-    more = len(found.refused) - _REFUSED
+    lines += [Content(f"  {shortened(line, _CELLS)}") for line in found.refused[:_MAX_REFUSED]]
+    more = len(found.refused) - _MAX_REFUSED
     if more > 0:
         lines.append(
             Content(

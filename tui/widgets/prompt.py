@@ -20,13 +20,13 @@ from store.i18n import _
 from tui.commands.completion import Completion, Completions
 from tui.terminal.external_editor import edited
 from tui.widgets.completions import CompletionList
-from tui.widgets.safe_text_area import Area
+from tui.widgets.safe_text_area import SafeTextArea
 
 Complete = Callable[[str, str], Completions]
 """Returns completions for the whole text and its line up to the cursor."""
 
 
-class Prompt(Area):
+class Prompt(SafeTextArea):
     """A text area that sends.
 
     Args:

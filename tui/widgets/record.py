@@ -1,4 +1,4 @@
-"""One record, whole: its conversation, what was thought of it, and where it comes from."""
+"""One record in full: conversation, reply, feedback and origin; or its tokens."""
 
 from collections.abc import Iterator
 from itertools import takewhile
@@ -17,14 +17,14 @@ from tui.theme import MUTED
 from tui.views.record_detail import DetailView, MaskView, TextView
 
 _NAME_CELLS = 13
-_LINES_BEFORE = 3
-"""Of what the learned tokens follow, so that one sees where they stand."""
+_CONTEXT_LINES = 3
+"""Lines of prompt kept visible above the first learned token."""
 _TRAINED = ("bold $text-success", "bold $text-success underline")
-"""In turns, so that one sees where a token ends; bold where there are no colours."""
+"""Alternate, to show where a token ends; bold, for terminals without colors."""
 
 
 class RecordBody(VerticalScroll):
-    """What there is to say about a record, or the tokens that training makes of it."""
+    """A record, or the tokens that training makes of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "screen.step(-1)", "Newer", key_display="←", id="record.newer"),
@@ -32,12 +32,12 @@ class RecordBody(VerticalScroll):
     ]
 
     async def show(self, view: DetailView) -> None:
-        """Show the record as a person reads it."""
+        """Show the record as text."""
         await self._replace([*_detail(view)])
         self.scroll_home(animate=False)
 
     async def show_mask(self, masks: tuple[MaskView, ...]) -> None:
-        """Show its tokens, from those that are learned on where they do not all have room."""
+        """Show its tokens, scrolled to the first learned one if they do not all fit."""
         await self._replace([RecordTokens(mask) for mask in masks])
         self.scroll_home(animate=False)
         self.call_after_refresh(self._go_to_learned)
@@ -46,7 +46,7 @@ class RecordBody(VerticalScroll):
         for tokens in list(self.query(RecordTokens))[:1]:
             line = tokens.virtual_region.y + tokens.line_of_learned()
             if line >= self.size.height:
-                self.scroll_to(y=line - _LINES_BEFORE, animate=False)
+                self.scroll_to(y=line - _CONTEXT_LINES, animate=False)
 
     async def _replace(self, widgets: list[Widget]) -> None:
         with self.app.batch_update():
@@ -54,7 +54,7 @@ class RecordBody(VerticalScroll):
 
 
 class RecordText(Static):
-    """A text under its heading; green is to be learned, red to be avoided."""
+    """A text and its heading; green to learn, red to avoid."""
 
     def __init__(self, view: TextView) -> None:
         style = {True: "bold $text-success", False: "bold $text-error", None: "bold"}[view.good]
@@ -64,10 +64,9 @@ class RecordText(Static):
 
 
 class RecordReplies(Horizontal):
-    """The reply, or the two of a pair beside each other where there is room.
+    """The reply, or both replies of a pair, side by side if there is room.
 
-    It comes into view as soon as it has a place: it is what the record was opened for, and a long
-    prompt would hide it.
+    Scrolls into view at once: a long prompt would otherwise hide what the record was opened for.
     """
 
     def __init__(self, replies: tuple[TextView, ...]) -> None:
@@ -83,7 +82,7 @@ class RecordReplies(Horizontal):
 
 
 class RecordTokens(Static):
-    """Tokens in their order: those that carry loss in bold and in colour, the rest quiet."""
+    """Tokens in order: bold and colored if they carry loss, otherwise dimmed."""
 
     def __init__(self, mask: MaskView) -> None:
         trained = 0
@@ -97,16 +96,15 @@ class RecordTokens(Static):
         super().__init__(heading + Content.assemble(*parts))
 
     def line_of_learned(self) -> int:
-        """The line in which the tokens that carry loss begin, counted from 0."""
+        """Return the 0-based line of the first token that carries loss."""
         return len(self._before.wrap(self.content_size.width)) - 1
 
 
 def _detail(view: DetailView) -> Iterator[Widget]:
-    if view.found:
-        lines = Content("\n").join(Content(sentence) for sentence in view.found)
+    if view.problems:
+        lines = Content("\n").join(map(Content, view.problems))
         yield Static(lines.stylize("$text-warning"), classes="found")
-    for turn in view.prompt:
-        yield RecordText(turn)
+    yield from map(RecordText, view.prompt)
     yield RecordReplies(view.replies)
     facts = (
         Content.assemble((f"{name:<{_NAME_CELLS}}", MUTED), value) for name, value in view.facts

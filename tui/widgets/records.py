@@ -1,4 +1,4 @@
-"""The table of records: as many columns as there is room for, none wider than the screen."""
+"""The table of records: as many columns as fit, none wider than the screen."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,16 +13,16 @@ from tui.text_format import shortened
 from tui.views.record_list import RecordView
 
 _LOAD_AHEAD = 5
-"""Rows before the last from which more are wanted."""
+"""Distance to the last row at which more rows are requested."""
 
 
 class _Column(NamedTuple):
     title: str
     cells: int
-    """0 shares what is left."""
+    """0 takes a share of the remaining width."""
     text: Callable[[RecordView], str]
     from_width: int = 0
-    """The narrowest screen it is shown on."""
+    """Narrowest screen that shows the column."""
 
 
 _WHEN = _Column(N_("  When"), 8, lambda view: view.when)
@@ -32,62 +32,62 @@ _COLUMNS = (
     _KIND,
     _Column(N_("Prompt"), 0, lambda view: view.prompt),
     _Column(N_("Reply"), 0, lambda view: view.reply),
-    _Column(N_("Reasons"), 16, lambda view: view.said, 130),
+    _Column(N_("Reasons"), 16, lambda view: view.feedback, 130),
     _Column(N_("Task"), 14, lambda view: view.task, 100),
     _Column(N_("Source"), 16, lambda view: view.source.removeprefix("import:"), 115),
     _Column(N_("Learned"), 8, lambda view: view.learned),
 )
-_FOUND_COLUMNS = (  # what is wrong quotes the prompt
+_PROBLEM_COLUMNS = (  # no prompt: the problem quotes it
     _WHEN,
     _KIND,
-    _Column(N_("What is wrong"), 0, lambda view: " · ".join(view.found)),
+    _Column(N_("Problem"), 0, lambda view: " · ".join(view.problems)),
 )
 
 
 class RecordTable(DataTable[Text]):
-    """Records as rows; it asks for more as one goes down."""
+    """Records as rows; posts `MoreWanted` near the end."""
 
     class OrderWanted(Message):
-        """The person clicked the head of a column."""
+        """The user clicked a column header."""
 
         def __init__(self, column: str) -> None:
             super().__init__()
             self.column = column
 
     class MoreWanted(Message):
-        """The end of what is shown is near."""
+        """The cursor is near the last row."""
 
     def __init__(self) -> None:
         super().__init__(cursor_type="row")
         self._views: list[RecordView] = []
         self._marked: frozenset[str] = frozenset()
-        self._found_only = False
+        self._problems_only = False
         self._fit: dict[_Column, int] = {}
         self._drawn_width = 0
 
     def show(
-        self, views: Sequence[RecordView], marked: frozenset[str], *, found_only: bool
+        self, views: Sequence[RecordView], marked: frozenset[str], *, problems_only: bool
     ) -> None:
-        """Show these instead; the record under the cursor stays under it where it is still there.
+        """Replace the rows; the cursor stays on its record if that is still listed.
 
         Args:
-            views: The lines, from the top.
-            marked: Ids of the marked ones.
-            found_only: Say what is wrong with each.
+            views: The rows from the top.
+            marked: Ids of the marked records.
+            problems_only: Show the problems instead of the texts.
         """
         current, row = self.current, self.cursor_row
-        self._views, self._marked, self._found_only = list(views), marked, found_only
+        self._views, self._marked, self._problems_only = list(views), marked, problems_only
         ids = [view.id for view in views]
         self._draw(ids.index(current) if current in ids else min(row, len(ids) - 1))
 
     def add(self, views: Sequence[RecordView]) -> None:
-        """Show these below the others."""
+        """Append rows."""
         self._views.extend(views)
         for view in views:
             self.add_row(*self._cells(view), key=view.id)
 
     def mark(self, marked: frozenset[str]) -> None:
-        """Show which are marked."""
+        """Update the marks."""
         changed, self._marked = marked ^ self._marked, marked
         for view in self._views:
             if view.id in changed:
@@ -95,7 +95,7 @@ class RecordTable(DataTable[Text]):
 
     @property
     def current(self) -> str | None:
-        """The id of the record under the cursor."""
+        """Id of the record under the cursor."""
         row = self.cursor_row
         return self._views[row].id if 0 <= row < len(self._views) else None
 
@@ -123,7 +123,7 @@ class RecordTable(DataTable[Text]):
     def _widths(self) -> dict[_Column, int]:
         columns = [
             column
-            for column in (_FOUND_COLUMNS if self._found_only else _COLUMNS)
+            for column in (_PROBLEM_COLUMNS if self._problems_only else _COLUMNS)
             if self.app.size.width >= column.from_width
         ]
         taken = sum(column.cells + 2 * self.cell_padding for column in columns)

@@ -1,4 +1,4 @@
-"""A report card on the screen: what came out on top, then reply by reply, then what went in."""
+"""A report card: results first, then reply by reply, then the inputs of the run."""
 
 from collections.abc import Iterator, Sequence
 
@@ -26,7 +26,7 @@ _CURVE_CELLS = 36
 
 
 class ReportBody(VerticalScroll):
-    """All of it, to scroll through."""
+    """The whole report card, scrollable."""
 
     def __init__(self, card: ReportCard) -> None:
         super().__init__(id="report")
@@ -49,7 +49,7 @@ class ReportBody(VerticalScroll):
 
 
 class FigureRow(Horizontal):
-    """A figure before and after, and beside it what it is of, on as many lines as that takes."""
+    """A metric before and after, with a remark beside it that may wrap."""
 
     def __init__(self, figure: Metric) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class FigureRow(Horizontal):
 
 
 class ReplyPair(Vertical):
-    """One prompt, and what was answered before and after, the changed words marked."""
+    """One prompt with its replies before and after, changed words marked."""
 
     def __init__(self, reply: ReplyComparison) -> None:
         super().__init__()
@@ -94,9 +94,7 @@ def _replies(title: str, replies: Sequence[ReplyComparison]) -> Iterator[Widget]
     if replies:
         changed = sum(reply.before.strip() != reply.after.strip() for reply in replies)
         rest = (
-            _("  {changed} of {count} answered otherwise than before").format(
-                changed=changed, count=len(replies)
-            ),
+            _("  {changed} of {count} replies changed").format(changed=changed, count=len(replies)),
             MUTED,
         )
         yield Static(Content.assemble((title, "bold"), rest), classes="section")
@@ -135,5 +133,5 @@ def _side(heading: str, spans: Spans, style: str) -> Content:
 
 
 def _text(text: str) -> Content:
-    said = harmless(text.strip())
-    return Content(said) if said else Content(_("(nothing)")).stylize(MUTED)
+    shown = harmless(text.strip())
+    return Content(shown) if shown else Content(_("(nothing)")).stylize(MUTED)

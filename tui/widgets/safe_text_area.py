@@ -1,4 +1,4 @@
-"""A text area whose text cannot steer the terminal, whoever wrote it."""
+"""A text area that renders no control characters of its text."""
 
 from rich.text import Text
 from textual.widgets import TextArea
@@ -6,8 +6,8 @@ from textual.widgets import TextArea
 from tui.text_format import harmless
 
 
-class Area(TextArea):
-    """Shows a blank for each character that would do something; the text itself keeps it."""
+class SafeTextArea(TextArea):
+    """Draws a blank for each control character; the text itself keeps it."""
 
     def get_line(self, line_index: int) -> Text:
         line = super().get_line(line_index)

@@ -11,7 +11,7 @@ from textual.widgets import Input, Static, TextArea
 from tui.theme import MUTED
 from tui.views.settings import Setting, format_value
 from tui.widgets.form import Choice, Toggle
-from tui.widgets.safe_text_area import Area
+from tui.widgets.safe_text_area import SafeTextArea
 
 
 class SettingRow(Horizontal):
@@ -131,8 +131,8 @@ class SettingRow(Horizontal):
             self.post_message(self.Submitted(self))
 
 
-class Lines(Area):
-    """A short multi-line text; ↑ and ↓ leave it at its ends, Tab anywhere."""
+class Lines(SafeTextArea):
+    """A text of some lines; ↑ and ↓ leave it at its ends, Tab anywhere."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, compact=True, highlight_cursor_line=False)

@@ -1,4 +1,4 @@
-"""Two panels of the tuning screen: the plan and the run."""
+"""Two panels of the tuning screen: the plan, and the run with its plot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,19 +22,20 @@ from tui.commands.keymap import keyed
 from tui.text_format import clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
 from tui.views.training_plan import PassView
-from tui.views.training_progress import Progress, label
+from tui.views.training_progress import TrainingProgress, pass_label
 
-_START = N_("Enter starts. Chat on meanwhile: replies always go first.")
-_NOTHING = N_(
-    "Nothing is ready yet. Teach with F2 and F4 in the chat, or choose a pass with 1 to 5."
+_READY = N_("Enter starts. You can chat meanwhile: replies always go first.")
+_NOT_READY = N_(
+    "Nothing is ready yet. Teach with {key:chat.like} and {key:chat.correct} in the chat, or select"
+    " a pass with {key:tune.sft} to {key:tune.rl}."
 )
 
 
 class PlanRow(Static):
-    """One pass: whether it will run, and what it would learn from."""
+    """One pass: whether it will run, and on what."""
 
     class Toggled(Message):
-        """The person clicked the pass."""
+        """The user clicked the pass."""
 
         def __init__(self, index: int) -> None:
             super().__init__()
@@ -50,31 +51,29 @@ class PlanRow(Static):
 
 
 class PlanPanel(Vertical):
-    """What would be trained; while that is counted anew, what it was is greyed."""
+    """The passes of the plan; grayed out while a new plan is made."""
 
     counting: reactive[bool] = reactive(True, toggle_class="-counting")
 
     def watch_counting(self, counting: bool) -> None:
-        self.border_title = (
-            _("Plan: counting what there is to learn from…") if counting else _("Plan")
-        )
+        self.border_title = _("Plan: counting records…") if counting else _("Plan")
 
     async def show(self, passes: Sequence[PassView]) -> None:
         await replace_children(self, [PlanRow(index, view) for index, view in enumerate(passes)])
 
     async def explain(self, text: str) -> None:
-        """Say why there is no plan."""
+        """Show why there is no plan."""
         await replace_children(self, [Static(keyed(self, text), classes="dim", markup=False)])
 
 
 class LearningPanel(Vertical):
-    """How the run goes: figures over a plot, and in RL the reply that was drawn last."""
+    """Progress of the run: metrics, a plot, and the latest reply of an RL pass."""
 
-    progress: reactive[Progress | None] = reactive(None)
+    progress: reactive[TrainingProgress | None] = reactive(None)
     offer: reactive[str] = reactive("")
-    """What is said of a run that was interrupted."""
+    """Description of an interrupted run; empty if there is none."""
     ready: reactive[bool | None] = reactive[bool | None](None)
-    """Something is chosen to be trained; nothing while that is not known."""
+    """A pass is selected; None while the plan is being made."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="figures")
@@ -88,26 +87,20 @@ class LearningPanel(Vertical):
         if self.is_mounted:
             self._draw()
 
-    def watch_offer(self) -> None:
-        if self.is_mounted:
-            self._draw()
+    watch_offer = watch_ready = watch_progress
 
-    def watch_ready(self) -> None:
-        if self.is_mounted:
-            self._draw()
-
-    def _begins(self) -> Content:
+    def _hint(self) -> Content:
         if self.ready is None:
             return Content()
-        return Content(keyed(self, _(_START if self.ready else _NOTHING))).stylize(MUTED)
+        return Content(keyed(self, _(_READY if self.ready else _NOT_READY))).stylize(MUTED)
 
     def _draw(self) -> None:
         progress = self.progress
-        figures = _figures(progress) if progress else self._begins()
+        figures = _figures(progress) if progress else self._hint()
         if self.offer and (progress is None or not progress.active):
-            said = Content(_("{offer} Enter goes on with it, X drops it.").format(offer=self.offer))
-            said = said.stylize("$text-warning")
-            figures = said if progress is None else figures + "\n" + said
+            offer = Content(_("{offer} Enter resumes it, X drops it.").format(offer=self.offer))
+            offer = offer.stylize("$text-warning")
+            figures = offer if progress is None else figures + "\n" + offer
         self.query_one("#figures", Static).update(figures)
         plot = self.query_one(PlotextPlot)
         curves = _curves(progress) if progress else None
@@ -130,17 +123,19 @@ class _Curve:
 
 
 _DOT = "•"
-"""What the second curve is drawn with, so that one knows it without its colour."""
+"""Marker of the second curve, which tells it apart without color."""
 
 
-def _curves(progress: Progress) -> tuple[_Curve, _Curve]:
-    """The loss, and on what was held out; of RL the mean reward, and against the other axis the
-    distance from the base."""
+def _curves(progress: TrainingProgress) -> tuple[_Curve, _Curve]:
+    """Training and hold-out loss; for RL the mean reward, and the KL divergence from the base model
+    on the right axis."""
     rollouts = progress.rollouts
     if not rollouts:
         steps, losses = zip(*progress.points, strict=True) if progress.points else ((), ())
-        looks, held_out = zip(*progress.held_out, strict=True) if progress.held_out else ((), ())
-        return (_Curve(steps, losses), _Curve(looks, held_out))
+        eval_steps, held_out = (
+            zip(*progress.held_out, strict=True) if progress.held_out else ((), ())
+        )
+        return (_Curve(steps, losses), _Curve(eval_steps, held_out))
     scored = [(r.step, r.reward) for r in rollouts if r.reward is not None]
     return (
         _Curve([step for step, _ in scored], [reward for _, reward in scored]),
@@ -159,41 +154,41 @@ def _pass_content(index: int, view: PassView) -> Content:
     )
 
 
-def _figures(progress: Progress) -> Content:
+def _figures(progress: TrainingProgress) -> Content:
     if progress.state == "done":
         return _verdicts(progress)
     if not progress.active:
         style = "$text-error" if progress.state == "failed" else "$foreground"
         return Content(progress.message).stylize(style)
     if progress.state == "paused":
-        return Content(_("Paused. P goes on; what was learned so far stays.")).stylize(
+        return Content(_("Paused. P resumes; nothing learned so far is lost.")).stylize(
             "$text-warning"
         )
     if progress.state == "cancelling":
-        return Content(_("Cancelling…")).stylize("$text-warning")
+        return Content(_("Canceling…")).stylize("$text-warning")
     if progress.name is None:
-        return Content(_("Getting ready…")).stylize("$text-warning")
-    first = f"{label(progress.name)} {int(progress.step)}/{progress.steps}"
+        return Content(_("Preparing…")).stylize("$text-warning")
+    first = f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}"
     speed = _("{speed:.0f} tok/s").format(speed=progress.speed) if progress.speed else _("starting")
     left = _(" · {time} left").format(time=clock(progress.eta)) if progress.eta is not None else ""
     figures: list[Content | str | tuple[str, str]] = [(f"{first} · ", "bold")]
-    figures += _reached(progress)
+    figures += _metrics(progress)
     return Content.assemble(*figures, "\n", (speed + left, MUTED))
 
 
-def _reached(progress: Progress) -> list[Content | str | tuple[str, str]]:
-    """What the run has come to so far, in the colours of the plot."""
+def _metrics(progress: TrainingProgress) -> list[Content | str | tuple[str, str]]:
+    """The latest metrics, in the colors of the plot."""
     if not progress.rollouts:
         points = progress.points
-        said = (
+        loss = (
             _("loss {loss:.2f}").format(loss=points[-1][1])
             if points
             else _("loss after the first step")
         )
         if not progress.held_out:
-            return [(said, "bold")]
+            return [(loss, "bold")]
         held_out = _("hold-out {loss:.2f}").format(loss=progress.held_out[-1][1])
-        return [(said, "bold $text-primary"), f" {_DOT} ", (held_out, "bold $text-warning")]
+        return [(loss, "bold $text-primary"), f" {_DOT} ", (held_out, "bold $text-warning")]
     last = progress.rollouts[-1]
     reward = (
         _("no reward")
@@ -205,23 +200,27 @@ def _reached(progress: Progress) -> list[Content | str | tuple[str, str]]:
     return [(reward, "bold $text-primary"), f" {_DOT} ", kl, (cut, MUTED)]
 
 
-def _verdicts(progress: Progress) -> Content:
-    """What each pass made, and whether it may be relied on."""
+def _verdicts(progress: TrainingProgress) -> Content:
+    """Say what each pass made, and whether it passed its gate."""
     if not progress.finished:
         return Content(progress.message)
     lines = [_verdict(done) for done in progress.finished]
     if any(done.held_back for done in progress.finished):
-        lines.append(Content(_("Something got worse: the list says what. R reports, A activates.")))
+        lines.append(
+            Content(
+                _("Something got worse; the list below says what. R shows the report, A activates.")
+            )
+        )
     lines += [Content(skip.why).stylize("$text-warning") for skip in progress.skipped]
     return Content("\n").join(lines)
 
 
 def _verdict(done: PassDone) -> Content:
-    made = _("{name} made {version}").format(name=label(done.name), version=done.version)
+    made = _("{name} made {version}").format(name=pass_label(done.name), version=done.version)
     if done.held_back:
         return Content(_("! {made}, held back").format(made=made)).stylize("bold $text-warning")
     if done.name == "reward" and not done.metrics.get("passed"):
-        return Content(_("! {made}, not to be trusted yet").format(made=made)).stylize(
+        return Content(_("! {made}, not reliable yet").format(made=made)).stylize(
             "bold $text-warning"
         )
     return Content(_("✓ {made} in {time}").format(made=made, time=clock(done.seconds))).stylize(
@@ -230,10 +229,10 @@ def _verdict(done: PassDone) -> Content:
 
 
 def _rollout(report: RolloutReport, cells: int) -> Content:
-    """One of the replies that RL has just drawn, under one line of its prompt."""
-    asked = shortened(harmless(report.prompt), cells - 2)
-    said = one_line(harmless(report.reply))
-    return Content.assemble((f"› {asked}", MUTED), "\n", said)
+    """Show the latest reply of an RL pass below a line of its prompt."""
+    prompt = shortened(harmless(report.prompt), cells - 2)
+    reply = one_line(harmless(report.reply))
+    return Content.assemble((f"› {prompt}", MUTED), "\n", reply)
 
 
 def _plot(plt: Any, curves: tuple[_Curve, _Curve], steps: int, theme: Theme) -> None:

@@ -1,10 +1,9 @@
-"""The list of versions: one moves in it, and the screen's keys act on the one that is marked."""
+"""The list of versions; the keys of the screen act on the highlighted one."""
 
 from collections.abc import Sequence
 
 from rich.cells import cell_len
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -13,7 +12,7 @@ from tui.text_format import one_line
 from tui.theme import MUTED
 from tui.views.versions import VersionView
 
-_DOES = {
+_KEYS = {
     "activate": N_("A activates"),
     "report": N_("R report"),
     "label": N_("L label"),
@@ -24,30 +23,27 @@ _DOES = {
 class VersionList(OptionList):
     """Every version, the active one with a dot."""
 
-    class Marked(Message):
-        """Another version is marked."""
-
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id, compact=True)
         self._views: list[VersionView] = []
 
     @property
-    def marked(self) -> VersionView | None:
-        """The version that the keys act on."""
-        place = self.highlighted
-        return self._views[place] if place is not None and place < len(self._views) else None
+    def current(self) -> VersionView | None:
+        """The highlighted version."""
+        index = self.highlighted
+        return self._views[index] if index is not None and index < len(self._views) else None
 
     def show(self, views: Sequence[VersionView]) -> None:
-        """List `views`; a version that has come since is marked, else the same one as before."""
+        """List `views`; highlight a new version, else the same one as before."""
         before = {view.name for view in self._views}
-        marked = self.marked.name if self.marked else None
+        current = self.current.name if self.current else ""
         wanted = [view.name for view in views if before and view.name not in before]
-        wanted += [marked or "", *(view.name for view in views if view.active)]
+        wanted += [current, *(view.name for view in views if view.active)]
         self._views = list(views)
         self.set_options(Option(_version_content(view)) for view in views)
         names = [view.name for view in views]
         self.highlighted = next((names.index(name) for name in wanted if name in names), 0)
-        self._say_keys()
+        self._show_keys()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave Enter to the screen."""
@@ -55,15 +51,14 @@ class VersionList(OptionList):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
-        self._say_keys()
-        self.post_message(self.Marked())
+        self._show_keys()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
 
-    def _say_keys(self) -> None:
-        possible = self.marked.possible if self.marked else frozenset()
-        self.border_subtitle = " · ".join(_(say) for act, say in _DOES.items() if act in possible)
+    def _show_keys(self) -> None:
+        possible = self.current.possible if self.current else frozenset()
+        self.border_subtitle = " · ".join(_(key) for act, key in _KEYS.items() if act in possible)
 
 
 def _version_content(view: VersionView) -> Content:
@@ -80,10 +75,10 @@ def _version_content(view: VersionView) -> Content:
         label,
         (view.detail, MUTED),
     )
-    for place, reason in enumerate(view.held_back):
-        why = _("  held back: ")
-        why = why if place == 0 else " " * cell_len(why)
-        line += Content(f"\n{why}{reason}").stylize("$text-warning")
+    for index, reason in enumerate(view.held_back):
+        label = _("  held back: ")
+        label = label if index == 0 else " " * cell_len(label)
+        line += Content(f"\n{label}{reason}").stylize("$text-warning")
     if view.note:
         line += Content(f"\n  {one_line(view.note)}").stylize(MUTED)
     return line

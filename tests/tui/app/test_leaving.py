@@ -11,7 +11,7 @@ from tests.tui.screens.test_tuning import ready, teach
 from tui.app import workspace as app_module
 from tui.screens.chat import ChatScreen
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.load_failure import FailureScreen
+from tui.screens.load_failure import LoadFailureScreen
 from tui.widgets.prompt import Prompt
 
 
@@ -101,7 +101,7 @@ async def test_a_model_that_cannot_be_had_is_a_screen_with_a_way_on(home: Home) 
     async with opened(home) as (app, pilot):
         await say(pilot, "Already typed")
         home.chat.finish_loading()
-        await until(pilot, lambda: isinstance(app.screen, FailureScreen))
+        await until(pilot, lambda: isinstance(app.screen, LoadFailureScreen))
         await until(pilot, lambda: "There is [no] network." in painted(app))
         screen = painted(app)
         assert "Connect, or use `tutee --model PATH`." in screen
@@ -115,7 +115,7 @@ async def test_a_model_that_cannot_be_had_is_a_screen_with_a_way_on(home: Home) 
 async def test_one_can_quit_from_the_failure_screen(home: Home) -> None:
     home.chat = FakeChat(home.bridge.emit, load_errors=[TuteeError("No.")])
     async with opened(home) as (app, pilot):
-        await until(pilot, lambda: isinstance(app.screen, FailureScreen))
+        await until(pilot, lambda: isinstance(app.screen, LoadFailureScreen))
         await pilot.press("ctrl+q")
         await until(pilot, lambda: app.return_value is True)
 

@@ -60,7 +60,7 @@ def test_what_was_made_of_a_gguf_file_is_removed_and_the_file_stays(
     made = Path(tutee("models", "fetch", str(file)).out.strip())
     assert f"✓ {made}" in tutee("models").out
     named = file if by == "its file" else made
-    assert "are free again" in tutee("models", "remove", str(named), "--yes").out
+    assert " freed." in tutee("models", "remove", str(named), "--yes").out
     assert file.is_file()
     assert not made.exists()
     assert "not been converted yet" in tutee("models", "info", str(file)).err

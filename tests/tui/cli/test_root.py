@@ -160,7 +160,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     assert (stopped.code, stopped.out) == (1, "")
     assert "`tutee train --resume` goes on" in stopped.err
     resumed = tutee("train", "--resume")
-    assert "sft: goes on after step 1" in resumed.err
+    assert "sft: resumed after step 1" in resumed.err
     assert resumed.json["active"] == "v1"
     assert resumed.json["steps"] == len(resumed.json["losses"]) == 2
     again = tutee("train", "--resume")

@@ -47,7 +47,7 @@ async def test_it_opens_on_every_screen_and_cuts_nothing_off(
 
 def test_every_screen_says_what_it_is() -> None:
     tables()  # imports them all
-    without = {"HelpScreen", "LineScreen", "ConfirmScreen"}
+    without = {"HelpScreen", "TextDialog", "ConfirmScreen"}
     for kind in screens(Screen):
         if kind.__module__.startswith("tui.screens") and kind.__name__ not in without:
             assert kind.TITLE, kind

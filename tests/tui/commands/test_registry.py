@@ -22,16 +22,23 @@ from tui.screens.help import HelpScreen
 from tui.screens.import_records import ImportScreen
 from tui.screens.record import RecordScreen
 from tui.screens.records import RecordsScreen
-from tui.screens.report_card import ReportScreen
+from tui.screens.report_card import ReportCardScreen
 from tui.screens.statistics import StatisticsScreen
-from tui.screens.trained_tokens import ProofScreen
+from tui.screens.trained_tokens import TrainedTokensScreen
 from tui.screens.tuning import TuningScreen
-from tui.widgets.comparison import Answers
+from tui.widgets.comparison import ComparisonPanes
 from tui.widgets.messages import ReplyMessage
 from tui.widgets.prompt import Prompt
 from tui.widgets.versions import VersionList
 
-ABOUT_TUNING = (TuningScreen, ReportScreen, ProofScreen, CompareScreen, Answers, VersionList)
+ABOUT_TUNING = (
+    TuningScreen,
+    ReportCardScreen,
+    TrainedTokensScreen,
+    CompareScreen,
+    ComparisonPanes,
+    VersionList,
+)
 ABOUT_RECORDS = (RecordsScreen, RecordScreen, ImportScreen, ExportScreen, StatisticsScreen)
 
 

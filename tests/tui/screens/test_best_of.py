@@ -12,7 +12,7 @@ from tests.tui.conftest import answered, opened, painted, say, toasts, until, vi
 from tests.tui.screens.test_tuning import ready
 from tests.tui.screens.test_versions import made
 from tui.app.tutee_app import TuteeApp
-from tui.screens.best_of import CandidatesScreen
+from tui.screens.best_of import BestOfScreen
 from tui.screens.chat import ChatScreen
 
 
@@ -31,17 +31,17 @@ async def drawn(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await say(pilot, "Capital of France?")
     await answered(app, pilot, 1)
     await pilot.press("ctrl+l")
-    await until(pilot, lambda: "Enter lets it stand" in painted(app))
+    await until(pilot, lambda: "Enter uses the highlighted reply" in painted(app))
 
 
 async def test_the_picked_reply_stands_and_is_preferred_over_the_others(judged: Home) -> None:
     async with opened(judged) as (app, pilot):
         await drawn(app, pilot)
-        assert isinstance(app.screen, CandidatesScreen)
+        assert isinstance(app.screen, BestOfScreen)
         shown = painted(app)
         assert shown.index("reward +1.50") < shown.index("It is [b]Paris[/b].")
-        assert shown.index("Paris.") < shown.index("reward -0.50  as it stands")
-        assert "The order is that of r1" in shown
+        assert shown.index("Paris.") < shown.index("reward -0.50  current reply")
+        assert "Ranked by r1." in shown
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen) and views(app))
         await until(pilot, lambda: "kept as 2 preferences" in toasts(app))
@@ -90,7 +90,7 @@ async def test_where_all_are_the_same_there_is_nothing_to_pick(judged: Home) -> 
     async with opened(judged) as (app, pilot):
         await drawn(app, pilot)
         await pilot.press("enter")
-        await until(pilot, lambda: "All replies were the same" in toasts(app))
+        await until(pilot, lambda: "All replies are the same" in toasts(app))
         assert judged.repository.records() == []
 
 

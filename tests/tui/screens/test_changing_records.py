@@ -13,7 +13,7 @@ from tests.tui.screens.test_records import bring, looking, table
 from tests.tui.screens.test_tuning import teach
 from tui.app.tutee_app import TuteeApp
 from tui.screens.correct import CorrectScreen
-from tui.screens.edit_record import EditScreen
+from tui.screens.edit_record import EditRecordScreen
 from tui.screens.reasons import ReasonsScreen
 from tui.screens.record import RecordScreen
 from tui.screens.records import RecordsScreen
@@ -56,14 +56,14 @@ async def test_several_are_kept_out_of_training_and_let_in_again(home: Home) -> 
     async with opened(home) as (app, pilot):
         await looking(app, pilot, 5)
         await pilot.press("space", "space", "x")
-        await until(pilot, lambda: "2 records kept out of training." in toasts(app))
+        await until(pilot, lambda: "Excluded 2 records from training." in toasts(app))
         assert len(home.repository.trainable()) == 3
         await until(pilot, lambda: [view.excluded for view in table(app)._views].count(True) == 2)
         await pilot.press("slash", *"excluded", "enter")
         await until(pilot, lambda: table(app).shown == 2)
         await pilot.press("ctrl+z")
         await until(pilot, lambda: len(home.repository.trainable()) == 5)
-        assert "Taken back for 2 records." in toasts(app)
+        assert "Undone for 2 records." in toasts(app)
 
 
 async def test_an_imported_record_is_edited_and_counts_as_new(home: Home) -> None:
@@ -71,7 +71,7 @@ async def test_an_imported_record_is_edited_and_counts_as_new(home: Home) -> Non
     (before,) = home.repository.records()
     async with opened(home) as (app, pilot):
         await looking(app, pilot, 1)
-        await editing(app, pilot, EditScreen)
+        await editing(app, pilot, EditRecordScreen)
         app.screen.query_one(TextArea).text = "A better answer"
         app.screen.query_one("#comment Input", Input).value = "shorter"
         await pilot.press("ctrl+s")
@@ -89,12 +89,12 @@ async def test_an_edit_is_not_lost_by_leaving_or_by_an_error(home: Home) -> None
     bring(home, 1)
     async with opened(home) as (app, pilot):
         await looking(app, pilot, 1)
-        await editing(app, pilot, EditScreen)
+        await editing(app, pilot, EditRecordScreen)
         app.screen.query_one(TextArea).text = " "
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "A text of a record cannot be empty." in toasts(app))
+        await until(pilot, lambda: "The texts of a record cannot be empty." in toasts(app))
         await pilot.press("escape")
-        await until(pilot, lambda: "Not saved yet." in painted(app))
+        await until(pilot, lambda: "Not saved." in painted(app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RecordScreen))
         assert len(home.repository.records()) == 1

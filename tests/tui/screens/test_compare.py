@@ -15,10 +15,10 @@ from tests.tui.conftest import answered, opened, painted, replies, say, toasts, 
 from tests.tui.screens.test_tuning import ready
 from tests.tui.screens.test_versions import made
 from tui.app.tutee_app import TuteeApp
-from tui.controllers.comparison import Comparing
+from tui.controllers.comparison import ComparisonController
 from tui.screens.chat import ChatScreen
 from tui.screens.compare import CompareScreen
-from tui.widgets.comparison import AnswerPane
+from tui.widgets.comparison import ComparisonPane
 
 
 @pytest.fixture
@@ -32,18 +32,20 @@ def versions(home: Home) -> Home:
     return home
 
 
-async def comparing(app: TuteeApp, pilot: Pilot[Any], *, swap: bool = False) -> Comparing:
+async def comparing(
+    app: TuteeApp, pilot: Pilot[Any], *, swap: bool = False
+) -> ComparisonController:
     """Open the screen; `swap` decides what the dice would."""
     await ready(app, pilot)
     await pilot.press("f6")
     await until(pilot, lambda: isinstance(app.screen, CompareScreen) and app.screen.is_mounted)
     assert isinstance(app.screen, CompareScreen)
-    app.screen._comparing._swap = lambda: swap
-    return app.screen._comparing
+    app.screen._comparison._swap = lambda: swap
+    return app.screen._comparison
 
 
 def titles(app: TuteeApp) -> list[str]:
-    return [str(pane.border_title) for pane in app.screen.query(AnswerPane)]
+    return [str(pane.border_title) for pane in app.screen.query(ComparisonPane)]
 
 
 async def asked(app: TuteeApp, pilot: Pilot[Any], prompt: str = "Capital of France?") -> None:
@@ -75,7 +77,7 @@ async def test_a_blind_choice_is_kept_and_then_told(versions: Home) -> None:
         await asked(app, pilot)
         assert [version for version, _ in versions.chat.compared] == ["v1", "v2"]
         assert titles(app) == ["A", "B"]
-        assert "v1" not in painted(app).split("hide which")[1]
+        assert "v1" not in painted(app).split("hide the versions")[1]
         assert "It is [b]Paris[/b]." in painted(app)
         await pilot.press("left")
         await until(pilot, lambda: "v1 was better than v2: kept as 1 preference." in painted(app))
@@ -117,7 +119,7 @@ async def test_a_choice_can_be_taken_back_and_made_again(versions: Home) -> None
         await pilot.press("right")
         await until(pilot, lambda: len(preferences(versions.repository)) == 1)
         await pilot.press("ctrl+z")
-        await until(pilot, lambda: "Taken back." in painted(app))
+        await until(pilot, lambda: "Undone." in painted(app))
         assert versions.repository.records() == []
         assert titles(app) == ["A", "B"]
         await pilot.press("left")
@@ -159,13 +161,13 @@ async def test_nothing_can_be_chosen_before_both_have_answered(versions: Home) -
         await pilot.press(*"Hi", "enter")
         versions.chat.write("Hello")
         await until(pilot, lambda: "Hello" in painted(app))
-        assert "They answer one after the other" in painted(app)
+        assert "Generating both replies" in painted(app)
         await pilot.press("left", "up")
         assert versions.repository.records() == []
         versions.chat.finish()
         versions.chat.write("Hello")
         versions.chat.finish()
-        await until(pilot, lambda: "They say the same." in painted(app))
+        await until(pilot, lambda: "The replies are the same." in painted(app))
         await pilot.press("left")
         await until(pilot, lambda: "Both replies are the same" in toasts(app))
         await pilot.press("up")
@@ -209,5 +211,5 @@ async def test_without_a_prompt_nothing_is_asked(versions: Home) -> None:
     async with opened(versions) as (app, pilot):
         await comparing(app, pilot)
         await pilot.press("enter")
-        await until(pilot, lambda: "There is nothing to ask yet." in toasts(app))
+        await until(pilot, lambda: "The prompt is empty." in toasts(app))
         assert versions.chat.compared == []

@@ -13,18 +13,18 @@ from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
 from tui.screens.correct import CorrectScreen
-from tui.widgets.correction import Version, _by_line
+from tui.widgets.correction import CorrectionEditor, _by_line
 from tui.widgets.transcript import Transcript
 
 LONG = "The capital of France is Lyon, of course."
 
 
-async def correcting(home: Home, app: TuteeApp, pilot: Pilot[Any]) -> Version:
+async def correcting(home: Home, app: TuteeApp, pilot: Pilot[Any]) -> CorrectionEditor:
     await say(pilot, "Capital of France?")
     await answered(app, pilot, 1)
     await pilot.press("f4")
     await until(pilot, lambda: isinstance(app.screen, CorrectScreen) and app.screen.is_mounted)
-    return app.screen.query_one(Version)
+    return app.screen.query_one(CorrectionEditor)
 
 
 async def instruct(app: TuteeApp, pilot: Pilot[Any], text: str) -> None:
@@ -34,7 +34,7 @@ async def instruct(app: TuteeApp, pilot: Pilot[Any], text: str) -> None:
     await pilot.press("enter")
 
 
-def marked(version: Version) -> list[str]:
+def marked(version: CorrectionEditor) -> list[str]:
     return [
         version.document.get_line(line)[start:end]
         for line, spans in sorted(version._marks.items())
@@ -92,9 +92,9 @@ async def test_the_model_drafts_and_the_person_decides(home: Home) -> None:
         assert "shorter" in turns[-1].content
         assert home.repository.records() == []
         await until(pilot, lambda: app.focused is version)
-        await until(pilot, lambda: "A draft: change it" in painted(app))
+        await until(pilot, lambda: "A draft. Edit it" in painted(app))
         await pilot.press("ctrl+z")
-        await until(pilot, lambda: "A draft: change it" not in painted(app))
+        await until(pilot, lambda: "A draft. Edit it" not in painted(app))
         assert version.text == LONG
         await pilot.press("ctrl+y", "ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
@@ -107,7 +107,7 @@ async def test_a_draft_that_changes_nothing_is_told(home: Home) -> None:
     async with opened(home) as (app, pilot):
         version = await correcting(home, app, pilot)
         await instruct(app, pilot, "shorter")
-        await until(pilot, lambda: "The model wrote the same again." in painted(app))
+        await until(pilot, lambda: "The model wrote the same text." in painted(app))
         assert not version.read_only
         assert not version.has_focus
         await pilot.press("escape")
@@ -179,7 +179,7 @@ async def test_a_very_long_reply_is_shown_without_comparing(home: Home) -> None:
         await app.workspace.chat.screen.renew()
         await pilot.press("f4")
         await until(pilot, lambda: isinstance(app.screen, CorrectScreen) and app.screen.is_mounted)
-        version = app.screen.query_one(Version)
+        version = app.screen.query_one(CorrectionEditor)
         assert marked(version) == []
         assert "word word" in painted(app)
         await pilot.press("escape")

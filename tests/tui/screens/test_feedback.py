@@ -171,7 +171,7 @@ async def test_leaving_a_changed_correction_asks_first(home: Home) -> None:
         await pilot.press("f4", "escape")
         assert isinstance(app.screen, ChatScreen)
         await pilot.press("f4", "x", "escape")
-        assert "Esc again drops your version" in painted(app)
+        assert "Esc again discards your version" in painted(app)
         await pilot.press("y", "escape")
         assert isinstance(app.screen, CorrectScreen)
         await pilot.press("escape")

@@ -15,11 +15,11 @@ from tests.live_records import instructions
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_tuning import teach
 from tui.app.tutee_app import TuteeApp
-from tui.controllers.imports import preview, starter_preview
+from tui.controllers.imports import preview_import, starter_preview
 from tui.screens import import_records
 from tui.screens.chat import ChatScreen
 from tui.screens.import_records import ImportScreen
-from tui.views.import_preview import completed, matches
+from tui.views.import_preview import complete_path, path_matches
 from tui.widgets.form import Toggle
 
 
@@ -57,14 +57,14 @@ async def importing(app: TuteeApp, pilot: Pilot[Any], path: Path) -> None:
     app.action_import()
     await until(pilot, lambda: isinstance(app.screen, ImportScreen))
     app.screen.query_one("#import-path Input", Input).value = str(path)
-    await until(pilot, lambda: "nothing is taken yet" in painted(app))
+    await until(pilot, lambda: "Enter shows a preview first" in painted(app))
     await pilot.press("enter")
 
 
 async def test_a_file_is_looked_at_first_and_then_taken(home: Home, file: Path) -> None:
     async with opened(home, (100, 30)) as (app, pilot):
         await importing(app, pilot, file)
-        await until(pilot, lambda: "Enter takes 3 instructions" in painted(app))
+        await until(pilot, lambda: "Enter imports 3 instructions" in painted(app))
         for text in (
             *("alpaca, 5 rows", "2 rows", "question 0", "› answer 0"),
             *("line 3 refused: duplicate of line 2", "line 4 refused: "),
@@ -72,7 +72,7 @@ async def test_a_file_is_looked_at_first_and_then_taken(home: Home, file: Path) 
             assert text in painted(app)
         assert home.repository.records() == []
         await pilot.press("enter")
-        await until(pilot, lambda: "Taken: 3 instructions." in toasts(app))
+        await until(pilot, lambda: "Imported 3 instructions." in toasts(app))
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert [r.origin.source for r in home.repository.records()] == ["import:lessons.jsonl"] * 3
         await until(pilot, lambda: "3 new" in painted(app))
@@ -81,12 +81,12 @@ async def test_a_file_is_looked_at_first_and_then_taken(home: Home, file: Path) 
 async def test_what_is_known_is_not_taken_again(home: Home, file: Path) -> None:
     async with opened(home, (100, 30)) as (app, pilot):
         await importing(app, pilot, file)
-        await until(pilot, lambda: "Enter takes" in painted(app))
+        await until(pilot, lambda: "Enter imports" in painted(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         await importing(app, pilot, file)
-        await until(pilot, lambda: "There is nothing new to take" in painted(app))
-        assert "3 records, left as they are" in painted(app)
+        await until(pilot, lambda: "Nothing new to import" in painted(app))
+        assert "3 records, skipped" in painted(app)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert len(home.repository.records()) == 3
@@ -102,13 +102,13 @@ async def test_a_narrow_screen_does_not_cut_what_enter_does(home: Home, tmp_path
     (tmp_path / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     async with opened(home, (60, 24)) as (app, pilot):
         await importing(app, pilot, tmp_path / "all.jsonl")
-        await until(pilot, lambda: "Enter takes all that is new · Esc leaves" in painted(app))
+        await until(pilot, lambda: "Enter imports everything new · Esc leaves" in painted(app))
 
 
 async def test_leaving_takes_nothing(home: Home, file: Path) -> None:
     async with opened(home) as (app, pilot):
         await importing(app, pilot, file)
-        await until(pilot, lambda: "Enter takes" in painted(app))
+        await until(pilot, lambda: "Enter imports" in painted(app))
         await pilot.press("escape")
         assert isinstance(app.screen, ChatScreen)
         assert home.repository.records() == []
@@ -117,11 +117,11 @@ async def test_leaving_takes_nothing(home: Home, file: Path) -> None:
 async def test_another_name_is_read_anew_and_kept(home: Home, file: Path) -> None:
     async with opened(home) as (app, pilot):
         await importing(app, pilot, file)
-        await until(pilot, lambda: "Enter takes" in painted(app))
+        await until(pilot, lambda: "Enter imports" in painted(app))
         await pilot.press("down", *"mine")
-        await until(pilot, lambda: "Enter reads it" in painted(app))
+        await until(pilot, lambda: "Enter shows a preview first" in painted(app))
         await pilot.press("enter")
-        await until(pilot, lambda: "Enter takes" in painted(app))
+        await until(pilot, lambda: "Enter imports" in painted(app))
         await pilot.press("enter")
         await until(pilot, lambda: home.repository.records())
         assert {r.origin.source for r in home.repository.records()} == {"import:mine"}
@@ -164,22 +164,22 @@ async def test_conversations_that_are_known_are_not_offered_again(
     file.write_text(json.dumps([CHAT]), encoding="utf-8")
     async with opened(home, (100, 30)) as (app, pilot):
         await importing(app, pilot, file)
-        await until(pilot, lambda: "Enter takes 1 conversation" in painted(app))
+        await until(pilot, lambda: "Enter imports 1 conversation" in painted(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         await importing(app, pilot, file)
-        await until(pilot, lambda: "There is nothing new to take" in painted(app))
+        await until(pilot, lambda: "Nothing new to import" in painted(app))
 
 
-async def test_many_records_are_taken_in_portions(
+async def test_many_records_are_imported_in_batches(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_records, "_PORTION", 10)
+    monkeypatch.setattr(import_records, "_RECORDS_PER_BATCH", 10)
     file = tmp_path / "many.jsonl"
     file.write_text("".join(json.dumps(row(n)) + "\n" for n in range(95)), encoding="utf-8")
     async with opened(home) as (app, pilot):
         await importing(app, pilot, file)
-        await until(pilot, lambda: "Enter takes 95 instructions" in painted(app))
+        await until(pilot, lambda: "Enter imports 95 instructions" in painted(app))
         await pilot.press("enter", "enter", "escape")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert len(home.repository.records()) == 95
@@ -190,7 +190,7 @@ async def test_a_home_without_feedback_is_offered_examples(home: Home) -> None:
     async with opened(home) as (app, pilot):
         assert f"Ctrl+T offers {count} short examples" in painted(app)
         await pilot.press("ctrl+t")
-        await until(pilot, lambda: f"Enter takes {count} instructions" in painted(app))
+        await until(pilot, lambda: f"Enter imports {count} instructions" in painted(app))
         assert home.repository.records() == []
         before = painted(app)
         await pilot.press("pagedown")
@@ -217,14 +217,18 @@ def test_paths_are_completed_as_far_as_they_are_clear(tmp_path: Path) -> None:
     for name in ("lessons-a.jsonl", "lessons-b.jsonl", ".hidden"):
         (tmp_path / name).touch()
     base = f"{tmp_path}/"
-    assert matches(base) == [f"{base}Data/", f"{base}lessons-a.jsonl", f"{base}lessons-b.jsonl"]
-    assert matches(f"{base}.h") == [f"{base}.hidden"]
-    assert completed(f"{base}da") == f"{base}Data/"
-    assert completed(f"{base}le") == f"{base}lessons-"
-    assert completed(f"{base}lessons-") == f"{base}lessons-"
-    assert completed(f"{base}none") == f"{base}none"
-    assert matches(f"{base}nowhere/x") == []
-    assert completed("~") == "~/"
+    assert path_matches(base) == [
+        f"{base}Data/",
+        f"{base}lessons-a.jsonl",
+        f"{base}lessons-b.jsonl",
+    ]
+    assert path_matches(f"{base}.h") == [f"{base}.hidden"]
+    assert complete_path(f"{base}da") == f"{base}Data/"
+    assert complete_path(f"{base}le") == f"{base}lessons-"
+    assert complete_path(f"{base}lessons-") == f"{base}lessons-"
+    assert complete_path(f"{base}none") == f"{base}none"
+    assert path_matches(f"{base}nowhere/x") == []
+    assert complete_path("~") == "~/"
 
 
 async def test_tab_completes_and_then_goes_on(home: Home, file: Path) -> None:
@@ -246,7 +250,7 @@ def test_a_folder_is_read_whole_and_each_refusal_names_its_file(tmp_path: Path, 
     (tmp_path / "other.jsonl").write_text(json.dumps(row(2)) + "\n" + json.dumps(row(9)) + "\n")
     (tmp_path / "bad.json").write_text("{")
     said: list[str] = []
-    found = preview(tmp_path, "", False, Deduplicator([], ()), said.append, lambda: False)
+    found = preview_import(tmp_path, "", False, Deduplicator([], ()), said.append, lambda: False)
     assert [record.prompt[-1].content for record in found.records] == [
         f"question {number}" for number in (0, 1, 2, 9)
     ]

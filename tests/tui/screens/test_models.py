@@ -106,7 +106,7 @@ async def test_chat_goes_on_while_one_is_fetched_and_the_fetch_can_be_stopped_an
         await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
         await pilot.press("x")
         await until(pilot, lambda: "was stopped" in toasts(app), "it has stopped")
-        assert "fetched so far" in painted(app) or "◐" in painted(app)
+        assert "downloaded so far" in painted(app) or "◐" in painted(app)
         assert chosen(home) == ""
         hub.held.pop("model.safetensors").set()
         await write(app, pilot, SPEC)
@@ -149,7 +149,7 @@ async def test_no_model_is_changed_under_a_training_run(home: Home, tiny_folder:
         await choosing(app, pilot)
         home.tuning.running = True
         await write(app, pilot, str(tiny_folder.path))
-        await until(pilot, lambda: "A training run is under way" in toasts(app))
+        await until(pilot, lambda: "cannot change during a training run" in toasts(app))
         home.tuning.running = False
         assert home.chat.specs == ["builtin"]
 
@@ -163,7 +163,7 @@ async def test_a_model_is_removed_after_asking(home: Home, hub: Hub, cache: Path
         await pilot.press("end", "d")
         await until(pilot, lambda: "Remove hf:org/Tiny-Chat" in painted(app))
         await pilot.press("enter")
-        await until(pilot, lambda: "are free again" in toasts(app))
+        await until(pilot, lambda: " freed." in toasts(app))
         assert not path.exists()
         await pilot.press("home", "d")
         await until(pilot, lambda: "builtin is in use." in toasts(app))

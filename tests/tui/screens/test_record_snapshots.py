@@ -76,7 +76,7 @@ def taught(home: Home) -> Home:
 async def to_the_records(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: "Fake-1" in painted(app))
     await pilot.press("f7")
-    await until(pilot, lambda: "the check says something" in painted(app))
+    await until(pilot, lambda: "1 with problems" in painted(app))
 
 
 async def records(app: TuteeApp, pilot: Pilot[Any]) -> None:
@@ -136,7 +136,7 @@ def test_an_import(
         field.value = "lessons.jsonl"
         field.cursor_position = len(field.value)
         await pilot.press("enter")
-        await until(pilot, lambda: "Enter takes" in painted(app))
+        await until(pilot, lambda: "Enter imports" in painted(app))
 
     assert held(home, snap_compare, script)
 

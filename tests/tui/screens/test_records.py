@@ -139,13 +139,13 @@ async def test_many_records_are_drawn_as_one_goes_down(
     bring(home, 100)
     async with opened(home) as (app, pilot):
         shown = await looking(app, pilot, 40)
-        assert "60 more come as you go down." in painted(app)
+        assert "Scroll down for 60 more." in painted(app)
         await pilot.press("ctrl+end")
         await showing(app, pilot, 80)
         assert shown.current is not None
         await pilot.press("ctrl+end")
         await showing(app, pilot, 100)
-        assert "more come" not in painted(app)
+        assert "Scroll down" not in painted(app)
         await pilot.press("ctrl+end", "enter")
         await until(pilot, lambda: "question 99" in painted(app))
         assert "100 of 100" in painted(app)
@@ -186,7 +186,7 @@ async def test_the_chat_behind_shows_what_was_deleted(home: Home) -> None:
         await pilot.press("f2")
         await looking(app, pilot, 2)
         await pilot.press("space", "space", "d", "enter")
-        await until(pilot, lambda: "Nothing was taught yet." in painted(app))
+        await until(pilot, lambda: "No records yet." in painted(app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         await until(pilot, lambda: views(app) and views(app)[0].label is None)
@@ -199,10 +199,10 @@ async def test_what_is_wrong_is_said_and_shown_alone(home: Home) -> None:
     home.repository.add_imported([Instruction(prompt=prompt, completion="Dear Anna")])
     async with opened(home, (120, 30)) as (app, pilot):
         await looking(app, pilot, 3)
-        await until(pilot, lambda: "the check says something about 1" in painted(app))
+        await until(pilot, lambda: "1 with problems" in painted(app))
         await pilot.press("c")
         await showing(app, pilot, 1)
-        assert "What is wrong" in painted(app)
+        assert "Problem" in painted(app)
         assert "e-mail address" in painted(app)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RecordScreen))
@@ -291,7 +291,7 @@ async def test_tokens_before_the_model_is_there_are_told_off(home: Home) -> None
 async def test_with_nothing_taught_the_screen_says_what_to_do(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await pilot.press("f7")
-        await until(pilot, lambda: "Nothing was taught yet." in painted(app))
+        await until(pilot, lambda: "No records yet." in painted(app))
         await pilot.press("d", "space", "enter", "c", "ctrl+z")
         assert isinstance(app.screen, RecordsScreen)
 

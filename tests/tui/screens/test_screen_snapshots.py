@@ -62,13 +62,14 @@ async def _log(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await _loaded(app, pilot)
     moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
     lines = [
-        "Began: SFT, reward model.",
+        "Started: SFT, reward model.",
         "SFT: checked 59 samples; 2,189 of 5,625 tokens carry loss, 0% padding.",
         "SFT: step 12 of 24, loss 0.83.",
         "SFT made v1.",
     ]
-    log = app.workspace.tuner.log
-    log += [(moment + timedelta(seconds=9 * n), line) for n, line in enumerate(lines)]
+    app.workspace.tuner.run.log += [
+        (moment + timedelta(seconds=9 * n), line) for n, line in enumerate(lines)
+    ]
     await pilot.press("f5", "g")
     await until(pilot, lambda: isinstance(app.screen, LogScreen) and app.screen.is_mounted)
     app.screen.query_one("#log-title", Static).update("Log")  # the path is the test's own
@@ -100,7 +101,7 @@ def test_the_models(alone: Home, snap_compare: Any, size: tuple[int, int]) -> No
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
         await _loaded(app, pilot)
         await pilot.press("ctrl+o")
-        await until(pilot, lambda: "Any other" in painted(app))
+        await until(pilot, lambda: "Other model" in painted(app))
         await pilot.press("down")
 
     assert held(alone, snap_compare, script, terminal_size=size)

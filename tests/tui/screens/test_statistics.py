@@ -19,7 +19,7 @@ async def test_counts_bars_and_gaps(home: Home) -> None:
         await until(pilot, lambda: isinstance(app.screen, StatisticsScreen))
         await until(pilot, lambda: "7 records from 4 lessons" in painted(app))
         text = painted(app)
-        assert "What is thin" in text
+        assert "Gaps" in text
         assert "2 👍 and 0 👎: KTO wants 4 of each." in text
         for name, count in (("instruction", 4), ("preference", 1), ("👍 liked", 2), ("en", 4)):
             assert re.search(rf"{name} +{count}  ━", text), name

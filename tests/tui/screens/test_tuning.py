@@ -95,7 +95,7 @@ async def test_cancel_stops_the_run_and_changes_nothing(home: Home) -> None:
         home.tuning.step()
         await until(pilot, lambda: "SFT 1/3" in painted(app))
         await pilot.press("x")
-        await until(pilot, lambda: "Cancelled. Nothing was changed." in painted(app))
+        await until(pilot, lambda: "Canceled. Nothing was changed." in painted(app))
         assert home.adapters.versions() == []
         await pilot.press("enter")
         await until(pilot, lambda: len(home.tuning.plans) == 2)
@@ -189,7 +189,7 @@ async def test_an_interrupted_run_is_offered_and_goes_on(home: Home) -> None:
         await pilot.press("f5")
         await until(pilot, lambda: rows(app))
         assert "was interrupted" in str(app.screen.query_one("#figures", Static).content)
-        assert "Enter Go on" in painted(app)
+        assert "Enter Resume" in painted(app)
         assert "X Drop the old run" in painted(app)
         await pilot.press("1")  # what the run does was decided when it began
         await pilot.press("enter")
@@ -233,21 +233,21 @@ async def test_a_run_rests_and_goes_on(home: Home) -> None:
         await until(pilot, lambda: "SFT 1/3" in painted(app))
         await pilot.press("p")
         assert home.tuning.paused
-        await until(pilot, lambda: "Paused." in painted(app) and "P Go on" in painted(app))
+        await until(pilot, lambda: "Paused." in painted(app) and "P Resume" in painted(app))
         await pilot.press("escape")
         await until(pilot, lambda: "Tuning is paused at step 1 of 3" in painted(app))
         await pilot.press("f5")
-        await until(pilot, lambda: "P Go on" in painted(app))
+        await until(pilot, lambda: "P Resume" in painted(app))
         await pilot.press("p")
         assert not home.tuning.paused
         home.tuning.step(2)
         await until(pilot, lambda: "SFT made v1" in painted(app))
         await pilot.press("g")
         await until(pilot, lambda: isinstance(app.screen, LogScreen) and app.screen.is_mounted)
-        await until(pilot, lambda: "Goes on." in painted(app))
-        lines = [line for _, line in app.workspace.tuner.log]
-        assert lines[0] == "Began: SFT."
+        await until(pilot, lambda: "Resumed." in painted(app))
+        lines = [line for _, line in app.workspace.tuner.run.log]
+        assert lines[0] == "Started: SFT."
         assert lines[1].startswith("SFT: 3 steps on 4 records")
         assert "Paused." in lines
         assert any("made v1 in 0:12. Loss 3.00 → 1.00." in line for line in lines)
-        assert lines[-1] == "Done. v1 is adopted."
+        assert lines[-1] == "Done. v1 is activated."

@@ -62,7 +62,7 @@ async def test_where_nothing_is_ready_it_says_what_to_do(home: Home) -> None:
         await until(pilot, lambda: "Nothing is ready yet." in painted(app))
         assert greyed(started(app))
         await pilot.press("enter")
-        await until(pilot, lambda: "No pass is chosen" in toasts(app))
+        await until(pilot, lambda: "No pass is selected" in toasts(app))
         assert home.tuning.plans == []
         await pilot.press("1")
         await until(pilot, lambda: "Enter starts." in painted(app))
@@ -90,7 +90,7 @@ async def test_the_screen_is_alive_while_the_plan_is_made(home: Home, held_back:
     async with opened(home) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("f5")
-        await until(pilot, lambda: "counting what there is to learn from" in painted(app))
+        await until(pilot, lambda: "Plan: counting records" in painted(app))
         assert "● base  active" in painted(app)
         assert "Enter starts." not in painted(app)
         assert greyed(started(app))
@@ -98,13 +98,13 @@ async def test_the_screen_is_alive_while_the_plan_is_made(home: Home, held_back:
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         await pilot.press("f5")
-        await until(pilot, lambda: "counting what there is to learn from" in painted(app))
+        await until(pilot, lambda: "Plan: counting records" in painted(app))
         held_back.set()
         await until(pilot, lambda: rows(app) and not greyed(started(app)))
         assert rows(app)[0].startswith("[x] 1")
         assert "counting" not in painted(app)
         assert "Tune Fake-1 from base" in painted(app)
-        assert "on everything" not in painted(app)
+        assert "on every record" not in painted(app)
 
 
 @pytest.mark.parametrize(("records", "runs"), [(4, 1), (1, 0)])
@@ -115,11 +115,11 @@ async def test_enter_waits_for_the_plan(
     async with opened(home) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("f5", "enter", "enter")
-        await until(pilot, lambda: "It starts as soon as the plan is made." in toasts(app))
+        await until(pilot, lambda: "The run starts as soon as the plan is ready." in toasts(app))
         assert home.tuning.plans == []
         held_back.set()
         if not runs:
-            await until(pilot, lambda: "No pass is chosen" in toasts(app))
+            await until(pilot, lambda: "No pass is selected" in toasts(app))
         await until(pilot, lambda: len(home.tuning.plans) == runs)
 
 
@@ -180,7 +180,7 @@ async def test_a_pass_that_is_not_ready_can_be_forced_if_it_has_a_record(home: H
         await until(pilot, lambda: rows(app))
         assert rows(app)[0].startswith("[ ] 1")
         await pilot.press("enter")
-        await until(pilot, lambda: "No pass is chosen" in toasts(app))
+        await until(pilot, lambda: "No pass is selected" in toasts(app))
         await pilot.press("4")
         await until(pilot, lambda: "Reward has nothing to learn from yet." in toasts(app))
         await pilot.press("1")

@@ -102,7 +102,7 @@ def test_a_comparison(home: Home, snap_compare: Any, size: tuple[int, int]) -> N
         await until(pilot, lambda: len(views(app)) == 1)
         await pilot.press("f6")
         assert isinstance(app.screen, CompareScreen)
-        app.screen._comparing._swap = lambda: False
+        app.screen._comparison._swap = lambda: False
         await pilot.press("enter")
         await until(pilot, lambda: "Which is better?" in painted(app))
         await pilot.press("left")

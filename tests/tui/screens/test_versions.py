@@ -12,8 +12,8 @@ from tests.fakes import FOLDER, Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_tuning import ready, rows, teach
 from tui.app.tutee_app import TuteeApp
-from tui.screens.report_card import ReportScreen
-from tui.screens.trained_tokens import ProofScreen
+from tui.screens.report_card import ReportCardScreen
+from tui.screens.trained_tokens import TrainedTokensScreen
 from tui.screens.tuning import TuningScreen
 from tui.widgets.versions import VersionList
 
@@ -34,7 +34,7 @@ def listed(app: TuteeApp) -> list[str]:
 
 
 def marked(app: TuteeApp) -> str:
-    view = app.screen.query_one(VersionList).marked
+    view = app.screen.query_one(VersionList).current
     return view.name if view else ""
 
 
@@ -65,7 +65,7 @@ async def test_a_version_that_got_worse_says_why_and_can_be_used_all_the_same(ho
         await run(home, app, pilot)
         figures = str(app.screen.query_one("#figures", Static).content)
         assert figures.startswith("! SFT made v1, held back")
-        assert "v1 got worse, so it is held back; F5 says why." in toasts(app)
+        assert "v1 got worse and is held back; its report says why." in toasts(app)
         assert home.adapters.active() == "base"
         assert marked(app) == "v1"
         assert f"held back: {WHY[0]}" in painted(app)
@@ -89,7 +89,7 @@ async def test_any_version_can_be_made_to_answer(home: Home) -> None:
         await until(pilot, lambda: "Now using v1." in toasts(app))
         assert "● v1    active" in painted(app)
         await pilot.press("a")
-        await until(pilot, lambda: "v1 cannot be made to answer" in toasts(app))
+        await until(pilot, lambda: "v1 cannot be activated" in toasts(app))
 
 
 async def test_a_label_is_kept_and_can_be_taken_away(home: Home) -> None:
@@ -97,7 +97,7 @@ async def test_a_label_is_kept_and_can_be_taken_away(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await tuning(app, pilot)
         await pilot.press("up", "l")
-        assert "What do you call v1?" in painted(app)
+        assert "Label v1" in painted(app)
         app.screen.query_one(Input).value = "polite"
         await pilot.press("enter")
         await until(pilot, lambda: "polite" in listed(app)[0])
@@ -137,7 +137,7 @@ async def test_nothing_is_deleted_while_a_run_may_need_it(home: Home) -> None:
         await tuning(app, pilot)
         await until(pilot, lambda: rows(app))
         await pilot.press("enter", "up", "d", "enter")
-        await until(pilot, lambda: "cannot be deleted while a run" in toasts(app))
+        await until(pilot, lambda: "cannot be deleted during a training run" in toasts(app))
         assert len(home.adapters.versions()) == 1
         await pilot.press("x")
         await until(pilot, lambda: not home.tuning.running)
@@ -146,14 +146,14 @@ async def test_nothing_is_deleted_while_a_run_may_need_it(home: Home) -> None:
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [
-        ({}, "too few pairs to check it"),
+        ({}, "too few pairs to evaluate"),
         (
             {"holdout_accuracy": 0.86, "holdout_interval": (0.79, 0.91), "passed": True},
-            "86% right (79% to 91%) · 3 records",
+            "86% correct (79% to 91%) · 3 records",
         ),
         (
             {"holdout_accuracy": 0.55, "holdout_interval": (0.4, 0.7), "passed": False},
-            "55% right (40% to 70%) · not used",
+            "55% correct (40% to 70%) · not used",
         ),
     ],
 )
@@ -165,7 +165,7 @@ async def test_a_reward_model_says_how_far_to_trust_it(
         await tuning(app, pilot)
         assert f"Reward · {said}" in listed(app)[0]
         await pilot.press("up", "a")
-        await until(pilot, lambda: "r1 cannot be made to answer" in toasts(app))
+        await until(pilot, lambda: "r1 cannot be activated" in toasts(app))
 
 
 async def test_rl_shows_rewards_distance_and_a_reply_that_was_drawn(home: Home) -> None:
@@ -192,14 +192,14 @@ async def test_the_report_shows_figures_and_replies_before_and_after(home: Home)
         await tuning(app, pilot)
         await run(home, app, pilot)
         await pilot.press("r")
-        assert isinstance(app.screen, ReportScreen)
+        assert isinstance(app.screen, ReportCardScreen)
         await until(pilot, lambda: "What went in" in painted(app))
         shown = painted(app)
         assert f"held back: {WHY[0]}" in shown
         assert re.search(r"hold-out loss +1.910 → +0.620 ▲ better", shown)
         assert re.search(r"exactly right +0.0% → +100.0%", shown)
         assert re.search("The capital of France is Lyon. +The capital of France is Paris.", shown)
-        assert "Probes  1 of 2 answered otherwise than before" in shown
+        assert "Probes  1 of 2 replies changed" in shown
         assert "› Say [b]hi[/b]" in shown
         assert "both  Hi there!" in shown
         marked_words = [
@@ -216,10 +216,10 @@ async def test_a_version_is_activated_kept_or_rolled_back_from_its_report(home: 
     async with opened(home) as (app, pilot):
         await tuning(app, pilot)
         await pilot.press("up", "r")
-        assert isinstance(app.screen, ReportScreen)
+        assert isinstance(app.screen, ReportCardScreen)
         assert "not judged: it was not examined" in painted(app)
         await pilot.press("b")  # it does not answer, so there is nothing to take back
-        assert isinstance(app.screen, ReportScreen)
+        assert isinstance(app.screen, ReportCardScreen)
         await pilot.press("a")
         await until(pilot, lambda: home.chat.answering == "v1" and listed(app))
         await pilot.press("r", "enter")
@@ -234,7 +234,7 @@ async def test_the_base_has_no_report(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await tuning(app, pilot)
         await pilot.press("r")
-        await until(pilot, lambda: "There is no report on base" in toasts(app))
+        await until(pilot, lambda: "base is the original model" in toasts(app))
 
 
 async def test_the_trained_tokens_of_the_run_can_be_seen(home: Home) -> None:
@@ -246,9 +246,9 @@ async def test_the_trained_tokens_of_the_run_can_be_seen(home: Home) -> None:
         assert isinstance(app.screen, TuningScreen)
         await run(home, app, pilot)
         await pilot.press("m")
-        assert isinstance(app.screen, ProofScreen)
+        assert isinstance(app.screen, TrainedTokensScreen)
         assert "What SFT learns from" in painted(app)
-        assert "1 of 3 tokens are learned" in painted(app)
+        assert "1 of 3 tokens carry loss" in painted(app)
         assert "Capital?Paris" in painted(app)
         await pilot.press("escape")
         assert isinstance(app.screen, TuningScreen)

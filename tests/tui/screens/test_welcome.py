@@ -18,7 +18,7 @@ from tui.app.tutee_app import TuteeApp
 from tui.commands.key_help import help_sections
 from tui.run import run_app
 from tui.screens.chat import ChatScreen
-from tui.screens.load_failure import FailureScreen
+from tui.screens.load_failure import LoadFailureScreen
 from tui.screens.welcome import WelcomeScreen
 
 SPEC = "hf:org/Tiny-Chat"
@@ -107,7 +107,7 @@ async def test_the_first_fetch_can_be_stopped_and_the_choice_comes_back(
         await pilot.press("enter")
         await until(pilot, lambda: "Fetching org/Tiny-Chat" in painted(app))
         await pilot.press("ctrl+o")
-        await until(pilot, lambda: "none answers yet" in painted(app))
+        await until(pilot, lambda: "no model loaded yet" in painted(app))
         assert "●" not in painted(app)
         await pilot.press("x")
         await until(pilot, lambda: "was stopped" in toasts(app))
@@ -124,7 +124,7 @@ async def test_one_that_cannot_be_loaded_gives_way_to_the_next_choice(new: Home)
         await welcomed(app, pilot)
         new.chat.fail_loading(TuteeError("The weights are damaged."))
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, FailureScreen))
+        await until(pilot, lambda: isinstance(app.screen, LoadFailureScreen))
         await pilot.press("ctrl+o")
         await until(pilot, lambda: app.screen.query("#models"))
         await pilot.press("enter")
@@ -170,4 +170,4 @@ async def test_help_says_each_key_once(new: Home) -> None:
     async with opened(new) as (app, pilot):
         await welcomed(app, pilot)
         said = [view for views in help_sections(app.screen, {}).values() for view in views]
-        assert [view.does for view in said if "Ctrl+O" in view.keys] == ["The built-in one"]
+        assert [view.does for view in said if "Ctrl+O" in view.keys] == ["Built-in model"]

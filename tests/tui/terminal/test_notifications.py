@@ -45,7 +45,7 @@ async def test_the_end_of_a_run_is_told(
             app.post_message(events.AppBlur())
         await pilot.press("f5", "enter")
         home.tuning.step(3)
-        await until(pilot, lambda: app.workspace.tuner.answering == "v1")
+        await until(pilot, lambda: app.workspace.tuner.versions.active == "v1")
         kept = [text for text in written if text == "\a" or "Tutee:" in text]
         assert len(kept) == len(sent)
         assert all(part in text for part, text in zip(sent, kept, strict=True))

@@ -14,7 +14,7 @@ from tests.tui.screens.test_tuning import ready, teach
 from tui.screens.chat import ChatScreen
 from tui.views.chat import Change
 from tui.views.next_step import next_step
-from tui.widgets.correction import Version
+from tui.widgets.correction import CorrectionEditor
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def test_each_step_follows_from_what_was_done() -> None:
         return next_step(counts, answered=answered, trained=trained, ready=4)
 
     assert "Ask something" in step(0, answered=False)
-    assert "F4 says it better" in step(0)
+    assert "{key:chat.correct} corrects it" in step(0)
     assert "Teach 3 more" in step(1)
-    assert "F5, then Enter" in step(4)
+    assert "{key:app.tune}, then Enter" in step(4)
     assert step(4, trained=True) == ""
 
 
@@ -44,8 +44,8 @@ async def test_the_steps_lead_through_the_first_run(fresh: Home) -> None:
         await answered(app, pilot, 1)
         await until(pilot, lambda: "2 of 3  Wrong?" in painted(app))
         await pilot.press("f4")
-        await until(pilot, lambda: app.screen.query(Version))
-        app.screen.query_one(Version).text = "Lima"
+        await until(pilot, lambda: app.screen.query(CorrectionEditor))
+        app.screen.query_one(CorrectionEditor).text = "Lima"
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "Teach 3 more" in painted(app))
         teach(fresh, 3)
@@ -60,7 +60,7 @@ async def test_the_steps_lead_through_the_first_run(fresh: Home) -> None:
         await until(pilot, lambda: "3 of 3  F5" in painted(app))
         await pilot.press("f5", "enter")
         fresh.tuning.step(3)
-        await until(pilot, lambda: app.workspace.tuner.answering == "v1")
+        await until(pilot, lambda: app.workspace.tuner.versions.active == "v1")
         await pilot.press("escape")
         await until(pilot, lambda: "of 3" not in painted(app))
         assert config.load(fresh.paths.config_file).screen.guide is False

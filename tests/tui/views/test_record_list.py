@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
-from tui.views.record_list import Query, parsed, search, viewed
+from tui.views.record_list import RecordQuery, parse_query, record_view, search
 
 ASKED = (
     ChatMessage(role="system", content="Be brief."),
@@ -53,27 +53,27 @@ def task_of(record: Record) -> str:
     ],
 )
 def test_what_is_typed_finds_what_is_meant(typed: str, found: list[Record]) -> None:
-    assert search(ALL, parsed(typed), task_of) == found
+    assert search(ALL, parse_query(typed), task_of) == found
 
 
 def test_a_colon_that_names_no_field_is_a_word() -> None:
-    assert parsed("at 12:30 kind:v") == Query(words=("at", "12:30"), kind="v")
+    assert parse_query("at 12:30 kind:v") == RecordQuery(words=("at", "12:30"), kind="v")
 
 
 def test_a_search_that_nobody_waits_for_ends() -> None:
     asked = iter([False, True])
-    assert search(ALL, Query(), task_of, lambda: next(asked)) == [LIKED]
+    assert search(ALL, RecordQuery(), task_of, lambda: next(asked)) == [LIKED]
 
 
 def test_a_line_says_what_there_is_to_know() -> None:
     today = CREATED + timedelta(days=1)
-    line = viewed(REFUSED, task_of, {REFUSED.id: "v1 r2"}, {REFUSED.id: ["Repeated"]}, today)
+    line = record_view(REFUSED, task_of, {REFUSED.id: "v1 r2"}, {REFUSED.id: ["Repeated"]}, today)
     assert line.kind == "verdict 👎"
     assert (line.prompt, line.reply) == ("Capital of France?", "Lyon.")
-    assert line.said == "wrong, style · no!"
+    assert line.feedback == "wrong, style · no!"
     assert (line.task, line.source, line.learned) == ("other", "chat", "v1 r2")
-    assert line.found == ("Repeated",)
-    assert viewed(PAIR, task_of, {}, {}, today).reply == "Paris. › Lyon"
+    assert line.problems == ("Repeated",)
+    assert record_view(PAIR, task_of, {}, {}, today).reply == "Paris. › Lyon"
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_a_line_says_what_there_is_to_know() -> None:
     ],
 )
 def test_a_date_is_as_exact_as_it_is_recent(later: timedelta, when: str) -> None:
-    assert viewed(LIKED, task_of, {}, {}, CREATED + later).when == when
+    assert record_view(LIKED, task_of, {}, {}, CREATED + later).when == when
 
 
 def test_an_endless_text_does_not_make_an_endless_line() -> None:
     long = Instruction(
         prompt=(ChatMessage(role="user", content="a " * 10_000),), completion="b" * 10_000
     )
-    line = viewed(long, task_of, {}, {}, CREATED)
+    line = record_view(long, task_of, {}, {}, CREATED)
     assert len(line.prompt) < 1000
     assert len(line.reply) < 1000

@@ -15,16 +15,16 @@ from core.events import (
     TuningStarted,
 )
 from store.errors import TuteeError
-from tui.views.training_progress import Progress, TuningEvent, advanced, told
+from tui.views.training_progress import TrainingProgress, TuningEvent, advance, describe
 from tui.widgets.activity import loading_line, tuning_line
 
 SFT_DONE = PassDone("sft", "v1", 2, (2.0, 1.0), 12.0, 100)
 
 
-def run(*events: TuningEvent) -> Progress:
+def run(*events: TuningEvent) -> TrainingProgress:
     progress = None
     for event in events:
-        progress = advanced(progress, event)
+        progress = advance(progress, event)
     assert progress is not None
     return progress
 
@@ -60,8 +60,10 @@ def test_a_resumed_pass_goes_on_where_its_curve_was() -> None:
 def test_a_pass_that_ended_before_its_time_says_why() -> None:
     strayed = {"stopped_because": "the policy went 0.61 nats a token further from the base"}
     early = PassDone("rl", "v2", 9, (2.0, 1.0), 12.0, 100, strayed)
-    assert "Ended early: the policy went 0.61 nats a token further from the base." in told(early)
-    assert "Ended early" not in told(SFT_DONE)
+    assert "Ended early: the policy went 0.61 nats a token further from the base." in describe(
+        early
+    )
+    assert "Ended early" not in describe(SFT_DONE)
 
 
 def test_the_proof_stays_to_be_looked_at() -> None:
@@ -88,21 +90,21 @@ def test_ends_are_sentences() -> None:
     assert (done.state, done.message) == ("done", "Done: SFT made v1 in 0:12.")
     assert not done.active
     cancelled = run(TuningStarted(("sft",)), TuningCancelled())
-    assert cancelled.message == "Cancelled. Nothing was changed."
+    assert cancelled.message == "Canceled. Nothing was changed."
     kept = run(TuningStarted(("sft",)), TuningCancelled((SFT_DONE,)))
-    assert kept.message == "Cancelled. 1 finished pass kept: v1."
+    assert kept.message == "Canceled. 1 finished pass kept: v1."
     failed = run(TuningStarted(("sft",)), TuningFailed(TuteeError("No memory.", "Close one.")))
     assert (failed.state, failed.message) == ("failed", "No memory. Close one.")
 
 
 def test_a_run_after_a_run_begins_clean() -> None:
     progress = run(TuningStarted(("sft",)), SFT_DONE, TuningDone((SFT_DONE,), "v1"))
-    assert advanced(progress, TuningStarted(("sft",))) == Progress()
+    assert advance(progress, TuningStarted(("sft",))) == TrainingProgress()
 
 
 def test_the_activity_line() -> None:
     started = (TuningStarted(("sft",)), PassStarted("sft", 24, 8, 2))
-    assert tuning_line(Progress(), "F5").plain == "▸ Tuning: preparing…"
+    assert tuning_line(TrainingProgress(), "F5").plain == "▸ Tuning: getting ready…"
     assert tuning_line(run(*started), "F5").plain == "▸ SFT 0/24"
     line = tuning_line(run(*started, step(1.0, 2.9), step(2.2, 0.83)), "F5")
     assert line.plain == "▸ SFT 2/24 · loss 0.83 █▁ · 0:31 left"

@@ -1,7 +1,7 @@
 """The speed of what arrives, the time left, and a silence that is said."""
 
 from core.events import ModelLoading
-from tui.views.transfer_rate import Pace, size
+from tui.views.transfer_rate import TransferRate, format_size
 
 
 def at(done: int, total: int = 100_000_000, stage: str = "Fetching") -> ModelLoading:
@@ -11,8 +11,8 @@ def at(done: int, total: int = 100_000_000, stage: str = "Fetching") -> ModelLoa
 def notes(*seen: tuple[float, ModelLoading]) -> str:
     """What is said at the last of `seen`, each with its second."""
     seconds = iter([second for second, _ in seen])
-    pace = Pace(lambda: next(seconds))
-    return [pace.note(event) for _, event in seen][-1]
+    transfer_rate = TransferRate(lambda: next(seconds))
+    return [transfer_rate.note(event) for _, event in seen][-1]
 
 
 def test_the_speed_and_the_time_left_are_those_of_the_last_seconds() -> None:
@@ -31,12 +31,12 @@ def test_another_stage_begins_anew() -> None:
 def test_a_silence_is_said_until_something_comes() -> None:
     first = (0.0, at(0)), (2.0, at(8_000_000))
     assert "/s" in notes(*first, (6.0, at(8_000_000)))
-    assert notes(*first, (17.0, at(8_000_000))) == "nothing has come for 0:15"
+    assert notes(*first, (17.0, at(8_000_000))) == "no data for 0:15"
     assert "/s" in notes(*first, (17.0, at(8_000_000)), (18.0, at(9_000_000)))
 
 
 def test_sizes_are_said_as_a_person_reads_them() -> None:
-    assert [size(number) for number in (1_234, 9_500_000, 93_400_000, 1_240_000_000)] == [
+    assert [format_size(number) for number in (1_234, 9_500_000, 93_400_000, 1_240_000_000)] == [
         "1 kB",
         "9.5 MB",
         "93 MB",

@@ -1,0 +1,51 @@
+"""A training run that was interrupted: find it, describe it, drop it."""
+
+from typing import TYPE_CHECKING
+
+from store.i18n import _
+from tui.controllers.loaded_model import loaded_adapters
+from tui.services import Services
+from tui.text_format import counted
+from tui.views.training_progress import pass_label
+
+if TYPE_CHECKING:
+    from core.runs.saved_run import SavedRun
+
+
+class InterruptedRun:
+    """The saved state of a run that the last session left unfinished, if there is one."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.saved: SavedRun | None = None
+
+    def find(self) -> None:
+        """Look for an interrupted run on disk.
+
+        Raises:
+            TuteeError: the model is still loading, or the run was unusable and had to be dropped.
+        """
+        # Imported late to keep the first paint fast.
+        from core.runs import saved_run
+
+        self.saved = None
+        adapters = loaded_adapters(self._services)
+        self.saved = saved_run.unfinished(adapters, self._services.repository.trainable())
+
+    def describe(self) -> str:
+        """Say when the run began and how far it got; empty if there is none."""
+        if self.saved is None:
+            return ""
+        began = f"{self.saved.began.astimezone():%Y-%m-%d %H:%M}"
+        name, steps = self.saved.under_way() or ("", 0)
+        if not (name and steps):
+            return _("The run of {began} was interrupted.").format(began=began)
+        return _("The run of {began} was interrupted after {steps} of {name}.").format(
+            began=began, steps=counted(steps, "step"), name=pass_label(name)
+        )
+
+    def drop(self) -> None:
+        """Delete the saved state; versions the run had finished stay."""
+        if self.saved is not None:
+            self.saved.drop()
+            self.saved = None

@@ -1,0 +1,10 @@
+"""The title line of a screen."""
+
+from textual.content import Content
+
+from tui.theme import MUTED
+
+
+def title_line(title: str, detail: str = "") -> Content:
+    """Return `title` in bold, with `detail` dimmed behind it."""
+    return Content.assemble((title, "bold"), "  ", (detail, MUTED))
