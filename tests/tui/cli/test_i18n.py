@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 from rich.cells import cell_len
 
@@ -59,7 +60,9 @@ def test_help_is_chinese_and_fits_the_terminal(tutee: Tutee) -> None:
 def test_every_command_has_chinese_help(tutee: Tutee) -> None:
     from tui.cli.root import cli
 
-    for name, command in cli.commands.items():
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
         out, _ = tutee(name, "--help")
         assert not _english(out), name
         # Choices stand in one piece, in every language.
