@@ -29,7 +29,7 @@ from core.hub.lock import alone
 from core.hub.model_id import HUBS, TITLES, HubModel, hub_model
 from core.json_file import read_or_empty
 from store.errors import TuteeError
-from store.i18n import _, spoken
+from store.i18n import _, current_language
 from store.storage import sync_folder
 
 _LOG = "fetch.log"
@@ -187,7 +187,14 @@ def _run(model: HubModel, partial: Path, on_progress: Progress, should_stop: Sho
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     with (partial / _LOG).open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "core.hub.download_process", model.spec, str(partial), spoken()],
+            [
+                sys.executable,
+                "-m",
+                "core.hub.download_process",
+                model.spec,
+                str(partial),
+                current_language(),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

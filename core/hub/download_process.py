@@ -25,7 +25,7 @@ from core.hub.file_listing import Listing, RemoteFile, small, weights
 from core.hub.model_id import TITLES, TOKENS, HubModel, hub_model
 from core.hub.safety import refuse_code, refuse_kind
 from store.errors import TuteeError
-from store.i18n import _, speak
+from store.i18n import _, set_language
 
 SOURCE_FILE = ".source.json"
 """In a fetched folder: where it came from. There only once it is whole."""
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
 
     The third is the language to tell of it in.
     """
-    speak(arguments[2])
+    set_language(arguments[2])
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever the clients print
     os.environ["HF_HUB_OFFLINE"] = "0"

@@ -3,7 +3,7 @@
 import pytest
 
 from core import stop_reasons
-from store.i18n import speaking
+from store.i18n import using_language
 
 KEPT = {
     "hold-out loss rose from 1.20 to 1.35": "留出集损失从 1.20 升到 1.35",
@@ -22,7 +22,7 @@ KEPT = {
 @pytest.mark.parametrize(("kept", "chinese"), KEPT.items())
 def test_a_reason_is_told_in_any_language(kept: str, chinese: str) -> None:
     assert stop_reasons.told(kept) == kept
-    with speaking("zh"):
+    with using_language("zh"):
         assert stop_reasons.told(kept) == chinese
 
 

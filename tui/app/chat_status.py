@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.worker import Worker
 
-from store.i18n import _, spoken
+from store.i18n import _, current_language
 from tui.app.startup import Startup
 from tui.error_toasts import errors_shown, guarded
 from tui.messages import Answered, Taught
@@ -29,7 +29,7 @@ class Front(Startup):
 
     async def show_the_chat(self) -> None:
         """Put it in the place of what is shown; there is always a screen, so each has a mode."""
-        before, mode = self.current_mode, f"chat-{spoken()}"
+        before, mode = self.current_mode, f"chat-{current_language()}"
         self.add_mode(mode, lambda: self._chat_screen)
         await self.switch_mode(mode)
         if before.startswith("chat-"):

@@ -12,7 +12,7 @@ from textual import on
 from textual.screen import Screen
 
 from store.errors import TuteeError
-from store.i18n import _, chosen, speak, spoken
+from store.i18n import _, current_language, resolve_language, set_language
 from tui.app.appearance import Looks
 from tui.error_toasts import errors_shown
 from tui.messages import FromCore, TokensWanted
@@ -152,8 +152,11 @@ class Doors(Looks):
             if config.serving != before.serving:
                 self._services.chat.serve_as(config.serving)
             language = config.screen.language
-            if language != before.screen.language and chosen(language) != spoken():
-                speak(chosen(language))
+            if (
+                language != before.screen.language
+                and resolve_language(language) != current_language()
+            ):
+                set_language(resolve_language(language))
                 await self.said_anew()
 
         self._open(SettingsScreen, lambda: SettingsScreen(self._settings), left)

@@ -9,7 +9,7 @@ from data.imports import Imported, find_files, read_file
 from data.quality.language_detection import language_of
 from data.quality.statistics import question_of
 from store.errors import TuteeError
-from store.i18n import _, spoken
+from store.i18n import _, current_language
 from tui.background import Stopped
 from tui.text_format import harmless
 from tui.views.import_preview import Preview
@@ -69,7 +69,7 @@ def preview(
 def starter_preview(here: Known) -> Preview:
     """What the starter set would bring, what is in the person's language first."""
     instructions = starter.instructions()
-    mine = spoken()
+    mine = current_language()
     if mine != "en":
         instructions.sort(key=lambda record: language_of(question_of(record)) != mine)
     new = here.new_records(instructions)

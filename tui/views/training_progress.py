@@ -19,7 +19,7 @@ from core.events import (
     TuningStarted,
 )
 from core.stop_reasons import told as reason_told
-from store.i18n import N_, _, sentences
+from store.i18n import N_, _, join_sentences
 from tui.text_format import clock, counted
 
 LABELS: dict[PassName, str] = {
@@ -211,7 +211,7 @@ def _finished(done: PassDone) -> str:
     if done.held_back:
         reasons = _("; ").join(map(reason_told, done.held_back))
         parts.append(_("Held back: {reasons}.").format(reasons=reasons))
-    return sentences(parts)
+    return join_sentences(parts)
 
 
 def _stepped(now: Progress, report: StepReport) -> Progress:
@@ -243,7 +243,7 @@ def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
         for done in event.passes
         if done.held_back
     ]
-    return sentences([*said, *(skip.why for skip in skipped)])
+    return join_sentences([*said, *(skip.why for skip in skipped)])
 
 
 def _cancelled_sentence(event: TuningCancelled) -> str:

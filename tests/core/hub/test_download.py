@@ -15,7 +15,7 @@ from core.hub.model_id import HubModel, hub_model
 from core.models.folder import ModelFolder, find, named
 from core.models.loading import load_model, load_tokenizer
 from store.errors import TuteeError
-from store.i18n import speaking
+from store.i18n import using_language
 from tests.hub import COMMIT, Hub
 
 BOTH = pytest.mark.parametrize("source", ["hf", "modelscope"])
@@ -236,7 +236,7 @@ def test_a_model_that_is_not_there_is_said_so(source: str, hub: Hub, tmp_path: P
 def test_the_process_that_fetches_tells_it_in_the_persons_language(
     hub: Hub, tmp_path: Path
 ) -> None:
-    with speaking("zh"):
+    with using_language("zh"):
         error = refusal("hf", tmp_path, "org/Nothing")
     assert error.title == "Hugging Face 上没有模型 org/Nothing，或它不公开。"
 
