@@ -69,7 +69,7 @@ def ask(
     batch: Path | None,
     **options: Any,
 ) -> None:
-    """Print the reply to PROMPT, or to standard input.
+    """Reply to PROMPT, or to a prompt on standard input.
 
     Options not given are taken from the settings; --stop may be repeated.
     """

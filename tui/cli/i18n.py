@@ -24,7 +24,7 @@ _BUILT_IN = (N_("Show this message and exit."), N_("Show the version and exit.")
 
 _OPENING = "（《「『“"
 _CLOSING = "，。；：、！？）》」』”…"
-_WORD = re.compile(rf"\s+|[{_OPENING}]*(?:[^\s{_OPENING}{_CLOSING}\u2e80-\uffef]+|.)[{_CLOSING}]*")
+_WORD = re.compile(rf"\s+|[{_OPENING}]*(?:[^\s{_OPENING}\u2e80-\uffef]+|.)[{_CLOSING}]*")
 """The smallest unit kept on one line: a word or one wide character, with its punctuation."""
 
 

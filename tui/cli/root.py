@@ -100,7 +100,8 @@ def _language(args: Sequence[str]) -> str:
 @click.option(
     "--model",
     metavar="MODEL",
-    help="`builtin`, `hf:owner/name`, `modelscope:owner/name`, a folder or a GGUF file.",
+    help="Base model: `builtin`, `hf:owner/name`, `modelscope:owner/name`, a folder or a GGUF "
+    "file.",
 )
 @click.option("-c", "--continue", "latest", is_flag=True, help="Continue the latest chat.")
 @click.option("--resume", metavar="ID", help="Continue this chat; `tutee chats` lists the ids.")

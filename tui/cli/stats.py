@@ -43,7 +43,7 @@ _TOTALS = (
 @json_option
 @click.pass_obj
 def stats(invocation: Invocation, as_json: bool) -> None:
-    """Show how much feedback there is, what is learned and what is thin."""
+    """Summarize the feedback: what is learned and what is thin."""
     adapters = invocation.adapters()
     learned = adapters.learned()
     with invocation.home(write=False) as repository:

@@ -161,3 +161,4 @@ def test_lines_break_between_characters_and_before_no_comma() -> None:
     assert "".join(lines).replace(" ", "") == "从反馈中学习，之后用新的adapter作答。"
     assert all(cell_len(line) <= 12 for line in lines)
     assert not any(line.startswith("，") for line in lines)
+    assert wrapped('one {"a": […]} more', 11) == ['one {"a":', "[…]} more"]
