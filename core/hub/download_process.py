@@ -117,7 +117,7 @@ def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
     wanted = [*few, *weight_files(listing, directory)]
     reporter.total = sum(file.size for file in wanted)
     _require_room(model, reporter.total - folder_size(directory), directory)
-    reporter.stage = _("Downloading {model}").format(model=model.repository)
+    reporter.stage = _("Fetching {model}").format(model=model.repository)
     source.fetch(model, listing.commit, wanted, directory)
     reporter.checked, reporter.stage = 0, _("Checking {model}").format(model=model.repository)
     _check(model, wanted, directory, reporter.count)

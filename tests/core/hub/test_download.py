@@ -62,7 +62,7 @@ def test_a_model_is_fetched_whole_and_used_offline(
     found = find(spec, tmp_path, events.append)
     assert found.label == "Tiny-Chat"
     assert found.id.startswith("tiny-chat-")
-    assert {event.stage.split()[0] for event in events} <= {"Asking", "Downloading", "Checking"}
+    assert {event.stage.split()[0] for event in events} <= {"Asking", "Fetching", "Checking"}
     names = {path.name for path in found.path.iterdir()}
     wanted = {path.name for path in tiny_folder.path.iterdir()} | {"README.md", SOURCE_FILE}
     assert names == wanted
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_it_as_stopping_does(hub: Hub, tmp_path: Path) -> None:
 
     with pytest.raises(download.FetchStopped) as caught:
         download.fetch(model_on("hf"), tmp_path, interrupted, never)
-    assert "go on where it was" in caught.value.hint
+    assert "to resume" in caught.value.hint
 
 
 @BOTH
