@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.adapters.registry import Adapters
 from core.config import Config
-from core.hub.disk_usage import arrived
+from core.hub.disk_usage import folder_size
 from core.models.folder import ModelFolder
 from core.models.loading import quantised
 from core.runtime.device import device
@@ -88,7 +88,7 @@ def model(folder: ModelFolder, adapters: Adapters, paths: Paths) -> Iterator[Fac
     yield (
         N_("fetched models"),
         _("{size:,.0f} MiB in {folder}").format(
-            size=arrived(paths.cache) / _MIB, folder=paths.cache
+            size=folder_size(paths.cache) / _MIB, folder=paths.cache
         ),
     )
     choice = quantised(folder)

@@ -5,7 +5,7 @@ The messages users are likely to meet are in the catalog; any other stays in Eng
 
 from pydantic_core import ErrorDetails
 
-from store.i18n import N_, _, spoken
+from store.i18n import N_, _, current_language
 
 _DISK = (
     N_("Permission denied"),
@@ -55,6 +55,6 @@ def reason(error: OSError) -> str:
 def validation_message(error: ErrorDetails) -> str:
     """Return what is wrong with a value."""
     template = _MATTERS.get(error["type"])
-    if template is None or spoken() == "en":
+    if template is None or current_language() == "en":
         return error["msg"]
     return _(template).format(**error.get("ctx", {}))

@@ -4,7 +4,7 @@ Raised where a fault is first understood, shown once at the top (a toast, a scre
 stderr). Any other exception is a bug and goes to the log with its traceback.
 """
 
-from store.i18n import sentences
+from store.i18n import join_sentences
 
 
 class TuteeError(Exception):
@@ -21,4 +21,4 @@ class TuteeError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return sentences((self.title, self.hint))
+        return join_sentences((self.title, self.hint))

@@ -1,12 +1,12 @@
-"""The language Tutee speaks: one gettext catalog a language, and English without any.
+"""Localization: one gettext catalog per language; English needs none.
 
-The English text is the message's id, so code reads as it speaks. A module says `_("…")` where it
-says something to a person, at the moment it says it: what is worked out while modules are imported
-would stay in the language of that moment. Such texts are marked with `N_` and go through `_` when
-they are shown. What a machine reads stays English: ids, keys, log lines, prompts, files.
+The English text is the message id, so that code reads like the English app. Code calls `_("…")`
+when it shows a text: anything translated at import time would keep the language of that moment.
+Texts defined earlier are marked with `N_` and pass through `_` when shown. Machine-readable output
+stays English: ids, keys, log lines, prompts and files.
 
-The catalog is kept as text (`locale/zh/LC_MESSAGES/tutee.po`) and read when a language is chosen,
-which takes some 30 ms; compiled ones would have to be built, and kept apart from it.
+The catalog is kept as text (`locale/zh/LC_MESSAGES/tutee.po`) and parsed when a language is set.
+Compiled catalogs would need a build step, and could differ from their source.
 """
 
 import gettext
@@ -22,75 +22,73 @@ _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 _Text = TypeVar("_Text", bound=str)
 
-_spoken = "en"
+_language = "en"
 _catalog: gettext.NullTranslations = gettext.NullTranslations()
 
 
-def languages() -> tuple[str, ...]:
-    """The codes of the languages there are."""
-    catalogs = _LOCALE.glob("*/LC_MESSAGES/tutee.po")
-    return ("en", *sorted(path.parts[-3] for path in catalogs))
+def current_language() -> str:
+    """Return the code of the current language."""
+    return _language
 
 
-def spoken() -> str:
-    """The code of the language that is spoken now."""
-    return _spoken
-
-
-def speak(code: str) -> None:
-    """Speak another language from now on; English where there is no such one."""
-    global _spoken, _catalog
+def set_language(code: str) -> None:
+    """Change the language; use English if `code` has no catalog."""
+    global _language, _catalog
     path = _LOCALE / code / "LC_MESSAGES" / "tutee.po"
     if code == "en" or not path.is_file():
-        _spoken, _catalog = "en", gettext.NullTranslations()
+        _language, _catalog = "en", gettext.NullTranslations()
         return
     import polib
 
     _catalog = gettext.GNUTranslations(io.BytesIO(polib.pofile(str(path)).to_binary()))
-    _spoken = code
+    _language = code
 
 
 @contextmanager
-def speaking(code: str) -> Iterator[None]:
-    """Speak another language inside."""
-    global _spoken, _catalog
-    before = _spoken, _catalog
-    speak(code)
+def using_language(code: str) -> Iterator[None]:
+    """Change the language inside the block."""
+    global _language, _catalog
+    before = _language, _catalog
+    set_language(code)
     try:
         yield
     finally:
-        _spoken, _catalog = before
+        _language, _catalog = before
 
 
-def of_environment(environment: Mapping[str, str] = os.environ) -> str:
-    """The language the person's system is set to, as far as it is spoken here."""
-    chosen = next((environment[name] for name in _VARIABLES if environment.get(name)), "")
-    code = chosen.replace("-", "_").partition("_")[0].lower()
-    return code if code in languages() else "en"
+def environment_language(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the language of the system locale, or English if it has no catalog."""
+    locale = next((environment[name] for name in _VARIABLES if environment.get(name)), "")
+    code = locale.replace("-", "_").partition("_")[0].lower()
+    return code if code in available_languages() else "en"
 
 
-def chosen(setting: str) -> str:
-    """The code of the language that the settings mean."""
-    return of_environment() if setting == "auto" else setting
+def available_languages() -> tuple[str, ...]:
+    """Return the codes of English and of all languages with a catalog."""
+    catalogs = _LOCALE.glob("*/LC_MESSAGES/tutee.po")
+    return ("en", *sorted(path.parts[-3] for path in catalogs))
+
+
+def resolve_language(setting: str) -> str:
+    """Return the code of the language that a setting names; `auto` follows the system locale."""
+    return environment_language() if setting == "auto" else setting
 
 
 def _(text: str) -> str:
-    """`text` in the language that is spoken."""
+    """Translate `text` into the current language."""
     return _catalog.gettext(text) if text else ""
 
 
 def N_(text: _Text) -> _Text:  # noqa: N802
-    """`text` as it is, marked for the catalog: it goes through `_` when it is shown."""
+    """Mark `text` for the catalog and return it unchanged, to be passed through `_` later."""
     return text
 
 
 def ngettext(one: str, many: str, n: int) -> str:
-    """`one` or `many` in the language that is spoken, as the number `n` wants it."""
+    """Translate the singular or plural form that fits `n`."""
     return _catalog.ngettext(one, many, n)
 
 
-def sentences(said: Iterable[str]) -> str:
-    """The sentences one after the other, those that are empty left out."""
-    told = [sentence for sentence in said if sentence]
-    # Not every language has a blank after a full stop.
-    return _("{sentence} {next}").format(sentence="", next="").join(told)
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Join the sentences that are not empty, with a space where the language has one."""
+    return _("{sentence} {next}").format(sentence="", next="").join(filter(None, sentences))

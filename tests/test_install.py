@@ -64,7 +64,7 @@ def test_the_command_runs(installed: Path) -> None:
 CHINESE = """
 import core, data, store, tui, sys
 assert all("lib" in module.__file__ for module in (core, data, store, tui))
-from store.i18n import _, speak
-speak("zh")
+from store.i18n import _, set_language
+set_language("zh")
 print(_("Export"))
 """

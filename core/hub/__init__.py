@@ -1,4 +1,4 @@
-"""Model hubs: what a model id means, and how its files reach this machine, checked and complete.
+"""Model hubs: parse model ids, and download models completely and verified.
 
-`core.models` makes a model folder of them.
+`core.models` turns the result into a model folder.
 """

@@ -1,13 +1,14 @@
-"""Models that other programs have fetched: used where they lie, and never changed.
+"""Models in the caches of the hubs' own clients, used in place and never changed.
 
     ~/.cache/huggingface/hub/models--owner--name/snapshots/COMMIT/       (HF_HUB_CACHE, HF_HOME)
     ~/.cache/modelscope/models/owner--name/snapshots/master/             (MODELSCOPE_CACHE)
-    ~/.cache/modelscope/hub/models/owner/name/                           as its older clients had it
+    ~/.cache/modelscope/hub/models/owner/name/                           (older clients)
 
-Nothing in these caches says that a model is whole, so it is taken only where all that a chat model
-needs is there and nothing of it is still coming; any other is fetched into Tutee's own cache.
+Nothing in these caches marks a model as complete, so one is used only if every file a chat model
+needs is present and none is still being downloaded. Any other model is downloaded into Tutee's own
+cache.
 
-Left out on purpose: removing anything from there, and revisions that nothing there has the name of.
+Left out on purpose: removing anything from these caches, and revisions they have no name for.
 """
 
 import os
@@ -21,23 +22,23 @@ from core.hub.safety import refuse_files
 from core.json_file import read_or_empty
 from store.errors import TuteeError
 
-_COMING = ("*.incomplete", "*.parallel_tmp", "._____temp/*")
-"""What the clients call files that are not whole yet."""
+_INCOMPLETE = ("*.incomplete", "*.parallel_tmp", "._____temp/*")
+"""Patterns of the files that the clients are still downloading."""
 _SMALL = (".json", ".jinja", ".model")
 _WEIGHTS = "model.safetensors"
 
 
-def place(model: HubModel) -> Path | None:
-    """Where `model` lies whole in the cache of its hub's clients; None where it does not."""
+def find(model: HubModel) -> Path | None:
+    """Return the folder of `model` in its client's cache, or None if it is not complete there."""
     look = _hugging_face if model.hub == "hf" else _modelscope
-    return next((path for path in look(model) if _whole(path)), None)
+    return next((path for path in look(model) if _is_complete(path)), None)
 
 
-def found() -> list[tuple[HubModel, Path]]:
-    """The models in these caches that chat, at the revision their hubs give by default."""
-    models = dict.fromkeys((*_named_on_hugging_face(), *_named_on_modelscope()))
-    there = ((model, place(model)) for model in models)
-    return [(model, path) for model, path in there if path is not None and _chats(path)]
+def list_models() -> list[tuple[HubModel, Path]]:
+    """Return the chat models in these caches, at the default revision of their hubs."""
+    models = dict.fromkeys((*_hugging_face_models(), *_modelscope_models()))
+    paths = ((model, find(model)) for model in models)
+    return [(model, path) for model, path in paths if path is not None and _is_chat_model(path)]
 
 
 # -- Hugging Face ----------------------------------------------------------------------------------
@@ -53,20 +54,20 @@ def _hub_cache() -> Path:
 
 def _hugging_face(model: HubModel) -> Iterator[Path]:
     repository = _hub_cache() / f"models--{model.owner}--{model.name}"
-    if any((repository / "blobs").glob(_COMING[0])):
+    if any((repository / "blobs").glob(_INCOMPLETE[0])):
         return
     revision = model.revision or "main"
     with suppress(OSError):
         revision = (repository / "refs" / revision).read_text(encoding="utf-8").strip()
-    # Its newer clients keep what the repository holds: what reads text must be there with the rest.
-    held = read_or_empty(repository / "trees" / f"{revision}.json").get("files", {})
-    wanted = {name for name in held if "/" not in name and name.endswith(_SMALL)}
+    # Newer clients store the file list; every small file such as the tokenizer's must be present.
+    listed = read_or_empty(repository / "trees" / f"{revision}.json").get("files", {})
+    wanted = {name for name in listed if "/" not in name and name.endswith(_SMALL)}
     snapshot = repository / "snapshots" / revision
     if all((snapshot / name).is_file() for name in wanted):
         yield snapshot
 
 
-def _named_on_hugging_face() -> Iterator[HubModel]:
+def _hugging_face_models() -> Iterator[HubModel]:
     for repository in sorted(_hub_cache().glob("models--*--*")):
         _, owner, name = repository.name.split("--", 2)
         yield from _valid(f"hf:{owner}/{name}")
@@ -89,11 +90,11 @@ def _modelscope(model: HubModel) -> Iterator[Path]:
             for above in ("models", "hub/models", "hub")
         ]
     for path in candidates:
-        if not any(next(path.glob(pattern), None) for pattern in _COMING):
+        if not any(next(path.glob(pattern), None) for pattern in _INCOMPLETE):
             yield path
 
 
-def _named_on_modelscope() -> Iterator[HubModel]:
+def _modelscope_models() -> Iterator[HubModel]:
     base = _modelscope_cache()
     for path in sorted((base / "models").glob("*--*")):
         yield from _valid(f"modelscope:{path.name.replace('--', '/', 1)}")
@@ -102,7 +103,7 @@ def _named_on_modelscope() -> Iterator[HubModel]:
             yield from _valid(f"modelscope:{path.parent.name}/{path.name.replace('___', '.')}")
 
 
-# -- what is in a folder ---------------------------------------------------------------------------
+# -- folder contents ------------------------------------------------------------------------------
 
 
 def _valid(spec: str) -> Iterator[HubModel]:
@@ -111,8 +112,8 @@ def _valid(spec: str) -> Iterator[HubModel]:
             yield model
 
 
-def _whole(path: Path) -> bool:
-    """Whether everything is in `path` that Tutee needs of a model."""
+def _is_complete(path: Path) -> bool:
+    """Return whether `path` has every file that Tutee needs."""
     try:
         names = {entry.name for entry in path.iterdir() if entry.is_file()}
         refuse_files("", names)
@@ -123,6 +124,6 @@ def _whole(path: Path) -> bool:
     return wanted <= names
 
 
-def _chats(path: Path) -> bool:
+def _is_chat_model(path: Path) -> bool:
     kinds = read_or_empty(path / "config.json").get("architectures") or ()
     return any(str(kind).endswith("ForCausalLM") for kind in kinds)

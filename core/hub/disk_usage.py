@@ -1,4 +1,4 @@
-"""The folders of models on the disk: how much room they take, and how it is given back."""
+"""Measure and delete model folders."""
 
 import os
 import shutil
@@ -10,8 +10,8 @@ from store.errors import TuteeError
 from store.i18n import _
 
 
-def arrived(directory: Path) -> int:
-    """Bytes of all files below `directory`, whole or not; 0 where it is not there."""
+def folder_size(directory: Path) -> int:
+    """Return the bytes of all files below `directory`, or 0 if it does not exist."""
     found = 0
     for parent, _folders, names in os.walk(directory):
         for name in names:
@@ -21,21 +21,21 @@ def arrived(directory: Path) -> int:
 
 
 def remove(folders: Iterable[Path], model: str) -> int:
-    """Delete `folders`, and say how many bytes they took.
+    """Delete `folders` and return the number of bytes freed.
 
     Args:
-        model: What they hold, as a person calls it.
+        model: Name of their model, for messages.
 
     Raises:
-        TuteeError: the disk refuses.
+        TuteeError: a folder could not be deleted.
     """
     folders = tuple(folders)
-    size = sum(map(arrived, folders))
+    size = sum(map(folder_size, folders))
     try:
         for folder in folders:
             shutil.rmtree(folder)
     except OSError as error:
         raise TuteeError(
-            _("{model} could not be removed: {why}.").format(model=model, why=error)
+            _("Could not remove {model}: {why}.").format(model=model, why=error)
         ) from error
     return size

@@ -1,11 +1,11 @@
-"""Fetch one model, in the process that `core.hub.download` starts.
+"""Download one model, in the process that `core.hub.download` starts.
 
-A process of its own, because the hubs' clients cannot be stopped from outside, write to the
-terminal, and want an environment that the rest of the program must not have. Killing it loses
-nothing: what has arrived is gone on with the next time.
+It is a separate process because the clients cannot be cancelled, write to the terminal, and need
+environment variables that the rest of the program must not have. Killing it loses nothing: the next
+download resumes.
 
-What the clients print goes to standard error. Standard output gets one JSON object a line, every
-fifth of a second and at the end; the parent's end of the pipe going away ends it, too.
+Client output goes to standard error. Standard output carries one JSON object per line, every fifth
+of a second and at the end. The process exits when its parent closes the pipe.
 """
 
 import errno
@@ -20,46 +20,46 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from core.hub import huggingface, modelscope
-from core.hub.disk_usage import arrived
-from core.hub.file_listing import Listing, RemoteFile, small, weights
+from core.hub.disk_usage import folder_size
+from core.hub.file_listing import Listing, RemoteFile, small_files, weight_files
 from core.hub.model_id import TITLES, TOKENS, HubModel, hub_model
 from core.hub.safety import refuse_code, refuse_kind
 from store.errors import TuteeError
-from store.i18n import _, speak
+from store.i18n import _, set_language
 
 SOURCE_FILE = ".source.json"
-"""In a fetched folder: where it came from. There only once it is whole."""
+"""Origin of a downloaded model; present only once the folder is complete."""
 _BEAT = 0.2
-_SAID = 120
-"""Letters of what a client says that are passed on."""
+_MESSAGE_LENGTH = 120
+"""Characters of a client's error message that are shown."""
 _WEEK = str(7 * 24 * 3600)
 _MARGIN = 100_000_000
-"""Bytes that are to stay free on the disk."""
+"""Bytes to leave free on the disk."""
 
 
 class _Reporter(threading.Thread):
-    """Tells how many bytes have arrived, or been checked, until `close`."""
+    """Reports how many bytes have been downloaded or verified, until `close`."""
 
     def __init__(self, out: TextIO, directory: Path) -> None:
         super().__init__(daemon=True)
         self.stage, self.total = "", 0
         self.checked: int | None = None
-        """Bytes that were checked, once that has begun."""
+        """Bytes verified, or None before verification starts."""
         self._out, self._directory = out, directory
         self._closed = threading.Event()
 
     def run(self) -> None:
         while not self._closed.wait(_BEAT):
-            self.tell(stage=self.stage, done=self._done(), total=self.total)
+            self.report(stage=self.stage, done=self._done(), total=self.total)
 
-    def tell(self, **said: Any) -> None:
+    def report(self, **message: Any) -> None:
         try:
-            print(json.dumps(said), file=self._out, flush=True)
+            print(json.dumps(message), file=self._out, flush=True)
         except OSError:
-            os._exit(1)  # nobody waits for it any more
+            os._exit(1)  # the parent is gone
 
     def count(self, size: int) -> None:
-        """Take up that `size` bytes more were checked."""
+        """Count `size` more bytes as verified."""
         self.checked = (self.checked or 0) + size
 
     def close(self) -> None:
@@ -69,20 +69,21 @@ class _Reporter(threading.Thread):
     def _done(self) -> int:
         if self.checked is not None:
             return self.checked
-        return min(arrived(self._directory), self.total)
+        return min(folder_size(self._directory), self.total)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Fetch the model named by the first argument into the folder that is the second.
+    """Download a model.
 
-    The third is the language to tell of it in.
+    Args:
+        arguments: Its id, the target folder, and the language of messages.
     """
-    speak(arguments[2])
+    set_language(arguments[2])
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever the clients print
+    os.dup2(2, 1)  # client output
     os.environ["HF_HUB_OFFLINE"] = "0"
     os.environ["HF_HUB_DISABLE_XET"] = "1"
-    # ModelScope's client gives a file an hour, which on a slow line large ones take longer than.
+    # ModelScope's client limits a file to an hour, too short for large ones on a slow line.
     os.environ.setdefault("MODELSCOPE_DOWNLOAD_TOTAL_TIMEOUT", _WEEK)
     model, directory = hub_model(arguments[0]), Path(arguments[1])
     assert model is not None
@@ -90,13 +91,13 @@ def main(arguments: Sequence[str]) -> None:
     reporter.start()
     try:
         _fetch(model, directory, reporter)
-        said: dict[str, str] = {"finished": "yes"}
+        message: dict[str, str] = {"finished": "yes"}
     except TuteeError as error:
-        said = {"error": error.title, "hint": error.hint}
+        message = {"error": error.title, "hint": error.hint}
     except Exception as error:
-        said = _failure(model, error)
+        message = _failure(model, error)
     reporter.close()
-    reporter.tell(**said)
+    reporter.report(**message)
 
 
 def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
@@ -106,22 +107,22 @@ def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
         hub=TITLES[model.hub], model=model.repository
     )
     listing = source.listing(model)
-    few = small(where, listing)
+    few = small_files(where, listing)
     _drop_stale(few, directory)
     source.fetch(model, listing.commit, few, directory)
-    _check(model, few, directory)  # before one of them is read
+    _check(model, few, directory)  # before any of them is read
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     refuse_code(where, config)
     refuse_kind(where, config)
-    wanted = [*few, *weights(listing, directory)]
+    wanted = [*few, *weight_files(listing, directory)]
     reporter.total = sum(file.size for file in wanted)
-    _require_room(model, reporter.total - arrived(directory), directory)
+    _require_room(model, reporter.total - folder_size(directory), directory)
     reporter.stage = _("Fetching {model}").format(model=model.repository)
     source.fetch(model, listing.commit, wanted, directory)
     reporter.checked, reporter.stage = 0, _("Checking {model}").format(model=model.repository)
     _check(model, wanted, directory, reporter.count)
     _leave_only(wanted, directory)
-    _sign(model, listing, wanted, directory)
+    _write_source(model, listing, wanted, directory)
 
 
 def _require_room(model: HubModel, missing: int, directory: Path) -> None:
@@ -134,14 +135,14 @@ def _require_room(model: HubModel, missing: int, directory: Path) -> None:
                 folder=directory.parent,
                 free=free // 10**6,
             ),
-            _("Make room, or name another folder with TUTEE_CACHE."),
+            _("Free up space, or set TUTEE_CACHE to another folder."),
         )
 
 
 def _drop_stale(few: Sequence[RemoteFile], directory: Path) -> None:
-    """Remove what an earlier fetch has brought of another state of the repository.
+    """Delete small files that belong to another commit of the repository.
 
-    Of the weights that only shows once they are checked: reading them twice would take minutes.
+    Stale weights show only in the final check: reading them twice would take minutes.
     """
     for file in few:
         if not file.matches(directory / file.path):
@@ -156,7 +157,7 @@ def _check(
 ) -> None:
     wrong = [file.path for file in wanted if not file.matches(directory / file.path, on_block)]
     for path in wrong:
-        (directory / path).unlink(missing_ok=True)  # so that the next fetch brings it anew
+        (directory / path).unlink(missing_ok=True)  # so that the next attempt downloads it again
     if wrong:
         raise _damaged(model, wrong[0])
 
@@ -164,15 +165,14 @@ def _check(
 def _damaged(model: HubModel, path: str) -> TuteeError:
     return TuteeError(
         _(
-            "{path} of {model} is not the file that {hub} lists: its checksum "
-            "differs, so it was not used."
+            "{path} of {model} does not match the checksum that {hub} lists, so it was not used."
         ).format(path=path, model=model.repository, hub=TITLES[model.hub]),
-        _("Fetch it again; if that stays so, a proxy on the way may be changing files."),
+        _("Download it again. If this keeps happening, a proxy may be altering files."),
     )
 
 
 def _leave_only(wanted: Sequence[RemoteFile], directory: Path) -> None:
-    """Remove what the clients keep for themselves, and make the rest private."""
+    """Delete files the clients left behind, and make the rest private."""
     names = {file.path for file in wanted}
     for path in directory.iterdir():
         if path.is_dir() and not path.is_symlink():
@@ -183,65 +183,62 @@ def _leave_only(wanted: Sequence[RemoteFile], directory: Path) -> None:
             path.chmod(0o600)
 
 
-def _sign(model: HubModel, listing: Listing, wanted: Sequence[RemoteFile], directory: Path) -> None:
-    told = {
+def _write_source(
+    model: HubModel, listing: Listing, wanted: Sequence[RemoteFile], directory: Path
+) -> None:
+    source = {
         "spec": model.spec,
         "commit": listing.commit,
         "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": {file.path: file.sha256 or file.git_sha1 for file in wanted},
     }
     path = directory / SOURCE_FILE
-    path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
     path.chmod(0o600)
 
 
 def _failure(model: HubModel, error: Exception) -> dict[str, str]:
-    """What a client raised, as something a person can act on."""
+    """Describe a client's exception so that the user can act on it."""
     failed = getattr(error, "failed_files", {})  # of ModelScope's client
     causes = [error, *failed.values()]
     hub = TITLES[model.hub]
     if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
         return {
-            "error": _("There is no room left on the disk for {model}.").format(
-                model=model.repository
-            ),
-            "hint": _("Make room and fetch it again: it goes on where it was."),
+            "error": _("The disk is too full for {model}.").format(model=model.repository),
+            "hint": _("Free up space and download it again to resume."),
         }
     for path, cause in failed.items():
         if type(cause).__name__ in ("FileIntegrityError", "FileSizeMismatchError"):
             damaged = _damaged(model, path)
             return {"error": damaged.title, "hint": damaged.hint}
-    title = _("{model} could not be fetched from {hub}.").format(model=model.repository, hub=hub)
+    title = _("Could not download {model} from {hub}.").format(model=model.repository, hub=hub)
     return {"error": title, "hint": _advice(model, causes[-1])}
 
 
 def _advice(model: HubModel, error: BaseException) -> str:
-    """What to do where a client could not fetch, by what the hub answered it, if it did."""
+    """Return what to do about a failed download, by the hub's status code if there is one."""
     answer = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(answer, "status_code", None) or 0
     if status in (401, 403):
-        return _("The hub refuses it ({status}): check the access token in {variable}.").format(
+        return _("The hub denied access ({status}): check the access token in {variable}.").format(
             status=status, variable=TOKENS[model.hub]
         )
     if status == 404:
         return _("The hub lists a file that it does not have. Try again later.")
     if status == 429:
         return _(
-            "The hub asks for a pause after too many requests. Fetch it again in some "
-            "minutes: it goes on where it was."
+            "The hub received too many requests. Download it again in a few minutes to resume."
         )
     if status >= 500:
         return _(
-            "The hub has trouble of its own ({status}). Fetch it again later: it goes on "
-            "where it was."
+            "The hub has a server error ({status}). Download it again later to resume."
         ).format(status=status)
     while cause := error.__cause__ or error.__context__:
-        error = cause  # what the clients make of it says less
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        error = cause  # the root cause says more than the client's own exception
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return _(
-        "Check the network and fetch it again: it goes on where it was. The hub's client said: "
-        "{said}"
-    ).format(said=said[:_SAID])
+        "Check the network and download it again to resume. The hub's client reported: {reason}"
+    ).format(reason=reason[:_MESSAGE_LENGTH])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a hub says a repository holds, and which of it a chat model needs."""
+"""The files a hub lists for a repository, and which of them a chat model needs."""
 
 import hashlib
 import json
@@ -20,16 +20,16 @@ class RemoteFile:
 
     path: str
     size: int
-    """Bytes; 0 where the hub does not say it."""
+    """Bytes; 0 if unknown."""
     sha256: str = ""
     git_sha1: str = ""
-    """Of the file as a git blob, where the hub gives no sha256."""
+    """Git blob hash, used if there is no sha256."""
 
     def matches(self, path: Path, on_block: Callable[[int], None] = lambda size: None) -> bool:
-        """Whether the file at `path` is this one, by the hash the hub gives (else by its size).
+        """Return whether the file at `path` has the listed hash, or the listed size without a hash.
 
         Args:
-            on_block: Told the size of each block that was read.
+            on_block: Called with the size of each block read.
         """
         if not path.is_file() or (self.size and path.stat().st_size != self.size):
             return False
@@ -47,18 +47,18 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """A repository at one moment."""
+    """A repository at one commit."""
 
     commit: str
-    """Empty where the hub does not say it."""
+    """Empty if unknown."""
     files: Mapping[str, RemoteFile]
 
 
-def small(where: str, listing: Listing) -> list[RemoteFile]:
-    """Everything but the weights: settings, tokenizer, template, licence.
+def small_files(where: str, listing: Listing) -> list[RemoteFile]:
+    """Return everything but the weights: config, tokenizer, template and license.
 
     Raises:
-        TuteeError: the repository is not one of a model that Tutee can use.
+        TuteeError: the repository holds no model that Tutee can use.
     """
     top = {path: file for path, file in listing.files.items() if "/" not in path}
     refuse_files(where, top)
@@ -69,10 +69,10 @@ def small(where: str, listing: Listing) -> list[RemoteFile]:
     ]
 
 
-def weights(listing: Listing, directory: Path) -> list[RemoteFile]:
-    """The files of weights, by the index in `directory` where there is one.
+def weight_files(listing: Listing, directory: Path) -> list[RemoteFile]:
+    """Return the weight files, following the index in `directory` if there is one.
 
-    Some repositories hold the weights twice, once as another library names them.
+    Some repositories hold the weights twice, once under the names of another library.
     """
     named = [path for path in listing.files if "/" not in path and path.endswith(".safetensors")]
     wanted: Collection[str] = named

@@ -1,9 +1,9 @@
-"""Fetch from the Hugging Face hub, with its own client.
+"""Download from the Hugging Face hub with its own client.
 
-The client's `snapshot_download` throws a partly fetched file away (its name is another one in each
-process), so the files are fetched one by one with what it is built of, which can go on where a file
-ends. HF_ENDPOINT, HF_TOKEN and a stored login count as they do there. Plain HTTP only: the Xet
-protocol keeps no file that grows.
+`snapshot_download` discards partial files: it writes to a new temporary name each time and deletes
+it on failure. So files are downloaded one by one with its building block `http_get`, which can
+resume. HF_ENDPOINT, HF_TOKEN and a stored login apply. Plain HTTP only: the Xet protocol keeps no
+partial file to resume.
 """
 
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ _CHUNK = 32 * 1024
 
 
 def listing(model: HubModel) -> Listing:
-    """What the repository holds.
+    """List the files of the repository.
 
     Raises:
-        TuteeError: there is no such repository, or it needs a login.
-        OSError: the hub cannot be reached.
+        TuteeError: the repository does not exist or needs a login.
+        OSError: the hub could not be reached.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
@@ -37,17 +37,17 @@ def listing(model: HubModel) -> Listing:
         )
     except GatedRepoError as error:
         raise TuteeError(
-            _("{model} is only given to people who asked for it.").format(model=model.spec),
-            _(
-                "Accept its terms on its page, and set {variable} to an access token of yours."
-            ).format(variable=TOKENS[model.hub]),
+            _("{model} requires you to request access first.").format(model=model.spec),
+            _("Accept the terms on its page, and set {variable} to your access token.").format(
+                variable=TOKENS[model.hub]
+            ),
         ) from error
     except RevisionNotFoundError as error:
         raise TuteeError(
             _("{model} on Hugging Face has no revision “{revision}”.").format(
                 model=model.repository, revision=model.revision
             ),
-            _("Leave the part after @ out for the newest."),
+            _("Leave out the part after @ for the newest."),
         ) from error
     except RepositoryNotFoundError as error:
         raise TuteeError(
@@ -69,16 +69,16 @@ def listing(model: HubModel) -> Listing:
 
 
 def fetch(model: HubModel, commit: str, files: Iterable[RemoteFile], directory: Path) -> None:
-    """Bring `files` into `directory`; what is there of one is not asked for again.
+    """Download `files` into `directory`, resuming partial ones.
 
     Raises:
-        OSError: the hub cannot be reached, or the disk is full.
+        OSError: the hub could not be reached, or the disk is full.
     """
     from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
-    # The client's 10 MB would be minutes without progress on a slow line, and lost with a kill.
+    # The client's 10 MB would show no progress for minutes on a slow line, and be lost on a kill.
     constants.DOWNLOAD_CHUNK_SIZE = _CHUNK
     for file in files:
         target = directory / file.path

@@ -1,4 +1,4 @@
-"""One Tutee at a time makes a folder of the cache; the others wait for it, or stop."""
+"""A lock that lets one process at a time create a cache folder, with progress and cancellation."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -10,19 +10,19 @@ from store.i18n import _
 
 
 @contextlib.contextmanager
-def alone(
+def exclusive(
     place: Path,
     what: str,
     on_progress: Callable[[ModelLoading], None],
     should_stop: Callable[[], bool],
 ) -> Iterator[None]:
-    """Hold the lock beside `place` while the block makes it.
+    """Hold the lock next to `place` during the block.
 
     Args:
-        what: The model's name, for a person who waits.
+        what: Name of the model, shown while waiting.
 
     Raises:
-        TuteeError: `should_stop` said so.
+        TuteeError: `should_stop` returned true while waiting.
     """
     from filelock import FileLock, Timeout
 
@@ -34,10 +34,12 @@ def alone(
             break
         except Timeout:
             on_progress(
-                ModelLoading(_("Waiting for another Tutee that fetches {what}").format(what=what))
+                ModelLoading(
+                    _("Waiting for another Tutee that is downloading {what}").format(what=what)
+                )
             )
             if should_stop():
-                raise TuteeError(_("Fetching {what} was stopped.").format(what=what)) from None
+                raise TuteeError(_("Download of {what} was stopped.").format(what=what)) from None
     try:
         yield
     finally:

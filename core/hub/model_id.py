@@ -1,6 +1,6 @@
-"""What a model's id means: `builtin`, `hf:org/name`, `modelscope:org/name`, a folder or a file.
+"""Parse model ids: `builtin`, `hf:org/name`, `modelscope:org/name`, a folder or a file.
 
-A revision of the hub's repository may follow, as in `hf:org/name@v1.0`.
+A hub id may end in a revision, as in `hf:org/name@v1.0`.
 """
 
 import re
@@ -16,12 +16,11 @@ Hub = Literal["hf", "modelscope"]
 HUBS: tuple[Hub, ...] = get_args(Hub)
 TITLES: dict[Hub, str] = {"hf": "Hugging Face", "modelscope": "ModelScope"}
 TOKENS: dict[Hub, str] = {"hf": "HF_TOKEN", "modelscope": "MODELSCOPE_API_TOKEN"}
-"""The variable that holds a person's access token."""
+"""Environment variables with the user's access tokens."""
 NOT_FOUND = N_(
-    "Check its name for typing mistakes. If it is private, set {variable} to an access token of"
-    " yours."
+    "Check the spelling of its name. If it is private, set {variable} to your access token."
 )
-"""What to do where a hub says that it has no such model."""
+"""Hint for a model that the hub does not know."""
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _REPOSITORY = re.compile(rf"({_PART})/({_PART})(?:@({_PART}(?:/{_PART})*))?")
@@ -43,15 +42,15 @@ class HubModel:
 
     @property
     def spec(self) -> str:
-        """The id a person would write."""
+        """The id as the user writes it."""
         return f"{self.hub}:{self.repository}" + (f"@{self.revision}" if self.revision else "")
 
 
 def hub_model(spec: str) -> HubModel | None:
-    """The repository that `spec` names; None where it names something on this machine.
+    """Parse `spec` as a hub id; return None if it does not name a hub.
 
     Raises:
-        TuteeError: it names a hub, but no repository of it.
+        TuteeError: it names a hub but no valid repository.
     """
     prefix, colon, rest = spec.strip().partition(":")
     hub = next((hub for hub in HUBS if prefix.lower() == hub), None)
@@ -68,12 +67,12 @@ def hub_model(spec: str) -> HubModel | None:
 
 
 def is_gguf(spec: str) -> bool:
-    """Whether `spec` is the path of a GGUF file, by its name."""
+    """Return whether `spec` looks like the path of a GGUF file."""
     return spec.strip().lower().endswith(".gguf")
 
 
 def no_such_folder(spec: str, path: Path) -> TuteeError:
-    """What to tell where `spec` names nothing: with the hubs, if it looks like a name on one."""
+    """Return the error for a missing folder, with the hubs as a hint for `owner/name`."""
     if _REPOSITORY.fullmatch(spec):
         hint = _("If it is a model on a hub, write `hf:{spec}` or `modelscope:{spec}`.").format(
             spec=spec

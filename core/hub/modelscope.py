@@ -1,7 +1,7 @@
-"""Fetch from ModelScope, with its own client's `snapshot_download`.
+"""Download from ModelScope with `snapshot_download` of its own client.
 
-It goes on where a file ends, fetches large ones in parts, and checks the hashes that the hub lists.
-MODELSCOPE_ENDPOINT and MODELSCOPE_API_TOKEN count as they do there.
+The client resumes files, downloads large ones in parts, and verifies the listed hashes.
+MODELSCOPE_ENDPOINT and MODELSCOPE_API_TOKEN apply.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,11 @@ from store.i18n import _
 
 
 def listing(model: HubModel) -> Listing:
-    """What the repository holds.
+    """List the files of the repository.
 
     Raises:
-        TuteeError: there is no such repository.
-        OSError: the hub cannot be reached.
+        TuteeError: the repository does not exist.
+        OSError: the hub could not be reached.
     """
     from modelscope_hub import HubApi
     from modelscope_hub.errors import AuthenticationError, NotExistError, PermissionDeniedError
@@ -47,10 +47,10 @@ def listing(model: HubModel) -> Listing:
 
 
 def fetch(model: HubModel, commit: str, files: Iterable[RemoteFile], directory: Path) -> None:
-    """Bring `files` into `directory`; what is there of one is not asked for again.
+    """Download `files` into `directory`, resuming partial ones.
 
     Raises:
-        OSError: the hub cannot be reached, or the disk is full.
+        OSError: the hub could not be reached, or the disk is full.
     """
     from modelscope.hub.snapshot_download import snapshot_download
 

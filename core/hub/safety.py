@@ -1,7 +1,7 @@
-"""What of a model is never opened: pickled weights, code that came with it; and what cannot reply.
+"""Refuse models with pickled weights or code of their own, and models that cannot reply.
 
-The same questions are asked of a folder and of what a hub lists, so that nothing is fetched that
-would be refused afterwards.
+The same checks apply to folders and to hub listings, so that nothing is downloaded only to be
+refused.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,9 +12,9 @@ from store.errors import TuteeError
 from store.i18n import _
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
-"""A tokenizer that transformers can load has at least one of these files."""
+"""Files of which a tokenizer that transformers can load has at least one."""
 _SENSES = ("vision_config", "audio_config", "text_config")
-"""What the settings of a model have that takes more than text."""
+"""Config entries of a model that takes more than text."""
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -22,11 +22,11 @@ def refuse_files(where: str, names: Collection[str]) -> None:
     """Refuse a model whose files cannot be used.
 
     Args:
-        where: Names the model, as in "the model in /a/folder".
-        names: Of the files beside each other.
+        where: Name of the model, as in "the model in /a/folder".
+        names: Names of its files.
 
     Raises:
-        TuteeError: no settings, weights in safetensors form or tokenizer are among them.
+        TuteeError: the config, safetensors weights or tokenizer are missing.
     """
     if not any(name.endswith(".safetensors") for name in names):
         raise TuteeError(
@@ -54,23 +54,23 @@ def refuse_files(where: str, names: Collection[str]) -> None:
 
 
 def _instead(names: Collection[str]) -> str:
-    """What to do where there are no safetensors."""
+    """Return what to do about missing safetensors."""
     if any(name.endswith(".gguf") for name in names):
-        return _("It has GGUF files: fetch one, and give Tutee the path of that file.")
+        return _("It has GGUF files: download one, and give Tutee the path of that file.")
     if any(name.endswith(_PICKLED) for name in names):
         return _(
             "Its weights are pickled, which can run code when opened: get or make the "
             "safetensors variant."
         )
-    return _("Fetch its *.safetensors files.")
+    return _("Download its *.safetensors files.")
 
 
 def refuse_code(where: str, config: Mapping[str, Any]) -> None:
-    """Refuse a model that could only be loaded by running code that came with it.
+    """Refuse a model that needs code of its own to load.
 
     Args:
-        where: Names the model.
-        config: What its `config.json` says.
+        where: Name of the model.
+        config: Contents of its `config.json`.
 
     Raises:
         TuteeError: its architecture is not part of transformers.
@@ -86,14 +86,14 @@ def refuse_code(where: str, config: Mapping[str, Any]) -> None:
 
 
 def refuse_kind(where: str, config: Mapping[str, Any]) -> None:
-    """Refuse a model that transformers cannot have write replies.
+    """Refuse a model that transformers cannot generate text with.
 
     Args:
-        where: Names the model.
-        config: What its `config.json` says.
+        where: Name of the model.
+        config: Contents of its `config.json`.
 
     Raises:
-        TuteeError: its architecture is not among those that do.
+        TuteeError: its architecture does not generate text.
     """
     kinds = [str(kind) for kind in config.get("architectures") or ()]
     if not kinds or any(kind.endswith("ForCausalLM") for kind in kinds) or _replies(config):
@@ -107,13 +107,13 @@ def refuse_kind(where: str, config: Mapping[str, Any]) -> None:
             _("Choose a model for text; of those that also see, Gemma 3 can be used."),
         )
     raise TuteeError(
-        _("{where} is not one that writes replies ({kind}).").format(where=where, kind=kinds[0]),
+        _("{where} does not generate text ({kind}).").format(where=where, kind=kinds[0]),
         _("Choose a model for chat, or for text generation."),
     )
 
 
 def _replies(config: Mapping[str, Any]) -> bool:
-    """Whether the architecture is one that writes on, whatever the name of its class."""
+    """Return whether the architecture generates text, whatever its class is called."""
     hush()
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -121,7 +121,7 @@ def _replies(config: Mapping[str, Any]) -> bool:
 
 
 def _known_to_transformers(model_type: object) -> bool:
-    """Many folders name code of their own for an architecture that has long become standard."""
+    """Return whether transformers has the architecture; old folders may still name code."""
     hush()
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 

@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.events import ModelLoading
-from core.hub.disk_usage import arrived
-from core.hub.lock import alone
+from core.hub.disk_usage import folder_size
+from core.hub.lock import exclusive
 from core.models.gguf_compat import split_digits
 from core.models.gguf_import import plain
 from core.runtime.library_logging import hush
@@ -64,7 +64,7 @@ def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
     if _complete(place):
         return place
     try:
-        with alone(place, _("the built-in model"), on_progress, should_stop):
+        with exclusive(place, _("the built-in model"), on_progress, should_stop):
             if not _complete(place):
                 _build(place, on_progress, should_stop)
     except OSError as error:
@@ -84,7 +84,7 @@ def remove(cache: Path) -> int:
         TuteeError: it is not there, or the disk refuses.
     """
     place = target(cache)
-    size = arrived(place)
+    size = folder_size(place)
     try:
         shutil.rmtree(place)
     except FileNotFoundError:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from core.config import BUILTIN
 from core.hub import download
-from core.hub.disk_usage import arrived
+from core.hub.disk_usage import folder_size
 from core.hub.model_id import hub_model
 from core.models import builtin, gguf_import
 from store.i18n import N_
@@ -122,7 +122,7 @@ def known(cache: Path) -> list[Known]:
         for spec, one in there.items()
     ]
     made = sorted(path for path in gguf_import.folders(cache).glob("[!.]*") if path.is_dir())
-    return found + [Known(str(path), "here", arrived(path), path) for path in made]
+    return found + [Known(str(path), "here", folder_size(path), path) for path in made]
 
 
 def remove(spec: str, cache: Path) -> int:
@@ -146,7 +146,7 @@ a card, which computes in 16 bits."""
 def _offered(offer: Offer, cache: Path, one: download.Fetched | None) -> Known:
     if offer.spec == BUILTIN:
         path = builtin.target(cache)
-        size = arrived(path)
+        size = folder_size(path)
         return Known(BUILTIN, "here" if size else "absent", size, path, offer)
     if one is None:
         return Known(offer.spec, "absent", 0, None, offer)

@@ -96,7 +96,7 @@ def named(spec: str, cache: Path) -> ModelFolder:
 def _place(spec: str, cache: Path) -> tuple[Path, str]:
     """Return the checked folder for `spec`, and its display name."""
     if model := hub_model(spec):
-        return _checked(download.whole(model, cache)), model.name
+        return _checked(download.downloaded_folder(model, cache)), model.name
     path = _local(spec)
     if is_gguf(spec):
         return _checked(gguf_import.whole(path, cache)), path.stem

@@ -18,7 +18,7 @@ from typing import Any
 
 from core.events import ModelLoading
 from core.hub.disk_usage import remove as remove_folders
-from core.hub.lock import alone
+from core.hub.lock import exclusive
 from core.hub.model_id import is_gguf
 from core.models import gguf_compat
 from core.runtime.library_logging import hush
@@ -104,7 +104,7 @@ def folder(
         return place
     partial = place.with_name(f".{place.name}.partial")
     try:
-        with alone(place, file.name, on_progress, should_stop):
+        with exclusive(place, file.name, on_progress, should_stop):
             if not place.is_dir():
                 on_progress(ModelLoading(_("Converting {file}").format(file=file.name)))
                 shutil.rmtree(partial, ignore_errors=True)

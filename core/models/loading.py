@@ -8,7 +8,7 @@ from core.models.folder import ModelFolder, chat_template, has_template, weights
 from core.runtime import device as devices
 from core.runtime.library_logging import hush
 from store.errors import TuteeError
-from store.i18n import _, sentences
+from store.i18n import _, join_sentences
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ def notice(folder: ModelFolder) -> str:
     said = [] if has_template(folder) else [_(chat_templates.NOTICE)]
     if folder.four_bit == "auto" and (choice := quantised(folder)).four_bit:
         said.append(_("The model is kept in 4 bits: {why}.").format(why=choice.why))
-    return sentences(said)
+    return join_sentences(said)
 
 
 def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":

@@ -69,7 +69,7 @@ def test_one_whose_text_part_cannot_be_loaded_alone_is_refused(
 
 def test_one_that_writes_no_replies_is_refused() -> None:
     encoder = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5"}
-    with pytest.raises(TuteeError, match="not one that writes replies"):
+    with pytest.raises(TuteeError, match="does not generate text"):
         refuse_kind("The model in x", encoder)
     for kind in ("GPT2LMHeadModel", "LlamaForCausalLM"):
         refuse_kind("The model in x", {"architectures": [kind], "model_type": "gpt2"})

@@ -3,7 +3,6 @@
 import pytest
 
 from core import stop_reasons
-from store.i18n import speaking
 
 KEPT = {
     "hold-out loss rose from 1.20 to 1.35": "留出集损失从 1.20 升到 1.35",
@@ -22,7 +21,7 @@ KEPT = {
 @pytest.mark.parametrize(("kept", "chinese"), KEPT.items())
 def test_a_reason_is_told_in_any_language(kept: str, chinese: str) -> None:
     assert stop_reasons.translated(kept) == kept
-    with speaking("zh"):
+    with using_language("zh"):
         assert stop_reasons.translated(kept) == chinese
 
 

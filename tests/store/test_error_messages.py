@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from store import error_messages
-from store.i18n import speaking
+from store.i18n import using_language
 
 
 class _Every(BaseModel):
@@ -64,7 +64,7 @@ def error_of(model: type[BaseModel], values: dict[str, Any]) -> ErrorDetails:
 def test_what_is_wrong_with_a_value(model: type[BaseModel], values: dict[str, Any]) -> None:
     error = error_of(model, values)
     assert error_messages.validation_message(error) == error["msg"]
-    with speaking("zh"):
+    with using_language("zh"):
         told = error_messages.validation_message(error)
     assert told != error["msg"]
     assert "{" not in told
@@ -80,7 +80,7 @@ def test_every_message_is_one_of_pydantics() -> None:
 
 def test_what_is_not_known_stays_as_it_came() -> None:
     error: ErrorDetails = {"type": "other", "loc": (), "msg": "Something else", "input": 1}
-    with speaking("zh"):
+    with using_language("zh"):
         assert error_messages.validation_message(error) == "Something else"
 
 
@@ -88,5 +88,5 @@ def test_the_reasons_of_the_disk() -> None:
     error = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/a")
     assert error_messages.reason(error) == "Permission denied"
     assert error_messages.reason(OSError("odd")) == "odd"
-    with speaking("zh"):
+    with using_language("zh"):
         assert error_messages.reason(error) == "没有权限"

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static, TextArea
 
 from core.config import Config
-from store.i18n import speak
+from store.i18n import set_language
 from tests import catalog
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
@@ -34,9 +34,9 @@ Script = Callable[[TuteeApp, Pilot[Any]], Awaitable[None]]
 
 @pytest.fixture(autouse=True)
 def _in_chinese() -> Iterator[None]:
-    speak("zh")
+    set_language("zh")
     yield
-    speak("en")
+    set_language("en")
 
 
 @pytest.fixture

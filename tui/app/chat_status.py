@@ -12,7 +12,7 @@ from textual.worker import Worker
 from core.config_file import change
 from core.events import CandidatesRanked, Event, ModelLoading, ReplyDone, ReplyFailed, TokenChunk
 from store.errors import TuteeError
-from store.i18n import _, spoken
+from store.i18n import _, current_language
 from tui.app.appearance import Appearance
 from tui.controllers.chat_session import ChatSession
 from tui.controllers.tuning import TuningController
@@ -50,7 +50,7 @@ class ChatStatus:
 
         Each chat screen gets a mode of its own, because an app is never without a screen.
         """
-        before, mode = self.app.current_mode, f"chat-{spoken()}"
+        before, mode = self.app.current_mode, f"chat-{current_language()}"
         self.app.add_mode(mode, lambda: self.screen)
         await self.app.switch_mode(mode)
         if before.startswith("chat-"):

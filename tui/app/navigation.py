@@ -12,7 +12,7 @@ from textual.app import App
 from textual.screen import Screen
 
 from store.errors import TuteeError
-from store.i18n import _, chosen, speak, spoken
+from store.i18n import _, current_language, resolve_language, set_language
 from store.records import Record
 from tui.app.appearance import Appearance
 from tui.app.chat_status import ChatStatus
@@ -130,8 +130,11 @@ class Navigation:
             if config.serving != before.serving:
                 self.services.chat.serve_as(config.serving)
             language = config.screen.language
-            if language != before.screen.language and chosen(language) != spoken():
-                speak(chosen(language))
+            if (
+                language != before.screen.language
+                and resolve_language(language) != current_language()
+            ):
+                set_language(resolve_language(language))
                 await self.chat.rebuild()
 
         self._open(SettingsScreen, lambda: SettingsScreen(self.settings), left)

@@ -1,6 +1,6 @@
-"""`tutee adapters`: the versions, which one answers, what they are called, what becomes of them.
+"""`tutee adapters`: list, activate, label, compare, merge, add and delete adapter versions.
 
-A version can be named by its label wherever one is named.
+A label is accepted wherever a version is.
 """
 
 import json
@@ -21,27 +21,30 @@ from core.stop_reasons import translated
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.storage import replace_file
-from tui.cli.i18n import Group
-from tui.cli.invocation import Invocation
+from tui.cli.i18n import LocalizedGroup
+from tui.cli.invocation import Invocation, json_option, yes_option
 from tui.text_format import counted, harmless, one_line, padded, shortened
 
 _IDS_SHOWN = 8
 
 
-@click.group(cls=Group, invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.group(cls=LocalizedGroup, invoke_without_command=True)
+@json_option
 @click.pass_context
 def adapters(context: click.Context, as_json: bool) -> None:
-    """List the versions; see the commands for what can be done with them."""
+    """Manage adapter versions.
+
+    Without a command, list them.
+    """
     if not context.invoked_subcommand:
         _list(context.obj, as_json)
 
 
 @adapters.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@json_option
 @click.pass_obj
 def list_command(invocation: Invocation, as_json: bool) -> None:
-    """List the versions, the one that answers marked."""
+    """List versions and mark the active one."""
     _list(invocation, as_json)
 
 
@@ -49,7 +52,7 @@ def list_command(invocation: Invocation, as_json: bool) -> None:
 @click.argument("version")
 @click.pass_obj
 def use(invocation: Invocation, version: str) -> None:
-    """Answer with VERSION (or `base`) from now on."""
+    """Activate VERSION (or `base`)."""
     with invocation.home():
         version = invocation.adapters().use(version)
     click.echo(version)
@@ -58,7 +61,7 @@ def use(invocation: Invocation, version: str) -> None:
 @adapters.command()
 @click.pass_obj
 def rollback(invocation: Invocation) -> None:
-    """Go back to the version that was active before."""
+    """Return to the previously active version."""
     with invocation.home():
         version = invocation.adapters().rollback()
     click.echo(version)
@@ -66,19 +69,19 @@ def rollback(invocation: Invocation) -> None:
 
 @adapters.command()
 @click.argument("version")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @click.pass_obj
 def delete(invocation: Invocation, version: str, yes: bool) -> None:
-    """Delete VERSION for good; versions that were trained from it stay as they are."""
+    """Delete VERSION permanently; versions trained from it are kept."""
     with invocation.home():
         found = invocation.adapters()
         version = found.resolve(version)
         if not yes:
             click.confirm(
-                _("Delete {version} for good?").format(version=version), abort=True, err=True
+                _("Permanently delete {version}?").format(version=version), abort=True, err=True
             )
         found.delete(version)
-    click.echo(_("{version} deleted.").format(version=version))
+    click.echo(_("Deleted {version}.").format(version=version))
 
 
 @adapters.command()
@@ -86,7 +89,7 @@ def delete(invocation: Invocation, version: str, yes: bool) -> None:
 @click.argument("name", default="")
 @click.pass_obj
 def label(invocation: Invocation, version: str, name: str) -> None:
-    """Call VERSION by NAME too; without NAME its label is taken away."""
+    """Label VERSION as NAME; without NAME, remove its label."""
     with invocation.home():
         click.echo(invocation.adapters().label(version, name))
 
@@ -96,7 +99,7 @@ def label(invocation: Invocation, version: str, name: str) -> None:
 @click.argument("text", default="")
 @click.pass_obj
 def note(invocation: Invocation, version: str, text: str) -> None:
-    """Keep TEXT as the note on VERSION; without TEXT its note is taken away."""
+    """Save TEXT as the note on VERSION; without TEXT, remove it."""
     with invocation.home():
         click.echo(invocation.adapters().note(version, text))
 
@@ -104,15 +107,18 @@ def note(invocation: Invocation, version: str, text: str) -> None:
 @adapters.command()
 @click.argument("a")
 @click.argument("b")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@json_option
 @click.pass_obj
 def diff(invocation: Invocation, a: str, b: str, as_json: bool) -> None:
-    """Show what version B has otherwise than version A (either may be `base`)."""
+    """Show how version B differs from version A.
+
+    Either may be `base`.
+    """
     found = invocation.adapters().diff(a, b)
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False))
     else:
-        _show(found)
+        _print_difference(found)
 
 
 @adapters.command()
@@ -123,14 +129,14 @@ def diff(invocation: Invocation, a: str, b: str, as_json: bool) -> None:
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write the model to this folder, which must not hold anything.",
+    help="Write the model to this folder; it must be empty.",
 )
 @click.option(
     "--gguf",
     type=click.Choice(["f16", "q8_0"]),
-    help="Beside it as a GGUF file, with a Modelfile for Ollama.",
+    help="Also write a GGUF file, and a Modelfile for Ollama.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write the result as one JSON object.")
+@json_option
 @click.pass_obj
 def merge(
     invocation: Invocation,
@@ -139,9 +145,9 @@ def merge(
     gguf: Literal["f16", "q8_0"] | None,
     as_json: bool,
 ) -> None:
-    """Write the base with VERSION merged in, as a model that any program can load."""
+    """Merge VERSION into the base model, loadable by any program."""
     found = Adapters(invocation.paths.models, invocation.found_model())
-    found.resolve(version)  # said before torch is loaded
+    found.resolve(version)  # fail before torch is loaded
     from core.adapters.merge import merge_adapter
 
     merged = merge_adapter(found, version, output)
@@ -152,8 +158,8 @@ def merge(
         return
     click.echo(
         _(
-            "{version} merged into {model} ({precision}): {folder}\n"
-            "Loaded again it gives the same logits (largest difference {difference:.1g})."
+            "Merged {version} into {model} ({precision}): {folder}\n"
+            "Reloaded, it gives the same logits (largest difference {difference:.1g})."
         ).format(
             version=merged.version,
             model=found.folder.label,
@@ -164,14 +170,14 @@ def merge(
     )
     if file:
         click.echo(
-            _("{file}, and a Modelfile: `ollama create NAME -f {folder}/Modelfile`.").format(
+            _("Wrote {file} and a Modelfile: `ollama create NAME -f {folder}/Modelfile`.").format(
                 file=file, folder=merged.path
             )
         )
 
 
 def _as_gguf(invocation: Invocation, merged: Path, precision: Literal["f16", "q8_0"]) -> Path:
-    """Write the merged model as a GGUF file, with what Ollama is to be told of it."""
+    """Write the merged model as a GGUF file, with a Modelfile for Ollama."""
     from core.models import gguf_export
 
     folder = named(str(merged), invocation.paths.cache)
@@ -182,20 +188,20 @@ def _as_gguf(invocation: Invocation, merged: Path, precision: Literal["f16", "q8
         replace_file(merged / "Modelfile", text.encode("utf-8"))
     except OSError as error:
         raise TuteeError(
-            _("{file} could not be written: {why}.").format(file=file, why=error)
+            _("Could not write {file}: {why}.").format(file=file, why=error)
         ) from error
     return file
 
 
 @adapters.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="Write the result as one JSON object.")
+@json_option
 @click.pass_obj
 def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
-    """Take the adapter or reward model in DIR, trained elsewhere, as a version.
+    """Add an adapter or reward model trained elsewhere.
 
-    An adapter sits the same exam as one that was trained here, and answers from then on if it
-    passes. A reward model of a recipe is measured on pairs that were held out.
+    An adapter in DIR takes the same exam as one trained here, and is activated if it passes. A
+    reward model from a recipe is measured on held-out pairs.
     """
     with invocation.home() as repository:
         found = Adapters(invocation.paths.models, invocation.found_model())
@@ -210,54 +216,56 @@ def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(asdict(done), ensure_ascii=False))
         return
     if done.name == "reward":
-        click.echo(_worth(done.version, done.metrics))
+        click.echo(_reward_result(done.version, done.metrics))
     elif done.activatable:
         click.echo(
-            _("{version} answers from now on; `tutee report {version}` tells more.").format(
-                version=done.version
-            )
+            _("Now using {version}; see `tutee report {version}`.").format(version=done.version)
         )
     else:
         reasons = _("; ").join(map(translated, done.held_back))
         click.echo(
-            _("{version} is kept, but held back: {reasons}.").format(
+            _("Added {version}, but held it back: {reasons}.").format(
                 version=done.version, reasons=reasons
             )
         )
 
 
-# -- what is shown ---------------------------------------------------------------------------------
+# -- output ----------------------------------------------------------------------------------------
 
 
-def _worth(version: str, metrics: Mapping[str, Any]) -> str:
-    """What was measured of a reward model that was added, and what follows from it."""
+def _reward_result(version: str, metrics: Mapping[str, Any]) -> str:
+    """Describe the accuracy of an added reward model, and whether it is trusted."""
     count = metrics.get("holdout_pairs")
     if not count:
         return _(
-            "{version} is kept, but not trusted: no pair was held out that its accuracy could be "
-            "measured on."
+            "Added {version}, but it is not trusted: there are no held-out pairs to measure its "
+            "accuracy on."
         ).format(version=version)
-    said = _(
-        "{version} is kept, but not trusted: it ranks {share:.0%} of {count} held-out pairs "
-        "({low:.0%} to {high:.0%}) right, which may be chance."
+    text = _(
+        "Added {version}, but it is not trusted: it ranks {share:.0%} of {count} held-out pairs "
+        "correctly ({low:.0%} to {high:.0%}), which may be chance."
     )
     if metrics["passed"]:
-        said = _(
-            "{version} ranks {share:.0%} of {count} held-out pairs ({low:.0%} to {high:.0%}) right,"
-            " so it is trusted."
+        text = _(
+            "Added {version}. It is trusted: it ranks {share:.0%} of {count} held-out pairs "
+            "correctly ({low:.0%} to {high:.0%})."
         )
     low, high = metrics["holdout_interval"]
     share = metrics["holdout_accuracy"]
-    return said.format(version=version, share=share, count=count, low=low, high=high)
+    return text.format(version=version, share=share, count=count, low=low, high=high)
 
 
 def _list(invocation: Invocation, as_json: bool) -> None:
     found = invocation.adapters()
     active, remarks = found.active(), found.remarks()
+
+    def remark(manifest: Manifest) -> Remark:
+        return remarks.get(manifest.version, Remark())
+
     if as_json:
         rows = {
             name: [
-                {**manifest.model_dump(mode="json"), **_said(remarks, manifest).model_dump()}
+                {**manifest.model_dump(mode="json"), **remark(manifest).model_dump()}
                 for manifest in versions
             ]
             for name, versions in (
@@ -267,30 +275,26 @@ def _list(invocation: Invocation, as_json: bool) -> None:
         }
         click.echo(json.dumps({"active": active, **rows}, ensure_ascii=False))
         return
-    untouched = _("{model}, untouched").format(model=found.folder.label)
-    click.echo(f"{'●' if active == BASE else ' '} {BASE:<5} {untouched}")
+    unchanged = _("{model}, unchanged").format(model=found.folder.label)
+    click.echo(f"{'●' if active == BASE else ' '} {BASE:<5} {unchanged}")
     for manifest in (*found.versions(), *found.versions("reward")):
         mark = "●" if manifest.version == active else " "
-        for line in _lines(manifest, _said(remarks, manifest)):
+        for line in _lines(manifest, remark(manifest)):
             click.echo(f"{mark} {line}")
             mark = " "
-
-
-def _said(remarks: Mapping[str, Remark], manifest: Manifest) -> Remark:
-    return remarks.get(manifest.version, Remark())
 
 
 def _lines(manifest: Manifest, remark: Remark) -> Iterable[str]:
     parts = [_("{name} from {parent}").format(name=manifest.pass_name, parent=manifest.parent)]
     if manifest.records:
-        parts.append(_learned(len(manifest.records), len(manifest.replayed)))
+        parts.append(_record_count(len(manifest.records), len(manifest.replayed)))
     if losses := manifest.metrics.get("losses"):
         parts.append(_("loss {first:.2f} → {last:.2f}").format(first=losses[0], last=losses[-1]))
     if (accuracy := manifest.metrics.get("holdout_accuracy")) is not None:
-        parts.append(_("{share:.0%} ranked right").format(share=accuracy))
-    called = f"“{harmless(remark.label)}”  " if remark.label else ""
+        parts.append(_("{share:.0%} ranked correctly").format(share=accuracy))
+    quoted = f"“{harmless(remark.label)}”  " if remark.label else ""
     created = f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
-    yield f"{manifest.version:<5} {created}  {called}{_(', ').join(parts)}"
+    yield f"{manifest.version:<5} {created}  {quoted}{_(', ').join(parts)}"
     if manifest.held_back:
         reasons = harmless(_("; ").join(map(translated, manifest.held_back)))
         yield "      " + _("held back: {reasons}").format(reasons=reasons)
@@ -298,7 +302,7 @@ def _lines(manifest: Manifest, remark: Remark) -> Iterable[str]:
         yield f"      {harmless(one_line(remark.note))}"
 
 
-def _learned(new: int, replayed: int) -> str:
+def _record_count(new: int, replayed: int) -> str:
     if not replayed:
         return counted(new, "record")
     return ngettext(
@@ -306,13 +310,13 @@ def _learned(new: int, replayed: int) -> str:
     ).format(count=new, replayed=replayed)
 
 
-def _show(found: Difference) -> None:
+def _print_difference(found: Difference) -> None:
     click.echo(f"{'':<28} {found.a:<24} {found.b}")
     sections: tuple[tuple[str, Mapping[str, Pair]], ...] = (
         (_("made"), found.facts),
         (_("settings"), found.settings),
         (_("libraries"), found.libraries),
-        (_("figures"), found.metrics),
+        (_("metrics"), found.metrics),
     )
     for title, pairs in sections:
         if pairs:

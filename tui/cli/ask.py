@@ -1,6 +1,6 @@
-"""`tutee ask`: one reply, or a file of them, without a screen.
+"""`tutee ask`: answer one prompt, or a file of prompts, without the app.
 
-Nothing is stored: a script's questions are not the person's conversations.
+Nothing is stored: prompts of scripts are not the user's conversations.
 """
 
 import json
@@ -18,7 +18,7 @@ from data.training_split import with_system
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Sampling
-from tui.cli.i18n import AGAIN, Command
+from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
 from tui.controllers.presets import sampling_settings
 
@@ -26,38 +26,38 @@ if TYPE_CHECKING:
     from core.serving.engine import Engine
 
 _WINDOW = 64
-"""Prompts answered together: enough to sort by length, few enough to see results coming."""
-_TURNS: TypeAdapter[tuple[ChatMessage, ...]] = TypeAdapter(tuple[ChatMessage, ...])
+"""Prompts answered together: enough to sort by length, few enough to stream results."""
+_MESSAGES: TypeAdapter[tuple[ChatMessage, ...]] = TypeAdapter(tuple[ChatMessage, ...])
 
 
 def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
-    """An option for each thing that can be set about how replies are drawn."""
+    """Add one option per sampling setting."""
     kinds = {"whole": int, "number": float}
     for setting in reversed(sampling_settings()):
-        many = setting.kind == "texts"
+        repeated = setting.kind == "texts"
         option = click.option(
             f"--{setting.name.replace('_', '-')}",
             setting.name,
             type=kinds.get(setting.kind, str),
-            multiple=many,
-            metavar="TEXT" if many else "N",
-            help=AGAIN.format(help=setting.help) if many else setting.help,
+            multiple=repeated,
+            metavar="TEXT" if repeated else "N",
+            help=setting.help,
         )
         command = option(command)
     return command
 
 
-@click.command(cls=Command)
+@click.command(cls=LocalizedCommand)
 @click.argument("prompt", required=False)
-@click.option("--system", metavar="TEXT", help="In place of the system prompt of the settings.")
-@click.option("--greedy", is_flag=True, help="The most likely token each time.")
+@click.option("--system", metavar="TEXT", help="Replace the system prompt of the settings.")
+@click.option("--greedy", is_flag=True, help="Always pick the most likely token.")
 @_sampling_options
-@click.option("--adapter", metavar="VERSION", help="A version, or `base`; default: the active one.")
+@click.option("--adapter", metavar="VERSION", help="Version, or `base`; default: the active one.")
 @click.option(
     "--batch",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE.jsonl",
-    help='One {"prompt": …} or {"messages": […]} a line; "reply" is added to each.',
+    help='Answer each line, {"prompt": …} or {"messages": […]}, and add "reply" to it.',
 )
 @click.pass_obj
 def ask(
@@ -67,37 +67,37 @@ def ask(
     greedy: bool,
     adapter: str | None,
     batch: Path | None,
-    **asked: Any,
+    **options: Any,
 ) -> None:
-    """Answer PROMPT (or standard input) on standard output.
+    """Reply to PROMPT, or to a prompt on standard input.
 
-    What is not given is as in the settings.
+    Options not given are taken from the settings; --stop may be repeated.
     """
     if batch and prompt:
-        raise click.UsageError(_("Give a prompt or --batch, not both."))
+        raise click.UsageError(_("Use a prompt or --batch, not both."))
     rows = _read_batch(batch) if batch else []
     if not batch:
         prompt = prompt or _from_stdin()
-    sampling = _sampling(invocation.config.sampling, greedy, asked)
+    sampling = _sampling(invocation.config.sampling, greedy, options)
     engine = _engine(invocation, adapter)
     seed = random.randrange(2**31) if sampling.seed is None else sampling.seed
     system = invocation.config.chat.system_prompt if system is None else system
     if batch:
         _answer_rows(engine, rows, system, sampling, seed)
         return
-    turns = with_system((ChatMessage(role="user", content=prompt or ""),), system)
-    for text in engine.stream(turns, sampling, seed, lambda: False):
+    messages = with_system((ChatMessage(role="user", content=prompt or ""),), system)
+    for text in engine.stream(messages, sampling, seed, lambda: False):
         click.echo(text, nl=False)
         sys.stdout.flush()
     click.echo()
 
 
-def _sampling(default: Sampling, greedy: bool, asked: dict[str, Any]) -> Sampling:
-    """`default` with what was asked for, by the names of its fields."""
+def _sampling(default: Sampling, greedy: bool, options: dict[str, Any]) -> Sampling:
+    """Apply the options, named by the fields of `Sampling`, to `default`."""
     changes: dict[str, Any] = {}
     if greedy:
         changes = {"temperature": 0.0, "top_p": 1.0, "repetition_penalty": 1.0}
-    changes |= {name: value for name, value in asked.items() if value not in (None, ())}
+    changes |= {name: value for name, value in options.items() if value not in (None, ())}
     try:
         return Sampling.model_validate({**default.model_dump(), **changes})
     except ValidationError as error:
@@ -110,7 +110,7 @@ def _sampling(default: Sampling, greedy: bool, asked: dict[str, Any]) -> Samplin
 
 def _from_stdin() -> str:
     if sys.stdin.isatty():
-        raise click.UsageError(_("Give a prompt, or write one to standard input."))
+        raise click.UsageError(_("Give a prompt, or pipe one to standard input."))
     prompt = sys.stdin.read().strip()
     if not prompt:
         raise TuteeError(_("The prompt is empty."), _('Give one: tutee ask "…"'))
@@ -127,7 +127,7 @@ def _engine(invocation: Invocation, adapter: str | None) -> "Engine":
 
 
 def _read_batch(path: Path) -> list[dict[str, Any]]:
-    """The rows of a batch file, all checked before the first is answered."""
+    """Read and check all rows of a batch file before the first is answered."""
     rows = []
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -138,7 +138,7 @@ def _read_batch(path: Path) -> list[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-            _turns(row)
+            _messages(row)
         except (ValueError, ValidationError, KeyError, TypeError) as error:
             raise TuteeError(
                 _("Line {number} of {path} is not a prompt.").format(number=number, path=path),
@@ -149,18 +149,18 @@ def _read_batch(path: Path) -> list[dict[str, Any]]:
             ) from error
         rows.append(row)
     if not rows:
-        raise TuteeError(_("{path} holds no prompts.").format(path=path))
+        raise TuteeError(_("{path} contains no prompts.").format(path=path))
     return rows
 
 
-def _turns(row: dict[str, Any]) -> tuple[ChatMessage, ...]:
+def _messages(row: dict[str, Any]) -> tuple[ChatMessage, ...]:
     if "messages" in row:
-        turns = _TURNS.validate_python(row["messages"])
+        messages = _MESSAGES.validate_python(row["messages"])
     else:
-        turns = (ChatMessage(role="user", content=row["prompt"]),)
-    if not turns or turns[-1].role != "user":
+        messages = (ChatMessage(role="user", content=row["prompt"]),)
+    if not messages or messages[-1].role != "user":
         raise ValueError("the last message must be the user's")
-    return turns
+    return messages
 
 
 def _answer_rows(
@@ -170,12 +170,9 @@ def _answer_rows(
     sampling: Sampling,
     seed: int,
 ) -> None:
-    for window in _windows(rows):
-        prompts = [with_system(_turns(row), system_prompt) for row in window]
+    for start in range(0, len(rows), _WINDOW):
+        window = rows[start : start + _WINDOW]
+        prompts = [with_system(_messages(row), system_prompt) for row in window]
         for row, reply in zip(window, engine.batch(prompts, sampling, seed), strict=True):
             click.echo(json.dumps({**row, "reply": reply}, ensure_ascii=False))
         sys.stdout.flush()
-
-
-def _windows(rows: Sequence[dict[str, Any]]) -> list[Sequence[dict[str, Any]]]:
-    return [rows[start : start + _WINDOW] for start in range(0, len(rows), _WINDOW)]

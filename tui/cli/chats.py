@@ -1,6 +1,6 @@
-"""`tutee chats`: which chats there are, and what can be done with one of them.
+"""`tutee chats`: list, search, print, rename, pin and delete chats.
 
-A chat is named by its id or by the beginning of it.
+A chat is named by its id or an unambiguous prefix of it.
 """
 
 import json
@@ -11,32 +11,33 @@ import click
 
 from store.i18n import _, ngettext
 from store.repository import Repository
-from tui.cli.i18n import Group
-from tui.cli.invocation import Invocation
+from tui.cli.i18n import LocalizedGroup
+from tui.cli.invocation import Invocation, json_option
 from tui.controllers.conversations import ConversationLibrary
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="A JSON array instead of lines.")
 
 
 def _chats(invocation: Invocation, repository: Repository) -> ConversationLibrary:
     return ConversationLibrary(repository, invocation.paths.exports)
 
 
-@click.group(cls=Group, invoke_without_command=True)
-@_JSON
+@click.group(cls=LocalizedGroup, invoke_without_command=True)
+@json_option
 @click.pass_context
 def chats(context: click.Context, as_json: bool) -> None:
-    """List the chats, pinned ones first, then the newest; see the commands for more."""
+    """Manage chats.
+
+    Without a command, list them: pinned ones first, then the newest.
+    """
     if not context.invoked_subcommand:
         _list(context.obj, "", as_json)
 
 
 @chats.command()
 @click.argument("words", nargs=-1, required=True)
-@_JSON
+@json_option
 @click.pass_obj
 def search(invocation: Invocation, words: tuple[str, ...], as_json: bool) -> None:
-    """List the chats that hold WORDS in their title or in anything said."""
+    """List chats whose title or messages contain WORDS."""
     _list(invocation, " ".join(words), as_json)
 
 
@@ -51,18 +52,21 @@ def _list(invocation: Invocation, query: str, as_json: bool) -> None:
         excerpt = f"  {view.excerpt}" if view.excerpt else ""
         click.echo(f"{view.id}  {view.updated}  {pin}{view.title}{excerpt}")
     if not found:
-        said = _("No chat holds these words.") if query else _("There are no chats yet.")
-        click.echo(said, err=True)
+        text = _("No chat contains these words.") if query else _("There are no chats yet.")
+        click.echo(text, err=True)
 
 
 @chats.command()
 @click.argument("chat")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="A file or folder, instead of printing."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this file or folder instead of printing.",
 )
 @click.pass_obj
 def show(invocation: Invocation, chat: str, output: Path | None) -> None:
-    """Print a chat as Markdown, corrections in their places."""
+    """Print a chat as Markdown, with corrections in place."""
     with invocation.home(write=False) as repository:
         known = _chats(invocation, repository)
         found = known.find(chat)
@@ -77,7 +81,7 @@ def show(invocation: Invocation, chat: str, output: Path | None) -> None:
 @click.argument("title")
 @click.pass_obj
 def rename(invocation: Invocation, chat: str, title: str) -> None:
-    """Give a chat a title; an empty one brings that of its first question back."""
+    """Rename a chat; an empty TITLE restores its first question."""
     with invocation.home() as repository:
         known = _chats(invocation, repository)
         click.echo(known.rename(known.find(chat).id, title))
@@ -87,7 +91,7 @@ def rename(invocation: Invocation, chat: str, title: str) -> None:
 @click.argument("chat")
 @click.pass_obj
 def pin(invocation: Invocation, chat: str) -> None:
-    """Keep a chat at the top of the list, or no longer."""
+    """Pin a chat to the top of the list, or unpin it."""
     with invocation.home() as repository:
         known = _chats(invocation, repository)
         pinned = known.pin(known.find(chat).id)
@@ -98,10 +102,13 @@ def pin(invocation: Invocation, chat: str) -> None:
 @click.argument("chat", nargs=-1, required=True)
 @click.pass_obj
 def delete(invocation: Invocation, chat: tuple[str, ...]) -> None:
-    """Delete chats for good; what they taught stays, and the backups keep them for some days."""
+    """Delete chats permanently.
+
+    Records made from their feedback are kept, and backups keep the chats for a few days.
+    """
     with invocation.home() as repository:
         known = _chats(invocation, repository)
         for found in {known.find(each).id for each in chat}:
             known.delete(found)
-    said = ngettext("{count:,} chat deleted", "{count:,} chats deleted", len(chat))
-    click.echo(said.format(count=len(chat)))
+    text = ngettext("Deleted {count:,} chat.", "Deleted {count:,} chats.", len(chat))
+    click.echo(text.format(count=len(chat)))

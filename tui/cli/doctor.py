@@ -1,4 +1,4 @@
-"""`tutee doctor`: what Tutee runs on here, and how fast it answers."""
+"""`tutee doctor`: the environment, and how fast the model replies in it."""
 
 import json
 from collections.abc import Iterator
@@ -9,19 +9,19 @@ from core import doctor as facts
 from core.adapters.registry import Adapters
 from core.doctor import Fact
 from store.i18n import N_, _
-from tui.cli.i18n import Command
-from tui.cli.invocation import Invocation
+from tui.cli.i18n import LocalizedCommand
+from tui.cli.invocation import Invocation, json_option
 from tui.text_format import harmless, padded
 
 _SECONDS = 5.0
 
 
-@click.command(cls=Command)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-@click.option("--no-speed", is_flag=True, help="Without loading the model and measuring it.")
+@click.command(cls=LocalizedCommand)
+@json_option
+@click.option("--no-speed", is_flag=True, help="Skip loading the model and measuring its speed.")
 @click.pass_obj
 def doctor(invocation: Invocation, as_json: bool, no_speed: bool) -> None:
-    """Say what Tutee runs on, and measure for 5 seconds how fast it answers."""
+    """Show the environment, and measure reply speed for 5 seconds."""
     found: dict[str, str] = {}
     for name, value in _facts(invocation, not no_speed):
         found[name] = value

@@ -1,4 +1,4 @@
-"""`tutee export`: the person's records as files that the field's tools read."""
+"""`tutee export`: the user's records in the file formats of other tools."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -12,34 +12,36 @@ from data.quality.task_labels import merged
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.records import KINDS, RecordKind
-from tui.cli.i18n import Command
+from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
 from tui.text_format import counted
 
 _FILES = (".jsonl", ".json", ".csv")
-"""Endings by which `-o` names a file; anything else is a folder."""
+"""Suffixes that make `-o` a file; anything else is a folder."""
 _STDOUT = Path("-")
 
 
-@click.command(cls=Command)
+@click.command(cls=LocalizedCommand)
 @click.option(
     "--kind",
     "kinds",
     type=click.Choice(KINDS),
     multiple=True,
-    help="What to write; may be given several times. Default: all.",
+    help="Record kind to export; may be repeated. Default: all.",
 )
 @click.option(
     "--format",
     "format_name",
     type=click.Choice(FORMATS),
-    help="Default: messages, trl and kto, each for its kind.",
+    help="Default: messages, trl or kto, depending on the kind.",
 )
-@click.option("--split", is_flag=True, help="Put a fifth of the conversations into files to test.")
-@click.option("--since", type=click.DateTime(), metavar="DATE", help="Only records made since.")
-@click.option("--redact", is_flag=True, help="Replace secrets and e-mail addresses.")
-@click.option("--dataset-info", is_flag=True, help="Write LLaMA-Factory's dataset_info.json too.")
-@click.option("--licence", default="", metavar="TEXT", help="For the dataset card.")
+@click.option("--split", is_flag=True, help="Put a fifth of the conversations into test files.")
+@click.option(
+    "--since", type=click.DateTime(), metavar="DATE", help="Only records created since DATE."
+)
+@click.option("--redact", is_flag=True, help="Redact secrets and email addresses.")
+@click.option("--dataset-info", is_flag=True, help="Also write LLaMA-Factory's dataset_info.json.")
+@click.option("--licence", default="", metavar="TEXT", help="License to name in the dataset card.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE|FOLDER")
 @click.pass_obj
 def export(
@@ -53,23 +55,24 @@ def export(
     licence: str,
     output: Path | None,
 ) -> None:
-    """Write records as files with a dataset card, or those of one kind to standard output.
+    """Export records for other tools.
 
-    FILE ends in .jsonl, .json or .csv and takes one kind, as standard output does, which is also
-    called -; a FOLDER takes all. Without -o several kinds go to a folder among the home's exports.
+    FOLDER takes all kinds and gets a dataset card. FILE ends in .jsonl, .json or .csv and takes one
+    kind, as does standard output (-). Without -o, a single --kind goes to standard output, and
+    several go to a new folder among the home's exports.
     """
     choices = Choices(
         kinds=kinds or KINDS,
         format=format_name,
         split=split,
-        since=since.astimezone() if since else None,  # the person's own time zone
+        since=since.astimezone() if since else None,  # the local time zone
         redact=redact,
         dataset_info=dataset_info,
         licence=licence,
     )
     piped = output == _STDOUT
     if output is not None and (piped or output.suffix.lower() in _FILES):
-        _check_one(choices)
+        _require_one_file(choices)
     if piped or (output is None and len(kinds) == 1 and not (split or dataset_info or licence)):
         _to_stdout(invocation, choices)
     elif output is not None and output.suffix.lower() in _FILES:
@@ -78,10 +81,10 @@ def export(
         _to_folder(invocation, choices, output)
 
 
-def _check_one(choices: Choices) -> None:
-    """Refuse what is more than one stream of rows."""
+def _require_one_file(choices: Choices) -> None:
+    """Refuse choices that need more than one file."""
     if len(choices.kinds) > 1:
-        raise click.UsageError(_("A file takes one --kind; give a folder for several."))
+        raise click.UsageError(_("A file takes one --kind; use a folder for several."))
     if choices.split or choices.dataset_info or choices.licence:
         raise click.UsageError(_("--split, --dataset-info and --licence need a folder."))
 
@@ -90,7 +93,7 @@ def _to_stdout(invocation: Invocation, choices: Choices) -> None:
     selection = _selected(invocation, choices)
     for table in selection.tables:
         click.echo(table.text(), nl=False)
-    _tell(selection.left_out, selection.redacted)
+    _report_omissions(selection.left_out, selection.redacted)
 
 
 def _to_file(invocation: Invocation, choices: Choices, output: Path) -> None:
@@ -101,8 +104,8 @@ def _to_file(invocation: Invocation, choices: Choices, output: Path) -> None:
         raise TuteeError(_("There is nothing to export."), _("; ").join(selection.left_out))
     (table,) = selection.tables
     write_table(table, output)
-    _tell_written(table.kind, len(table.rows), output)
-    _tell(selection.left_out, selection.redacted)
+    _report_written(table.kind, len(table.rows), output)
+    _report_omissions(selection.left_out, selection.redacted)
 
 
 def _selected(invocation: Invocation, choices: Choices) -> ExportSelection:
@@ -116,18 +119,18 @@ def _to_folder(invocation: Invocation, choices: Choices, output: Path | None) ->
         folder = output or exports.dated(invocation.paths.exports, datetime.now())
         exported = exports.export(repository.records(), choices, folder, rules)
     for file in exported.files:
-        _tell_written(file.kind, file.rows, file.path)
-    _tell(exported.left_out, exported.redacted)
+        _report_written(file.kind, file.rows, file.path)
+    _report_omissions(exported.left_out, exported.redacted)
 
 
-def _tell_written(kind: RecordKind, rows: int, path: Path) -> None:
-    said = _("{records} written to {path}.").format(records=counted(rows, kind), path=path)
-    click.echo(said, err=True)
+def _report_written(kind: RecordKind, rows: int, path: Path) -> None:
+    text = _("Wrote {records} to {path}.").format(records=counted(rows, kind), path=path)
+    click.echo(text, err=True)
 
 
-def _tell(left_out: tuple[str, ...], redacted: int) -> None:
+def _report_omissions(left_out: tuple[str, ...], redacted: int) -> None:
     for reason in left_out:
         click.echo(_("left out: {reason}").format(reason=reason), err=True)
     if redacted:
-        said = ngettext("{count:,} record redacted.", "{count:,} records redacted.", redacted)
-        click.echo(said.format(count=redacted), err=True)
+        text = ngettext("Redacted {count:,} record.", "Redacted {count:,} records.", redacted)
+        click.echo(text.format(count=redacted), err=True)

@@ -1,118 +1,68 @@
-"""The words of the command line: help in the person's language, and JSON the same in all of them.
+"""Localized help, and JSON output that is English in every language.
 
-The help of commands and options stands in the code as click wants it, in English, and is put into
-the person's language when it is shown. What click itself says goes the same way: its modules take
-their `_` from gettext, and get ours instead. Lines are broken by terminal cells, of which a Chinese
-character takes two; click counts characters.
-
-A command that is asked for JSON speaks English, so that programs find the same texts everywhere.
+Commands keep their English help in the code, where click expects it; it is translated while the
+help is formatted. Lines are wrapped by terminal cells, because click counts characters and a
+Chinese one takes two cells. Click's own usage errors stay in English on purpose: translating them
+would mean patching its private modules.
 """
 
 import inspect
 import re
 from collections.abc import Iterable
 from contextlib import nullcontext
-from copy import copy
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-import click.types
-from click import core, decorators, exceptions, formatting, parser, termui
 from rich.cells import cell_len
 
-from store import i18n
-from store.i18n import N_, _, ngettext
+from store.i18n import N_, _, using_language
 from tui.text_format import shortened
 
-_Command = TypeVar("_Command", bound=click.Command)
-
-AGAIN = N_("{help} May be given several times.")
-"""The help of such an option."""
+_HEADINGS = {"Options": N_("Options:"), "Commands": N_("Commands:")}
+_BUILT_IN = (N_("Show this message and exit."), N_("Show the version and exit."))
+"""Help of click's own options, listed for the catalog."""
 
 _OPENING = "（《「『“"
 _CLOSING = "，。；：、！？）》」』”…"
-_WORD = re.compile(rf"\s+|[{_OPENING}]*(?:[^\s{_OPENING}{_CLOSING}\u2e80-\uffef]+|.)[{_CLOSING}]*")
-"""What stands on one line: a word, or one wide character, with its punctuation."""
-
-
-class _Told(click.Command):
-    """Puts the help of a command into the person's language."""
-
-    def get_help(self, ctx: click.Context) -> str:
-        if i18n.spoken() == "en":
-            return super().get_help(ctx)
-        formatter = _Formatter(width=ctx.terminal_width, max_width=ctx.max_content_width)
-        _translated(self).format_help(ctx, formatter)
-        return formatter.getvalue().rstrip("\n")
-
-    def get_short_help_str(self, limit: int = 45) -> str:
-        told = _(inspect.cleandoc(self.help or ""))
-        if i18n.spoken() == "en":
-            return super().get_short_help_str(limit)
-        sentence = told.partition("\n\n")[0].partition("。")[0]
-        return shortened(sentence, limit)
-
-    def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        option = super().get_help_option(ctx)
-        if option:  # click keeps it in the language it was first made in
-            option.help = _("Show this message and exit.")
-        return option
-
-    def invoke(self, ctx: click.Context) -> Any:
-        json = ctx.params.get("as_json") or ctx.params.get("form") == "json"
-        with i18n.speaking("en") if json else nullcontext():
-            return super().invoke(ctx)
-
-
-class Command(_Told):
-    """A command of Tutee."""
-
-
-class Group(_Told, click.Group):
-    """A command of Tutee that has others below it."""
-
-    command_class = Command
-
-
-def _translated(command: _Command) -> _Command:
-    """`command` with its help in the person's language."""
-    told = copy(command)
-    told.help = _(inspect.cleandoc(command.help or "")) or None
-    told.params = [copy(param) for param in command.params]
-    for param in told.params:
-        if isinstance(param, click.Option) and param.help:
-            own = param.help.removesuffix(AGAIN.removeprefix("{help}"))
-            told_once = _(own)
-            param.help = _(AGAIN).format(help=told_once) if own != param.help else told_once
-    return told
+_WORD = re.compile(rf"\s+|[{_OPENING}]*(?:[^\s{_OPENING}\u2e80-\uffef]+|.)[{_CLOSING}]*")
+"""The smallest unit kept on one line: a word or one wide character, with its punctuation."""
 
 
 class _Formatter(click.HelpFormatter):
-    """Breaks lines by terminal cells, and sets colons as wide as the text."""
+    """Translate help texts and wrap them by terminal cells."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, prefix or f"{_('Usage:')} ")
 
     def write_heading(self, heading: str) -> None:
-        self.write(f"{'':>{self.current_indent}}{heading}：\n")
+        heading = _(_HEADINGS.get(heading, f"{heading}:"))
+        self.write(f"{'':>{self.current_indent}}{heading}\n")
 
     def write_text(self, text: str) -> None:
-        width = self.width - self.current_indent
-        paragraphs = (broken(part, width) for part in text.split("\n\n"))
         indent = " " * self.current_indent
-        written = ("\n".join(indent + line for line in lines) for lines in paragraphs)
-        self.write("\n\n".join(written) + "\n")
+        width = self.width - self.current_indent
+        paragraphs = (wrapped(paragraph, width) for paragraph in _(text).split("\n\n"))
+        lines = ("\n".join(indent + line for line in paragraph) for paragraph in paragraphs)
+        self.write("\n\n".join(lines) + "\n")
 
     def write_dl(
         self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
         rows = list(rows)
-        first = min(max(cell_len(term) for term, _help in rows), col_max) + col_spacing
+        first = min(max(len(term) for term, _text in rows), col_max) + col_spacing
         width = max(self.width - first - 2, 10)
-        # A paragraph that begins so is not broken again.
-        laid = [(term, told and "\b\n" + "\n".join(broken(told, width))) for term, told in rows]
-        super().write_dl(laid, col_max, col_spacing)
+        super().write_dl([(term, _cell(text, width)) for term, text in rows], col_max, col_spacing)
 
 
-def broken(text: str, width: int) -> list[str]:
-    """The lines of one paragraph, each at most `width` cells where its words allow that."""
+def _cell(text: str, width: int) -> str:
+    """Translate and wrap the second column of one row; `[required]` and the like stay English."""
+    text, gap, extra = text.partition("  [")
+    # click does not wrap a paragraph that starts with \b.
+    return "\b\n" + "\n".join(wrapped(_(text) + gap + extra, width)) if text else ""
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Split one paragraph into lines of at most `width` cells, where its words allow that."""
     lines, line = [], ""
     for word in _WORD.findall(" ".join(text.split())):
         if line and cell_len(line + word.rstrip()) > width:
@@ -122,44 +72,26 @@ def broken(text: str, width: int) -> list[str]:
     return [*lines, line.rstrip()]
 
 
-# -- what click says -------------------------------------------------------------------------------
-
-_CLICK = (
-    N_("Usage:"),
-    N_("Options"),
-    N_("Commands"),
-    N_("Show the version and exit."),
-    N_("Error: {message}"),
-    N_("Error: invalid input"),
-    N_("Try '{command} {option}' for help."),
-    N_("Missing command."),
-    N_("Missing argument"),
-    N_("required"),
-    N_("Missing option"),
-    N_("No such option {name!r}."),
-    N_("No such command {name!r}."),
-    N_("Option {name!r} does not take a value."),
-    N_("Invalid value: {message}"),
-    N_("Invalid value for {param_hint}: {message}"),
-    N_("{value!r} is not a valid {number_type}."),
-    N_("{value} is not in the range {range}."),
-    N_("{name} {filename!r} does not exist."),
-    N_("{name} {filename!r} is a directory."),
-    ngettext("{value!r} is not {choice}.", "{value!r} is not one of {choices}.", 2),
-    ngettext(
-        "Got unexpected extra argument ({args})", "Got unexpected extra arguments ({args})", 2
-    ),
-    ngettext(
-        "Option {name!r} requires an argument.", "Option {name!r} requires {nargs} arguments.", 1
-    ),
-    ngettext("Did you mean {possibility}?", "(Did you mean one of: {possibilities}?)", 1),
-)
-"""What it can say of our commands, in its own wording, so that the catalog has it."""
+class _Context(click.Context):
+    formatter_class = _Formatter
 
 
-def speak_click() -> None:
-    """Have click take its words from our catalog."""
-    for module in (core, decorators, exceptions, formatting, parser, termui, click.types):
-        for name in ("_", "ngettext"):
-            if hasattr(module, name):
-                setattr(module, name, getattr(i18n, name))
+class LocalizedCommand(click.Command):
+    """A command whose help follows the language and whose JSON output does not."""
+
+    context_class = _Context
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        paragraph = _(inspect.cleandoc(self.help or "")).partition("\n\n")[0]
+        return shortened(re.split(r"\.\s|\.$|。", paragraph)[0], limit)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        json = ctx.params.get("as_json") or ctx.params.get("form") == "json"
+        with using_language("en") if json else nullcontext():
+            return super().invoke(ctx)
+
+
+class LocalizedGroup(LocalizedCommand, click.Group):
+    """A localized command with subcommands."""
+
+    command_class = LocalizedCommand

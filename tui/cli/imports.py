@@ -1,7 +1,7 @@
-"""`tutee import`: records and conversations made elsewhere, into the home.
+"""`tutee import`: import records and conversations from other programs.
 
-What was taken and every row that was not is told on standard output, as it is what was asked for;
-files of no use are told on standard error. The others of a folder, or of several files, go on.
+Imported and refused rows are reported on standard output, because they are the result; unusable
+files on standard error. One unusable file does not stop the others.
 """
 
 import sys
@@ -20,7 +20,7 @@ from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.records import ImportedConversation, Record
 from store.repository import Added, Repository
-from tui.cli.i18n import Command
+from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
 from tui.text_format import counted, harmless, shortened
 from tui.views.refused_rows import describe_refused
@@ -34,19 +34,15 @@ class _Options:
     dry_run: bool
 
 
-@click.command(name="import", cls=Command)
+@click.command(name="import", cls=LocalizedCommand)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="FILE|FOLDER...")
+@click.option("--as", "name", metavar="NAME", help="Name of the source; default: the file name.")
 @click.option(
-    "--as", "name", metavar="NAME", help="Call the source so; else it is the file's name."
+    "--format", "format_name", type=click.Choice(NAMES), help="Default: detected row by row."
 )
-@click.option(
-    "--format", "format_name", type=click.Choice(NAMES), help="Else it is told row by row."
-)
-@click.option("--dry-run", is_flag=True, help="Only say what would be taken.")
-@click.option(
-    "--learn", is_flag=True, help="Learn the replies of conversations too, not only keep them."
-)
-@click.option("--starter", "with_starter", is_flag=True, help="Take Tutee's own starter set.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
+@click.option("--learn", is_flag=True, help="Also train on the replies in conversations.")
+@click.option("--starter", "with_starter", is_flag=True, help="Import Tutee's own starter set.")
 @click.pass_obj
 def import_command(
     invocation: Invocation,
@@ -57,27 +53,27 @@ def import_command(
     learn: bool,
     with_starter: bool,
 ) -> None:
-    """Take in records and conversations of other programs.
+    """Import records and conversations from other programs.
 
-    FILE is JSON, JSONL, CSV or TSV, also packed with gzip or zip. What is known already is left
-    out, so that importing again adds nothing.
+    FILE is JSON, JSONL, CSV or TSV, optionally compressed with gzip or zip. Duplicates are skipped,
+    so importing again adds nothing.
     """
     if bool(paths) == with_starter:
-        raise click.UsageError(_("Give a FILE, or --starter alone."))
+        raise click.UsageError(_("Give either FILE or --starter."))
     options = _Options(name, format_name, learn, dry_run)
     with invocation.home(write=not dry_run) as repository:
-        home = _Rehearsal(repository) if dry_run else repository
+        home = _DryRun(repository) if dry_run else repository
         if with_starter:
             records = starter.instructions()
-            _tell_taken(records, (), home.add_imported(records), dry_run)
+            _report_added(records, (), home.add_imported(records), dry_run)
             return
         useful = [_import(home, path, options) for path in paths]
     if not all(useful):
         raise click.exceptions.Exit(1)
 
 
-class _Rehearsal:
-    """Tells what a home would take, and keeps nothing."""
+class _DryRun:
+    """Counts what a repository would add, without storing it."""
 
     def __init__(self, repository: Repository) -> None:
         self._known = Deduplicator(repository.records(), repository.ids())
@@ -85,7 +81,7 @@ class _Rehearsal:
     def add_imported(
         self, records: Iterable[Record], chats: Iterable[ImportedConversation] = ()
     ) -> Added:
-        """What would be new."""
+        """Return what would be added."""
         chats = [*chats]
         fresh = sum(not self._known.holds(chat.conversation.id) for chat in chats)
         grown = self._known.new_conversations(chats)
@@ -93,82 +89,84 @@ class _Rehearsal:
         return Added(self._known.new_records(records), fresh, messages)
 
 
-def _import(home: Repository | _Rehearsal, path: Path, options: _Options) -> bool:
-    """Import a file, or all of a folder; whether anything could be used."""
+def _import(home: Repository | _DryRun, path: Path, options: _Options) -> bool:
+    """Import a file or all files of a folder, and return whether any was usable."""
     try:
         files = find_files(path)
     except TuteeError as error:
-        _tell_error(error)
+        _report_error(error)
         return False
     useful = [_import_file(home, file, options) for file in files]
     return any(useful)
 
 
-def _import_file(home: Repository | _Rehearsal, file: Path, options: _Options) -> bool:
-    _tell_doing(_("Reading {file}…").format(file=file.name))
+def _import_file(home: Repository | _DryRun, file: Path, options: _Options) -> bool:
+    _show_activity(_("Reading {file}…").format(file=file.name))
     try:
         found = read_file(file, name=options.name, format=options.format, learn=options.learn)
     except TuteeError as error:
-        _tell_error(error)
+        _report_error(error)
         return False
     finally:
-        _tell_doing("")
+        _show_activity("")
     rows = ngettext(
         "{file}: {format}, {count:,} row", "{file}: {format}, {count:,} rows", found.rows
     )
     formats = found.format or _("nothing usable")
     click.echo(_line(rows.format(file=file, format=formats, count=found.rows)))
     if found.useful:
-        _tell_doing(_("Keeping {records}…").format(records=counted(len(found.records), "record")))
+        _show_activity(_("Saving {records}…").format(records=counted(len(found.records), "record")))
         try:
             added = home.add_imported(found.records, found.conversations)
         finally:
-            _tell_doing("")
-        _tell_taken(found.records, found.conversations, added, options.dry_run)
-    _tell_refused(found)
+            _show_activity("")
+        _report_added(found.records, found.conversations, added, options.dry_run)
+    _report_refused(found)
     return found.useful
 
 
-def _tell_taken(
+def _report_added(
     records: Iterable[Record], chats: Iterable[ImportedConversation], added: Added, dry_run: bool
 ) -> None:
     kinds = Counter(record.kind for record in added.records)
     parts = _(", ").join(counted(number, kind) for kind, number in sorted(kinds.items()))
-    taken = _("{what} would be taken") if dry_run else _("{what} taken")
-    told_records = taken.format(what=counted(len(added.records), "record"))
+    imported = _("{what} would be imported") if dry_run else _("{what} imported")
+    records_line = imported.format(what=counted(len(added.records), "record"))
     if parts:
-        told_records = _("{records}: {kinds}").format(records=told_records, kinds=parts)
-    click.echo(f"  {told_records}")
+        records_line = _("{records}: {kinds}").format(records=records_line, kinds=parts)
+    click.echo(f"  {records_line}")
     if added.conversations or added.messages:
-        talks = ngettext("{count:,} conversation", "{count:,} conversations", added.conversations)
+        conversations = ngettext(
+            "{count:,} conversation", "{count:,} conversations", added.conversations
+        )
         messages = ngettext("{count:,} message", "{count:,} messages", added.messages)
-        told_talks = _("{conversations} ({messages})").format(
-            conversations=taken.format(what=talks.format(count=added.conversations)),
+        line = _("{conversations} ({messages})").format(
+            conversations=imported.format(what=conversations.format(count=added.conversations)),
             messages=messages.format(count=added.messages),
         )
-        click.echo(f"  {told_talks}")
+        click.echo(f"  {line}")
     known = len([*records]) - len(added.records) + len([*chats]) - added.conversations
     if known:
-        click.echo("  " + _("{count} were there already").format(count=known))
+        click.echo("  " + _("{count} already present").format(count=known))
 
 
-def _tell_refused(found: Imported) -> None:
+def _report_refused(found: Imported) -> None:
     for line in describe_refused(found.refused):
         click.echo(f"  {_line(line)}")
     if not found.useful:
-        _tell_error(TuteeError(_("Nothing in {path} can be used.").format(path=found.path)))
+        _report_error(TuteeError(_("Nothing in {path} can be used.").format(path=found.path)))
 
 
-def _tell_error(error: TuteeError) -> None:
+def _report_error(error: TuteeError) -> None:
     click.echo(_line(f"tutee: {error}"), err=True)
 
 
-def _tell_doing(what: str) -> None:
-    """What goes on, in a line on a terminal of which the next one takes the place."""
+def _show_activity(what: str) -> None:
+    """Show the current activity on one self-updating line of a terminal."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{shortened(_line(what), 70)}", err=True, nl=False)
 
 
 def _line(text: str) -> str:
-    """One line that cannot steer a terminal: reasons quote what stands in the file."""
+    """Make one line without control characters: reasons quote the file."""
     return harmless(text.replace("\n", " "))

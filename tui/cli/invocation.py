@@ -1,4 +1,4 @@
-"""What every command is given: where things are, the settings, and the model they name."""
+"""State and options shared by the commands: paths, settings and the model in use."""
 
 import sys
 from collections.abc import Iterator
@@ -20,66 +20,74 @@ from store.repository import Repository
 from tui.text_format import harmless
 from tui.views.transfer_rate import TransferRate, format_size
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+yes_option = click.option("--yes", is_flag=True, help="Skip the confirmation prompt.")
+
 
 @dataclass
 class Invocation:
-    """One call of the command line: where things are, and the settings."""
+    """Paths and settings of one command line."""
 
     paths: Paths
     model: str | None
-    """The `--model` option; the settings decide where it is absent."""
+    """The `--model` option; None uses the settings."""
 
     @cached_property
     def config(self) -> Config:
-        """The settings, with the model that was asked for on the command line."""
+        """The settings, with `--model` applied."""
         return config.load(self.paths.config_file, self.model)
 
     @contextmanager
     def home(self, *, write: bool = True) -> Iterator[Repository]:
-        """The home, open; what its opening has to tell goes to standard error."""
+        """Open the home and print its notices to standard error."""
         with Repository.open(self.paths, write=write) as repository:
             for notice in repository.notices:
                 click.echo(f"tutee: {harmless(notice)}", err=True)
             yield repository
 
     def found_model(self) -> ModelFolder:
-        """The model in use, fetched first where it is not there yet."""
+        """Return the model in use, downloading it first if needed."""
         folder = replace(
             self.fetched(self.config.chat.model), four_bit=self.config.serving.four_bit
         )
-        if said := notice(folder):
-            click.echo(f"tutee: {said}", err=True)
+        echo_notice(folder)
         return folder
 
     def fetched(self, model: str) -> ModelFolder:
-        """The folder of `model`, fetched or converted first where it is not there yet."""
+        """Return the folder of `model`, downloading or converting it first if needed."""
         try:
             return find(model, self.paths.cache, show_loading)
         finally:
             end_loading()
 
     def adapters(self) -> Adapters:
-        """The versions of the model, which is not fetched for this."""
+        """Return the adapters of the model, without downloading it."""
         return Adapters(self.paths.models, named(self.config.chat.model, self.paths.cache))
+
+
+def echo_notice(folder: ModelFolder) -> None:
+    """Print what the user should know about a model, if anything, to standard error."""
+    if text := notice(folder):
+        click.echo(f"tutee: {text}", err=True)
 
 
 _transfer_rate = TransferRate()
 
 
 def show_loading(event: ModelLoading) -> None:
-    """Progress on standard error: one line that rewrites itself, on a terminal only."""
+    """Show progress on one self-updating line of standard error, if it is a terminal."""
     if not sys.stderr.isatty():
         return
     parts = [event.stage]
     if event.total:
-        share, whole = event.done / event.total, format_size(event.total)
-        parts.append(_("{share:.0%} of {size}").format(share=share, size=whole))
+        share = event.done / event.total
+        parts.append(_("{share:.0%} of {size}").format(share=share, size=format_size(event.total)))
     if note := _transfer_rate.note(event):
         parts.append(note)
     click.echo("\r\x1b[K" + "  ".join(parts), err=True, nl=False)
 
 
 def end_loading() -> None:
-    """Take the line of `show_loading` away."""
+    """Clear the line that `show_loading` wrote."""
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)

@@ -1,4 +1,4 @@
-"""`tutee models`: which base models there are, on this machine and to fetch."""
+"""`tutee models`: list, download, describe and remove base models."""
 
 import json
 from dataclasses import asdict
@@ -11,10 +11,9 @@ from core.hub import download
 from core.models import catalog
 from core.models.catalog import Known
 from core.models.folder import has_template, named
-from core.models.loading import notice
 from store.i18n import N_, _, ngettext
-from tui.cli.i18n import Group
-from tui.cli.invocation import Invocation
+from tui.cli.i18n import LocalizedGroup
+from tui.cli.invocation import Invocation, echo_notice, json_option, yes_option
 from tui.text_format import harmless, padded
 from tui.views.transfer_rate import format_size
 
@@ -36,25 +35,28 @@ _NAMES = (
     N_("fetched"),
     N_("versions"),
 )
-"""Of what `info` tells, for the catalog."""
+"""Names printed by `info`, listed for the catalog."""
 _SPEC_CELLS = 39
 _MARKS = {"here": "✓", "partly": "◐", "absent": " "}
 
 
-@click.group(cls=Group, invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.group(cls=LocalizedGroup, invoke_without_command=True)
+@json_option
 @click.pass_context
 def models(context: click.Context, as_json: bool) -> None:
-    """List the base models; see the commands for what can be done with them."""
+    """Manage base models.
+
+    Without a command, list them.
+    """
     if not context.invoked_subcommand:
         _list(context.obj, as_json)
 
 
 @models.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@json_option
 @click.pass_obj
 def list_command(invocation: Invocation, as_json: bool) -> None:
-    """List a few models to begin with, and all on this machine."""
+    """List suggested models and those on this machine."""
     _list(invocation, as_json)
 
 
@@ -62,49 +64,50 @@ def list_command(invocation: Invocation, as_json: bool) -> None:
 @click.argument("model")
 @click.pass_obj
 def fetch(invocation: Invocation, model: str) -> None:
-    """Fetch MODEL (`hf:owner/name`, `modelscope:owner/name`), or convert a GGUF file.
+    """Download MODEL, or convert a GGUF file.
 
-    What an interrupted fetch has brought is kept: the next one goes on where it was.
+    MODEL is `hf:owner/name`, `modelscope:owner/name` or the path of a GGUF file. An interrupted
+    download is resumed.
     """
     folder = invocation.fetched(model)
-    if said := notice(folder):
-        click.echo(f"tutee: {said}", err=True)
+    echo_notice(folder)
     click.echo(folder.path)
 
 
 @models.command()
 @click.argument("model")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @click.pass_obj
 def remove(invocation: Invocation, model: str, yes: bool) -> None:
-    """Take MODEL off this machine; what was trained on it stays, and needs it to be used.
+    """Remove MODEL from this machine.
 
-    What was made of a GGUF file goes by the path of that file, or of its folder on the list.
+    Adapters trained on it are kept, but cannot be used without it. Name a converted GGUF model by
+    the path of its file, or of its folder in the list.
     """
     if not yes:
         click.confirm(
             _("Remove {model} from this machine?").format(model=model), abort=True, err=True
         )
     freed = catalog.remove(model, invocation.paths.cache)
-    click.echo(_("{model} removed; {size} freed.").format(model=model, size=format_size(freed)))
+    click.echo(_("Removed {model} and freed {size}.").format(model=model, size=format_size(freed)))
 
 
 @models.command()
 @click.argument("model", default="")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@json_option
 @click.pass_obj
 def info(invocation: Invocation, model: str, as_json: bool) -> None:
-    """Say what is known of MODEL, or else of the one in use."""
-    told = _facts(invocation, model or invocation.config.chat.model)
+    """Show details of MODEL, or of the model in use."""
+    facts = _facts(invocation, model or invocation.config.chat.model)
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    for name, value in told.items():
+    for name, value in facts.items():
         if value not in ("", None):
             click.echo(f"{padded(_(name), 12)} {harmless(str(value))}")
 
 
-# -- what is shown ---------------------------------------------------------------------------------
+# -- output ----------------------------------------------------------------------------------------
 
 
 def _list(invocation: Invocation, as_json: bool) -> None:
@@ -120,7 +123,10 @@ def _list(invocation: Invocation, as_json: bool) -> None:
         click.echo(_line(one, used))
     if all(one.spec != used for one in found):
         click.echo(f"●  {harmless(used)}")
-    click.echo(_("\n● in use · ✓ on this machine · ◐ partly fetched. Any other: its id."), err=True)
+    click.echo(
+        _("\n● in use · ✓ on this machine · ◐ partly downloaded. Any other model: give its id."),
+        err=True,
+    )
 
 
 def _row(one: Known, used: str) -> dict[str, Any]:
@@ -153,13 +159,13 @@ def _line(one: Known, used: str) -> str:
 
 
 def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
-    """What is known of a model on this machine, or at least on the list."""
+    """Collect the facts about a model on this machine or on the list."""
     cache = invocation.paths.cache
     one = next((one for one in catalog.known(cache) if one.spec == spec), None)
     offer = one.offer if one else None
-    told: dict[str, Any] = {"model": spec}
+    facts: dict[str, Any] = {"model": spec}
     if offer:
-        told |= {
+        facts |= {
             "name": offer.name,
             "parameters": f"{offer.parameters:,}",
             "languages": _(offer.languages),
@@ -170,14 +176,17 @@ def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
             ),
         }
     if one and one.state != "here":
-        return {**told, "state": _("partly fetched") if one.state == "partly" else _("not fetched")}
+        return {
+            **facts,
+            "state": _("partly fetched") if one.state == "partly" else _("not fetched"),
+        }
     folder = named(spec, cache)
     config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
     text = config.get("text_config", config)
     adapters = Adapters(invocation.paths.models, folder)
     origin = download.origin(folder.path)
     return {
-        **told,
+        **facts,
         "path": str(folder.path),
         "id": folder.id,
         "revision": folder.revision,
@@ -191,6 +200,6 @@ def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
 
 
 def _versions(adapters: int, rewards: int) -> str:
-    said = ngettext("{count:,} adapter", "{count:,} adapters", adapters).format(count=adapters)
-    scoring = ngettext("{count:,} reward model", "{count:,} reward models", rewards)
-    return _(", ").join((said, scoring.format(count=rewards)))
+    first = ngettext("{count:,} adapter", "{count:,} adapters", adapters).format(count=adapters)
+    second = ngettext("{count:,} reward model", "{count:,} reward models", rewards)
+    return _(", ").join((first, second.format(count=rewards)))

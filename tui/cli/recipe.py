@@ -1,4 +1,4 @@
-"""`tutee recipe`: the training as a folder, to be run with TRL's own commands elsewhere."""
+"""`tutee recipe`: a training run as a folder for TRL's own commands elsewhere."""
 
 import json
 from pathlib import Path
@@ -13,18 +13,18 @@ from core.runs.plan import PASSES, Plan, make_plan
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.repository import Repository
-from tui.cli.i18n import Command
-from tui.cli.invocation import Invocation
+from tui.cli.i18n import LocalizedCommand
+from tui.cli.invocation import Invocation, json_option
 from tui.cli.train import parse_passes
 
 
-@click.command(cls=Command)
+@click.command(cls=LocalizedCommand)
 @click.argument("version", default="")
 @click.option(
     "--passes",
     callback=parse_passes,
     metavar="sft,kto,dpo,reward,rl",
-    help="These even below their thresholds; default: those that are ready.",
+    help="Include these even below their thresholds; default: those that are ready.",
 )
 @click.option(
     "-o",
@@ -32,9 +32,9 @@ from tui.cli.train import parse_passes
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write it to this folder, which must not hold anything.",
+    help="Write to this folder; it must be empty.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write the result as one JSON object.")
+@json_option
 @click.pass_obj
 def recipe(
     invocation: Invocation,
@@ -43,10 +43,10 @@ def recipe(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Write a folder that trains elsewhere what VERSION has learned, or else all there is.
+    """Write a folder for training elsewhere with TRL.
 
-    `trl sft --config sft.yaml` runs it, on one machine or a cluster; `tutee adapters add` takes
-    the result back.
+    It covers the records VERSION has learned, or all of them. Run it with `trl sft --config
+    sft.yaml` on one machine or a cluster, and add the result with `tutee adapters add`.
     """
     with invocation.home(write=False) as repository:
         adapters = Adapters(invocation.paths.models, invocation.found_model())
@@ -55,8 +55,8 @@ def recipe(
         click.echo(json.dumps({"path": str(written.path), "passes": written.passes}))
         return
     for name, rows in written.passes.items():
-        said = ngettext("{count:,} row", "{count:,} rows", rows).format(count=rows)
-        click.echo(f"{name:<7} {said}")
+        counted = ngettext("{count:,} row", "{count:,} rows", rows).format(count=rows)
+        click.echo(f"{name:<7} {counted}")
     click.echo(_("{folder}/README.md has the commands.").format(folder=written.path))
 
 
@@ -67,13 +67,13 @@ def _plan(
     version: str,
     passes: frozenset[PassName] | None,
 ) -> Plan:
-    """Everything anew from the base: of one version, or of all records."""
+    """Plan a rebuild from the base, of one version or of all records."""
     records, config = repository.trainable(), invocation.config
     if version:
         manifest = adapters.manifest(version)
         line = adapters.lineage(manifest.version)
         if not line:
-            raise TuteeError(_("The base has learned nothing yet."), _("Leave the version out."))
+            raise TuteeError(_("The base has learned nothing yet."), _("Leave out the version."))
         learned = adapters.learned(manifest.version)
         records = [record for record in records if record.id in learned]
         passes = passes or frozenset(p for p in PASSES if any(m.pass_name == p for m in line))

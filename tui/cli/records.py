@@ -1,4 +1,4 @@
-"""`tutee records`, `tutee show` and `tutee delete`: every record by its id."""
+"""`tutee records`, `tutee show` and `tutee delete`."""
 
 import json
 import shutil
@@ -18,29 +18,31 @@ from data.quality.task_labels import Rules, merged, task_of
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import KINDS, Record, Verdict
-from tui.cli.i18n import Command
-from tui.cli.invocation import Invocation
-from tui.cli.token_mask import shown
+from tui.cli.i18n import LocalizedCommand
+from tui.cli.invocation import Invocation, json_option, yes_option
+from tui.cli.token_mask import render_tokens
 from tui.text_format import counted, harmless, one_line, padded, shortened
 
 if TYPE_CHECKING:
     from tui.views.record_detail import DetailView, MaskView
 
 _SHOWN_AT_ONCE = 10
-"""Records that are listed before they are deleted."""
+"""Records listed before the user confirms a deletion."""
 
 
-@click.command(cls=Command)
-@click.option("--kind", type=click.Choice(KINDS))
-@click.option("--source", default="", metavar="TEXT", help="In the name of the source.")
-@click.option("--task", default="", metavar="TASK", help="What the prompt asks for.")
-@click.option("--search", "words", default="", metavar="WORDS", help="All in the texts.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, complete.")
+@click.command(cls=LocalizedCommand)
+@click.option("--kind", type=click.Choice(KINDS), help="Only records of this kind.")
+@click.option("--source", default="", metavar="TEXT", help="Only sources whose name contains TEXT.")
+@click.option("--task", default="", metavar="TASK", help="Only prompts that ask for TASK.")
+@click.option(
+    "--search", "words", default="", metavar="WORDS", help="Only records containing all WORDS."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one complete JSON object per line.")
 @click.pass_obj
 def records(
     invocation: Invocation, kind: str | None, source: str, task: str, words: str, as_json: bool
 ) -> None:
-    """List the records, one a line, oldest first."""
+    """List records, one per line, oldest first."""
     from tui.views.record_list import RecordQuery, search
 
     rules = merged(invocation.config.tasks)
@@ -66,29 +68,29 @@ def _task(rules: Rules, record: Record) -> str:
 
 
 def _line(record: Record, task: str, width: int | None) -> str:
-    """A record on one line, cut to a width where there is one."""
+    """Format a record as one line of at most `width` cells."""
     thumb = ("👍" if record.label else "👎") if isinstance(record, Verdict) else "  "
-    said = f"{one_line(question_of(record))} → {one_line(reply_of(record))}"
+    texts = f"{one_line(question_of(record))} → {one_line(reply_of(record))}"
     day = f"{record.created.astimezone():%Y-%m-%d}"
     line = harmless(
         f"{record.id:<12} {day} {padded(_(record.kind), 11)} {thumb} "
-        f"{padded(_(task), 18)} {padded(record.origin.source, 16)} {said}"
+        f"{padded(_(task), 18)} {padded(record.origin.source, 16)} {texts}"
     )
     return shortened(line, width) if width else line
 
 
-# -- one -------------------------------------------------------------------------------------------
+# -- show ------------------------------------------------------------------------------------------
 
 
-@click.command(cls=Command)
+@click.command(cls=LocalizedCommand)
 @click.argument("record_id", metavar="RECORD")
-@click.option("--mask", is_flag=True, help="Its tokens, those that carry loss in colour.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, complete.")
+@click.option("--mask", is_flag=True, help="Show its tokens, with those that carry loss in color.")
+@json_option
 @click.pass_obj
 def show(invocation: Invocation, record_id: str, mask: bool, as_json: bool) -> None:
-    """Show one record, or with --mask exactly what training makes of it.
+    """Show a record, or with --mask its exact training tokens.
 
-    Where there are no colours, what carries loss stands between ⟦ and ⟧.
+    Without color, tokens that carry loss are enclosed in ⟦ and ⟧.
     """
     with invocation.home(write=False) as repository:
         record = repository.record(record_id)
@@ -105,9 +107,10 @@ def show(invocation: Invocation, record_id: str, mask: bool, as_json: bool) -> N
     console = Console(highlight=False, soft_wrap=True)
     if mask:
         for view in masks:
-            console.print(_tokens(view, colours=console.is_terminal and not console.no_color))
+            console.print(Text(view.heading))
+            console.print(render_tokens(view.pieces, console))
     else:
-        console.print(_whole(_detail(invocation, record)))
+        console.print(_render(_detail(invocation, record)))
 
 
 def _masks(invocation: Invocation, record: Record) -> "tuple[MaskView, ...]":
@@ -126,7 +129,7 @@ def _detail(invocation: Invocation, record: Record) -> "DetailView":
     return detail_view(record, _task(merged(invocation.config.tasks), record), learned, ())
 
 
-def _whole(view: "DetailView") -> Text:
+def _render(view: "DetailView") -> Text:
     text = Text(f"{view.title}\n", style="bold")
     for part in (*view.prompt, *view.replies):
         style = {True: "bold green", False: "bold red", None: "bold"}[part.good]
@@ -140,43 +143,42 @@ def _whole(view: "DetailView") -> Text:
     return text
 
 
-def _tokens(view: "MaskView", *, colours: bool) -> Text:
-    return Text(f"{view.heading}\n", style="").append(shown(view.pieces, colours=colours))
+# -- delete ----------------------------------------------------------------------------------------
 
 
-# -- away ------------------------------------------------------------------------------------------
-
-
-@click.command(cls=Command)
+@click.command(cls=LocalizedCommand)
 @click.argument("record_ids", nargs=-1, metavar="RECORD...")
-@click.option("--source", metavar="NAME", help="All of this source, as `tutee stats` names it.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--source", metavar="NAME", help="Delete all records of a source, as named by `tutee stats`."
+)
+@yes_option
 @click.pass_obj
 def delete(
     invocation: Invocation, record_ids: tuple[str, ...], source: str | None, yes: bool
 ) -> None:
-    """Delete records; what an adapter has learned of them stays learned until it is rebuilt.
+    """Delete records.
 
-    The backups in the home keep them for some days.
+    Adapters keep what they learned from them until rebuilt, and backups keep the records for a few
+    days.
     """
     if bool(record_ids) == bool(source):
-        raise click.UsageError(_("Give the ids of records, or --source."))
+        raise click.UsageError(_("Give either record ids or --source."))
     with invocation.home() as repository:
         if source:
             chosen = _of_source(repository.records(), source)
         else:
             chosen = [repository.record(record_id) for record_id in dict.fromkeys(record_ids)]
         if not yes:
-            _ask(chosen, merged(invocation.config.tasks))
-        gone = repository.delete_records([record.id for record in chosen])
-    click.echo(_("{records} deleted.").format(records=_told(gone)))
+            _confirm(chosen, merged(invocation.config.tasks))
+        deleted = repository.delete_records([record.id for record in chosen])
+    click.echo(_("Deleted {records}.").format(records=_count(deleted)))
 
 
 def _of_source(records: Iterable[Record], source: str) -> list[Record]:
-    """Those of a source; the name of an import may be given alone.
+    """Return the records of a source; `import:` may be left out of its name.
 
     Raises:
-        TuteeError: there are none.
+        TuteeError: the source has no records.
     """
     known: dict[str, list[Record]] = {}
     for record in records:
@@ -190,19 +192,18 @@ def _of_source(records: Iterable[Record], source: str) -> list[Record]:
     return found
 
 
-def _ask(chosen: Sequence[Record], rules: Rules) -> None:
-    """Go on only when the person says so."""
+def _confirm(chosen: Sequence[Record], rules: Rules) -> None:
+    """Ask the user before deleting; abort unless they agree."""
     for record in chosen[:_SHOWN_AT_ONCE]:
         click.echo(_line(record, _task(rules, record), 100), err=True)
     if len(chosen) > _SHOWN_AT_ONCE:
         left = len(chosen) - _SHOWN_AT_ONCE
         click.echo(_("… and {count:,} more").format(count=left), err=True)
-    click.confirm(_("Delete {records}?").format(records=_told(chosen)), abort=True, err=True)
+    click.confirm(_("Delete {records}?").format(records=_count(chosen)), abort=True, err=True)
 
 
-def _told(records: Collection[Record]) -> str:
+def _count(records: Collection[Record]) -> str:
+    total = counted(len(records), "record")
     kinds = Counter(record.kind for record in records)
     parts = _(", ").join(counted(number, kind) for kind, number in kinds.items())
-    if not parts:
-        return _("Nothing")
-    return _("{records} ({kinds})").format(records=counted(len(records), "record"), kinds=parts)
+    return _("{records} ({kinds})").format(records=total, kinds=parts) if parts else total

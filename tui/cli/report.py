@@ -1,4 +1,4 @@
-"""`tutee report`: what a version was made of, and what changed with it."""
+"""`tutee report`: the report card of a version."""
 
 import io
 import json
@@ -15,31 +15,34 @@ from core.evaluation.report_card import ReportCard, build_report_card
 from store.errors import TuteeError
 from store.i18n import _
 from store.storage import replace_file
-from tui.cli.i18n import Command
+from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
 from tui.cli.report_card import html, markdown, terminal
 
 _SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html", ".htm": "html"}
 _PLAIN_WIDTH = 100
-"""Of a card in a text file."""
+"""Width in cells of a report card written to a text file."""
 
 
-@click.command(cls=Command)
+@click.command(cls=LocalizedCommand)
 @click.argument("version", required=False)
-@click.option("--json", "form", flag_value="json", help="Everything as one JSON object.")
-@click.option("--markdown", "form", flag_value="markdown", help="As Markdown.")
-@click.option("--html", "form", flag_value="html", help="As one HTML file that needs no other.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
+@click.option("--html", "form", flag_value="html", help="Print a self-contained HTML page.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file; its suffix decides the form where no option does.",
+    help="Write to this file; without a format option, its suffix decides.",
 )
 @click.pass_obj
 def report(
     invocation: Invocation, version: str | None, form: str | None, output: Path | None
 ) -> None:
-    """Show what VERSION was trained on, and what changed; by default the one that answers."""
+    """Show what VERSION was trained on and what changed.
+
+    Default: the active version, or the newest if the base is active.
+    """
     adapters = invocation.adapters()
     found = build_report_card(adapters, version or _latest(adapters))
     if form is None and output is not None:
@@ -52,18 +55,20 @@ def report(
         click.echo(text, nl=False)
         return
     replace_file(output.expanduser().absolute(), text.encode("utf-8"))
-    said = _("The report on {version} is in {file}.")
-    click.echo(said.format(version=found.manifest.version, file=output), err=True)
+    done = _("Wrote the report on {version} to {file}.")
+    click.echo(done.format(version=found.manifest.version, file=output), err=True)
 
 
 def _latest(adapters: Adapters) -> str:
-    """The version that answers, or the newest where that is the base."""
+    """Return the active version, or the newest if the base is active."""
     active = adapters.active()
     if active != BASE:
         return active
     trained = [*adapters.versions("reward"), *adapters.versions()]
     if not trained:
-        raise TuteeError(_("There is nothing to report yet."), _("`tutee train` makes a version."))
+        raise TuteeError(
+            _("There is nothing to report yet."), _("Run `tutee train` to create a version.")
+        )
     return trained[-1].version
 
 
@@ -71,14 +76,14 @@ def _console(file: io.TextIOBase | object, width: int | None = None) -> Console:
     return Console(file=file, width=width, markup=False, highlight=False, emoji=False)  # type: ignore[arg-type]
 
 
-def _as_text(found: ReportCard) -> str:
+def _to_text(found: ReportCard) -> str:
     written = io.StringIO()
     terminal.show(found, _console(written, _PLAIN_WIDTH))
     return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
 
 
-def _as_json(found: ReportCard) -> str:
-    whole = {
+def _to_json(found: ReportCard) -> str:
+    contents = {
         **found.remark.model_dump(),
         "verdict": found.verdict,
         "reasons": found.reasons,
@@ -88,12 +93,12 @@ def _as_json(found: ReportCard) -> str:
         "probes": [reply._asdict() for reply in found.probes],
         "manifest": found.manifest.model_dump(mode="json"),
     }
-    return json.dumps({"version": found.manifest.version, **whole}, ensure_ascii=False) + "\n"
+    return json.dumps({"version": found.manifest.version, **contents}, ensure_ascii=False) + "\n"
 
 
 _FORMS: dict[str, Callable[[ReportCard], str]] = {
-    "json": _as_json,
+    "json": _to_json,
     "markdown": markdown.render,
     "html": html.render,
-    "text": _as_text,
+    "text": _to_text,
 }

@@ -1,4 +1,4 @@
-"""The command group and its options; without a command, the app."""
+"""The `tutee` command: global options, lazily imported subcommands, and the app itself."""
 
 import os
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core.screen_config import screen_table
-from store.i18n import _, chosen, speak
+from store.i18n import _, resolve_language, set_language
 from store.paths import locate
-from tui.cli.i18n import Group, speak_click
+from tui.cli.i18n import LocalizedGroup
 from tui.log import log_to
 from tui.terminal.capabilities import need_terminal
 
@@ -23,7 +23,7 @@ _COMMANDS = {
     "adapters": "adapters:adapters",
     "ask": "ask:ask",
     "chats": "chats:chats",
-    "check": "stats_and_check:check",
+    "check": "check:check",
     "delete": "records:delete",
     "doctor": "doctor:doctor",
     "export": "exports:export",
@@ -34,15 +34,15 @@ _COMMANDS = {
     "records": "records:records",
     "report": "report:report",
     "show": "records:show",
-    "stats": "stats_and_check:stats",
+    "stats": "stats:stats",
     "train": "train:train",
 }
-"""Each command's module under `tui.cli`, and what it is called there: imported when it is wanted,
-so that the app waits for none."""
+"""Module under `tui.cli` and attribute of each command, imported on use so that none delays the
+app."""
 
 
-class _Root(Group):
-    """Finds the language first: help and wrong usage are told while the arguments are read."""
+class _Root(LocalizedGroup):
+    """Sets the language before parsing, because help and usage errors are printed while parsing."""
 
     def make_context(
         self,
@@ -51,8 +51,7 @@ class _Root(Group):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        speak(_language(args))
-        speak_click()
+        set_language(_language(args))
         return super().make_context(info_name, args, parent, **extra)
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -71,14 +70,14 @@ class _Root(Group):
         try:
             return super().resolve_command(context, args)
         except click.exceptions.NoSuchCommand as error:
-            names = self.list_commands(context)  # click knows those only that are imported
+            names = self.list_commands(context)  # click suggests imported commands only
             raise click.exceptions.NoSuchCommand(
                 args[0], possibilities=names, ctx=context
             ) from error
 
 
 def _language(args: Sequence[str]) -> str:
-    """What the settings of the home say; as the system is set where they say nothing."""
+    """Return the language set in the home, else that of the system."""
     home = os.environ.get("TUTEE_HOME")
     for place, arg in enumerate(args):
         if arg == "--home":
@@ -86,7 +85,7 @@ def _language(args: Sequence[str]) -> str:
         elif arg.startswith("--home="):
             home = arg.partition("=")[2]
     paths = locate(Path(home) if home else None)
-    return chosen(str(screen_table(paths.config_file).get("language", "auto")))
+    return resolve_language(str(screen_table(paths.config_file).get("language", "auto")))
 
 
 @click.group(
@@ -96,15 +95,16 @@ def _language(args: Sequence[str]) -> str:
     "--home",
     type=click.Path(path_type=Path),
     envvar="TUTEE_HOME",
-    help="Keep settings, records and adapters in this folder.",
+    help="Folder for settings, records and adapters.",
 )
 @click.option(
     "--model",
     metavar="MODEL",
-    help="`builtin`, `hf:owner/name`, `modelscope:owner/name`, a folder or a GGUF file.",
+    help="Base model: `builtin`, `hf:owner/name`, `modelscope:owner/name`, a folder or a GGUF "
+    "file.",
 )
-@click.option("-c", "--continue", "latest", is_flag=True, help="Go on with the latest chat.")
-@click.option("--resume", metavar="ID", help="Go on with this chat; `tutee chats` lists them.")
+@click.option("-c", "--continue", "latest", is_flag=True, help="Continue the latest chat.")
+@click.option("--resume", metavar="ID", help="Continue this chat; `tutee chats` lists the ids.")
 @click.version_option(package_name="tutee")
 @click.pass_context
 def cli(
@@ -114,10 +114,13 @@ def cli(
     latest: bool,
     resume: str | None,
 ) -> None:
-    """A chat in the terminal whose model learns from you. Without a command, the app starts."""
+    """Chat in the terminal with a model that learns from you.
+
+    Without a command, the app starts.
+    """
     paths = locate(home)
     if latest and resume is not None:
-        raise click.UsageError(_("Give --continue or --resume, not both."))
+        raise click.UsageError(_("Use --continue or --resume, not both."))
     if context.invoked_subcommand:
         from tui.cli.invocation import Invocation
 
@@ -126,7 +129,7 @@ def cli(
     else:
         need_terminal()
         if os.environ.get("TERM_PROGRAM") == "iTerm.app":
-            # With its extended key protocol on, iTerm2 drops what an input method composes.
+            # With the extended key protocol on, iTerm2 drops text composed by an input method.
             os.environ.setdefault("TEXTUAL_DISABLE_KITTY_KEY", "1")
         from tui.run import run_app
 
@@ -136,6 +139,6 @@ def cli(
 @cli.command(name="locate")
 @click.pass_obj
 def locate_command(invocation: "Invocation") -> None:
-    """Print where everything is; the settings are `config_file`."""
+    """Print the paths Tutee uses; `config_file` holds the settings."""
     for name, path in asdict(invocation.paths).items():
         click.echo(f"{name:<14} {path}")

@@ -1,26 +1,28 @@
-"""Tokens on the terminal, those that are learned told from the others."""
+"""Render tokens in the terminal, highlighting the ones that carry loss."""
 
 from collections.abc import Iterable
 
+from rich.console import Console
 from rich.text import Text
 
 from tui.text_format import harmless
 
 
-def shown(pieces: Iterable[tuple[str, bool]], *, colours: bool) -> Text:
-    """The texts of tokens with whether each is learned.
+def render_tokens(pieces: Iterable[tuple[str, bool]], console: Console) -> Text:
+    """Render `(text, carries loss)` pieces.
 
-    Every other learned one is underlined, so that one sees where they end; without colours, the
-    learned ones stand in brackets.
+    Every other highlighted token is underlined, so that their boundaries show. Without color,
+    tokens that carry loss are enclosed in brackets.
     """
+    color = console.is_terminal and not console.no_color
     text = Text()
     inside = False
     for number, (token, trained) in enumerate(pieces):
-        if trained != inside and not colours:
+        if trained != inside and not color:
             text.append("⟦" if trained else "⟧")
         inside = trained
         style = ("bold green" if number % 2 else "bold green underline") if trained else "dim"
         text.append(harmless(token), style)
-    if inside and not colours:
+    if inside and not color:
         text.append("⟧")
     return text

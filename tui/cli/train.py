@@ -1,4 +1,4 @@
-"""`tutee train`: the tuning of the app, run here and now."""
+"""`tutee train`: run the training of the app from the command line."""
 
 import json
 import sys
@@ -29,15 +29,15 @@ from core.training.run_control import RunControl
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.repository import Repository
-from tui.cli.i18n import Command
+from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
-from tui.cli.token_mask import shown
+from tui.cli.token_mask import render_tokens
 
 
 def parse_passes(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> frozenset[PassName] | None:
-    """The value of an option that names passes."""
+    """Parse an option that names passes."""
     if value is None:
         return None
     known = get_args(PassName)
@@ -50,18 +50,22 @@ def parse_passes(
     return frozenset(names)  # type: ignore[arg-type]
 
 
-@click.command(cls=Command)
+@click.command(cls=LocalizedCommand)
 @click.option(
     "--passes",
     callback=parse_passes,
     metavar="sft,kto,dpo,reward,rl",
     help="Run these even below their thresholds; default: those that are ready.",
 )
-@click.option("--epochs", type=click.IntRange(min=1, max=100), metavar="N")
-@click.option("--rebuild", is_flag=True, help="Begin from the base, and learn everything anew.")
-@click.option("--resume", is_flag=True, help="Go on with the run that was interrupted.")
-@click.option("--show-mask", is_flag=True, help="Show which tokens of a few samples are learned.")
-@click.option("--json", "as_json", is_flag=True, help="Write the result as one line.")
+@click.option(
+    "--epochs", type=click.IntRange(min=1, max=100), metavar="N", help="Train for N epochs."
+)
+@click.option(
+    "--rebuild", is_flag=True, help="Start from the base model and learn everything again."
+)
+@click.option("--resume", is_flag=True, help="Continue the interrupted run.")
+@click.option("--show-mask", is_flag=True, help="Show which tokens of a few samples carry loss.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
 @click.pass_obj
 def train(
     invocation: Invocation,
@@ -72,29 +76,29 @@ def train(
     show_mask: bool,
     as_json: bool,
 ) -> None:
-    """Learn from the feedback, and answer with the new adapter from then on.
+    """Learn from the feedback and activate the new adapter.
 
-    Progress goes to standard error; the result is one JSON object on standard output. Ctrl+C stops
-    it at once, and --resume goes on where it was.
+    Progress goes to standard error, and the result to standard output as one JSON object. Ctrl+C
+    stops the run at once; --resume continues it.
     """
     if resume and (passes or epochs or rebuild):
-        raise click.UsageError(_("--resume goes on with the run as it was begun."))
-    watch = RunControl(emit=lambda event: _show(event, show_mask))
+        raise click.UsageError(_("--resume continues the run with its original options."))
+    run_control = RunControl(emit=lambda event: _show(event, show_mask))
     done: list[PassDone] = []
     with invocation.home() as repository:
         adapters = Adapters(invocation.paths.models, invocation.found_model())
         try:
             if resume:
-                run.resume(_interrupted(repository, adapters), watch, done.append)
+                run.resume(_interrupted(repository, adapters), run_control, done.append)
             else:
                 plan = _planned(invocation, repository, adapters, passes, epochs, rebuild)
-                run.run(plan, watch, done.append)
+                run.run(plan, run_control, done.append)
         except (Cancelled, KeyboardInterrupt):
             raise TuteeError(
-                _("Stopped."), _("`tutee train --resume` goes on where it was.")
+                _("Stopped."), _("`tutee train --resume` continues where it stopped.")
             ) from None
         finally:
-            # A pass that finished before a later one failed is whole, and is used.
+            # A pass that finished before a later one failed is complete, so use it.
             activated = next((d.version for d in reversed(done) if d.activatable), None)
             if activated:
                 adapters.use(activated)
@@ -126,12 +130,12 @@ def _planned(
 def _interrupted(repository: Repository, adapters: Adapters) -> SavedRun:
     found = saved_run.unfinished(adapters, repository.trainable())
     if found is None:
-        raise TuteeError(_("No run was interrupted."), _("`tutee train` begins one."))
+        raise TuteeError(_("No run was interrupted."), _("`tutee train` starts one."))
     return found
 
 
 def _result(done: list[PassDone], adapters: Adapters) -> dict[str, Any]:
-    """The first pass's figures on top (SFT where it ran), and every pass in full."""
+    """Return the figures of the first pass (SFT if it ran), and every pass in full."""
     if not done:
         return {"version": None, "active": adapters.active(), "passes": []}
     first = done[0]
@@ -152,13 +156,13 @@ def _show(event: Event, show_mask: bool) -> None:
         case MaskProof() if show_mask:
             _show_mask(event)
         case PassResumed():
-            said = _("{name}: goes on after step {step}")
-            click.echo(said.format(name=event.name, step=len(event.losses)), err=True)
+            text = _("{name}: resuming after step {step}")
+            click.echo(text.format(name=event.name, step=len(event.losses)), err=True)
         case PassStarted():
-            said = _("{name}: {records} records, {steps} steps")
+            text = _("{name}: {records} records, {steps} steps")
             if event.replayed:
-                said = _("{name}: {records} records + {replayed} replayed, {steps} steps")
-            click.echo(said.format(**vars(event)), err=True)
+                text = _("{name}: {records} records + {replayed} replayed, {steps} steps")
+            click.echo(text.format(**vars(event)), err=True)
         case StepReport() if live or event.step == int(event.step):
             loss = "–" if event.loss is None else f"{event.loss:.3f}"
             line = _(
@@ -171,7 +175,7 @@ def _show(event: Event, show_mask: bool) -> None:
                 speed=event.tokens_per_second,
                 seconds=event.eta_seconds,
             )
-            click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=not live)
+            _show_line(line, live, end=not live)
         case RolloutReport():
             reward = "–" if event.reward is None else f"{event.reward:+.2f}"
             line = _(
@@ -183,15 +187,19 @@ def _show(event: Event, show_mask: bool) -> None:
                 kl=event.kl,
                 truncated=event.truncated,
             )
-            click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=not live)
+            _show_line(line, live, end=not live)
         case PassDone():
-            line = _done(event)
-            click.echo(f"\r\x1b[K{line}" if live else line, err=True)
+            _show_line(_describe_result(event), live)
         case PassSkipped():
             click.echo(event.why, err=True)
 
 
-def _done(event: PassDone) -> str:
+def _show_line(line: str, live: bool, *, end: bool = True) -> None:
+    """Print `line`, replacing the progress line on a terminal."""
+    click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=end)
+
+
+def _describe_result(event: PassDone) -> str:
     parts = [
         _("{name}: {version} saved after {seconds:.1f} s").format(
             name=event.name, version=event.version, seconds=event.seconds
@@ -210,12 +218,10 @@ def _show_mask(proof: MaskProof) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(
         ngettext(
-            "{name}: {trained:,} of {tokens:,} tokens of {count:,} sample are learned;"
-            " for instance:",
-            "{name}: {trained:,} of {tokens:,} tokens of {count:,} samples are learned;"
-            " for instance:",
+            "{name}: {trained:,} of {tokens:,} tokens in {count:,} sample carry loss:",
+            "{name}: {trained:,} of {tokens:,} tokens in {count:,} samples carry loss:",
             proof.samples,
         ).format(name=proof.name, trained=proof.trained, tokens=proof.tokens, count=proof.samples)
     )
     for pieces in proof.shown:
-        console.print(shown(pieces, colours=console.is_terminal and not console.no_color))
+        console.print(render_tokens(pieces, console))

@@ -9,7 +9,7 @@ from data.imports import Imported, find_files, read_file
 from data.quality.language_detection import language_of
 from data.quality.statistics import question_of
 from store.errors import TuteeError
-from store.i18n import _, spoken
+from store.i18n import _
 from tui.background import Stopped
 from tui.text_format import harmless
 from tui.views.import_preview import ImportPreview
@@ -71,7 +71,7 @@ def preview_import(
 def starter_preview(known: Deduplicator) -> ImportPreview:
     """Preview the starter set, records in the user's language first."""
     instructions = starter.instructions()
-    language = spoken()
+    language = current_language()
     if language != "en":
         instructions.sort(key=lambda record: language_of(question_of(record)) != language)
     new = known.new_records(instructions)

@@ -22,7 +22,7 @@ from textual.widgets import Input, Static
 
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import Record
+from store.records import ImportedConversation, Record
 from tui.background import aside, in_thread
 from tui.controllers.imports import preview_import, starter_preview
 from tui.controllers.records import RecordLibrary

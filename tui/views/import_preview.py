@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.quality.statistics import question_of
 from store.i18n import _
-from store.records import Record
+from store.records import ImportedConversation, Record
 from tui.text_format import counted, harmless
 from tui.views.record_list import reply_summary, thumb
 

@@ -19,7 +19,7 @@ from core.events import (
     TuningStarted,
 )
 from core.stop_reasons import translated
-from store.i18n import N_, _, sentences
+from store.i18n import N_, _, join_sentences
 from tui.text_format import clock, counted
 
 LABELS: dict[PassName, str] = {
@@ -214,7 +214,7 @@ def _pass_summary(done: PassDone) -> str:
     if done.held_back:
         reasons = _("; ").join(map(translated, done.held_back))
         parts.append(_("Held back: {reasons}.").format(reasons=reasons))
-    return sentences(parts)
+    return join_sentences(parts)
 
 
 def _stepped(now: TrainingProgress, report: StepReport) -> TrainingProgress:
@@ -246,7 +246,7 @@ def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
         for done in event.passes
         if done.held_back
     ]
-    return sentences([*parts, *(skip.why for skip in skipped)])
+    return join_sentences([*parts, *(skip.why for skip in skipped)])
 
 
 def _cancelled_sentence(event: TuningCancelled) -> str:

@@ -8,7 +8,6 @@ from core.adapters.registry import Adapters
 from core.evaluation.report_card import Curve, Metric, build_report_card
 from core.models.folder import ModelFolder
 from store.errors import TuteeError
-from store.i18n import speaking
 from tests.versions import RIGHT, add_version, examined_version
 
 
@@ -130,7 +129,7 @@ def test_the_base_has_no_card(adapters: Adapters) -> None:
 
 def test_the_card_is_told_in_the_persons_language(adapters: Adapters) -> None:
     add_version(adapters, held_back=("probe loss rose by 9.0%",))
-    with speaking("zh"):
+    with using_language("zh"):
         found = build_report_card(adapters, "v1")
         assert found.judgment == "暂不采用：探测损失上升了 9.0%"
         assert dict(found.facts)["起始版本"] == "base"

@@ -41,7 +41,7 @@ def fetched_elsewhere(spec: str) -> Path:
         check=True,
         capture_output=True,
     )
-    path = client_caches.place(one)
+    path = client_caches.find(one)
     assert path is not None
     return path
 
@@ -66,7 +66,7 @@ def test_it_is_used_listed_and_left_as_it_is(
     (one,) = [known for known in catalog.known(cache) if known.spec == spec]
     assert (one.state, one.path, one.shared) == ("here", place, True)
     assert one.size == sum(map(len, before.values()))
-    with pytest.raises(TuteeError, match="lies in the cache of"):
+    with pytest.raises(TuteeError, match="is in the cache of"):
         download.remove(model(spec), cache)
     assert contents(place) == before
 
@@ -80,8 +80,8 @@ def test_one_that_is_not_whole_is_fetched(
 ) -> None:
     place = fetched_elsewhere(spec)
     (place / missing).unlink()
-    assert client_caches.place(model(spec)) is None
-    assert client_caches.found() == []
+    assert client_caches.find(model(spec)) is None
+    assert client_caches.list_models() == []
     folder = find(spec, tmp_path / "cache", lambda event: None)
     assert folder.path == download.target(model(spec), tmp_path / "cache")
 
@@ -92,13 +92,13 @@ def test_one_that_is_still_coming_is_fetched(spec: str, hub: Hub) -> None:
     coming = place.parents[1] / "blobs" if spec.startswith("hf:") else place
     coming.mkdir(exist_ok=True)
     (coming / "other.incomplete").touch()
-    assert client_caches.place(model(spec)) is None
+    assert client_caches.find(model(spec)) is None
 
 
 def test_one_without_its_chat_template_is_fetched(hub: Hub) -> None:
     place = fetched_elsewhere(SPECS[0])
     (place / "chat_template.jinja").unlink()
-    assert client_caches.place(model(SPECS[0])) is None
+    assert client_caches.find(model(SPECS[0])) is None
 
 
 def test_weights_in_parts_are_whole_with_all_parts(hub: Hub) -> None:
@@ -106,16 +106,16 @@ def test_weights_in_parts_are_whole_with_all_parts(hub: Hub) -> None:
     (place / "model.safetensors").rename(place / "model-00001-of-00002.safetensors")
     parts = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
     (place / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
-    assert client_caches.place(model(SPECS[1])) is None
+    assert client_caches.find(model(SPECS[1])) is None
     (place / parts["b"]).touch()
-    assert client_caches.place(model(SPECS[1])) == place
+    assert client_caches.find(model(SPECS[1])) == place
 
 
 def test_a_revision_is_found_by_its_name_or_its_commit(hub: Hub) -> None:
     place = fetched_elsewhere(SPECS[0])
-    assert client_caches.place(model(f"{SPECS[0]}@main")) == place
-    assert client_caches.place(model(f"{SPECS[0]}@{place.name}")) == place
-    assert client_caches.place(model(f"{SPECS[0]}@v9")) is None
+    assert client_caches.find(model(f"{SPECS[0]}@main")) == place
+    assert client_caches.find(model(f"{SPECS[0]}@{place.name}")) == place
+    assert client_caches.find(model(f"{SPECS[0]}@v9")) is None
 
 
 @pytest.mark.parametrize("above", ["models", "hub/models", "hub"])
@@ -124,14 +124,14 @@ def test_older_clients_of_modelscope(
 ) -> None:
     place = tmp_path / "modelscope-home" / above / "org" / "Tiny-1___5-Chat"
     shutil.copytree(tiny_folder.path, place)
-    assert client_caches.found() == [(model("modelscope:org/Tiny-1.5-Chat"), place)]
+    assert client_caches.list_models() == [(model("modelscope:org/Tiny-1.5-Chat"), place)]
 
 
 def test_models_that_do_not_chat_are_not_listed(hub: Hub) -> None:
     place = fetched_elsewhere(SPECS[1])
     said = json.loads((place / "config.json").read_text())
     (place / "config.json").write_text(json.dumps({**said, "architectures": ["BertModel"]}))
-    assert client_caches.found() == []
+    assert client_caches.list_models() == []
 
 
 def test_tutee_s_own_goes_first(hub: Hub, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from core.hub.model_id import HubModel, hub_model
 from core.models.folder import ModelFolder, find, named
 from core.models.loading import load_model, load_tokenizer
 from store.errors import TuteeError
-from store.i18n import speaking
+from store.i18n import using_language
 from tests.hub import COMMIT, Hub
 
 BOTH = pytest.mark.parametrize("source", ["hf", "modelscope"])
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_it_as_stopping_does(hub: Hub, tmp_path: Path) -> None:
 
     with pytest.raises(download.FetchStopped) as caught:
         download.fetch(model_on("hf"), tmp_path, interrupted, never)
-    assert "go on where it was" in caught.value.hint
+    assert "to resume" in caught.value.hint
 
 
 @BOTH
@@ -165,7 +165,7 @@ def test_other_bytes_than_the_hub_lists_are_never_used(
 ) -> None:
     hub.wrong.add(WEIGHTS)
     error = refusal(source, tmp_path)
-    assert "its checksum differs" in error.title
+    assert "does not match the checksum" in error.title
     assert [one.whole for one in download.fetched(tmp_path)] == [False]
     hub.wrong.clear()
     assert (fetch(source, tmp_path) / WEIGHTS).is_file()
@@ -176,7 +176,7 @@ def test_settings_with_other_bytes_are_not_read_but_brought_anew(
     source: str, hub: Hub, tmp_path: Path
 ) -> None:
     hub.wrong |= {"config.json", "tokenizer.json"}
-    assert "its checksum differs" in refusal(source, tmp_path).title
+    assert "does not match the checksum" in refusal(source, tmp_path).title
     assert not hub.ranges(WEIGHTS)
     hub.wrong.clear()
     assert (fetch(source, tmp_path) / "tokenizer.json").is_file()
@@ -199,10 +199,10 @@ def test_a_repository_that_changed_meanwhile_is_fetched_as_it_is_now(
     ("source", "status", "said"),
     [
         ("hf", 401, "access token in HF_TOKEN"),
-        ("hf", 429, "asks for a pause"),
-        ("hf", 500, "trouble of its own (500)"),
-        ("modelscope", 429, "asks for a pause"),
-        ("modelscope", 503, "trouble of its own (503)"),
+        ("hf", 429, "too many requests"),
+        ("hf", 500, "server error (500)"),
+        ("modelscope", 429, "too many requests"),
+        ("modelscope", 503, "server error (503)"),
     ],
 )
 def test_what_the_hub_answers_is_told_with_what_to_do(
@@ -210,7 +210,7 @@ def test_what_the_hub_answers_is_told_with_what_to_do(
 ) -> None:
     hub.status = status
     error = refusal(source, tmp_path)
-    assert error.title.startswith("org/Tiny-Chat could not be fetched from")
+    assert error.title.startswith("Could not download org/Tiny-Chat from")
     assert said in error.hint
     assert "network" not in error.hint
 
@@ -227,7 +227,7 @@ def test_a_file_that_is_listed_and_not_there_is_not_the_networks_fault(
 def test_a_model_that_is_not_there_is_said_so(source: str, hub: Hub, tmp_path: Path) -> None:
     error = refusal(source, tmp_path, "org/Nothing")
     assert error.title.startswith("There is no model org/Nothing on")
-    assert "typing mistakes" in error.hint
+    assert "spelling" in error.hint
     assert download.fetched(tmp_path) == []
     error = refusal(source, tmp_path, "org/Tiny-Chat@v9")
     assert "revision “v9”" in error.title
@@ -236,7 +236,7 @@ def test_a_model_that_is_not_there_is_said_so(source: str, hub: Hub, tmp_path: P
 def test_the_process_that_fetches_tells_it_in_the_persons_language(
     hub: Hub, tmp_path: Path
 ) -> None:
-    with speaking("zh"):
+    with using_language("zh"):
         error = refusal("hf", tmp_path, "org/Nothing")
     assert error.title == "Hugging Face 上没有模型 org/Nothing，或它不公开。"
 
@@ -244,7 +244,7 @@ def test_the_process_that_fetches_tells_it_in_the_persons_language(
 def test_a_gated_model_says_what_to_do(hub: Hub, tmp_path: Path) -> None:
     hub.gated.add("org/Gated")
     error = refusal("hf", tmp_path, "org/Gated")
-    assert "only given to people who asked for it" in error.title
+    assert "requires you to request access" in error.title
     assert "HF_TOKEN" in error.hint
 
 
@@ -255,8 +255,8 @@ def test_without_a_network_the_reason_is_given(
     for name in hub.environment():
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     error = refusal(source, tmp_path)
-    assert error.title.startswith("org/Tiny-Chat could not be fetched from")
-    assert "goes on where it was" in error.hint
+    assert error.title.startswith("Could not download org/Tiny-Chat from")
+    assert "to resume" in error.hint
     assert "Connection refused" in error.hint
 
 
@@ -285,7 +285,7 @@ def test_what_could_not_be_used_is_refused_before_it_is_fetched(
 
     config.write_text(json.dumps({"architectures": ["T5ForConditionalGeneration"]}))
     error = refusal(source, tmp_path)
-    assert "not one that writes replies (T5ForConditionalGeneration)" in error.title
+    assert "does not generate text (T5ForConditionalGeneration)" in error.title
     assert not hub.ranges(WEIGHTS)
 
     config.write_text(whole)

@@ -14,7 +14,7 @@ from store.errors import TuteeError
 from store.paths import locate
 from tests.core.adapters.test_merge import trained
 from tests.versions import HOSTILE, add_version, examined_version
-from tui.cli.adapters import _worth
+from tui.cli.adapters import _reward_result
 from tui.cli.root import cli
 from tui.text_format import harmless
 
@@ -80,7 +80,7 @@ def test_the_list_shows_what_a_person_needs_to_choose(
     assert lines[4].startswith("  v3")
     assert lines[5].strip() == "held back: probe loss rose by 9.0%"
     assert lines[6].startswith("  r1")
-    assert lines[6].endswith("reward from base, 75% ranked right")
+    assert lines[6].endswith("reward from base, 75% ranked correctly")
 
 
 @pytest.mark.parametrize("command", [("adapters", "--json"), ("adapters", "list", "--json")])
@@ -105,7 +105,7 @@ def test_a_label_names_a_version_in_every_command(run: Run, versions: Adapters) 
     assert read(run("report", "polite", "--json"))["note"] == "for guests"
     assert read(run("adapters", "diff", "polite", "v1", "--json"))["a"] == "v2"
     assert out(run("adapters", "rollback")) == "v1\n"
-    assert out(run("adapters", "delete", "polite", "--yes")) == "v2 deleted.\n"
+    assert out(run("adapters", "delete", "polite", "--yes")) == "Deleted v2.\n"
 
 
 def test_without_words_label_and_note_are_taken_away(run: Run, versions: Adapters) -> None:
@@ -117,7 +117,7 @@ def test_without_words_label_and_note_are_taken_away(run: Run, versions: Adapter
 def test_deleting_asks_first(run: Run, versions: Adapters) -> None:
     assert run("adapters", "delete", "v2", answer="n\n").exit_code == 1
     assert [m.version for m in versions.versions()] == ["v1", "v2", "v3"]
-    assert "v2 deleted" in out(run("adapters", "delete", "v2", answer="y\n"))
+    assert "Deleted v2" in out(run("adapters", "delete", "v2", answer="y\n"))
     assert [m.version for m in versions.versions()] == ["v1", "v3"]
 
 
@@ -260,7 +260,7 @@ def test_a_merged_model_as_gguf_for_other_programs(
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [
-        ({}, "r1 is kept, but not trusted: no pair was held out"),
+        ({}, "Added r1, but it is not trusted: there are no held-out pairs"),
         (
             {
                 "holdout_pairs": 20,
@@ -268,7 +268,7 @@ def test_a_merged_model_as_gguf_for_other_programs(
                 "holdout_interval": (0.7, 0.97),
                 "passed": True,
             },
-            "r1 ranks 90% of 20 held-out pairs (70% to 97%) right, so it is trusted.",
+            "Added r1. It is trusted: it ranks 90% of 20 held-out pairs correctly (70% to 97%).",
         ),
         (
             {
@@ -277,9 +277,11 @@ def test_a_merged_model_as_gguf_for_other_programs(
                 "holdout_interval": (0.2, 0.8),
                 "passed": False,
             },
-            "it ranks 50% of 8 held-out pairs (20% to 80%) right, which may be chance.",
+            "it ranks 50% of 8 held-out pairs correctly (20% to 80%), which may be chance.",
         ),
     ],
 )
-def test_what_a_reward_model_from_elsewhere_is_worth(metrics: dict[str, Any], said: str) -> None:
-    assert said in _worth("r1", metrics)
+def test_what_a_reward_model_from_elsewhere_is_reward_result(
+    metrics: dict[str, Any], said: str
+) -> None:
+    assert said in _reward_result("r1", metrics)

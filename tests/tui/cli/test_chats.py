@@ -44,7 +44,7 @@ def test_search_shows_what_was_found(run: Run, ids: list[str]) -> None:
     found = run("chats", "search", "TEA")
     assert found.stdout.count("\n") == 1
     assert "\x1b" not in found.stdout
-    assert "No chat holds" in run("chats", "search", "nowhere").stderr
+    assert "No chat contains" in run("chats", "search", "nowhere").stderr
 
 
 def test_a_chat_is_printed_as_it_stands(run: Run, ids: list[str], tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_chat_is_renamed_pinned_and_deleted(run: Run, ids: list[str]) -> None:
     assert run("chats", "rename", ids[1], "Drinks").stdout == "Drinks\n"
     assert run("chats", "pin", ids[1]).stdout == "pinned\n"
     assert run("chats").stdout.splitlines()[0].endswith("* Drinks")
-    assert run("chats", "delete", ids[0]).stdout == "1 chat deleted\n"
+    assert run("chats", "delete", ids[0]).stdout == "Deleted 1 chat.\n"
     assert run("chats").stdout.count("\n") == 1
     assert run("records", "--json").stdout.count("碧螺春") == 2, "what it taught stays"
 

@@ -75,7 +75,7 @@ def test_a_format_and_redaction(run: Export) -> None:
     (head, first, _) = csv.reader(io.StringIO(ran.stdout, newline=""))
     assert head == ["system", "prompt", "completion"]
     assert first == ["", "I am [e-mail]", "世界"]
-    assert ran.stderr == "1 record redacted.\n"
+    assert ran.stderr == "Redacted 1 record.\n"
 
 
 @pytest.mark.parametrize(("since", "rows"), [("2026-05-01", 1), ("2025-01-01 10:00:00", 2)])
@@ -87,7 +87,7 @@ def test_since(run: Export, since: str, rows: int) -> None:
 def test_one_kind_goes_to_a_file(run: Export, tmp_path: Path, name: str) -> None:
     ran = run("--kind", "verdict", "-o", str(tmp_path / name))
     assert (ran.exit_code, ran.stdout) == (0, "")
-    assert ran.stderr == f"1 verdict written to {tmp_path / name}.\n"
+    assert ran.stderr == f"Wrote 1 verdict to {tmp_path / name}.\n"
     assert json.loads((tmp_path / name).read_text(encoding="utf-8"))["label"] is False
 
 
@@ -103,7 +103,7 @@ def test_all_kinds_go_to_a_folder_with_a_card(run: Export, tmp_path: Path) -> No
     assert (ran.exit_code, ran.stdout) == (0, "")
     kinds = {"instruction.jsonl", "preference.jsonl", "verdict.jsonl"}
     assert names(folder) == kinds | {"README.md", "dataset_info.json"}
-    assert f"2 instructions written to {folder / 'instruction.jsonl'}.\n" in ran.stderr
+    assert f"Wrote 2 instructions to {folder / 'instruction.jsonl'}.\n" in ran.stderr
     assert "CC BY 4.0" in (folder / "README.md").read_text(encoding="utf-8")
 
 

@@ -49,12 +49,12 @@ def test_a_folder_is_taken_in_file_by_file(run: Import, home: Path, folder: Path
     assert ran.exit_code == 0
     assert ran.stdout.splitlines() == [
         f"{folder}/a.jsonl: alpaca, 3 rows",
-        "  1 record taken: 1 instruction",
+        "  1 record imported: 1 instruction",
         "  line 2 refused: not valid JSON (Expecting value at column 1)",
         "  line 3 refused: duplicate of line 1",
         f"{folder}/b.csv: csv, 2 rows",
-        "  1 record taken: 1 instruction",
-        "  1 were there already",
+        "  1 record imported: 1 instruction",
+        "  1 already present",
         f"{folder}/d.jsonl: nothing usable, 1 row",
         "  line 1 refused: no known format; its keys: te [31mxt",
     ]
@@ -69,8 +69,8 @@ def test_importing_twice_adds_nothing(run: Import, home: Path, folder: Path) -> 
     run(folder / "b.csv")
     kept = records(home)
     ran = run(folder / "b.csv", "--as", "again")
-    assert "0 records taken" in ran.stdout
-    assert "2 were there already" in ran.stdout
+    assert "0 records imported" in ran.stdout
+    assert "2 already present" in ran.stdout
     assert records(home) == kept
 
 
@@ -78,9 +78,9 @@ def test_a_dry_run_says_the_same_and_keeps_nothing(run: Import, home: Path, fold
     dry = run(folder, "--dry-run")
     assert not home.exists()
     wet = run(folder)
-    assert dry.stdout.replace("would be taken", "taken") == wet.stdout
+    assert dry.stdout.replace("would be imported", "imported") == wet.stdout
     again = run(folder / "b.csv", "--dry-run")
-    assert "0 records would be taken\n  2 were there already" in again.stdout
+    assert "0 records would be imported\n  2 already present" in again.stdout
 
 
 def test_a_dry_run_knows_the_messages_of_a_conversation_that_is_there(
@@ -94,14 +94,14 @@ def test_a_dry_run_knows_the_messages_of_a_conversation_that_is_there(
     path.write_text(json.dumps(asked))
     for _ in range(2):
         dry, wet = run(path, "--dry-run"), run(path)
-        assert dry.stdout.replace("would be taken", "taken") == wet.stdout
+        assert dry.stdout.replace("would be imported", "imported") == wet.stdout
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared data is not here")
 def test_a_dry_run_of_everything_says_what_happens(run: Import) -> None:
     for _ in range(2):
         dry, wet = run(SHARED, "--dry-run"), run(SHARED)
-        assert dry.stdout.replace("would be taken", "taken") == wet.stdout
+        assert dry.stdout.replace("would be imported", "imported") == wet.stdout
 
 
 def test_rows_refused_for_one_reason_are_told_together(run: Import, tmp_path: Path) -> None:
@@ -142,12 +142,12 @@ def test_conversations_are_kept_and_learned_only_where_that_is_asked_for(
     path.write_text(json.dumps(asked))
     ran = run(path)
     assert ran.stdout.splitlines()[1:] == [
-        "  0 records taken",
-        "  1 conversation taken (4 messages)",
+        "  0 records imported",
+        "  1 conversation imported (4 messages)",
     ]
     assert records(home) == []
     learned = run(path, "--learn")
-    assert "2 records taken: 2 instructions" in learned.stdout
+    assert "2 records imported: 2 instructions" in learned.stdout
     with Repository.open(locate(home), write=False) as repository:
         (conversation,) = repository.conversations()
         kept = {message.id for message in repository.messages(conversation.id)}

@@ -43,7 +43,7 @@ def test_a_model_is_fetched_listed_described_and_removed(
     assert told["versions"] == "0 adapters, 0 reward models"
     assert tutee("ask", "Hello?", model=SPEC).code == 0
 
-    assert "removed" in tutee("models", "remove", SPEC, "--yes").out
+    assert "Removed" in tutee("models", "remove", SPEC, "--yes").out
     assert not path.exists()
     assert tutee("models", "remove", SPEC, "--yes").code == 1
 
@@ -60,7 +60,7 @@ def test_what_was_made_of_a_gguf_file_is_removed_and_the_file_stays(
     made = Path(tutee("models", "fetch", str(file)).out.strip())
     assert f"✓ {made}" in tutee("models").out
     named = file if by == "its file" else made
-    assert " freed." in tutee("models", "remove", str(named), "--yes").out
+    assert "and freed" in tutee("models", "remove", str(named), "--yes").out
     assert file.is_file()
     assert not made.exists()
     assert "not been converted yet" in tutee("models", "info", str(file)).err

@@ -241,7 +241,7 @@ def test_a_record_that_is_not_there(run: Run) -> None:
 
 def test_records_are_deleted_by_id(run: Run, home: Path) -> None:
     told = run("delete", "liked1", "thumb2", "liked1", "--yes")
-    assert told.stdout == "2 records (1 instruction, 1 verdict) deleted.\n"
+    assert told.stdout == "Deleted 2 records (1 instruction, 1 verdict).\n"
     assert kept(home) == {"thumb1", "pair1", "pair2"}
 
 

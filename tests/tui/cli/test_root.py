@@ -114,7 +114,7 @@ def pair(question: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("fast")
 def test_import_train_use_roll_back(tutee: Tutee, corrections: Path) -> None:
-    assert "4 records taken" in tutee("import", str(corrections)).out
+    assert "4 records imported" in tutee("import", str(corrections)).out
     assert tutee("stats", "--json").json["untrained"] == 4
 
     trained = tutee("train", "--json")
@@ -158,9 +158,9 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
         patched.setattr(train_command, "_show", press_ctrl_c)
         stopped = tutee("train")
     assert (stopped.code, stopped.out) == (1, "")
-    assert "`tutee train --resume` goes on" in stopped.err
+    assert "`tutee train --resume` continues" in stopped.err
     resumed = tutee("train", "--resume")
-    assert "sft: resumed after step 1" in resumed.err
+    assert "sft: resuming after step 1" in resumed.err
     assert resumed.json["active"] == "v1"
     assert resumed.json["steps"] == len(resumed.json["losses"]) == 2
     again = tutee("train", "--resume")
@@ -173,7 +173,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
 def test_what_is_learned_can_be_seen(tutee: Tutee, corrections: Path) -> None:
     tutee("import", str(corrections))
     ran = tutee("train", "--show-mask")
-    assert "of 4 samples are learned" in ran.err
+    assert "in 4 samples carry loss" in ran.err
     assert ran.err.count("assistant\n⟦positive<|im_end|>⟧") == 3
 
 
@@ -213,7 +213,7 @@ def test_ask_draws_as_it_is_told(tutee: Tutee) -> None:
     ("given", "said"),
     [
         (("--temperature", "9"), "Temperature must be at least 0, at most 5."),
-        (("--top-p", "0"), "Top p is more than 0, at most 1."),
+        (("--top-p", "0"), "Top p must be more than 0, at most 1."),
         (("--seed", "-1"), "Seed must be at least 0."),
         (("--top-k", "many"), "not a valid integer"),
     ],
@@ -278,7 +278,7 @@ def test_refused_rows_are_named_and_lose_no_other(tutee: Tutee, tmp_path: Path) 
     rows = [messages("hello"), "{broken", messages("what", ""), messages("this")]
     ran = tutee("import", str(write(tmp_path / "some.jsonl", rows)))
     assert ran.code == 0
-    assert "2 records taken" in ran.out
+    assert "2 records imported" in ran.out
     assert "line 2 refused" in ran.out
     assert "line 3 refused" in ran.out
     assert tutee("stats", "--json").json["instructions"] == 2
@@ -287,8 +287,8 @@ def test_refused_rows_are_named_and_lose_no_other(tutee: Tutee, tmp_path: Path) 
 def test_importing_twice_adds_nothing(tutee: Tutee, corrections: Path) -> None:
     tutee("import", str(corrections))
     ran = tutee("import", str(corrections))
-    assert "0 records taken" in ran.out
-    assert "4 were there already" in ran.out
+    assert "0 records imported" in ran.out
+    assert "4 already present" in ran.out
 
 
 def test_what_is_imported_is_exported_unescaped(tutee: Tutee, tmp_path: Path) -> None:

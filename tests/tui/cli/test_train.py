@@ -92,6 +92,6 @@ def test_what_is_trained_on_it_is_loaded_answers_and_is_reported(
 
 def test_a_pass_that_ended_before_its_time_says_why() -> None:
     early = PassDone("rl", "v2", 9, (), 12.0, 100, {"stopped_because": "it went far"}, ("worse",))
-    assert train_command._done(early) == (
+    assert train_command._describe_result(early) == (
         "rl: v2 saved after 12.0 s; ended early: it went far; held back: worse"
     )

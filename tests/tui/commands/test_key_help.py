@@ -7,7 +7,7 @@ import pytest
 from textual.screen import Screen
 from textual.widgets import Static
 
-from store.i18n import speak
+from store.i18n import set_language
 from tests.fakes import Home
 from tests.tui.conftest import answered, opened, say, until
 from tests.tui.screens.test_tuning import ready
@@ -20,9 +20,9 @@ SCREENS = ("", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "ctrl+l", "ctrl+o", "ct
 
 @pytest.fixture(params=["en", "zh"])
 def language(request: pytest.FixtureRequest) -> Iterator[str]:
-    speak(request.param)
+    set_language(request.param)
     yield request.param
-    speak("en")
+    set_language("en")
 
 
 @pytest.mark.parametrize("key", SCREENS)

@@ -1,14 +1,14 @@
-"""A report card as one HTML file that needs nothing else: no scripts, no fonts, no pictures.
+"""A report card as one self-contained HTML file: no scripts, fonts or images.
 
-Texts of models and of people are escaped, and a policy in the head forbids the browser to run or
-fetch anything all the same. Light or dark is the reader's own setting.
+Model and user texts are escaped; a content security policy forbids running or fetching anything
+even so. Light or dark follows the reader's system.
 """
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from core.evaluation.report_card import Curve, Metric, ReplyComparison, ReportCard
-from store.i18n import N_, _, spoken
+from store.i18n import N_, _, current_language
 from tui.text_format import harmless
 from tui.views.word_diff import Spans, changes
 
@@ -63,8 +63,8 @@ _WIDTH, _HEIGHT = 320, 80
 
 
 def render(card: ReportCard) -> str:
-    """The text of the file."""
-    head = _HEAD.format(language=spoken(), title=_text(f"Tutee: {card.title}"))
+    """Return the HTML document."""
+    head = _HEAD.format(language=current_language(), title=_text(f"Tutee: {card.title}"))
     return head + "\n".join(_parts(card)) + "\n</body>\n</html>\n"
 
 
@@ -80,10 +80,10 @@ def _parts(card: ReportCard) -> Iterable[str]:
     yield f"<h2>{_('What went in')}</h2>"
     yield _rows(_named(card.facts))
     if card.settings:
-        said = " · ".join(
+        settings = " · ".join(
             f'<span class="dim">{name}</span> {_text(value)}' for name, value in card.settings
         )
-        yield f"<p>{said}</p>"
+        yield f"<p>{settings}</p>"
     if card.figures:
         yield f"<h2>{_('What came out')}</h2>"
         yield _rows(map(_figure, card.figures))

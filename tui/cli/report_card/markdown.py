@@ -1,7 +1,7 @@
 """A report card as Markdown, for an issue, a wiki or a model card.
 
-Texts of models and of people are escaped, so that they show as they are. Changed words stand in
-`<del>` and `<ins>`, because asterisks mark nothing beside characters of scripts without spaces.
+Model and user texts are escaped, so that they show literally. Changed words are marked with `<del>`
+and `<ins>`, because asterisks do not work next to characters of scripts without spaces.
 """
 
 import re
@@ -13,24 +13,24 @@ from tui.text_format import harmless, sparkline
 from tui.views.word_diff import Spans, changes
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>#~|$@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
-"""What Markdown, or a site that shows it, takes for more than itself."""
+"""Characters with a meaning in Markdown or on sites that render it."""
 _CURVE_WIDTH = 48
 
 
 def render(card: ReportCard) -> str:
-    """The text of `card`."""
+    """Return the Markdown document."""
     return "\n\n".join(_parts(card)) + "\n"
 
 
 def escaped(text: str) -> str:
-    """`text` on one line that Markdown shows as it is."""
+    """Escape `text` into one line that Markdown shows literally."""
     plain = _MARKUP.sub(_entity, harmless(text).replace("&", "&amp;"))
     indented = re.sub(r"(?<=\n) +", lambda blanks: "&nbsp;" * len(blanks[0]), plain)
     return indented.replace("\t", " ").replace("\n", "<br>")
 
 
 def _entity(found: re.Match[str]) -> str:
-    # A backslash would do for most, but not for what becomes a link by itself.
+    # A backslash does not stop bare URLs from becoming links.
     return f"&#{ord(found[0])};"
 
 

@@ -1,6 +1,6 @@
 """A report card in the terminal.
 
-Texts of models are put in as they are, never as markup, and without what would steer the terminal.
+Model texts are printed literally, never as markup, and without control characters.
 """
 
 from collections.abc import Iterable, Sequence
@@ -90,7 +90,7 @@ def _curves(curves: Sequence[Curve]) -> Table:
 
 
 def _reply(reply: ReplyComparison) -> RenderableType:
-    """The two replies side by side under their prompt."""
+    """Render the two replies side by side below their prompt."""
     before, after = changes(reply.before.strip(), reply.after.strip())
     table = Table.grid(padding=(0, 2), expand=True)
     for title in ("before", "after"):

@@ -1,4 +1,4 @@
-"""What a person is told goes through the catalog: read from the source, so that none is missed."""
+"""Every user-visible text goes through the catalog, as read from the source."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ import pytest
 
 from tests import catalog
 
-TELLING = (
+SHOW_TEXT = (
     "TuteeError",
     "RowError",
     "Damaged",
@@ -20,31 +20,31 @@ TELLING = (
     "click.confirm",
     "click.echo",
 )
-"""What tells a person the texts that it is given."""
+"""Callables that show their arguments to the user."""
 
 
-def untold(source: str) -> Iterator[int]:
-    """The lines on which a person is told something as it stands in the source."""
+def unmarked_lines(source: str) -> Iterator[int]:
+    """Yield the lines that show an untranslated text to the user."""
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call) or ast.unparse(node.func) not in TELLING:
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) not in SHOW_TEXT:
             continue
-        if any(map(speaks, node.args)):
+        if any(map(has_words, node.args)):
             yield node.lineno
 
 
-def speaks(told: ast.expr) -> bool:
-    """Whether it is a text with a sentence in it."""
-    parts = told.values if isinstance(told, ast.JoinedStr) else [told]
+def has_words(argument: ast.expr) -> bool:
+    """Return whether the argument contains a literal sentence."""
+    parts = argument.values if isinstance(argument, ast.JoinedStr) else [argument]
     texts = [part.value for part in parts if isinstance(part, ast.Constant)]
     return any(isinstance(text, str) and re.search(r"[A-Za-z]{2,} ", text) for text in texts)
 
 
 @pytest.mark.parametrize("folder", catalog.FOLDERS)
-def test_what_is_told_goes_through_the_catalog(folder: str) -> None:
+def test_user_texts_go_through_the_catalog(folder: str) -> None:
     found = {
         str(path.relative_to(catalog.ROOT)): lines
         for path in (catalog.ROOT / folder).rglob("*.py")
-        if (lines := list(untold(path.read_text(encoding="utf-8"))))
+        if (lines := list(unmarked_lines(path.read_text(encoding="utf-8"))))
     }
     assert found == {}
 
@@ -59,5 +59,5 @@ def test_what_is_told_goes_through_the_catalog(folder: str) -> None:
         ('click.echo(_("Nothing is there."), err=True)', []),
     ],
 )
-def test_the_check_sees_a_text(source: str, lines: list[int]) -> None:
-    assert list(untold(source)) == lines
+def test_the_check_finds_unmarked_texts(source: str, lines: list[int]) -> None:
+    assert list(unmarked_lines(source)) == lines
