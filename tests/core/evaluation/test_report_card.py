@@ -8,6 +8,7 @@ from core.adapters.registry import Adapters
 from core.evaluation.report_card import Curve, Metric, build_report_card
 from core.models.folder import ModelFolder
 from store.errors import TuteeError
+from store.i18n import using_language
 from tests.versions import RIGHT, add_version, examined_version
 
 
