@@ -3,6 +3,7 @@
 import pytest
 
 from core import stop_reasons
+from store.i18n import using_language
 
 KEPT = {
     "hold-out loss rose from 1.20 to 1.35": "留出集损失从 1.20 升到 1.35",

@@ -9,7 +9,7 @@ from data.imports import Imported, find_files, read_file
 from data.quality.language_detection import language_of
 from data.quality.statistics import question_of
 from store.errors import TuteeError
-from store.i18n import _
+from store.i18n import _, current_language
 from tui.background import Stopped
 from tui.text_format import harmless
 from tui.views.import_preview import ImportPreview
