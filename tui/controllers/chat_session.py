@@ -56,11 +56,7 @@ class QueuedMessage:
 class ChatSession:
     """Queues messages, requests their replies and stores both.
 
-    Args:
-        repository: Where conversations are stored.
-        chat: The worker that generates replies.
-        config: Returns the current settings; a reply in progress keeps those it began with.
-        seed: Returns a sampling seed.
+    A reply in progress keeps the settings it began with.
     """
 
     def __init__(
@@ -104,12 +100,7 @@ class ChatSession:
         )
 
     def send(self, text: str, beside: str | None = None) -> list[Change]:
-        """Send `text` in the open conversation, or queue it behind the reply in progress.
-
-        Args:
-            text: The message.
-            beside: The earlier message of the user that this is an edited version of.
-        """
+        """Send `text` in the open conversation, or queue it behind the reply in progress."""
         self._queue.append(QueuedMessage(self.conversation.start(), text, beside))
         return self._next() or [self.queued()]
 
@@ -122,7 +113,6 @@ class ChatSession:
         return queued[-1]
 
     def queued(self) -> QueueChanged:
-        """The queue of the open conversation."""
         return QueueChanged(tuple(message.text for message in self._queued_here()))
 
     def prefill(self) -> None:
@@ -157,7 +147,6 @@ class ChatSession:
         return [ReplyBegan(live.view())] if live is self._live_here() else []
 
     def adapter_changed(self, version: str) -> None:
-        """Record that adapter `version` generates replies from now on."""
         self._adapter = version
 
     def on_reply(self, event: TokenChunk | ReplyDone | ReplyFailed) -> list[Change]:
@@ -239,7 +228,6 @@ class ChatSession:
     # -- the open conversation -------------------------------------------------------------------
 
     def view(self) -> ConversationView:
-        """The open conversation as it stands."""
         open_id = self.conversation.id
         if open_id is None:
             counts = self._repository.counts()

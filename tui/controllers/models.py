@@ -22,8 +22,6 @@ from tui.views.transfer_rate import TransferRate, format_size
 
 
 class ModelChooser:
-    """The user's choice of base model."""
-
     def __init__(self, services: Services) -> None:
         self._services = services
         self._fetcher = Fetcher(services.bridge.emit)

@@ -98,9 +98,7 @@ class RecordLibrary:
         return [record_view(record, self.task, learned, findings, today) for record in records]
 
     def detail(self, record: Record, problems: Sequence[str]) -> DetailView:
-        """Make the full view of one record, with the problems the check found."""
-        learned = self.learned().get(record.id, "")
-        return detail_view(record, self.task(record), learned, problems)
+        return detail_view(record, self.task(record), self.learned().get(record.id, ""), problems)
 
     # -- slow: thread-safe -----------------------------------------------------------------------
 

@@ -102,11 +102,8 @@ class RecordsScreen(Screen[None]):
         yield Static(id="records-title")
         with Horizontal(id="records-filter"):
             yield Static("/", id="filter-mark", markup=False)
-            yield FilterInput(
-                placeholder=_("filter: words, kind:preference, source:import, task:code"),
-                compact=True,
-                select_on_focus=False,
-            )
+            hint = _("filter: words, kind:preference, source:import, task:code")
+            yield FilterInput(placeholder=hint, compact=True, select_on_focus=False)
         yield RecordTable()
         yield Static(id="records-empty", markup=False)
         yield Static(id="records-note", markup=False)
@@ -295,7 +292,6 @@ class RecordsScreen(Screen[None]):
             self._refresh_title()
 
     def action_exclude(self) -> None:
-        """Exclude the chosen records from training, or include them again."""
         chosen = self._chosen()
         if chosen:
             done = self._library.exclude(chosen)
@@ -306,7 +302,6 @@ class RecordsScreen(Screen[None]):
         return list(self._marked) or list(filter(None, [self._table.current]))
 
     def action_delete(self) -> None:
-        """Delete the chosen records, after asking."""
         chosen = self._chosen()
         if not chosen:
             return
@@ -325,9 +320,8 @@ class RecordsScreen(Screen[None]):
     def _delete(self, record_ids: list[str]) -> None:
         deleted = counted(self._library.delete(record_ids), "record")
         self._marked = frozenset()
-        self._changed(
-            _("Deleted {records}. {{key:records.undo}} undoes it.").format(records=deleted)
-        )
+        done = _("Deleted {records}. {{key:records.undo}} undoes it.")
+        self._changed(done.format(records=deleted))
 
     def action_undo(self) -> None:
         self._changed(self._library.undo())

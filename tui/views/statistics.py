@@ -23,16 +23,12 @@ class CountView:
 
 @dataclass(frozen=True)
 class SectionView:
-    """A group of counts."""
-
     title: str
     rows: tuple[CountView, ...]
 
 
 @dataclass(frozen=True)
 class StatisticsView:
-    """Statistics of the records."""
-
     summary: str
     gaps: tuple[str, ...]
     """What is missing, a sentence each."""

@@ -38,7 +38,6 @@ class CorrectionEditor(SafeTextArea):
         """Column ranges by line."""
 
     def mark(self, spans: Spans) -> None:
-        """Mark the changed spans."""
         marks = _by_line(spans)
         if marks != self._marks:
             self._marks = marks

@@ -67,7 +67,6 @@ class SettingRow(Horizontal):
 
     @property
     def text(self) -> str:
-        """The text in the editor."""
         control = self.control
         if isinstance(control, Toggle):
             return "true" if control.on else "false"
@@ -99,7 +98,6 @@ class SettingRow(Horizontal):
         return self.text != self._stored
 
     def mark_invalid(self, invalid: bool) -> None:
-        """Show whether the value is invalid."""
         self.set_class(invalid, "flawed")
 
     def _mark(self) -> None:

@@ -29,7 +29,6 @@ class VersionList(OptionList):
 
     @property
     def current(self) -> VersionView | None:
-        """The highlighted version."""
         index = self.highlighted
         return self._views[index] if index is not None and index < len(self._views) else None
 
