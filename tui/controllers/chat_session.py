@@ -54,10 +54,7 @@ class QueuedMessage:
 
 
 class ChatSession:
-    """Queues messages, requests their replies and stores both.
-
-    A reply in progress keeps the settings it began with.
-    """
+    """Queues messages, requests and stores their replies; each keeps the settings it began with."""
 
     def __init__(
         self,
@@ -170,11 +167,7 @@ class ChatSession:
     # -- branches --------------------------------------------------------------------------------
 
     def regenerate(self, reply_id: str | None) -> list[Change]:
-        """Generate another reply beside an existing one.
-
-        Args:
-            reply_id: The existing reply; None for the end of the conversation, with or without a
-                reply.
+        """Generate another reply beside an existing one; without one, at the conversation's end.
 
         Raises:
             TuteeError: a reply is in progress, or nothing was asked yet.

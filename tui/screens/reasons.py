@@ -1,7 +1,4 @@
-"""Ask why a reply was disliked: reasons to toggle and a comment, all optional.
-
-The 👎 is stored before this opens, so leaving it loses nothing.
-"""
+"""Ask why a reply was disliked. The 👎 is stored before this opens, so leaving it loses nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""The tuning screen: the plan of the next run, the run under way, and the versions.
-
-The run belongs to the app, so it continues when the screen closes.
-"""
+"""The tuning screen: plan, run and versions. The run belongs to the app and outlives the screen."""
 
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar

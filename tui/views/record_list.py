@@ -1,7 +1,4 @@
-"""Filter and sort records, and make a table row of each.
-
-Pure, over immutable records, so that searching many of them can run in a thread.
-"""
+"""Filter and sort records, and make a table row of each. Pure, so searching can run in a thread."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,7 +141,6 @@ def record_view(
     """Build the table row of a record.
 
     Args:
-        task_of: Labels the task of a record's prompt.
         learned: Versions that learned a record, by record id.
         findings: Problems the check found, by record id.
         today: Decides how much of the date to show.

@@ -15,10 +15,7 @@ from tui.widgets.safe_text_area import SafeTextArea
 
 
 class SettingRow(Horizontal):
-    """A setting and its value.
-
-    Posts `Edited` on each change and `Submitted` when the user is done with it.
-    """
+    """A setting and its value; posts `Edited` on each change and `Submitted` at its end."""
 
     class _RowMessage(Message):
         def __init__(self, row: "SettingRow") -> None:
