@@ -91,10 +91,8 @@ class ChatSession:
         Raises:
             TuteeError: it is too long.
         """
-        message = ChatMessage(role="user", content=text)
-        self._chat.check(
-            (*self.conversation.system_messages(), message), self.conversation.sampling()
-        )
+        messages = (*self.conversation.system_messages(), ChatMessage(role="user", content=text))
+        self._chat.check(messages, self.conversation.sampling())
 
     def send(self, text: str, beside: str | None = None) -> list[Change]:
         """Send `text` in the open conversation, or queue it behind the reply in progress."""

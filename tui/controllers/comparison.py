@@ -170,12 +170,8 @@ class ComparisonController:
         """
         assert self.sides is not None  # nothing can be picked before both are complete
         first, second = self.sides
-        comparison = Comparison(
-            self._messages,
-            (first.text, second.text),
-            (self._origin(first), self._origin(second)),
-            self._conversation_id,
-        )
+        texts, origins = (first.text, second.text), (self._origin(first), self._origin(second))
+        comparison = Comparison(self._messages, texts, origins, self._conversation_id)
         self._stored = self._services.repository.pick(comparison, picked)
         self.picked = picked
         return self._describe(picked, first.version, second.version)

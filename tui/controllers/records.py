@@ -220,9 +220,8 @@ class RecordLibrary:
                 _("The texts of a record cannot be empty."), _("To delete the record, press D.")
             )
         repository = self._services.repository
-        new = record.model_copy(
-            update={**texts, "comment": comment, "id": new_id(), "act": new_id()}
-        )
+        changes = {**texts, "comment": comment, "id": new_id(), "act": new_id()}
+        new = record.model_copy(update=changes)
         if not repository.add_imported([new]).records:
             raise TuteeError(_("There already is a record with exactly these texts."))
         self.changed = True

@@ -75,12 +75,11 @@ class BestOfScreen(Screen[int | None]):
             listed.add_option(Option(heading + "\n" + Content(harmless(candidate.text)) + "\n"))
         listed.highlighted = 0
         listed.focus()
-        self._show_note(
-            _(
-                "Ranked by {reward_model}. Enter uses the highlighted reply and keeps it as "
-                "preferred over the others."
-            ).format(reward_model=self._best_of.reward_model)
+        note = _(
+            "Ranked by {reward_model}. Enter uses the highlighted reply and keeps it as "
+            "preferred over the others."
         )
+        self._show_note(note.format(reward_model=self._best_of.reward_model))
 
     def _show_note(self, text: str) -> None:
         self.query_one("#candidates-note", Static).update(text)

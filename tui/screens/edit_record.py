@@ -58,9 +58,8 @@ class EditRecordScreen(ModalScreen[None]):
                 _("Asked: {question}").format(question=asked), classes="quoted", markup=False
             )
             for field, name in names.items():
-                area = SafeTextArea(
-                    getattr(self._record, field), id=field, highlight_cursor_line=False
-                )
+                text = getattr(self._record, field)
+                area = SafeTextArea(text, id=field, highlight_cursor_line=False)
                 area.border_title = name
                 area.cursor_blink = False
                 yield area

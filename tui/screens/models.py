@@ -196,7 +196,5 @@ def _needs(offer: catalog.Offer) -> Content:
         license=offer.licence, size=format_size(need)
     )
     if need > there:
-        return Content(
-            _("{text}; this machine has {size}").format(text=text, size=format_size(there))
-        ).stylize("$text-warning")
-    return Content(text).stylize(MUTED)
+        text = _("{text}; this machine has {size}").format(text=text, size=format_size(there))
+    return Content(text).stylize("$text-warning" if need > there else MUTED)

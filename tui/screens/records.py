@@ -140,18 +140,15 @@ class RecordsScreen(Screen[None]):
 
     def action_order(self) -> None:
         """Switch to the next order, from the last one to the first."""
-        orders = list(ORDERS)
-        self._order = orders[(orders.index(self._order) + 1) % len(orders)]
+        self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
         self._start_search()
 
     @on(RecordTable.OrderWanted)
     def _ordered(self, event: RecordTable.OrderWanted) -> None:
         """Sort by that column; clicking the date again reverses the order."""
         wanted = event.column.lower()
-        if wanted == "when" and self._order == "newest":
-            wanted = "oldest"
-        elif wanted == "when":
-            wanted = "newest"
+        if wanted == "when":
+            wanted = "oldest" if self._order == "newest" else "newest"
         if wanted in ORDERS:
             self._order = wanted
             self._start_search()

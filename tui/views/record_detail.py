@@ -82,12 +82,10 @@ def _mask(
 ) -> MaskView:
     sample = encode(tokenizer, prompt, reply)
     tokens = len(sample.input_ids)
-    return MaskView(
-        _("{heading}: {trained} of {tokens} tokens carry loss").format(
-            heading=heading, trained=tokens - sample.reply_start, tokens=tokens
-        ),
-        tuple((harmless(piece.text), piece.trained) for piece in pieces(tokenizer, sample)),
-    )
+    title = _("{heading}: {trained} of {tokens} tokens carry loss")
+    title = title.format(heading=heading, trained=tokens - sample.reply_start, tokens=tokens)
+    shown = ((harmless(piece.text), piece.trained) for piece in pieces(tokenizer, sample))
+    return MaskView(title, tuple(shown))
 
 
 def _texts(record: Record) -> list[str]:

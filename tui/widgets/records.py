@@ -113,11 +113,8 @@ class RecordTable(DataTable[Text]):
             self.move_cursor(row=max(row, 0), animate=False)
 
     def _widths(self) -> dict[_Column, int]:
-        columns = [
-            column
-            for column in (_PROBLEM_COLUMNS if self._problems_only else _COLUMNS)
-            if self.app.size.width >= column.from_width
-        ]
+        wanted = _PROBLEM_COLUMNS if self._problems_only else _COLUMNS
+        columns = [column for column in wanted if self.app.size.width >= column.from_width]
         taken = sum(column.cells + 2 * self.cell_padding for column in columns)
         sharing = [column for column in columns if not column.cells]
         room = max(self.size.width - self.styles.scrollbar_size_vertical - taken, 0)
