@@ -185,6 +185,5 @@ def _restore(document: "TOMLDocument", tail: list[Any]) -> None:
     """Put `tail` behind all that is under `tuning` now."""
     if tail:
         tuning: Any = document["tuning"]
-        tables = [keys for keys in tuning.values() if isinstance(keys, dict)]
-        last: Any = tables[-1] if tables else tuning
-        last.value.body.extend(tail)
+        tables = [tuning, *(keys for keys in tuning.values() if isinstance(keys, dict))]
+        tables[-1].value.body.extend(tail)

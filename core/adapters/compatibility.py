@@ -42,7 +42,6 @@ def require_fit(manifest: Manifest, base: ModelFolder, directory: Path) -> None:
 
 
 def hash_template(template: str) -> str:
-    """Return the SHA-256 of a chat template."""
     return sha256(template.encode("utf-8")).hexdigest()
 
 

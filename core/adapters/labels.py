@@ -90,11 +90,7 @@ class Labels:
 
 
 def _checked(name: str) -> str:
-    """Return `name` as a label: one short line that can be typed on a command line.
-
-    Raises:
-        TuteeError: it looks like a version or an option, or is too long.
-    """
+    """Return `name` as a label: one short line that can be typed on a command line."""
     label = " ".join(name.split())
     if is_version_name(label.lower()):
         raise TuteeError(

@@ -24,8 +24,6 @@ _VERSION_NAME = re.compile(rf"{BASE}|[vr]\d+")
 
 
 class Manifest(BaseModel):
-    """What a version is, where it came from and how it was made."""
-
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: str
@@ -39,7 +37,6 @@ class Manifest(BaseModel):
     parent: str = BASE
     """The version that training started from."""
     pass_name: str = "sft"
-    """The pass that made it."""
     created: datetime = Field(default_factory=now)
     records: tuple[str, ...] = ()
     """Ids of the records first learned by this version."""

@@ -27,17 +27,11 @@ from store.records import ChatMessage
 
 _TOLERANCE = {"float32": 1e-3, "float16": 0.02, "bfloat16": 0.06}
 """Largest error of a logit from rounding, as a share of the largest logit."""
-_PROMPT = (
-    ChatMessage(
-        role="user", content="Say in one sentence why the sky is blue. 天空为什么是蓝色的？"
-    ),
-)
+_QUESTION = "Say in one sentence why the sky is blue. 天空为什么是蓝色的？"
 
 
 @dataclass(frozen=True)
 class Merged:
-    """A merged model on disk."""
-
     version: str
     path: Path
     precision: str
@@ -103,7 +97,8 @@ def _write(adapters: Adapters, adapter: Path, partial: Path) -> tuple[str, float
     tokenizer = load_tokenizer(adapters.folder)
     model = load_model(adapters.folder, torch.float32)
     stored = _stored_precision(adapters.folder.path)
-    prompt = torch.tensor([encode_prompt(tokenizer, _PROMPT)], device=model.device)
+    messages = [ChatMessage(role="user", content=_QUESTION)]
+    prompt = torch.tensor([encode_prompt(tokenizer, messages)], device=model.device)
     tuned = PeftModel.from_pretrained(model, str(adapter)).eval()
     expected = _logits(tuned, prompt)
     merged: Any = tuned.merge_and_unload(safe_merge=True)

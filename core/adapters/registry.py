@@ -31,10 +31,7 @@ from store.i18n import _
 
 
 class Adapters:
-    """The versions of one base model in one home.
-
-    A version can be given by its name or by its label.
-    """
+    """The versions of one base model in one home; each can be given by its name or its label."""
 
     def __init__(self, models_dir: Path, folder: ModelFolder) -> None:
         self.folder = folder
@@ -171,11 +168,7 @@ class Adapters:
     # -- labels and notes ------------------------------------------------------------------------
 
     def remarks(self) -> dict[str, Remark]:
-        """Return the labels and notes by version, without versions that have none.
-
-        Raises:
-            TuteeError: they cannot be read.
-        """
+        """Return the labels and notes by version, as `Labels.read` does."""
         return self._labels.read()
 
     def remark(self, version: str) -> Remark:

@@ -70,11 +70,7 @@ def stack(adapters: Sequence[Path], target: Path) -> None:
 
 
 def _scaled(path: Path, tensors: dict[str, Any]) -> dict[str, Any]:
-    """Return `tensors` with PEFT's scaling factor folded into B.
-
-    Raises:
-        TuteeError: the adapter is not plain LoRA.
-    """
+    """Return `tensors` with PEFT's scaling factor folded into B; refuse all but plain LoRA."""
     if not is_plain(path):
         raise TuteeError(
             _(

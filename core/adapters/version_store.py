@@ -32,11 +32,7 @@ class VersionStore:
         return is_version_name(version) and (self.dir / version / MANIFEST_FILE).exists()
 
     def read(self, version: str) -> Manifest:
-        """Return the manifest of an existing version.
-
-        Raises:
-            TuteeError: it cannot be read.
-        """
+        """Return the manifest of an existing version, as `read_manifest` does."""
         return read_manifest(self.dir / version / MANIFEST_FILE)
 
     def manifests(self, *kinds: Kind) -> list[Manifest]:

@@ -63,8 +63,7 @@ def _by_chance(before: Figures, after: Figures) -> bool:
         return False
     if len(after.holdout_losses) < 2:
         return True
-    pairs = zip(before.holdout_losses, after.holdout_losses, strict=True)
-    rises = [new - old for old, new in pairs]
+    rises = [b - a for a, b in zip(before.holdout_losses, after.holdout_losses, strict=True)]
     return fmean(rises) <= HOLDOUT_ERRORS * stdev(rises) / math.sqrt(len(rises))
 
 

@@ -20,8 +20,6 @@ _BASE_FILE = "base.json"
 
 
 class Report(BaseModel):
-    """The figures of a version, before and after its training."""
-
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: str
@@ -38,7 +36,6 @@ class Report(BaseModel):
 
 
 def write(directory: Path, report: Report) -> None:
-    """Write `report` into its version's folder."""
     replace_file(directory / FILE, report.model_dump_json(indent=2).encode("utf-8") + b"\n")
 
 

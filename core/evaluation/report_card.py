@@ -2,8 +2,6 @@
 
 Built from the manifest and the report as plain texts and numbers, so that the app, the terminal,
 Markdown and HTML all show the same. A version without an exam has a card too, from its manifest.
-
-Left out on purpose: any single number for "better"; see `core.evaluation.report`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,12 +41,7 @@ _PASS_SETTINGS: dict[PassName, tuple[str, ...]] = {
         "preference_minimum_steps",
         "replay",
     ),
-    "reward": (
-        "reward_learning_rate",
-        "reward_incremental",
-        "epochs",
-        "preference_minimum_steps",
-    ),
+    "reward": ("reward_learning_rate", "reward_incremental", "epochs", "preference_minimum_steps"),
     "rl": (
         "rl_learning_rate",
         "rl_steps",
@@ -81,7 +74,6 @@ class Metric(NamedTuple):
     remark: str = ""
 
     def text(self, value: float | None) -> str:
-        """Format `before` or `after`."""
         if value is None:
             return "–"
         return f"{value:.1%}" if self.share else f"{value:.3f}"
@@ -109,7 +101,6 @@ class Curve(NamedTuple):
 
     @property
     def ends(self) -> str:
-        """The first value and the last."""
         return f"{self.values[0]:.3f} → {self.values[-1]:.3f}"
 
 
@@ -151,9 +142,8 @@ class ReportCard:
         """The verdict with its reasons, in one line."""
         if self.verdict == _PASSED:
             return _("passed its gate: nothing got worse beyond its limit")
-        return _("{verdict}: {reasons}").format(
-            verdict=_(self.verdict), reasons=_("; ").join(self.reasons)
-        )
+        reasons = _("; ").join(self.reasons)
+        return _("{verdict}: {reasons}").format(verdict=_(self.verdict), reasons=reasons)
 
 
 def build_report_card(adapters: Adapters, version: str) -> ReportCard:
@@ -205,12 +195,8 @@ def _verdict(manifest: Manifest, exam: Report | None) -> tuple[GateVerdict, tupl
 def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
     metrics = manifest.metrics
     yield _("made"), f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
-    yield (
-        _("base"),
-        _("{model}, revision {revision}").format(
-            model=adapters.folder.label, revision=manifest.revision[:12]
-        ),
-    )
+    model, revision = adapters.folder.label, manifest.revision[:12]
+    yield _("base"), _("{model}, revision {revision}").format(model=model, revision=revision)
     yield _("from"), manifest.parent
     if manifest.pass_name == "rl":
         yield _("rewarded by"), str(metrics.get("reward_model", _("a function")))
@@ -220,10 +206,8 @@ def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
     if total > len(manifest.records):
         yield _("learned in all"), _("{count} records, with its ancestors").format(count=total)
     if steps := metrics.get("steps"):
-        yield (
-            _("steps"),
-            _("{steps} in {seconds:.0f} s").format(steps=steps, seconds=metrics.get("seconds", 0)),
-        )
+        seconds = metrics.get("seconds", 0)
+        yield _("steps"), _("{steps} in {seconds:.0f} s").format(steps=steps, seconds=seconds)
     if metrics.get("tokens"):
         yield _("tokens"), _tokens(manifest.kind, metrics)
     if stopped := metrics.get("stopped_because"):
@@ -293,15 +277,14 @@ def _exam_metrics(exam: Report) -> Iterable[Metric]:
         falls=True,
         remark=_("on fixed texts, to see what was forgotten"),
     )
-    probes = _("{count} probes in the languages you teach in").format(
-        count=len(after.probes_in(exam.languages))
-    )
     yield from _metric(
         _("replies that end"),
         ended_share(before, exam.languages) if before.probes else None,
         ended_share(after, exam.languages) if after.probes else None,
         share=True,
-        remark=probes,
+        remark=_("{count} probes in the languages you teach in").format(
+            count=len(after.probes_in(exam.languages))
+        ),
     )
 
 
@@ -313,10 +296,9 @@ def _pass_metrics(metrics: Mapping[str, Any]) -> Iterable[Metric]:
         return _metric(name, before, metrics.get(key), share=share, remark=remark)
 
     pairs = metrics.get("holdout_pairs") or 0
-    held_out = ngettext("{count} held-out pair", "{count} held-out pairs", pairs).format(
+    remark = held_out = ngettext("{count} held-out pair", "{count} held-out pairs", pairs).format(
         count=pairs
     )
-    remark = held_out
     if interval := metrics.get("holdout_interval"):
         remark = _("{pairs}, 95 % interval {low:.1%} to {high:.1%}").format(
             pairs=held_out, low=interval[0], high=interval[1]

@@ -58,8 +58,6 @@ _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe on the disk."""
-
     path: Path
     passes: dict[str, int]
     """Number of rows to train on, by TRL's name of the pass."""
@@ -141,11 +139,10 @@ def _rows(plan: Plan, name: PassName) -> tuple[list[Any], list[Any]]:
 
 
 def _record_rows(records: Iterable[Record], plan: Plan) -> list[Any]:
-    rows = []
-    for record in records:
-        prompt = with_system(record.prompt, plan.system_prompt)
-        rows.append(row(record.model_copy(update={"prompt": prompt})))
-    return rows
+    return [
+        row(record.model_copy(update={"prompt": with_system(record.prompt, plan.system_prompt)}))
+        for record in records
+    ]
 
 
 def _prompt_rows(prompts: Iterable[Sequence[ChatMessage]], plan: Plan) -> list[Any]:
@@ -193,7 +190,6 @@ def _settings(plan: Plan, name: PassName, rows: int, *, tested: bool) -> dict[st
 
 
 def _pass_settings(plan: Plan, name: PassName) -> dict[str, Any]:
-    """Return the settings that only this pass has."""
     settings: Tuning = plan.settings
     match name:
         case "dpo":

@@ -111,22 +111,12 @@ def _import_reward_model(
 def _imported(model: Any, samples: RunSamples) -> Trained:
     """Return the result of a training that was not measured."""
     return Trained(
-        model=model,
-        tokenizer=samples.tokenizer,
-        steps=0,
-        losses=(),
-        seconds=0.0,
-        tokens=0,
-        trained_tokens=0,
+        model, samples.tokenizer, steps=0, losses=(), seconds=0.0, tokens=0, trained_tokens=0
     )
 
 
 def _checked_config(source: Path) -> Mapping[str, Any]:
-    """Return the PEFT config of a LoRA adapter.
-
-    Raises:
-        TuteeError: `source` holds none, its weights are missing or pickled, or it is not LoRA.
-    """
+    """Return the PEFT config in `source`; refuse all but LoRA with weights in safetensors."""
     config = json_file.read(source / "adapter_config.json")
     if config is None:
         raise TuteeError(
@@ -148,7 +138,7 @@ def _checked_config(source: Path) -> Mapping[str, Any]:
         raise TuteeError(
             _("The adapter in {source} is {kind}; Tutee uses LoRA.").format(
                 source=source, kind=config.get("peft_type") or _("of an unknown kind")
-            ),
+            )
         )
     return config
 
@@ -157,8 +147,7 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
     """Return what the recipe that `source` lies in, if any, says about it.
 
     Raises:
-        TuteeError: the recipe is for another base or template, or an adapter that this one was
-            trained on top of is missing.
+        TuteeError: the recipe is for another base or template, or lacks an adapter below this one.
     """
     parents = (source, *source.parents[:3])
     root = next((parent for parent in parents if (parent / RECIPE_FILE).is_file()), None)

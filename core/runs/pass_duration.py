@@ -17,7 +17,6 @@ _CHARACTERS_PER_TOKEN = 3
 _SETUP_SECONDS = 6.0
 """Importing TRL and building the trainer."""
 _EXAM_SECONDS = 20.0
-"""The exam of the new version."""
 _ROLLOUT_SECONDS = 10.0
 """One step of RL, until one has been measured."""
 
@@ -30,7 +29,6 @@ def with_minimum_steps(settings: Tuning, samples: int, minimum_steps: int) -> Tu
 
 
 def optimizer_steps(samples: int, settings: Tuning) -> int:
-    """Return the optimizer steps of a pass over `samples`."""
     return -(-samples // settings.batch_size) * settings.epochs
 
 

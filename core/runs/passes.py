@@ -74,9 +74,7 @@ class PassRunner:
         def judged(records: Iterable[Verdict]) -> dict[str, kto.LabeledReply]:
             labels = {record.id: record.label for record in records}
             samples = self._samples.replies(records)
-            return {
-                name: kto.LabeledReply(sample, labels[name]) for name, sample in samples.items()
-            }
+            return {name: kto.LabeledReply(s, labels[name]) for name, s in samples.items()}
 
         records = self._plan.kto
         new, replayed = judged(records.new), judged(records.replayed)
@@ -170,17 +168,11 @@ class PassRunner:
         replayed: int,
         rehearsal: Sequence[Sample] = (),
     ) -> dict[str, Any]:
-        """Announce the pass, and check that exactly the replies carry loss and that it fits.
+        """Announce the pass, check its loss mask and memory, and return metrics of the check.
 
         Args:
             groups: The training samples, those that always travel together in one group.
             rehearsal: General texts trained on beside them.
-
-        Returns:
-            What the check adds to the version's metrics.
-
-        Raises:
-            TuteeError: there is no sample, the loss mask is wrong, or memory is too small.
         """
         from core.training.mask_check import check_loss_mask
 
@@ -233,8 +225,7 @@ class PassRunner:
 
     def _examiner(self) -> Examiner:
         directory = self._plan.adapters.path(self.parent) or self._plan.adapters.dir
-        earlier = report.earlier_figures(directory)
-        return Examiner(self._samples.exam, self._run_control, earlier)
+        return Examiner(self._samples.exam, self._run_control, report.earlier_figures(directory))
 
     def _save(
         self, name: PassName, trained: "Trained", learned: LearnedRecords, metrics: dict[str, Any]

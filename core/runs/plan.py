@@ -67,7 +67,6 @@ class Plan:
 
     @property
     def wanted(self) -> tuple[PassPlan, ...]:
-        """The passes that will run, in order."""
         return tuple(planned for planned in self.passes if planned.wanted)
 
     @property
@@ -108,8 +107,7 @@ class Plan:
         if not self.wanted:
             missing = _("; ").join(f"{p.name}: {p.missing}" for p in self.passes if p.missing)
             raise TuteeError(
-                _("There is nothing to train yet."),
-                _("So far: {missing}.").format(missing=missing),
+                _("There is nothing to train yet."), _("So far: {missing}.").format(missing=missing)
             )
 
 
@@ -185,14 +183,9 @@ def _seen_by_reward_model(adapters: Adapters) -> frozenset[str]:
 
 
 def _missing(plan: Plan, pairs: Sequence[Preference], seen: Collection[str]) -> dict[PassName, str]:
-    """Return what each pass lacks, in words; empty where it is ready.
-
-    Args:
-        pairs: All of them.
-        seen: Ids of the pairs that the latest reward model was trained or measured on.
-    """
+    """Return what each pass lacks, in words; empty where it is ready."""
     settings = plan.settings
-    no_new_pairs = _("no new pairs")
+    no_new_pairs, pairs_so_far = _("no new pairs"), _("{have} of {wanted} pairs")
     # When a reward model is continued, all new pairs may be held out.
     new_for_reward = plan.reward.new and any(pair.id not in seen for pair in pairs)
     trusted = plan.adapters.trusted_reward_model()
@@ -203,11 +196,9 @@ def _missing(plan: Plan, pairs: Sequence[Preference], seen: Collection[str]) -> 
             _("{have} of {wanted} corrections or 👍"),
         ),
         "kto": _missing_thumbs(plan.kto, settings.preference.minimum_thumbs),
-        "dpo": _too_few(
-            len(pairs), settings.preference.minimum_pairs, _("{have} of {wanted} pairs")
-        )
+        "dpo": _too_few(len(pairs), settings.preference.minimum_pairs, pairs_so_far)
         or ("" if plan.dpo.new else no_new_pairs),
-        "reward": _too_few(len(pairs), settings.reward.minimum_pairs, _("{have} of {wanted} pairs"))
+        "reward": _too_few(len(pairs), settings.reward.minimum_pairs, pairs_so_far)
         or ("" if new_for_reward else no_new_pairs),
         "rl": _too_few(
             len(plan.rl.train), settings.rl.minimum_prompts, _("{have} of {wanted} prompts")
@@ -232,14 +223,9 @@ def _too_few(have: int, minimum: int, text: str) -> str:
 
 
 def _counts(plan: Plan, seen: Collection[str]) -> dict[PassName, tuple[int, int, int]]:
-    """Return how many records of each pass are new, replayed and held out.
-
-    Args:
-        seen: Ids of the pairs that the latest reward model was trained or measured on.
-    """
-    counts: dict[PassName, tuple[int, int, int]] = {
-        "rl": (len(plan.rl.train), 0, len(plan.rl.held_out))
-    }
+    """Return how many records of each pass are new, replayed and held out."""
+    rl = plan.rl
+    counts: dict[PassName, tuple[int, int, int]] = {"rl": (len(rl.train), 0, len(rl.held_out))}
     for name in RECORD_PASSES:
         records = plan.records(name)
         new = len(records.new)

@@ -45,8 +45,6 @@ Prompt = tuple[ChatMessage, ...]
 
 @dataclass(frozen=True)
 class RLPrompts:
-    """The prompts that RL samples replies to."""
-
     train: tuple[Prompt, ...] = ()
     held_out: tuple[Prompt, ...] = ()
 
@@ -57,12 +55,8 @@ def select(
     """Split `records`, oldest first, into what a pass learns, repeats and measures with."""
     train, held_out = _split(records)
     unlearned = [record for record in train if record.id not in learned]
-    mixed = mix(
-        unlearned,
-        [record for record in train if record.id in learned],
-        settings.replay,
-        settings.seed,
-    )
+    earlier = [record for record in train if record.id in learned]
+    mixed = mix(unlearned, earlier, settings.replay, settings.seed)
     return PassRecords(
         new=mixed.new,
         replayed=mixed.replayed,
@@ -105,10 +99,7 @@ def _split(records: Sequence[_Kind]) -> tuple[Sequence[_Kind], Sequence[_Kind]]:
         spared.add(conversation)
         del sizes[conversation]
     held = {record.id for record in held_out if _conversation(record) not in spared}
-    return (
-        [record for record in records if record.id not in held],
-        [record for record in records if record.id in held],
-    )
+    return [r for r in records if r.id not in held], [r for r in records if r.id in held]
 
 
 def _conversation(record: Record) -> object:

@@ -62,11 +62,8 @@ class RunSamples:
             return []
         prompts = self._plan.rl  # those of all records
         taught = {prompt[-1].content for prompt in (*prompts.train, *prompts.held_out)}
-        samples = [
-            self._sample(record.prompt, record.completion)
-            for record in starter.rehearsal()
-            if record.prompt[-1].content not in taught
-        ]
+        texts = (r for r in starter.rehearsal() if r.prompt[-1].content not in taught)
+        samples = [self._sample(text.prompt, text.completion) for text in texts]
         return [sample for sample in samples if self._fits(sample)]
 
     @cached_property
@@ -77,10 +74,8 @@ class RunSamples:
         return Exam(
             tokenizer=self.tokenizer,
             probes=tuple(
-                self._question(
-                    (ChatMessage(role="user", content=probe.prompt),), language=probe.language
-                )
-                for probe in starter.probes()
+                self._question((ChatMessage(role="user", content=p.prompt),), language=p.language)
+                for p in starter.probes()
             ),
             reference=tuple(self._sample(r.prompt, r.completion) for r in spread),
             held_out=tuple(

@@ -71,6 +71,7 @@ def save_version(
     """
     kind: Kind = "reward" if name == "reward" else "adapter"
     before, after, languages = trained.before, trained.after, plan.languages
+    speed = trained.trained_tokens / max(trained.seconds, 1e-3)
     done = PassDone(
         name=name,
         version="",
@@ -81,9 +82,7 @@ def save_version(
         metrics={
             **trained.metrics,
             "tokens": trained.tokens,
-            "trained_tokens_per_second": round(
-                trained.trained_tokens / max(trained.seconds, 1e-3), 1
-            ),
+            "trained_tokens_per_second": round(speed, 1),
             "left_out_too_long": learned.left_out,
             **metrics,
         },

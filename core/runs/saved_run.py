@@ -44,9 +44,7 @@ class _RunFile(BaseModel):
 
     began: datetime = Field(default_factory=now)
     revision: str
-    """Revision of the base model."""
     before: tuple[str, ...]
-    """The versions that existed when the run began."""
     passes: tuple[PassPlan, ...]
     parent: str
     reward_parent: str
@@ -86,11 +84,9 @@ class SavedRun:
         return None
 
     def checkpoints(self, name: PassName) -> Path:
-        """Return the folder for the checkpoints of the pass `name`."""
         return self.folder / name
 
     def delete_checkpoints(self, name: PassName) -> None:
-        """Delete the checkpoints of a pass that is done."""
         shutil.rmtree(self.checkpoints(name), ignore_errors=True)
 
     def drop(self) -> None:
@@ -179,10 +175,7 @@ def _records(chosen: PassRecords[Any]) -> list[Record]:
 
 
 def _ids(records: PassRecords[Any]) -> dict[str, tuple[str, ...]]:
-    return {
-        part.name: tuple(record.id for record in getattr(records, part.name))
-        for part in fields(records)
-    }
+    return {p.name: tuple(r.id for r in getattr(records, p.name)) for p in fields(records)}
 
 
 def _plan(saved: _RunFile, adapters: Adapters) -> Plan:

@@ -35,7 +35,6 @@ def use_bf16_base(model: Any) -> None:
 
 
 def has_bf16_instructions() -> bool:
-    """Whether this processor has bfloat16 instructions."""
     import torch
 
     can = torch.cpu.get_capabilities()

@@ -72,7 +72,6 @@ class Checkpointed:
         return {}
 
     def own_tensors(self) -> dict[str, Any]:
-        """Return the tensors of this pass's state."""
         return {}
 
     def restore(self, state: dict[str, Any], tensors: dict[str, Any]) -> None:
@@ -91,10 +90,7 @@ class Checkpointed:
         self.train(resume_from_checkpoint=str(found) if found else None)  # type: ignore[attr-defined]
 
     def request_checkpoint(self) -> None:
-        """Have the trainer save after the current step if a checkpoint is due.
-
-        Call it after each micro-batch.
-        """
+        """Have the trainer save after this step if that is due; call after each micro-batch."""
         complete = self.progress.between_steps and not self.control.should_training_stop
         if self.run_control.checkpoints is None or not complete:
             return

@@ -10,7 +10,7 @@ first step, instead of in every step.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from core.training import lora
 from core.training.exam import Examiner
 from core.training.logprobs import base_reply_logps, reply_logits, reply_logps
 from core.training.memory_budget import micro_batch_tokens
-from core.training.micro_batches import index_dataset, micro_batch_size, packed_row
+from core.training.micro_batches import Collator, index_dataset, micro_batch_size, packed_row
 from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
@@ -72,20 +72,16 @@ def build(
     run_control: RunControl,
 ) -> Any:
     """Build the trainer, ready for `controlled_train`."""
-    trainer_class, config_class = _classes()
+    classes = _classes()
     base = load_model(folder)
     model = lora.policy(base, adapter, settings)
     reference = base_reply_logps(model, pairs, run_control)
+    micro_batch = micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
-        trainer_class,
-        config_class,
+        *classes,
         run_control,
         PassProgress("dpo", run_control),
-        arguments(
-            settings,
-            micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder)),
-            settings.preference.learning_rate,
-        ),
+        arguments(settings, micro_batch, settings.preference.learning_rate),
         {
             "beta": settings.preference.beta,
             "loss_type": ["sigmoid", "sft"],
@@ -134,7 +130,7 @@ def _margin(ratios: Sequence[Logratios]) -> float:
 
 def _collator(
     pairs: Sequence[Pair], reference: Sequence[tuple[float, ...]], dtype: Any
-) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
+) -> Collator:
     """Collate packed rows whose samples alternate between chosen and rejected."""
     import torch
 
@@ -154,13 +150,7 @@ def _classes() -> tuple[Any, Any]:
     from trl import DPOConfig, DPOTrainer
 
     class PackedDPOTrainer(ControlledTrainer, DPOTrainer):
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: dict[str, Any],
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,
-        ) -> Any:
+        def compute_loss(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
             replies = reply_logits(self.accelerator.unwrap_model(model), inputs)
             logps = replies.logps()
             gained = replies.by_reply(logps) - inputs["reference"]

@@ -39,8 +39,6 @@ class _Kept(BaseModel):
 
 
 class Answer(_Kept):
-    """A reply to one prompt of the exam."""
-
     prompt: str
     reply: str
     ended: bool
@@ -100,8 +98,6 @@ class ExamQuestion:
 
 @dataclass(frozen=True)
 class Exam:
-    """The questions."""
-
     tokenizer: Any
     probes: tuple[ExamQuestion, ...]
     reference: tuple[Sample, ...]
@@ -129,7 +125,6 @@ class Examiner:
 
     @property
     def held_out(self) -> tuple[Sample, ...]:
-        """The held-out records, with their replies."""
         return tuple(q.sample for q in self._exam.held_out if q.sample is not None)
 
     def before(self, model: Any) -> Figures:
@@ -139,8 +134,7 @@ class Examiner:
         return self._sit(model, None)
 
     def _sit(self, model: Any, known: Figures | None) -> Figures:
-        exam, run_control = self._exam, self._run_control
-        held_samples = self.held_out
+        exam, run_control, held_samples = self._exam, self._run_control, self.held_out
         return Figures(
             exam=exam.fingerprint,
             probes=known.probes if known else _answers(exam, model, exam.probes, run_control),

@@ -30,7 +30,6 @@ class HoldoutCurve:
     Args:
         samples: All held-out records.
         tokens: Tokens of the training samples, times epochs.
-        steps: Optimizer steps of the pass.
     """
 
     def __init__(

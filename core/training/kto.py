@@ -12,7 +12,7 @@ once.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -26,7 +26,7 @@ from core.training import lora
 from core.training.exam import Examiner
 from core.training.logprobs import base_reply_logps, reply_logits, reply_logps
 from core.training.memory_budget import micro_batch_tokens
-from core.training.micro_batches import index_dataset, micro_batch_size, packed_row
+from core.training.micro_batches import Collator, index_dataset, micro_batch_size, packed_row
 from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
@@ -93,7 +93,7 @@ def build(
     run_control: RunControl,
 ) -> Any:
     """Build the trainer, ready for `controlled_train`."""
-    trainer_class, config_class = _classes()
+    classes = _classes()
     base = load_model(folder)
     model = lora.policy(base, adapter, settings)
     likes = sum(j.label for j in replies)
@@ -101,16 +101,11 @@ def build(
     groups = [(j.sample,) for j in replies]
     micro_batch = micro_batch_size(groups, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
-        trainer_class,
-        config_class,
+        *classes,
         run_control,
         PassProgress("kto", run_control),
-        arguments(
-            settings,
-            # TRL refuses a micro-batch of one, which has no other reply to mismatch.
-            max(micro_batch, 2),
-            settings.preference.learning_rate,
-        ),
+        # TRL refuses a micro-batch of one, which has no other reply to mismatch.
+        arguments(settings, max(micro_batch, 2), settings.preference.learning_rate),
         {
             "beta": settings.preference.beta,
             "desirable_weight": max(1.0, dislikes / max(likes, 1)),
@@ -125,18 +120,16 @@ def build(
     return trainer
 
 
-def _collator(
-    model: Any, replies: Sequence[LabeledReply], run_control: RunControl
-) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
+def _collator(model: Any, replies: Sequence[LabeledReply], run_control: RunControl) -> Collator:
     """Collate packed rows of labeled replies, each with a row of mismatched ones."""
     import torch
 
     samples = [j.sample for j in replies]
     others = [_mismatched(samples[i], samples[i - 1]) for i in range(len(samples))]
-    reference = [logp for (logp,) in base_reply_logps(model, [(s,) for s in samples], run_control)]
-    reference_others = [
-        logp for (logp,) in base_reply_logps(model, [(s,) for s in others], run_control)
-    ]
+    reference, reference_others = (
+        [logp for (logp,) in base_reply_logps(model, [(s,) for s in of], run_control)]
+        for of in (samples, others)
+    )
 
     def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
         indices = [row["index"] for row in rows]
@@ -164,13 +157,7 @@ def _classes() -> tuple[Any, Any]:
     from trl import KTOConfig, KTOTrainer
 
     class PackedKTOTrainer(ControlledTrainer, KTOTrainer):
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: dict[str, Any],
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,
-        ) -> Any:
+        def compute_loss(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
             policy = self.accelerator.unwrap_model(model)
             with torch.no_grad():
                 others = reply_logits(policy, inputs["mismatched"])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.training.micro_batches import packed_row
-from core.training.packing import IGNORED
+from core.training.packing import IGNORED, INPUTS
 from core.training.run_control import RunControl
 from data.tokenization import Sample
 
@@ -43,17 +43,12 @@ def reply_logits(model: Any, row: dict[str, Any]) -> ReplyLogits:
     row = {name: row[name].to(model.device) for name in _NEEDED}
     labels = row["labels"][0]
     trained = (labels != IGNORED).nonzero()[:, 0]
-    logits = model(
-        input_ids=row["input_ids"],
-        position_ids=row["position_ids"],
-        attention_mask=row["attention_mask"],
-        logits_to_keep=trained,
-        use_cache=False,
-    ).logits[0]
+    inputs = {name: row[name] for name in INPUTS}
+    logits = model(**inputs, logits_to_keep=trained, use_cache=False).logits[0]
     return ReplyLogits(logits.float(), labels[trained], row["owners"][trained], len(row["ends"]))
 
 
-_NEEDED = ("input_ids", "position_ids", "attention_mask", "labels", "owners", "ends")
+_NEEDED = (*INPUTS, "labels", "owners", "ends")
 
 
 def reply_logps(

@@ -106,9 +106,8 @@ def _check_row(
         seen[path] = True
         trained += check(row, sample, number, path)
     if check is _check_trained:
-        learned = int((row["labels"] != IGNORED).sum())
         _require(
-            learned == trained,
+            int((row["labels"] != IGNORED).sum()) == trained,
             _("The check before training failed: tokens outside all replies would be learned."),
         )
     return _Row(len(seen), int((~seen).sum()), trained)
@@ -126,9 +125,8 @@ def _check_trained(row: dict[str, Any], sample: Sample, number: int, path: Any) 
         labels[before:] == [*reply, IGNORED],
         _("The check before training failed: part of a reply would not be learned."),
     )
-    owners = set(row["owners"][path[before:-1]].tolist())
     _require(
-        owners == {number},
+        set(row["owners"][path[before:-1]].tolist()) == {number},
         _("The check before training failed: a reply would be attributed to another sample."),
     )
     return len(reply)

@@ -14,6 +14,8 @@ from data.tokenization import Sample
 if TYPE_CHECKING:
     import torch
 
+Collator = Callable[[list[dict[str, int]]], dict[str, Any]]
+"""From rows of an `index_dataset` to one packed micro-batch."""
 MICRO_BATCH_TOKENS = 320
 """Maximum packed tokens per micro-batch on a CPU."""
 
@@ -58,9 +60,7 @@ def _columns(samples: Sequence[Sample]) -> tuple[list[tuple[int, ...]], list[int
     return [s.input_ids for s in samples], [s.reply_start for s in samples]
 
 
-def collator(
-    groups: Sequence[Sequence[Sample]], dtype: "torch.dtype"
-) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
+def collator(groups: Sequence[Sequence[Sample]], dtype: "torch.dtype") -> Collator:
     """Return a data collator for a dataset that holds only each group's index in `groups`."""
     return lambda rows: packed_row([s for row in rows for s in groups[row["index"]]], dtype)
 

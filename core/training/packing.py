@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 IGNORED = -100
 """Label of a token without loss; the `ignore_index` of torch's cross-entropy."""
 
+INPUTS = ("input_ids", "position_ids", "attention_mask")
+"""Those of `tensors` that a model takes."""
 
 Run = tuple[int, int]
 """Consecutive tokens: index of the first, and one past the last."""

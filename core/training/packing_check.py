@@ -14,15 +14,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.training.micro_batches import packed_row
+from core.training.packing import INPUTS
 from data.tokenization import Sample
 from store.errors import TuteeError
 from store.i18n import _
 
-_SAMPLES = (
-    Sample((3, 4, 5, 6, 7), 4),
-    Sample((3, 4, 5, 6, 8), 4),
-    Sample((9, 10), 1),
-)
+_SAMPLES = (Sample((3, 4, 5, 6, 7), 4), Sample((3, 4, 5, 6, 8), 4), Sample((9, 10), 1))
 """Short, so that each one directly follows the end of another."""
 _OFF, _ROUNDED = 0.1, 4.0
 """Tolerated difference: this share of the hidden states' standard deviation (a recurrent state
@@ -51,8 +48,7 @@ def _keeps_separate(model: Any) -> bool:
     def packed(samples: Sequence[Sample]) -> tuple[Any, Any]:
         """Return the hidden states (N, hidden) of a packed row, and where its samples end."""
         row = packed_row(samples, model.dtype)
-        names = ("input_ids", "position_ids", "attention_mask")
-        given = {name: row[name].to(model.device) for name in names}
+        given = {name: row[name].to(model.device) for name in INPUTS}
         return forward(**given, use_cache=False).last_hidden_state[0].float(), row["ends"]
 
     def alone(sample: Sample) -> Any:

@@ -17,7 +17,7 @@ preserve no more.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from core.training.logprobs import ReplyLogits, reply_logits
+from core.training.logprobs import reply_logits
 from core.training.micro_batches import packed_row
 from core.training.run_control import RunControl
 from data.tokenization import Sample
@@ -66,7 +66,8 @@ class Rehearsal:
 
         indices = self._texts(step)
         replies = reply_logits(model, packed_row([self._samples[i] for i in indices], model.dtype))
-        logps = _by_sample(replies).log_softmax(-1)
+        by_sample = replies.owners.argsort(stable=True)
+        logps = replies.logits[by_sample].log_softmax(-1)
         tokens = torch.cat([self._base[i].tokens for i in indices])
         wanted = torch.cat([self._base[i].probabilities for i in indices])
         return self._weight * divergence(wanted, logps.gather(-1, tokens)).mean()
@@ -105,8 +106,3 @@ def _predict(model: Any, samples: Sequence[Sample], run_control: RunControl) -> 
                 found.append(_Prediction(top.indices, top.values))
     model.train(training)
     return found
-
-
-def _by_sample(replies: ReplyLogits) -> Any:
-    """Return (T, vocabulary) the logits, sorted by sample."""
-    return replies.logits[replies.owners.argsort(stable=True)]

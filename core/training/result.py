@@ -24,7 +24,6 @@ class Trained:
     """Exam before the training, if there was one."""
     after: Figures | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
-    """Further figures of the pass."""
 
     def save(self, directory: Path) -> None:
         """Write the adapter, as PEFT reads it, and the tokenizer."""

@@ -13,7 +13,7 @@ on unseen pairs is claimed.
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -28,7 +28,14 @@ from core.runtime.library_logging import hush, spare_collector
 from core.training import lora, packing_check
 from core.training.bf16_base import use_bf16_base
 from core.training.memory_budget import micro_batch_tokens
-from core.training.micro_batches import collator, index_dataset, micro_batch_size, packed_row
+from core.training.micro_batches import (
+    Collator,
+    collator,
+    index_dataset,
+    micro_batch_size,
+    packed_row,
+)
+from core.training.packing import INPUTS
 from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
@@ -131,7 +138,7 @@ def build(
     run_control: RunControl,
 ) -> Any:
     """Build the trainer, ready for `controlled_train`."""
-    trainer_class, config_class = _classes()
+    classes = _classes()
     base = load_base(folder, settings.seed)
     packing_check.require_separate_samples(base)
     if earlier is None:
@@ -141,8 +148,7 @@ def build(
     use_bf16_base(model)
     micro_batch = micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
-        trainer_class,
-        config_class,
+        *classes,
         run_control,
         PassProgress("reward", run_control),
         arguments(settings, micro_batch, settings.reward.learning_rate),
@@ -157,11 +163,7 @@ def build(
 
 
 def _saved(base: Any, directory: Path, *, is_trainable: bool = False) -> Any:
-    """Return `base` with the LoRA and the head of the reward model in `directory`.
-
-    Raises:
-        TuteeError: `directory` holds no reward model.
-    """
+    """Return `base` with the LoRA and the head of the reward model in `directory`."""
     from peft import PeftModel
 
     try:
@@ -179,12 +181,8 @@ def score_row(model: Any, row: dict[str, Any]) -> Any:
     """Return (S) the rewards of the samples in one packed row."""
     base = model.get_base_model()
     device = next(base.parameters()).device
-    hidden = base.base_model(
-        input_ids=row["input_ids"].to(device),
-        position_ids=row["position_ids"].to(device),
-        attention_mask=row["attention_mask"].to(device),
-        use_cache=False,
-    ).last_hidden_state
+    inputs = {name: row[name].to(device) for name in INPUTS}
+    hidden = base.base_model(**inputs, use_cache=False).last_hidden_state
     return base.score(hidden[0, row["ends"].to(device)])[:, 0].float()
 
 
@@ -222,9 +220,7 @@ def load_base(folder: ModelFolder, seed: int) -> Any:
     return quantization.settled(model if four_bit else model.to(devices.device()))
 
 
-def _without_labels(
-    collate: Callable[[list[dict[str, int]]], dict[str, Any]],
-) -> Callable[[list[dict[str, int]]], dict[str, Any]]:
+def _without_labels(collate: Collator) -> Collator:
     """Drop the token labels, by whose number the trainer would scale this loss."""
 
     def collate_pairs(rows: list[dict[str, int]]) -> dict[str, Any]:
@@ -242,13 +238,7 @@ def _classes() -> tuple[Any, Any]:
     from trl import RewardConfig, RewardTrainer
 
     class PackedRewardTrainer(ControlledTrainer, RewardTrainer):
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: dict[str, Any],
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,
-        ) -> Any:
+        def compute_loss(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
             rewards = score_row(self.accelerator.unwrap_model(model), inputs)
             chosen, rejected = rewards[0::2], rewards[1::2]
             loss = -F.logsigmoid(chosen - rejected).mean()

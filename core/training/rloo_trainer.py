@@ -46,7 +46,6 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
     """Call `begin` before `controlled_train`."""
 
     def begin(self, prompts: Sequence[Prompt], reward: Reward, settings: Tuning) -> None:
-        """Set the prompts, the reward and the settings."""
         self.prompts, self.reward, self.settings = prompts, reward, settings
         self.stop = stop_ids(self.processing_class)
         # TRL counts a reply that ends on any other token as cut off.
@@ -96,9 +95,8 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         # Rollouts are scheduled token by token, so they come before the micro-batch is.
         prepared = self._prepare_inputs(inputs)
         tokens = prepared["prompt_mask"].sum() + prepared["completion_mask"].sum()
-        return super().training_step(
-            model, {**prepared, "sample_tokens": int(tokens)}, num_items_in_batch
-        )
+        prepared = {**prepared, "sample_tokens": int(tokens)}
+        return super().training_step(model, prepared, num_items_in_batch)
 
     def _prepare_inputs(self, inputs: Any) -> Any:
         return inputs if isinstance(inputs, dict) else super()._prepare_inputs(inputs)
@@ -139,12 +137,11 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         return self.run_control.scheduler.micro_batch(self.run_control.cancelled)
 
     def _rollout(self, index: int, prompt: Prompt, ids: Sequence[int]) -> Rollout:
-        ended = ids[-1] in self.stop
         return Rollout(
             prompt=index,
             sample=Sample((*prompt, *ids), len(prompt)),
             text=decode(self.processing_class, ids),
-            ended=ended,
+            ended=ids[-1] in self.stop,
         )
 
     def _calculate_rewards(
@@ -188,13 +185,13 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         ]
         # A reply that was cut off has all its columns masked.
         present = [
-            row for row, sample in enumerate(samples) if sample.reply_start < len(sample.input_ids)
+            i for i, sample in enumerate(samples) if sample.reply_start < len(sample.input_ids)
         ]
-        for chunk in _chunks(present, batch_size or rows):
+        size = batch_size or rows
+        for chunk in (present[i : i + size] for i in range(0, len(present), size)):
             with scheduled():
-                replies = reply_logits(
-                    policy, packed_row([samples[row] for row in chunk], policy.dtype)
-                )
+                row = packed_row([samples[i] for i in chunk], policy.dtype)
+                replies = reply_logits(policy, row)
                 where = _columns(replies.owners, chunk)
                 logps = logps.index_put(where, replies.logps())
                 if compute_entropy:
@@ -287,7 +284,3 @@ def _columns(owners: Any, rows: Sequence[int]) -> tuple[Any, Any]:
     for sample, count in enumerate(counts.tolist()):
         column[owners == sample] = torch.arange(count, device=owners.device)
     return torch.tensor(rows, device=owners.device)[owners], column
-
-
-def _chunks(rows: Sequence[int], size: int) -> list[Sequence[int]]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]

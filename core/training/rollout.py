@@ -11,8 +11,6 @@ Prompt = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Rollout:
-    """One reply sampled from the policy."""
-
     prompt: int
     """Index of its prompt."""
     sample: Sample

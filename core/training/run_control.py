@@ -1,4 +1,4 @@
-"""Control of a run from outside: cancel, interrupt, report."""
+"""What connects a run to the program: events, scheduling, cancellation, checkpoints."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,8 +11,6 @@ from core.runtime.scheduler import Scheduler
 
 @dataclass
 class RunControl:
-    """Connects a pass to the program: events, scheduling, cancellation, checkpoints."""
-
     emit: Callable[[Event], None] = lambda event: None
     scheduler: Scheduler = field(default_factory=Scheduler)
     cancelled: Flag = field(default_factory=Flag)

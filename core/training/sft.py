@@ -93,13 +93,12 @@ def build(
     rehearsed: Sequence[Sample] = (),
 ) -> Any:
     """Build the trainer, ready for `controlled_train`; benchmarks time its steps."""
-    trainer_class, config_class = _classes()
+    classes = _classes()
     base = load_model(folder)
     groups = [(sample,) for sample in samples]
     micro_batch = micro_batch_size(groups, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
-        trainer_class,
-        config_class,
+        *classes,
         run_control,
         PassProgress("sft", run_control),
         arguments(settings, micro_batch, settings.sft.learning_rate),
@@ -109,12 +108,9 @@ def build(
         train_dataset=index_dataset(len(groups)),
         processing_class=tokenizer,
     )
-    trainer.rehearsal = (
-        Rehearsal(trainer.model, rehearsed, settings.sft.rehearsal, run_control)
-        if rehearsed and settings.sft.rehearsal
-        else None
-    )
-    trainer.holdout = None
+    trainer.rehearsal = trainer.holdout = None
+    if rehearsed and settings.sft.rehearsal:
+        trainer.rehearsal = Rehearsal(trainer.model, rehearsed, settings.sft.rehearsal, run_control)
     first = first_averaged_step(_steps(samples, settings), settings.sft.minimum_steps)
     trainer.average = WeightAverage(trainer.model, first)
     return trainer
@@ -164,11 +160,7 @@ def _classes() -> tuple[Any, Any]:
             return super().create_scheduler(num_training_steps, optimizer)
 
         def compute_loss(
-            self,
-            model: Any,
-            inputs: dict[str, Any],
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,
+            self, model: Any, inputs: Any, *_: Any, num_items_in_batch: Any, **__: Any
         ) -> Any:
             policy = self.accelerator.unwrap_model(model)
             logps = reply_logits(policy, inputs).logps()

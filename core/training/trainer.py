@@ -28,8 +28,7 @@ class PassProgress:
     def __init__(self, name: PassName, run_control: RunControl) -> None:
         self.name = name
         self.losses: list[float] = []
-        self.tokens = 0
-        self.trained_tokens = 0
+        self.tokens = self.trained_tokens = 0
         self._control = run_control
         self._accumulated: list[float] = []
         self.begin()

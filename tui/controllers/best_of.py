@@ -22,10 +22,6 @@ COUNT = 4
 class BestOfController:
     """One round of picking the best of several replies.
 
-    Args:
-        services: The chat worker and the store.
-        exchange: The last user message of the open chat, and its reply.
-
     Raises:
         TuteeError: no reward model has passed its gate, or the model is still loading.
     """
@@ -50,7 +46,6 @@ class BestOfController:
         )
 
     def stop(self) -> None:
-        """Stop generating."""
         self._services.chat.stop_answers()
 
     def pick(self, index: int) -> str:
@@ -64,8 +59,7 @@ class BestOfController:
         others = [text for place, text in enumerate(texts) if place != index]
         if not others:
             raise TuteeError(_("All replies are the same, so there is nothing to pick."))
-        message_id = self._message_of(texts[index])
-        self._services.repository.prefer(message_id, others)
+        self._services.repository.prefer(self._message_of(texts[index]), others)
         return _(
             "The reply is in use and kept as {kept}. {{key:reply.undo}} on the reply undoes this."
         ).format(kept=counted(len(others), "preference"))

@@ -54,14 +54,7 @@ class QueuedMessage:
 
 
 class ChatSession:
-    """Queues messages, requests their replies and stores both.
-
-    Args:
-        repository: Where conversations are stored.
-        chat: The worker that generates replies.
-        config: Returns the current settings; a reply in progress keeps those it began with.
-        seed: Returns a sampling seed.
-    """
+    """Queues messages, requests and stores their replies; each keeps the settings it began with."""
 
     def __init__(
         self,
@@ -98,18 +91,11 @@ class ChatSession:
         Raises:
             TuteeError: it is too long.
         """
-        message = ChatMessage(role="user", content=text)
-        self._chat.check(
-            (*self.conversation.system_messages(), message), self.conversation.sampling()
-        )
+        messages = (*self.conversation.system_messages(), ChatMessage(role="user", content=text))
+        self._chat.check(messages, self.conversation.sampling())
 
     def send(self, text: str, beside: str | None = None) -> list[Change]:
-        """Send `text` in the open conversation, or queue it behind the reply in progress.
-
-        Args:
-            text: The message.
-            beside: The earlier message of the user that this is an edited version of.
-        """
+        """Send `text` in the open conversation, or queue it behind the reply in progress."""
         self._queue.append(QueuedMessage(self.conversation.start(), text, beside))
         return self._next() or [self.queued()]
 
@@ -122,7 +108,6 @@ class ChatSession:
         return queued[-1]
 
     def queued(self) -> QueueChanged:
-        """The queue of the open conversation."""
         return QueueChanged(tuple(message.text for message in self._queued_here()))
 
     def prefill(self) -> None:
@@ -157,7 +142,6 @@ class ChatSession:
         return [ReplyBegan(live.view())] if live is self._live_here() else []
 
     def adapter_changed(self, version: str) -> None:
-        """Record that adapter `version` generates replies from now on."""
         self._adapter = version
 
     def on_reply(self, event: TokenChunk | ReplyDone | ReplyFailed) -> list[Change]:
@@ -181,11 +165,7 @@ class ChatSession:
     # -- branches --------------------------------------------------------------------------------
 
     def regenerate(self, reply_id: str | None) -> list[Change]:
-        """Generate another reply beside an existing one.
-
-        Args:
-            reply_id: The existing reply; None for the end of the conversation, with or without a
-                reply.
+        """Generate another reply beside an existing one; without one, at the conversation's end.
 
         Raises:
             TuteeError: a reply is in progress, or nothing was asked yet.
@@ -239,7 +219,6 @@ class ChatSession:
     # -- the open conversation -------------------------------------------------------------------
 
     def view(self) -> ConversationView:
-        """The open conversation as it stands."""
         open_id = self.conversation.id
         if open_id is None:
             counts = self._repository.counts()

@@ -36,14 +36,7 @@ class Side:
 
 
 class ComparisonController:
-    """A series of comparisons.
-
-    Args:
-        services: The chat worker and the store.
-        question: The last user message of the open chat, with the messages before it.
-        swap: Decides whether A and B trade places in a blind comparison.
-        seed: Draws the seed of a comparison.
-    """
+    """A series of comparisons."""
 
     def __init__(
         self,
@@ -76,10 +69,7 @@ class ComparisonController:
         return (*(manifest.version for manifest in reversed(manifests)), BASE)
 
     def pair(self) -> tuple[str, str]:
-        """Suggest two versions: the active one and its parent.
-
-        Without any adapter, both are the base.
-        """
+        """Suggest the active version and its parent; without any adapter, the base twice."""
         versions, adapters = self.versions(), loaded_adapters(self._services)
         active = adapters.active()
         if active == BASE:
@@ -107,8 +97,7 @@ class ComparisonController:
         first, second = versions[::-1] if blind and self._swap() else versions
         self.sides = Side(first), Side(second)
         self.picked, self._stored = None, ()
-        seed = self._seed()
-        sampling = self._sampling()
+        seed, sampling = self._seed(), self._sampling()
         for offset, side in enumerate(self.sides):
             self._request_ids.add(side.id)
             # Two versions share a seed, so that only they differ; two samples need two seeds.
@@ -138,7 +127,6 @@ class ComparisonController:
         self._conversation_id = None
 
     def stop(self) -> None:
-        """Stop generating."""
         self._services.chat.stop_answers()
 
     def asked(self, request_id: str) -> bool:
@@ -146,7 +134,6 @@ class ComparisonController:
         return request_id in self._request_ids
 
     def on_reply(self, event: TokenChunk | ReplyDone | ReplyFailed) -> None:
-        """Add what the worker generated."""
         side = next((s for s in self.sides or () if s.id == event.request_id), None)
         if side is None:
             return
@@ -183,12 +170,8 @@ class ComparisonController:
         """
         assert self.sides is not None  # nothing can be picked before both are complete
         first, second = self.sides
-        comparison = Comparison(
-            self._messages,
-            (first.text, second.text),
-            (self._origin(first), self._origin(second)),
-            self._conversation_id,
-        )
+        texts, origins = (first.text, second.text), (self._origin(first), self._origin(second))
+        comparison = Comparison(self._messages, texts, origins, self._conversation_id)
         self._stored = self._services.repository.pick(comparison, picked)
         self.picked = picked
         return self._describe(picked, first.version, second.version)

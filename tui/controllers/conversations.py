@@ -19,13 +19,7 @@ _AROUND = 30
 
 
 class ConversationLibrary:
-    """The stored conversations.
-
-    Args:
-        repository: Where they are stored.
-        exports: The folder for saved conversations.
-        leave: Called with the id of a conversation before it is deleted.
-    """
+    """The stored conversations; `leave` is called with the id of one before it is deleted."""
 
     def __init__(
         self, repository: Repository, exports: Path, leave: Callable[[str], None] = lambda _: None
@@ -37,7 +31,6 @@ class ConversationLibrary:
 
     def listed(self, query: str = "") -> list[ConversationRow]:
         """Conversations whose title or text contains `query`, pinned ones first, then newest."""
-        found = self._repository.search(query.strip())
         rows = [
             ConversationRow(
                 id=hit.conversation.id,
@@ -46,7 +39,7 @@ class ConversationLibrary:
                 pinned=hit.conversation.pinned,
                 excerpt=_excerpt(hit.message, query.strip()),
             )
-            for hit in found
+            for hit in self._repository.search(query.strip())
         ]
         return sorted(rows, key=lambda row: not row.pinned)
 
@@ -70,10 +63,8 @@ class ConversationLibrary:
         if len(found) != 1 or not begun:
             many = _("Several chats have an id that begins with “{begun}”.")
             none = _("No chat has an id that begins with “{begun}”.")
-            raise TuteeError(
-                (many if found and begun else none).format(begun=begun),
-                _("`tutee chats` lists them."),
-            )
+            title = (many if found and begun else none).format(begun=begun)
+            raise TuteeError(title, _("`tutee chats` lists them."))
         return found[0]
 
     def rename(self, conversation_id: str, title: str) -> str:
@@ -111,7 +102,6 @@ class ConversationLibrary:
         """Write a conversation as Markdown, and return the path.
 
         Args:
-            conversation_id: The conversation.
             place: A file or an existing folder; empty for the folder of exports.
 
         Raises:

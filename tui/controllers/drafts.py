@@ -15,13 +15,7 @@ _AGAIN = "Write your last reply again, {}. Say nothing but the new reply."
 
 
 class CorrectionDraft:
-    """A correction of one reply, drafted by the active adapter version.
-
-    Args:
-        services: The worker, the store and the settings.
-        reply_id: The reply to correct.
-        seed: Returns a sampling seed.
-    """
+    """A correction of one reply, drafted by the active adapter version."""
 
     def __init__(
         self, services: Services, reply_id: str, seed: Callable[[], int] = random_seed
@@ -35,7 +29,6 @@ class CorrectionDraft:
 
     @property
     def writing(self) -> bool:
-        """Whether a draft is in progress."""
         return bool(self._id)
 
     def asked(self, request_id: str) -> bool:
@@ -43,11 +36,7 @@ class CorrectionDraft:
         return request_id == self._id
 
     def ask(self, text: str, instruction: str) -> None:
-        """Start a draft; its events go to `on_reply`.
-
-        Args:
-            text: The reply so far, possibly edited by the user.
-            instruction: What to change about it.
+        """Start a draft from `text`, the reply as edited so far; its events go to `on_reply`.
 
         Raises:
             TuteeError: the instruction is empty, or the model is still loading.
@@ -67,13 +56,11 @@ class CorrectionDraft:
         self._services.chat.answer(self._id, adapters.active(), messages, sampling, self._seed())
 
     def stop(self) -> None:
-        """Stop the draft in progress, if any."""
         if self._id:
             self._id = ""
             self._services.chat.stop_answers()
 
     def on_reply(self, event: TokenChunk | ReplyDone | ReplyFailed) -> None:
-        """Process an event of the draft."""
         match event:
             case TokenChunk():
                 self.text += event.text
@@ -84,8 +71,7 @@ class CorrectionDraft:
 
 
 def _asked(text: str, instruction: str) -> tuple[ChatMessage, ...]:
-    wish = instruction.strip().rstrip(".。!")
-    asked = ChatMessage(role="user", content=_AGAIN.format(wish))
+    asked = ChatMessage(role="user", content=_AGAIN.format(instruction.strip().rstrip(".。!")))
     if not text.strip():  # some chat templates reject an empty reply
         return (asked,)
     return ChatMessage(role="assistant", content=text), asked

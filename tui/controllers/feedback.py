@@ -14,13 +14,6 @@ Siblings = Mapping[str, tuple[str, ...]]
 
 
 class ReplyFeedback:
-    """Stores the user's feedback on replies.
-
-    Args:
-        repository: Where it is stored.
-        draft_for: Returns a `CorrectionDraft` for a reply id.
-    """
-
     def __init__(self, repository: Repository, draft_for: Callable[[str], CorrectionDraft]) -> None:
         self._repository = repository
         self.draft_for = draft_for
@@ -28,7 +21,6 @@ class ReplyFeedback:
         """The reply whose 👎 was just given and may still get reasons."""
 
     def like(self, reply_id: str) -> ReplyView:
-        """Store 👍."""
         self._unexplained = None
         self._repository.rate(reply_id, True)
         return self.reply(reply_id)
@@ -50,7 +42,6 @@ class ReplyFeedback:
         return self.reply(reply_id)
 
     def correct(self, reply_id: str, text: str, why: str = "") -> ReplyView:
-        """Store a correction and an optional comment on it."""
         self._unexplained = None
         self._repository.correct(reply_id, text, why)
         return self.reply(reply_id)
@@ -81,7 +72,6 @@ class ReplyFeedback:
         return self.reply(reply_id)
 
     def undo(self, reply_id: str) -> ReplyView:
-        """Undo the latest feedback on a reply."""
         self._unexplained = None
         self._repository.undo(reply_id)
         return self.reply(reply_id)
@@ -99,12 +89,10 @@ class ReplyFeedback:
         return records or [preview]
 
     def reply(self, reply_id: str) -> ReplyView:
-        """The current view of a reply."""
         return reply_view(self._repository, self._repository.message(reply_id))
 
 
 def message_view(repository: Repository, message: Message, siblings: Siblings) -> MessageView:
-    """The view of a stored message."""
     if message.role != "user":
         return reply_view(repository, message, siblings)
     versions = siblings[message.id]
@@ -114,7 +102,6 @@ def message_view(repository: Repository, message: Message, siblings: Siblings) -
 def reply_view(
     repository: Repository, message: Message, siblings: Siblings | None = None
 ) -> ReplyView:
-    """The view of a stored reply with its feedback."""
     siblings = siblings or repository.siblings(message.conversation_id)
     feedback = repository.feedback(message.id)
     versions = siblings[message.id]

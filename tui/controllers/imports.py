@@ -27,7 +27,6 @@ def preview_import(
     """Read a file, or every file of a folder.
 
     Args:
-        path: The file or folder.
         name: Source name of the records; the file name if empty.
         learn: Make instructions of the replies in conversations too.
         known: Records and conversations the home already has.
@@ -43,11 +42,8 @@ def preview_import(
     for number, file in enumerate(files, start=1):
         if stopped():
             break
-        report(
-            _("Reading {name} ({number} of {count})…").format(
-                name=file.name, number=number, count=len(files)
-            )
-        )
+        reading = _("Reading {name} ({number} of {count})…")
+        report(reading.format(name=file.name, number=number, count=len(files)))
         try:
             found.append(read_file(file, name=name or None, learn=learn))
         except TuteeError as error:

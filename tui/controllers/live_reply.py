@@ -30,7 +30,6 @@ class LiveReply:
     alternative: bool = False
     """The question already has a reply."""
     requested: bool = False
-    """The worker was asked for it."""
     stopping: bool = False
     discarded: bool = False
     """Its conversation was deleted."""
@@ -56,8 +55,6 @@ class LiveReply:
         """Store the reply, unless it stopped before its first word or was discarded.
 
         Args:
-            repository: Where it is stored.
-            model: The model that generated it.
             adapter: The adapter version in use, for a reply that never completed.
             done: How it completed; None where it failed or the app ends.
         """

@@ -22,8 +22,6 @@ from tui.views.transfer_rate import TransferRate, format_size
 
 
 class ModelChooser:
-    """The user's choice of base model."""
-
     def __init__(self, services: Services) -> None:
         self._services = services
         self._fetcher = Fetcher(services.bridge.emit)
@@ -52,10 +50,7 @@ class ModelChooser:
         return catalog.known(self._services.paths.cache)
 
     def choose(self, typed: str) -> bool:
-        """Switch to a model, or start to download it.
-
-        Returns:
-            Whether it is on this machine, so that the chat switches now.
+        """Switch to a model on this machine, or start to download it; return whether it switches.
 
         Raises:
             TuteeError: there is no such model, another download is under way, or a training run is.

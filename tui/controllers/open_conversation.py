@@ -42,12 +42,7 @@ class ChatSettings:
 
 
 class OpenConversation:
-    """The open conversation; none at first, and none until a new one has its first message.
-
-    Args:
-        repository: Where conversations are stored.
-        config: Returns the current settings.
-    """
+    """The open conversation; none at first, and none until a new one has its first message."""
 
     def __init__(self, repository: Repository, config: Callable[[], Config]) -> None:
         self._repository = repository
@@ -64,14 +59,12 @@ class OpenConversation:
         self.id = None
 
     def open(self, conversation_id: str) -> None:
-        """Return to an earlier conversation."""
         self.id = self._repository.conversation(conversation_id).id
 
     def start(self) -> str:
         """Start a conversation unless one is open, and return its id."""
         if self.id is None:
-            system_prompt = self._config().chat.system_prompt
-            self.id = self._repository.start_conversation(system_prompt).id
+            self.id = self._repository.start_conversation(self._config().chat.system_prompt).id
         return self.id
 
     # -- settings --------------------------------------------------------------------------------
@@ -104,7 +97,6 @@ class OpenConversation:
         return self._repository.messages(self.id) if self.id else []
 
     def has_question(self) -> bool:
-        """Whether the user has asked anything."""
         return any(message.role == "user" for message in self.messages())
 
     def message(self, message_id: str | None) -> Message:
@@ -134,7 +126,6 @@ class OpenConversation:
         return UserView(message.id, message.content)
 
     def last_question(self) -> AskedQuestion | None:
-        """The last message of the user."""
         asked = [message for message in self.messages() if message.role == "user"]
         if not asked:
             return None

@@ -21,12 +21,6 @@ def sampling_settings() -> list[Setting]:
 
 
 class Presets:
-    """All presets by name.
-
-    Args:
-        config: Returns the current settings.
-    """
-
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
 
@@ -44,10 +38,9 @@ class Presets:
             return "", None
         preset = self.all().get(name)
         if preset is None:
-            names = ", ".join((DEFAULT, *self.all()))
             raise TuteeError(
                 _("There is no preset {name}.").format(name=name),
-                _("There are: {names}.").format(names=names),
+                _("There are: {names}.").format(names=", ".join((DEFAULT, *self.all()))),
             )
         return preset.system_prompt, preset.sampling()
 

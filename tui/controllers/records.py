@@ -98,9 +98,7 @@ class RecordLibrary:
         return [record_view(record, self.task, learned, findings, today) for record in records]
 
     def detail(self, record: Record, problems: Sequence[str]) -> DetailView:
-        """Make the full view of one record, with the problems the check found."""
-        learned = self.learned().get(record.id, "")
-        return detail_view(record, self.task(record), learned, problems)
+        return detail_view(record, self.task(record), self.learned().get(record.id, ""), problems)
 
     # -- slow: thread-safe -----------------------------------------------------------------------
 
@@ -222,9 +220,8 @@ class RecordLibrary:
                 _("The texts of a record cannot be empty."), _("To delete the record, press D.")
             )
         repository = self._services.repository
-        new = record.model_copy(
-            update={**texts, "comment": comment, "id": new_id(), "act": new_id()}
-        )
+        changes = {**texts, "comment": comment, "id": new_id(), "act": new_id()}
+        new = record.model_copy(update=changes)
         if not repository.add_imported([new]).records:
             raise TuteeError(_("There already is a record with exactly these texts."))
         self.changed = True

@@ -17,12 +17,7 @@ from tui.views.settings import Setting, parse_value, section
 
 
 class Settings:
-    """The settings file, with undo.
-
-    Args:
-        path: The file; it need not exist.
-        changed: Called with the settings after each write.
-    """
+    """The settings file, which need not exist; `changed` gets the settings after each write."""
 
     def __init__(self, path: Path, changed: Callable[[Config], None]) -> None:
         self.path = path
@@ -53,13 +48,10 @@ class Settings:
         try:
             parse(config_file.with_value("", setting.section, setting.name, value), self.path)
         except TuteeError:
-            return (
-                _("{setting} must be {bounds}.").format(
-                    setting=setting.label, bounds=setting.bounds
-                )
-                if setting.bounds
-                else _("Not a valid value.")
-            )
+            if not setting.bounds:
+                return _("Not a valid value.")
+            wanted = _("{setting} must be {bounds}.")
+            return wanted.format(setting=setting.label, bounds=setting.bounds)
         return ""
 
     def change(self, setting: Setting, text: str) -> bool:

@@ -27,10 +27,7 @@ class TrainingPlanner:
         return loaded_adapters(self._services).folder.label
 
     async def plan(self, *, rebuild: bool = False) -> "Plan":
-        """Plan the next run, in a thread.
-
-        Args:
-            rebuild: Start from the base model and learn every record again.
+        """Plan the next run in a thread; `rebuild` starts from the base and learns every record.
 
         Raises:
             TuteeError: the model is still loading.

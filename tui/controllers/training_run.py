@@ -35,17 +35,15 @@ class TrainingRun:
         return self._services.tuning.running
 
     def start(self, plan: "Plan") -> None:
-        """SavedRun the passes selected in `plan`."""
+        """Run the passes selected in `plan`."""
         self._services.tuning.start(plan)
         self.progress = TrainingProgress()
 
     def resume(self, saved: "SavedRun") -> None:
-        """Continue an interrupted run."""
         self._services.tuning.resume(saved)
         self.progress = TrainingProgress()
 
     def toggle_pause(self) -> None:
-        """Pause the run, or continue it."""
         if self.progress is not None and self.progress.state in ("running", "paused"):
             paused = self.progress.state == "running"
             self._services.tuning.pause(paused)

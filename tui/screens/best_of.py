@@ -51,7 +51,6 @@ class BestOfScreen(Screen[int | None]):
         self._best_of.stop()
 
     def asked(self, request_id: str) -> bool:
-        """Whether this screen requested those replies."""
         return request_id == self._best_of.id
 
     @on(FromCore)
@@ -69,20 +68,18 @@ class BestOfScreen(Screen[int | None]):
         listed = self.query_one(OptionList)
         current = self._best_of.exchange.reply.content
         for candidate in ranked.candidates:
-            note = _("  current reply") if candidate.text == current else ""
             heading = Content.assemble(
                 (_("reward {reward:+.2f}").format(reward=candidate.reward), "bold $text-primary"),
-                (note, MUTED),
+                (_("  current reply") if candidate.text == current else "", MUTED),
             )
             listed.add_option(Option(heading + "\n" + Content(harmless(candidate.text)) + "\n"))
         listed.highlighted = 0
         listed.focus()
-        self._show_note(
-            _(
-                "Ranked by {reward_model}. Enter uses the highlighted reply and keeps it as "
-                "preferred over the others."
-            ).format(reward_model=self._best_of.reward_model)
+        note = _(
+            "Ranked by {reward_model}. Enter uses the highlighted reply and keeps it as "
+            "preferred over the others."
         )
+        self._show_note(note.format(reward_model=self._best_of.reward_model))
 
     def _show_note(self, text: str) -> None:
         self.query_one("#candidates-note", Static).update(text)

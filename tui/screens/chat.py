@@ -52,12 +52,7 @@ from tui.widgets.transcript import Transcript
 
 
 class ChatScreen(Screen[None]):
-    """The open conversation with its prompt.
-
-    Args:
-        session: The open conversation.
-        services: The store, the paths and the settings.
-    """
+    """The open conversation with its prompt."""
 
     TITLE = "Chat"
     HELP = """Enter sends; you can queue several messages. Pasted text is not sent until you press
@@ -123,7 +118,6 @@ class ChatScreen(Screen[None]):
 
     @property
     def written(self) -> str:
-        """The text in the prompt."""
         return self._bar.prompt.text
 
     def take_over(self, sent: Sequence[str], written: str) -> None:
@@ -225,7 +219,6 @@ class ChatScreen(Screen[None]):
                 self.refresh_bindings()
 
     async def renew(self) -> None:
-        """Redraw the conversation."""
         view = self._session.view()
         await self._transcript.show(view)
         self._bar.prompt.waiting = bool(view.queued)
@@ -255,8 +248,7 @@ class ChatScreen(Screen[None]):
             parts += [keyed(self, _("{key:reply.undo} undo"))] if view.undoable else []
             return " · ".join([*parts, _("Esc back")])
         if self._session.replying:
-            waits = self._bar.prompt.waiting
-            return _("Esc stops · ↑ takes back") if waits else _("Esc stops")
+            return _("Esc stops · ↑ takes back") if self._bar.prompt.waiting else _("Esc stops")
         return _("Enter sends")
 
     # -- moving the focus ------------------------------------------------------------------------
@@ -329,8 +321,7 @@ class ChatScreen(Screen[None]):
         await self.apply(partial(self._session.choose, message_id, step))
 
     async def action_choose_question(self, step: int) -> None:
-        message_id = self._reply.target().question_id
-        await self.apply(partial(self._session.choose, message_id, step))
+        await self.apply(partial(self._session.choose, self._reply.target().question_id, step))
 
     def action_edit(self) -> None:
         question = self._session.conversation.question_of(self._reply.focused_id())

@@ -23,12 +23,7 @@ from tui.services import Services
 class ChatActions:
     """Opens, changes and deletes conversations.
 
-    Args:
-        screen: Where dialogs and toasts are shown.
-        session: The open conversation.
-        services: The store, the paths and the settings.
-        show: Draws the open conversation and focuses the prompt.
-        renamed: Draws the title.
+    `show` draws the open one and focuses the prompt; `renamed` draws its title.
     """
 
     def __init__(
@@ -55,7 +50,6 @@ class ChatActions:
         return not needs_one or self._session.conversation.has_question()
 
     def arguments(self, command: Command) -> list[Completion]:
-        """Completions for the argument of a slash command."""
         return arguments(command, self._session.conversation, self._presets, self._cache)
 
     def _notify(self, text: str, title: str = "", seconds: float | None = 3) -> None:
@@ -68,7 +62,6 @@ class ChatActions:
         await self._show()
 
     def browse(self) -> None:
-        """Choose a conversation from the list."""
         self._screen.app.push_screen(ConversationsScreen(self._library), self._open)
 
     async def _open(self, conversation_id: str | None) -> None:
@@ -107,7 +100,6 @@ class ChatActions:
         self._notify(_("Chat pinned.") if pinned else _("Chat unpinned."))
 
     def save(self, place: str = "") -> None:
-        """Save the conversation as Markdown."""
         path = str(self._library.save(self._stored().id, place))
         self._screen.app.copy_to_clipboard(path)
         self._notify(path, _("Saved; path copied."), None)

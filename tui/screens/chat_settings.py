@@ -26,13 +26,7 @@ _KEYS = N_("{key:app.save} saves · empty: as in the settings ({key:app.settings
 
 
 class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
-    """Returns the new settings of the conversation; None if cancelled.
-
-    Args:
-        own: What it overrides now.
-        default: What applies where it overrides nothing.
-        presets: Presets to fill in, by name.
-    """
+    """Returns the new settings of the conversation; None if cancelled."""
 
     TITLE = "This chat"
     HELP = """The system prompt and sampling of this chat alone, from the next reply on. Empty

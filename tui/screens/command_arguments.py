@@ -19,14 +19,6 @@ _PROMPT_CHARACTERS = 60
 def arguments(
     command: Command, conversation: OpenConversation, presets: Presets, cache: Path
 ) -> list[Completion]:
-    """Completions for the argument of `command`.
-
-    Args:
-        command: The command being typed.
-        conversation: Offers its current title and system prompt.
-        presets: The presets to offer.
-        cache: The folder of downloaded models.
-    """
     match command.action:
         case "preset":
             prompts = {DEFAULT: "", **{n: p.system_prompt for n, p in presets.all().items()}}

@@ -31,8 +31,6 @@ _GOOD: dict[Picked | None, tuple[bool | None, bool | None]] = {
 
 
 class _Form(Vertical):
-    """The prompt and the versions."""
-
     BINDINGS: ClassVar[list[BindingType]] = FORM_KEYS
 
 
@@ -59,12 +57,8 @@ class CompareScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="compare-title")
         with _Form(id="compare-form"):
-            yield Field(
-                _("Prompt"),
-                self._comparison.prompt,
-                _("anything you want to ask"),
-                id="compare-prompt",
-            )
+            hint = _("anything you want to ask")
+            yield Field(_("Prompt"), self._comparison.prompt, hint, id="compare-prompt")
             with Horizontal(id="compare-versions"):
                 yield Static(_("Versions"), classes="label", markup=False)
                 yield Choice(self._versions, id="version-a")
@@ -88,7 +82,6 @@ class CompareScreen(Screen[None]):
     # -- asking ----------------------------------------------------------------------------------
 
     def action_ask(self) -> None:
-        """Have both versions answer the prompt."""
         first, second = (self.query_one(f"#version-{side}", Choice).value for side in "ab")
         self._blind = self.query_one("#blind", Toggle).on
         prompt = self.query_one("#compare-prompt", Field).value
@@ -98,7 +91,6 @@ class CompareScreen(Screen[None]):
         self._draw()
 
     def asked(self, request_id: str) -> bool:
-        """Whether this screen requested that reply."""
         return self._comparison.asked(request_id)
 
     @on(FromCore)
@@ -122,13 +114,11 @@ class CompareScreen(Screen[None]):
         return True
 
     def action_pick(self, picked: Picked) -> None:
-        """Store the choice and name the versions."""
         self._result = self._comparison.pick(picked)
         self.post_message(Taught())
         self._draw()
 
     def action_undo(self) -> None:
-        """Undo the choice."""
         self._comparison.undo()
         self._result = _("Undone.")
         self.post_message(Taught())

@@ -52,7 +52,6 @@ def confirm(
 
 
 def quit_dialog() -> ConfirmScreen:
-    """Ask whether to quit during a training run."""
     return ConfirmScreen(
         _("A training run is under way."),
         _("If you quit, it is interrupted. You can resume it next time."),

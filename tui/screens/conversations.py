@@ -43,11 +43,7 @@ class _Rows(OptionList):
 
 
 class ConversationsScreen(ModalScreen[str | None]):
-    """Returns the id of the conversation to open; None if left.
-
-    Args:
-        library: The stored conversations.
-    """
+    """Returns the id of the conversation to open; None if left."""
 
     TITLE = "Chats"
     HELP = """All chats, pinned ones first, then the most recent. You can restore a deleted chat
@@ -123,7 +119,6 @@ class ConversationsScreen(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     def action_open(self) -> None:
-        """Open the highlighted conversation."""
         self.dismiss(self._chosen())
 
     @on(OptionList.OptionSelected)
@@ -168,7 +163,6 @@ class ConversationsScreen(ModalScreen[str | None]):
 
 
 def title_dialog(title: str) -> TextDialog:
-    """The dialog to rename a conversation."""
     keys = _("Enter saves · empty: title from the first question · Esc cancels")
     return TextDialog(_("Title"), title, "", keys)
 

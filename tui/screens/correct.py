@@ -42,13 +42,7 @@ Save = Callable[[str, str], Awaitable[None]]
 
 
 class CorrectScreen(ModalScreen[None]):
-    """The original and an editor, side by side if there is room, and two fields below.
-
-    Args:
-        reply: The reply to correct.
-        save: Stores the correction.
-        drafting: Has the model draft one.
-    """
+    """The original and an editor, side by side if there is room, and two fields below."""
 
     TITLE = "Correct"
     HELP = """Write what the reply should have been. It is kept as an instruction, and as a
@@ -112,7 +106,6 @@ class CorrectScreen(ModalScreen[None]):
             self._show_note(note if note and self._version.text == draft else _(_KEYS))
 
     def _compare(self) -> None:
-        """Mark the words that differ."""
         original, version = self._reply.text, self._version.text
         if len(original) + len(version) <= _COMPARED:
             before, after = changes(original, version)
@@ -124,7 +117,6 @@ class CorrectScreen(ModalScreen[None]):
     # -- drafting --------------------------------------------------------------------------------
 
     def asked(self, request_id: str) -> bool:
-        """Whether this screen requested that reply."""
         return self._drafting.asked(request_id)
 
     @on(Input.Submitted, "#draft Input")
@@ -180,7 +172,6 @@ class CorrectScreen(ModalScreen[None]):
             version.focus()
 
     async def action_save(self) -> None:
-        """Store the correction and close."""
         if not self._drafting.writing:
             await self._save(self._version.text, self.query_one("#why", Field).value)
             self.dismiss()

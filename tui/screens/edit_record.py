@@ -27,12 +27,7 @@ Save = Callable[[Mapping[str, str], str], None]
 
 
 class EditRecordScreen(ModalScreen[None]):
-    """One editor for each text.
-
-    Args:
-        record: The record to edit.
-        save: Stores the changes.
-    """
+    """One editor for each text."""
 
     TITLE = "Edit"
     HELP = """Edit the texts of a record. Saving makes a new record, so that the next training run
@@ -53,12 +48,9 @@ class EditRecordScreen(ModalScreen[None]):
         self._leave_confirmed = False
 
     def compose(self) -> ComposeResult:
-        pair = isinstance(self._record, Preference)
-        names = (
-            {"chosen": _("chosen"), "rejected": _("rejected")}
-            if pair
-            else {"completion": _("reply")}
-        )
+        names = {"completion": _("reply")}
+        if isinstance(self._record, Preference):
+            names = {"chosen": _("chosen"), "rejected": _("rejected")}
         with Vertical(classes="dialog wide"):
             yield Static(Content(_("Edit this record")).stylize("bold"), classes="dialog-title")
             asked = shortened(harmless(self._record.prompt[-1].content), _QUOTED)
@@ -66,9 +58,8 @@ class EditRecordScreen(ModalScreen[None]):
                 _("Asked: {question}").format(question=asked), classes="quoted", markup=False
             )
             for field, name in names.items():
-                area = SafeTextArea(
-                    getattr(self._record, field), id=field, highlight_cursor_line=False
-                )
+                text = getattr(self._record, field)
+                area = SafeTextArea(text, id=field, highlight_cursor_line=False)
                 area.border_title = name
                 area.cursor_blink = False
                 yield area
@@ -86,7 +77,6 @@ class EditRecordScreen(ModalScreen[None]):
         return self.query_one("#comment", Field).value
 
     def action_save(self) -> None:
-        """Store the changes and close."""
         self._save(self._texts(), self._comment)
         self.dismiss()
 

@@ -40,12 +40,7 @@ _NAMES = {
 
 
 class ExportScreen(Screen[None]):
-    """The options, and a preview of the files.
-
-    Args:
-        library: The records to export.
-        folder: Suggested destination.
-    """
+    """The options, and a preview of the files."""
 
     TITLE = "Export"
     HELP = """Choose which kinds of records to export, in which format, and where to. The preview
@@ -131,7 +126,6 @@ class ExportScreen(Screen[None]):
         aside(self, self._preview, "preview")
 
     async def _preview(self) -> None:
-        """Show what would be written."""
         found = self.query_one("#export-found", Static)
         try:
             choices = self._choices()
@@ -186,11 +180,8 @@ def _preview_lines(selection: ExportSelection) -> Content:
         for table in selection.tables
     ]
     if selection.redacted:
-        lines.append(
-            Content(
-                _("{records} with redactions").format(records=counted(selection.redacted, "record"))
-            )
-        )
+        redacted = counted(selection.redacted, "record")
+        lines.append(Content(_("{records} with redactions").format(records=redacted)))
     lines += [
         Content(_("left out: {reason}").format(reason=reason)).stylize("$text-warning")
         for reason in selection.left_out

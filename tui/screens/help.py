@@ -17,13 +17,7 @@ _KEY_CELLS = 14
 
 
 class HelpScreen(ModalScreen[None]):
-    """Help for the screen below this one.
-
-    Args:
-        title: Name of that screen.
-        text: Its purpose.
-        sections: Its keys, grouped by the widget or screen they belong to.
-    """
+    """Help for the screen below this one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", "Back", id="app.back"),

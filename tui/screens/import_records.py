@@ -54,12 +54,7 @@ def _batches(
 
 
 class ImportScreen(Screen[None]):
-    """A path, a preview of what it holds, and the choice to import it.
-
-    Args:
-        library: Destination of the import.
-        starter: Offer the starter set instead of asking for a path.
-    """
+    """A path or else the starter set, a preview of what it holds, and the choice to import it."""
 
     TITLE = "Import"
     HELP = """Import a file or folder from another program. A preview shows what it holds and every
@@ -140,9 +135,7 @@ class ImportScreen(Screen[None]):
         """Complete the path as far as it is unambiguous; otherwise move to the next field."""
         field = self.query_one("#import-path", Field).input
         longer = complete_path(field.value)
-        if self.focused is not field or not (
-            longer != field.value or path_matches(field.value)[1:]
-        ):
+        if self.focused is not field or (longer == field.value and not path_matches(longer)[1:]):
             self.app.action_focus_next()
         elif longer != field.value:
             field.value = longer
@@ -204,9 +197,8 @@ class ImportScreen(Screen[None]):
         """Import in batches; each is stored completely, so an interruption loses none of them."""
         try:
             for records, chats, done in _batches(found):
-                self.query_one("#import-keys", Static).update(
-                    _("Importing {done}…").format(done=done)
-                )
+                importing = _("Importing {done}…").format(done=done)
+                self.query_one("#import-keys", Static).update(importing)
                 await asyncio.sleep(_PAUSE)
                 self._library.add(records, chats)
         finally:

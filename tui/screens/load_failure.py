@@ -48,6 +48,5 @@ class LoadFailureScreen(Screen[None]):
                     _("Your chats and records are safe, and your last message is kept."),
                 )
             )
-            yield Static(
-                _("Details: {file}").format(file=self._log_file), classes="dim", markup=False
-            )
+            details = _("Details: {file}").format(file=self._log_file)
+            yield Static(details, classes="dim", markup=False)

@@ -20,12 +20,7 @@ from tui.widgets.title import title_line
 
 
 class LogScreen(Screen[None]):
-    """The log, scrolled to its end.
-
-    Args:
-        lines: Time and text of each entry.
-        log_file: File that holds the full text of errors.
-    """
+    """The log, scrolled to its end."""
 
     TITLE = "Log"
     HELP = """What the training runs did since Tutee started. The log file has the full text of

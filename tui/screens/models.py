@@ -32,11 +32,7 @@ _NAME_CELLS = 26
 
 
 class ModelsScreen(Screen[None]):
-    """Closes once a model on this machine is chosen; a download continues in the background.
-
-    Args:
-        chooser: Lists the models, and downloads, switches and removes them.
-    """
+    """Closes once a model on this machine is chosen; a download continues in the background."""
 
     TITLE = "Models"
     HELP = """The base model that training builds on: models on this machine, and models to
@@ -59,11 +55,8 @@ class ModelsScreen(Screen[None]):
         yield OptionList(id="models", compact=True)
         yield Static(id="models-about")
         yield Static(id="models-loading")
-        yield Field(
-            _("Other model"),
-            placeholder=_("hf: or modelscope:owner/name, a folder, a GGUF file"),
-            id="other",
-        )
+        hint = _("hf: or modelscope:owner/name, a folder, a GGUF file")
+        yield Field(_("Other model"), placeholder=hint, id="other")
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
@@ -71,9 +64,8 @@ class ModelsScreen(Screen[None]):
         used = [known.spec == self._chooser.used for known in self._known]
         partial = [known.state == "partly" for known in self._known]
         start_at = partial if any(partial) and not self._chooser.ready else used
-        self.query_one("#models", OptionList).highlighted = (
-            start_at.index(True) if any(start_at) else 0
-        )
+        options = self.query_one("#models", OptionList)
+        options.highlighted = start_at.index(True) if any(start_at) else 0
 
     # -- drawing ---------------------------------------------------------------------------------
 
@@ -204,7 +196,5 @@ def _needs(offer: catalog.Offer) -> Content:
         license=offer.licence, size=format_size(need)
     )
     if need > there:
-        return Content(
-            _("{text}; this machine has {size}").format(text=text, size=format_size(there))
-        ).stylize("$text-warning")
-    return Content(text).stylize(MUTED)
+        text = _("{text}; this machine has {size}").format(text=text, size=format_size(there))
+    return Content(text).stylize("$text-warning" if need > there else MUTED)

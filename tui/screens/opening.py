@@ -51,10 +51,8 @@ class OpeningScreen(Screen[None]):
         yield StatusBar(id="status")
         yield Container(id="transcript")
         yield PromptBar(lambda text, before: Completions())
-        yield Static(
-            Content.assemble(("▸ ", "$text-warning"), _("Opening your chats and records…")),
-            id="activity",
-        )
+        line = Content.assemble(("▸ ", "$text-warning"), _("Opening your chats and records…"))
+        yield Static(line, id="activity")
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
@@ -66,7 +64,6 @@ class OpeningScreen(Screen[None]):
 
     @property
     def written(self) -> str:
-        """The text in the prompt."""
         return self.query_one(Prompt).text
 
     @on(Prompt.Sent)

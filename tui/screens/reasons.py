@@ -1,7 +1,4 @@
-"""Ask why a reply was disliked: reasons to toggle and a comment, all optional.
-
-The 👎 is stored before this opens, so leaving it loses nothing.
-"""
+"""Ask why a reply was disliked. The 👎 is stored before this opens, so leaving it loses nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,8 +25,6 @@ _NUMBERS = range(1, len(REASONS) + 1)
 
 @dataclass(frozen=True)
 class Reasons:
-    """The reasons for a 👎."""
-
     chosen: tuple[str, ...]
     comment: str
 
@@ -62,7 +57,6 @@ class _ReasonList(OptionList):
         self.action_choose(event.option_index + 1)
 
     def action_choose(self, number: int) -> None:
-        """Toggle a reason."""
         self.highlighted = number - 1
         self.chosen ^= {REASONS[number - 1]}
         self.replace_option_prompt_at_index(number - 1, self._line(number))
@@ -89,20 +83,13 @@ class ReasonsScreen(ModalScreen[Reasons | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(Content(_("👎 Why?")).stylize("bold"), classes="dialog-title")
-            yield Static(
-                shortened(harmless(self._reply.text), _QUOTED), classes="quoted", markup=False
-            )
+            quoted = shortened(harmless(self._reply.text), _QUOTED)
+            yield Static(quoted, classes="quoted", markup=False)
             yield _ReasonList(self._reply.reasons)
-            yield Input(
-                harmless(self._reply.comment),
-                placeholder=_("In your own words (optional)"),
-                compact=True,
-            )
-            yield Static(
-                _("Enter saves · 1–6 toggle · Tab to the comment · Esc skips"),
-                classes="dialog-keys",
-                markup=False,
-            )
+            hint = _("In your own words (optional)")
+            yield Input(harmless(self._reply.comment), placeholder=hint, compact=True)
+            keys = _("Enter saves · 1–6 toggle · Tab to the comment · Esc skips")
+            yield Static(keys, classes="dialog-keys", markup=False)
 
     @on(Input.Submitted)
     def action_save(self) -> None:

@@ -27,7 +27,6 @@ class RecordScreen(Screen[int]):
     """Return the index of the record that was shown last.
 
     Args:
-        library: Looks up and changes the records.
         records: The list the record was opened from; ← and → move through it.
         index: Its position there.
         findings: Problems the check found, by record id.
@@ -76,10 +75,9 @@ class RecordScreen(Screen[int]):
     async def _draw(self) -> None:
         record = self._records[self._index]
         view = self._library.detail(record, self._findings.get(record.id, ()))
-        self._show_title(
-            view.title,
-            _("{number:,} of {count:,}").format(number=self._index + 1, count=len(self._records)),
-        )
+        place = _("{number:,} of {count:,}")
+        place = place.format(number=self._index + 1, count=len(self._records))
+        self._show_title(view.title, place)
         await self.query_one(RecordBody).show(view)
 
     async def _draw_tokens(self) -> None:
@@ -99,7 +97,6 @@ class RecordScreen(Screen[int]):
         self.query_one("#record-title", Static).update(title_line(title, detail))
 
     def action_mask(self) -> None:
-        """Switch between the record and its tokens."""
         self._tokens_shown = not self._tokens_shown
         self._show()
 
@@ -123,8 +120,7 @@ class RecordScreen(Screen[int]):
     def _explain(self, reasons: Reasons | None) -> None:
         if reasons is not None:
             with errors_shown(self.app):
-                teaching = self._library.teaching
-                teaching.explain(self._reply_id(), reasons.chosen, reasons.comment)
+                self._library.teaching.explain(self._reply_id(), reasons.chosen, reasons.comment)
                 self._changed()
 
     def _reply_id(self) -> str:
@@ -144,7 +140,6 @@ class RecordScreen(Screen[int]):
             self.action_leave()
 
     def action_step(self, step: int) -> None:
-        """Move to a neighboring record."""
         self._index = min(max(self._index + step, 0), len(self._records) - 1)
         self._show()
 

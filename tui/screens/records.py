@@ -102,11 +102,8 @@ class RecordsScreen(Screen[None]):
         yield Static(id="records-title")
         with Horizontal(id="records-filter"):
             yield Static("/", id="filter-mark", markup=False)
-            yield FilterInput(
-                placeholder=_("filter: words, kind:preference, source:import, task:code"),
-                compact=True,
-                select_on_focus=False,
-            )
+            hint = _("filter: words, kind:preference, source:import, task:code")
+            yield FilterInput(placeholder=hint, compact=True, select_on_focus=False)
         yield RecordTable()
         yield Static(id="records-empty", markup=False)
         yield Static(id="records-note", markup=False)
@@ -143,18 +140,15 @@ class RecordsScreen(Screen[None]):
 
     def action_order(self) -> None:
         """Switch to the next order, from the last one to the first."""
-        orders = list(ORDERS)
-        self._order = orders[(orders.index(self._order) + 1) % len(orders)]
+        self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
         self._start_search()
 
     @on(RecordTable.OrderWanted)
     def _ordered(self, event: RecordTable.OrderWanted) -> None:
         """Sort by that column; clicking the date again reverses the order."""
         wanted = event.column.lower()
-        if wanted == "when" and self._order == "newest":
-            wanted = "oldest"
-        elif wanted == "when":
-            wanted = "newest"
+        if wanted == "when":
+            wanted = "oldest" if self._order == "newest" else "newest"
         if wanted in ORDERS:
             self._order = wanted
             self._start_search()
@@ -295,7 +289,6 @@ class RecordsScreen(Screen[None]):
             self._refresh_title()
 
     def action_exclude(self) -> None:
-        """Exclude the chosen records from training, or include them again."""
         chosen = self._chosen()
         if chosen:
             done = self._library.exclude(chosen)
@@ -306,7 +299,6 @@ class RecordsScreen(Screen[None]):
         return list(self._marked) or list(filter(None, [self._table.current]))
 
     def action_delete(self) -> None:
-        """Delete the chosen records, after asking."""
         chosen = self._chosen()
         if not chosen:
             return
@@ -325,9 +317,8 @@ class RecordsScreen(Screen[None]):
     def _delete(self, record_ids: list[str]) -> None:
         deleted = counted(self._library.delete(record_ids), "record")
         self._marked = frozenset()
-        self._changed(
-            _("Deleted {records}. {{key:records.undo}} undoes it.").format(records=deleted)
-        )
+        done = _("Deleted {records}. {{key:records.undo}} undoes it.")
+        self._changed(done.format(records=deleted))
 
     def action_undo(self) -> None:
         self._changed(self._library.undo())

@@ -29,13 +29,7 @@ _NEEDS: dict[str, Callable[[ReplyView], object]] = {
 
 
 class ReplyActions:
-    """Acts on the focused reply, or else on the last one.
-
-    Args:
-        transcript: Shows the replies.
-        conversation: The open conversation.
-        feedback: Stores feedback on replies.
-    """
+    """Acts on the focused reply, or else on the last one."""
 
     def __init__(
         self, transcript: Transcript, conversation: OpenConversation, feedback: ReplyFeedback
@@ -83,9 +77,8 @@ class ReplyActions:
         async def explain(reasons: Reasons | None) -> None:
             if reasons is not None:
                 with errors_shown(self._transcript.app):
-                    await self._show(
-                        self._feedback.explain(reply.id, reasons.chosen, reasons.comment)
-                    )
+                    explained = self._feedback.explain(reply.id, reasons.chosen, reasons.comment)
+                    await self._show(explained)
 
         if why:
             await explain(Reasons(reply.reasons, why))
@@ -124,16 +117,13 @@ class ReplyActions:
         await self._show(self._feedback.exclude(self.target().id))
 
     async def _show(self, reply: ReplyView) -> None:
-        """Show a reply with its new feedback."""
         await self._transcript.change(reply)
         self._transcript.post_message(Taught())
 
     # -- looking and copying ---------------------------------------------------------------------
 
     def tokens(self) -> None:
-        """Show which tokens carry loss."""
-        records = self._feedback.records(self.target().id)
-        self._transcript.post_message(TokensWanted(records))
+        self._transcript.post_message(TokensWanted(self._feedback.records(self.target().id)))
 
     def copy(self) -> None:
         self._copy(self.target().shown, _("Reply copied."))

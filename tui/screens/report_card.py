@@ -17,13 +17,7 @@ ReportChoice = Literal["activate", "roll back"]
 
 
 class ReportCardScreen(Screen[ReportChoice | None]):
-    """Return the user's choice, or None to change nothing.
-
-    Args:
-        card: The report card.
-        active: The version is active.
-        can_activate: The version could be activated; a reward model cannot.
-    """
+    """Return the user's choice, or None to change nothing."""
 
     TITLE = "Report"
     HELP = """What a version changed: replies to the same prompts before and after, with changed

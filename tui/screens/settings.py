@@ -27,8 +27,6 @@ _AT_ONCE = 8
 
 
 class _Rows(VerticalScroll, can_focus=False):
-    """All settings, by section."""
-
     BINDINGS: ClassVar[list[BindingType]] = FORM_KEYS
 
     def action_page_up(self) -> None:
@@ -123,13 +121,11 @@ class SettingsScreen(Screen[None]):
         self._tell()
 
     def action_reset(self) -> None:
-        """Restore the setting's default."""
         if self._row is not None:
             self._settings.reset(self._row.setting)
             self._renew()
 
     def action_undo(self) -> None:
-        """Undo the latest change."""
         self._settings.undo()
         self._renew()
 
@@ -166,10 +162,9 @@ class SettingsScreen(Screen[None]):
         setting = row.setting
         problem = self._settings.problem(setting, row.text)
         row.mark_invalid(bool(problem))
-        default = format_value(setting.default) or _("empty")
-        facts = " · ".join(
-            filter(None, (_("default: {default}").format(default=default), setting.bounds))
-        )
+        value = format_value(setting.default) or _("empty")
+        default = _("default: {default}").format(default=value)
+        facts = " · ".join(filter(None, (default, setting.bounds)))
         said = Content(problem).stylize("$text-error") if problem else Content(facts).stylize(MUTED)
         self.query_one("#settings-said", Static).update(said + "\n" + _(setting.help))
         self.refresh_bindings()

@@ -50,15 +50,13 @@ class StatisticsScreen(Screen[None]):
         self._show_title(view.summary)
         self.query_one("#gaps", Static).update(_gaps(view))
         half = (sum(len(section.rows) + 2 for section in view.sections) + 1) // 2
-        left = self.query_one("#counts-left")
         for section in view.sections:
-            place = left if half > 0 else self.query_one("#counts-right")
+            place = self.query_one("#counts-left" if half > 0 else "#counts-right")
             await place.mount(BarChart(section))
             half -= len(section.rows) + 2
 
     def _show_title(self, detail: str) -> None:
-        title = title_line(_("Statistics"), detail)
-        self.query_one("#statistics-title", Static).update(title)
+        self.query_one("#statistics-title", Static).update(title_line(_("Statistics"), detail))
 
 
 def _gaps(view: StatisticsView) -> Content:

@@ -23,12 +23,7 @@ _DESCRIPTIONS = {
 
 
 class ThemeScreen(ModalScreen[ThemeName | None]):
-    """Return the chosen theme, or None if the user left.
-
-    Args:
-        name: The theme in use.
-        preview: Applies a theme without saving it.
-    """
+    """Return the chosen theme, or None if the user left; `preview` applies one unsaved."""
 
     TITLE = "Theme"
     HELP = """Each theme is previewed as you highlight it. Enter keeps it."""

@@ -36,8 +36,7 @@ class TrainedTokensScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         proof = self._proof
         title = _("What {name} learns from").format(name=pass_label(proof.name))
-        detail = _("in bold: tokens that carry loss")
-        yield Static(title_line(title, detail), id="proof-title")
+        yield Static(title_line(title, _("in bold: tokens that carry loss")), id="proof-title")
         with VerticalScroll(id="proof"):
             yield Static(_figures(proof), classes="figures")
             for number, pieces in enumerate(proof.shown, 1):

@@ -1,7 +1,4 @@
-"""The tuning screen: the plan of the next run, the run under way, and the versions.
-
-The run belongs to the app, so it continues when the screen closes.
-"""
+"""The tuning screen: plan, run and versions. The run belongs to the app and outlives the screen."""
 
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -34,7 +31,6 @@ from tui.widgets.versions import VersionList
 
 if TYPE_CHECKING:
     from core.runs.plan import Plan
-
 
 _IMPOSSIBLE = {
     "activate": N_("{version} cannot be activated: it already is, or it is a reward model."),
@@ -143,13 +139,11 @@ class TuningScreen(Screen[None]):
 
     async def _show_plan(self, plan: "Plan") -> None:
         self._plan, self._obstacle = plan, _nothing_selected()
-        self.query_one("#tuning-title", Static).update(
-            (
-                _("Tune {model} from {parent}, on every record")
-                if plan.rebuild
-                else _("Tune {model} from {parent}")
-            ).format(model=self._tuning.planner.model, parent=plan.parent)
-        )
+        title = _("Tune {model} from {parent}")
+        if plan.rebuild:
+            title = _("Tune {model} from {parent}, on every record")
+        title = title.format(model=self._tuning.planner.model, parent=plan.parent)
+        self.query_one("#tuning-title", Static).update(title)
         await self.query_one(PlanPanel).show(pass_views(plan))
         self.query_one(LearningPanel).ready = self._ready
         self.refresh_bindings()
@@ -196,12 +190,10 @@ class TuningScreen(Screen[None]):
             self.progress = self._tuning.run.progress
 
     def action_resume(self) -> None:
-        """Continue the interrupted run."""
         self._tuning.resume()
         self.progress = self._tuning.run.progress
 
     def action_drop(self) -> None:
-        """Drop the interrupted run."""
         self._tuning.interrupted.drop()
         self._show_offer()
 
@@ -216,8 +208,7 @@ class TuningScreen(Screen[None]):
 
     async def action_choose(self, index: int) -> None:
         if self._plan is not None:
-            name = self._plan.passes[index].name
-            await self._show_plan(toggle_pass(self._plan, name))
+            await self._show_plan(toggle_pass(self._plan, self._plan.passes[index].name))
 
     def action_pause(self) -> None:
         """Pause the run after its micro-batch, which leaves the processor to the chat."""
@@ -225,22 +216,18 @@ class TuningScreen(Screen[None]):
         self.progress = self._tuning.run.progress
 
     def action_go_on(self) -> None:
-        """Continue a paused run."""
         self.action_pause()
 
     def action_log(self) -> None:
-        """Show the log of the runs."""
         self.app.push_screen(LogScreen(self._tuning.run.log, self._tuning.run.log_file))
 
     def action_proof(self) -> None:
-        """Show the tokens the pass learns from."""
         if self.progress is not None and self.progress.proof is not None:
             self.app.push_screen(TrainedTokensScreen(self.progress.proof))
 
     # -- versions --------------------------------------------------------------------------------
 
     def action_act(self, act: str) -> None:
-        """Act on the highlighted version."""
         version = self.query_one(VersionList).current
         if version is None:
             return

@@ -28,15 +28,8 @@ class WelcomeScreen(ModelsScreen):
     ]
 
     def compose(self) -> ComposeResult:
-        yield Static(
-            Content.assemble(
-                (_("Welcome to Tutee. "), "bold"),
-                _(_QUESTION),
-                "\n",
-                (keyed(self, _(_KEYS)), MUTED),
-            ),
-            id="models-welcome",
-        )
+        welcome, keys = (_("Welcome to Tutee. "), "bold"), (keyed(self, _(_KEYS)), MUTED)
+        yield Static(Content.assemble(welcome, _(_QUESTION), "\n", keys), id="models-welcome")
         yield from super().compose()
 
     def on_mount(self) -> None:
@@ -48,5 +41,4 @@ class WelcomeScreen(ModelsScreen):
             self.dismiss()
 
     def action_skip(self) -> None:
-        """Use the built-in model."""
         self._choose(BUILTIN)

@@ -26,7 +26,6 @@ class ReplyView:
     text: str
     """The text the model wrote."""
     question: str = ""
-    """The message it answers."""
     place: int = 1
     """Position among the replies to that message, from 1."""
     places: int = 1
@@ -85,8 +84,6 @@ class ConversationView:
 
 @dataclass(frozen=True)
 class ConversationRow:
-    """One line of the list of conversations."""
-
     id: str
     title: str
     updated: str
@@ -100,15 +97,11 @@ class ConversationRow:
 
 @dataclass(frozen=True)
 class MessageAdded:
-    """A message of the user was stored."""
-
     message: UserView
 
 
 @dataclass(frozen=True)
 class QueueChanged:
-    """These messages are queued now."""
-
     texts: tuple[str, ...]
 
 
@@ -121,8 +114,6 @@ class ReplyBegan:
 
 @dataclass(frozen=True)
 class ReplyGrew:
-    """The reply in progress has more text."""
-
     live_id: str
     text: str
 
@@ -137,8 +128,6 @@ class ReplyEnded:
 
 @dataclass(frozen=True)
 class BranchChanged:
-    """The conversation continues on another branch."""
-
     view: ConversationView
     message_id: str = ""
     """The message to focus, if one was chosen."""

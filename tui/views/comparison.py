@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ComparedReply:
-    """One side of a comparison."""
-
     title: str
     text: str
     note: str = ""

@@ -14,7 +14,6 @@ def next_step(counts: Counts, *, answered: bool, trained: bool, ready: int) -> s
     """Return the next step in a line of at most 58 cells; empty once the guide is finished.
 
     Args:
-        counts: The feedback so far.
         answered: The model has replied at least once.
         trained: There is a version.
         ready: Number of instructions that a run needs.
@@ -27,9 +26,8 @@ def next_step(counts: Counts, *, answered: bool, trained: bool, ready: int) -> s
     if not counts.instructions:
         return _("2 of 3  Wrong? {key:chat.correct} corrects it. Good? {key:chat.like} keeps it.")
     if missing > 0:
-        teach = _(
+        return _(
             "2 of 3  Kept. Teach {count} more: {{key:chat.correct}}, {{key:chat.like}} or"
             " {{key:app.starter}}."
-        )
-        return teach.format(count=missing)
+        ).format(count=missing)
     return _("3 of 3  {key:app.tune}, then Enter: it learns while you chat.")

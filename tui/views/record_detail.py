@@ -22,8 +22,6 @@ _ROLES = {"system": N_("System"), "user": N_("You"), "assistant": "Tutee"}
 
 @dataclass(frozen=True)
 class TextView:
-    """A text and its heading."""
-
     heading: str
     text: str
     good: bool | None = None
@@ -32,8 +30,6 @@ class TextView:
 
 @dataclass(frozen=True)
 class DetailView:
-    """One record in full."""
-
     title: str
     prompt: tuple[TextView, ...]
     replies: tuple[TextView, ...]
@@ -53,14 +49,7 @@ class MaskView:
 
 
 def detail_view(record: Record, task: str, learned: str, problems: Sequence[str]) -> DetailView:
-    """Build the view of one record.
-
-    Args:
-        record: The record.
-        task: Task label of its prompt.
-        learned: Names of the versions that learned it.
-        problems: Findings of the check.
-    """
+    """Build the view of a record; `learned` names the versions that learned it."""
     return DetailView(
         title=f"{_(record.kind).capitalize()} {thumb(record)}".strip(),
         prompt=tuple(
@@ -93,12 +82,10 @@ def _mask(
 ) -> MaskView:
     sample = encode(tokenizer, prompt, reply)
     tokens = len(sample.input_ids)
-    return MaskView(
-        _("{heading}: {trained} of {tokens} tokens carry loss").format(
-            heading=heading, trained=tokens - sample.reply_start, tokens=tokens
-        ),
-        tuple((harmless(piece.text), piece.trained) for piece in pieces(tokenizer, sample)),
-    )
+    title = _("{heading}: {trained} of {tokens} tokens carry loss")
+    title = title.format(heading=heading, trained=tokens - sample.reply_start, tokens=tokens)
+    shown = ((harmless(piece.text), piece.trained) for piece in pieces(tokenizer, sample))
+    return MaskView(title, tuple(shown))
 
 
 def _texts(record: Record) -> list[str]:

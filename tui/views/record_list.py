@@ -1,7 +1,4 @@
-"""Filter and sort records, and make a table row of each.
-
-Pure, over immutable records, so that searching many of them can run in a thread.
-"""
+"""Filter and sort records, and make a table row of each. Pure, so searching can run in a thread."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +18,6 @@ _LONGEST_LINE = 400
 
 @dataclass(frozen=True)
 class RecordView:
-    """One row of the table of records."""
-
     id: str
     when: str
     kind: str
@@ -90,7 +85,6 @@ ORDERS = (
     N_("source"),
     N_("learned"),
 )
-"""Orders of the list."""
 
 
 def sort_records(
@@ -114,14 +108,10 @@ def _matches(record: Record, query: RecordQuery, task_of: TaskOf) -> bool:
     return (
         record.kind.startswith(query.kind)
         and query.source in record.origin.source.lower()
-        and all(_contains(record, word) for word in query.words)
+        and all(any(word in text.lower() for text in _texts(record)) for word in query.words)
         # Last, because labeling the task is slow.
         and (not query.task or task_of(record).startswith(query.task))
     )
-
-
-def _contains(record: Record, word: str) -> bool:
-    return any(word in text.lower() for text in _texts(record))
 
 
 def _texts(record: Record) -> Iterable[str]:
@@ -151,8 +141,6 @@ def record_view(
     """Build the table row of a record.
 
     Args:
-        record: The record.
-        task_of: Labels the task of a record's prompt.
         learned: Versions that learned a record, by record id.
         findings: Problems the check found, by record id.
         today: Decides how much of the date to show.

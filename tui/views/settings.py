@@ -28,28 +28,20 @@ SECTIONS = {
 }
 """Dotted names of the sections on the screen, with their headings."""
 
-
 _LEFT_OUT = {("chat", "model")}
-
-
 _CAPITALS = {"rl": "RL", "kl": "KL", "sft": "SFT", "kto": "KTO", "dpo": "DPO", "mb": "MB"}
-
 
 _TEXT = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,]*)\s*(?:,|$)')
 """One text of a list: a JSON string in double quotes, or plain up to the next comma."""
 
-
 _FAR = 2**53
 """Bounds from here on are not shown."""
-
 
 Kind = Literal["text", "texts", "whole", "number", "switch", "choice"]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting."""
-
     section: str
     name: str
     kind: Kind
@@ -63,8 +55,7 @@ class Setting:
     @property
     def label(self) -> str:
         words = [_CAPITALS.get(word, word) for word in self.name.split("_")]
-        said = " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
-        return _(said)
+        return _(" ".join([words[0][:1].upper() + words[0][1:], *words[1:]]))
 
 
 def section(config: Config, name: str) -> BaseModel:
@@ -85,7 +76,6 @@ def all_settings() -> list[Setting]:
 
 
 def setting(section: str, name: str) -> Setting:
-    """Return one setting."""
     return next(one for one in all_settings() if (one.section, one.name) == (section, name))
 
 

@@ -23,16 +23,12 @@ class CountView:
 
 @dataclass(frozen=True)
 class SectionView:
-    """A group of counts."""
-
     title: str
     rows: tuple[CountView, ...]
 
 
 @dataclass(frozen=True)
 class StatisticsView:
-    """Statistics of the records."""
-
     summary: str
     gaps: tuple[str, ...]
     """What is missing, a sentence each."""
@@ -41,17 +37,11 @@ class StatisticsView:
 
 def statistics_view(found: Statistics) -> StatisticsView:
     """Build the sections, most important first."""
-    kinds = SectionView(
-        _("Records"),
-        tuple(
-            CountView(
-                _(kind),
-                count,
-                _("{count:,} learned").format(count=found.trained[kind]) if count else "",
-            )
-            for kind, count in found.kinds.items()
-        ),
-    )
+    learned = _("{count:,} learned")
+    kinds = [
+        CountView(_(kind), count, learned.format(count=found.trained[kind]) if count else "")
+        for kind, count in found.kinds.items()
+    ]
     others = (
         _section(_("Thumbs"), found.labels),
         _section(_("Reasons for 👎"), found.reasons),
@@ -70,19 +60,15 @@ def statistics_view(found: Statistics) -> StatisticsView:
         ),
         gaps=tuple(map(harmless, found.gaps)),
         sections=(
-            kinds,
+            SectionView(_("Records"), tuple(kinds)),
             *(section for section in others if any(row.count for row in section.rows)),
         ),
     )
 
 
 def _section(title: str, counts: Mapping[str, int]) -> SectionView:
-    return SectionView(
-        title,
-        tuple(
-            CountView(
-                harmless(_(_NAMES.get(name, name))), count, style=_STYLES.get(name, "$primary")
-            )
-            for name, count in counts.items()
-        ),
-    )
+    rows = [
+        CountView(harmless(_(_NAMES.get(name, name))), count, style=_STYLES.get(name, "$primary"))
+        for name, count in counts.items()
+    ]
+    return SectionView(title, tuple(rows))

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PassView:
-    """One pass of a training plan."""
-
     label: str
     wanted: bool
     forced: bool
@@ -25,7 +23,6 @@ class PassView:
 
 
 def pass_views(plan: "Plan") -> list[PassView]:
-    """Build the view of each pass."""
     return [
         PassView(
             label=pass_label(planned.name),
@@ -39,7 +36,6 @@ def pass_views(plan: "Plan") -> list[PassView]:
 
 
 def _detail(planned: "PassPlan") -> str:
-    """Say what the pass would learn from, or what it lacks."""
     if planned.missing and not planned.wanted:
         return planned.missing
     parts = [_("{count} new").format(count=planned.new)]

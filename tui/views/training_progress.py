@@ -50,8 +50,6 @@ State = Literal["running", "paused", "cancelling", "done", "cancelled", "failed"
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """The state of one run."""
-
     state: State = "running"
     name: PassName | None = None
     """The current or last pass."""
@@ -84,7 +82,6 @@ class TrainingProgress:
 
 
 def pass_label(name: PassName) -> str:
-    """Return the display name of a pass."""
     return _(LABELS[name])
 
 
@@ -142,9 +139,7 @@ def describe(event: TuningEvent) -> str:
     """Describe an event as a log line; empty for frequent events."""
     match event:
         case TuningStarted(passes):
-            return _("Started: {passes}.").format(
-                passes=_(", ").join(pass_label(name) for name in passes)
-            )
+            return _("Started: {passes}.").format(passes=_(", ").join(map(pass_label, passes)))
         case PassStarted(name, steps, records, replayed):
             text = _("{name}: {steps} on {records}.")
             if replayed:
@@ -175,11 +170,9 @@ def describe(event: TuningEvent) -> str:
                 name=pass_label(name), step=step, steps=steps, loss=loss
             )
         case RolloutReport():
-            reward = (
-                _("no complete reply")
-                if event.reward is None
-                else _("reward {reward:+.2f}").format(reward=event.reward)
-            )
+            reward = _("no complete reply")
+            if event.reward is not None:
+                reward = _("reward {reward:+.2f}").format(reward=event.reward)
             return _("RL: step {step} of {steps}, {reward}, KL {kl:.3f}.").format(
                 step=event.step, steps=event.steps, reward=reward, kl=event.kl
             )
@@ -188,11 +181,9 @@ def describe(event: TuningEvent) -> str:
         case PassSkipped(name, why):
             return _("{name}: skipped. {why}").format(name=pass_label(name), why=why)
         case TuningDone():
-            return (
-                _("Done. {version} is activated.").format(version=event.adapter)
-                if event.adapter
-                else _("Done.")
-            )
+            if event.adapter:
+                return _("Done. {version} is activated.").format(version=event.adapter)
+            return _("Done.")
         case TuningCancelled():
             return _cancelled_sentence(event)
         case TuningFailed(error):

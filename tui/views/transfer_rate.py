@@ -24,7 +24,6 @@ class TransferRate:
         self._seen: deque[tuple[float, int]] = deque()
         self._stage = ""
         self._last_data = 0.0
-        """Time of the last new data."""
 
     def note(self, event: ModelLoading) -> str:
         """Take the next event; return a note like `3.1 MB/s · 2:05 left`, or an empty one.

@@ -17,8 +17,6 @@ from tui.views.training_progress import LABELS, pass_label
 
 @dataclass(frozen=True)
 class VersionView:
-    """One version in the list."""
-
     name: str
     active: bool
     created: str = ""

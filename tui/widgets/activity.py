@@ -35,20 +35,16 @@ class Activity(Static):
 
 
 def loading_line(loading: ModelLoading, note: str = "") -> Content:
-    """Progress of loading or downloading a model.
-
-    Args:
-        loading: The latest event.
-        note: Transfer rate and time left.
-    """
+    """Progress of loading or downloading a model; `note` says its speed and time left."""
     if not loading.total:
         return Content.assemble(("▸ ", "$text-warning"), f"{loading.stage}…")
     share = loading.done / loading.total
+    size = format_size(loading.total) if loading.unit == "B" else f"{loading.total} {loading.unit}"
     return Content.assemble(
         ("▸ ", "$text-warning"),
         f"{loading.stage}  ",
         (bar(share, _BAR_CELLS // 3 if note else _BAR_CELLS), "$text-warning on $panel"),
-        _("  {share:.0%} of {size}").format(share=share, size=_size(loading.total, loading.unit)),
+        _("  {share:.0%} of {size}").format(share=share, size=size),
         (f" · {note}" if note else "", MUTED),
     )
 
@@ -59,20 +55,16 @@ def tuning_line(progress: TrainingProgress, key: str) -> Content:
     if progress.state == "cancelling":
         parts.append(_("Cancelling…"))
     elif progress.state == "paused":
-        parts.append(
-            _("Tuning is paused at step {step} of {steps} · {key}").format(
-                step=int(progress.step), steps=progress.steps, key=key
-            )
-        )
+        paused = _("Tuning is paused at step {step} of {steps} · {key}")
+        parts.append(paused.format(step=int(progress.step), steps=progress.steps, key=key))
     elif progress.name is None:
         parts.append(_("Tuning: preparing…"))
     else:
         parts.append(f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}")
         if progress.points:
-            spark = sparkline(progress.losses, _SPARK_CELLS)
             parts += [
                 _(" · loss {loss:.2f} ").format(loss=progress.losses[-1]),
-                (spark, "$text-warning"),
+                (sparkline(progress.losses, _SPARK_CELLS), "$text-warning"),
             ]
         if progress.eta is not None:
             parts.append(_(" · {time} left").format(time=clock(progress.eta)))
@@ -80,9 +72,4 @@ def tuning_line(progress: TrainingProgress, key: str) -> Content:
 
 
 def offer_line(text: str) -> Content:
-    """An offer to the user."""
     return Content.assemble(("▸ ", "$text-warning"), text)
-
-
-def _size(total: int, unit: str) -> str:
-    return format_size(total) if unit == "B" else f"{total} {unit}"

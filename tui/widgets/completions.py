@@ -22,7 +22,6 @@ class CompletionList(OptionList, can_focus=False):
 
     @property
     def chosen(self) -> Completion | None:
-        """The highlighted completion."""
         if not self.display or self.highlighted is None:
             return None
         return self.found.items[self.highlighted]
@@ -43,8 +42,7 @@ class CompletionList(OptionList, can_focus=False):
 
     def step(self, step: int) -> None:
         """Move the highlight by `step`, wrapping around."""
-        count = len(self.found.items)
-        self.highlighted = ((self.highlighted or 0) + step) % count
+        self.highlighted = ((self.highlighted or 0) + step) % len(self.found.items)
 
 
 def _line(item: Completion) -> Content:

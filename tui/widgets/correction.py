@@ -17,14 +17,9 @@ class OriginalText(Static):
     """The model's reply; words missing from the user's version are red."""
 
     def mark(self, spans: Spans) -> None:
-        self.update(
-            Content.assemble(
-                *(
-                    (harmless(span.text), "$text-error underline" if span.changed else "")
-                    for span in spans
-                )
-            )
-        )
+        mark = "$text-error underline"
+        parts = ((harmless(span.text), mark if span.changed else "") for span in spans)
+        self.update(Content.assemble(*parts))
 
 
 class CorrectionEditor(SafeTextArea):
@@ -38,7 +33,6 @@ class CorrectionEditor(SafeTextArea):
         """Column ranges by line."""
 
     def mark(self, spans: Spans) -> None:
-        """Mark the changed spans."""
         marks = _by_line(spans)
         if marks != self._marks:
             self._marks = marks

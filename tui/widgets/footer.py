@@ -44,7 +44,6 @@ class Footer(widgets.Footer):
         yield from menu
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lay out again for the new width."""
         self.refresh(recompose=True)
 
     async def recompose(self) -> None:

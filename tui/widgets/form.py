@@ -84,7 +84,6 @@ class Choice(Static, can_focus=True):
         return self._options[self.index]
 
     def choose(self, option: str) -> None:
-        """Select `option`."""
         self.index = self._options.index(option)
 
     def render(self) -> Content:

@@ -41,9 +41,8 @@ def _samples(found: ImportPreview, cells: int) -> list[Content]:
     room = max(cells - _KIND_CELLS, 20)
     lines = [Content(""), Content(_("First records")).stylize("bold")] if found.useful else []
     for what, asked, replied in found.samples:
-        lines.append(
-            Content.assemble((set_cell_size(what, _KIND_CELLS), MUTED), shortened(asked, room))
-        )
+        kind = (set_cell_size(what, _KIND_CELLS), MUTED)
+        lines.append(Content.assemble(kind, shortened(asked, room)))
         if replied:
             lines.append(Content(f"{'›':>{_KIND_CELLS - 1}} {shortened(replied, room)}"))
     return lines
@@ -56,11 +55,6 @@ def _refused(found: ImportPreview) -> list[Content]:
     lines += [Content(f"  {shortened(line, _CELLS)}") for line in found.refused[:_MAX_REFUSED]]
     more = len(found.refused) - _MAX_REFUSED
     if more > 0:
-        lines.append(
-            Content(
-                _("  … and {count:,} more: tutee import --dry-run lists them all").format(
-                    count=more
-                )
-            )
-        )
+        rest = _("  … and {count:,} more: tutee import --dry-run lists them all")
+        lines.append(Content(rest.format(count=more)))
     return lines

@@ -51,7 +51,6 @@ class UserMessage(Static):
         return self.view.id if self.view else ""
 
     async def change(self, view: UserView) -> None:
-        """Show the new state of the message."""
         if view != self.view:
             self.view = view
             self.update(_sent(view))
@@ -106,13 +105,7 @@ class ReplyMessage(Vertical, can_focus=True):
         Binding("r", "screen.regenerate", "Again", id="reply.again"),
         Binding("e", "screen.edit", "Edit", id="reply.edit"),
         Binding(
-            "left",
-            "screen.choose(-1)",
-            "Other",
-            True,
-            "←→",
-            tooltip=_TIP,
-            id="reply.other_before",
+            "left", "screen.choose(-1)", "Other", True, "←→", tooltip=_TIP, id="reply.other_before"
         ),
         Binding(
             "right", "screen.choose(1)", "Other", show=False, tooltip=_TIP, id="reply.other_after"
@@ -182,13 +175,11 @@ class ReplyMessage(Vertical, can_focus=True):
     # -- in progress -----------------------------------------------------------------------------
 
     async def grow(self, text: str) -> None:
-        """Append text to the reply in progress."""
         if self._stream is None:
             self._stream = Markdown.get_stream(self.query_one(Markdown))
         await self._stream.write(harmless(text))
 
     async def end(self, view: ReplyView) -> None:
-        """Show the reply as stored."""
         await self._stop_streaming()
         self.live_id = ""
         self.note = ""
@@ -206,7 +197,6 @@ class ReplyMessage(Vertical, can_focus=True):
     # -- stored ----------------------------------------------------------------------------------
 
     async def change(self, view: ReplyView) -> None:
-        """Show the new state of the reply."""
         if view == self.view:
             return
         self.show_original = False
@@ -215,7 +205,6 @@ class ReplyMessage(Vertical, can_focus=True):
             await self.query_one(Markdown).update(harmless(view.shown))
 
     async def action_original(self) -> None:
-        """Toggle between the correction and the original."""
         if self.view is None:
             return
         self.show_original = not self.show_original

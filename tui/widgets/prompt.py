@@ -27,11 +27,7 @@ Complete = Callable[[str, str], Completions]
 
 
 class Prompt(SafeTextArea):
-    """A text area that sends.
-
-    Args:
-        list_: Shows the completions.
-    """
+    """A text area that sends."""
 
     HELP = "While you write"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -45,18 +41,13 @@ class Prompt(SafeTextArea):
     ]
 
     class Sent(Message):
-        """The user sent `text`."""
-
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
 
     def __init__(self, list_: CompletionList) -> None:
         super().__init__(
-            id="prompt",
-            compact=True,
-            highlight_cursor_line=False,
-            placeholder=_("Ask anything…"),
+            id="prompt", compact=True, highlight_cursor_line=False, placeholder=_("Ask anything…")
         )
         self.cursor_blink = False
         self._list = list_
@@ -75,7 +66,6 @@ class Prompt(SafeTextArea):
         self._place = len(self._sent)
 
     def put(self, text: str) -> None:
-        """Replace the text."""
         self.text = text
         self.move_cursor(self.document.end)
 
@@ -226,8 +216,7 @@ class PromptBar(Vertical):
     def _look(self) -> None:
         prompt = self.prompt
         row, column = prompt.cursor_location
-        before = prompt.document.get_line(row)[:column]
-        self._list.show(self._complete(prompt.text, before))
+        self._list.show(self._complete(prompt.text, prompt.document.get_line(row)[:column]))
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:

@@ -32,7 +32,6 @@ class RecordBody(VerticalScroll):
     ]
 
     async def show(self, view: DetailView) -> None:
-        """Show the record as text."""
         await self._replace([*_detail(view)])
         self.scroll_home(animate=False)
 

@@ -68,26 +68,18 @@ class RecordTable(DataTable[Text]):
     def show(
         self, views: Sequence[RecordView], marked: frozenset[str], *, problems_only: bool
     ) -> None:
-        """Replace the rows; the cursor stays on its record if that is still listed.
-
-        Args:
-            views: The rows from the top.
-            marked: Ids of the marked records.
-            problems_only: Show the problems instead of the texts.
-        """
+        """Replace the rows; the cursor stays on its record if that is still listed."""
         current, row = self.current, self.cursor_row
         self._views, self._marked, self._problems_only = list(views), marked, problems_only
         ids = [view.id for view in views]
         self._draw(ids.index(current) if current in ids else min(row, len(ids) - 1))
 
     def add(self, views: Sequence[RecordView]) -> None:
-        """Append rows."""
         self._views.extend(views)
         for view in views:
             self.add_row(*self._cells(view), key=view.id)
 
     def mark(self, marked: frozenset[str]) -> None:
-        """Update the marks."""
         changed, self._marked = marked ^ self._marked, marked
         for view in self._views:
             if view.id in changed:
@@ -121,11 +113,8 @@ class RecordTable(DataTable[Text]):
             self.move_cursor(row=max(row, 0), animate=False)
 
     def _widths(self) -> dict[_Column, int]:
-        columns = [
-            column
-            for column in (_PROBLEM_COLUMNS if self._problems_only else _COLUMNS)
-            if self.app.size.width >= column.from_width
-        ]
+        wanted = _PROBLEM_COLUMNS if self._problems_only else _COLUMNS
+        columns = [column for column in wanted if self.app.size.width >= column.from_width]
         taken = sum(column.cells + 2 * self.cell_padding for column in columns)
         sharing = [column for column in columns if not column.cells]
         room = max(self.size.width - self.styles.scrollbar_size_vertical - taken, 0)

@@ -71,11 +71,8 @@ class ReplyPair(Vertical):
         reply = self._reply
         yield Static(Content(harmless(f"› {reply.prompt.strip()}")).stylize("bold"))
         if reply.wanted:
-            yield Static(
-                Content(harmless(_("wanted: {text}").format(text=reply.wanted.strip()))).stylize(
-                    MUTED
-                )
-            )
+            wanted = _("wanted: {text}").format(text=reply.wanted.strip())
+            yield Static(Content(harmless(wanted)).stylize(MUTED))
         if reply.before.strip() == reply.after.strip():
             yield Static(Content.assemble((_("both  "), MUTED), _text(reply.after)))
             return
@@ -93,11 +90,9 @@ def _heading(title: str) -> Static:
 def _replies(title: str, replies: Sequence[ReplyComparison]) -> Iterator[Widget]:
     if replies:
         changed = sum(reply.before.strip() != reply.after.strip() for reply in replies)
-        rest = (
-            _("  {changed} of {count} replies changed").format(changed=changed, count=len(replies)),
-            MUTED,
-        )
-        yield Static(Content.assemble((title, "bold"), rest), classes="section")
+        rest = _("  {changed} of {count} replies changed")
+        rest = rest.format(changed=changed, count=len(replies))
+        yield Static(Content.assemble((title, "bold"), (rest, MUTED)), classes="section")
         yield from map(ReplyPair, replies)
 
 

@@ -15,10 +15,7 @@ from tui.widgets.safe_text_area import SafeTextArea
 
 
 class SettingRow(Horizontal):
-    """A setting and its value.
-
-    Posts `Edited` on each change and `Submitted` when the user is done with it.
-    """
+    """A setting and its value; posts `Edited` on each change and `Submitted` at its end."""
 
     class _RowMessage(Message):
         def __init__(self, row: "SettingRow") -> None:
@@ -67,7 +64,6 @@ class SettingRow(Horizontal):
 
     @property
     def text(self) -> str:
-        """The text in the editor."""
         control = self.control
         if isinstance(control, Toggle):
             return "true" if control.on else "false"
@@ -99,7 +95,6 @@ class SettingRow(Horizontal):
         return self.text != self._stored
 
     def mark_invalid(self, invalid: bool) -> None:
-        """Show whether the value is invalid."""
         self.set_class(invalid, "flawed")
 
     def _mark(self) -> None:

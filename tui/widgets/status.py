@@ -66,7 +66,5 @@ def _taught(status: Status) -> Content:
     counts = Content(f"👍 {status.liked}  👎 {status.disliked}  ✎ {status.corrected}")
     if status.new is None:
         return counts
-    style = "$text-warning" if status.new else MUTED
-    return Content.assemble(
-        counts, (" · ", MUTED), (_("{count} new").format(count=status.new), style)
-    )
+    new = (_("{count} new").format(count=status.new), "$text-warning" if status.new else MUTED)
+    return Content.assemble(counts, (" · ", MUTED), new)

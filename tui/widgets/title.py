@@ -6,5 +6,4 @@ from tui.theme import MUTED
 
 
 def title_line(title: str, detail: str = "") -> Content:
-    """Return `title` in bold, with `detail` dimmed behind it."""
     return Content.assemble((title, "bold"), "  ", (detail, MUTED))

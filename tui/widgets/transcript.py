@@ -63,10 +63,6 @@ class Folded(Static, can_focus=True):
             super().__init__()
             self.folded = folded
 
-        @property
-        def control(self) -> "Folded":
-            return self.folded
-
     def action_show(self) -> None:
         self.post_message(self.Wanted(self))
 
@@ -116,12 +112,7 @@ class Transcript(VerticalScroll, can_focus=False):
     # -- showing a conversation ------------------------------------------------------------------
 
     async def show(self, view: ConversationView, message_id: str = "") -> None:
-        """Show another conversation, or the open one after it changed.
-
-        Args:
-            view: The conversation.
-            message_id: The message to scroll to and focus; empty for the end.
-        """
+        """Show a conversation anew, scrolled to the message and focusing it, or to its end."""
         focused = self.focused_reply() is not None
         before = [message.id for message in self._messages[self._first : self._last]]
         self._messages, self._live, self._examples = list(view.messages), view.live, view.examples
@@ -182,7 +173,6 @@ class Transcript(VerticalScroll, can_focus=False):
     # -- changes ---------------------------------------------------------------------------------
 
     async def add(self, view: UserView) -> None:
-        """Add a message of the user."""
         await self.query("#welcome").remove()
         await self._to_end()
         self._messages.append(view)
@@ -224,14 +214,12 @@ class Transcript(VerticalScroll, can_focus=False):
         await self._trim_top()
 
     async def change(self, view: ReplyView) -> None:
-        """Show the new state of a reply."""
         self._messages = [view if message.id == view.id else message for message in self._messages]
         reply = self._widget(view.id)
         if isinstance(reply, ReplyMessage):
             await reply.change(view)
 
     def score(self, reply_id: str, reward: float) -> None:
-        """Show the score of a reply."""
         self._rewards[reply_id] = reward
         reply = self._widget(reply_id)
         if isinstance(reply, ReplyMessage):
@@ -321,7 +309,6 @@ class Transcript(VerticalScroll, can_focus=False):
         self.call_after_refresh(self.scroll_to_widget, reading, top=True, animate=False)
 
     async def _to_end(self) -> None:
-        """Move the window to the end."""
         if not self._at_end:
             self._first = max(len(self._messages) - AT_FIRST, 0)
             self._last = len(self._messages)
@@ -368,7 +355,6 @@ class Transcript(VerticalScroll, can_focus=False):
 
 
 async def _change(widget: UserMessage | ReplyMessage, view: MessageView) -> None:
-    """Show the new state of a message."""
     match widget, view:
         case UserMessage(), UserView():
             await widget.change(view)

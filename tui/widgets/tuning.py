@@ -62,7 +62,6 @@ class PlanPanel(Vertical):
         await replace_children(self, [PlanRow(index, view) for index, view in enumerate(passes)])
 
     async def explain(self, text: str) -> None:
-        """Show why there is no plan."""
         await replace_children(self, [Static(keyed(self, text), classes="dim", markup=False)])
 
 
@@ -161,9 +160,8 @@ def _figures(progress: TrainingProgress) -> Content:
         style = "$text-error" if progress.state == "failed" else "$foreground"
         return Content(progress.message).stylize(style)
     if progress.state == "paused":
-        return Content(_("Paused. P resumes; nothing learned so far is lost.")).stylize(
-            "$text-warning"
-        )
+        paused = _("Paused. P resumes; nothing learned so far is lost.")
+        return Content(paused).stylize("$text-warning")
     if progress.state == "cancelling":
         return Content(_("Canceling…")).stylize("$text-warning")
     if progress.name is None:
@@ -179,22 +177,17 @@ def _figures(progress: TrainingProgress) -> Content:
 def _metrics(progress: TrainingProgress) -> list[Content | str | tuple[str, str]]:
     """The latest metrics, in the colors of the plot."""
     if not progress.rollouts:
-        points = progress.points
-        loss = (
-            _("loss {loss:.2f}").format(loss=points[-1][1])
-            if points
-            else _("loss after the first step")
-        )
+        loss = _("loss after the first step")
+        if progress.points:
+            loss = _("loss {loss:.2f}").format(loss=progress.points[-1][1])
         if not progress.held_out:
             return [(loss, "bold")]
         held_out = _("hold-out {loss:.2f}").format(loss=progress.held_out[-1][1])
         return [(loss, "bold $text-primary"), f" {_DOT} ", (held_out, "bold $text-warning")]
     last = progress.rollouts[-1]
-    reward = (
-        _("no reward")
-        if last.reward is None
-        else _("reward {reward:+.2f}").format(reward=last.reward)
-    )
+    reward = _("no reward")
+    if last.reward is not None:
+        reward = _("reward {reward:+.2f}").format(reward=last.reward)
     cut = _(" · {share:.0%} cut off").format(share=last.truncated) if last.truncated else ""
     kl = (f"KL {last.kl:.3f}", "bold $text-warning")
     return [(reward, "bold $text-primary"), f" {_DOT} ", kl, (cut, MUTED)]
@@ -206,33 +199,26 @@ def _verdicts(progress: TrainingProgress) -> Content:
         return Content(progress.message)
     lines = [_verdict(done) for done in progress.finished]
     if any(done.held_back for done in progress.finished):
-        lines.append(
-            Content(
-                _("Something got worse; the list below says what. R shows the report, A activates.")
-            )
-        )
+        hint = _("Something got worse; the list below says what. R shows the report, A activates.")
+        lines.append(Content(hint))
     lines += [Content(skip.why).stylize("$text-warning") for skip in progress.skipped]
     return Content("\n").join(lines)
 
 
 def _verdict(done: PassDone) -> Content:
     made = _("{name} made {version}").format(name=pass_label(done.name), version=done.version)
+    text, style = _("✓ {made} in {time}"), "bold $text-success"
     if done.held_back:
-        return Content(_("! {made}, held back").format(made=made)).stylize("bold $text-warning")
-    if done.name == "reward" and not done.metrics.get("passed"):
-        return Content(_("! {made}, not reliable yet").format(made=made)).stylize(
-            "bold $text-warning"
-        )
-    return Content(_("✓ {made} in {time}").format(made=made, time=clock(done.seconds))).stylize(
-        "bold $text-success"
-    )
+        text, style = _("! {made}, held back"), "bold $text-warning"
+    elif done.name == "reward" and not done.metrics.get("passed"):
+        text, style = _("! {made}, not reliable yet"), "bold $text-warning"
+    return Content(text.format(made=made, time=clock(done.seconds))).stylize(style)
 
 
 def _rollout(report: RolloutReport, cells: int) -> Content:
     """Show the latest reply of an RL pass below a line of its prompt."""
     prompt = shortened(harmless(report.prompt), cells - 2)
-    reply = one_line(harmless(report.reply))
-    return Content.assemble((f"› {prompt}", MUTED), "\n", reply)
+    return Content.assemble((f"› {prompt}", MUTED), "\n", one_line(harmless(report.reply)))
 
 
 def _plot(plt: Any, curves: tuple[_Curve, _Curve], steps: int, theme: Theme) -> None:

@@ -29,7 +29,6 @@ class VersionList(OptionList):
 
     @property
     def current(self) -> VersionView | None:
-        """The highlighted version."""
         index = self.highlighted
         return self._views[index] if index is not None and index < len(self._views) else None
 
@@ -62,17 +61,14 @@ class VersionList(OptionList):
 
 
 def _version_content(view: VersionView) -> Content:
-    mark = ("● ", "$text-success") if view.active else "  "
     active = _("active")
-    name = (f"{view.name:<5}", "bold" if view.active else "")
-    label = (f"{view.label}  ", "bold") if view.label else ""
     line = Content.assemble(
-        mark,
-        name,
+        ("● ", "$text-success") if view.active else "  ",
+        (f"{view.name:<5}", "bold" if view.active else ""),
         " ",
         (active, "$text-success") if view.active else " " * cell_len(active),
         f"  {view.created:<11}  ",
-        label,
+        (f"{view.label}  ", "bold") if view.label else "",
         (view.detail, MUTED),
     )
     for index, reason in enumerate(view.held_back):
