@@ -73,11 +73,7 @@ class _Reporter(threading.Thread):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Download a model.
-
-    Args:
-        arguments: Its id, the target folder, and the language of messages.
-    """
+    """Download a model, given its id, the target folder, and the language of messages."""
     set_language(arguments[2])
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # client output
@@ -91,21 +87,19 @@ def main(arguments: Sequence[str]) -> None:
     reporter.start()
     try:
         _fetch(model, directory, reporter)
-        message: dict[str, str] = {"finished": "yes"}
-    except TuteeError as error:
-        message = {"error": error.title, "hint": error.hint}
+        message = {"finished": "yes"}
     except Exception as error:
-        message = _failure(model, error)
+        failed = error if isinstance(error, TuteeError) else _failure(model, error)
+        message = {"error": failed.title, "hint": failed.hint}
     reporter.close()
     reporter.report(**message)
 
 
 def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
     source = huggingface if model.hub == "hf" else modelscope
-    where = _("The model {model} on {hub}").format(model=model.repository, hub=TITLES[model.hub])
-    reporter.stage = _("Asking {hub} for {model}").format(
-        hub=TITLES[model.hub], model=model.repository
-    )
+    hub = TITLES[model.hub]
+    where = _("The model {model} on {hub}").format(model=model.repository, hub=hub)
+    reporter.stage = _("Asking {hub} for {model}").format(hub=hub, model=model.repository)
     listing = source.listing(model)
     few = small_files(where, listing)
     _drop_stale(few, directory)
@@ -128,13 +122,10 @@ def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
 def _require_room(model: HubModel, missing: int, directory: Path) -> None:
     free = shutil.disk_usage(directory).free
     if missing + _MARGIN > free:
+        title = _("{model} needs {missing:,} MB more in {folder}; {free:,} MB are free.")
+        megabytes = {"missing": missing // 10**6, "free": free // 10**6}
         raise TuteeError(
-            _("{model} needs {missing:,} MB more in {folder}; {free:,} MB are free.").format(
-                model=model.repository,
-                missing=missing // 10**6,
-                folder=directory.parent,
-                free=free // 10**6,
-            ),
+            title.format(model=model.repository, folder=directory.parent, **megabytes),
             _("Free up space, or set TUTEE_CACHE to another folder."),
         )
 
@@ -197,22 +188,19 @@ def _write_source(
     path.chmod(0o600)
 
 
-def _failure(model: HubModel, error: Exception) -> dict[str, str]:
+def _failure(model: HubModel, error: Exception) -> TuteeError:
     """Describe a client's exception so that the user can act on it."""
     failed = getattr(error, "failed_files", {})  # of ModelScope's client
     causes = [error, *failed.values()]
     hub = TITLES[model.hub]
     if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
-        return {
-            "error": _("The disk is too full for {model}.").format(model=model.repository),
-            "hint": _("Free up space and download it again to resume."),
-        }
+        title = _("The disk is too full for {model}.").format(model=model.repository)
+        return TuteeError(title, _("Free up space and download it again to resume."))
     for path, cause in failed.items():
         if type(cause).__name__ in ("FileIntegrityError", "FileSizeMismatchError"):
-            damaged = _damaged(model, path)
-            return {"error": damaged.title, "hint": damaged.hint}
+            return _damaged(model, path)
     title = _("Could not download {model} from {hub}.").format(model=model.repository, hub=hub)
-    return {"error": title, "hint": _advice(model, causes[-1])}
+    return TuteeError(title, _advice(model, causes[-1]))
 
 
 def _advice(model: HubModel, error: BaseException) -> str:

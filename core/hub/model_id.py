@@ -58,10 +58,9 @@ def hub_model(spec: str) -> HubModel | None:
         return None
     match = _REPOSITORY.fullmatch(rest.strip().strip("/"))
     if match is None:
-        raise TuteeError(
-            _("“{spec}” names no model on {hub}.").format(spec=spec, hub=TITLES[hub]),
-            _("Write it as `{hub}:owner/name`, as in the address of its page.").format(hub=hub),
-        )
+        title = _("“{spec}” names no model on {hub}.").format(spec=spec, hub=TITLES[hub])
+        hint = _("Write it as `{hub}:owner/name`, as in the address of its page.").format(hub=hub)
+        raise TuteeError(title, hint)
     owner, name, revision = match.groups()
     return HubModel(hub, owner, name, revision or "")
 

@@ -30,9 +30,8 @@ def _request(
     id_: str, messages: tuple[ChatMessage, ...], sampling: Sampling, seed: int, stop: Flag
 ) -> ReplyRequest:
     """Make a request; a seed set in the sampling settings overrides `seed`."""
-    return ReplyRequest(
-        id_, messages, sampling, seed if sampling.seed is None else sampling.seed, stop
-    )
+    seed = seed if sampling.seed is None else sampling.seed
+    return ReplyRequest(id_, messages, sampling, seed, stop)
 
 
 class ChatWorker:

@@ -46,8 +46,7 @@ class Fetcher:
         try:
             find(spec, cache, self._emit, stop.is_set)
         except Exception as error:
-            outcome = FetchFailed(
-                spec, as_tutee_error(error, _("Fetching {model}").format(model=spec))
-            )
+            what = _("Fetching {model}").format(model=spec)
+            outcome = FetchFailed(spec, as_tutee_error(error, what))
         self.spec = ""
         self._emit(outcome)

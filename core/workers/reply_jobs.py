@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReplyRequest:
-    """One generation request."""
-
     id: str
     messages: tuple[ChatMessage, ...]
     sampling: Sampling
