@@ -58,13 +58,10 @@ def machine() -> Iterator[Fact]:
     yield N_("device"), device()
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
-            free, total = torch.cuda.mem_get_info(index)
+            free, total = (size / 2**30 for size in torch.cuda.mem_get_info(index))
             name = torch.cuda.get_device_name(index)
             card = _("{name}, {total:.1f} GiB, {free:.1f} free")
-            yield (
-                N_("graphics card"),
-                card.format(name=name, total=total / 2**30, free=free / 2**30),
-            )
+            yield N_("graphics card"), card.format(name=name, total=total, free=free)
     elif device() == "cpu":
         yield N_("graphics card"), _("none that torch can use")
 

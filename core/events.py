@@ -169,8 +169,6 @@ class MaskProof:
 
 @dataclass(frozen=True)
 class PassResumed:
-    """The pass resumes an interrupted run."""
-
     name: PassName
     steps: int
     losses: tuple[float, ...]

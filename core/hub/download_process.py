@@ -208,9 +208,8 @@ def _advice(model: HubModel, error: BaseException) -> str:
     answer = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(answer, "status_code", None) or 0
     if status in (401, 403):
-        return _("The hub denied access ({status}): check the access token in {variable}.").format(
-            status=status, variable=TOKENS[model.hub]
-        )
+        denied = _("The hub denied access ({status}): check the access token in {variable}.")
+        return denied.format(status=status, variable=TOKENS[model.hub])
     if status == 404:
         return _("The hub lists a file that it does not have. Try again later.")
     if status == 429:
@@ -218,9 +217,8 @@ def _advice(model: HubModel, error: BaseException) -> str:
             "The hub received too many requests. Download it again in a few minutes to resume."
         )
     if status >= 500:
-        return _(
-            "The hub has a server error ({status}). Download it again later to resume."
-        ).format(status=status)
+        broken = _("The hub has a server error ({status}). Download it again later to resume.")
+        return broken.format(status=status)
     while cause := error.__cause__ or error.__context__:
         error = cause  # the root cause says more than the client's own exception
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]

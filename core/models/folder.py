@@ -38,8 +38,6 @@ _SAMPLES, _SAMPLE_BYTES = 64, 4096
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A base model on disk."""
-
     path: Path
     id: str
     """Directory name of its adapters, so that adapters of different bases never mix."""
@@ -141,7 +139,6 @@ def weights(path: Path) -> int:
 
 
 def _checked(path: Path) -> Path:
-    """Return `path` after checking that it holds a model Tutee can load."""
     names = {entry.name for entry in path.iterdir()}
     where = _("The model in {path}").format(path=path)
     if "config.json" not in names and not any(name.endswith(".safetensors") for name in names):

@@ -26,8 +26,6 @@ _SHARE = 0.9
 
 @dataclass(frozen=True)
 class Choice:
-    """Whether a base is kept in 4 bits."""
-
     four_bit: bool
     why: str
     """The reason for the user, as the end of a sentence."""

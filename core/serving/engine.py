@@ -40,8 +40,6 @@ MAX_BATCH_TOKENS = 8192
 
 @dataclass(frozen=True)
 class ReplyStats:
-    """How the latest reply came about."""
-
     tokens: int
     """Tokens of the reply, without the stop token."""
     truncated: bool

@@ -88,7 +88,6 @@ class ChatWorker:
     def reply(
         self, request_id: str, messages: tuple[ChatMessage, ...], sampling: Sampling, seed: int
     ) -> None:
-        """Stream a reply to `messages`."""
         request = _request(request_id, messages, sampling, seed, Flag())
         self._pending.append(request.stop)
         self._jobs.put(lambda: self._reply(request))

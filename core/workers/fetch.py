@@ -33,9 +33,8 @@ class Fetcher:
                 _("Wait for it, or stop it first ({key:app.models}, {key:models.stop})."),
             )
         self.spec, self._stop = spec, Flag()
-        Thread(
-            target=self._run, args=(spec, cache, self._stop), name="tutee-fetch", daemon=True
-        ).start()
+        args = (spec, cache, self._stop)
+        Thread(target=self._run, args=args, name="tutee-fetch", daemon=True).start()
 
     def stop(self) -> None:
         """Stop soon; what has arrived is kept."""

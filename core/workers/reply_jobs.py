@@ -96,7 +96,6 @@ class ReplyJobs:
     def prefill(
         self, messages: tuple[ChatMessage, ...], sampling: Sampling, should_stop: Callable[[], bool]
     ) -> None:
-        """Prefill `messages` for the next question."""
         engine = self._model.engine
         if engine is None or should_stop():
             return
