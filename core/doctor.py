@@ -37,12 +37,8 @@ Fact = tuple[str, str]
 def versions() -> Iterator[Fact]:
     """Yield the versions of Tutee, Python and the libraries that run the model."""
     yield "tutee", version("tutee")
-    yield (
-        "python",
-        _("{python} on {system}").format(
-            python=platform.python_version(), system=platform.platform()
-        ),
-    )
+    python = _("{python} on {system}")
+    yield "python", python.format(python=platform.python_version(), system=platform.platform())
     yield N_("libraries"), ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
 
 
@@ -54,29 +50,18 @@ def machine() -> Iterator[Fact]:
     memory = psutil.virtual_memory()
     name = _processor() or platform.machine()
     capability = torch.backends.cpu.get_cpu_capability()
-    yield (
-        N_("processor"),
-        _("{name}, {count} cores, {capability}").format(
-            name=name, count=os.cpu_count(), capability=capability
-        ),
-    )
+    cpu = _("{name}, {count} cores, {capability}")
+    yield N_("processor"), cpu.format(name=name, count=os.cpu_count(), capability=capability)
     yield N_("threads"), _("{count} of torch").format(count=torch.get_num_threads())
-    yield (
-        N_("memory"),
-        _("{total:.1f} GiB, {free:.1f} free").format(
-            total=memory.total / 2**30, free=memory.available / 2**30
-        ),
-    )
+    room = _("{total:.1f} GiB, {free:.1f} free")
+    yield N_("memory"), room.format(total=memory.total / 2**30, free=memory.available / 2**30)
     yield N_("device"), device()
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
-            free, total = torch.cuda.mem_get_info(index)
-            yield (
-                N_("graphics card"),
-                _("{name}, {total:.1f} GiB, {free:.1f} free").format(
-                    name=torch.cuda.get_device_name(index), total=total / 2**30, free=free / 2**30
-                ),
-            )
+            free, total = (size / 2**30 for size in torch.cuda.mem_get_info(index))
+            name = torch.cuda.get_device_name(index)
+            card = _("{name}, {total:.1f} GiB, {free:.1f} free")
+            yield N_("graphics card"), card.format(name=name, total=total, free=free)
     elif device() == "cpu":
         yield N_("graphics card"), _("none that torch can use")
 
@@ -85,12 +70,9 @@ def model(folder: ModelFolder, adapters: Adapters, paths: Paths) -> Iterator[Fac
     """Yield the model and version in use, and the disk space of downloaded models."""
     yield N_("model"), _("{model} in {folder}").format(model=folder.label, folder=folder.path)
     yield N_("version"), adapters.active()
-    yield (
-        N_("fetched models"),
-        _("{size:,.0f} MiB in {folder}").format(
-            size=folder_size(paths.cache) / _MIB, folder=paths.cache
-        ),
-    )
+    size = folder_size(paths.cache) / _MIB
+    fetched = _("{size:,.0f} MiB in {folder}").format(size=size, folder=paths.cache)
+    yield N_("fetched models"), fetched
     choice = quantised(folder)
     answer = _("yes: {why}") if choice.four_bit else _("no: {why}")
     yield N_("four bits"), answer.format(why=choice.why)
@@ -134,14 +116,10 @@ def speed(engine: "Engine", seconds: float) -> Iterator[Fact]:
         if began:
             written, spent = written + engine.last.tokens, spent + time.perf_counter() - began
         seed += 1
-    yield (
-        N_("writes"),
-        _("{speed:,.0f} tokens/s").format(speed=written / spent) if spent else _("nothing"),
-    )
-    yield (
-        N_("takes"),
-        _("{size:,.0f} MiB of memory").format(size=psutil.Process().memory_info().rss / _MIB),
-    )
+    rate = _("{speed:,.0f} tokens/s").format(speed=written / spent) if spent else _("nothing")
+    yield N_("writes"), rate
+    resident = psutil.Process().memory_info().rss / _MIB
+    yield N_("takes"), _("{size:,.0f} MiB of memory").format(size=resident)
 
 
 def _processor() -> str:

@@ -47,8 +47,6 @@ class ModelFailed:
 
 @dataclass(frozen=True)
 class ModelFetched:
-    """The model `spec` has been downloaded or converted."""
-
     spec: str
 
 
@@ -71,8 +69,6 @@ class TokenChunk:
 
 @dataclass(frozen=True)
 class ReplyScored:
-    """The reward of a reply of the chat."""
-
     message_id: str
     reward: float
 
@@ -103,8 +99,6 @@ class ReplyFailed:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of several replies to the same prompt."""
-
     text: str
     reward: float
 
@@ -123,8 +117,6 @@ class CandidatesRanked:
 
 @dataclass(frozen=True)
 class AdapterSwapped:
-    """The chat now uses `version`."""
-
     version: str
     seconds: float
 
@@ -177,8 +169,6 @@ class MaskProof:
 
 @dataclass(frozen=True)
 class PassResumed:
-    """The pass resumes an interrupted run."""
-
     name: PassName
     steps: int
     losses: tuple[float, ...]

@@ -113,7 +113,6 @@ def _valid(spec: str) -> Iterator[HubModel]:
 
 
 def _is_complete(path: Path) -> bool:
-    """Return whether `path` has every file that Tutee needs."""
     try:
         names = {entry.name for entry in path.iterdir() if entry.is_file()}
         refuse_files("", names)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,19 +12,19 @@ from store.i18n import _
 
 def folder_size(directory: Path) -> int:
     """Return the bytes of all files below `directory`, or 0 if it does not exist."""
-    found = 0
+    return sum(file_sizes(directory))
+
+
+def file_sizes(directory: Path) -> Iterator[int]:
+    """Yield the bytes of each file below `directory`; files that vanish meanwhile are left out."""
     for parent, _folders, names in os.walk(directory):
         for name in names:
             with suppress(OSError):
-                found += os.path.getsize(os.path.join(parent, name))
-    return found
+                yield os.path.getsize(os.path.join(parent, name))
 
 
 def remove(folders: Iterable[Path], model: str) -> int:
-    """Delete `folders` and return the number of bytes freed.
-
-    Args:
-        model: Name of their model, for messages.
+    """Delete `folders` and return the bytes freed; `model` names them in messages.
 
     Raises:
         TuteeError: a folder could not be deleted.
@@ -35,7 +35,6 @@ def remove(folders: Iterable[Path], model: str) -> int:
         for folder in folders:
             shutil.rmtree(folder)
     except OSError as error:
-        raise TuteeError(
-            _("Could not remove {model}: {why}.").format(model=model, why=error)
-        ) from error
+        title = _("Could not remove {model}: {why}.").format(model=model, why=error)
+        raise TuteeError(title) from error
     return size

@@ -4,9 +4,7 @@
     models/hf/.org--name.partial/                unfinished; the next download resumes it
 
 A model gets its final name once all files match the hashes the hub lists. From then on it is used
-without asking the hub again.
-
-Complete models in the hubs' own caches are used in place (`core.hub.client_caches`).
+without asking the hub again. Complete models in the hubs' own caches are used in place.
 """
 
 import json
@@ -14,7 +12,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from core.hub import client_caches
 from core.hub.disk_usage import folder_size
 from core.hub.disk_usage import remove as remove_folders
 from core.hub.download_process import SOURCE_FILE
-from core.hub.lock import exclusive
+from core.hub.lock import ProgressCallback, ShouldStop, exclusive
 from core.hub.model_id import HUBS, TITLES, HubModel, hub_model
 from core.json_file import read_or_empty
 from store.errors import TuteeError
@@ -33,9 +32,6 @@ from store.storage import sync_folder
 
 _LOG = "fetch.log"
 """Output of the client, next to the files while they are downloaded."""
-
-ProgressCallback = Callable[[ModelLoading], None]
-ShouldStop = Callable[[], bool]
 
 
 class NotFetched(TuteeError):
@@ -77,12 +73,9 @@ def downloaded_folder(model: HubModel, cache: Path) -> Path:
         return place
     if there := client_caches.find(model):
         return there
-    raise NotFetched(
-        _("{model} is not on this machine yet.").format(model=model.spec),
-        _("Run `tutee models fetch {model}`, or choose it in the app (Ctrl+O).").format(
-            model=model.spec
-        ),
-    )
+    title = _("{model} is not on this machine yet.").format(model=model.spec)
+    hint = _("Run `tutee models fetch {model}`, or choose it in the app (Ctrl+O).")
+    raise NotFetched(title, hint.format(model=model.spec))
 
 
 def fetch(
@@ -95,11 +88,9 @@ def fetch(
         TuteeError: the hub cannot be reached or does not have it, Tutee cannot use it, or the disk
             is full. Partial files are kept and resumed by the next download.
     """
+    with suppress(NotFetched):
+        return downloaded_folder(model, cache)
     place = target(model, cache)
-    if (place / SOURCE_FILE).is_file():
-        return place
-    if there := client_caches.find(model):
-        return there
     partial = _partial(place)
     try:
         with exclusive(place, model.repository, on_progress, should_stop):
@@ -114,10 +105,9 @@ def fetch(
                 partial.rename(place)
                 sync_folder(place.parent)
     except OSError as error:
+        title = _("Could not save {model} in {folder}: {why}.")
         raise TuteeError(
-            _("Could not save {model} in {folder}: {why}.").format(
-                model=model.spec, folder=place.parent, why=error
-            ),
+            title.format(model=model.spec, folder=place.parent, why=error),
             _("Free up space or repair the folder, or set TUTEE_CACHE to another one."),
         ) from error
     return place
@@ -157,16 +147,11 @@ def remove(model: HubModel, cache: Path) -> int:
     if not there:
         path = client_caches.find(model)
         if path is None:
-            raise TuteeError(
-                _("{model} is not on this machine.").format(model=model.spec),
-                _("`tutee models list` shows what is."),
-            )
-        raise TuteeError(
-            _("{model} is in the cache of {hub}'s own client, which Tutee does not change.").format(
-                model=model.spec, hub=TITLES[model.hub]
-            ),
-            _("Remove it with that client, or delete {path} yourself.").format(path=path),
-        )
+            title = _("{model} is not on this machine.").format(model=model.spec)
+            raise TuteeError(title, _("`tutee models list` shows what is."))
+        title = _("{model} is in the cache of {hub}'s own client, which Tutee does not change.")
+        hint = _("Remove it with that client, or delete {path} yourself.").format(path=path)
+        raise TuteeError(title.format(model=model.spec, hub=TITLES[model.hub]), hint)
     return remove_folders(there, model.spec)
 
 
@@ -188,16 +173,11 @@ def _run(
     """Fill `partial` by running `core.hub.download_process`. The caller holds the lock."""
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "core.hub.download_process"]
+    command += [model.spec, str(partial), current_language()]
     with (partial / _LOG).open("wb") as log:
         child = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "core.hub.download_process",
-                model.spec,
-                str(partial),
-                current_language(),
-            ],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -236,14 +216,10 @@ def _follow(
         if "finished" in message:
             return
         on_progress(ModelLoading(message["stage"], message["done"], message["total"]))
-    raise TuteeError(
-        _("The download of {model} ended early.").format(model=model.repository),
-        _("Download it again to resume."),
-    )
+    title = _("The download of {model} ended early.").format(model=model.repository)
+    raise TuteeError(title, _("Download it again to resume."))
 
 
 def _stopped(model: HubModel) -> FetchStopped:
-    return FetchStopped(
-        _("Download of {what} was stopped.").format(what=model.repository),
-        _("Download it again to resume."),
-    )
+    title = _("Download of {what} was stopped.").format(what=model.repository)
+    return FetchStopped(title, _("Download it again to resume."))

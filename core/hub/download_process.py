@@ -73,11 +73,7 @@ class _Reporter(threading.Thread):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Download a model.
-
-    Args:
-        arguments: Its id, the target folder, and the language of messages.
-    """
+    """Download a model, given its id, the target folder, and the language of messages."""
     set_language(arguments[2])
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # client output
@@ -91,21 +87,19 @@ def main(arguments: Sequence[str]) -> None:
     reporter.start()
     try:
         _fetch(model, directory, reporter)
-        message: dict[str, str] = {"finished": "yes"}
-    except TuteeError as error:
-        message = {"error": error.title, "hint": error.hint}
+        message = {"finished": "yes"}
     except Exception as error:
-        message = _failure(model, error)
+        failed = error if isinstance(error, TuteeError) else _failure(model, error)
+        message = {"error": failed.title, "hint": failed.hint}
     reporter.close()
     reporter.report(**message)
 
 
 def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
     source = huggingface if model.hub == "hf" else modelscope
-    where = _("The model {model} on {hub}").format(model=model.repository, hub=TITLES[model.hub])
-    reporter.stage = _("Asking {hub} for {model}").format(
-        hub=TITLES[model.hub], model=model.repository
-    )
+    hub = TITLES[model.hub]
+    where = _("The model {model} on {hub}").format(model=model.repository, hub=hub)
+    reporter.stage = _("Asking {hub} for {model}").format(hub=hub, model=model.repository)
     listing = source.listing(model)
     few = small_files(where, listing)
     _drop_stale(few, directory)
@@ -128,13 +122,10 @@ def _fetch(model: HubModel, directory: Path, reporter: _Reporter) -> None:
 def _require_room(model: HubModel, missing: int, directory: Path) -> None:
     free = shutil.disk_usage(directory).free
     if missing + _MARGIN > free:
+        title = _("{model} needs {missing:,} MB more in {folder}; {free:,} MB are free.")
+        megabytes = {"missing": missing // 10**6, "free": free // 10**6}
         raise TuteeError(
-            _("{model} needs {missing:,} MB more in {folder}; {free:,} MB are free.").format(
-                model=model.repository,
-                missing=missing // 10**6,
-                folder=directory.parent,
-                free=free // 10**6,
-            ),
+            title.format(model=model.repository, folder=directory.parent, **megabytes),
             _("Free up space, or set TUTEE_CACHE to another folder."),
         )
 
@@ -197,22 +188,19 @@ def _write_source(
     path.chmod(0o600)
 
 
-def _failure(model: HubModel, error: Exception) -> dict[str, str]:
+def _failure(model: HubModel, error: Exception) -> TuteeError:
     """Describe a client's exception so that the user can act on it."""
     failed = getattr(error, "failed_files", {})  # of ModelScope's client
     causes = [error, *failed.values()]
     hub = TITLES[model.hub]
     if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
-        return {
-            "error": _("The disk is too full for {model}.").format(model=model.repository),
-            "hint": _("Free up space and download it again to resume."),
-        }
+        title = _("The disk is too full for {model}.").format(model=model.repository)
+        return TuteeError(title, _("Free up space and download it again to resume."))
     for path, cause in failed.items():
         if type(cause).__name__ in ("FileIntegrityError", "FileSizeMismatchError"):
-            damaged = _damaged(model, path)
-            return {"error": damaged.title, "hint": damaged.hint}
+            return _damaged(model, path)
     title = _("Could not download {model} from {hub}.").format(model=model.repository, hub=hub)
-    return {"error": title, "hint": _advice(model, causes[-1])}
+    return TuteeError(title, _advice(model, causes[-1]))
 
 
 def _advice(model: HubModel, error: BaseException) -> str:
@@ -220,9 +208,8 @@ def _advice(model: HubModel, error: BaseException) -> str:
     answer = getattr(error, "response", None)
     status = getattr(error, "status_code", None) or getattr(answer, "status_code", None) or 0
     if status in (401, 403):
-        return _("The hub denied access ({status}): check the access token in {variable}.").format(
-            status=status, variable=TOKENS[model.hub]
-        )
+        denied = _("The hub denied access ({status}): check the access token in {variable}.")
+        return denied.format(status=status, variable=TOKENS[model.hub])
     if status == 404:
         return _("The hub lists a file that it does not have. Try again later.")
     if status == 429:
@@ -230,9 +217,8 @@ def _advice(model: HubModel, error: BaseException) -> str:
             "The hub received too many requests. Download it again in a few minutes to resume."
         )
     if status >= 500:
-        return _(
-            "The hub has a server error ({status}). Download it again later to resume."
-        ).format(status=status)
+        broken = _("The hub has a server error ({status}). Download it again later to resume.")
+        return broken.format(status=status)
     while cause := error.__cause__ or error.__context__:
         error = cause  # the root cause says more than the client's own exception
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]

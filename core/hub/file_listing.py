@@ -62,11 +62,7 @@ def small_files(where: str, listing: Listing) -> list[RemoteFile]:
     """
     top = {path: file for path, file in listing.files.items() if "/" not in path}
     refuse_files(where, top)
-    return [
-        file
-        for path, file in sorted(top.items())
-        if path.endswith(_SMALL) or path.startswith(_NAMED)
-    ]
+    return [top[path] for path in sorted(top) if path.endswith(_SMALL) or path.startswith(_NAMED)]
 
 
 def weight_files(listing: Listing, directory: Path) -> list[RemoteFile]:

@@ -31,31 +31,23 @@ def listing(model: HubModel) -> Listing:
         RevisionNotFoundError,
     )
 
+    revision = model.revision or None
     try:
-        info = HfApi().model_info(
-            model.repository, revision=model.revision or None, files_metadata=True
-        )
+        info = HfApi().model_info(model.repository, revision=revision, files_metadata=True)
     except GatedRepoError as error:
-        raise TuteeError(
-            _("{model} requires you to request access first.").format(model=model.spec),
-            _("Accept the terms on its page, and set {variable} to your access token.").format(
-                variable=TOKENS[model.hub]
-            ),
-        ) from error
+        title = _("{model} requires you to request access first.").format(model=model.spec)
+        hint = _("Accept the terms on its page, and set {variable} to your access token.")
+        raise TuteeError(title, hint.format(variable=TOKENS[model.hub])) from error
     except RevisionNotFoundError as error:
+        title = _("{model} on Hugging Face has no revision “{revision}”.")
         raise TuteeError(
-            _("{model} on Hugging Face has no revision “{revision}”.").format(
-                model=model.repository, revision=model.revision
-            ),
+            title.format(model=model.repository, revision=model.revision),
             _("Leave out the part after @ for the newest."),
         ) from error
     except RepositoryNotFoundError as error:
-        raise TuteeError(
-            _("There is no model {model} on Hugging Face, or it is private.").format(
-                model=model.repository
-            ),
-            _(NOT_FOUND).format(variable=TOKENS[model.hub]),
-        ) from error
+        title = _("There is no model {model} on Hugging Face, or it is private.")
+        hint = _(NOT_FOUND).format(variable=TOKENS[model.hub])
+        raise TuteeError(title.format(model=model.repository), hint) from error
     files = (
         RemoteFile(
             sibling.rfilename,

@@ -8,18 +8,15 @@ from core.events import ModelLoading
 from store.errors import TuteeError
 from store.i18n import _
 
+ProgressCallback = Callable[[ModelLoading], None]
+ShouldStop = Callable[[], bool]
+
 
 @contextlib.contextmanager
 def exclusive(
-    place: Path,
-    what: str,
-    on_progress: Callable[[ModelLoading], None],
-    should_stop: Callable[[], bool],
+    place: Path, what: str, on_progress: ProgressCallback, should_stop: ShouldStop
 ) -> Iterator[None]:
-    """Hold the lock next to `place` during the block.
-
-    Args:
-        what: Name of the model, shown while waiting.
+    """Hold the lock next to `place` during the block; `what` names the model while waiting.
 
     Raises:
         TuteeError: `should_stop` returned true while waiting.
@@ -33,11 +30,8 @@ def exclusive(
             lock.acquire(timeout=0.2)
             break
         except Timeout:
-            on_progress(
-                ModelLoading(
-                    _("Waiting for another Tutee that is downloading {what}").format(what=what)
-                )
-            )
+            stage = _("Waiting for another Tutee that is downloading {what}").format(what=what)
+            on_progress(ModelLoading(stage))
             if should_stop():
                 raise TuteeError(_("Download of {what} was stopped.").format(what=what)) from None
     try:

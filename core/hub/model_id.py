@@ -28,8 +28,6 @@ _REPOSITORY = re.compile(rf"({_PART})/({_PART})(?:@({_PART}(?:/{_PART})*))?")
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model's repository on a hub."""
-
     hub: Hub
     owner: str
     name: str
@@ -58,10 +56,9 @@ def hub_model(spec: str) -> HubModel | None:
         return None
     match = _REPOSITORY.fullmatch(rest.strip().strip("/"))
     if match is None:
-        raise TuteeError(
-            _("“{spec}” names no model on {hub}.").format(spec=spec, hub=TITLES[hub]),
-            _("Write it as `{hub}:owner/name`, as in the address of its page.").format(hub=hub),
-        )
+        title = _("“{spec}” names no model on {hub}.").format(spec=spec, hub=TITLES[hub])
+        hint = _("Write it as `{hub}:owner/name`, as in the address of its page.").format(hub=hub)
+        raise TuteeError(title, hint)
     owner, name, revision = match.groups()
     return HubModel(hub, owner, name, revision or "")
 

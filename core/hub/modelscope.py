@@ -36,14 +36,8 @@ def listing(model: HubModel) -> Listing:
             title.format(model=model.repository, revision=model.revision),
             _(NOT_FOUND).format(variable=TOKENS[model.hub]),
         ) from error
-    return Listing(
-        "",
-        {
-            file.path: RemoteFile(file.path, file.size, sha256=file.sha256 or "")
-            for file in found
-            if not file.is_dir
-        },
-    )
+    files = [RemoteFile(f.path, f.size, sha256=f.sha256 or "") for f in found if not f.is_dir]
+    return Listing("", {file.path: file for file in files})
 
 
 def fetch(model: HubModel, commit: str, files: Iterable[RemoteFile], directory: Path) -> None:

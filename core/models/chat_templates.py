@@ -34,8 +34,7 @@ NOTICE = N_(
 
 def fitting(path: Path) -> str:
     """Choose the template by the special tokens that the tokenizer knows."""
-    known = _special(path)
-    return CHATML if {"<|im_start|>", "<|im_end|>"} <= known else PLAIN
+    return CHATML if {"<|im_start|>", "<|im_end|>"} <= _special(path) else PLAIN
 
 
 def _special(path: Path) -> set[str]:

@@ -51,8 +51,7 @@ def tokenizer(path: Path) -> "PreTrainedTokenizerBase | None":
     ):
         return None
     kind = getattr(importlib.import_module(f"transformers.{module}"), name)
-    found: PreTrainedTokenizerBase = kind.from_pretrained(path, local_files_only=True)
-    return found
+    return kind.from_pretrained(path, local_files_only=True)
 
 
 def config(path: Path) -> "PretrainedConfig | None":

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from core import json_file
 from core.config import BUILTIN, FourBit
-from core.events import ModelLoading
 from core.hub import download
 from core.hub.file_listing import INDEX
+from core.hub.lock import ProgressCallback, ShouldStop
 from core.hub.model_id import hub_model, is_gguf, no_such_folder
 from core.hub.safety import TOKENIZERS, refuse_code, refuse_files, refuse_kind
 from core.models import builtin, chat_templates, gguf_import
@@ -38,8 +38,6 @@ _SAMPLES, _SAMPLE_BYTES = 64, 4096
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A base model on disk."""
-
     path: Path
     id: str
     """Directory name of its adapters, so that adapters of different bases never mix."""
@@ -52,10 +50,7 @@ class ModelFolder:
 
 
 def find(
-    spec: str,
-    cache: Path,
-    on_progress: Callable[[ModelLoading], None],
-    should_stop: Callable[[], bool] = lambda: False,
+    spec: str, cache: Path, on_progress: ProgressCallback, should_stop: ShouldStop = lambda: False
 ) -> ModelFolder:
     """Return the model that `spec` names, downloading or converting it first if needed.
 
@@ -144,14 +139,12 @@ def weights(path: Path) -> int:
 
 
 def _checked(path: Path) -> Path:
-    """Return `path` after checking that it holds a model Tutee can load."""
     names = {entry.name for entry in path.iterdir()}
     where = _("The model in {path}").format(path=path)
     if "config.json" not in names and not any(name.endswith(".safetensors") for name in names):
-        raise TuteeError(
-            _("The folder {path} holds no model: it has no config.json.").format(path=path),
-            _("Give the folder that holds config.json and the weights in safetensors form."),
-        )
+        title = _("The folder {path} holds no model: it has no config.json.").format(path=path)
+        hint = _("Give the folder that holds config.json and the weights in safetensors form.")
+        raise TuteeError(title, hint)
     refuse_files(where, names)
     config = json_file.read(path / "config.json") or {}
     refuse_code(where, config)
@@ -176,9 +169,8 @@ def _chat_template(path: Path) -> str | None:
     except FileNotFoundError:
         pass
     except (OSError, UnicodeDecodeError) as error:
-        raise TuteeError(
-            _("Cannot read the chat template in {path}: {why}.").format(path=path, why=error)
-        ) from error
+        title = _("Cannot read the chat template in {path}: {why}.").format(path=path, why=error)
+        raise TuteeError(title) from error
     template = (json_file.read(path / "tokenizer_config.json") or {}).get("chat_template")
     if isinstance(template, list):
         template = {entry["name"]: entry["template"] for entry in template}.get("default")
@@ -204,9 +196,8 @@ def _revision(path: Path) -> str:
             digest.update(f"{weights.name}\0{weights.stat().st_size}\0".encode())
             _sample(weights, digest.update)
     except OSError as error:
-        raise TuteeError(
-            _("Cannot read the model in {path}: {why}.").format(path=path, why=error)
-        ) from error
+        title = _("Cannot read the model in {path}: {why}.").format(path=path, why=error)
+        raise TuteeError(title) from error
     return digest.hexdigest()
 
 
@@ -216,9 +207,8 @@ def _sample(weights: Path, take: Callable[[bytes], None]) -> None:
         header = int.from_bytes(file.read(8), "little")
         size = weights.stat().st_size
         if header > size:
-            raise TuteeError(
-                _("The weights in {weights} are damaged or not all there.").format(weights=weights)
-            )
+            title = _("The weights in {weights} are damaged or not all there.")
+            raise TuteeError(title.format(weights=weights))
         take(file.read(header))
         for part in range(_SAMPLES):
             file.seek(8 + header + (size - 8 - header) * part // _SAMPLES)

@@ -103,12 +103,9 @@ def split_digits(tokenizer: Any) -> None:
     """Split off every digit, and keep the whitespace before it together."""
     from tokenizers import pre_tokenizers
 
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
 
 
 def attend_as_told(config: Any, facts: Facts) -> None:
@@ -118,7 +115,8 @@ def attend_as_told(config: Any, facts: Facts) -> None:
         TuteeError: RoPE covers only part of each head, or the sliding-window pattern is unknown.
     """
     told = facts.architecture
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    even = config.hidden_size // config.num_attention_heads
+    head = getattr(config, "head_dim", None) or even
     turned = facts.value(f"{told}.rope.dimension_count") or head
     pattern = facts.value(f"{told}.attention.sliding_window_pattern")
     usual = {"gemma2": 2, "gemma3": 6}.get(told)
@@ -131,9 +129,7 @@ def attend_as_told(config: Any, facts: Facts) -> None:
     if told not in _BY_SIZE:
         return
     large = config.num_hidden_layers == _BY_SIZE[told]
-    config.query_pre_attn_scalar = (
-        config.hidden_size // config.num_attention_heads if large else head
-    )
+    config.query_pre_attn_scalar = even if large else head
     for name in ("attn_logit_softcapping", "final_logit_softcapping"):
         if cap := facts.value(f"{told}.{name}"):
             setattr(config, name, cap)

@@ -81,17 +81,12 @@ def modelfile(folder: ModelFolder, file: Path, system_prompt: str) -> str:
 def _architecture(folder: ModelFolder, config: dict[str, Any]) -> str:
     kind = config.get("model_type")
     if kind not in _ARCHITECTURES:
-        raise TuteeError(
-            _("{model} is of the family {family}, not Llama or Qwen.").format(
-                model=folder.label, family=kind
-            ),
-            _(_ELSEWHERE),
-        )
+        title = _("{model} is of the family {family}, not Llama or Qwen.")
+        raise TuteeError(title.format(model=folder.label, family=kind), _(_ELSEWHERE))
     rope = config.get("rope_parameters") or {}
     if rope.get("rope_type", "default") != "default" or config.get("rope_scaling"):
-        raise TuteeError(
-            _("{model} stretches its positions.").format(model=folder.label), _(_ELSEWHERE)
-        )
+        title = _("{model} stretches its positions.")
+        raise TuteeError(title.format(model=folder.label), _(_ELSEWHERE))
     return _ARCHITECTURES[kind]
 
 
@@ -102,10 +97,8 @@ def _splitting(folder: ModelFolder, tokenizer: dict[str, Any]) -> str:
     patterns = [p["pattern"].get("Regex", "") for p in parts if p.get("type") == "Split"]
     kinds = [part.get("type") for part in parts]
     if tokenizer["model"].get("byte_fallback") or "ByteLevel" not in kinds:
-        raise TuteeError(
-            _("The tokenizer of {model} is not byte-level.").format(model=folder.label),
-            _(_ELSEWHERE),
-        )
+        title = _("The tokenizer of {model} is not byte-level.")
+        raise TuteeError(title.format(model=folder.label), _(_ELSEWHERE))
     if kinds == ["Digits", "ByteLevel"] and parts[0].get("individual_digits"):
         return "smollm"
     if any(r"\p{N}{1,3}" in pattern for pattern in patterns):
@@ -114,10 +107,8 @@ def _splitting(folder: ModelFolder, tokenizer: dict[str, Any]) -> str:
         return "qwen2"
     if kinds == ["ByteLevel"]:
         return "gpt-2"
-    raise TuteeError(
-        _("llama.cpp has no name for how {model} splits text.").format(model=folder.label),
-        _(_ELSEWHERE),
-    )
+    title = _("llama.cpp has no name for how {model} splits text.")
+    raise TuteeError(title.format(model=folder.label), _(_ELSEWHERE))
 
 
 # -- what is written -------------------------------------------------------------------------------
@@ -156,9 +147,8 @@ def _write_tokens(
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(splitting)
     writer.add_token_list([known.get(number, f"[PAD{number}]") for number in range(size)])
-    writer.add_token_types(
-        [_CONTROL if n in added or n not in known else _NORMAL for n in range(size)]
-    )
+    types = [_CONTROL if n in added or n not in known else _NORMAL for n in range(size)]
+    writer.add_token_types(types)
     merges = tokenizer["model"]["merges"]
     writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
     ends = sorted(stop_ids(loaded), key=lambda token: token == loaded.eos_token_id)
@@ -190,11 +180,8 @@ def _tensors(
                     continue
                 found = names.get_name(name, try_suffixes=(".weight", ".bias"))
                 if found is None:
-                    raise TuteeError(
-                        _("{model} has a tensor that is unknown: {name}.").format(
-                            model=folder.label, name=name
-                        )
-                    )
+                    title = _("{model} has a tensor that is unknown: {name}.")
+                    raise TuteeError(title.format(model=folder.label, name=name))
                 values = file.get_tensor(name).to(torch.float32).numpy()
                 part = name.split(".")[-2]
                 if architecture == "llama" and part in counts:

@@ -12,13 +12,12 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from core.events import ModelLoading
 from core.hub.disk_usage import remove as remove_folders
-from core.hub.lock import exclusive
+from core.hub.lock import ProgressCallback, ShouldStop, exclusive
 from core.hub.model_id import is_gguf
 from core.models import gguf_compat
 from core.runtime.library_logging import hush
@@ -46,15 +45,13 @@ def target(file: Path, cache: Path) -> Path:
                 stream.seek(size * part // _SAMPLES)
                 digest.update(stream.read(_SAMPLE_BYTES))
     except FileNotFoundError:
-        raise TuteeError(
-            _("There is no file {file}.").format(file=file), _("Check its path.")
-        ) from None
+        title = _("There is no file {file}.").format(file=file)
+        raise TuteeError(title, _("Check its path.")) from None
     except OSError as error:
         raise TuteeError(_("Cannot read {path}: {why}.").format(path=file, why=error)) from error
     if magic != _MAGIC:
-        raise TuteeError(
-            _("{file} is no GGUF file.").format(file=file), _("It may not have been fetched whole.")
-        )
+        title = _("{file} is no GGUF file.").format(file=file)
+        raise TuteeError(title, _("It may not have been fetched whole."))
     if _PARTS.search(file.stem):
         raise TuteeError(
             _("{file} is one part of a model in several files, which Tutee does not read.").format(
@@ -79,21 +76,13 @@ def whole(file: Path, cache: Path) -> Path:
     """
     place = target(file, cache)
     if not place.is_dir():
-        raise TuteeError(
-            _("{file} has not been converted yet.").format(file=file.name),
-            _("`tutee models fetch {file}` converts it, or choose it in the app (Ctrl+O).").format(
-                file=file
-            ),
-        )
+        title = _("{file} has not been converted yet.").format(file=file.name)
+        hint = _("`tutee models fetch {file}` converts it, or choose it in the app (Ctrl+O).")
+        raise TuteeError(title, hint.format(file=file))
     return place
 
 
-def folder(
-    file: Path,
-    cache: Path,
-    on_progress: Callable[[ModelLoading], None],
-    should_stop: Callable[[], bool],
-) -> Path:
+def folder(file: Path, cache: Path, on_progress: ProgressCallback, should_stop: ShouldStop) -> Path:
     """Return the folder converted from `file`, converting it first if needed.
 
     Raises:
@@ -115,31 +104,26 @@ def folder(
                 os.rename(partial, place)
                 sync_folder(place.parent)
     except OSError as error:
-        raise TuteeError(
-            _("{file} could not be converted: {why}.").format(file=file.name, why=error)
-        ) from error
+        title = _("{file} could not be converted: {why}.").format(file=file.name, why=error)
+        raise TuteeError(title) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return place
 
 
 def remove(path: Path, cache: Path) -> int:
-    """Remove a converted folder, given by its own path or by that of its GGUF file.
+    """Remove a converted folder and return the bytes freed; its GGUF file stays.
 
-    The GGUF file stays, and can be converted again.
-
-    Returns:
-        The bytes freed.
+    Args:
+        path: Of the folder, or of its GGUF file.
 
     Raises:
         TuteeError: no file was converted to this folder, or the disk refuses.
     """
     place = whole(path, cache) if is_gguf(str(path)) else path
     if place.parent.resolve() != folders(cache).resolve() or not place.is_dir():
-        raise TuteeError(
-            _("{path} is no model that Tutee has fetched or converted.").format(path=path),
-            _("It can remove only those; `tutee models list` shows them."),
-        )
+        title = _("{path} is no model that Tutee has fetched or converted.").format(path=path)
+        raise TuteeError(title, _("It can remove only those; `tutee models list` shows them."))
     return remove_folders([place], place.name)
 
 
@@ -159,10 +143,8 @@ def _convert(file: Path, directory: Path) -> None:
         raise
     except Exception as error:  # broken files fail in too many ways to enumerate
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TuteeError(
-            _("{file} cannot be read as a model: {said}").format(file=file.name, said=said),
-            _("Use the safetensors of the model instead."),
-        ) from error
+        title = _("{file} cannot be read as a model: {said}").format(file=file.name, said=said)
+        raise TuteeError(title, _("Use the safetensors of the model instead.")) from error
     gguf_compat.split_as_told(tokenizer, facts)
     gguf_compat.stretch_as_told(model.config, facts)
     gguf_compat.attend_as_told(model.config, facts)

@@ -1,6 +1,5 @@
 """Load the tokenizer and the weights of a model folder."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.models import chat_templates, fast_loading, quantization
@@ -27,20 +26,18 @@ def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
     """Load the tokenizer, with its chat template set."""
     hush()
     try:
-        found = fast_loading.tokenizer(folder.path)
-        tokenizer = _auto_tokenizer(folder.path) if found is None else found
+        tokenizer = fast_loading.tokenizer(folder.path)
+        if tokenizer is None:
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder.path, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:
-        raise _unreadable(
-            _("The tokenizer in {folder} could not be loaded: {said}"), folder, error
-        ) from error
+        title = _("The tokenizer in {folder} could not be loaded: {said}")
+        raise unloadable(title, folder, error) from error
     tokenizer.chat_template = tokenizer.chat_template or chat_template(folder)
     return tokenizer
-
-
-def _auto_tokenizer(path: Path) -> "PreTrainedTokenizerBase":
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
 
 
 def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":
@@ -54,7 +51,6 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
     from transformers import AutoModelForCausalLM
 
     packed = dtype is None and quantised(folder).four_bit
-    full = {"dtype": dtype or devices.dtype()}
     try:
         model, info = AutoModelForCausalLM.from_pretrained(
             folder.path,
@@ -62,23 +58,18 @@ def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreT
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
-            **(quantization.options() if packed else full),
+            **(quantization.options() if packed else {"dtype": dtype or devices.dtype()}),
         )
     except Exception as error:
-        raise _unreadable(
-            _("The model in {folder} could not be loaded: {said}"), folder, error
-        ) from error
-    if info["missing_keys"]:
+        title = _("The model in {folder} could not be loaded: {said}")
+        raise unloadable(title, folder, error) from error
+    if missing := info["missing_keys"]:
         # transformers would silently use random numbers instead.
         raise TuteeError(
             _(
                 "The weights in {folder} are incomplete: {count} tensors are missing, "
                 "among them {tensor}."
-            ).format(
-                folder=folder.path,
-                count=len(info["missing_keys"]),
-                tensor=min(info["missing_keys"]),
-            ),
+            ).format(folder=folder.path, count=len(missing), tensor=min(missing)),
             _("Fetch the model again, and check that it is one that writes text."),
         )
     if packed:
@@ -91,7 +82,8 @@ def quantised(folder: ModelFolder) -> quantization.Choice:
     return quantization.choose(folder.four_bit, weights(folder.path), quantization.card())
 
 
-def _unreadable(title: str, folder: ModelFolder, error: Exception) -> TuteeError:
+def unloadable(title: str, folder: ModelFolder, error: Exception) -> TuteeError:
+    """Return an error whose `title` has fields for the folder and what `error` says."""
     # A broken folder fails inside transformers in more ways than can be enumerated.
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     return TuteeError(title.format(folder=folder.path, said=said))

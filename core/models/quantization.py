@@ -26,8 +26,6 @@ _SHARE = 0.9
 
 @dataclass(frozen=True)
 class Choice:
-    """Whether a base is kept in 4 bits."""
-
     four_bit: bool
     why: str
     """The reason for the user, as the end of a sentence."""
@@ -37,7 +35,6 @@ def choose(wanted: FourBit, weights: int, card: int | None) -> Choice:
     """Decide whether to keep a base in 4 bits.
 
     Args:
-        wanted: The setting.
         weights: Number of parameters of the base.
         card: Memory of the graphics card in bytes; None without one.
     """
@@ -48,10 +45,8 @@ def choose(wanted: FourBit, weights: int, card: int | None) -> Choice:
     if card is None:
         return Choice(False, _("on a processor 4 bits are far slower"))
     need = memory(weights, 2)
-    sizes = _("twice in 16 bits it takes {need:.1f} GB, and the card has {card:.1f} GB").format(
-        need=need / 1e9, card=card / 1e9
-    )
-    return Choice(need > _SHARE * card, sizes)
+    why = _("twice in 16 bits it takes {need:.1f} GB, and the card has {card:.1f} GB")
+    return Choice(need > _SHARE * card, why.format(need=need / 1e9, card=card / 1e9))
 
 
 def card() -> int | None:

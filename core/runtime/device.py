@@ -14,7 +14,6 @@ Device = Literal["cuda", "mps", "cpu"]
 
 
 def device() -> Device:
-    """Return the device to use on this machine."""
     import torch
 
     available: dict[Device, bool] = {

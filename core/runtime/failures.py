@@ -19,17 +19,13 @@ def as_tutee_error(error: Exception, what: str) -> TuteeError:
         return error
     log.error("%s failed", what, exc_info=error)
     if is_out_of_memory(error):
-        return TuteeError(
-            _("{what} ran out of memory.").format(what=what),
-            _("Close other programs, or use a smaller model."),
-        )
-    return TuteeError(
-        _("{what} failed: {why}.").format(what=what, why=error), _("The log file has the details.")
-    )
+        title = _("{what} ran out of memory.").format(what=what)
+        return TuteeError(title, _("Close other programs, or use a smaller model."))
+    title = _("{what} failed: {why}.").format(what=what, why=error)
+    return TuteeError(title, _("The log file has the details."))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether `error` says that memory ran out."""
     # torch raises a plain RuntimeError when the CPU runs out of memory.
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)

@@ -31,8 +31,7 @@ def _pause() -> Callable[[int], int]:
     import torch
 
     folder = Path(torch.__file__).parent / "lib"
-    names = [*map(str, folder.glob("libgomp*")), "libgomp.so.1"]
-    for name in names:
+    for name in (*map(str, folder.glob("libgomp*")), "libgomp.so.1"):
         try:
             library = ctypes.CDLL(name, mode=getattr(os, "RTLD_NOLOAD", 0))
         except OSError:

@@ -67,7 +67,6 @@ class Scheduler:
                 self._changed.notify_all()
 
     def pause(self, paused: bool) -> None:
-        """Pause training, or resume it."""
         with self._changed:
             self._paused = paused
             self._changed.notify_all()

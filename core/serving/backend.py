@@ -32,11 +32,9 @@ class Backend(Protocol):
 
     def prefill(self, prompt: Sequence[int], should_stop: Callable[[], bool]) -> "Tensor | None":
         """Return the logits (1, vocabulary) after `prompt`, or None when asked to stop."""
-        ...
 
     def decode_step(self, token: int) -> "Tensor":
         """Append `token` to the sequence and return the logits (1, vocabulary) after it."""
-        ...
 
     def prefill_batch(
         self, prompts: Sequence[Sequence[int]], copies: int, slot: Slot
@@ -46,8 +44,6 @@ class Backend(Protocol):
         Returns:
             The logits (prompts * copies, vocabulary), prompt by prompt, and the step that goes on.
         """
-        ...
 
     def with_adapter(self, adapter: Path | None) -> "Backend":
         """Return the same base with another adapter; this backend stays usable."""
-        ...

@@ -73,10 +73,8 @@ class CudaGraphDecoder(TransformersDecoder):
         if len(tokens) == 1:
             return self._forward_one(tokens[0], start)
         device = self.model.device
-        return self._run(
-            torch.tensor([list(tokens)], device=device),
-            torch.arange(start, end, device=device)[None],
-        )
+        positions = torch.arange(start, end, device=device)[None]
+        return self._run(torch.tensor([list(tokens)], device=device), positions)
 
     def _forward_one(self, token: int, position: int) -> Tensor:
         """Return the logits (1, vocabulary); the next token overwrites them."""
@@ -121,8 +119,7 @@ class CudaGraphDecoder(TransformersDecoder):
             use_cache=True,
             logits_to_keep=1,
         )
-        logits: Tensor = output.logits[:, -1]
-        return logits
+        return output.logits[:, -1]
 
     def _grow(self, room: int) -> None:
         self._room = room

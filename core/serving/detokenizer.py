@@ -18,10 +18,9 @@ _INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 def decode(tokenizer: "PreTrainedTokenizerBase", tokens: Sequence[int]) -> str:
     """Decode `tokens` without special tokens, spaces exactly as generated."""
-    text: str = tokenizer.decode(
+    return tokenizer.decode(
         list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
-    return text
 
 
 class TextStream:

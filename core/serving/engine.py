@@ -40,8 +40,6 @@ MAX_BATCH_TOKENS = 8192
 
 @dataclass(frozen=True)
 class ReplyStats:
-    """How the latest reply came about."""
-
     tokens: int
     """Tokens of the reply, without the stop token."""
     truncated: bool
@@ -59,7 +57,6 @@ class Engine:
     """A base model with an adapter.
 
     Args:
-        folder: The base.
         adapter: A folder with a LoRA adapter in peft's format, or None.
         serving: The precision of the weights, and the size of the prompt cache.
 
@@ -171,12 +168,10 @@ class Engine:
         replies = [""] * len(fitted)
         for number, group in enumerate(_groups([len(prompt) for prompt in fitted])):
             chosen = [fitted[index] for index in group]
+            room = min(sampling.max_new_tokens, self.context - max(map(len, chosen)))
+            sampler = partial(Sampler, sampling, seed + number)
             generated = generate_batch(
-                self.backend.prefill_batch,
-                chosen,
-                partial(Sampler, sampling, seed + number),
-                self._stop,
-                min(sampling.max_new_tokens, self.context - max(map(len, chosen))),
+                self.backend.prefill_batch, chosen, sampler, self._stop, room
             )
             for index, tokens in zip(group, generated, strict=True):
                 replies[index] = self._text(tokens, sampling)
@@ -204,14 +199,9 @@ class Engine:
             yield
 
         prompt, room, _ = self._fit(messages, sampling.max_new_tokens)
+        sampler = partial(Sampler, sampling, seed)
         generated = generate_batch(
-            self.backend.prefill_batch,
-            [prompt],
-            partial(Sampler, sampling, seed),
-            self._stop,
-            room,
-            copies=count,
-            slot=slot,
+            self.backend.prefill_batch, [prompt], sampler, self._stop, room, copies=count, slot=slot
         )
         return [self._text(tokens, sampling) for tokens in generated]
 
@@ -234,17 +224,13 @@ class Engine:
             if len(prompt) + room <= self.context:
                 room = min(max_new_tokens, self.context - len(prompt))
                 return prompt, room, len(messages) - len(kept)
+        limit = max(self.context - room, 0)
         raise TuteeError(
             _(
                 "The message is too long for the model: with the system prompt it has "
                 "{tokens:,} tokens, and {limit:,} fit (the model's context is "
                 "{context:,}, and {room} are kept for the reply)."
-            ).format(
-                tokens=len(prompt),
-                limit=max(self.context - room, 0),
-                context=self.context,
-                room=room,
-            ),
+            ).format(tokens=len(prompt), limit=limit, context=self.context, room=room),
             _("Shorten it, or send it in parts."),
         )
 
@@ -258,11 +244,7 @@ def _shortened(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage
     questions = [index for index, message in enumerate(messages) if message.role == "user"]
     steps = list(range(DROPPED_TOGETHER, len(questions) - 1, DROPPED_TOGETHER))
     for first in [questions[step] for step in steps] + questions[-1:] * (len(questions) > 1):
-        yield [
-            message
-            for index, message in enumerate(messages)
-            if message.role == "system" or index >= first
-        ]
+        yield [m for index, m in enumerate(messages) if m.role == "system" or index >= first]
 
 
 def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -8,11 +8,10 @@ from core.adapters.peft_files import unreadable
 from core.config import Serving
 from core.models import fast_loading
 from core.models.folder import ModelFolder
-from core.models.loading import load_model, quantised
+from core.models.loading import load_model, quantised, unloadable
 from core.runtime.device import device
 from core.runtime.library_logging import hush
 from core.serving.backend import Backend
-from store.errors import TuteeError
 from store.i18n import _
 
 if TYPE_CHECKING:
@@ -66,21 +65,17 @@ def read_config(folder: ModelFolder) -> "PretrainedConfig":
     """
     hush()
     try:
-        config = fast_loading.config(folder.path) or _auto_config(folder.path)
-    except Exception as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TuteeError(
-            _("The model in {folder} could not be loaded: {said}").format(
-                folder=folder.path, said=said
+        config = fast_loading.config(folder.path)
+        if config is None:
+            from transformers import AutoConfig
+
+            config = AutoConfig.from_pretrained(
+                folder.path, local_files_only=True, trust_remote_code=False
             )
-        ) from error
+    except Exception as error:
+        title = _("The model in {folder} could not be loaded: {said}")
+        raise unloadable(title, folder, error) from error
     return config.get_text_config()
-
-
-def _auto_config(path: Path) -> "PretrainedConfig":
-    from transformers import AutoConfig
-
-    return AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
 
 
 def eos_tokens(folder: ModelFolder, config: "PretrainedConfig") -> frozenset[int]:

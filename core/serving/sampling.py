@@ -22,7 +22,6 @@ class Sampler:
     """Samples the tokens of one or more replies.
 
     Args:
-        sampling: How to sample.
         seed: Fixes every draw.
         like: Logits as `pick` will get them, (replies, vocabulary).
     """

@@ -23,13 +23,10 @@ PREFILL_CHUNK = 256
 
 
 class TransformersDecoder:
-    """A model with the KV cache of the last sequence.
+    """A `Backend`: a model with the KV cache of the last sequence.
 
     A conversation grows at its end, so a prefill runs only the tokens after the longest prefix that
     prompt and cache have in common.
-
-    Args:
-        reload: Loads the base with another adapter.
     """
 
     chunk = PREFILL_CHUNK
@@ -58,7 +55,6 @@ class TransformersDecoder:
 
     @torch.inference_mode()
     def prefill(self, prompt: Sequence[int], should_stop: Callable[[], bool]) -> Tensor | None:
-        """Return the logits (1, vocabulary) after `prompt`, or None when asked to stop."""
         # The last token is always run, for its logits.
         self._crop(min(common_prefix(self._tokens, prompt), len(prompt) - 1))
         logits = None
@@ -71,7 +67,6 @@ class TransformersDecoder:
 
     @torch.inference_mode()
     def decode_step(self, token: int) -> Tensor:
-        """Append `token` to the sequence and return the logits (1, vocabulary) after it."""
         return self._append([token])
 
     def _append(self, tokens: Sequence[int]) -> Tensor:
@@ -114,8 +109,7 @@ def prefill_batch(
     width = max(map(len, prompts))
     padded = [[0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
     mask = torch.tensor(
-        [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts],
-        device=model.device,
+        [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device
     )  # (replies, columns)
     cache = new_cache(model)
     with slot():

@@ -30,9 +30,8 @@ def _request(
     id_: str, messages: tuple[ChatMessage, ...], sampling: Sampling, seed: int, stop: Flag
 ) -> ReplyRequest:
     """Make a request; a seed set in the sampling settings overrides `seed`."""
-    return ReplyRequest(
-        id_, messages, sampling, seed if sampling.seed is None else sampling.seed, stop
-    )
+    seed = seed if sampling.seed is None else sampling.seed
+    return ReplyRequest(id_, messages, sampling, seed, stop)
 
 
 class ChatWorker:
@@ -89,7 +88,6 @@ class ChatWorker:
     def reply(
         self, request_id: str, messages: tuple[ChatMessage, ...], sampling: Sampling, seed: int
     ) -> None:
-        """Stream a reply to `messages`."""
         request = _request(request_id, messages, sampling, seed, Flag())
         self._pending.append(request.stop)
         self._jobs.put(lambda: self._reply(request))

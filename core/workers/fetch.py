@@ -33,9 +33,8 @@ class Fetcher:
                 _("Wait for it, or stop it first ({key:app.models}, {key:models.stop})."),
             )
         self.spec, self._stop = spec, Flag()
-        Thread(
-            target=self._run, args=(spec, cache, self._stop), name="tutee-fetch", daemon=True
-        ).start()
+        args = (spec, cache, self._stop)
+        Thread(target=self._run, args=args, name="tutee-fetch", daemon=True).start()
 
     def stop(self) -> None:
         """Stop soon; what has arrived is kept."""
@@ -46,8 +45,7 @@ class Fetcher:
         try:
             find(spec, cache, self._emit, stop.is_set)
         except Exception as error:
-            outcome = FetchFailed(
-                spec, as_tutee_error(error, _("Fetching {model}").format(model=spec))
-            )
+            what = _("Fetching {model}").format(model=spec)
+            outcome = FetchFailed(spec, as_tutee_error(error, what))
         self.spec = ""
         self._emit(outcome)

@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ReplyRequest:
-    """One generation request."""
-
     id: str
     messages: tuple[ChatMessage, ...]
     sampling: Sampling
@@ -98,7 +96,6 @@ class ReplyJobs:
     def prefill(
         self, messages: tuple[ChatMessage, ...], sampling: Sampling, should_stop: Callable[[], bool]
     ) -> None:
-        """Prefill `messages` for the next question."""
         engine = self._model.engine
         if engine is None or should_stop():
             return

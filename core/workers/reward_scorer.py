@@ -39,5 +39,4 @@ class RewardScorer:
         return reward
 
     def unload(self) -> None:
-        """Free its memory."""
         self._loaded = None

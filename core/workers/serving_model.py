@@ -81,8 +81,7 @@ class ServingModel:
                 raise TuteeError(_("The model is not loaded, so its adapter cannot be changed."))
             engine = self._with_version(self.engine, self.adapters, version)
         except Exception as error:
-            failed = as_tutee_error(error, _("Changing the adapter"))
-            self._emit(SwapFailed(version, failed))
+            self._emit(SwapFailed(version, as_tutee_error(error, _("Changing the adapter"))))
             return
         self.engine, self.version = engine, version
         self._emit(AdapterSwapped(version, perf_counter() - started))

@@ -1,18 +1,9 @@
-"""The thread that trains: one run at a time, beside the chat (`core.workers.chat`).
-
-It takes plain calls that return at once, and reports through events.
-"""
+"""The thread that trains: one run at a time, beside the chat (`core.workers.chat`)."""
 
 from collections.abc import Callable
 from threading import Thread
 
-from core.events import (
-    PassDone,
-    TuningCancelled,
-    TuningDone,
-    TuningFailed,
-    TuningStarted,
-)
+from core.events import PassDone, TuningCancelled, TuningDone, TuningFailed, TuningStarted
 from core.runs import run
 from core.runs.plan import Plan
 from core.runs.saved_run import SavedRun

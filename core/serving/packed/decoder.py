@@ -36,13 +36,12 @@ def load(
     """
     network = weights.load(folder, config, kind_chooser(serving.precision))
     shape = network.shape
-    budget = serving.cache_mb * 2**20
-    cache = PromptCache(shape.layers, shape.kv_heads, shape.head_size, budget)
+    cache = PromptCache(shape.layers, shape.kv_heads, shape.head_size, serving.cache_mb * 2**20)
     return PackedDecoder(network, cache, load_whole)
 
 
 class PackedDecoder:
-    """Decodes with one adapter; several of these share a network and a prompt cache.
+    """A `Backend` with one adapter; several of these share a network and a prompt cache.
 
     Args:
         adapter: A folder with an adapter that `is_plain`, or None.
@@ -68,14 +67,12 @@ class PackedDecoder:
         self._kv = cache.new(adapter)
 
     def with_adapter(self, adapter: Path | None) -> Backend:
-        """Return the same base with another adapter; this decoder stays usable."""
         if adapter is None or is_plain(adapter):
             return PackedDecoder(self.network, self.cache, self._load_whole, adapter)
         assert self._load_whole is not None
         return self._load_whole(adapter)
 
     def prefill(self, prompt: Sequence[int], should_stop: Callable[[], bool]) -> Tensor | None:
-        """Return the logits (1, vocabulary) after `prompt`, or None when asked to stop."""
         self._kv = kv = self.cache.find(self._directory, prompt)
         logits = None
         while (start := len(kv.tokens)) < len(prompt):
@@ -85,13 +82,11 @@ class PackedDecoder:
         return logits
 
     def decode_step(self, token: int) -> Tensor:
-        """Append `token` to the sequence and return the logits (1, vocabulary) after it."""
         return self._forward([(self._kv, [token])])
 
     def prefill_batch(
         self, prompts: Sequence[Sequence[int]], copies: int, slot: Slot
     ) -> tuple[Tensor, BatchStep]:
-        """See `Backend.prefill_batch`."""
         caches: list[KVCache] = []
         logits: list[Tensor] = []
         for prompt in prompts:

@@ -11,8 +11,6 @@ from core.serving.packed.quantized_linear import Linear
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """The settings of a model that its forward pass needs."""
-
     layers: int
     heads: int
     kv_heads: int
@@ -65,8 +63,6 @@ class LoraAdapter:
 
 @dataclass(frozen=True)
 class Projection:
-    """A matrix product, and what is added to it."""
-
     weight: Linear
     bias: Tensor | None
     """(out), float32."""

@@ -33,26 +33,21 @@ def load(directory: Path, shape: NetworkShape) -> LoraAdapter:
         tensors = load_file(directory / "adapter_model.safetensors")
         layers = [
             LayerDeltas(
-                *(_delta(tensors, f"{_PREFIX}{index}.", names, shape, scale) for names in FUSED)
+                *(_delta(tensors, f"{_PREFIX}{n}.", names, shape, scale) for names in FUSED)
             )
-            for index in range(shape.layers)
+            for n in range(shape.layers)
         ]
     except Exception as error:
         # A damaged file fails in many ways.
         raise unreadable(directory, error) from error
     if tensors:
-        raise unreadable(
-            directory, ValueError(_("the model has no {tensor}").format(tensor=min(tensors)))
-        )
+        why = _("the model has no {tensor}").format(tensor=min(tensors))
+        raise unreadable(directory, ValueError(why))
     return LoraAdapter(tuple(layers))
 
 
 def _delta(
-    tensors: dict[str, Tensor],
-    prefix: str,
-    names: Sequence[str],
-    shape: NetworkShape,
-    scale: float,
+    tensors: dict[str, Tensor], prefix: str, names: Sequence[str], shape: NetworkShape, scale: float
 ) -> LoraDelta | None:
     """Take the changes of the matrices `names` out of `tensors`, and fuse them."""
     pairs: list[tuple[Tensor, Tensor] | None] = []

@@ -134,7 +134,6 @@ class Network:
         return torch.cat((queries, keys, torch.ones_like(keys)), 1)
 
     def _rms_norm(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return the RMS norm of each row of `x` (n, hidden)."""
         return functional.rms_norm(x, weight.shape, weight, self.shape.epsilon)
 
     def _attend(

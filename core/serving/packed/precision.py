@@ -21,7 +21,6 @@ _NEGLIGIBLE = 0.02
 
 
 def kind_chooser(precision: Precision) -> ChooseKind:
-    """Return the function that chooses how to store a matrix."""
     if precision != "auto":
         kind: Kind = precision
         return lambda weight: kind

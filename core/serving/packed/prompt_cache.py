@@ -72,7 +72,6 @@ class PromptCache:
     """The kept KV caches, most recently used last.
 
     Args:
-        layers, kv_heads, head_size: Of the model.
         budget: Bytes that all caches together may take; the one in use may exceed it alone.
     """
 
@@ -103,20 +102,16 @@ class PromptCache:
             self.entries.remove(best)
             del best.tokens[common:]
         self.entries.append(best)
-        self._evict()
+        while len(self.entries) > 1 and self.nbytes > self._budget:
+            del self.entries[0]
         return best
 
     def new(self, adapter: Hashable) -> KVCache:
         """Return an empty cache that is not kept."""
         return KVCache(adapter, torch.empty(self._shape))
 
-    def _evict(self) -> None:
-        while len(self.entries) > 1 and self.nbytes > self._budget:
-            del self.entries[0]
-
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
-    """Length of the longest common prefix."""
     for index, (a, b) in enumerate(zip(first, second, strict=False)):
         if a != b:
             return index

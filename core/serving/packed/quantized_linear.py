@@ -37,7 +37,6 @@ class Linear(Protocol):
 
     def __call__(self, x: Tensor) -> Tensor:
         """(n, in) -> (n, out); float32 or bfloat16."""
-        ...
 
     @property
     def nbytes(self) -> int: ...

@@ -14,15 +14,7 @@ from torch import Tensor
 
 from core.models.folder import ModelFolder
 from core.serving.packed.layers import Layer, NetworkShape, Projection
-from core.serving.packed.layout import (
-    DOWN,
-    GATE_UP,
-    HEAD_NORMS,
-    QKV,
-    O,
-    in_rope_order,
-    reordered,
-)
+from core.serving.packed.layout import DOWN, GATE_UP, HEAD_NORMS, QKV, O, in_rope_order, reordered
 from core.serving.packed.network import Network
 from core.serving.packed.quantized_linear import DenseLinear, Kind, pack
 from store.errors import TuteeError
@@ -30,7 +22,6 @@ from store.i18n import _
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
-
 
 _FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 _ROPES = ("default", "linear", "llama3", "yarn")
@@ -53,10 +44,7 @@ def supports(config: "PretrainedConfig") -> bool:
 
 
 def load(folder: ModelFolder, config: "PretrainedConfig", choose: ChooseKind) -> Network:
-    """Load the network in `folder`.
-
-    Args:
-        config: One that `supports` accepts.
+    """Load the network in `folder`, whose `config` is one that `supports` accepts.
 
     Raises:
         TuteeError: a tensor is missing, or a file cannot be read.
@@ -74,9 +62,7 @@ def load(folder: ModelFolder, config: "PretrainedConfig", choose: ChooseKind) ->
     if packed.kind != "fp32":
         exact_head = embedding if config.tie_word_embeddings else files.stored("lm_head.weight")
     del head
-    layers = [
-        _layer(files, f"model.layers.{index}.", shape, choose) for index in range(shape.layers)
-    ]
+    layers = [_layer(files, f"model.layers.{n}.", shape, choose) for n in range(shape.layers)]
     norm = files["model.norm.weight"]
     return Network(shape, embedding, layers, norm, packed, exact_head)
 
@@ -160,11 +146,8 @@ class _Files:
                 with safe_open(path, framework="pt") as file:
                     self._places.update(dict.fromkeys(file.keys(), path))
         except (OSError, SafetensorError) as error:
-            raise TuteeError(
-                _("The model in {folder} could not be loaded: {why}").format(
-                    folder=folder, why=error
-                )
-            ) from error
+            title = _("The model in {folder} could not be loaded: {why}")
+            raise TuteeError(title.format(folder=folder, why=error)) from error
 
     def __contains__(self, name: str) -> bool:
         return name in self._places
@@ -176,12 +159,8 @@ class _Files:
         """Return the tensor as stored, memory-mapped: only the rows that are used are read."""
         if name not in self._places:
             # transformers would use random weights in its place.
-            raise TuteeError(
-                _("The weights in {folder} are incomplete: {name} is missing.").format(
-                    folder=self._folder, name=name
-                ),
-                _("Fetch the model again, and check that it is one that writes text."),
-            )
+            title = _("The weights in {folder} are incomplete: {name} is missing.")
+            hint = _("Fetch the model again, and check that it is one that writes text.")
+            raise TuteeError(title.format(folder=self._folder, name=name), hint)
         with safe_open(self._places[name], framework="pt") as file:
-            tensor: Tensor = file.get_tensor(name)
-        return tensor
+            return file.get_tensor(name)
