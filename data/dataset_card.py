@@ -56,13 +56,7 @@ _TYPES = {
 
 
 def card(selection: ExportSelection, choices: Choices, rules: Rules) -> str:
-    """Return the text of the card.
-
-    Args:
-        selection: What was written; at least one table.
-        choices: How it was chosen.
-        rules: How tasks are told apart.
-    """
+    """Return the text of the card for at least one table."""
     records = [record for table in selection.tables for record in table.records]
     parts = (
         _head(selection.tables, records, choices),
@@ -84,11 +78,10 @@ def card(selection: ExportSelection, choices: Choices, rules: Rules) -> str:
 
 
 def _head(tables: Sequence[Table], records: Sequence[Record], choices: Choices) -> str:
-    languages = sorted({_language(record) for record in records} - {OTHER})
     lines = [
         "---",
         *_license(choices.licence),
-        *_listed("language", languages),
+        *_listed("language", sorted({_language(record) for record in records} - {OTHER})),
         *_listed("tags", ["tutee", "human-feedback"]),
         *_listed("task_categories", ["text-generation"]),
         *_listed("size_categories", [_size(len(records))]),
@@ -178,7 +171,6 @@ def _figures(records: Sequence[Record], rules: Rules) -> str:
 
 
 def _language(record: Record) -> str:
-    """The language of the last question."""
     return language_of(record.prompt[-1].content)
 
 

@@ -25,8 +25,6 @@ FORMATS = ("messages", "alpaca", "sharegpt", "trl", "kto", "csv", "tutee")
 
 @dataclass(frozen=True)
 class Choices:
-    """What to export, and how."""
-
     kinds: tuple[RecordKind, ...] = KINDS
     format: str | None = None
     """One of `FORMATS`; by default the one that tools expect for each kind."""
@@ -70,8 +68,6 @@ class Table:
 
 @dataclass(frozen=True)
 class ExportSelection:
-    """What will be written."""
-
     tables: tuple[Table, ...]
     left_out: tuple[str, ...]
     """What was chosen but cannot be written: how many, and why."""
@@ -85,11 +81,8 @@ def line(row: dict[str, Any]) -> str:
 
 
 def select(records: Iterable[Record], choices: Choices) -> ExportSelection:
-    """Build the tables for the chosen records, in the order of the kinds.
-
-    Raises:
-        TuteeError: There is no such kind or format.
-    """
+    """Build the tables for the chosen records, in the order of the kinds; raise TuteeError for an
+    unknown kind or format."""
     wanted = {choices.format, *choices.formats.values()}
     unknown = [*({*choices.kinds} - {*KINDS}), *(wanted - {None, *FORMATS})]
     if unknown:

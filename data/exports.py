@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from data.dataset_card import card
-from data.export_tables import FORMATS, Choices, ExportSelection, Table, select
+from data.export_tables import Choices, ExportSelection, Table, select
 from data.llama_factory import dataset_info
 from data.quality.task_labels import DEFAULT_RULES, Rules
 from store.error_messages import reason
@@ -20,18 +20,6 @@ from store.errors import TuteeError
 from store.i18n import _
 from store.records import KINDS, Record, RecordKind
 from store.storage import replace_file
-
-__all__ = [
-    "FORMATS",
-    "Choices",
-    "ExportSelection",
-    "Exported",
-    "ExportedFile",
-    "dated",
-    "export",
-    "select",
-    "write_table",
-]
 
 _CARD = "README.md"
 _DATASET_INFO = "dataset_info.json"
@@ -50,8 +38,6 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file of rows that was written."""
-
     path: Path
     kind: RecordKind
     split: str
@@ -61,8 +47,6 @@ class ExportedFile:
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote."""
-
     folder: Path
     files: tuple[ExportedFile, ...]
     left_out: tuple[str, ...]
@@ -87,13 +71,7 @@ def dated(exports: Path, moment: datetime) -> Path:
 def export(
     records: Iterable[Record], choices: Choices, folder: Path, rules: Rules = DEFAULT_RULES
 ) -> Exported:
-    """Write records to a folder, replacing an earlier export.
-
-    Args:
-        records: All records; the choices select among them.
-        choices: What to export, and how.
-        folder: Created if needed.
-        rules: How the dataset card tells tasks apart.
+    """Write the chosen ones of all records to a folder; create it, or replace an earlier export.
 
     Raises:
         TuteeError: There is nothing to write, the folder contains other files, or it cannot be
@@ -123,11 +101,7 @@ def export(
 
 
 def write_table(table: Table, path: Path) -> None:
-    """Write the rows of a table to a file, readable by the user only.
-
-    Raises:
-        TuteeError: It cannot be written; the existing file is unchanged.
-    """
+    """Write a table's rows, readable by the user only; on TuteeError the old file is unchanged."""
     replace_file(path, table.text().encode("utf-8"))
 
 

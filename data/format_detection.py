@@ -4,23 +4,13 @@ Each row is detected on its own, so a file may mix formats.
 """
 
 from data.chat_exports import CHATS
-from data.formats import ALPACA, COLUMNS, CSV, KTO, MESSAGES, OWN, SHAREGPT, TRL
-from data.formats.columns import columns
+from data.formats import ALPACA, CSV, KTO, MESSAGES, OWN, SHAREGPT, TRL
+from data.formats.columns import COLUMNS, columns
 from data.formats.common import Format, ParsedRow, Row, RowError
 from store.i18n import _
 from store.records import Origin
 
-FORMATS: tuple[Format, ...] = (
-    OWN,
-    *CHATS,
-    MESSAGES,
-    SHAREGPT,
-    ALPACA,
-    KTO,
-    TRL,
-    COLUMNS,
-    CSV,
-)
+FORMATS: tuple[Format, ...] = (OWN, *CHATS, MESSAGES, SHAREGPT, ALPACA, KTO, TRL, COLUMNS, CSV)
 """The more specific first."""
 NAMES = tuple(each.name for each in FORMATS)
 
@@ -28,15 +18,7 @@ _NOT_TEXT = ("images", "videos", "audios")
 
 
 def read(row: object, origin: Origin, format: str | None = None) -> tuple[str, ParsedRow]:  # noqa: A002
-    """Parse one row.
-
-    Args:
-        row: What stands in the file.
-        origin: Where it comes from.
-        format: One of `NAMES`; by default detected by the row's keys.
-
-    Returns:
-        The name of the format, and the row's content.
+    """Parse one row, in the named format or the one its keys show; return its name and content.
 
     Raises:
         RowError: The format is unknown, or the row cannot be used.

@@ -15,7 +15,7 @@ from pathlib import Path
 from data import row_files
 from data.chat_exports import join
 from data.format_detection import read
-from data.formats import ParsedRow, RowError
+from data.formats.common import ParsedRow, RowError
 from data.row_files import find_files
 from store.errors import TuteeError
 from store.feedback import dedup_key
@@ -50,8 +50,6 @@ class Refused:
 
 @dataclass(frozen=True)
 class Imported:
-    """What a file contains."""
-
     path: Path
     name: str
     """What the records are named after: their source is `import:NAME`."""
@@ -78,7 +76,6 @@ def read_file(
     """Read a file: JSONL, one JSON array or object, CSV or TSV, gzip or zip.
 
     Args:
-        path: The file.
         name: What to name the records after; by default the file's name.
         format: One of `data.format_detection.NAMES` for all rows; by default detected row by row.
         learn: Make an instruction of every reply on a conversation's path.
@@ -109,8 +106,6 @@ def read_file(
 
 
 class _Reader:
-    """What has been read so far."""
-
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._lines: dict[object, int] = {}
@@ -123,7 +118,6 @@ class _Reader:
         self.refused: list[Refused] = []
 
     def take(self, line: int, row: object, format_name: str | None, place: str) -> None:
-        """Take what a row contains, or note why not."""
         self.rows += 1
         try:
             if isinstance(row, RowError):
@@ -153,14 +147,12 @@ class _Reader:
                 self.records.append(record)
                 continue
             if len(parsed.records) > 1:
-                kind = _(record.kind)
                 reason = _("{kind} {number}: {reason}").format(
-                    kind=kind, number=number, reason=reason
+                    kind=_(record.kind), number=number, reason=reason
                 )
             yield reason
 
     def learn(self, conversations: Iterable[ImportedConversation]) -> None:
-        """Make an instruction of each reply in the conversations, without duplicates."""
         skipped = self._incomplete | {
             record.message_id or ""
             for record in self.records

@@ -19,8 +19,6 @@ _NAME_BYTES = 120
 
 
 class Section(NamedTuple):
-    """One message."""
-
     role: Role
     text: str
     adapter: str | None = None
@@ -43,8 +41,7 @@ def markdown(conversation: Conversation, sections: Iterable[Section]) -> str:
 
 def file_name(title: str, when: datetime) -> str:
     """Return a file name valid on every file system; letters of any script stay."""
-    plain = unicodedata.normalize("NFC", title)
-    words = re.sub(r"[^\w\s.-]", "", plain).split()
+    words = re.sub(r"[^\w\s.-]", "", unicodedata.normalize("NFC", title)).split()
     name = "-".join(words).strip(".-")
     while len(name.encode()) > _NAME_BYTES:
         name = name[:-1]

@@ -66,11 +66,8 @@ def expected() -> str:
 
 
 def find_files(path: Path) -> list[Path]:
-    """Return every file below a folder that may contain rows, sorted; the file itself if it is one.
-
-    Raises:
-        TuteeError: The folder has none.
-    """
+    """Return the files below a folder that may contain rows, sorted, or the file itself; raise
+    TuteeError if there are none."""
     if not path.is_dir():
         return [path]
     found = sorted(file for file in path.rglob("*") if _wanted(file.relative_to(path)))
@@ -140,7 +137,7 @@ def _part(name: str, content: bytes, path: Path) -> FilePart:
     if not content.strip():
         raise TuteeError(_("{file} is empty.").format(file=shown), expected())
     first, second = _first_lines(content)
-    if _is_object(first):
+    if isinstance(_parsed(first), dict):
         return FilePart(name, False, _lines(content))
     if first.startswith((b"{", b"[")):
         # A pretty-printed value breaks its first line after a bracket or a comma.
@@ -168,7 +165,6 @@ def _part(name: str, content: bytes, path: Path) -> FilePart:
 
 
 def _names(header: bytes, delimiter: str) -> list[str]:
-    """The columns that a first line names, if it belongs to a table."""
     line = header.decode("utf-8", "replace")
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=True), [])
@@ -202,10 +198,6 @@ def _lines(content: bytes) -> Rows:
             yield number, _parsed(line)
 
 
-def _is_object(line: bytes) -> bool:
-    return isinstance(_parsed(line), dict)
-
-
 def _parsed(line: bytes) -> object:
     try:
         return json.loads(line.decode("utf-8").rstrip("\r\n"))
@@ -225,7 +217,6 @@ def _parsed(line: bytes) -> object:
 
 
 def _values(content: bytes, shown: str) -> Rows:
-    """The elements of an array, or the only object."""
     text = _text(content, shown)
     start = _skip(text, 0)
     try:
@@ -260,7 +251,6 @@ def _elements(text: str, start: int) -> Rows:
 
 
 def _skip(text: str, position: int) -> int:
-    """The position of the next character that is not white space."""
     found = _BLANK.match(text, position)
     return found.end() if found else position
 

@@ -165,10 +165,8 @@ def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], promp
 
 
 def _with_folded_system(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
-    """`messages` with the system message prepended to the first message after it."""
     system, first, *rest = messages
-    content = f"{system.content}\n\n{first.content}"
-    return [first.model_copy(update={"content": content}), *rest]
+    return [first.model_copy(update={"content": f"{system.content}\n\n{first.content}"}), *rest]
 
 
 def _prompt_and_reply_ids(tokenizer: Tokenizer, before: str, written: str) -> list[int]:

@@ -18,8 +18,6 @@ _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
 
 @dataclass(frozen=True)
 class Mix(Generic[_Kind]):
-    """The records of one run."""
-
     new: tuple[_Kind, ...]
     replayed: tuple[_Kind, ...]
     """Learned before, and repeated so that they are not forgotten."""
@@ -51,8 +49,7 @@ def mix(new: Sequence[_Kind], learned: Sequence[_Kind], replay: float, seed: int
     share = round(len(fresh) * replay / (1 - replay))
     chosen = random.Random(seed).sample(range(len(earlier)), min(share, len(earlier)))
     return Mix(
-        new=tuple(fresh.values()),
-        replayed=tuple(earlier[index] for index in sorted(chosen)),
+        new=tuple(fresh.values()), replayed=tuple(earlier[index] for index in sorted(chosen))
     )
 
 

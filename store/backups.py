@@ -69,11 +69,7 @@ class Backups:
             )
 
     def keep(self, name: str) -> None:
-        """Back up the current state under a name, permanently.
-
-        Raises:
-            TuteeError: It cannot be written.
-        """
+        """Back up the current state under a name, permanently; raise TuteeError if that fails."""
         state = self._folder / name
         try:
             self._keep(state)
@@ -116,7 +112,6 @@ class Backups:
         """Return the content of a file; if it is damaged or missing, that of its newest good state.
 
         Args:
-            path: The file.
             parse: Reads it, or raises `Damaged`.
             empty: Replaces a damaged file that has no good earlier state.
             describe: Says in a few words how much an earlier state holds, for the notice.
@@ -151,7 +146,6 @@ class Backups:
         return [state / within for state in states if (state / within).exists()]
 
     def _recover(self, path: Path, notice: str, content: bytes) -> None:
-        """Set a damaged file aside and put `content` in its place."""
         if self.write:
             notice += self._set_aside(path)
             replace_file(path, content)

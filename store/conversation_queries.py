@@ -7,8 +7,6 @@ from store.records import Conversation, Message
 
 
 class SearchHit(NamedTuple):
-    """A conversation that contains the text searched for."""
-
     conversation: Conversation
     message: Message | None
     """The newest message that contains it; None if only the title does."""
@@ -28,10 +26,7 @@ def search(conversations: Conversations, text: str) -> list[SearchHit]:
 
 
 def latest_questions(conversations: Conversations, count: int) -> list[str]:
-    """Return what the user last asked in any conversation of this home, oldest first, no repeats.
-
-    Imported conversations do not count.
-    """
+    """Return the user's latest questions (not imported ones), oldest first, without repeats."""
     own = [each for each in conversations.spoken() if each.source == "chat"]
     questions = [
         message

@@ -19,11 +19,7 @@ from store.titles import title_of
 
 
 class Conversations:
-    """All conversations of a home.
-
-    Args:
-        backups: See `Segments`.
-    """
+    """All conversations of a home."""
 
     def __init__(self, backups: Backups) -> None:
         self._unsaved: dict[str, ConversationTree] = {}
@@ -37,11 +33,7 @@ class Conversations:
     # -- what there is ---------------------------------------------------------------------------
 
     def tree(self, conversation_id: str) -> ConversationTree:
-        """Return a conversation with all its messages.
-
-        Raises:
-            TuteeError: There is no conversation with that id.
-        """
+        """Return a conversation with all its messages; raise TuteeError for an unknown id."""
         tree = self._stored.documents.get(conversation_id) or self._unsaved.get(conversation_id)
         if tree is None:
             raise TuteeError(
@@ -52,11 +44,7 @@ class Conversations:
         return tree
 
     def message(self, message_id: str) -> Message:
-        """Return one message, of any conversation.
-
-        Raises:
-            TuteeError: There is no message with that id.
-        """
+        """Return one message, of any conversation; raise TuteeError for an unknown id."""
         try:
             return self._messages[message_id]
         except KeyError:
@@ -176,8 +164,7 @@ class Conversations:
     def add_imported(self, imported: Iterable[ImportedConversation]) -> tuple[int, int]:
         """Store imported conversations; of existing ones, only their new messages.
 
-        Returns:
-            The numbers of new conversations and of new messages.
+        Return the numbers of new conversations and of new messages.
         """
         trees: dict[str, ConversationTree] = {}
         before = len(self._stored.documents), len(self._messages)

@@ -27,8 +27,6 @@ from store.records import (
 
 @dataclass(frozen=True)
 class Feedback:
-    """The current feedback on one reply."""
-
     label: bool | None = None
     """True for 👍, False for 👎."""
     reasons: tuple[str, ...] = ()
@@ -143,11 +141,7 @@ def thumb(reply: JudgedReply, label: bool, reasons: tuple[str, ...], comment: st
 
 
 def explain(reply: JudgedReply, reasons: tuple[str, ...], comment: str) -> RecordChanges:
-    """Add reasons to the current 👎. They become part of it, so both are undone together.
-
-    Raises:
-        TuteeError: There is no 👎.
-    """
+    """Add reasons to the current 👎 (or raise TuteeError without one); both are undone together."""
     verdict = _verdict(reply.live)
     if verdict is None or verdict.label:
         raise TuteeError(_("There is no 👎 to give reasons for."))
@@ -182,18 +176,11 @@ def correct(reply: JudgedReply, text: str, why: str = "") -> RecordChanges:
     better = Instruction(**about, completion=text)
     # There is nothing to prefer the correction over if the original is empty.
     pair = (Preference(**about, chosen=text, rejected=original),) if original.strip() else ()
-    return RecordChanges(
-        added=(better, *pair),
-        updated=_supersede(reply.live, replaced, act),
-    )
+    return RecordChanges(added=(better, *pair), updated=_supersede(reply.live, replaced, act))
 
 
 def undo(reply: JudgedReply) -> RecordChanges:
-    """Remove the latest live feedback and bring back what it superseded.
-
-    Raises:
-        TuteeError: There is none.
-    """
+    """Remove the latest live feedback (or raise TuteeError), and restore what it superseded."""
     if not reply.live:
         raise TuteeError(_("There is nothing to undo on this reply."))
     act = reply.live[-1].act
@@ -262,10 +249,9 @@ def pick(comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
         }
 
     if picked in ("both", "neither"):
-        replies = dict.fromkeys(comparison.replies)
         return tuple(
             Verdict(**about(index), completion=reply, label=picked == "both")
-            for index, reply in enumerate(replies)
+            for index, reply in enumerate(dict.fromkeys(comparison.replies))
         )
     if first.strip() == second.strip():
         raise TuteeError(
@@ -277,11 +263,8 @@ def pick(comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
 
 
 def deletion(records: Sequence[Record], ids: Collection[str]) -> RecordChanges:
-    """Delete records for good.
-
-    Unlike an undo, this brings nothing back: what a piece of feedback superseded goes with the last
-    of its records.
-    """
+    """Delete records for good. Unlike an undo, this brings nothing back: what a piece of feedback
+    superseded goes with the last of its records."""
     gone = {record.id for record in records if record.id in ids}
     while True:
         left = {record.act for record in records if record.id not in gone}

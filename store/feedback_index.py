@@ -31,11 +31,7 @@ class Counts:
 
 
 class FeedbackIndex:
-    """All feedback records of a home.
-
-    Args:
-        backups: See `Segments`.
-    """
+    """All feedback records of a home."""
 
     def __init__(self, backups: Backups) -> None:
         self._records: dict[str, Record] = {}
@@ -58,11 +54,7 @@ class FeedbackIndex:
         return self._live.all()
 
     def record(self, record_id: str) -> Record:
-        """Return a record, live or superseded.
-
-        Raises:
-            TuteeError: There is no record with that id.
-        """
+        """Return a record, live or superseded; raise TuteeError for an unknown id."""
         try:
             return self._records[record_id]
         except KeyError:
@@ -91,11 +83,7 @@ class FeedbackIndex:
         self._feedback.put({message_id: _document(records)})
 
     def add(self, records: Iterable[Record]) -> tuple[Record, ...]:
-        """Store imported records, except those whose id or dedup key is here already.
-
-        Returns:
-            The records that were new.
-        """
+        """Store the imported records whose id and dedup key are both new, and return them."""
         new: dict[str, Record] = {}
         new_keys: set[object] = set()
         for record in records:
@@ -112,14 +100,8 @@ class FeedbackIndex:
         self._merge(records, lambda old, new: RecordChanges(updated=tuple(new)).applied_to(old))
 
     def delete(self, ids: Collection[str]) -> list[Record]:
-        """Delete records for good; see `feedback.deletion`.
-
-        Returns:
-            All deleted records, oldest first.
-
-        Raises:
-            TuteeError: There is no record with one of these ids.
-        """
+        """Delete records as `feedback.deletion` says, and return all deleted ones, oldest first;
+        raise TuteeError for an unknown id."""
         wanted = {record_id: self.record(record_id) for record_id in ids}
         imports = {i: record for i, record in wanted.items() if i in self._imports.documents}
         gone = list(imports.values())
@@ -186,7 +168,6 @@ def _document(records: Sequence[Record]) -> FeedbackDocument | None:
 
 
 def _tally(document: FeedbackDocument | None) -> list[str]:
-    """The counts that the feedback on a reply adds to."""
     if document is None:
         return []
     feedback = feedback_of(document.records)

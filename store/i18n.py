@@ -65,8 +65,7 @@ def environment_language(environment: Mapping[str, str] = os.environ) -> str:
 
 def available_languages() -> tuple[str, ...]:
     """Return the codes of English and of all languages with a catalog."""
-    catalogs = _LOCALE.glob("*/LC_MESSAGES/tutee.po")
-    return ("en", *sorted(path.parts[-3] for path in catalogs))
+    return ("en", *sorted(path.parts[-3] for path in _LOCALE.glob("*/LC_MESSAGES/tutee.po")))
 
 
 def resolve_language(setting: str) -> str:

@@ -57,8 +57,6 @@ _STAMP = json.dumps({"version": SCHEMA_VERSION}).encode()
 
 
 class Step(NamedTuple):
-    """How documents of one schema become those of the next."""
-
     version: int
     """The schema it starts from."""
     name: str

@@ -36,25 +36,17 @@ from store.records import (
     Sampling,
 )
 
-__all__ = ["Added", "Counts", "Repository"]
-
 
 @dataclass(frozen=True)
 class Added:
-    """What an import added."""
-
     records: tuple[Record, ...] = ()
     conversations: int = 0
-    """New conversations."""
     messages: int = 0
     """New messages, in new conversations and in existing ones."""
 
 
 class Repository:
-    """The conversations and feedback of one home.
-
-    Open it with `Repository.open`, and close it or use it as a context manager.
-    """
+    """The conversations and feedback of one home; open it with `Repository.open`."""
 
     def __init__(self, paths: Paths, lock: WriterLock | None) -> None:
         write = lock is not None
@@ -72,7 +64,6 @@ class Repository:
         """Open a home. Create it if needed, and migrate it from an older schema.
 
         Args:
-            paths: Where the home is.
             write: Take the lock that keeps other writers out; without it, nothing can be changed.
 
         Raises:
@@ -155,7 +146,6 @@ class Repository:
         """Set how a conversation continues.
 
         Args:
-            conversation_id: The conversation.
             system_prompt: Replaces the one it began with; empty restores that one.
             sampling: Overrides the settings; None restores them.
         """
@@ -164,11 +154,8 @@ class Repository:
         )
 
     def delete_conversation(self, conversation_id: str) -> ConversationTree:
-        """Delete a conversation but not the feedback given in it.
-
-        Returns:
-            The whole conversation, for `restore_conversation`.
-        """
+        """Delete a conversation but not the feedback given in it; return it for
+        `restore_conversation`."""
         return self._conversations.delete(conversation_id)
 
     def restore_conversation(self, tree: ConversationTree) -> None:
@@ -210,13 +197,10 @@ class Repository:
         """Store a message and make it the end of the conversation's path.
 
         Args:
-            conversation_id: The conversation it belongs to.
-            role: Its author.
             content: Its text; the user's first message gives the conversation its title.
             parent_id: The message it follows; by default the end of the path.
             beside: Instead of `parent_id`, the message it is another version of; a reply then
                 records that message's system prompt as its own.
-            origin: Where a reply came from.
             tokens: Length of a reply in tokens.
             seconds: Time it took to generate.
         """
@@ -249,12 +233,8 @@ class Repository:
         return self._corrected(self.path(message.parent_id), message.system_prompt)
 
     def turns(self, conversation_id: str, end: str | None = None) -> tuple[ChatMessage, ...]:
-        """Return the path as the model is to see it next, corrections included.
-
-        Args:
-            conversation_id: The conversation.
-            end: The last message of the path to return; by default the end of the current path.
-        """
+        """Return the path (the current one, or that to `end`) as the model is to see it next,
+        corrections included."""
         path = self.path(end) if end else self.messages(conversation_id)
         return self._corrected(path, self.conversation(conversation_id).system_prompt)
 
@@ -289,11 +269,7 @@ class Repository:
         return self._apply(message_id, change)
 
     def explain(self, message_id: str, reasons: Sequence[str], comment: str = "") -> Feedback:
-        """Add reasons to the current 👎; both are undone together.
-
-        Raises:
-            TuteeError: There is no 👎.
-        """
+        """Add reasons to the current 👎, undone together with it; raise TuteeError without one."""
         change = feedback.explain(self._reply(message_id), tuple(reasons), comment)
         return self._apply(message_id, change)
 
@@ -314,11 +290,7 @@ class Repository:
         return self._apply(message_id, feedback.prefer(self._reply(message_id), others))
 
     def exclude(self, message_id: str, excluded: bool) -> Feedback:
-        """Keep the feedback on a reply out of training, or let it back in.
-
-        Raises:
-            TuteeError: The reply has no feedback.
-        """
+        """Keep feedback on a reply out of training, or let it in; raise TuteeError without any."""
         live = [r for r in self._index.about(message_id) if r.superseded_by is None]
         if not live:
             raise TuteeError(
@@ -328,11 +300,7 @@ class Repository:
         return self.feedback(message_id)
 
     def undo(self, message_id: str) -> Feedback:
-        """Undo the latest feedback on a reply.
-
-        Raises:
-            TuteeError: There is none.
-        """
+        """Undo the latest feedback on a reply; raise TuteeError if there is none."""
         return self._apply(message_id, feedback.undo(self._reply(message_id)))
 
     def pick(self, comparison: Comparison, picked: Picked) -> tuple[Record, ...]:
@@ -353,7 +321,6 @@ class Repository:
         return JudgedReply(message, self.prompt_for(message_id), self._index.about(message_id))
 
     def _apply(self, message_id: str, change: RecordChanges) -> Feedback:
-        """Store a change, in one write."""
         if change != RecordChanges():
             self._index.keep(message_id, change.applied_to(self._index.about(message_id)))
         return self.feedback(message_id)
@@ -369,22 +336,12 @@ class Repository:
         return [record for record in self.records() if not record.excluded]
 
     def record(self, record_id: str) -> Record:
-        """Return one record, live or superseded.
-
-        Raises:
-            TuteeError: There is no record with that id.
-        """
+        """Return one record, live or superseded; raise TuteeError for an unknown id."""
         return self._index.record(record_id)
 
     def exclude_records(self, ids: Collection[str], excluded: bool) -> list[Record]:
-        """Keep records out of training, or let them back in; they stay stored and visible.
-
-        Returns:
-            The records that changed.
-
-        Raises:
-            TuteeError: There is no record with one of these ids.
-        """
+        """Keep records out of training, or let them in, and return those that changed; they stay
+        stored and visible. Raise TuteeError for an unknown id."""
         changed = [
             record.model_copy(update={"excluded": excluded})
             for record in map(self.record, ids)

@@ -53,7 +53,6 @@ class Segments(Generic[_Model]):
 
     Args:
         name: The folder, inside the records folder.
-        model: The type of each document.
         backups: Where earlier states are kept, and come from if a segment is damaged; also says
             whether changes are allowed.
         changed: Called with the state before and after of each document: when it is loaded (nothing

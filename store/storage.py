@@ -34,7 +34,6 @@ def replace_file(path: Path, content: bytes, *, backup: Path | None = None) -> N
 
     Args:
         path: The file; a symlink is followed, so that the file it points to is replaced.
-        content: The complete new content.
         backup: Where to keep the old file, if there is one; its folder is created.
 
     Raises:

@@ -12,9 +12,6 @@ class TimeOrdered(Generic[_Item]):
 
     New items are nearly always the newest, so the order holds already; sorting is deferred until
     the items are read after an older one arrived.
-
-    Args:
-        time: Returns the time of an item.
     """
 
     def __init__(self, time: Callable[[_Item], datetime]) -> None:
@@ -40,7 +37,6 @@ class TimeOrdered(Generic[_Item]):
     def all(self) -> list[_Item]:
         """Return all items, oldest first; items of the same time in the order they were added."""
         if not self._sorted:
-            pairs = sorted(self._items.items(), key=lambda pair: self._time(pair[1]))
-            self._items = dict(pairs)
+            self._items = dict(sorted(self._items.items(), key=lambda pair: self._time(pair[1])))
             self._sorted = True
         return list(self._items.values())

@@ -54,7 +54,6 @@ def _cut(line: str) -> str:
 
 
 def _joined(before: str, character: str) -> bool:
-    """Whether two adjacent characters are displayed as one."""
     return before == _JOINER or _cells(character) == 0
 
 

@@ -24,11 +24,7 @@ Stopped = Callable[[], bool]
 
 
 async def in_thread(work: Callable[[Stopped], Result]) -> Result:
-    """Run `work` in a thread and return its result; cancelling the wait tells the work to stop.
-
-    Raises:
-        Exception: whatever `work` raises.
-    """
+    """Return the result of `work` in a thread, or raise its error; cancelling makes it stop."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Result] = loop.create_future()
     stop = Event()
@@ -60,13 +56,8 @@ async def in_thread(work: Callable[[Stopped], Result]) -> Result:
 
 
 def aside(screen: Screen[Any], work: Callable[[], Awaitable[None]], group: str) -> None:
-    """Run `work` as an exclusive screen worker, replacing the previous one in `group`.
-
-    Args:
-        screen: Ends the work when it closes, and shows its errors.
-        work: Awaits `in_thread` for the slow part.
-        group: Name of the exclusive group.
-    """
+    """Run `work` as an exclusive worker of `screen`, which shows its errors, and ends it when it
+    closes; the previous work in `group` is replaced."""
 
     async def guarded() -> None:
         with errors_shown(screen.app):

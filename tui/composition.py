@@ -18,7 +18,6 @@ def entered(paths: Paths, model: str | None, resume: str | None, held: ExitStack
     """Open the home and compose the services over it.
 
     Args:
-        paths: Paths of the home.
         model: Overrides the model that the settings name.
         resume: Start of the id of the conversation to resume; "" for the latest one.
         held: Closes the home when the app has ended.

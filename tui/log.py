@@ -23,10 +23,7 @@ class _PrivateFile(RotatingFileHandler):
 
 
 def log_to(path: Path) -> logging.Handler:
-    """Log warnings and errors of the whole process to `path`; the caller removes the handler.
-
-    The file is created with the first entry.
-    """
+    """Log warnings and errors of the process to `path`, created with the first of them."""
     handler = _PrivateFile(path, maxBytes=_BYTES, backupCount=1, encoding="utf-8", delay=True)
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter(_FORMAT))

@@ -17,14 +17,7 @@ if TYPE_CHECKING:
 def run_app(paths: Paths, model: str | None = None, resume: str | None = None) -> None:
     """Run the app until the user quits, then close the store.
 
-    Args:
-        paths: Paths of the home.
-        model: Overrides the model that the settings name.
-        resume: Start of the id of the conversation to resume; "" for the latest one.
-
-    Raises:
-        TuteeError: the settings are invalid, there is no such conversation, or the home cannot be
-            opened.
+    Arguments and errors are those of `tui.composition.entered`.
     """
     with ExitStack() as held:
 

@@ -46,13 +46,8 @@ def _quiet(
 ) -> dict[str, str]:
     """Return theme variables that replace Textual's colorful defaults.
 
-    Args:
-        foreground: Text.
-        background: The screen.
-        line: Borders.
-        faint: Borders without the focus.
-        panel: Background of dialogs.
-        marked: Background of the selected line of a list.
+    `line` is the color of borders, `faint` that of borders without the focus, and `marked` the
+    background of the selected line of a list.
     """
     scrollbars = ("background", "background-hover", "background-active", "corner-color")
     return {
@@ -119,7 +114,6 @@ _MARKED = 0.2
 
 
 def _quietened(name: str) -> Theme:
-    """Return a theme of Textual's, made as quiet as ours."""
     theme = BUILTIN_THEMES[name]
     foreground, background = theme.foreground or "", theme.background or ""
     line, panel = theme.secondary or "", theme.panel or ""

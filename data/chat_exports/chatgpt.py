@@ -87,7 +87,6 @@ def _node(given: str, node: Mapping[str, Any], default_model: str | None) -> Sou
 
 
 def _hidden(message: Mapping[str, Any]) -> bool:
-    """Whether a message is meant for the program only."""
     hidden = mapping(message.get("metadata")).get("is_visually_hidden_from_conversation")
     kind = mapping(message.get("content")).get("content_type")
     return not message or bool(hidden) or message.get("weight") == 0 or kind in _HIDDEN

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from data.chat_exports.message_tree import ordered
-from store.records import Conversation, ImportedConversation, Message
+from store.records import ImportedConversation, Message
 
 
 def join(conversations: Iterable[ImportedConversation]) -> list[ImportedConversation]:
@@ -30,14 +30,14 @@ def _joined(group: list[ImportedConversation]) -> ImportedConversation:
         messages.update((message.id, message) for message in new)
         tip = new[-1].id if new else tip
     parents = {message.id: message.parent_id for message in messages.values()}
+    begun = min(part.conversation.created for part in group)
     return ImportedConversation(
-        _conversation([part.conversation for part in group]),
+        group[-1].conversation.model_copy(update={"created": begun}),
         tuple(messages[one] for one in ordered(parents, tip)),
     )
 
 
 def _following(part: ImportedConversation, tip: str | None) -> tuple[Message, ...]:
-    """The messages of a part, attached below another message."""
     systems = {message.id for message in part.messages if message.role == "system"}
     return tuple(
         message.model_copy(update={"parent_id": tip})
@@ -46,7 +46,3 @@ def _following(part: ImportedConversation, tip: str | None) -> tuple[Message, ..
         for message in part.messages
         if message.id not in systems
     )
-
-
-def _conversation(parts: list[Conversation]) -> Conversation:
-    return parts[-1].model_copy(update={"created": min(part.created for part in parts)})

@@ -85,8 +85,7 @@ def _message(
 
 
 def _files(message: Mapping[str, Any]) -> str:
-    kept = ("files", "attachments", "image_urls")
-    return FILE if any(message.get(kind) for kind in kept) else ""
+    return FILE if any(map(message.get, ("files", "attachments", "image_urls"))) else ""
 
 
 def _thumb(feedback: object) -> Thumb | None:

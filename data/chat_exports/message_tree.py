@@ -56,8 +56,6 @@ class SourceMessage:
 
 @dataclass(frozen=True)
 class SourceConversation:
-    """The conversation that messages belong to."""
-
     program: str
     id: str
     origin: Origin
@@ -75,11 +73,8 @@ class SourceConversation:
 
 
 def read_tree(source: SourceConversation, given: Sequence[SourceMessage]) -> ParsedRow:
-    """Return the conversation, and a verdict for each thumb (with an instruction for each 👍).
-
-    Raises:
-        RowError: It has no user message, or no reply.
-    """
+    """Return the conversation, and a verdict for each thumb (with an instruction for each 👍);
+    raise RowError without a user message or a reply."""
     tree = _TreeBuilder(source, given)
     _check(tree)
     messages = _stored_messages(source, tree.kept)
@@ -121,8 +116,6 @@ def ordered(parents: Mapping[str, str | None], current: str | None) -> list[str]
 
 @dataclass
 class _Node:
-    """A message of the resulting conversation."""
-
     id: str
     message: SourceMessage
     role: Role
@@ -292,17 +285,8 @@ def _records(one: _Node, messages: Mapping[str, Message]) -> tuple[Record, ...]:
 def rating_records(
     reply: Message, before: tuple[ChatMessage, ...], thumb: Thumb, message_id: str | None = None
 ) -> tuple[Record, ...]:
-    """Return a verdict, and for a 👍 an instruction with the same `act`, as in our own chat.
-
-    Args:
-        reply: The rated reply.
-        before: The messages before it.
-        thumb: The rating.
-        message_id: The reply's own id, if its conversation is kept too.
-
-    Raises:
-        RowError: Nothing can be learned from it.
-    """
+    """Return a verdict, and for a 👍 an instruction with the same `act`, as in our own chat; give
+    the reply's `message_id` if its conversation is kept too. Raise RowError if it has no use."""
     about = {
         "act": new_id(),
         "created": thumb.created or reply.created,
@@ -323,7 +307,6 @@ def rating_records(
 
 
 def _prompt_of(reply: Message, messages: Mapping[str, Message]) -> tuple[ChatMessage, ...]:
-    """Everything before a reply, oldest first."""
     before: list[ChatMessage] = []
     parent = reply.parent_id
     while parent is not None:

@@ -9,17 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from data.chat_exports.fields import (
-    FILE,
-    TOOL_CALL,
-    items,
-    key,
-    mapping,
-    name,
-    parts,
-    plain,
-    title,
-)
+from data.chat_exports.fields import FILE, TOOL_CALL, items, key, mapping, name, parts, plain, title
 from data.chat_exports.message_tree import SourceConversation, SourceMessage, identity, read_tree
 from data.chat_exports.ratings import Thumb, thumb
 from data.formats.common import Format, ParsedRow, Row, RowError, parse_time

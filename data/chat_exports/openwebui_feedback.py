@@ -50,7 +50,6 @@ def _snapshots(
 
 
 def _rated(chat: Mapping[str, Any], feedback: str | None) -> str | None:
-    """The message that refers to this feedback."""
     kept = mapping(mapping(chat.get("history")).get("messages"))
     named = (one for one, message in kept.items() if mapping(message).get("feedbackId") == feedback)
     return next(named, None) if feedback else None

@@ -34,8 +34,6 @@ _OURS = {
 
 @dataclass(frozen=True)
 class Thumb:
-    """What a user said about a reply."""
-
     label: bool
     reasons: tuple[str, ...] = ()
     comment: str = ""

@@ -9,8 +9,6 @@ SkippedPart = Literal["message", "earlier message", "part", "thumb", "verdict", 
 
 
 class SkippedParts:
-    """Parts of a row that could not be taken."""
-
     def __init__(self) -> None:
         self._counts: Counter[tuple[SkippedPart, str]] = Counter()
 

@@ -5,30 +5,14 @@ and other programs' conversations (`data.chat_exports`).
 """
 
 from data.formats.alpaca import ALPACA
-from data.formats.columns import COLUMNS, CSV
-from data.formats.common import Format, ParsedRow, Row, RowError
+from data.formats.columns import CSV
+from data.formats.common import Format, Row
+from data.formats.common import RowError as RowError
 from data.formats.messages import MESSAGES
 from data.formats.own import OWN
 from data.formats.sharegpt import SHAREGPT
 from data.formats.trl import KTO, TRL
 from store.records import Record
-
-__all__ = [
-    "ALPACA",
-    "COLUMNS",
-    "CSV",
-    "KTO",
-    "LLAMA_FACTORY",
-    "MESSAGES",
-    "OWN",
-    "SHAREGPT",
-    "TRL",
-    "ParsedRow",
-    "Row",
-    "RowError",
-    "row",
-    "writers",
-]
 
 LLAMA_FACTORY = ("messages", "sharegpt", "alpaca", "csv")
 """Names of the formats that LLaMA-Factory reads, the one that carries the most first."""
@@ -46,15 +30,8 @@ def writers(kind: str) -> tuple[str, ...]:
 
 
 def row(record: Record, format: str | None = None) -> Row | None:  # noqa: A002
-    """Return the row of a record.
-
-    Args:
-        record: What to write.
-        format: One of `writers(record.kind)`; by default the first.
-
-    Returns:
-        The row; None if the format cannot hold all that the record says.
-    """
+    """Return the row of a record, by default in the first of its `writers`; None if that cannot
+    hold all that the record says."""
     able = _WRITERS[record.kind]
     chosen = next((each for each in able if format in (None, each.name)), None)
     return chosen.write(record) if chosen and chosen.write else None

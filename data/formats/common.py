@@ -43,8 +43,6 @@ class RowError(ValueError):
 
 @dataclass(frozen=True)
 class ParsedRow:
-    """The content of a row."""
-
     records: tuple[Record, ...] = ()
     conversations: tuple[ImportedConversation, ...] = ()
     """Whole conversations: kept to be read, rated and corrected, not learned as they are."""
@@ -56,8 +54,6 @@ class ParsedRow:
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of row."""
-
     name: str
     matches: Callable[[Row], bool]
     """Whether a row is of this format, judging by its keys."""
@@ -103,8 +99,7 @@ def _conversation(given: object, prompt: Messages) -> str:
 
 def stable_id(*parts: str) -> str:
     """Return an id that depends only on the parts, so that importing twice adds nothing."""
-    joined = "\x1f".join(parts)
-    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def parse_time(value: object) -> datetime | None:
@@ -164,10 +159,8 @@ def parse_conversation(row: Row, key: str) -> Messages:
 def read_instructions(row: Row, key: str, origin: Origin) -> ParsedRow:
     """Make an instruction of each reply in a conversation that is not marked with `weight: 0`.
 
-    A reply that cannot be used is refused alone, since the others are complete without it.
-
-    Raises:
-        RowError: No reply can be used.
+    A reply that cannot be used is refused alone, since the others are complete without it; without
+    any other, its RowError is raised.
     """
     if not isinstance(row[key], list):
         raise RowError(_("{key} is not a list of messages").format(key=key))

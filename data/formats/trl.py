@@ -69,7 +69,6 @@ def _read_reply(row: Row, origin: Origin) -> ParsedRow:
 
 
 def _shared(chosen: object, rejected: object) -> Messages:
-    """The prompt shared by two whole conversations."""
     if isinstance(chosen, str) or isinstance(rejected, str):
         raise RowError(_("no prompt"))
     one, other = parse_messages(chosen, "chosen"), parse_messages(rejected, "rejected")

@@ -30,8 +30,6 @@ _QUOTED = 50
 
 @dataclass(frozen=True)
 class Finding:
-    """Something the user should look at."""
-
     kind: str
     """One of `KINDS`."""
     record_ids: tuple[str, ...]
@@ -41,19 +39,14 @@ class Finding:
 
 
 def check(
-    records: Sequence[Record],
-    lengths: Mapping[str, int] | None = None,
-    limit: int | None = None,
+    records: Sequence[Record], lengths: Mapping[str, int] | None = None, limit: int | None = None
 ) -> list[Finding]:
-    """Check all records together.
+    """Check all records together, and return the findings, by kind in the order of `KINDS`.
 
     Args:
         records: Live records, oldest first.
         lengths: Tokens of prompt and reply by record id; records not listed fit.
         limit: Tokens that fit.
-
-    Returns:
-        The findings, by kind in the order of `KINDS`.
     """
     return [
         *_contradictions(records),
@@ -96,7 +89,6 @@ def _contradictions(records: Sequence[Record]) -> Iterator[Finding]:
 
 
 def _liked_and_disliked(group: Sequence[Record]) -> Iterator[Finding]:
-    """The same reply as an example to imitate and to avoid."""
     judged = [record for record in group if not isinstance(record, Preference)]
     for same in _grouped(judged, lambda record: record.completion.strip()):  # type: ignore[union-attr]
         if len({not isinstance(record, Verdict) or record.label for record in same}) > 1:
@@ -122,7 +114,6 @@ def _corrected_differently(
 
 
 def _reversed(group: Sequence[Record]) -> Iterator[Finding]:
-    """The better reply of one pair is the worse one of another."""
     pairs = [record for record in group if isinstance(record, Preference)]
     for same in _grouped(pairs, lambda pair: frozenset((pair.chosen, pair.rejected))):  # type: ignore[union-attr]
         if len({pair.chosen for pair in same if isinstance(pair, Preference)}) > 1:

@@ -117,7 +117,6 @@ def language_of(text: str) -> str:
 
 
 def _by_words(text: str) -> str | None:
-    """The Latin-script language with the most common words."""
     found: Counter[str] = Counter()
     for word in _WORD.findall(text.lower().replace("’", "'")):
         found.update(_LANGUAGES.get(word, ()))

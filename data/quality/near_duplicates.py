@@ -29,11 +29,8 @@ Triple = tuple[int, tuple[str, ...]]
 
 
 def groups(texts: Sequence[tuple[str, ...]]) -> list[list[int]]:
-    """Return groups of near-duplicate texts as indices; texts without near duplicates are omitted.
-
-    Args:
-        texts: The parts of each text.
-    """
+    """Return groups of near-duplicate texts as indices, without groups of one; `texts` holds
+    the parts of each."""
     sets = _ordered([triples(text) for text in texts])
     found: dict[int, list[int]] = {}
     holders: defaultdict[int, list[int]] = defaultdict(list)

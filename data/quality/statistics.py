@@ -83,9 +83,7 @@ def statistics(
     """Count live records.
 
     Args:
-        records: Live records of any kind.
         learned: Ids of the records that the active adapter and the reward model have learned.
-        rules: How tasks are told apart.
         needs: What the passes need; the gaps say what is missing.
     """
     samples = list({record.act: record for record in records}.values())

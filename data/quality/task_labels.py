@@ -110,12 +110,7 @@ def merged(own: Mapping[str, Sequence[str]]) -> Rules:
 
 
 def task_of(prompt: Sequence[ChatMessage], rules: Rules = DEFAULT_RULES) -> str:
-    """Return the task that a prompt asks for, `other` if no rule matches.
-
-    Args:
-        prompt: The messages before the reply, oldest first.
-        rules: The first match decides.
-    """
+    """Return the task that a prompt (oldest message first) asks for, `other` if no rule matches."""
     questions = [message.content for message in reversed(prompt) if message.role == "user"]
     system = [message.content for message in prompt if message.role == "system"]
     for text in map(_ends, (*questions, *system)):

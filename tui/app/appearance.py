@@ -51,15 +51,7 @@ class Appearance:
         return theme_for(name, light=self._light, few=self._few, none=self._app.no_color)
 
     def use_keys(self, chosen: Mapping[str, str], tables: Callable[[], Tables]) -> None:
-        """Use the keys that the settings choose.
-
-        Args:
-            chosen: Keys by binding id.
-            tables: Returns every binding; called only where keys were chosen.
-
-        Raises:
-            TuteeError: one of the keys cannot be used.
-        """
+        """Use the keys that the settings choose; arguments and errors are those of `Keymap`."""
         self.keymap = Keymap(chosen, tables)
         self._app.set_keymap(self.keymap.overrides())
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class ChatStatus:
-    """Keeps the chat's screen up to date."""
-
     app: App[Any]
     services: Services
     session: ChatSession
@@ -46,10 +44,8 @@ class ChatStatus:
     # -- the screen ------------------------------------------------------------------------------
 
     async def show(self) -> None:
-        """Replace the base screen by the chat.
-
-        Each chat screen gets a mode of its own, because an app is never without a screen.
-        """
+        """Replace the base screen by the chat. Each chat screen gets a mode of its own, because an
+        app is never without a screen."""
         before, mode = self.app.current_mode, f"chat-{current_language()}"
         self.app.add_mode(mode, lambda: self.screen)
         await self.app.switch_mode(mode)
@@ -88,12 +84,7 @@ class ChatStatus:
     # -- the activity line -----------------------------------------------------------------------
 
     def show_loading(self, event: ModelLoading, note: str = "") -> None:
-        """Show how far the model is loaded; a training run goes first.
-
-        Args:
-            event: The progress.
-            note: Speed and time left.
-        """
+        """Show how far the model is loaded; a training run goes first."""
         if not self.tuner.run.running:
             self.screen.activity = loading_line(event, note)
 

@@ -19,8 +19,6 @@ from tui.services import Services
 
 @dataclass(eq=False)
 class ModelFlow:
-    """Loads the base model and follows it until it replies."""
-
     app: App[Any]
     services: Services
     choosing: ModelChooser
@@ -42,11 +40,7 @@ class ModelFlow:
         self.navigation.tell_models(event)
 
     def on_fetched(self, event: ModelFetched | FetchFailed) -> None:
-        """Change to the model that was fetched, or ask for another one.
-
-        Raises:
-            TuteeError: it could not be fetched.
-        """
+        """Change to the model that was fetched; if it failed, raise its TuteeError."""
         self.chat.show_activity()
         self.navigation.tell_models(event)
         if isinstance(event, FetchFailed) and not self.chat.model:

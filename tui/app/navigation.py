@@ -44,11 +44,7 @@ class Navigation:
     # -- models ----------------------------------------------------------------------------------
 
     def open_models(self, spec: str = "") -> None:
-        """List the base models, or change to the one that is named.
-
-        Raises:
-            TuteeError: the named one cannot be used.
-        """
+        """List the base models, or change to the named one; raise TuteeError if that fails."""
         from tui.screens.models import ModelsScreen
 
         if spec and self.choosing.choose(spec):
@@ -100,11 +96,7 @@ class Navigation:
         self._open(ImportScreen, lambda: ImportScreen(self.library, starter=starter))
 
     def open_export(self) -> None:
-        """Export records as files.
-
-        Raises:
-            TuteeError: there are none.
-        """
+        """Export records as files; raise TuteeError if there are none."""
         from data.exports import dated
         from tui.screens.export_records import ExportScreen
 

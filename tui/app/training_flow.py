@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class TrainingFlow:
-    """Trains, and compares and swaps what was trained."""
-
     app: App[Any]
     services: Services
     session: ChatSession

@@ -75,11 +75,8 @@ class TuteeApp(App[bool]):
     """Runs until the user quits; the result says whether all threads had ended by then.
 
     Args:
-        paths: Where everything is.
         theme: As the settings name it, not yet checked.
         enter: Opens the home and composes the services; called in a thread, once.
-        light: The terminal has a light background.
-        few: The terminal has sixteen colors at most.
     """
 
     TITLE = "Tutee"
@@ -155,7 +152,6 @@ class TuteeApp(App[bool]):
         self.exit(True)
 
     async def _furnish(self, services: "Services") -> None:
-        """Replace the opening screen by the chat, and start the model."""
         from tui.app.workspace import assembled
 
         opening = self.screen_stack[0]

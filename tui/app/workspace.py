@@ -44,11 +44,7 @@ class Workspace:
     models: ModelFlow
 
     async def close(self) -> bool:
-        """Store the reply under way and stop the workers, within seconds.
-
-        Returns:
-            Whether all threads have ended.
-        """
+        """Store the reply under way, stop the workers within seconds, and return if all did."""
         with errors_shown(self.app):
             self.session.close()
         # In threads, so that the screen stays alive; both wait a bounded time.
@@ -60,11 +56,7 @@ class Workspace:
 
 
 def assembled(app: App[Any], appearance: Appearance, services: Services) -> Workspace:
-    """Build the controllers and the parts of the app over `services`.
-
-    Raises:
-        TuteeError: the conversation to resume cannot be opened.
-    """
+    """Build the parts of the app; raise TuteeError if the chat to resume cannot be opened."""
     session = ChatSession(services.repository, services.chat, lambda: services.config)
     tuner, choosing = TuningController(services), ModelChooser(services)
     if services.open_chat:

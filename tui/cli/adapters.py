@@ -177,7 +177,6 @@ def merge(
 
 
 def _as_gguf(invocation: Invocation, merged: Path, precision: Literal["f16", "q8_0"]) -> Path:
-    """Write the merged model as a GGUF file, with a Modelfile for Ollama."""
     from core.models import gguf_export
 
     folder = named(str(merged), invocation.paths.cache)
@@ -234,7 +233,6 @@ def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
 
 
 def _reward_result(version: str, metrics: Mapping[str, Any]) -> str:
-    """Describe the accuracy of an added reward model, and whether it is trusted."""
     count = metrics.get("holdout_pairs")
     if not count:
         return _(

@@ -31,7 +31,6 @@ _MESSAGES: TypeAdapter[tuple[ChatMessage, ...]] = TypeAdapter(tuple[ChatMessage,
 
 
 def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add one option per sampling setting."""
     kinds = {"whole": int, "number": float}
     for setting in reversed(sampling_settings()):
         repeated = setting.kind == "texts"

@@ -94,8 +94,7 @@ def pin(invocation: Invocation, chat: str) -> None:
     """Pin a chat to the top of the list, or unpin it."""
     with invocation.home() as repository:
         known = _chats(invocation, repository)
-        pinned = known.pin(known.find(chat).id)
-        click.echo(_("pinned") if pinned else _("not pinned"))
+        click.echo(_("pinned") if known.pin(known.find(chat).id) else _("not pinned"))
 
 
 @chats.command()

@@ -38,7 +38,6 @@ def check(invocation: Invocation, as_json: bool) -> None:
 def _lengths(
     invocation: Invocation, records: Sequence[Record]
 ) -> tuple[Mapping[str, int] | None, int | None]:
-    """Return the token counts and their limit, or None if the model is not downloaded."""
     config = invocation.config
     folder = named(config.chat.model, invocation.paths.cache)
     if not folder.path.is_dir():

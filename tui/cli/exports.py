@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from data import exports
-from data.exports import FORMATS, Choices, ExportSelection, select, write_table
+from data.export_tables import FORMATS
+from data.exports import Choices, ExportSelection, select, write_table
 from data.quality.task_labels import merged
 from store.errors import TuteeError
 from store.i18n import _, ngettext
@@ -82,7 +83,6 @@ def export(
 
 
 def _require_one_file(choices: Choices) -> None:
-    """Refuse choices that need more than one file."""
     if len(choices.kinds) > 1:
         raise click.UsageError(_("A file takes one --kind; use a folder for several."))
     if choices.split or choices.dataset_info or choices.licence:

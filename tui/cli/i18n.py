@@ -29,8 +29,6 @@ _WORD = re.compile(rf"\s+|[{_OPENING}]*(?:[^\s{_OPENING}\u2e80-\uffef]+|.)[{_CLO
 
 
 class _Formatter(click.HelpFormatter):
-    """Translate help texts and wrap them by terminal cells."""
-
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, prefix or f"{_('Usage:')} ")
 
@@ -92,6 +90,4 @@ class LocalizedCommand(click.Command):
 
 
 class LocalizedGroup(LocalizedCommand, click.Group):
-    """A localized command with subcommands."""
-
     command_class = LocalizedCommand

@@ -81,7 +81,6 @@ class _DryRun:
     def add_imported(
         self, records: Iterable[Record], chats: Iterable[ImportedConversation] = ()
     ) -> Added:
-        """Return what would be added."""
         chats = [*chats]
         fresh = sum(not self._known.holds(chat.conversation.id) for chat in chats)
         grown = self._known.new_conversations(chats)
@@ -162,7 +161,6 @@ def _report_error(error: TuteeError) -> None:
 
 
 def _show_activity(what: str) -> None:
-    """Show the current activity on one self-updating line of a terminal."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{shortened(_line(what), 70)}", err=True, nl=False)
 

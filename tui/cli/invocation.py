@@ -26,8 +26,6 @@ yes_option = click.option("--yes", is_flag=True, help="Skip the confirmation pro
 
 @dataclass
 class Invocation:
-    """Paths and settings of one command line."""
-
     paths: Paths
     model: str | None
     """The `--model` option; None uses the settings."""

@@ -114,8 +114,7 @@ def _list(invocation: Invocation, as_json: bool) -> None:
     used = invocation.config.chat.model
     found = catalog.known(invocation.paths.cache)
     if as_json:
-        rows = [_row(one, used) for one in found]
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        click.echo(json.dumps([_row(one, used) for one in found], ensure_ascii=False))
         return
     heads = (padded(_("size"), -5), padded(_("fetch"), -7), padded(_("memory"), -7))
     click.echo(f"   {padded(_('model'), _SPEC_CELLS)} {' '.join(heads)}  {_('languages, licence')}")
@@ -132,7 +131,6 @@ def _list(invocation: Invocation, as_json: bool) -> None:
 def _row(one: Known, used: str) -> dict[str, Any]:
     path = str(one.path) if one.path and one.state != "absent" else None
     offer = asdict(one.offer) if one.offer else {}
-    memory = catalog.memory(one.offer.parameters) if one.offer else None
     return {
         **offer,
         "spec": one.spec,
@@ -140,7 +138,7 @@ def _row(one: Known, used: str) -> dict[str, Any]:
         "in_use": one.spec == used,
         "path": path,
         "bytes": one.size,
-        "memory": memory,
+        "memory": catalog.memory(one.offer.parameters) if one.offer else None,
     }
 
 
@@ -159,7 +157,6 @@ def _line(one: Known, used: str) -> str:
 
 
 def _facts(invocation: Invocation, spec: str) -> dict[str, Any]:
-    """Collect the facts about a model on this machine or on the list."""
     cache = invocation.paths.cache
     one = next((one for one in catalog.known(cache) if one.spec == spec), None)
     offer = one.offer if one else None

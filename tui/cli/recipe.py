@@ -67,7 +67,6 @@ def _plan(
     version: str,
     passes: frozenset[PassName] | None,
 ) -> Plan:
-    """Plan a rebuild from the base, of one version or of all records."""
     records, config = repository.trainable(), invocation.config
     if version:
         manifest = adapters.manifest(version)
@@ -77,6 +76,5 @@ def _plan(
         learned = adapters.learned(manifest.version)
         records = [record for record in records if record.id in learned]
         passes = passes or frozenset(p for p in PASSES if any(m.pass_name == p for m in line))
-        settings = Tuning.model_validate(manifest.settings)
-        config = config.model_copy(update={"tuning": settings})
+        config = config.model_copy(update={"tuning": Tuning.model_validate(manifest.settings)})
     return make_plan(records, adapters, config, passes, rebuild=True)

@@ -68,7 +68,6 @@ def _task(rules: Rules, record: Record) -> str:
 
 
 def _line(record: Record, task: str, width: int | None) -> str:
-    """Format a record as one line of at most `width` cells."""
     thumb = ("👍" if record.label else "👎") if isinstance(record, Verdict) else "  "
     texts = f"{one_line(question_of(record))} → {one_line(reply_of(record))}"
     day = f"{record.created.astimezone():%Y-%m-%d}"
@@ -175,11 +174,7 @@ def delete(
 
 
 def _of_source(records: Iterable[Record], source: str) -> list[Record]:
-    """Return the records of a source; `import:` may be left out of its name.
-
-    Raises:
-        TuteeError: the source has no records.
-    """
+    """Return the records of a source, also without its `import:`; raise TuteeError for none."""
     known: dict[str, list[Record]] = {}
     for record in records:
         known.setdefault(record.origin.source, []).append(record)
@@ -193,7 +188,6 @@ def _of_source(records: Iterable[Record], source: str) -> list[Record]:
 
 
 def _confirm(chosen: Sequence[Record], rules: Rules) -> None:
-    """Ask the user before deleting; abort unless they agree."""
     for record in chosen[:_SHOWN_AT_ONCE]:
         click.echo(_line(record, _task(rules, record), 100), err=True)
     if len(chosen) > _SHOWN_AT_ONCE:

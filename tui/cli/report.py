@@ -60,7 +60,6 @@ def report(
 
 
 def _latest(adapters: Adapters) -> str:
-    """Return the active version, or the newest if the base is active."""
     active = adapters.active()
     if active != BASE:
         return active

@@ -77,7 +77,6 @@ class _Root(LocalizedGroup):
 
 
 def _language(args: Sequence[str]) -> str:
-    """Return the language set in the home, else that of the system."""
     home = os.environ.get("TUTEE_HOME")
     for place, arg in enumerate(args):
         if arg == "--home":
@@ -108,11 +107,7 @@ def _language(args: Sequence[str]) -> str:
 @click.version_option(package_name="tutee")
 @click.pass_context
 def cli(
-    context: click.Context,
-    home: Path | None,
-    model: str | None,
-    latest: bool,
-    resume: str | None,
+    context: click.Context, home: Path | None, model: str | None, latest: bool, resume: str | None
 ) -> None:
     """Chat in the terminal with a model that learns from you.
 

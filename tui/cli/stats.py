@@ -81,8 +81,7 @@ def _show(found: Statistics) -> None:
         if any(counts.values()):
             click.echo(f"\n{_(section)}")
             for name, count in counts.items():
-                shown = padded(harmless(_(name)), width)
-                click.echo(f"  {shown} {count:>7,}")
+                click.echo(f"  {padded(harmless(_(name)), width)} {count:>7,}")
     if found.gaps:
         click.echo("\n" + _("what is thin"))
         for gap in found.gaps:

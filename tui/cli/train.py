@@ -195,7 +195,6 @@ def _show(event: Event, show_mask: bool) -> None:
 
 
 def _show_line(line: str, live: bool, *, end: bool = True) -> None:
-    """Print `line`, replacing the progress line on a terminal."""
     click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=end)
 
 

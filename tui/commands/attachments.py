@@ -26,7 +26,6 @@ def with_files(text: str, folder: Path, earlier: str = "") -> str:
     A mention of anything but a file stays an `@` and a word.
 
     Args:
-        text: What the user wrote.
         folder: Where relative paths start.
         earlier: The message that is being edited; files that it has already are kept unchanged.
 

@@ -25,8 +25,6 @@ _LOOKED_AT = 5000
 
 @dataclass(frozen=True)
 class Completion:
-    """One candidate."""
-
     text: str
     """Replaces the word."""
     label: str
@@ -56,9 +54,7 @@ def completions(
     Args:
         text: The whole prompt.
         before: The current line up to the cursor.
-        commands: Commands that are possible now.
         folder: Where relative paths start.
-        arguments: Returns the possible arguments of a command.
     """
     if text == before and _COMMAND.fullmatch(text):
         return Completions(0, tuple(_commands(text[1:], commands)))
@@ -71,8 +67,7 @@ def completions(
             return Completions(written.start(2), begun)
     mention = _MENTION.search(before)
     if mention is not None:
-        files = _files(mention[1].lstrip('"'), folder)
-        return Completions(mention.start(), tuple(files))
+        return Completions(mention.start(), tuple(_files(mention[1].lstrip('"'), folder)))
     return Completions()
 
 

@@ -13,7 +13,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 from store.i18n import N_, _
-from tui.commands.keymap import key_name
+from tui.commands.keymap import key_name, listed
 from tui.commands.registry import APP_COMMANDS, Command
 
 _HERE, _EVERYWHERE = N_("On this screen"), N_("Everywhere")
@@ -21,8 +21,6 @@ _HERE, _EVERYWHERE = N_("On this screen"), N_("Everywhere")
 
 @dataclass(frozen=True)
 class KeyView:
-    """One line of help."""
-
     keys: str
     does: str
     more: str = ""
@@ -35,12 +33,8 @@ def help_text(screen: Screen[object]) -> tuple[str, str]:
 
 
 def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str, list[KeyView]]:
-    """List the keys of a screen and of its widgets, by the place where they work.
-
-    Args:
-        screen: The open screen.
-        chosen: The user's keys by binding id.
-    """
+    """List the keys of a screen and of its widgets, by the place where they work; `chosen` are the
+    user's keys by binding id."""
     kinds: list[tuple[str, type[DOMNode]]] = [(_HERE, type(screen))]
     kinds += [(kind.__dict__.get("HELP") or _HERE, kind) for kind in _parts(screen)]
     kinds.sort(key=lambda kind: kind[0] == _HERE or kind[1] is not type(screen.focused))
@@ -59,14 +53,10 @@ def help_sections(screen: Screen[object], chosen: Mapping[str, str]) -> dict[str
 
 
 def key_of(action: str, screen: Screen[object], chosen: Mapping[str, str]) -> str:
-    """Return the name of the key for `action`, or "" without one.
+    """Return the name of the key for `action`, or an empty text without one.
 
-    A key that works wherever the focus is goes before that of a widget.
-
-    Args:
-        action: As a command names it: `app.` before it stands for an action of the app.
-        screen: The open screen.
-        chosen: The user's keys by binding id.
+    A key that works wherever the focus is goes before that of a widget. As in a command, `app.`
+    stands before an action of the app.
     """
     app = type(screen.app)
     for kind in (type(screen), app, *_parts(screen)):
@@ -91,8 +81,7 @@ def _own(kind: type[DOMNode], seen: set[str]) -> Iterator[Binding]:
     """
     for parent in kind.__mro__:
         if parent.__module__.startswith("tui."):
-            listed = parent.__dict__.get("BINDINGS", ())
-            bindings = [b for b in listed if isinstance(b, Binding) and b.id and b.description]
+            bindings = [b for b in listed(parent) if b.id and b.description]
             yield from (binding for binding in bindings if binding.id not in seen)
             seen |= {binding.id or "" for binding in bindings}
 

@@ -35,14 +35,10 @@ _SAME = {
 """Keys for which most terminals send the same as for another key."""
 
 DEFAULT_KEYS = {
-    "app.best_of": "ctrl+l",
     "app.compare": "f6",
-    "app.export": "f8",
-    "app.help": "f1",
     "app.menu": "ctrl+p",
     "app.models": "ctrl+o",
     "app.quit": "ctrl+q",
-    "app.records": "f7",
     "app.save": "ctrl+s",
     "app.settings": "f9",
     "app.starter": "ctrl+t",
@@ -50,24 +46,14 @@ DEFAULT_KEYS = {
     "chat.correct": "f4",
     "chat.dislike": "f3",
     "chat.like": "f2",
-    "chat.new": "ctrl+n",
     "chat.open": "ctrl+r",
     "chats.undo": "ctrl+z",
-    "compare.undo": "ctrl+z",
     "correct.clear": "ctrl+l",
     "correct.save": "ctrl+s",
     "edit.save": "ctrl+s",
-    "models.remove": "d",
     "models.stop": "x",
-    "prompt.editor": "ctrl+g",
     "records.undo": "ctrl+z",
     "reply.undo": "ctrl+z",
-    "settings.undo": "ctrl+z",
-    "tune.cancel": "x",
-    "tune.dpo": "3",
-    "tune.drop": "x",
-    "tune.kto": "2",
-    "tune.reward": "4",
     "tune.rl": "5",
     "tune.sft": "1",
 }
@@ -158,11 +144,7 @@ class HasKeymap(Protocol):
 
 
 def keyed(place: Widget, text: str) -> str:
-    """`text` with every `{key:ID}` replaced by the name of the user's key.
-
-    Args:
-        place: Any widget or screen of the app.
-    """
+    """`text` with every `{key:ID}` replaced by the name of the user's key."""
     assert isinstance(place.app, HasKeymap)
     return place.app.keymap.in_text(text)
 
@@ -195,10 +177,7 @@ def _check_entry(name: str, keys: str, known: Mapping[str, Bound]) -> None:
         hint = _("`tutee keys` lists them all.")
         if near:
             hint = _("Did you mean `{name}`? `tutee keys` lists them all.").format(name=near[0])
-        raise TuteeError(
-            _("{place}: there is no binding with that id.").format(place=place),
-            hint,
-        )
+        raise TuteeError(_("{place}: there is no binding with that id.").format(place=place), hint)
     for key in _split(keys):
         if not _is_key(key):
             raise TuteeError(
@@ -247,10 +226,7 @@ def _check_clashes(bindings: Iterable[Binding], taken: Mapping[str, str]) -> Non
 
 
 def _neighbours(taken: Mapping[str, str], tables: Tables) -> dict[str, str]:
-    """Keep the keys of bindings that share one with a changed binding.
-
-    Textual removes a key from all bindings of a class at once.
-    """
+    """Keep the keys shared with a changed binding: Textual removes one from all of a class."""
     kept = {}
     for bindings in tables:
         table = [binding for binding in bindings if binding.id]

@@ -14,8 +14,6 @@ from store.i18n import _
 
 @dataclass(frozen=True)
 class Command:
-    """An action with a name."""
-
     title: str
     help: str
     action: str
@@ -69,13 +67,7 @@ APP_COMMANDS = (
     Command(
         "Settings", "System prompt, replies, appearance, tuning", "app.settings", ("settings",)
     ),
-    Command(
-        "Theme",
-        "Preview themes and keep one",
-        "app.change_theme",
-        ("theme",),
-        "NAME",
-    ),
+    Command("Theme", "Preview themes and keep one", "app.change_theme", ("theme",), "NAME"),
     Command("Help", "All keys on one screen", "app.help", ("help",)),
     Command("Quit", "Everything is kept", "app.quit", ("quit", "exit")),
 )
@@ -122,11 +114,7 @@ def spelled(text: str) -> tuple[Command, str] | None:
 
 
 async def perform(command: Command, argument: str, screen: Screen[Any]) -> None:
-    """Run a slash command.
-
-    Raises:
-        TuteeError: it is not possible now, or fails.
-    """
+    """Run a slash command; raise TuteeError if it is not possible now, or fails."""
     if command not in possible(screen):
         raise TuteeError(_("/{name} is not possible now.").format(name=command.slash[0]))
     namespace, _dot, name = command.action.rpartition(".")

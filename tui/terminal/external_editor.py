@@ -14,11 +14,7 @@ _FALLBACKS = ("nano", "vim", "vi")
 
 
 def edited(text: str, suspended: AbstractContextManager[None]) -> str:
-    """Open `text` in the editor and return the result.
-
-    Args:
-        text: The text so far.
-        suspended: Context in which the editor has the terminal.
+    """Open `text` in the editor, which has the terminal while `suspended`, and return the result.
 
     Raises:
         TuteeError: there is no editor, or it failed; nothing is changed then.

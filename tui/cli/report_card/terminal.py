@@ -84,13 +84,11 @@ def _figures(figures: Sequence[Metric]) -> Table:
 def _curves(curves: Sequence[Curve]) -> Table:
     grid = _grid("dim", "cyan", "")
     for curve in curves:
-        line = sparkline(curve.thinned(_CURVE_WIDTH), _CURVE_WIDTH)
-        grid.add_row(curve.name, line, curve.ends)
+        grid.add_row(curve.name, sparkline(curve.thinned(_CURVE_WIDTH), _CURVE_WIDTH), curve.ends)
     return grid
 
 
 def _reply(reply: ReplyComparison) -> RenderableType:
-    """Render the two replies side by side below their prompt."""
     before, after = changes(reply.before.strip(), reply.after.strip())
     table = Table.grid(padding=(0, 2), expand=True)
     for title in ("before", "after"):
