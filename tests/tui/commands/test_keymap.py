@@ -169,7 +169,7 @@ async def test_what_is_said_names_the_keys_that_were_chosen(home: Home) -> None:
         app.notify("Correct ({key:chat.correct}) or rate ({key:chat.like}) a reply first.")
         await until(pilot, lambda: "Correct (F12) or rate (F4) a reply first." in toasts(app))
         await pilot.press("escape", "f7")
-        await until(pilot, lambda: "F4 keeps a reply, F3 refuses it and F12" in painted(app))
+        await until(pilot, lambda: "F4 likes a reply, F3 dislikes it and F12" in painted(app))
 
 
 async def test_a_dialog_names_its_own_chosen_keys(home: Home) -> None:
@@ -186,7 +186,7 @@ async def test_a_dialog_names_its_own_chosen_keys(home: Home) -> None:
         await say(pilot, "Hi")
         await answered(app, pilot, 1)
         await pilot.press("f4")
-        await until(pilot, lambda: "Ctrl+T saves · Ctrl+L empties it" in painted(app))
+        await until(pilot, lambda: "Ctrl+T saves · Ctrl+L clears" in painted(app))
         await pilot.press(*"x", "ctrl+t")
         await until(pilot, lambda: "corrected" in painted(app))
         await pilot.press("escape")
