@@ -215,7 +215,7 @@ REAL = [
     ("PandaLM/testset-v1.json", "", {}, 0, 999, "a prompt but no reply"),
     ("librechat-import-fixtures/chatbotui-export.json", "chatbotui", {}, 2, 0, ""),
     ("librechat-import-fixtures/chatgpt-citations.json", "", {}, 0, 1, "no user message"),
-    ("librechat-import-fixtures/chatgpt-export.json", "chatgpt", {}, 2, 3, "a tool's"),
+    ("librechat-import-fixtures/chatgpt-export.json", "chatgpt", {}, 2, 3, "tool output"),
     ("librechat-import-fixtures/chatgpt-tree.json", "chatgpt", {}, 1, 0, ""),
     ("librechat-import-fixtures/librechat-export.json", "librechat", {}, 1, 0, ""),
     ("librechat-import-fixtures/librechat-linear.json", "librechat", {}, 1, 0, ""),
@@ -227,7 +227,7 @@ REAL = [
     ("llama-factory/dpo_zh_demo.json", "sharegpt", {"preference": 289}, 0, 11, "duplicate of"),
     ("llama-factory/kto_en_demo.json", "messages", {"verdict": 300}, 0, 0, ""),
     ("llm-logs/llm_logs_example.derived.json", "llm", {}, 1, 0, ""),
-    ("llm-steer-instruct/ifeval_single_instr_format.jsonl", "", {}, 0, 163, "no reply beside"),
+    ("llm-steer-instruct/ifeval_single_instr_format.jsonl", "", {}, 0, 163, "no reply"),
     (
         "open-assistant/en_100_tree.jsonl",
         "openassistant",

@@ -108,7 +108,7 @@ async def test_a_label_is_kept_and_can_be_taken_away(home: Home) -> None:
         await pilot.press("l")
         app.screen.query_one(Input).value = "v7"
         await pilot.press("enter")
-        await until(pilot, lambda: "is how versions themselves are named" in toasts(app))
+        await until(pilot, lambda: "is reserved for version names" in toasts(app))
         await pilot.press("l")
         app.screen.query_one(Input).value = ""
         await pilot.press("enter")
