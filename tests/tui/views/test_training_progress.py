@@ -104,7 +104,7 @@ def test_a_run_after_a_run_begins_clean() -> None:
 
 def test_the_activity_line() -> None:
     started = (TuningStarted(("sft",)), PassStarted("sft", 24, 8, 2))
-    assert tuning_line(TrainingProgress(), "F5").plain == "▸ Tuning: getting ready…"
+    assert tuning_line(TrainingProgress(), "F5").plain == "▸ Tuning: preparing…"
     assert tuning_line(run(*started), "F5").plain == "▸ SFT 0/24"
     line = tuning_line(run(*started, step(1.0, 2.9), step(2.2, 0.83)), "F5")
     assert line.plain == "▸ SFT 2/24 · loss 0.83 █▁ · 0:31 left"
