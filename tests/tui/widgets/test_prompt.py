@@ -217,7 +217,7 @@ async def test_a_file_that_cannot_go_along_keeps_the_message(home: Home, folder:
     (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\xff")
     async with opened(home) as (app, pilot):
         for name, why in (
-            ("large.txt", "98 kB, and 64 kB fit"),
+            ("large.txt", "98 kB; the limit is 64 kB"),
             ("picture.png", "not a text file"),
         ):
             await say(pilot, f"Read @{name}")
@@ -243,7 +243,7 @@ async def test_an_editor_that_fails_changes_nothing(
     async with opened(home) as (app, pilot):
         await pilot.press(*"this")
         for command, why in (
-            ("false", "ended with 1"),
+            ("false", "exited with code 1"),
             ("/no/such", "failed"),
             ("'", "cannot be read"),
         ):
