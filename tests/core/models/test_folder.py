@@ -118,7 +118,7 @@ def without_tokenizer(path: Path) -> None:
         (lambda path: (path / "config.json").unlink(), "no config.json", "safetensors"),
         (lambda path: (path / "config.json").write_text("{"), "config.json", ""),
         (lambda path: (path / "config.json").write_text("[]"), "no JSON object", ""),
-        (without_weights, "no weights in safetensors form", "Fetch"),
+        (without_weights, "no weights in safetensors form", "Download"),
         (with_pickled_weights, "no weights in safetensors form", "can run code"),
         (without_tokenizer, "has no tokenizer", "tokenizer.json"),
         (
