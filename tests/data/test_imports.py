@@ -215,7 +215,7 @@ REAL = [
     ("PandaLM/testset-v1.json", "", {}, 0, 999, "a prompt but no reply"),
     ("librechat-import-fixtures/chatbotui-export.json", "chatbotui", {}, 2, 0, ""),
     ("librechat-import-fixtures/chatgpt-citations.json", "", {}, 0, 1, "no user message"),
-    ("librechat-import-fixtures/chatgpt-export.json", "chatgpt", {}, 2, 3, "tool output"),
+    ("librechat-import-fixtures/chatgpt-export.json", "chatgpt", {}, 2, 3, "tool (call|output)"),
     ("librechat-import-fixtures/chatgpt-tree.json", "chatgpt", {}, 1, 0, ""),
     ("librechat-import-fixtures/librechat-export.json", "librechat", {}, 1, 0, ""),
     ("librechat-import-fixtures/librechat-linear.json", "librechat", {}, 1, 0, ""),
