@@ -39,7 +39,7 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
     with Repository.open(paths) as repository:
         app = TuteeApp(paths, "auto", lambda: compose(paths, config, repository))
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
-            await until(pilot, lambda: app.workspace.chat.model == "Tiny-Chat")
+            await until(pilot, lambda: app.open and app.workspace.chat.model == "Tiny-Chat")
             await pilot.press("ctrl+o")
             await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
             app.screen.query_one("#models", OptionList).highlighted = 1

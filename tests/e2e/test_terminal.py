@@ -78,6 +78,10 @@ class Terminal:
     def shows(self, text: str) -> str:
         return self.until(lambda screen: text in screen)
 
+    def returned(self) -> str:
+        """The screen once the shell reads again; what is typed before is lost with the app."""
+        return self.until(lambda screen: screen.endswith("\n%"))
+
     def close(self) -> None:
         """As if the window were closed; once is enough."""
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True)
@@ -140,8 +144,9 @@ def test_writing_pasting_resizing_and_leaving(terminal: Terminal, app: int) -> N
     terminal.press("C-c")
     terminal.shows("Ctrl+C again quits.")
     terminal.press("C-q")
-    screen = terminal.until(lambda screen: "Enter sends" not in screen)
+    screen = terminal.returned()
     assert MARK in screen, "the screen is as it was"
+    assert "Enter sends" not in screen
     terminal.type("stty -a | grep -o ' echo ' && echo done\n")
     terminal.shows("\ndone")
 
@@ -183,8 +188,9 @@ def test_an_app_that_is_told_to_end_gives_the_terminal_back(terminal: Terminal, 
     terminal.type("half a line")
     terminal.shows("half a line")
     os.kill(app, signal.SIGTERM)
-    screen = terminal.until(lambda screen: "Enter sends" not in screen)
+    screen = terminal.returned()
     assert MARK in screen, "the screen is as it was"
+    assert "Enter sends" not in screen
     terminal.type("stty -a | grep -o ' echo ' && echo done\n")
     terminal.shows("\ndone")
 
