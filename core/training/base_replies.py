@@ -1,0 +1,101 @@
+"""The base's own replies: what the model would say if nobody had taught it.
+
+Training is kept near them (`core.training.rehearsal`) and a version's drift is measured on them.
+They are the base's words, in its own style, where texts by people would reward a change of style.
+Drawing them takes longer than reading them, so they are kept on the disk, in the folder of the
+base's versions: once a base, not once a run.
+
+Left out on purpose: sampling. Greedy replies are what the base is surest of, and the same each time.
+"""
+
+import functools
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from core.training.run_control import RunControl
+from data.tokenization import Sample, stop_ids
+from store.records import Sampling
+from store.storage import replace_file
+
+FILE = "base_replies.json"
+TOKENS = 64
+"""Maximum tokens of a reply: the first sentences show how the model speaks and what it knows."""
+_GREEDY = Sampling(temperature=0, repetition_penalty=1.1)
+
+
+def base_replies(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[tuple[int, ...]],
+    directory: Path,
+    run_control: RunControl,
+    max_new_tokens: int = TOKENS,
+) -> list[Sample]:
+    """Return the greedy replies of the base to `prompts`, drawn once and kept in `directory`.
+
+    A reply that was cut off has no stop token at its end.
+
+    Args:
+        model: A PEFT model; disabling its adapter gives the base.
+        prompts: Token ids.
+        directory: The folder of all versions of this base.
+
+    Raises:
+        Cancelled: `run_control` was cancelled.
+    """
+    path = directory / FILE
+    kept = _read(path)
+    keys = [_key(prompt, max_new_tokens) for prompt in prompts]
+    unknown = {key: p for key, p in zip(keys, prompts, strict=True) if key not in kept}
+    if unknown:
+        drawn = _draw(model, tokenizer, list(unknown.values()), run_control, max_new_tokens)
+        kept |= dict(zip(unknown, drawn, strict=True))
+        directory.mkdir(parents=True, exist_ok=True)
+        replace_file(path, json.dumps(kept).encode("utf-8"))
+    return [
+        Sample((*prompt, *kept[key]), len(prompt))
+        for key, prompt in zip(keys, prompts, strict=True)
+    ]
+
+
+def _key(prompt: Sequence[int], max_new_tokens: int) -> str:
+    return sha256(repr((tuple(prompt), max_new_tokens)).encode()).hexdigest()[:24]
+
+
+def _read(path: Path) -> dict[str, list[int]]:
+    """Return the kept replies; none if they are missing or damaged, since they can be redrawn."""
+    with suppress(OSError, ValueError):
+        kept = json.loads(path.read_bytes())
+        if isinstance(kept, dict):
+            return kept
+    return {}
+
+
+def _draw(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[tuple[int, ...]],
+    run_control: RunControl,
+    max_new_tokens: int,
+) -> list[list[int]]:
+    from core.serving.batch_generation import generate_batch
+    from core.serving.sampling import Sampler
+    from core.serving.transformers_decoder import prefill_batch
+
+    training = model.training
+    model.eval()
+    with model.disable_adapter():
+        replies = generate_batch(
+            functools.partial(prefill_batch, model),
+            prompts,
+            functools.partial(Sampler, _GREEDY, 0),
+            stop_ids(tokenizer),
+            max_new_tokens,
+            slot=lambda: run_control.scheduler.micro_batch(run_control.cancelled),
+        )
+    model.train(training)
+    return [list(reply) for reply in replies]

@@ -1,0 +1,58 @@
+"""The base's own replies must be those of the base, and drawn once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.config import Tuning
+from core.models.folder import ModelFolder
+from core.models.loading import load_model, load_tokenizer
+from core.training import base_replies, lora
+from core.training.run_control import RunControl
+
+PROMPTS = [(5, 6, 7), (8, 9), (5, 6, 7)]
+
+
+@pytest.fixture
+def model(tiny_folder: ModelFolder) -> Any:
+    return lora.with_lora(load_model(tiny_folder), Tuning(), task_type="CAUSAL_LM")
+
+
+def replies(model: Any, folder: ModelFolder, directory: Path) -> list[tuple[int, ...]]:
+    samples = base_replies.base_replies(
+        model, load_tokenizer(folder), PROMPTS, directory, RunControl(), max_new_tokens=6
+    )
+    assert [s.input_ids[: s.reply_start] for s in samples] == PROMPTS
+    return [s.input_ids[s.reply_start :] for s in samples]
+
+
+def test_an_adapter_changes_none_of_them(
+    tiny_folder: ModelFolder, model: Any, tmp_path: Path
+) -> None:
+    before = replies(model, tiny_folder, tmp_path / "before")
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_()
+    assert replies(model, tiny_folder, tmp_path / "after") == before
+    assert before[0] == before[2]
+    assert all(0 < len(reply) <= 6 for reply in before)
+
+
+def test_they_are_drawn_once(
+    tiny_folder: ModelFolder, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = replies(model, tiny_folder, tmp_path)
+    monkeypatch.setattr(base_replies, "_draw", lambda *_: pytest.fail("drawn again"))
+    assert replies(model, tiny_folder, tmp_path) == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b"{"])
+def test_a_damaged_file_is_drawn_anew(
+    tiny_folder: ModelFolder, model: Any, tmp_path: Path, damage: bytes
+) -> None:
+    before = replies(model, tiny_folder, tmp_path)
+    (tmp_path / base_replies.FILE).write_bytes(damage)
+    assert replies(model, tiny_folder, tmp_path) == before
