@@ -5,7 +5,7 @@ They are the base's words, in its own style, where texts by people would reward 
 Drawing them takes longer than reading them, so they are kept on the disk, in the folder of the
 base's versions: once a base, not once a run.
 
-Left out on purpose: sampling. Greedy replies are what the base is surest of, and the same each time.
+Left out on purpose: sampling. Greedy replies are what the base is surest of, and repeatable.
 """
 
 import functools
