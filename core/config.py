@@ -59,13 +59,11 @@ class Serving(_Section):
 
 
 class SFTTuning(_Section):
-    learning_rate: float = Field(2e-4, gt=0, lt=1)
+    learning_rate: float = Field(1e-3, gt=0, lt=1)
     """Learning rate of SFT."""
-    minimum_steps: int = Field(16, ge=1)
-    """A small set is repeated for more epochs until SFT makes this many optimizer steps."""
-    rehearsal: float = Field(1.0, ge=0)
-    """How strongly SFT keeps to the base on general texts that were never taught; 0 turns it
-    off."""
+    minimum_steps: int = Field(32, ge=1)
+    """SFT ends when every reply is learned. Until then a small set is repeated for more than
+    `epochs`, up to this many optimizer steps."""
     minimum_records: int = Field(4, ge=1)
     """SFT is ready from this many new instruction records."""
 
@@ -118,7 +116,6 @@ class RLTuning(_Section):
 FLAT_TUNING: dict[str, tuple[str, str]] = {
     "learning_rate": ("sft", "learning_rate"),
     "minimum_steps": ("sft", "minimum_steps"),
-    "rehearsal": ("sft", "rehearsal"),
     "sft_minimum": ("sft", "minimum_records"),
     "preference_learning_rate": ("preference", "learning_rate"),
     "preference_minimum_steps": ("preference", "minimum_steps"),
@@ -161,6 +158,9 @@ class Tuning(_Section):
     max_length: int = Field(1024, ge=16)
     """Maximum number of tokens in prompt and reply; longer records are left out of a pass and
     listed."""
+    rehearsal: float = Field(3.0, ge=0)
+    """How strongly training keeps to the base's own replies to general prompts that were never
+    taught; 0 turns it off."""
     seed: int = 0
     """The same seed, records and settings make the same adapter."""
     sft: SFTTuning = SFTTuning()

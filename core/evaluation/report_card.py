@@ -29,9 +29,9 @@ _TITLES: dict[str, str] = {
     "reward": N_("reward model"),
     "rl": N_("reinforcement learning (RLOO)"),
 }
-_SHARED_SETTINGS = ("batch_size", "rank", "alpha", "max_length", "seed")
+_SHARED_SETTINGS = ("rehearsal", "batch_size", "rank", "alpha", "max_length", "seed")
 _PASS_SETTINGS: dict[PassName, tuple[str, ...]] = {
-    "sft": ("learning_rate", "epochs", "minimum_steps", "replay", "rehearsal", "dropout"),
+    "sft": ("learning_rate", "epochs", "minimum_steps", "replay", "dropout"),
     "kto": ("preference_learning_rate", "beta", "epochs", "preference_minimum_steps", "replay"),
     "dpo": (
         "preference_learning_rate",

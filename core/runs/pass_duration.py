@@ -1,19 +1,19 @@
 """How many epochs and steps a pass makes, and about how long it takes."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 
 from core.adapters.registry import Adapters
 from core.config import Tuning
 from core.events import PassName
 from core.runs.record_lengths import characters
-from core.training.rehearsal import TEXTS_PER_STEP
-from data import starter
+from core.training.rehearsal import REPLY_TOKENS, TEXTS_PER_STEP
 from store.records import Record
 
 _TOKENS_PER_SECOND = 300.0
 """Assumed until a pass of this base has been measured."""
 _CHARACTERS_PER_TOKEN = 3
+_PROMPT_TOKENS = 16
+"""Of a general prompt, without what all of them share."""
 _SETUP_SECONDS = 6.0
 """Importing TRL and building the trainer."""
 _EXAM_SECONDS = 20.0
@@ -46,16 +46,17 @@ def estimate(
         if not records[name]:
             return 0.0
         tokens = sum(map(characters, records[name])) / _CHARACTERS_PER_TOKEN
+        if settings.rehearsal and name != "reward":
+            steps_per_epoch = -(-len(records[name]) // settings.batch_size)
+            tokens += steps_per_epoch * TEXTS_PER_STEP * (_PROMPT_TOKENS + REPLY_TOKENS)
         return _SETUP_SECONDS + exam + tokens * epochs / tokens_per_second
 
     def epochs(name: PassName, minimum_steps: int) -> int:
         return with_minimum_steps(settings, len(records[name]), minimum_steps).epochs
 
     preference_steps = settings.preference.minimum_steps
-    sft = with_minimum_steps(settings, len(records["sft"]), settings.sft.minimum_steps)
     return {
-        "sft": seconds("sft", sft.epochs)
-        + _rehearsal_tokens(len(records["sft"]), sft) / tokens_per_second,
+        "sft": seconds("sft", epochs("sft", settings.sft.minimum_steps)),
         # The reference model, and KTO's mismatched replies, take a forward pass only.
         "kto": seconds("kto", epochs("kto", preference_steps) * 4 / 3 + 2 / 3),
         "dpo": seconds("dpo", epochs("dpo", preference_steps) + 1 / 3),
@@ -74,11 +75,3 @@ def _measured(adapters: Adapters) -> tuple[float, float]:
         elif metrics.get("tokens") and metrics.get("seconds"):
             speed = metrics["tokens"] / metrics["seconds"]
     return speed, rollout
-
-
-def _rehearsal_tokens(samples: int, settings: Tuning) -> float:
-    """Return the tokens of the general texts that SFT rehearses beside `samples`."""
-    if not (samples and settings.sft.rehearsal):
-        return 0.0
-    tokens = fmean(map(characters, starter.rehearsal())) / _CHARACTERS_PER_TOKEN
-    return tokens * TEXTS_PER_STEP * optimizer_steps(samples, settings)

@@ -14,7 +14,6 @@ from core.runs.save_version import LearnedRecords, learned_records, save_version
 from core.training.exam import Examiner
 from core.training.memory_budget import micro_batch_tokens, require_memory
 from core.training.packing import packed_length
-from core.training.rehearsal import TEXTS_PER_STEP
 from data.tokenization import Sample
 from store.errors import TuteeError
 from store.i18n import _
@@ -61,10 +60,15 @@ class PassRunner:
         training = [*new.values(), *replayed.values()]
         settings = self._plan.settings
         settings = with_minimum_steps(settings, len(training), settings.sft.minimum_steps)
-        groups, rehearsal = [(sample,) for sample in training], self._samples.rehearsal
-        metrics = self._begin("sft", groups, settings, len(new), len(replayed), rehearsal)
+        groups = [(sample,) for sample in training]
+        metrics = self._begin("sft", groups, settings, len(new), len(replayed))
         trained = sft.train(
-            *self._start(), training, settings, self._run_control, self._examiner(), rehearsal
+            *self._start(),
+            training,
+            settings,
+            self._run_control,
+            self._examiner(),
+            self._samples.rehearsal,
         )
         return self._save("sft", trained, learned_records(records, new, replayed), metrics)
 
@@ -89,11 +93,17 @@ class PassRunner:
         metrics = self._begin("kto", groups, settings, len(new), len(replayed))
         held_out = list(judged(records.held_out).values())
         trained = kto.train(
-            *self._start(), training, held_out, settings, self._run_control, self._examiner()
+            *self._start(),
+            training,
+            held_out,
+            settings,
+            self._run_control,
+            self._examiner(),
+            self._samples.rehearsal,
         )
         return self._save("kto", trained, learned_records(records, new, replayed), metrics)
 
-    def _dpo(self) -> PassDone:
+    def _dpo(self) -> PassDone | PassSkipped:
         from core.training import dpo
 
         records = self._plan.dpo
@@ -102,9 +112,18 @@ class PassRunner:
         settings = self._preference_settings(len(training))
         metrics = self._begin("dpo", training, settings, len(new), len(replayed))
         held_out = list(self._samples.pairs(records.held_out).values())
-        trained = dpo.train(
-            *self._start(), training, held_out, settings, self._run_control, self._examiner()
-        )
+        try:
+            trained = dpo.train(
+                *self._start(),
+                training,
+                held_out,
+                settings,
+                self._run_control,
+                self._examiner(),
+                self._samples.rehearsal,
+            )
+        except dpo.AlreadyLearned as error:
+            return PassSkipped("dpo", error.title)
         return self._save("dpo", trained, learned_records(records, new, replayed), metrics)
 
     def _reward(self) -> PassDone:
@@ -154,6 +173,7 @@ class PassRunner:
             settings,
             self._run_control,
             self._examiner(),
+            self._samples.rehearsal,
         )
         return self._save("rl", trained, LearnedRecords(), {"reward_model": reward_model})
 
@@ -166,13 +186,11 @@ class PassRunner:
         settings: Tuning,
         new: int,
         replayed: int,
-        rehearsal: Sequence[Sample] = (),
     ) -> dict[str, Any]:
         """Announce the pass, check its loss mask and memory, and return metrics of the check.
 
         Args:
             groups: The training samples, those that always travel together in one group.
-            rehearsal: General texts trained on beside them.
         """
         from core.training.mask_check import check_loss_mask
 
@@ -190,8 +208,10 @@ class PassRunner:
         )
         # Assume that the largest micro-batch has the average share of tokens that carry loss.
         trained = proof.largest * proof.trained // max(proof.packed_tokens, 1)
-        beside = sum(sorted(len(sample.input_ids) for sample in rehearsal)[-TEXTS_PER_STEP:])
-        require_memory(name, folder, settings, proof.largest + beside, trained + beside)
+        # The rehearsal is a row of its own, before or after them.
+        beside = self._samples.rehearsal.tokens_per_step if name != "reward" else 0
+        largest, trained = max(proof.largest, beside), max(trained, beside)
+        require_memory(name, folder, settings, largest, trained)
         return {"padding": round(proof.padding, 4)}
 
     def _require_any(self, samples: Sequence[Any]) -> None:

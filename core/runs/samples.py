@@ -12,6 +12,7 @@ from core.models.loading import load_tokenizer
 from core.runs import record_lengths
 from core.runs.plan import Plan
 from core.training.exam import Exam, ExamQuestion
+from core.training.rehearsal import RehearsalPlan
 from data import starter
 from data.tokenization import Sample, encode, encode_prompt
 from data.training_split import with_system
@@ -56,15 +57,25 @@ class RunSamples:
         return [prompt for prompt in encoded if len(prompt) <= room]
 
     @cached_property
-    def rehearsal(self) -> list[Sample]:
-        """General texts on which SFT is kept close to the base, without any prompt of a record."""
-        if not self._plan.settings.sft.rehearsal:
-            return []
+    def rehearsal(self) -> RehearsalPlan:
+        """General prompts in the languages taught, without any prompt of a record.
+
+        In a language that no general prompt is in, the English ones stand for all others.
+        """
         prompts = self._plan.rl  # those of all records
         taught = {prompt[-1].content for prompt in (*prompts.train, *prompts.held_out)}
-        texts = (r for r in starter.rehearsal() if r.prompt[-1].content not in taught)
-        samples = [self._sample(text.prompt, text.completion) for text in texts]
-        return [sample for sample in samples if self._fits(sample)]
+        general = starter.rehearsal()
+        languages = {p.language for p in general} & {*self._plan.languages} or {"en"}
+        return RehearsalPlan(
+            prompts=tuple(
+                tuple(encode_prompt(self.tokenizer, self._messages((_asked(p.prompt),))))
+                for p in general
+                if p.language in languages and p.prompt not in taught
+            ),
+            weight=self._plan.settings.rehearsal,
+            tokenizer=self.tokenizer,
+            directory=self._plan.adapters.dir,
+        )
 
     @cached_property
     def exam(self) -> Exam:
@@ -74,8 +85,7 @@ class RunSamples:
         return Exam(
             tokenizer=self.tokenizer,
             probes=tuple(
-                self._question((ChatMessage(role="user", content=p.prompt),), language=p.language)
-                for p in starter.probes()
+                self._question((_asked(p.prompt),), language=p.language) for p in starter.probes()
             ),
             reference=tuple(self._sample(r.prompt, r.completion) for r in spread),
             held_out=tuple(
@@ -106,3 +116,7 @@ class RunSamples:
 
     def _fits(self, sample: Sample) -> bool:
         return len(sample.input_ids) <= self.limit
+
+
+def _asked(text: str) -> ChatMessage:
+    return ChatMessage(role="user", content=text)

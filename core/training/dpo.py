@@ -5,8 +5,11 @@ DPO (Rafailov et al., arXiv 2305.18290) with the loss of TRL's `DPOTrainer` for
 reply, keeps DPO from lowering both sides, a known failure (RPO, Pang et al., arXiv 2404.19733). As
 in the other passes, both replies of a pair share one packed row, so their prompt is computed once.
 
-The reference is the base. It never changes, so its log-probabilities are computed once, before the
-first step, instead of in every step.
+The reference is the policy that the pass begins from, as DPO assumes; the rehearsal keeps it near
+the base. With the base as the reference, pairs that SFT has taught already would have no gradient
+left. Pairs whose chosen reply has gained more than enough over the base are left out instead: they
+are learned. The reference never changes, so its log-probabilities are computed once, before the
+first step.
 """
 
 import functools
@@ -24,15 +27,25 @@ from core.training.exam import Examiner
 from core.training.logprobs import base_reply_logps, reply_logits, reply_logps
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import Collator, index_dataset, micro_batch_size, packed_row
+from core.training.rehearsal import RehearsalPlan
 from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
 from data.tokenization import Sample
+from store.errors import TuteeError
+from store.i18n import _
 
 Pair = tuple[Sample, Sample]
 """Chosen, rejected."""
 Logratios = tuple[float, float]
 """Chosen, rejected: log-probability minus that under the base, in nats."""
+_LEARNED_MARGIN = 3.0
+"""Margin over the base, in units of 1 / beta, from which a pair counts as learned. Measured from
+the base, DPO's gradient on it would be below 5 % of that on a new pair."""
+
+
+class AlreadyLearned(TuteeError):
+    """The adapter has learned everything that the pass would teach."""
 
 
 def train(
@@ -44,23 +57,27 @@ def train(
     settings: Tuning,
     run_control: RunControl,
     examiner: Examiner | None = None,
+    rehearsal: RehearsalPlan | None = None,
 ) -> Trained:
     """Train a LoRA adapter on `pairs`, continuing from `adapter` if one is given.
 
     Returns:
-        The metrics hold, for `held_out` before and after, the implicit accuracy (the share of pairs
-        whose chosen reply gained more over the base than the rejected one) and the mean margin.
+        The metrics hold how many pairs were learned already, and for `held_out` before and after,
+        the implicit accuracy (the share of pairs whose chosen reply gained more over the base than
+        the rejected one) and the mean margin.
 
     Raises:
         Cancelled: `run_control` was cancelled.
+        AlreadyLearned: no pair is left to learn.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, tokenizer, adapter, pairs, settings, run_control)
+    trainer = build(folder, tokenizer, adapter, pairs, settings, run_control, rehearsal)
     base = base_reply_logps(trainer.model, held_out, run_control)
     before = logratios(trainer.model, held_out, base, run_control)
     trained = train_and_examine(trainer, examiner)
     after = logratios(trainer.model, held_out, base, run_control)
-    return replace(trained, metrics=_metrics(before, after))
+    metrics = {"pairs": len(pairs), "pairs_learned_already": len(pairs) - trainer.pairs}
+    return replace(trained, metrics=metrics | _metrics(before, after))
 
 
 def build(
@@ -70,12 +87,30 @@ def build(
     pairs: Sequence[Pair],
     settings: Tuning,
     run_control: RunControl,
+    rehearsal: RehearsalPlan | None = None,
 ) -> Any:
-    """Build the trainer, ready for `controlled_train`."""
+    """Build the trainer, ready for `controlled_train`.
+
+    Raises:
+        AlreadyLearned: no pair is left to learn.
+    """
     classes = _classes()
     base = load_model(folder)
     model = lora.policy(base, adapter, settings)
-    reference = base_reply_logps(model, pairs, run_control)
+    reference = reply_logps(model, pairs, run_control)
+    if adapter:
+        enough = _LEARNED_MARGIN / settings.preference.beta
+        base_logps = base_reply_logps(model, pairs, run_control)
+        gained = [
+            (chosen - rejected) - (base_chosen - base_rejected)
+            for (chosen, rejected), (base_chosen, base_rejected) in zip(
+                reference, base_logps, strict=True
+            )
+        ]
+        open_ = [i for i, margin in enumerate(gained) if margin < enough]
+        pairs, reference = [pairs[i] for i in open_], [reference[i] for i in open_]
+        if not pairs:
+            raise AlreadyLearned(_("Every pair is learned already."))
     micro_batch = micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
         *classes,
@@ -93,6 +128,9 @@ def build(
         processing_class=tokenizer,
     )
     lora.drop_reference_copy(trainer.model)
+    trainer.pairs = len(pairs)
+    if rehearsal:
+        trainer.rehearsal = rehearsal.begin(trainer.model, run_control)
     return trainer
 
 

@@ -27,6 +27,7 @@ from core.training.exam import Examiner
 from core.training.logprobs import base_reply_logps, reply_logits, reply_logps
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import Collator, index_dataset, micro_batch_size, packed_row
+from core.training.rehearsal import RehearsalPlan
 from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
@@ -48,6 +49,7 @@ def train(
     settings: Tuning,
     run_control: RunControl,
     examiner: Examiner | None = None,
+    rehearsal: RehearsalPlan | None = None,
 ) -> Trained:
     """Train a LoRA adapter on `replies`, continuing from `adapter` if one is given.
 
@@ -59,7 +61,7 @@ def train(
         Cancelled: `run_control` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, tokenizer, adapter, replies, settings, run_control)
+    trainer = build(folder, tokenizer, adapter, replies, settings, run_control, rehearsal)
     groups = [(j.sample,) for j in held_out]
     base = base_reply_logps(trainer.model, groups, run_control)
 
@@ -91,6 +93,7 @@ def build(
     replies: Sequence[LabeledReply],
     settings: Tuning,
     run_control: RunControl,
+    rehearsal: RehearsalPlan | None = None,
 ) -> Any:
     """Build the trainer, ready for `controlled_train`."""
     classes = _classes()
@@ -117,6 +120,8 @@ def build(
         processing_class=tokenizer,
     )
     lora.drop_reference_copy(trainer.model)
+    if rehearsal:
+        trainer.rehearsal = rehearsal.begin(trainer.model, run_control)
     return trainer
 
 

@@ -26,6 +26,7 @@ from core.runtime.library_logging import spare_collector
 from core.training import lora
 from core.training.exam import Examiner
 from core.training.memory_budget import micro_batch_tokens
+from core.training.rehearsal import RehearsalPlan
 from core.training.result import Trained, train_and_examine
 from core.training.rollout import Prompt, Reward
 from core.training.run_control import RunControl
@@ -45,6 +46,7 @@ def train(
     settings: Tuning,
     run_control: RunControl,
     examiner: Examiner | None = None,
+    rehearsal: RehearsalPlan | None = None,
 ) -> Trained:
     """Train a LoRA adapter towards `reward`, continuing from `adapter` if one is given.
 
@@ -56,7 +58,7 @@ def train(
         Cancelled: `run_control` was cancelled.
         TuteeError: no reply ended, all rewards were equal, or the loss was not finite.
     """
-    trainer = build(folder, tokenizer, adapter, prompts, reward, settings, run_control)
+    trainer = build(folder, tokenizer, adapter, prompts, reward, settings, run_control, rehearsal)
     before = trainer.mean_reward(held_out)
     trained = train_and_examine(trainer, examiner)
     return replace(
@@ -81,6 +83,7 @@ def build(
     reward: Reward,
     settings: Tuning,
     run_control: RunControl,
+    rehearsal: RehearsalPlan | None = None,
 ) -> Any:
     """Build the trainer, ready for `controlled_train`."""
     from datasets import Dataset
@@ -118,6 +121,8 @@ def build(
         reward_funcs=no_reward,
     )
     lora.drop_reference_copy(trainer.model)
+    if rehearsal:
+        trainer.rehearsal = rehearsal.begin(trainer.model, run_control)
     trainer.begin(prompts, reward, settings)
     return trainer
 

@@ -1,18 +1,21 @@
 """Supervised fine-tuning: learn to give the replies that the user wrote or liked.
 
-This is TRL's `SFTTrainer` with two changes to how a step is computed, none to what it learns: the
-samples of a micro-batch share one packed row (`core.training.packing`), and the LM head projects
-only positions that carry loss. The loss is the cross-entropy of the reply tokens, stop token
-included, averaged over all reply tokens of the step, as in TRL. With general texts to rehearse, a
-further term keeps the policy near the base on them (`core.training.rehearsal`).
+This is TRL's `SFTTrainer` with changes to how a step is computed: the samples of a micro-batch
+share one packed row (`core.training.packing`), and the LM head projects only positions that carry
+loss. The loss is the cross-entropy of the reply tokens, stop token included, averaged over each
+reply and then over the replies of the step: a correction of one word counts as much as a liked
+reply of two hundred, where TRL's average over all tokens would drown it.
 
-The held-out records are evaluated a few times in a run (`core.training.holdout_eval`). A run of
-medium length ends with the mean weights of its second half (`core.training.weight_averaging`).
+The pass ends when every reply is learned (`core.training.learning`), and what must not change is
+rehearsed beside it (`core.training.rehearsal`). The held-out records are evaluated a few times in a
+run (`core.training.holdout_eval`).
 """
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from core.config import Tuning
@@ -22,38 +25,15 @@ from core.runtime.library_logging import spare_collector
 from core.training import lora
 from core.training.exam import Examiner
 from core.training.holdout_eval import HoldoutCurve
+from core.training.learning import Learning
 from core.training.logprobs import reply_logits
 from core.training.memory_budget import micro_batch_tokens
-from core.training.micro_batches import collator, index_dataset, micro_batch_size
-from core.training.rehearsal import Rehearsal
+from core.training.micro_batches import Collator, index_dataset, micro_batch_size, packed_row
+from core.training.rehearsal import RehearsalPlan
 from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
-from core.training.weight_averaging import WeightAverage
 from data.tokenization import Sample
-
-SCHEDULE = "warmup_stable_decay"
-"""Learning rate schedule of transformers (WSD; Hu et al., arXiv 2404.06395)."""
-LONG_DECAY = 20
-"""Decay steps that make averaging unnecessary; see `first_averaged_step`."""
-
-
-def decay(steps: int) -> dict[str, Any]:
-    """Return scheduler kwargs that lower the learning rate to zero over the last third of `steps`.
-
-    A constant rate leaves the model where its last few samples pushed it. Decay from the beginning
-    spends too much of a short run on steps too small to matter.
-    """
-    return {"num_decay_steps": steps // 3, "decay_type": "linear"}
-
-
-def first_averaged_step(steps: int, least: int) -> int:
-    """Return the first step included in the weight average: half-way through the run.
-
-    Not before `least`, because the first steps have not learned enough. With `LONG_DECAY`, only the
-    final weights count: so long a decay already averages out the order of the samples.
-    """
-    return steps if decay(steps)["num_decay_steps"] >= LONG_DECAY else max(steps // 2, least)
 
 
 def train(
@@ -64,23 +44,25 @@ def train(
     settings: Tuning,
     run_control: RunControl,
     examiner: Examiner | None = None,
-    rehearsed: Sequence[Sample] = (),
+    rehearsal: RehearsalPlan | None = None,
 ) -> Trained:
     """Train a LoRA adapter on `samples`, continuing from `adapter` if one is given.
 
-    Args:
-        rehearsed: General texts on which to keep the policy near the base.
+    Returns:
+        The metrics hold how many samples were learned, and of how many.
 
     Raises:
         Cancelled: `run_control` was cancelled.
         TuteeError: the loss became infinite or not a number.
     """
-    trainer = build(folder, tokenizer, adapter, samples, settings, run_control, rehearsed)
+    trainer = build(folder, tokenizer, adapter, samples, settings, run_control, rehearsal)
+    learning = trainer.learning
     if examiner:
-        tokens = settings.epochs * sum(len(sample.input_ids) for sample in samples)
-        steps = _steps(samples, settings)
-        trainer.holdout = HoldoutCurve(examiner.held_out, tokens, steps, run_control)
-    return train_and_examine(trainer, examiner)
+        tokens = learning.most * settings.batch_size * fmean(len(s.input_ids) for s in samples)
+        trainer.holdout = HoldoutCurve(examiner.held_out, tokens, learning.most, run_control)
+    trained = train_and_examine(trainer, examiner)
+    metrics = {"samples": learning.samples, "samples_learned": len(learning.learned)}
+    return replace(trained, metrics=metrics)
 
 
 def build(
@@ -90,7 +72,7 @@ def build(
     samples: Sequence[Sample],
     settings: Tuning,
     run_control: RunControl,
-    rehearsed: Sequence[Sample] = (),
+    rehearsal: RehearsalPlan | None = None,
 ) -> Any:
     """Build the trainer, ready for `controlled_train`; benchmarks time its steps."""
     classes = _classes()
@@ -102,75 +84,76 @@ def build(
         run_control,
         PassProgress("sft", run_control),
         arguments(settings, micro_batch, settings.sft.learning_rate),
-        {"dataset_kwargs": {"skip_prepare_dataset": True}, "lr_scheduler_type": SCHEDULE},
+        {"dataset_kwargs": {"skip_prepare_dataset": True}},
         model=lora.policy(base, adapter, settings),
-        data_collator=collator(groups, base.dtype),
-        train_dataset=index_dataset(len(groups)),
+        data_collator=_collator(samples, base.dtype),
+        train_dataset=index_dataset(len(samples)),
         processing_class=tokenizer,
     )
-    trainer.rehearsal = trainer.holdout = None
-    if rehearsed and settings.sft.rehearsal:
-        trainer.rehearsal = Rehearsal(trainer.model, rehearsed, settings.sft.rehearsal, run_control)
-    first = first_averaged_step(_steps(samples, settings), settings.sft.minimum_steps)
-    trainer.average = WeightAverage(trainer.model, first)
+    if rehearsal:
+        trainer.rehearsal = rehearsal.begin(trainer.model, run_control)
+    steps = settings.epochs * -(-len(samples) // settings.batch_size)
+    trainer.learning, trainer.holdout = Learning(len(samples), steps), None
     return trainer
 
 
-def _steps(samples: Sequence[Sample], settings: Tuning) -> int:
-    return settings.epochs * -(-len(samples) // settings.batch_size)
+def _collator(samples: Sequence[Sample], dtype: Any) -> Collator:
+    def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
+        indices = [row["index"] for row in rows]
+        return {**packed_row([samples[i] for i in indices], dtype), "indices": indices}
+
+    return collate
 
 
 @functools.cache
 def _classes() -> tuple[Any, Any]:
     """Return trainer and config classes, defined on first use: importing TRL takes seconds."""
+    import torch
+    from torch.optim.lr_scheduler import LambdaLR
     from trl import SFTConfig, SFTTrainer
 
     class PackedSFTTrainer(ControlledTrainer, SFTTrainer):
-        rehearsal: Rehearsal | None
         holdout: HoldoutCurve | None
-        average: WeightAverage
-
-        def controlled_train(self) -> None:
-            super().controlled_train()
-            self.average.add(self.state.global_step)
-            self.average.apply()
+        learning: Learning
+        loss_is_scaled_for_ga = True  # `compute_loss` does it
 
         def own_state(self) -> dict[str, Any]:
-            return {"averaged": self.average.state()[0]}
-
-        def own_tensors(self) -> dict[str, Any]:
-            return self.average.state()[1]
+            return self.learning.state()
 
         def restore(self, state: dict[str, Any], tensors: dict[str, Any]) -> None:
-            self.average.restore(state["averaged"], tensors)
+            self.learning.restore(state)
+
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, self.learning.rate)
+            return self.lr_scheduler
 
         def training_step(
             self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
         ) -> Any:
+            if self.progress.between_steps and self.holdout:
+                policy = self.accelerator.unwrap_model(model)
+                self.holdout.evaluate(policy, self.state.global_step)
+            loss = super().training_step(model, inputs, num_items_in_batch)
             if self.progress.between_steps:
-                # The previous step is complete now.
-                self.average.add(self.state.global_step)
-                if self.holdout:
-                    policy = self.accelerator.unwrap_model(model)
-                    self.holdout.evaluate(policy, self.state.global_step)
-            return super().training_step(model, inputs, num_items_in_batch)
+                self.learning.after(self.state.global_step + 1)
+                self.state.max_steps = self.learning.steps
+            return loss
 
-        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            self.args.lr_scheduler_kwargs = decay(num_training_steps)
-            return super().create_scheduler(num_training_steps, optimizer)
+        def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> int:
+            """Count the replies of one optimizer step, over which its loss is averaged."""
+            return sum(len(inputs["indices"]) for inputs in batch_samples)
 
         def compute_loss(
-            self, model: Any, inputs: Any, *_: Any, num_items_in_batch: Any, **__: Any
+            self, model: Any, inputs: Any, *_: Any, num_items_in_batch: int, **__: Any
         ) -> Any:
-            policy = self.accelerator.unwrap_model(model)
-            logps = reply_logits(policy, inputs).logps()
+            replies = reply_logits(self.accelerator.unwrap_model(model), inputs)
+            logps = replies.logps()
+            tokens = replies.by_reply(torch.ones_like(logps))
+            losses = -replies.by_reply(logps) / tokens
+            wrong = replies.by_reply((replies.logits.argmax(-1) != replies.targets).to(logps))
+            self.learning.note(inputs["indices"], losses.tolist(), wrong.tolist())
             self.progress.trained_tokens += len(logps)
-            loss = -logps.sum() / num_items_in_batch
-            # Once per optimizer step, however many micro-batches it has.
-            if self.rehearsal and self.progress.between_steps:
-                loss = loss + self.rehearsal.loss(policy, self.state.global_step)
-                self.progress.tokens += self.rehearsal.tokens(self.state.global_step)
-            return loss
+            return losses.sum() / num_items_in_batch
 
     spare_collector()
     return PackedSFTTrainer, SFTConfig

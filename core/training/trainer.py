@@ -2,7 +2,8 @@
 
 `ControlledTrainer` is mixed into TRL's trainers and wraps their `training_step`. Everything happens
 there, once per micro-batch: wait for the scheduler (chat goes first), stop if cancelled, compute,
-check the loss, report. An exception from `training_step` ends `train()` at once, and since versions
+check the loss, report; and once a step, rehearse (`core.training.rehearsal`), in every pass that
+trains a policy. An exception from `training_step` ends `train()` at once, and since versions
 are saved only after it returns, a cancelled pass leaves nothing behind but its checkpoints.
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core.events import PassName, StepReport
 from core.runtime.device import device
 from core.training.checkpoints import Checkpointed
+from core.training.rehearsal import Rehearsal
 from core.training.run_control import RunControl
 from store.errors import TuteeError
 from store.i18n import _
@@ -29,6 +31,8 @@ class PassProgress:
         self.name = name
         self.losses: list[float] = []
         self.tokens = self.trained_tokens = 0
+        self.drift: float | None = None
+        """Divergence from the base in the latest step's rehearsal, in nats a token."""
         self._control = run_control
         self._accumulated: list[float] = []
         self.begin()
@@ -101,6 +105,7 @@ class ControlledTrainer(Checkpointed):
 
     run_control: RunControl
     progress: PassProgress
+    rehearsal: Rehearsal | None = None
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the dataset unchanged: it holds only indices, which TRL would tokenize."""
@@ -109,6 +114,8 @@ class ControlledTrainer(Checkpointed):
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
     ) -> Any:
+        if self.progress.between_steps and self.rehearsal:
+            self._rehearse(model, self.rehearsal)
         with self.run_control.scheduler.micro_batch(self.run_control.cancelled):
             self.progress.tokens += inputs.pop("sample_tokens")
             loss = super().training_step(model, inputs, num_items_in_batch)  # type: ignore[misc]
@@ -119,6 +126,18 @@ class ControlledTrainer(Checkpointed):
         )
         self.request_checkpoint()
         return loss
+
+    def _rehearse(self, model: Any, rehearsal: Rehearsal) -> None:
+        """Add the gradient of the rehearsal, once in each optimizer step."""
+        step = self.state.global_step
+        policy = self.accelerator.unwrap_model(model)  # type: ignore[attr-defined]
+        policy.train()
+        with self.run_control.scheduler.micro_batch(self.run_control.cancelled):
+            with self.compute_loss_context_manager():  # type: ignore[attr-defined]
+                loss = rehearsal.loss(policy, step)
+            self.accelerator.backward(loss)  # type: ignore[attr-defined]
+        self.progress.tokens += rehearsal.tokens(step)
+        self.progress.drift = loss.item() / rehearsal.weight
 
     def controlled_train(self) -> None:
         """Call `train()`, without the output of transformers on the terminal."""

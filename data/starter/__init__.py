@@ -8,7 +8,7 @@ license is the project's own.
 
 `instructions.jsonl` holds rows in the messages format, so that common tools can read it;
 `probes.jsonl` holds other prompts, asked before and after training; `rehearsal.jsonl` holds general
-texts, disjoint from both, on which training stays close to the base model.
+prompts, disjoint from both, to which training keeps the replies of the base model.
 """
 
 import hashlib
@@ -33,15 +33,22 @@ class Probe(NamedTuple):
     prompt: str
 
 
+class GeneralPrompt(NamedTuple):
+    """A prompt whose reply training should leave as it is."""
+
+    language: str
+    prompt: str
+
+
 def instructions() -> list[Instruction]:
     """Return the instructions as records; the same texts always have the same ids."""
     return [_instruction(row["messages"]) for row in _rows("instructions.jsonl")]
 
 
 @cache
-def rehearsal() -> tuple[Instruction, ...]:
-    """Return general texts that are not offered to learn from."""
-    return tuple(_instruction(row["messages"]) for row in _rows("rehearsal.jsonl"))
+def rehearsal() -> tuple[GeneralPrompt, ...]:
+    """Return general prompts that are not offered to learn from."""
+    return tuple(GeneralPrompt(**row) for row in _rows("rehearsal.jsonl"))
 
 
 @cache

@@ -26,9 +26,10 @@ from core.runtime.library_logging import hush
 from core.training import lora, sft
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import micro_batch_size, packed_length
+from core.training.rehearsal import RehearsalPlan
 from core.training.run_control import RunControl
 from data import starter
-from data.tokenization import Sample, encode
+from data.tokenization import Sample, encode, encode_prompt
 from data.training_split import with_system
 from store.paths import locate
 from store.records import ChatMessage
@@ -68,7 +69,13 @@ def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[
             "bare products, bfloat16": products(folder, samples, torch.bfloat16),
             "Tutee with rehearsal": stepper(
                 sft.build(
-                    folder, tokenizer, None, samples, SETTINGS, RunControl(), general(tokenizer)
+                    folder,
+                    tokenizer,
+                    None,
+                    samples,
+                    SETTINGS,
+                    RunControl(),
+                    general(tokenizer, Path(scratch)),
                 )
             ),
             "TRL defaults": stepper(plain_trl(folder, samples, scratch)),
@@ -88,7 +95,7 @@ def compare(kind: str, folder: ModelFolder, samples: list[Sample]) -> list[dict[
         "Tutee": packed,
         "bare products, float32": packed,
         "bare products, bfloat16": packed,
-        "Tutee with rehearsal": f"{packed} and two texts",
+        "Tutee with rehearsal": f"{packed} and the rehearsal's",
         "TRL defaults": max(lengths) * SAMPLES,
         "TRL in float32": max(lengths) * SAMPLES,
         "all padded to 512": PADDED * SAMPLES,
@@ -137,13 +144,12 @@ def products(
     return step
 
 
-def general(tokenizer: Any) -> list[Sample]:
-    """The texts that are rehearsed."""
+def general(tokenizer: Any, directory: Path) -> RehearsalPlan:
+    """What is rehearsed of the English prompts."""
+    asked = (ChatMessage(role="user", content=p.prompt) for p in starter.rehearsal()[:40])
     system = Config().chat.system_prompt
-    return [
-        encode(tokenizer, with_system(record.prompt, system), record.completion)
-        for record in starter.rehearsal()
-    ]
+    prompts = tuple(tuple(encode_prompt(tokenizer, with_system((q,), system))) for q in asked)
+    return RehearsalPlan(prompts, 1.0, tokenizer, directory)
 
 
 def stepper(trainer: Any) -> Callable[[], float]:

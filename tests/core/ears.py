@@ -47,7 +47,7 @@ def plan(chat: ChatWorker, epochs: int = 1) -> Plan:
     ]
     assert chat.adapters is not None
     # A random base is no place to be kept near.
-    tuning = Tuning(epochs=epochs, sft=SFTTuning(minimum_steps=1, learning_rate=0.02, rehearsal=0))
+    tuning = Tuning(epochs=epochs, rehearsal=0, sft=SFTTuning(minimum_steps=1, learning_rate=0.02))
     config = Config(tuning=tuning)
     return make_plan(records, chat.adapters, config)
 

@@ -24,6 +24,7 @@ from core.runtime.device import device
 from core.serving.cuda_graph_decoder import CudaGraphDecoder
 from core.serving.engine import Engine
 from core.training import reward, rloo, sft
+from core.training.rehearsal import RehearsalPlan
 from core.training.rollout import Rollout
 from core.training.run_control import RunControl
 from data.tokenization import Sample, encode, encode_prompt
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a g
 ASK = (ChatMessage(role="user", content="hello world"),)
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=16)
 SETTINGS = Tuning(
-    epochs=20, batch_size=4, rank=8, alpha=16, sft=SFTTuning(learning_rate=5e-3, rehearsal=0)
+    epochs=20, batch_size=4, rank=8, alpha=16, rehearsal=0, sft=SFTTuning(learning_rate=5e-3)
 )
 
 
@@ -130,12 +131,11 @@ def test_it_learns_and_answers_with_the_adapter(
     assert said(Engine(folder, tmp_path / "adapter"), asked).startswith("positive")
 
 
-def test_it_is_rehearsed_beside(folder: ModelFolder, tokenizer: Any) -> None:
-    settings = SETTINGS.model_copy(
-        update={"sft": SFTTuning(learning_rate=5e-3, rehearsal=0.3), "epochs": 2}
-    )
-    general = samples(tokenizer, "The sea was calm.")
+def test_it_is_rehearsed_beside(folder: ModelFolder, tokenizer: Any, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"epochs": 2})
     taught = samples(tokenizer, "positive")
+    prompts = tuple(sample.input_ids[: sample.reply_start] for sample in taught)
+    general = RehearsalPlan(prompts, 0.3, tokenizer, tmp_path)
     trained = sft.train(folder, tokenizer, None, taught, settings, RunControl(), None, general)
     assert trained.steps == 2
 

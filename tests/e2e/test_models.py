@@ -33,7 +33,7 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
     config = Config(
         chat=Chat(model=str(hub.repositories["org/Tiny-Chat"]), system_prompt=""),
         sampling=Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=16),
-        tuning=Tuning(sft=SFTTuning(learning_rate=1e-2, minimum_steps=60, rehearsal=0)),
+        tuning=Tuning(rehearsal=0, sft=SFTTuning(learning_rate=1e-2, minimum_steps=60)),
     )
     paths = locate(tmp_path / "home")
     with Repository.open(paths) as repository:

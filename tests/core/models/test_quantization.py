@@ -27,7 +27,7 @@ ASK = (ChatMessage(role="user", content="hello world"),)
 GREEDY = Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=8)
 BILLION = 10**9
 SETTINGS = Tuning(
-    epochs=30, batch_size=4, rank=4, alpha=8, sft=SFTTuning(learning_rate=1e-2, rehearsal=0)
+    epochs=30, batch_size=4, rank=4, alpha=8, rehearsal=0, sft=SFTTuning(learning_rate=1e-2)
 )
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from core.adapters.registry import Adapters
-from core.config import SFTTuning
 from core.runs.plan import make_plan
 from tests.core.runs.plans import CONFIG, FOLDER, instructions, pairs, planned
 
@@ -22,9 +21,7 @@ def test_what_takes_longer_is_estimated_longer(adapters: Adapters) -> None:
 
 
 def test_rehearsal_is_part_of_the_estimate(adapters: Adapters) -> None:
-    loose = CONFIG.model_copy(
-        update={"tuning": CONFIG.tuning.model_copy(update={"sft": SFTTuning(rehearsal=0)})}
-    )
+    loose = CONFIG.model_copy(update={"tuning": CONFIG.tuning.model_copy(update={"rehearsal": 0})})
     firm, freed = (
         make_plan(instructions(16), adapters, config, None, rebuild=False)
         for config in (CONFIG, loose)

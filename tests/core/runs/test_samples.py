@@ -3,30 +3,43 @@
 from pathlib import Path
 
 from core.adapters.registry import Adapters
-from core.config import Config, SFTTuning, Tuning
+from core.config import Config, Tuning
 from core.models.folder import ModelFolder
 from core.runs.plan import make_plan
 from core.runs.samples import RunSamples
+from core.training.run_control import RunControl
 from data import starter
-from store.records import Instruction, Verdict
+from store.records import ChatMessage, Instruction, Verdict
 
 TEXTS = starter.rehearsal()
+ENGLISH = [text for text in TEXTS if text.language == "en"]
 
 
 def rehearsed(folder: ModelFolder, home: Path, records: list[Instruction | Verdict]) -> int:
-    return len(RunSamples(make_plan(records, Adapters(home, folder), Config())).rehearsal)
+    plan = make_plan(records, Adapters(home, folder), Config())
+    return len(RunSamples(plan).rehearsal.prompts)
 
 
-def test_all_general_texts_are_rehearsed(tiny_folder: ModelFolder, tmp_path: Path) -> None:
-    assert rehearsed(tiny_folder, tmp_path, []) == len(TEXTS)
+def test_the_languages_taught_are_rehearsed(tiny_folder: ModelFolder, tmp_path: Path) -> None:
+    def taught(*prompts: str) -> int:
+        messages = [(ChatMessage(role="user", content=prompt),) for prompt in prompts]
+        records = [Instruction(prompt=prompt, completion="no") for prompt in messages]
+        return rehearsed(tiny_folder, tmp_path, records)
+
+    english, chinese = len(ENGLISH), len(TEXTS) - len(ENGLISH)
+    assert taught("Is it late?") == taught() == taught("Ist es schon spät geworden?") == english
+    assert taught("现在很晚了吗？") == chinese
+    assert taught("Is it late?", "现在很晚了吗？") == english + chinese
 
 
 def test_a_prompt_that_somebody_taught_is_not(tiny_folder: ModelFolder, tmp_path: Path) -> None:
-    corrected = Instruction(prompt=TEXTS[0].prompt, completion="Ocean!")
-    judged = Verdict(prompt=TEXTS[1].prompt, completion="Hi", label=False)
-    assert rehearsed(tiny_folder, tmp_path, [corrected, judged]) == len(TEXTS) - 2
+    first, second = ((ChatMessage(role="user", content=text.prompt),) for text in ENGLISH[:2])
+    corrected = Instruction(prompt=first, completion="Ocean!")
+    judged = Verdict(prompt=second, completion="Hi", label=False)
+    assert rehearsed(tiny_folder, tmp_path, [corrected, judged]) == len(ENGLISH) - 2
 
 
 def test_without_weight_nothing_is_rehearsed(tiny_folder: ModelFolder, tmp_path: Path) -> None:
-    config = Config(tuning=Tuning(sft=SFTTuning(rehearsal=0)))
-    assert not RunSamples(make_plan([], Adapters(tmp_path, tiny_folder), config)).rehearsal
+    config = Config(tuning=Tuning(rehearsal=0))
+    plan = RunSamples(make_plan([], Adapters(tmp_path, tiny_folder), config)).rehearsal
+    assert plan.begin(None, RunControl()) is None

@@ -13,6 +13,7 @@ from core.events import Event, PassResumed, RolloutReport, StepReport
 from core.models.folder import ModelFolder
 from core.runtime.scheduler import Cancelled
 from core.training import checkpoints, dpo, kto, reward, rloo, sft
+from core.training.rehearsal import RehearsalPlan
 from core.training.rollout import Rollout
 from core.training.run_control import RunControl
 from data.tokenization import Sample, encode_prompt
@@ -20,7 +21,7 @@ from store.records import ChatMessage
 from tests.core.training.conftest import QUESTIONS, trainable
 
 # A dropout, so that the state of the random numbers matters, and steps of two micro-batches,
-# one of which is short at the end of an epoch. SFT averages from the third step on.
+# one of which is short at the end of an epoch.
 SETTINGS = Tuning(
     epochs=3,
     batch_size=4,
@@ -52,6 +53,7 @@ def train(
     started: Path,
     ends_anywhere: None,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Train:
     """A pass, six steps long, that makes a checkpoint after every second of them."""
     monkeypatch.setattr(checkpoints, "EVERY_STEPS", 2)
@@ -62,12 +64,14 @@ def train(
         for question in QUESTIONS[:5]  # an epoch of two steps, and one prompt too many
     ]
     common = (tiny_folder, tokenizer)
+    asked = tuple(chosen.input_ids[: chosen.reply_start] for chosen, _ in pairs)
+    rehearsal = RehearsalPlan(asked, 1.0, tokenizer, tmp_path / "base")
     passes: dict[str, Train] = {
         "sft": lambda run_control: sft.train(
-            *common, started, samples, SETTINGS, run_control, rehearsed=[pair[0] for pair in pairs]
+            *common, started, samples, SETTINGS, run_control, None, rehearsal
         ),
         "kto": lambda run_control: kto.train(
-            *common, started, judged, judged, SETTINGS, run_control
+            *common, started, judged, judged, SETTINGS, run_control, None, rehearsal
         ),
         "dpo": lambda run_control: dpo.train(*common, started, pairs, pairs, SETTINGS, run_control),
         "reward": lambda run_control: reward.train(

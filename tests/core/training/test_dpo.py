@@ -1,4 +1,4 @@
-"""DPO must learn what TRL's own trainer learns, measured from the base."""
+"""DPO must learn what TRL's own trainer learns, and nothing that is learned already."""
 
 from pathlib import Path
 from typing import Any
@@ -78,16 +78,33 @@ def test_it_learns_what_trls_trainer_learns(
         torch.testing.assert_close(weight, theirs[name], rtol=2e-2, atol=2e-4)
 
 
-def test_the_reference_is_the_base_also_when_it_goes_on_from_an_adapter(
+def test_the_reference_is_the_policy_it_begins_from(
     tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair], started: Path
 ) -> None:
     trainer = dpo.build(tiny_folder, tokenizer, started, pairs, SETTINGS, RunControl())
     assert list(trainer.model.peft_config) == ["default"]
     row = trainer.data_collator([{"index": 0}])
-    alone = reply_logps(load_model(tiny_folder), pairs[:1], RunControl())[0]
-    assert row["reference"].tolist() == pytest.approx(alone, abs=1e-3)
     begun = reply_logps(trainer.model, pairs[:1], RunControl())[0]
+    assert row["reference"].tolist() == pytest.approx(begun, abs=1e-3)
+    alone = reply_logps(load_model(tiny_folder), pairs[:1], RunControl())[0]
     assert begun != pytest.approx(alone, abs=1e-1)
+
+
+def test_pairs_that_are_learned_already_are_left_out(
+    tiny_folder: ModelFolder, tokenizer: Any, pairs: list[dpo.Pair], tmp_path: Path
+) -> None:
+    known = pairs[:2]
+    rejected, chosen = known[0]
+    long = SETTINGS.model_copy(update={"epochs": 60})
+    dpo.train(tiny_folder, tokenizer, None, known, [], long, RunControl()).save(tmp_path)
+
+    def again(pairs: list[dpo.Pair]) -> dict[str, Any]:
+        rest = (pairs, [], SETTINGS, RunControl())
+        return dpo.train(tiny_folder, tokenizer, tmp_path, *rest).metrics
+
+    assert again([*known, (chosen, rejected)]) == {"pairs": 3, "pairs_learned_already": 2}
+    with pytest.raises(dpo.AlreadyLearned):
+        again(known)
 
 
 def test_only_the_reply_counts(

@@ -1,20 +1,23 @@
 """Rehearsal must pull towards the base, and only where the policy has left it."""
 
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from core.config import SFTTuning, Tuning
+from core.config import PreferenceTuning, SFTTuning, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
-from core.training import lora, sft
-from core.training.rehearsal import Rehearsal, divergence
+from core.training import dpo, kto, lora, sft
+from core.training.rehearsal import Rehearsal, RehearsalPlan, divergence
 from core.training.run_control import RunControl
-from data.tokenization import Sample
+from data.tokenization import Sample, stop_ids
 from tests.core.training.conftest import trainable
 
-SETTINGS = Tuning(epochs=12, batch_size=3, sft=SFTTuning(learning_rate=1e-2, rehearsal=1.0))
+SETTINGS = Tuning(epochs=12, batch_size=3, sft=SFTTuning(learning_rate=1e-2))
 
 
 @pytest.fixture
@@ -64,31 +67,73 @@ def test_each_step_takes_the_next_texts_in_turn(
     taught: list[Sample],
 ) -> None:
     policy = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, RunControl())
-    texts = [*general, *samples[3:5]]
+    texts = [*general, *samples[:6]]  # two steps
     rehearsal = Rehearsal(policy.model, texts, 1.0, RunControl())
     first, second = rehearsal.loss(policy.model, 0).item(), rehearsal.loss(policy.model, 1).item()
     assert first != pytest.approx(second)
     assert rehearsal.loss(policy.model, 2).item() == pytest.approx(first)
 
 
+@pytest.fixture
+def plan(tokenizer: Any, general: list[Sample], tmp_path: Path) -> RehearsalPlan:
+    prompts = tuple(sample.input_ids[: sample.reply_start] for sample in general)
+    return RehearsalPlan(prompts, 1.0, tokenizer, tmp_path)
+
+
+def replies(model: Any, plan: RehearsalPlan) -> list[Sample]:
+    rehearsal = plan.begin(model, RunControl())
+    assert rehearsal
+    return list(rehearsal._samples)
+
+
 def test_it_keeps_the_policy_nearer_to_the_base_and_learns_all_the_same(
-    tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], general: list[Sample]
+    tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], plan: RehearsalPlan
 ) -> None:
     free = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, RunControl())
-    kept = sft.train(
-        tiny_folder, tokenizer, None, taught, SETTINGS, RunControl(), rehearsed=general
-    )
+    kept = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, RunControl(), None, plan)
     assert kept.losses[-1] < kept.losses[0] / 2
-    far = distance(free.model, general, free.model)
-    assert distance(kept.model, general, kept.model) < far / 2
+    general = replies(free.model, plan)
+    assert distance(kept.model, general, kept.model) < distance(free.model, general, free.model) / 2
+
+
+def test_how_a_reply_ends_is_not_rehearsed(
+    tiny_folder: ModelFolder, tokenizer: Any, plan: RehearsalPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = min(stop_ids(tokenizer))
+    ends = [Sample((*prompt, 5, 6, stop), len(prompt)) for prompt in plan.prompts[:1]]
+    ends += [Sample((*prompt, stop), len(prompt)) for prompt in plan.prompts[1:]]
+    monkeypatch.setattr("core.training.rehearsal.base_replies", lambda *_: ends)
+    model = lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM")
+    assert replies(model, plan) == [Sample((*plan.prompts[0], 5, 6), len(plan.prompts[0]))]
+
+
+@pytest.mark.parametrize("name", ["kto", "dpo"])
+def test_the_other_passes_keep_to_the_base_too(
+    tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], plan: RehearsalPlan, name: str
+) -> None:
+    settings = SETTINGS.model_copy(
+        update={"preference": PreferenceTuning(learning_rate=1e-2, sft_weight=1.0)}
+    )
+
+    def trained(rehearsal: RehearsalPlan | None) -> Any:
+        common = (tiny_folder, tokenizer, None)
+        rest = ([], settings, RunControl(), None, rehearsal)
+        if name == "dpo":
+            return dpo.train(*common, list(pairwise(taught)), *rest).model
+        judged = [
+            kto.LabeledReply(s, label) for s, label in zip(taught, (True, False, True), strict=True)
+        ]
+        return kto.train(*common, judged, *rest).model
+
+    free, kept = trained(None), trained(plan)
+    general = replies(free, plan)
+    assert distance(kept, general, kept) < distance(free, general, free)
 
 
 def test_a_weight_of_nothing_changes_nothing(
-    tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], general: list[Sample]
+    tiny_folder: ModelFolder, tokenizer: Any, taught: list[Sample], plan: RehearsalPlan
 ) -> None:
-    settings = SETTINGS.model_copy(update={"sft": SFTTuning(learning_rate=1e-2, rehearsal=0.0)})
-    free = trainable(sft.train(tiny_folder, tokenizer, None, taught, settings, RunControl()).model)
-    let_go = sft.train(
-        tiny_folder, tokenizer, None, taught, settings, RunControl(), rehearsed=general
-    )
+    plan = replace(plan, weight=0.0)
+    free = trainable(sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, RunControl()).model)
+    let_go = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, RunControl(), None, plan)
     assert all(torch.equal(free[name], w) for name, w in trainable(let_go.model).items())

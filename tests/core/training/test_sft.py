@@ -13,6 +13,7 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
 from core.training import lora, sft
+from core.training.learning import Learning
 from core.training.run_control import RunControl
 from data.tokenization import Sample
 from tests.core.training.conftest import plain_arguments, trainable
@@ -37,26 +38,29 @@ def test_it_learns_and_the_base_stays_as_it_was(
 def test_it_learns_what_trls_trainer_learns(
     tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample], tmp_path: Path
 ) -> None:
+    """With replies of one length; of several, TRL's mean over tokens is another loss."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    ours = trainable(sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl()).model)
+    cut = [Sample(s.input_ids[: s.reply_start + 2], s.reply_start) for s in samples]
+    ours = trainable(sft.train(tiny_folder, tokenizer, None, cut, SETTINGS, RunControl()).model)
     rows = [
         {
             "input_ids": list(s.input_ids),
             "labels": [-100] * s.reply_start + list(s.input_ids[s.reply_start :]),
         }
-        for s in samples
+        for s in cut
     ]
-    plain = SFTTrainer(
+    rate = Learning(len(cut), 4).rate
+
+    class Plain(SFTTrainer):  # type: ignore[misc, valid-type]
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate)
+            return self.lr_scheduler
+
+    plain = Plain(
         model=lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM"),
-        args=SFTConfig(
-            **{
-                **plain_arguments(tmp_path, 4, 5e-3, SETTINGS.seed),
-                "lr_scheduler_type": sft.SCHEDULE,
-                "lr_scheduler_kwargs": sft.decay(4),
-            }
-        ),
+        args=SFTConfig(**plain_arguments(tmp_path, 4, 5e-3, SETTINGS.seed)),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
     )
@@ -65,6 +69,33 @@ def test_it_learns_what_trls_trainer_learns(
     assert ours.keys() == theirs.keys()
     for name, weight in ours.items():
         torch.testing.assert_close(weight, theirs[name], rtol=2e-2, atol=2e-4)
+
+
+def test_a_short_reply_counts_as_much_as_a_long_one(
+    tiny_folder: ModelFolder, tokenizer: Any, sample: Any
+) -> None:
+    short, long = sample("Paris", "the capital"), sample("one two three four five six", "count")
+    settings = SETTINGS.model_copy(update={"epochs": 1, "batch_size": 2})
+
+    def first_loss(*samples: Sample) -> float:
+        return sft.train(tiny_folder, tokenizer, None, samples, settings, RunControl()).losses[0]
+
+    mean = (first_loss(short) + first_loss(long)) / 2
+    assert first_loss(short, long) == pytest.approx(mean, abs=1e-3)
+
+
+def test_it_ends_when_every_reply_is_learned(
+    tiny_folder: ModelFolder, tokenizer: Any, samples: list[Sample]
+) -> None:
+    """Replies of one and the same token, which is all that so small a model can learn by heart."""
+    taught = [Sample((*s.input_ids[: s.reply_start], 9, 9, 9), s.reply_start) for s in samples]
+    reports: list[Event] = []
+    most = Tuning(epochs=100, batch_size=6, sft=SFTTuning(learning_rate=2e-2))
+    trained = sft.train(tiny_folder, tokenizer, None, taught, most, RunControl(emit=reports.append))
+    assert trained.steps < 90
+    assert trained.metrics == {"samples": len(taught), "samples_learned": len(taught)}
+    last = [report for report in reports if isinstance(report, StepReport)][-1]
+    assert (last.step, last.eta_seconds) == (trained.steps, 0)
 
 
 def test_the_same_data_and_seed_give_the_identical_adapter(
