@@ -1,8 +1,13 @@
-"""Run benchmarks by name, print a table each, keep the figures as JSON."""
+"""Run benchmarks by name, print a table each, keep the figures as JSON.
+
+Options after the names go to `lessons`. A column that holds a list is for the JSON only. The file
+is written anew after each row, so that a long benchmark that is stopped keeps what it has measured.
+"""
 
 import json
 import platform
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,23 +22,25 @@ from tests.bench import (
     decode,
     imports,
     keys,
-    learns,
+    lessons,
     passes,
     prefers,
     ready,
     reinforces,
+    rounds,
     screen,
     steps,
     store,
     token,
 )
 
-BENCHES = {
+BENCHES: dict[str, Callable[..., Iterable[dict[str, object]]]] = {
     "decode": decode.run,
     "decode-qwen": decode.run_qwen,
     "token": token.run,
     "beside": beside.run,
-    "learns": learns.run,
+    "lessons": lessons.run,
+    "rounds": rounds.run,
     "prefers": prefers.run,
     "reinforces": reinforces.run,
     "steps": steps.run,
@@ -48,29 +55,34 @@ BENCHES = {
 RESULTS = Path(__file__).parent / "results"
 
 
-def main(names: list[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
+    first = next((i for i, text in enumerate(arguments) if text.startswith("-")), len(arguments))
+    names, options = arguments[:first], arguments[first:]
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         sys.exit(f"No benchmark {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
+    if options and names != ["lessons"]:
+        sys.exit("Only `lessons` alone takes options.")
     console = Console(width=None if sys.stdout.isatty() else 140)
-    results = {}
-    for name in names or everything():
-        console.rule(name)
-        rows = []
-        for row in BENCHES[name]():
-            rows.append(row)
-            console.print(*row.values(), sep=" · ", style="dim")
-        results[name] = rows
-        table = Table(box=None, header_style="dim")
-        for column in rows[0]:
-            table.add_column(column)
-        for row in rows:
-            table.add_row(*(str(value) for value in row.values()))
-        console.print(table)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
     machine = {"machine": platform.machine(), "torch": version("torch"), "trl": version("trl")}
-    path.write_text(json.dumps({**machine, "results": results}, indent=2), encoding="utf-8")
+    results: dict[str, list[dict[str, object]]] = {}
+    for name in names or everything():
+        console.rule(name)
+        rows = results[name] = []
+        shown = []
+        for row in BENCHES[name](*options):
+            rows.append(row)
+            path.write_text(json.dumps({**machine, "results": results}, indent=2), encoding="utf-8")
+            shown.append({key: value for key, value in row.items() if not isinstance(value, list)})
+            console.print(*shown[-1].values(), sep=" · ", style="dim")
+        table = Table(box=None, header_style="dim")
+        for column in shown[0]:
+            table.add_column(column)
+        for cells in shown:
+            table.add_row(*map(str, cells.values()))
+        console.print(table)
     console.print(f"Figures: {path}", style="dim")
 
 
