@@ -1,5 +1,6 @@
 """What SFT rehearses must be what nobody taught."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.adapters.registry import Adapters
@@ -15,7 +16,7 @@ TEXTS = starter.rehearsal()
 ENGLISH = [text for text in TEXTS if text.language == "en"]
 
 
-def rehearsed(folder: ModelFolder, home: Path, records: list[Instruction | Verdict]) -> int:
+def rehearsed(folder: ModelFolder, home: Path, records: Sequence[Instruction | Verdict]) -> int:
     plan = make_plan(records, Adapters(home, folder), Config())
     return len(RunSamples(plan).rehearsal.prompts)
 

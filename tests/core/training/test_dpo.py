@@ -99,7 +99,7 @@ def test_pairs_that_are_learned_already_are_left_out(
     dpo.train(tiny_folder, tokenizer, None, known, [], long, RunControl()).save(tmp_path)
 
     def again(pairs: list[dpo.Pair]) -> dict[str, Any]:
-        rest = (pairs, [], SETTINGS, RunControl())
+        rest: Any = (pairs, [], SETTINGS, RunControl())
         return dpo.train(tiny_folder, tokenizer, tmp_path, *rest).metrics
 
     assert again([*known, (chosen, rejected)]) == {"pairs": 3, "pairs_learned_already": 2}

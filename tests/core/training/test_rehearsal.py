@@ -116,8 +116,8 @@ def test_the_other_passes_keep_to_the_base_too(
     )
 
     def trained(rehearsal: RehearsalPlan | None) -> Any:
-        common = (tiny_folder, tokenizer, None)
-        rest = ([], settings, RunControl(), None, rehearsal)
+        common: Any = (tiny_folder, tokenizer, None)
+        rest: Any = ([], settings, RunControl(), None, rehearsal)
         if name == "dpo":
             return dpo.train(*common, list(pairwise(taught)), *rest).model
         judged = [
