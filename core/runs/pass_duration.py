@@ -56,8 +56,8 @@ def estimate(
     return {
         "sft": seconds("sft", sft.epochs)
         + _rehearsal_tokens(len(records["sft"]), sft) / tokens_per_second,
-        # The reference model, and KTO's mismatched replies, take a forward pass only.
-        "kto": seconds("kto", epochs("kto", preference_steps) * 4 / 3 + 2 / 3),
+        # The reference, and KTO's mismatched replies under both models, take a forward pass only.
+        "kto": seconds("kto", epochs("kto", preference_steps) * 5 / 3 + 1 / 3),
         "dpo": seconds("dpo", epochs("dpo", preference_steps) + 1 / 3),
         "reward": seconds("reward", epochs("reward", preference_steps), exam=0),
         "rl": _SETUP_SECONDS + _EXAM_SECONDS + settings.rl.steps * rollout_seconds,
