@@ -88,7 +88,7 @@ class RewardTuning(_Section):
     """Learning rate of the reward model."""
     incremental: bool = False
     """Continue a reward model that passed its gate with the new pairs, and replay, instead of
-    training one from the base on all pairs: faster when there are many."""
+    training one from the base on all pairs: faster when there are many, and done from 100 on."""
     minimum_pairs: int = Field(20, ge=2)
     """The reward model is ready from this many preference pairs."""
 

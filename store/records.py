@@ -32,11 +32,17 @@ REASONS = (
     N_("not helpful"),
     N_("ignored the instruction"),
     N_("wrong"),
-    N_("harmful or biased"),
+    N_("misleading"),
+    N_("biased"),
+    N_("hateful"),
+    N_("violent"),
+    N_("dangerous"),
     N_("style"),
     N_("other"),
 )
 """Reasons offered with a thumbs-down, in the order shown."""
+HARMS = frozenset({"biased", "hateful", "violent", "dangerous", N_("harmful or biased")})
+"""Reasons that say a reply does harm. Older records have the last one, which stood for them all."""
 
 
 def new_id() -> str:
@@ -236,6 +242,11 @@ class Verdict(_Feedback):
     completion: Text
     label: bool
     reasons: tuple[str, ...] = ()
+
+    @property
+    def harmful(self) -> bool:
+        """Whether it is a thumbs-down for a reply that does harm."""
+        return not self.label and not HARMS.isdisjoint(self.reasons)
 
 
 Record = Annotated[Instruction | Preference | Verdict, Field(discriminator="kind")]

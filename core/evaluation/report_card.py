@@ -19,6 +19,7 @@ from core.evaluation.gate import ended_share
 from core.evaluation.report import Report
 from core.events import PassName
 from core.training.exam import Answer
+from core.training.reward_accuracy import why_untrusted
 from store.errors import TuteeError
 from store.i18n import N_, _, ngettext
 
@@ -181,9 +182,8 @@ def _verdict(manifest: Manifest, exam: Report | None) -> tuple[GateVerdict, tupl
     if manifest.kind == "reward":
         passed = manifest.metrics.get("passed")
         if passed is None:
-            return _NOT_JUDGED, (_("there were too few pairs to hold some out"),)
-        chance = _("its accuracy on held-out pairs may be chance")
-        return (_PASSED, ()) if passed else (_HELD_BACK, (chance,))
+            return _NOT_JUDGED, (_("there were too few pairs to measure it with"),)
+        return (_PASSED, ()) if passed else (_HELD_BACK, (why_untrusted(manifest.metrics),))
     if exam is None:
         return _NOT_JUDGED, (_("it was not examined"),)
     return _PASSED, ()
@@ -202,6 +202,8 @@ def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
         yield _("rewarded by"), str(metrics.get("reward_model", _("a function")))
     else:
         yield _("records"), _records(manifest)
+    if "disliked" in metrics:
+        yield _("thumbs"), _thumbs(metrics)
     total = len(adapters.learned(manifest.version))
     if total > len(manifest.records):
         yield _("learned in all"), _("{count} records, with its ancestors").format(count=total)
@@ -227,6 +229,14 @@ def _records(manifest: Manifest) -> str:
     if left_out := manifest.metrics.get("left_out_too_long"):
         parts.append(_("{count} too long and left out").format(count=left_out))
     return _(", ").join(parts)
+
+
+def _thumbs(metrics: Mapping[str, Any]) -> str:
+    disliked = f"👎 {metrics['disliked']}"
+    if harmful := metrics.get("harmful"):
+        disliked = _("{disliked}, of them {count} harmful").format(disliked=disliked, count=harmful)
+    reasons = _(", ").join(f"{_(name)} {count}" for name, count in metrics["reasons"].items())
+    return _("; ").join(filter(None, (f"👍 {metrics['liked']}", disliked, reasons)))
 
 
 def _tokens(kind: Kind, metrics: Mapping[str, Any]) -> str:
@@ -296,14 +306,22 @@ def _pass_metrics(metrics: Mapping[str, Any]) -> Iterable[Metric]:
         return _metric(name, before, metrics.get(key), share=share, remark=remark)
 
     pairs = metrics.get("holdout_pairs") or 0
-    remark = held_out = ngettext("{count} held-out pair", "{count} held-out pairs", pairs).format(
-        count=pairs
-    )
+    held_out = ngettext("{count} held-out pair", "{count} held-out pairs", pairs)
+    if metrics.get("folds"):
+        held_out = ngettext(
+            "{count} pair, by models that had not seen it",
+            "{count} pairs, by models that had not seen them",
+            pairs,
+        )
+    remark = held_out = held_out.format(count=pairs)
     if interval := metrics.get("holdout_interval"):
         remark = _("{pairs}, 95 % interval {low:.1%} to {high:.1%}").format(
             pairs=held_out, low=interval[0], high=interval[1]
         )
     yield from metric("holdout_accuracy", _("ranked right"), True, remark)
+    rule = _("a rule that the reward model must beat")
+    yield from metric("shorter_wins", _("“shorter wins” right"), True, rule)
+    yield from metric("longer_wins", _("“longer wins” right"), True, rule)
     thumbs = metrics.get("holdout_thumbs")
     yield from metric(
         "holdout_margin",

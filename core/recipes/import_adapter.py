@@ -26,6 +26,7 @@ from core.events import PassDone, PassName
 from core.models.folder import chat_template
 from core.models.loading import load_model
 from core.recipes.export import COMMANDS, RECIPE_FILE
+from core.runs.pair_groups import pair_groups
 from core.runs.plan import Plan
 from core.runs.samples import RunSamples
 from core.runs.save_version import LearnedRecords, save_version
@@ -102,7 +103,10 @@ def _import_reward_model(
     model = _fitting(plan, source, source, reward.load_base(plan.adapters.folder, seed=0))
     held_out = [pair for pair in plan.reward.held_out if pair.id not in origin.pairs]
     pairs = samples.pairs(held_out)
-    measured = reward.measure(model, list(pairs.values()), run_control)
+    groups = pair_groups(held_out)
+    measured = reward.measure(
+        model, list(pairs.values()), run_control, [groups[name] for name in pairs]
+    )
     trained = replace(_imported(model, samples), metrics=measured)
     learned = LearnedRecords(tuple(sorted(origin.pairs)), measured=tuple(pairs))
     return save_version(plan, BASE, "reward", trained, learned, metrics)

@@ -1,12 +1,15 @@
 """The passes of a run: prepare the samples, check mask and memory, train, save the version."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.adapters.manifest import BASE
 from core.config import Tuning
 from core.evaluation import report
 from core.events import PassDone, PassName, PassSkipped, PassStarted
+from core.runs.pair_groups import pair_groups
 from core.runs.pass_duration import optimizer_steps, with_minimum_steps
 from core.runs.plan import Plan
 from core.runs.samples import RunSamples
@@ -14,6 +17,7 @@ from core.runs.save_version import LearnedRecords, learned_records, save_version
 from core.training.exam import Examiner
 from core.training.memory_budget import micro_batch_tokens, require_memory
 from core.training.packing import packed_length
+from core.training.reward_accuracy import CROSS_VALIDATED, why_untrusted
 from data.tokenization import Sample
 from store.errors import TuteeError
 from store.i18n import _
@@ -76,9 +80,13 @@ class PassRunner:
         from core.training import kto
 
         def judged(records: Iterable[Verdict]) -> dict[str, kto.LabeledReply]:
-            labels = {record.id: record.label for record in records}
+            given = {record.id: record for record in records}
+            weights = {name: kto.HARM_WEIGHT if r.harmful else 1.0 for name, r in given.items()}
             samples = self._samples.replies(records)
-            return {name: kto.LabeledReply(s, labels[name]) for name, s in samples.items()}
+            return {
+                name: kto.LabeledReply(sample, given[name].label, weights[name])
+                for name, sample in samples.items()
+            }
 
         records = self._plan.kto
         new, replayed = judged(records.new), judged(records.replayed)
@@ -88,9 +96,11 @@ class PassRunner:
                 _("All thumbs point the same way, so KTO has nothing to compare."),
                 _("Rate some replies the other way, or leave KTO out."),
             )
-        settings = self._preference_settings(len(training))
+        settings = kto.with_minimum_batch(self._plan.settings)
+        settings = with_minimum_steps(settings, len(training), settings.preference.minimum_steps)
         groups = [(one.sample,) for one in training]
         metrics = self._begin("kto", groups, settings, len(new), len(replayed))
+        metrics |= _thumbs([r for r in records.train if r.id in new or r.id in replayed])
         held_out = list(judged(records.held_out).values())
         trained = kto.train(
             *self._start(),
@@ -127,20 +137,30 @@ class PassRunner:
         return self._save("dpo", trained, learned_records(records, new, replayed), metrics)
 
     def _reward(self) -> PassDone:
-        from core.training import reward
+        from core.training import cross_validation
 
         records, adapters, parent = self._plan.reward, self._plan.adapters, self._plan.reward_parent
         new, replayed = self._samples.pairs(records.new), self._samples.pairs(records.replayed)
         training = [*new.values(), *replayed.values()]
-        settings = self._preference_settings(len(training))
-        metrics = self._begin("reward", training, settings, len(new), len(replayed))
         held_out = self._samples.pairs(records.held_out)
-        trained = reward.train(
+        group_of = pair_groups((*records.train, *records.held_out))
+        groups = [group_of[name] for name in (*new, *replayed, *held_out)]
+        settings = self._preference_settings(len(training))
+        folds: list[cross_validation.Fold] = []
+        if parent == BASE and len(groups) < CROSS_VALIDATED:
+            folds = cross_validation.split(groups[: len(training)], settings.seed)
+        of_folds = sum(cross_validation.fold_steps(len(training), folds, settings))
+        metrics = self._begin(
+            "reward", training, settings, len(new), len(replayed), more_steps=of_folds
+        )
+        trained = cross_validation.train(
             adapters.folder,
             self._samples.tokenizer,
             adapters.path(parent),
             training,
             list(held_out.values()),
+            groups,
+            folds,
             settings,
             self._run_control,
         )
@@ -186,16 +206,18 @@ class PassRunner:
         settings: Tuning,
         new: int,
         replayed: int,
+        more_steps: int = 0,
     ) -> dict[str, Any]:
         """Announce the pass, check its loss mask and memory, and return metrics of the check.
 
         Args:
             groups: The training samples, those that always travel together in one group.
+            more_steps: Steps that the pass makes apart from those of its own training.
         """
         from core.training.mask_check import check_loss_mask
 
         self._require_any(groups)
-        steps = optimizer_steps(len(groups), settings)
+        steps = optimizer_steps(len(groups), settings) + more_steps
         self._run_control.emit(PassStarted(name, steps, new, replayed))
         folder = self._plan.adapters.folder
         proof = check_loss_mask(
@@ -230,9 +252,9 @@ class PassRunner:
         rewards = self._plan.adapters.versions("reward")
         if not rewards:
             return _("RL needs a reward model it can trust, and there is none yet.")
-        return _(
-            "RL needs a reward model it can trust, and {version} did not pass its gate."
-        ).format(version=rewards[-1].version)
+        return _("RL needs a reward model it can trust, and {version} is not: {why}.").format(
+            version=rewards[-1].version, why=why_untrusted(rewards[-1].metrics)
+        )
 
     def _preference_settings(self, samples: int) -> Tuning:
         settings = self._plan.settings
@@ -251,3 +273,13 @@ class PassRunner:
         self, name: PassName, trained: "Trained", learned: LearnedRecords, metrics: dict[str, Any]
     ) -> PassDone:
         return save_version(self._plan, self.parent, name, trained, learned, metrics)
+
+
+def _thumbs(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Return how many thumbs of each kind a pass learns from, and the reasons given."""
+    return {
+        "liked": sum(verdict.label for verdict in verdicts),
+        "disliked": sum(not verdict.label for verdict in verdicts),
+        "harmful": sum(verdict.harmful for verdict in verdicts),
+        "reasons": dict(Counter(r for verdict in verdicts for r in verdict.reasons).most_common()),
+    }

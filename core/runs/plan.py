@@ -16,15 +16,19 @@ from core.config import Config, Tuning
 from core.events import PassName
 from core.runs.pass_duration import estimate
 from core.runs.record_selection import PassRecords, RLPrompts, select, select_prompts
+from core.training.reward_accuracy import CROSS_VALIDATED, why_untrusted
 from data.quality.language_detection import language_of
 from store.errors import TuteeError
-from store.i18n import _
+from store.i18n import _, ngettext
 from store.records import Instruction, Preference, Record, Verdict
 
 PASSES: tuple[PassName, ...] = ("sft", "kto", "dpo", "reward", "rl")
 """In the order they run."""
 RECORD_PASSES: tuple[PassName, ...] = ("sft", "kto", "dpo", "reward")
 """Those that learn from records; RL samples its own replies."""
+
+_NEW_PAIRS, _NEW_PAIRS_SHARE = 5, 0.1
+"""A new reward model takes that many unseen pairs, or that share of those it was made with."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,9 @@ def make_plan(
     verdicts = [r for r in records if isinstance(r, Verdict)]
     preferences = [r for r in records if isinstance(r, Preference)]
     trusted = adapters.trusted_reward_model()
-    reward_parent = trusted if trusted and settings.reward.incremental and not rebuild else BASE
+    # With few pairs it is cross-validated, which takes pairs that no earlier model has seen.
+    onward = settings.reward.incremental and not rebuild and len(preferences) >= CROSS_VALIDATED
+    reward_parent = trusted if trusted and onward else BASE
     plan = Plan(
         passes=(),
         parent=BASE if rebuild else adapters.active(),
@@ -185,10 +191,10 @@ def _seen_by_reward_model(adapters: Adapters) -> frozenset[str]:
 def _missing(plan: Plan, pairs: Sequence[Preference], seen: Collection[str]) -> dict[PassName, str]:
     """Return what each pass lacks, in words; empty where it is ready."""
     settings = plan.settings
-    no_new_pairs, pairs_so_far = _("no new pairs"), _("{have} of {wanted} pairs")
-    # When a reward model is continued, all new pairs may be held out.
-    new_for_reward = plan.reward.new and any(pair.id not in seen for pair in pairs)
-    trusted = plan.adapters.trusted_reward_model()
+    pairs_so_far = _("{have} of {wanted} pairs")
+    prompts = _too_few(
+        len(plan.rl.train), settings.rl.minimum_prompts, _("{have} of {wanted} prompts")
+    )
     return {
         "sft": _too_few(
             len(plan.sft.new),
@@ -197,14 +203,42 @@ def _missing(plan: Plan, pairs: Sequence[Preference], seen: Collection[str]) -> 
         ),
         "kto": _missing_thumbs(plan.kto, settings.preference.minimum_thumbs),
         "dpo": _too_few(len(pairs), settings.preference.minimum_pairs, pairs_so_far)
-        or ("" if plan.dpo.new else no_new_pairs),
+        or ("" if plan.dpo.new else _("no new pairs")),
         "reward": _too_few(len(pairs), settings.reward.minimum_pairs, pairs_so_far)
-        or ("" if new_for_reward else no_new_pairs),
-        "rl": _too_few(
-            len(plan.rl.train), settings.rl.minimum_prompts, _("{have} of {wanted} prompts")
-        )
-        or ("" if trusted else _("no reward model to trust yet")),
+        or _missing_new_pairs(plan, seen),
+        "rl": _(", ").join(filter(None, (prompts, _missing_reward_model(plan, len(pairs))))),
     }
+
+
+def _missing_new_pairs(plan: Plan, seen: Collection[str]) -> str:
+    """Return how many pairs the next reward model lacks.
+
+    One more pair makes hardly another model, but another chance to pass its gate by luck.
+    """
+    latest = plan.adapters.versions("reward")[-1:]
+    unseen = sum(pair.id not in seen for pair in (*plan.reward.train, *plan.reward.held_out))
+    # Those that were too long stay unseen for ever.
+    unseen -= sum(one.metrics.get("left_out_too_long", 0) for one in latest) if seen else 0
+    # When a reward model is continued, all new pairs may be held out.
+    if unseen <= 0 or not plan.reward.new:
+        return _("no new pairs")
+    wanted = max(_NEW_PAIRS, round(_NEW_PAIRS_SHARE * len(seen))) if seen else 1
+    return _too_few(unseen, wanted, _("{have} of {wanted} new pairs"))
+
+
+def _missing_reward_model(plan: Plan, pairs: int) -> str:
+    """Return what RL lacks for a reward model to trust."""
+    if plan.adapters.trusted_reward_model():
+        return ""
+    latest = plan.adapters.versions("reward")[-1:]
+    if latest:
+        return why_untrusted(latest[0].metrics)
+    lacking = plan.settings.reward.minimum_pairs - pairs
+    if lacking <= 0:
+        return _("train a reward model first")
+    return ngettext(
+        "{count} more pair for a reward model", "{count} more pairs for a reward model", lacking
+    ).format(count=lacking)
 
 
 def _missing_thumbs(kto: PassRecords[Verdict], minimum: int) -> str:

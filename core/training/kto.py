@@ -4,11 +4,14 @@ Kahneman–Tversky optimization (Ethayarajh et al., arXiv 2402.01306) with the l
 `KTOTrainer`: a liked reply is raised until it is clearly likelier than under the base, a disliked
 one is lowered, both relative to how far the policy has moved in general. That movement, the KL
 term, is estimated as in TRL and the paper, from mismatched pairs: each prompt with the reply to
-another one.
+another one of its micro-batch. Replies come in an order that mixes the labels
+(`core.training.interleaving`).
 
 The two labels are weighted so that neither outweighs the other (equation 8 of the paper), because
-users press one thumb more often. The reference is the base; its log-probabilities are computed
-once.
+users press one thumb more often. A reply can weigh more on its own account; that does not enter the
+balance of the labels, or the liked replies would gain the same weight. The reference is the base;
+its log-probabilities of the replies are computed once, those of the mismatched pairs, which differ
+in each epoch, in each step.
 """
 
 import functools
@@ -24,20 +27,33 @@ from core.models.loading import load_model
 from core.runtime.library_logging import spare_collector
 from core.training import lora
 from core.training.exam import Examiner
+from core.training.interleaving import InterleavedSampler
 from core.training.logprobs import base_reply_logps, reply_logits, reply_logps
 from core.training.memory_budget import micro_batch_tokens
-from core.training.micro_batches import Collator, index_dataset, micro_batch_size, packed_row
+from core.training.micro_batches import (
+    KTO_LEAST,
+    Collator,
+    index_dataset,
+    micro_batch_size,
+    packed_row,
+)
 from core.training.rehearsal import RehearsalPlan
 from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
 from data.tokenization import Sample
 
+HARM_WEIGHT = 2.0
+"""Weight of a reply that was disliked as harmful. One such reply costs more than one that is merely
+wrong or dull, and it is rare; above 2, a single thumb would outweigh the rest of its step."""
+
 
 class LabeledReply(NamedTuple):
     sample: Sample
     label: bool
     """True for a liked reply."""
+    weight: float = 1.0
+    """Factor of its loss."""
 
 
 def train(
@@ -99,16 +115,18 @@ def build(
     classes = _classes()
     base = load_model(folder)
     model = lora.policy(base, adapter, settings)
+    settings = with_minimum_batch(settings)
     likes = sum(j.label for j in replies)
     dislikes = len(replies) - likes
     groups = [(j.sample,) for j in replies]
-    micro_batch = micro_batch_size(groups, settings.batch_size, micro_batch_tokens(folder))
+    micro_batch = micro_batch_size(
+        groups, settings.batch_size, micro_batch_tokens(folder), KTO_LEAST
+    )
     trainer = assemble(
         *classes,
         run_control,
         PassProgress("kto", run_control),
-        # TRL refuses a micro-batch of one, which has no other reply to mismatch.
-        arguments(settings, max(micro_batch, 2), settings.preference.learning_rate),
+        arguments(settings, micro_batch, settings.preference.learning_rate),
         {
             "beta": settings.preference.beta,
             "desirable_weight": max(1.0, dislikes / max(likes, 1)),
@@ -120,39 +138,70 @@ def build(
         processing_class=tokenizer,
     )
     lora.drop_reference_copy(trainer.model)
+    trainer.sampler = InterleavedSampler([j.label for j in replies], settings.seed)
     if rehearsal:
         trainer.rehearsal = rehearsal.begin(trainer.model, run_control)
     return trainer
 
 
+def with_minimum_batch(settings: Tuning) -> Tuning:
+    """Return `settings` with at least as many replies in a step as KTO needs."""
+    return settings.model_copy(update={"batch_size": max(settings.batch_size, KTO_LEAST)})
+
+
 def _collator(model: Any, replies: Sequence[LabeledReply], run_control: RunControl) -> Collator:
-    """Collate packed rows of labeled replies, each with a row of mismatched ones."""
+    """Collate packed rows of labeled replies, each with a row of mismatched ones, if any exist."""
     import torch
 
     samples = [j.sample for j in replies]
-    others = [_mismatched(samples[i], samples[i - 1]) for i in range(len(samples))]
-    reference, reference_others = (
-        [logp for (logp,) in base_reply_logps(model, [(s,) for s in of], run_control)]
-        for of in (samples, others)
-    )
+    reference = [logp for (logp,) in base_reply_logps(model, [(s,) for s in samples], run_control)]
 
     def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
         indices = [row["index"] for row in rows]
+        others = mismatched(samples, indices)
         return {
             **packed_row([samples[i] for i in indices], model.dtype),
             "label": torch.tensor([replies[i].label for i in indices]),
+            "weight": torch.tensor([replies[i].weight for i in indices]),
             "reference": torch.tensor([reference[i] for i in indices]),
-            "mismatched": packed_row([others[i] for i in indices], model.dtype),
-            "reference_mismatched": torch.tensor([reference_others[i] for i in indices]),
+            **({"mismatched": packed_row(others, model.dtype)} if others else {}),
         }
 
     return collate
 
 
-def _mismatched(one: Sample, other: Sample) -> Sample:
-    """Return the prompt of `one` with the reply of `other`."""
-    prompt = one.input_ids[: one.reply_start]
-    return Sample((*prompt, *other.input_ids[other.reply_start :]), one.reply_start)
+def mismatched(samples: Sequence[Sample], batch: Sequence[int]) -> list[Sample]:
+    """Return the prompt of each sample of a micro-batch with the reply to another prompt.
+
+    As in TRL, the replies are those of the micro-batch, moved on by one. A reply to the same prompt
+    would be no mismatch, so it is passed over; where all are, the reply comes from the other
+    samples.
+
+    Args:
+        batch: Indices of the micro-batch in `samples`.
+
+    Returns:
+        One sample for each index; none if all samples have the same prompt.
+    """
+    found = []
+    for place, index in enumerate(batch):
+        prompt = _prompt(samples[index])
+        earlier, later = batch[:place], batch[place + 1 :]
+        rest = range(index - 1, index - len(samples), -1)  # negative ones count from the end
+        others = (samples[i] for i in (*reversed(earlier), *reversed(later), *rest))
+        other = next((sample for sample in others if _prompt(sample) != prompt), None)
+        if other is not None:
+            found.append(Sample((*prompt, *other.input_ids[other.reply_start :]), len(prompt)))
+    return found
+
+
+def _prompt(sample: Sample) -> tuple[int, ...]:
+    return sample.input_ids[: sample.reply_start]
+
+
+def _logps(model: Any, row: dict[str, Any]) -> Any:
+    replies = reply_logits(model, row)
+    return replies.by_reply(replies.logps())
 
 
 @functools.cache
@@ -164,10 +213,7 @@ def _classes() -> tuple[Any, Any]:
     class PackedKTOTrainer(ControlledTrainer, KTOTrainer):
         def compute_loss(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
             policy = self.accelerator.unwrap_model(model)
-            with torch.no_grad():
-                others = reply_logits(policy, inputs["mismatched"])
-                moved = others.by_reply(others.logps()) - inputs["reference_mismatched"]
-                kl = moved.mean().clamp(min=0)
+            kl = self.kl(policy, inputs["mismatched"]) if "mismatched" in inputs else 0.0
             replies = reply_logits(policy, inputs)
             gained = replies.by_reply(replies.logps()) - inputs["reference"]
             liked = inputs["label"]
@@ -177,7 +223,18 @@ def _classes() -> tuple[Any, Any]:
                 self.undesirable_weight * (1 - torch.sigmoid(self.beta * (kl - gained))),
             )
             self.progress.trained_tokens += len(replies.targets)
-            return losses.mean()
+            return (inputs["weight"] * losses).mean()
+
+        @torch.no_grad()
+        def kl(self, policy: Any, mismatched: dict[str, Any]) -> Any:
+            """Return by how many nats the policy has moved from the base, at least 0."""
+            moved = _logps(policy, mismatched)
+            with policy.disable_adapter():
+                moved -= _logps(policy, mismatched)
+            return moved.mean().clamp(min=0)
+
+        def _get_train_sampler(self, *_: Any, **__: Any) -> InterleavedSampler:
+            return self.sampler
 
     spare_collector()
     return PackedKTOTrainer, KTOConfig

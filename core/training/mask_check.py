@@ -14,7 +14,7 @@ from typing import Any
 
 from core.events import MaskProof, PassName
 from core.runtime.scheduler import Cancelled
-from core.training.micro_batches import micro_batch_size, packed_row
+from core.training.micro_batches import KTO_LEAST, micro_batch_size, packed_row
 from core.training.packing import IGNORED
 from core.training.run_control import RunControl
 from data.tokenization import Sample, pieces, stop_ids
@@ -43,7 +43,7 @@ def check_loss_mask(
         TuteeError: a token carries loss and must not, or must and does not.
         Cancelled: `run_control` was cancelled.
     """
-    size = micro_batch_size(groups, batch_size, most)
+    size = micro_batch_size(groups, batch_size, most, KTO_LEAST if name == "kto" else 1)
     check = _check_scored if name == "reward" else _check_trained
     stop = stop_ids(tokenizer)
     rows = [

@@ -18,24 +18,28 @@ Collator = Callable[[list[dict[str, int]]], dict[str, Any]]
 """From rows of an `index_dataset` to one packed micro-batch."""
 MICRO_BATCH_TOKENS = 320
 """Maximum packed tokens per micro-batch on a CPU."""
+KTO_LEAST = 2
+"""Fewest replies of a KTO micro-batch: each needs another one for the KL estimate."""
 
 
-def micro_batch_size(groups: Sequence[Sequence[Sample]], batch_size: int, most: int) -> int:
+def micro_batch_size(
+    groups: Sequence[Sequence[Sample]], batch_size: int, most: int, least: int = 1
+) -> int:
     """Return the largest divisor of `batch_size` whose packed micro-batches fit into `most` tokens.
 
-    The limit holds on average, and a single group may exceed it.
+    The limit holds on average, and the smallest micro-batch may exceed it.
 
     Args:
         groups: Samples that share a micro-batch: one for SFT, two for a preference pair.
+        least: Fewest groups of a micro-batch, at most `batch_size`.
     """
-    for size in range(batch_size, 1, -1):
-        if batch_size % size:
-            continue
+    sizes = [size for size in range(least, batch_size + 1) if batch_size % size == 0]
+    for size in reversed(sizes[1:]):
         chunks = [groups[i : i + size] for i in range(0, len(groups), size)]
         lengths = [packed_length([s for group in chunk for s in group]) for chunk in chunks]
         if sum(lengths) <= most * len(lengths):
             return size
-    return 1
+    return sizes[0]
 
 
 def packed_length(samples: Sequence[Sample]) -> int:

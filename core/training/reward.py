@@ -7,13 +7,13 @@ with each micro-batch in one packed row, where both replies of a pair share thei
 scored at its stop token.
 
 By default it is trained from the base on all pairs each time, because a reward model that drifts
-from round to round cannot be compared with itself. With too few pairs to hold any out, no accuracy
-on unseen pairs is claimed.
+from round to round cannot be compared with itself. Whether it can be trusted is decided by pairs it
+has not seen (`core.training.reward_accuracy`), held out or, with few pairs, in turn
+(`core.training.cross_validation`).
 """
 
 import functools
-import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -37,6 +37,7 @@ from core.training.micro_batches import (
 )
 from core.training.packing import INPUTS
 from core.training.result import Trained, train_and_examine
+from core.training.reward_accuracy import RankedPair, accuracy
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
 from data.tokenization import Sample
@@ -45,6 +46,9 @@ from store.i18n import _
 
 _REPLIES_PER_ROW = 4
 """Replies scored in one packed row."""
+_LEARNED = 0.05
+"""Mean Bradley–Terry loss of an epoch at which its pairs are learned: margins of about 3, at which
+the gradient is a tenth of the first one."""
 
 Pair = tuple[Sample, Sample]
 """Chosen, rejected."""
@@ -58,11 +62,15 @@ def train(
     held_out: Sequence[Pair],
     settings: Tuning,
     run_control: RunControl,
+    groups: Sequence[Hashable] | None = None,
+    out_of_fold: Sequence[RankedPair] = (),
 ) -> Trained:
-    """Train a reward model on `pairs`; the metrics hold its accuracy on `held_out`.
+    """Train a reward model on `pairs`; the metrics hold its accuracy on unseen pairs.
 
     Args:
         earlier: Folder of the reward model to continue, or None.
+        groups: The group of each of `held_out`; by default each is independent.
+        out_of_fold: Pairs that other models ranked, measured together with `held_out`.
 
     Raises:
         Cancelled: `run_control` was cancelled.
@@ -70,37 +78,41 @@ def train(
     """
     trainer = build(folder, tokenizer, earlier, pairs, settings, run_control)
     trained = train_and_examine(trainer)
-    metrics: dict[str, Any] = {"train_accuracy": trainer.accuracy()}
-    return replace(trained, metrics=metrics | measure(trainer.model, held_out, run_control))
+    scores = score_pairs(trainer.model, held_out, run_control)
+    measured = accuracy([*out_of_fold, *ranked(held_out, scores, groups)])
+    return replace(trained, metrics={"train_accuracy": trainer.accuracy(), **measured})
 
 
-def measure(model: Any, held_out: Sequence[Pair], run_control: RunControl) -> dict[str, Any]:
+def measure(
+    model: Any,
+    held_out: Sequence[Pair],
+    run_control: RunControl,
+    groups: Sequence[Hashable] | None = None,
+) -> dict[str, Any]:
     """Return how well a reward model ranks unseen pairs, and whether it passes; {} without any.
 
-    It passes if the lower end of the accuracy's confidence interval is above one half.
+    Args:
+        groups: The group of each pair; by default each is independent.
     """
-    if not held_out:
-        return {}
     scores = score_pairs(model, held_out, run_control)
-    right = sum(chosen > rejected for chosen, rejected in scores)
-    low, high = wilson(right, len(held_out))
-    return {
-        "holdout_pairs": len(held_out),
-        "holdout_accuracy": right / len(held_out),
-        "holdout_interval": (low, high),
-        "holdout_margin": fmean(chosen - rejected for chosen, rejected in scores),
-        "passed": low > 0.5,
-    }
+    return accuracy(ranked(held_out, scores, groups))
 
 
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """Return the 95 % score interval of the share `right` / `total` (Wilson, 1927)."""
-    z = 1.959964
-    share = right / total
-    middle = share + z * z / (2 * total)
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return (middle - spread) / scale, (middle + spread) / scale
+def ranked(
+    pairs: Sequence[Pair],
+    scores: Sequence[tuple[float, float]],
+    groups: Sequence[Hashable] | None = None,
+) -> list[RankedPair]:
+    """Combine pairs with their rewards, as `score_pairs` returns them."""
+    groups = range(len(pairs)) if groups is None else groups
+    return [
+        RankedPair(*rewards, _reply_tokens(chosen), _reply_tokens(rejected), group)
+        for (chosen, rejected), rewards, group in zip(pairs, scores, groups, strict=True)
+    ]
+
+
+def _reply_tokens(sample: Sample) -> int:
+    return len(sample.input_ids) - sample.reply_start
 
 
 class Scorer:
@@ -159,6 +171,8 @@ def build(
         processing_class=tokenizer,
     )
     trainer.ranked_right = []
+    trainer.pair_losses = []
+    trainer.ends_when_learned = False
     return trainer
 
 
@@ -241,10 +255,19 @@ def _classes() -> tuple[Any, Any]:
         def compute_loss(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
             rewards = score_row(self.accelerator.unwrap_model(model), inputs)
             chosen, rejected = rewards[0::2], rewards[1::2]
-            loss = -F.logsigmoid(chosen - rejected).mean()
+            losses = -F.logsigmoid(chosen - rejected)
+            loss = losses.mean()
             loss += self.args.center_rewards_coefficient * ((chosen + rejected) ** 2).mean()
             self.ranked_right += (chosen > rejected).tolist()
+            self.pair_losses += losses.tolist()
             self.progress.trained_tokens += len(rewards)
+            return loss
+
+        def training_step(self, *args: Any, **kwargs: Any) -> Any:
+            loss = super().training_step(*args, **kwargs)
+            last = self.pair_losses[-len(self.train_dataset) :]
+            if self.ends_when_learned and len(last) == len(self.train_dataset):
+                self.control.should_training_stop |= fmean(last) < _LEARNED
             return loss
 
         def own_state(self) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from data.chat_exports.fields import plain
-from store.records import REASONS
 
-_NOT_HELPFUL, _IGNORED, _WRONG, _, _STYLE, _OTHER = REASONS
+_NOT_HELPFUL, _IGNORED, _WRONG = "not helpful", "ignored the instruction", "wrong"
+_STYLE, _OTHER = "style", "other"
 
 _OURS = {
     "dont_like_the_style": _STYLE,

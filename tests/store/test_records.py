@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from store.backups import Backups
 from store.records import (
+    HARMS,
     REASONS,
     ChatMessage,
     Conversation,
@@ -141,3 +142,25 @@ def test_objects_take_no_memory_for_which_fields_they_were_given() -> None:
     assert record.model_fields_set == set()
     assert read == kept
     assert changed != record
+
+
+@pytest.mark.parametrize(
+    ("label", "reasons", "harmful"),
+    [
+        (False, ("wrong", "hateful"), True),
+        (False, ("harmful or biased",), True),  # as older records have it
+        (False, ("wrong", "misleading"), False),
+        (False, (), False),
+        (True, ("dangerous",), False),
+    ],
+)
+def test_a_thumbs_down_is_harmful_by_its_reasons(
+    label: bool, reasons: tuple[str, ...], harmful: bool
+) -> None:
+    verdict = Verdict(prompt=(), completion="x", label=label, reasons=reasons)
+    assert verdict.harmful == harmful
+    assert verdict == Verdict.model_validate_json(verdict.model_dump_json())
+
+
+def test_every_harm_but_the_old_one_is_offered() -> None:
+    assert HARMS - set(REASONS) == {"harmful or biased"}

@@ -60,7 +60,7 @@ async def talked(app: TuteeApp, pilot: Pilot[Any]) -> None:
     for count, question in enumerate(QUESTIONS, 1):
         await say(pilot, question)
         await answered(app, pilot, count)
-    await pilot.press("f3", "2", "5", "enter", "escape", "up", "f4")
+    await pilot.press("f3", "2", "9", "enter", "escape", "up", "f4")
     app.screen.query_one(TextArea).text = "负面"
     await pilot.press("ctrl+s")
     await pilot.pause()

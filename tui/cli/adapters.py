@@ -18,6 +18,7 @@ from core.adapters.registry import Adapters
 from core.models.folder import named
 from core.runs.plan import make_plan
 from core.stop_reasons import translated
+from core.training.reward_accuracy import why_untrusted
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.storage import replace_file
@@ -239,18 +240,16 @@ def _reward_result(version: str, metrics: Mapping[str, Any]) -> str:
             "Added {version}, but it is not trusted: there are no held-out pairs to measure its "
             "accuracy on."
         ).format(version=version)
-    text = _(
-        "Added {version}, but it is not trusted: it ranks {share:.0%} of {count} held-out pairs "
-        "correctly ({low:.0%} to {high:.0%}), which may be chance."
-    )
-    if metrics["passed"]:
-        text = _(
-            "Added {version}. It is trusted: it ranks {share:.0%} of {count} held-out pairs "
-            "correctly ({low:.0%} to {high:.0%})."
+    if not metrics["passed"]:
+        return _("Added {version}, but it is not trusted: {why}.").format(
+            version=version, why=why_untrusted(metrics)
         )
     low, high = metrics["holdout_interval"]
     share = metrics["holdout_accuracy"]
-    return text.format(version=version, share=share, count=count, low=low, high=high)
+    return _(
+        "Added {version}. It is trusted: it ranks {share:.0%} of {count} held-out pairs "
+        "correctly ({low:.0%} to {high:.0%})."
+    ).format(version=version, share=share, count=count, low=low, high=high)
 
 
 def _list(invocation: Invocation, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """Ask why a reply was disliked. The 👎 is stored before this opens, so leaving it loses nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +20,8 @@ from tui.views.chat import ReplyView
 
 _QUOTED = 120
 """Cells of the quoted reply: two lines."""
-_NUMBERS = range(1, len(REASONS) + 1)
+_KEYS = "1234567890"[: len(REASONS)]
+"""One digit for each reason."""
 
 
 @dataclass(frozen=True)
@@ -37,33 +38,35 @@ class _ReasonList(OptionList):
         Binding("enter", "screen.save", "Save", show=False, id="reasons.save"),
         Binding("space", "select", "Choose", show=False, id="reasons.choose"),
         *(
-            Binding(
-                str(number),
-                f"choose({number})",
-                REASONS[number - 1],
-                show=False,
-                id=f"reasons.{number}",
-            )
-            for number in _NUMBERS
+            Binding(key, f"choose({index})", reason, show=False, id=f"reasons.{index + 1}")
+            for index, (key, reason) in enumerate(zip(_KEYS, REASONS, strict=True))
         ),
     ]
 
-    def __init__(self, chosen: Iterable[str]) -> None:
-        self.chosen = set(chosen)
-        super().__init__(*map(self._line, _NUMBERS))
+    def __init__(self, chosen: Sequence[str]) -> None:
+        self._chosen = set(chosen)
+        # A record from elsewhere, or an old one, may have reasons that are not offered any more.
+        self._reasons = (*REASONS, *(reason for reason in chosen if reason not in REASONS))
+        super().__init__(*map(self._line, range(len(self._reasons))))
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The chosen reasons, in the order shown."""
+        return tuple(reason for reason in self._reasons if reason in self._chosen)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.action_choose(event.option_index + 1)
+        self.action_choose(event.option_index)
 
-    def action_choose(self, number: int) -> None:
-        self.highlighted = number - 1
-        self.chosen ^= {REASONS[number - 1]}
-        self.replace_option_prompt_at_index(number - 1, self._line(number))
+    def action_choose(self, index: int) -> None:
+        self.highlighted = index
+        self._chosen ^= {self._reasons[index]}
+        self.replace_option_prompt_at_index(index, self._line(index))
 
-    def _line(self, number: int) -> Content:
-        reason = REASONS[number - 1]
-        return checkbox(reason in self.chosen) + f" {number}  {_(reason)}"
+    def _line(self, index: int) -> Content:
+        reason = self._reasons[index]
+        key = _KEYS[index : index + 1] or " "
+        return checkbox(reason in self._chosen) + f" {key}  {_(reason)}"
 
 
 class ReasonsScreen(ModalScreen[Reasons | None]):
@@ -88,11 +91,10 @@ class ReasonsScreen(ModalScreen[Reasons | None]):
             yield _ReasonList(self._reply.reasons)
             hint = _("In your own words (optional)")
             yield Input(harmless(self._reply.comment), placeholder=hint, compact=True)
-            keys = _("Enter saves · 1–6 toggle · Tab to the comment · Esc skips")
+            keys = _("Enter saves · digits toggle · Tab to the comment · Esc skips")
             yield Static(keys, classes="dialog-keys", markup=False)
 
     @on(Input.Submitted)
     def action_save(self) -> None:
         chosen = self.query_one(_ReasonList).chosen
-        in_order = tuple(reason for reason in REASONS if reason in chosen)
-        self.dismiss(Reasons(in_order, self.query_one(Input).value.strip()))
+        self.dismiss(Reasons(chosen, self.query_one(Input).value.strip()))

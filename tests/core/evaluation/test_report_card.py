@@ -96,6 +96,44 @@ def test_the_accuracy_of_a_reward_model_comes_with_its_interval(adapters: Adapte
     )
 
 
+def test_a_cross_validated_reward_model_stands_beside_the_length_rules(adapters: Adapters) -> None:
+    metrics = {
+        "holdout_pairs": 20,
+        "holdout_groups": 20,
+        "holdout_independent": 20.0,
+        "holdout_accuracy": 0.8,
+        "holdout_interval": [0.584, 0.919],
+        "holdout_margin": 1.0,
+        "shorter_wins": 0.85,
+        "longer_wins": 0.15,
+        "folds": 5,
+        "passed": False,
+    }
+    add_version(adapters, kind="reward", pass_name="reward", metrics=metrics)
+    found = build_report_card(adapters, "r1")
+    pairs = "20 pairs, by models that had not seen them"
+    rule = "a rule that the reward model must beat"
+    assert found.figures == (
+        Metric("ranked right", None, 0.8, True, False, f"{pairs}, 95 % interval 58.4% to 91.9%"),
+        Metric("“shorter wins” right", None, 0.85, share=True, remark=rule),
+        Metric("“longer wins” right", None, 0.15, share=True, remark=rule),
+        Metric("margin", None, 1.0, remark=pairs),
+    )
+    assert found.judgment == (
+        "held back: the reward model ranks 16 of 20 pairs right; it must beat “shorter wins”, "
+        "17 of 20"
+    )
+
+
+def test_thumbs_are_counted_with_their_reasons(adapters: Adapters) -> None:
+    metrics = {"liked": 20, "disliked": 12, "harmful": 3, "reasons": {"wrong": 4, "hateful": 3}}
+    add_version(adapters, pass_name="kto", metrics=metrics)
+    facts = dict(build_report_card(adapters, "v1").facts)
+    assert facts["thumbs"] == "👍 20; 👎 12, of them 3 harmful; wrong 4, hateful 3"
+    add_version(adapters, pass_name="kto", metrics=metrics | {"harmful": 0, "reasons": {}})
+    assert dict(build_report_card(adapters, "v2").facts)["thumbs"] == "👍 20; 👎 12"
+
+
 def test_the_curves_of_rl(adapters: Adapters) -> None:
     metrics = {
         "losses": [0.1, 0.2],

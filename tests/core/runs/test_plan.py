@@ -30,8 +30,9 @@ def adapters(tmp_path: Path) -> Adapters:
         (pairs(20), "dpo", ""),
         (pairs(19), "reward", "19 of 20 pairs"),
         (pairs(20), "reward", ""),
-        (instructions(5), "rl", "5 of 20 prompts"),
-        (instructions(20), "rl", "no reward model to trust yet"),
+        (instructions(5), "rl", "5 of 20 prompts, 20 more pairs for a reward model"),
+        ([*instructions(20), *pairs(19)], "rl", "1 more pair for a reward model"),
+        (pairs(20), "rl", "train a reward model first"),
     ],
 )
 def test_what_is_missing_is_said_with_the_count(
@@ -41,6 +42,34 @@ def test_what_is_missing_is_said_with_the_count(
     assert found.missing == missing
     assert found.ready == (missing == "")
     assert found.wanted == found.ready
+
+
+@pytest.mark.parametrize(
+    ("right", "shorter", "missing"),
+    [
+        (14, 0.5, "14 of 20 pairs right; from 15 on it is more than chance"),
+        (16, 0.8, "16 of 20 pairs right; it must beat “shorter wins”, 16 of 20"),
+        (16, 0.175, "16 of 20 pairs right; it must beat “longer wins”, 16.5 of 20"),
+    ],
+)
+def test_rl_says_what_its_reward_model_lacks(
+    adapters: Adapters, right: int, shorter: float, missing: str
+) -> None:
+    metrics = {
+        "holdout_pairs": 20,
+        "holdout_groups": 20,
+        "holdout_independent": 20.0,
+        "holdout_accuracy": right / 20,
+        "shorter_wins": shorter,
+        "longer_wins": 1 - shorter,
+        "passed": False,
+    }
+    made(adapters, "reward", pairs(20), metrics=metrics)
+    found = planned(adapters, instructions(20), "rl")
+    assert found.missing == f"the reward model ranks {missing}"
+    made(adapters, "reward", pairs(20), metrics={"train_accuracy": 1.0})
+    found = planned(adapters, instructions(20), "rl")
+    assert found.missing == "the reward model had too few pairs to be measured"
 
 
 def test_rl_is_ready_with_a_reward_model_that_passed_but_never_runs_unasked(
@@ -90,11 +119,26 @@ def test_the_same_pairs_make_no_second_reward_model(adapters: Adapters) -> None:
     records = pairs(20)
     made(adapters, "reward", records)
     assert planned(adapters, records, "reward").missing == "no new pairs"
-    assert planned(adapters, [*records, *pairs(1)], "reward").ready
+    more = pairs(25)[20:]
+    assert planned(adapters, [*records, *more[:4]], "reward").missing == "4 of 5 new pairs"
+    assert planned(adapters, [*records, *more], "reward").ready
+
+
+def test_the_more_pairs_the_more_new_ones_make_another_reward_model(adapters: Adapters) -> None:
+    records = pairs(88)
+    made(adapters, "reward", records[:80])
+    assert planned(adapters, records[:87], "reward").missing == "7 of 8 new pairs"
+    assert planned(adapters, records, "reward").ready
+
+
+def test_pairs_that_were_too_long_do_not_count_as_new(adapters: Adapters) -> None:
+    records = pairs(30)
+    made(adapters, "reward", records[:24], metrics={"left_out_too_long": 4})
+    assert planned(adapters, records, "reward").missing == "2 of 5 new pairs"
 
 
 def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters: Adapters) -> None:
-    records, more = pairs(50)[:40], pairs(50)[40:]
+    records, more = pairs(140)[:110], pairs(140)[110:]
     may = Config(tuning=Tuning(reward=RewardTuning(incremental=True)))
 
     def found(config: Config, *, rebuild: bool = False) -> Plan:
@@ -104,7 +148,8 @@ def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters
     assert found(may).reward_parent == "base"
     made(adapters, "reward", records, metrics={"passed": True})
     assert found(CONFIG).reward_parent == found(may, rebuild=True).reward_parent == "base"
-    assert len(found(CONFIG).reward.train) > 40 - len(found(CONFIG).reward.held_out)
+    assert len(found(CONFIG).reward.train) > 110 - len(found(CONFIG).reward.held_out)
+    assert make_plan(records[:90], adapters, may).reward_parent == "base", "too few"
     onward = found(may)
     assert onward.reward_parent == "r2"
     assert set(onward.reward.new) <= set(more)
@@ -114,7 +159,7 @@ def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters
 
 
 def test_a_reward_model_does_not_go_on_to_pairs_that_are_all_held_out(adapters: Adapters) -> None:
-    records = pairs(60)
+    records = pairs(120)
     may = Config(tuning=Tuning(reward=RewardTuning(incremental=True)))
     held = make_plan(records, adapters, may).reward.held_out
     made(adapters, "reward", [r for r in records if r not in held], metrics={"passed": True})

@@ -2,17 +2,27 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.adapters.registry import Adapters
 from core.config import Config, PreferenceTuning, RewardTuning, SFTTuning, Tuning
 from core.evaluation import report
-from core.events import Event, MaskProof, PassDone, PassName, PassSkipped, PassStarted
+from core.events import (
+    Event,
+    MaskProof,
+    PassDone,
+    PassName,
+    PassSkipped,
+    PassStarted,
+    StepReport,
+)
 from core.models.folder import ModelFolder
 from core.runs.plan import Plan, make_plan
 from core.runs.run import run
 from core.runtime.scheduler import Cancelled
+from core.training import kto
 from core.training.run_control import RunControl
 from store.errors import TuteeError
 from store.records import ChatMessage, Instruction, Preference, Record, Verdict
@@ -148,6 +158,43 @@ def test_the_next_pass_does_not_go_on_from_a_version_that_was_held_back(
     assert [m.parent for m in adapters.versions()] == ["base", "base"]
 
 
+def test_a_harmful_reply_weighs_more_and_is_counted(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = thumbs(4, 4)
+    given[5] = given[5].model_copy(update={"reasons": ("wrong", "hateful")})
+    given[6] = given[6].model_copy(update={"reasons": ("wrong",)})
+    trained: list[kto.LabeledReply] = []
+    build = kto.build
+
+    def spied(*arguments: Any) -> Any:
+        trained.extend(arguments[3])
+        return build(*arguments)
+
+    monkeypatch.setattr(kto, "build", spied)
+    (done,) = versions_of(plan_for(adapters, given, frozenset({"kto"})))
+    assert [reply.weight for reply in trained] == [1, 1, 1, 1, 1, kto.HARM_WEIGHT, 1, 1]
+    counts = {name: done.metrics[name] for name in ("liked", "disliked", "harmful", "reasons")}
+    assert counts == {
+        "liked": 4,
+        "disliked": 4,
+        "harmful": 1,
+        "reasons": {"wrong": 2, "hateful": 1},
+    }
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_kto_announces_the_steps_it_makes(adapters: Adapters, batch_size: int) -> None:
+    tuning = CONFIG.tuning.model_copy(update={"batch_size": batch_size})
+    config = CONFIG.model_copy(update={"tuning": tuning})
+    events: list[Event] = []
+    plan = make_plan(thumbs(4, 4), adapters, config, frozenset({"kto"}))
+    run(plan, RunControl(emit=events.append))
+    started = next(event for event in events if isinstance(event, PassStarted))
+    done = next(event for event in events if isinstance(event, PassDone))
+    assert started.steps == done.steps == {1: 4, 3: 3}[batch_size]
+
+
 def test_thumbs_that_all_point_the_same_way_are_an_error(adapters: Adapters) -> None:
     with pytest.raises(TuteeError, match="same way"):
         versions_of(plan_for(adapters, thumbs(5, 0), frozenset({"kto"})))
@@ -196,23 +243,47 @@ def test_both_passes_make_a_version_each(adapters: Adapters) -> None:
     done = versions_of(plan_for(adapters, [*instructions(4), *pairs(20)], BOTH))
     assert [(d.name, d.version) for d in done] == [("sft", "v1"), ("reward", "r1")]
     assert [m.version for m in adapters.versions("reward")] == ["r1"]
-    assert "holdout_accuracy" not in done[1].metrics  # too few pairs to say
+    figures = done[1].metrics
+    assert (figures["holdout_pairs"], figures["holdout_groups"], figures["folds"]) == (20, 20, 5)
 
 
-def test_with_enough_pairs_some_are_held_out_and_scored(adapters: Adapters) -> None:
-    (done,) = versions_of(plan_for(adapters, pairs(40), REWARD))
-    held = done.metrics["holdout_pairs"]
-    assert 0 < held < 20
-    assert 0 <= done.metrics["holdout_accuracy"] <= 1
+def test_with_few_pairs_the_held_out_ones_are_measured_beside_the_others(
+    adapters: Adapters,
+) -> None:
+    plan = plan_for(adapters, pairs(40), REWARD)
+    events: list[Event] = []
+    run(plan, RunControl(emit=events.append))
     made = adapters.manifest("r1")
-    assert (len(made.records), len(made.measured)) == (40 - held, held)
+    assert len(made.records) + len(made.measured) == made.metrics["holdout_pairs"] == 40
+    assert len(made.measured) == len(plan.reward.held_out) > 0
+    started = next(event for event in events if isinstance(event, PassStarted))
+    reports = [event for event in events if isinstance(event, StepReport)]
+    assert {report.steps for report in reports} == {started.steps}
+    steps = [report.step for report in reports]
+    assert steps == sorted(steps)
+    assert steps[-1] == started.steps >= made.metrics["steps"] > len(made.metrics["losses"])
+
+
+def test_with_enough_pairs_only_the_held_out_ones_are_measured(adapters: Adapters) -> None:
+    (done,) = versions_of(plan_for(adapters, pairs(110), REWARD))
+    held = done.metrics["holdout_pairs"]
+    assert 10 < held < 40
+    assert "folds" not in done.metrics
+    made = adapters.manifest("r1")
+    assert (len(made.records), len(made.measured)) == (110 - held, held)
+
+
+def test_pairs_of_one_conversation_are_measured_as_one_group(adapters: Adapters) -> None:
+    alike = [pair.model_copy(update={"conversation_id": "c"}) for pair in pairs(4)]
+    (done,) = versions_of(plan_for(adapters, [*alike, *pairs(8)[4:]], REWARD))
+    assert (done.metrics["holdout_pairs"], done.metrics["holdout_groups"]) == (8, 5)
 
 
 def test_a_reward_model_goes_on_from_the_last_one_where_it_may(
     adapters: Adapters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.training.reward.wilson", lambda right, total: (0.6, 1.0))
-    records, more = pairs(60)[:40], pairs(60)[40:]
+    monkeypatch.setattr("core.training.reward_accuracy.wilson", lambda right, total: (0.6, 1.0))
+    records, more = pairs(140)[:110], pairs(140)[110:]
     versions_of(plan_for(adapters, records, REWARD))
     may = CONFIG.model_copy(
         update={

@@ -19,6 +19,10 @@ from tests.core.training.conftest import QUESTIONS, plain_arguments, trainable
 SETTINGS = Tuning(epochs=5, batch_size=6, preference=PreferenceTuning(learning_rate=5e-3))
 
 
+def reply(sample: Sample) -> tuple[int, ...]:
+    return sample.input_ids[sample.reply_start :]
+
+
 @pytest.fixture
 def judged(sample: Callable[[str, str], Sample]) -> list[LabeledReply]:
     """Two liked, four disliked replies."""
@@ -49,10 +53,19 @@ def test_one_label_alone_makes_no_margin_to_report(
 
 
 def test_it_learns_what_trls_trainer_learns(
-    tiny_folder: ModelFolder, tokenizer: Any, judged: list[LabeledReply], tmp_path: Path
+    tiny_folder: ModelFolder,
+    tokenizer: Any,
+    judged: list[LabeledReply],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from datasets import Dataset
     from trl import KTOConfig, KTOTrainer
+
+    def in_order(labels: list[bool], *_: int) -> list[int]:
+        return list(range(len(labels)))
+
+    monkeypatch.setattr("core.training.interleaving.interleaved", in_order)
 
     ours = trainable(
         kto.train(tiny_folder, tokenizer, None, judged, [], SETTINGS, RunControl()).model
@@ -113,5 +126,82 @@ def test_the_reference_is_the_base_also_when_it_goes_on_from_an_adapter(
     rows = [{"index": i} for i in range(len(judged))]
     one, other = trainer.data_collator(rows), fresh.data_collator(rows)
     torch.testing.assert_close(one["reference"], other["reference"])
-    torch.testing.assert_close(one["reference_mismatched"], other["reference_mismatched"])
     assert list(trainer.model.peft_config) == ["default"]
+
+
+def batches_of(trainer: Any) -> list[dict[str, Any]]:
+    """Train, and return the micro-batches."""
+    collate, seen = trainer.data_collator, []
+
+    def collated(rows: list[dict[str, int]]) -> dict[str, Any]:
+        seen.append({"indices": [row["index"] for row in rows]} | collate(rows))
+        return collate(rows)
+
+    trainer.data_collator = collated
+    trainer.controlled_train()
+    return seen
+
+
+def test_each_micro_batch_has_both_labels_and_each_epoch_another_order(
+    tiny_folder: ModelFolder, tokenizer: Any, sample: Callable[[str, str], Sample]
+) -> None:
+    # As records come: new ones after each other, the labels in blocks.
+    blocks = [LabeledReply(sample(f"{q} {n}", "Paris"), n < 2) for n in range(4) for q in QUESTIONS]
+    settings = Tuning(epochs=2, batch_size=4, preference=PreferenceTuning(learning_rate=5e-3))
+    trainer = kto.build(tiny_folder, tokenizer, None, blocks, settings, RunControl())
+    batches = batches_of(trainer)
+    assert all(set(batch["label"].tolist()) == {True, False} for batch in batches)
+    first, second = batches[: len(batches) // 2], batches[len(batches) // 2 :]
+    orders = [[i for batch in epoch for i in batch["indices"]] for epoch in (first, second)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(24))
+    assert orders[0] != orders[1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_any_batch_size_works(
+    tiny_folder: ModelFolder, tokenizer: Any, judged: list[LabeledReply], batch_size: int
+) -> None:
+    settings = SETTINGS.model_copy(update={"batch_size": batch_size, "epochs": 1})
+    judged = judged[:5]  # the last micro-batch has one reply, or two
+    trained = kto.train(tiny_folder, tokenizer, None, judged, [], settings, RunControl())
+    assert trained.steps == {1: 3, 3: 2}[batch_size]
+
+
+def test_mismatched_replies_are_those_of_the_micro_batch(samples: list[Sample]) -> None:
+    others = kto.mismatched(samples, [4, 0, 2])
+    assert [other.input_ids[: other.reply_start] for other in others] == [
+        samples[i].input_ids[: samples[i].reply_start] for i in (4, 0, 2)
+    ]
+    assert [reply(other) for other in others] == [reply(samples[i]) for i in (2, 4, 0)]
+
+
+def test_a_reply_to_the_same_prompt_is_no_mismatch(sample: Callable[[str, str], Sample]) -> None:
+    twins = [sample("hello", "Paris"), sample("hello", "42")]
+    third = sample("a lazy dog", "positive")
+    found = kto.mismatched([*twins, third], [0, 1, 2])
+    assert [reply(other) for other in found] == [reply(third), reply(third), reply(twins[1])]
+    # In a micro-batch of siblings, the reply of another one.
+    assert [reply(s) for s in kto.mismatched([*twins, third], [0, 1])] == [reply(third)] * 2
+    assert kto.mismatched(twins, [0, 1]) == []
+
+
+def test_replies_to_one_prompt_alone_can_be_learned_too(
+    tiny_folder: ModelFolder, tokenizer: Any, sample: Callable[[str, str], Sample]
+) -> None:
+    twins = [LabeledReply(sample("hello", t), t == "Paris") for t in ("Paris", "42")]
+    metrics = kto.train(tiny_folder, tokenizer, None, twins, twins, SETTINGS, RunControl()).metrics
+    assert metrics["holdout_margin"] > 1
+
+
+def test_a_heavier_reply_changes_the_loss_by_its_weight(
+    tiny_folder: ModelFolder, tokenizer: Any, judged: list[LabeledReply]
+) -> None:
+    def first_loss(replies: list[LabeledReply]) -> float:
+        trainer = kto.build(tiny_folder, tokenizer, None, replies, SETTINGS, RunControl())
+        trainer.controlled_train()
+        return float(trainer.progress.losses[0])
+
+    # Before the first step nothing has moved: each loss is half its label's weight (2 and 1).
+    assert first_loss(judged) == pytest.approx((2 * 1.0 + 4 * 0.5) / 6, rel=1e-4)
+    heavier = [*judged[:1], judged[1]._replace(weight=3.0), *judged[2:]]
+    assert first_loss(heavier) == pytest.approx((2 * 1.0 + 4 * 0.5 + 2 * 0.5) / 6, rel=1e-4)

@@ -86,7 +86,7 @@ async def test_reasons_and_a_comment_go_with_the_thumb(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await say(pilot, "Hello")
         await answered(app, pilot, 1)
-        await pilot.press("f3", "5", "2", "1", "1", "tab", *"too long", "enter")
+        await pilot.press("f3", "9", "2", "1", "1", "tab", *"too long", "enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         (verdict,) = verdicts(home.repository)
         assert verdict.reasons == ("ignored the instruction", "style")
@@ -96,6 +96,21 @@ async def test_reasons_and_a_comment_go_with_the_thumb(home: Home) -> None:
         assert app.screen.query_one(Input).value == "too long"
         await pilot.press("enter", "escape", "ctrl+z")
         assert verdicts(home.repository) == []
+
+
+async def test_a_reason_that_is_no_longer_offered_stays_until_it_is_taken_away(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Hello")
+        await answered(app, pilot, 1)
+        home.repository.rate(views(app)[0].id, False, ("harmful or biased",))
+        await pilot.press("f3")
+        assert "[x]    harmful or biased" in painted(app)
+        await pilot.press("0", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        assert verdicts(home.repository)[0].reasons == ("other", "harmful or biased")
+        await pilot.press("f3", "end", "space", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        assert verdicts(home.repository)[0].reasons == ("other",)
 
 
 async def test_keys_that_come_in_one_burst_keep_their_order(home: Home) -> None:

@@ -57,7 +57,7 @@ async def taught(app: TuteeApp, pilot: Pilot[Any]) -> None:
     for count, question in enumerate(QUESTIONS, 1):
         await say(pilot, question)
         await until(pilot, lambda: len(views(app)) == count)  # noqa: B023
-    await pilot.press("f3", "2", "5", "enter", "escape", "up", "f2", "up", "f4")
+    await pilot.press("f3", "2", "9", "enter", "escape", "up", "f2", "up", "f4")
     app.screen.query_one(TextArea).text = "negative"
     await pilot.press("ctrl+s")
 
