@@ -8,9 +8,10 @@ Forgetting (Li & Hoiem, arXiv 1606.09282) on replies that the model itself gave,
 self-synthesized rehearsal (Huang et al., arXiv 2403.01244). It is zero while the policy agrees with
 the base. On texts that people wrote it keeps less: their style is one the base never had.
 
-Only the beginnings of replies are rehearsed, without the token that ends one. What is said, and in
-which words, shows there; how a reply ends belongs to the manners that a user may teach for
-everything, such as a sign-off.
+Only replies of a sentence or so are rehearsed, without the token that ends one. They are what the
+base knows, and the first thing to go. In longer replies, and in how a reply ends, lie its manners:
+keeping those, too, would keep a manner that is taught for everything, such as a sign-off, from
+spreading beyond the prompts it was taught with.
 
 The base's predictions are computed once. Of each distribution only the likeliest tokens are kept,
 and all others count as one: thousands of numbers per text instead of millions.
@@ -27,9 +28,11 @@ from core.training.micro_batches import packed_row
 from core.training.run_control import RunControl
 from data.tokenization import Sample, stop_ids
 
-TEXTS_PER_STEP = 4
-REPLY_TOKENS = 32
-"""Together about as many tokens as a step of short corrections has."""
+TEXTS_PER_STEP = 6
+REPLY_TOKENS = 24
+"""Maximum tokens of a reply that is rehearsed."""
+_FEWEST = 12
+"""A base that gives fewer replies as short as that is kept to the beginnings of the longer ones."""
 _LIKELIEST = 64
 _FLOOR = 1e-6
 """Smallest probability used in a logarithm."""
@@ -76,16 +79,20 @@ class RehearsalPlan:
         drawn = base_replies(
             model, self.tokenizer, self.prompts, self.directory, run_control, REPLY_TOKENS
         )
-        stop = stop_ids(self.tokenizer)
-        samples = [_without_end(sample, stop) for sample in drawn]
-        spoken = [sample for sample in samples if len(sample.input_ids) > sample.reply_start]
-        return Rehearsal(model, spoken, self.weight, run_control) if spoken else None
+        samples = _without_ends(drawn, stop_ids(self.tokenizer))
+        return Rehearsal(model, samples, self.weight, run_control) if samples else None
 
 
-def _without_end(sample: Sample, stop: frozenset[int]) -> Sample:
-    if sample.input_ids[-1] not in stop:
-        return sample
-    return Sample(sample.input_ids[:-1], sample.reply_start)
+def _without_ends(drawn: Sequence[Sample], stop: frozenset[int]) -> list[Sample]:
+    """Return the short replies without their stop tokens; all replies if there are few short."""
+    short = [
+        Sample(sample.input_ids[:-1], sample.reply_start)
+        for sample in drawn
+        if sample.input_ids[-1] in stop
+    ]
+    if len(short) < _FEWEST:
+        short += [sample for sample in drawn if sample.input_ids[-1] not in stop]
+    return [sample for sample in short if len(sample.input_ids) > sample.reply_start]
 
 
 class Rehearsal:
