@@ -65,9 +65,11 @@ def test_each_step_takes_the_next_texts_in_turn(
     general: list[Sample],
     samples: list[Sample],
     taught: list[Sample],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     policy = sft.train(tiny_folder, tokenizer, None, taught, SETTINGS, RunControl())
-    texts = [*general, *samples[:6]]  # two steps
+    monkeypatch.setattr("core.training.rehearsal.TEXTS_PER_STEP", 2)
+    texts = [*general, *samples[3:5]]  # two steps
     rehearsal = Rehearsal(policy.model, texts, 1.0, RunControl())
     first, second = rehearsal.loss(policy.model, 0).item(), rehearsal.loss(policy.model, 1).item()
     assert first != pytest.approx(second)
