@@ -170,7 +170,7 @@ def _settings(plan: Plan, name: PassName, rows: int, *, tested: bool) -> dict[st
         "output_dir": f"out/{command}",
         "learning_rate": rates.get(name, settings.preference.learning_rate),
         "lr_scheduler_type": "constant_with_warmup",
-        "warmup_steps": 0.1,
+        "warmup_steps": settings.warmup,
         "num_train_epochs": with_minimum_steps(settings, rows, minimum_steps).epochs,
         "per_device_train_batch_size": max(settings.batch_size, 2),
         "gradient_accumulation_steps": 1,

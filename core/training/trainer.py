@@ -29,6 +29,8 @@ class PassProgress:
         self.name = name
         self.losses: list[float] = []
         self.tokens = self.trained_tokens = 0
+        self.grad_norm: float | None = None
+        """Of the latest weight update."""
         self._control = run_control
         self._accumulated: list[float] = []
         self.begin()
@@ -92,6 +94,7 @@ class PassProgress:
                 loss=self.losses[-1] if self.losses else None,
                 tokens_per_second=self.tokens / self.seconds,
                 eta_seconds=self.seconds / step * max(steps - step, 0),
+                grad_norm=self.grad_norm,
             )
         )
 
@@ -119,6 +122,12 @@ class ControlledTrainer(Checkpointed):
         )
         self.request_checkpoint()
         return loss
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Note the norm that transformers computes to clip the gradient."""
+        norm = super()._clip_grad_norm(model)  # type: ignore[misc]
+        self.progress.grad_norm = float(norm)
+        return norm
 
     def controlled_train(self) -> None:
         """Call `train()`, without the output of transformers on the terminal."""
@@ -168,7 +177,7 @@ def arguments(settings: "Tuning", micro_batch: int, learning_rate: float) -> dic
         "num_train_epochs": settings.epochs,
         "learning_rate": learning_rate,
         "lr_scheduler_type": "constant_with_warmup",
-        "warmup_steps": 0.1,
+        "warmup_steps": settings.warmup,  # below 1, a share of all steps
         "seed": settings.seed,
         "use_cpu": there == "cpu",
         "bf16": there == "cuda",
