@@ -30,6 +30,8 @@ from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Role
 
+TEMPLATE_OPTIONS = {"enable_thinking": False}
+"""Variables given to each template. Thinking (Qwen3) is off, because only replies are taught."""
 _PROBE = "Tutee0probe"
 """A reply that no template trims or contains."""
 _CUT = "\ufdd0Tutee0cut\ufdd1"
@@ -200,8 +202,7 @@ def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bo
 
 def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool) -> str:
     dicts = [message.model_dump() for message in messages]
-    # Thinking (Qwen3) is turned off, because only replies are taught.
-    options = {"tokenize": False, "add_generation_prompt": prompt, "enable_thinking": False}
+    options = {"tokenize": False, "add_generation_prompt": prompt, **TEMPLATE_OPTIONS}
     return str(tokenizer.apply_chat_template(dicts, **options))
 
 
