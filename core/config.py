@@ -139,9 +139,39 @@ FLAT_TUNING: dict[str, tuple[str, str]] = {
 the section and the name each stands for."""
 
 
+TUNING_PRESETS: dict[str, dict[str, float]] = {
+    "default": {},
+    "reference": {
+        "epochs": 15,
+        "batch_size": 8,
+        "rank": 16,
+        "alpha": 32,
+        "dropout": 0.1,
+        "warmup": 10,
+        "sft.learning_rate": 1e-4,
+        "sft.minimum_steps": 1,
+        "preference.learning_rate": 1e-4,
+    },
+    "gentle": {
+        "sft.learning_rate": 5e-4,
+        "rehearsal": 4.0,
+        "preference.learning_rate": 5e-5,
+        "preference.beta": 0.5,
+    },
+    "thorough": {
+        "sft.minimum_steps": 64,
+        "preference.minimum_steps": 80,
+    },
+}
+"""Default values under `[tuning]`, by preset and dotted key, in place of the usual ones."""
+
+
 class Tuning(_Section):
     """Defaults follow practice on tiny data; see the README for the reasons."""
 
+    preset: Literal["default", "reference", "gentle", "thorough"] = "default"
+    """Defaults for what you do not set yourself: `reference` trains long and slowly, `gentle` keeps
+    more and learns less, `thorough` learns more and takes longer."""
     epochs: int = Field(3, ge=1, le=100)
     """How often a pass sees each record; RL counts steps instead."""
     batch_size: int = Field(4, ge=1)
@@ -153,12 +183,15 @@ class Tuning(_Section):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout of the LoRA adapter, in SFT only: the other passes compare likelihoods or rewards,
     which it would blur. Slow on a CPU."""
+    warmup: float = Field(0.1, ge=0)
+    """Optimizer steps at the start of a pass in which the learning rate rises to its value; below
+    1, a share of all steps."""
     replay: float = Field(0.4, ge=0, lt=1)
     """Share of each run that repeats records the adapter has already learned."""
     max_length: int = Field(1024, ge=16)
     """Maximum number of tokens in prompt and reply; longer records are left out of a pass and
     listed."""
-    rehearsal: float = Field(3.0, ge=0)
+    rehearsal: float = Field(2.0, ge=0)
     """How strongly training keeps to the base's own replies to general prompts that were never
     taught; 0 turns it off."""
     seed: int = 0
@@ -179,7 +212,7 @@ class Tuning(_Section):
             inner = nested.get(section, {})
             if flat in keys and isinstance(inner, dict) and name not in inner:
                 nested[section] = {**inner, name: nested.pop(flat)}
-        return nested
+        return _with_preset(nested)
 
     @model_serializer
     def _flattened(self) -> dict[str, object]:
@@ -189,6 +222,18 @@ class Tuning(_Section):
             flat: getattr(getattr(self, section), name)
             for flat, (section, name) in FLAT_TUNING.items()
         }
+
+
+def _with_preset(keys: dict[str, Any]) -> dict[str, Any]:
+    """Add the values of the preset that `keys` names, where `keys` has none."""
+    filled = dict(keys)
+    for key, value in TUNING_PRESETS.get(str(keys.get("preset")), {}).items():
+        section, _dot, name = key.rpartition(".")
+        if not section:
+            filled.setdefault(name, value)
+        elif isinstance(inner := filled.get(section, {}), dict):
+            filled[section] = {name: value, **inner}
+    return filled
 
 
 ThemeName = Literal[
@@ -233,6 +278,7 @@ PRESETS = {
     "precise": Preset(temperature=0, top_p=1, repetition_penalty=1.05),
     "balanced": Preset(),
     "creative": Preset(temperature=0.9, top_p=0.95),
+    "reference": Preset(temperature=0.7, top_p=0.9, repetition_penalty=1.1, max_new_tokens=100),
 }
 """The built-in presets."""
 

@@ -188,6 +188,8 @@ class StepReport:
     tokens_per_second: float
     """Tokens without padding through the model, forward and backward."""
     eta_seconds: float
+    grad_norm: float | None = None
+    """Norm of the gradient at the latest weight update, before clipping; None before the first."""
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,35 @@ well-known models (Qwen chat models end a turn on `<|im_end|>` whatever their eo
 that is never taught to end never stops. Whether a token carries loss depends on its position, never
 on its id, so padding with the stop token changes nothing.
 
+What people write is text and nothing else. A pasted `<|im_end|>` in a question, a file, a system
+prompt or a reply is read letter by letter, so it can neither forge a turn nor teach the model to
+stop there. Only the template writes control tokens. Nothing is added to the text or taken from it:
+it is cut inside such a string, and the parts are tokenized on their own. Added tokens that control
+nothing, such as `<h1>` or the `<think>` of a model that thinks, are vocabulary and stay whole; so
+do headings that are plain text even in the template (`### User:`), which no tokenizer can tell from
+the same words typed by a person.
+
 A template may trim replies or put something before them; what it renders is what is learned, since
 that is what the model sees in the next turn. If a template renders the end of a prompt differently
 once there is a reply, the reply is used as it was written.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import ChatMessage
+from store.records import ChatMessage, Role
 
+TEMPLATE_OPTIONS = {"enable_thinking": False}
+"""Variables given to each template. Thinking (Qwen3) is off, because only replies are taught."""
 _PROBE = "Tutee0probe"
 """A reply that no template trims or contains."""
+_CUT = "\ufdd0Tutee0cut\ufdd1"
+"""Marks a cut until the text is tokenized, and vanishes then; it begins and ends with characters
+that Unicode keeps out of texts."""
 
 
 class Tokenizer(Protocol):
@@ -72,6 +86,7 @@ def encode_prompt(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> list
     Raises:
         TuteeError: The tokenizer has no chat template, or the template refuses these messages.
     """
+    messages = _with_cuts(tokenizer, messages)
     if messages and messages[-1].role == "assistant":
         before, begun = _render(tokenizer, messages[:-1], prompt=True), messages[-1].content
     else:
@@ -89,14 +104,13 @@ def encode(tokenizer: Tokenizer, prompt: Sequence[ChatMessage], reply: str) -> S
             template refuses these messages.
     """
     ending = _ending(tokenizer)
-    before = _render(tokenizer, prompt, prompt=True)
-    whole = _render(
-        tokenizer, (*prompt, ChatMessage(role="assistant", content=reply)), prompt=False
-    )
+    messages = _with_cuts(tokenizer, (*prompt, ChatMessage(role="assistant", content=reply)))
+    before = _render(tokenizer, messages[:-1], prompt=True)
+    whole = _render(tokenizer, messages, prompt=False)
     if whole.startswith(before):
         written = whole[len(before) :].removesuffix(ending.text) + ending.before
     else:
-        written = reply + ending.before
+        written = messages[-1].content + ending.before
     ids = _prompt_and_reply_ids(tokenizer, before, written)
     return Sample(input_ids=(*ids, ending.stop), reply_start=len(_ids(tokenizer, before)))
 
@@ -145,6 +159,35 @@ def _ending(tokenizer: Tokenizer) -> _Ending:
     return _Ending(text, "", tokenizer.eos_token_id)
 
 
+def _with_cuts(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> Sequence[ChatMessage]:
+    """Mark a cut after the first character of each control token that a message spells out."""
+    whole = "\n".join(message.content for message in messages)
+    written = [
+        token
+        for token in tokenizer.added_tokens_decoder.values()
+        if token.content in whole and len(token.content.strip()) > 1
+    ]
+    if not written:
+        return messages
+    turns = _turns(tokenizer)
+    control = [token.content for token in written if token.special or token.content in turns]
+    if not control:
+        return messages
+    # A lookahead also finds a string that begins inside another one.
+    first = re.compile(f"(?={'|'.join(map(re.escape, control))}).", re.DOTALL)
+    return [
+        message.model_copy(update={"content": first.sub(rf"\g<0>{_CUT}", message.content)})
+        for message in messages
+    ]
+
+
+def _turns(tokenizer: Tokenizer) -> str:
+    """Return what the template writes around messages: not every tokenizer calls that special."""
+    roles: tuple[Role, ...] = ("user", "assistant", "user")
+    messages = [ChatMessage(role=role, content=_PROBE) for role in roles]
+    return _render(tokenizer, messages, prompt=False)
+
+
 def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bool) -> str:
     try:
         return _apply_template(tokenizer, messages, prompt)
@@ -159,8 +202,7 @@ def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bo
 
 def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool) -> str:
     dicts = [message.model_dump() for message in messages]
-    # Thinking (Qwen3) is turned off, because only replies are taught.
-    options = {"tokenize": False, "add_generation_prompt": prompt, "enable_thinking": False}
+    options = {"tokenize": False, "add_generation_prompt": prompt, **TEMPLATE_OPTIONS}
     return str(tokenizer.apply_chat_template(dicts, **options))
 
 
@@ -188,5 +230,24 @@ def _decode(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    first, *rest = text.split(_CUT)
+    ids = _parse(tokenizer, first)
+    for part in rest:
+        ids += _parse_inside(tokenizer, part)
+    return ids
+
+
+def _parse_inside(tokenizer: Tokenizer, part: str) -> list[int]:
+    """Return the tokens of a part that does not begin its text.
+
+    Some tokenizers put a space before any text; here it goes before a line feed, which is removed.
+    """
+    line_feed, ids = _parse(tokenizer, "\n"), _parse(tokenizer, "\n" + part)
+    if ids[: len(line_feed)] != line_feed:
+        return _parse(tokenizer, part)
+    return ids[len(line_feed) :]
+
+
+def _parse(tokenizer: Tokenizer, text: str) -> list[int]:
     # The template has already added the special tokens.
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])

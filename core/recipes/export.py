@@ -14,7 +14,8 @@ the earlier adapters merged in (`core.adapters.stack`). The reward model starts 
 RL needs it.
 
 Left out on purpose: packed rows and sharing the processor with a chat, which are for a small
-machine, and the gate, which runs when the adapter comes back.
+machine, and the gate, which runs when the adapter comes back. TRL's commands cannot do some of what
+a pass does here; the recipe's README says what.
 """
 
 import json
@@ -34,9 +35,11 @@ from core.events import PassName
 from core.models.folder import ModelFolder, chat_template
 from core.runs.pass_duration import with_minimum_steps
 from core.runs.plan import RECORD_PASSES, Plan
+from core.training.learning import DECAY, SCHEDULE
 from core.training.lora import FUSED_TARGETS, TARGETS
 from data.export_tables import line
 from data.formats.trl import row
+from data.tokenization import TEMPLATE_OPTIONS
 from data.training_split import with_system
 from store.errors import TuteeError
 from store.i18n import N_, _
@@ -139,9 +142,10 @@ def _rows(plan: Plan, name: PassName) -> tuple[list[Any], list[Any]]:
 
 
 def _record_rows(records: Iterable[Record], plan: Plan) -> list[Any]:
+    options = _template_options(plan)
+    prompts = [(record, with_system(record.prompt, plan.system_prompt)) for record in records]
     return [
-        row(record.model_copy(update={"prompt": with_system(record.prompt, plan.system_prompt)}))
-        for record in records
+        row(record.model_copy(update={"prompt": prompt})) | options for record, prompt in prompts
     ]
 
 
@@ -150,6 +154,13 @@ def _prompt_rows(prompts: Iterable[Sequence[ChatMessage]], plan: Plan) -> list[A
         {"prompt": [message.model_dump() for message in with_system(prompt, plan.system_prompt)]}
         for prompt in prompts
     ]
+
+
+def _template_options(plan: Plan) -> dict[str, Any]:
+    """Return the column, and RLOO's setting, with the variables that the chat template reads."""
+    template = chat_template(plan.adapters.folder) or ""
+    options = {name: value for name, value in TEMPLATE_OPTIONS.items() if name in template}
+    return {"chat_template_kwargs": options} if options else {}
 
 
 def _settings(plan: Plan, name: PassName, rows: int, *, tested: bool) -> dict[str, Any]:
@@ -164,15 +175,22 @@ def _settings(plan: Plan, name: PassName, rows: int, *, tested: bool) -> dict[st
         "rl": settings.rl.learning_rate,
     }
     before = _predecessors(plan)[command]
+    epochs = with_minimum_steps(settings, rows, minimum_steps).epochs
+    batch = max(settings.batch_size, 2)
+    schedule: dict[str, Any] = {"lr_scheduler_type": "constant_with_warmup"}
+    if name == "sft":
+        steps = epochs * -(-rows // batch)
+        falling = {"num_decay_steps": int(steps * DECAY), "decay_type": "linear"}
+        schedule = {"lr_scheduler_type": SCHEDULE, "lr_scheduler_kwargs": falling}
     return {
         "model_name_or_path": f"merged/{before}" if before else "base",
         "dataset_name": f"data/{command}",
         "output_dir": f"out/{command}",
         "learning_rate": rates.get(name, settings.preference.learning_rate),
-        "lr_scheduler_type": "constant_with_warmup",
-        "warmup_steps": 0.1,
-        "num_train_epochs": with_minimum_steps(settings, rows, minimum_steps).epochs,
-        "per_device_train_batch_size": max(settings.batch_size, 2),
+        **schedule,
+        "warmup_steps": settings.warmup,
+        "num_train_epochs": epochs,
+        "per_device_train_batch_size": batch,
         "gradient_accumulation_steps": 1,
         "seed": settings.seed,
         "logging_steps": 1,
@@ -220,6 +238,7 @@ def _pass_settings(plan: Plan, name: PassName) -> dict[str, Any]:
                 "beta": settings.rl.beta,
                 "mask_truncated_completions": True,
                 "disable_dropout": True,
+                **_template_options(plan),
             }
     return {"max_length": settings.max_length}
 
@@ -281,11 +300,24 @@ trl {first} --config {first}.yaml --accelerate_config fsdp2 --num_processes 8
 accelerate launch --num_processes 8 --module trl.scripts.{first} --config {first}.yaml
 ```
 
-The batch size is per process: with 8 processes, an eighth of `num_train_epochs` makes as many
-steps. If the base is too large for the card, add `--load_in_4bit` (QLoRA; needs
-`pip install bitsandbytes`).
+The batch size is per process: with 8 processes an epoch has an eighth of the steps, and
+`num_decay_steps` in `sft.yaml` must be an eighth, too. If the base is too large for the card, add
+`--load_in_4bit` (QLoRA; needs `pip install bitsandbytes`).
 
-Then bring the whole folder home and add the results. They become versions after the same checks,
+## What TRL's commands do not do
+
+The same rows and settings, but not the very training that Tutee does itself:
+
+- Tutee rehearses short replies of the base, to keep what it knows. Without that, an adapter changes
+  more than it was taught.
+- Tutee's SFT ends when every reply is learned, and counts a short reply as much as a long one. TRL
+  takes all the steps, and averages over tokens.
+- Tutee reads control tokens that people typed (`<|im_end|>`) letter by letter. TRL takes them for
+  the end of a turn, so delete such rows before you train.
+
+## Back home
+
+Bring the whole folder home and add the results. They become versions after the same checks,
 exam and gate as versions trained there:
 
 ```sh

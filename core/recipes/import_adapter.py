@@ -30,6 +30,7 @@ from core.runs.pair_groups import pair_groups
 from core.runs.plan import Plan
 from core.runs.samples import RunSamples
 from core.runs.save_version import LearnedRecords, save_version
+from core.training.bf16_base import use_bf16_base
 from core.training.exam import Examiner
 from core.training.result import Trained
 from core.training.run_control import RunControl
@@ -265,4 +266,5 @@ def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
             ).format(source=source, tensor=broken[0]),
             _("Its training diverged; train again with a lower learning rate."),
         )
+    use_bf16_base(model)  # as in training here, whose figures of the base it is compared with
     return model.eval()

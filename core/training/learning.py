@@ -18,8 +18,10 @@ from typing import Any
 
 LEARNED_LOSS = 0.05
 """Mean nats a token below which a reply counts as learned, if no token is wrong."""
-_WARM_UP, _DECAY = 0.1, 1 / 3
-"""Shares of the steps."""
+DECAY = 1 / 3
+"""Share of the steps in which the rate falls."""
+SCHEDULE = "warmup_stable_decay"
+"""What transformers calls such a schedule, in a recipe whose steps are fixed."""
 
 
 @dataclass
@@ -29,10 +31,12 @@ class Learning:
     Args:
         samples: Number of samples.
         most: Maximum number of optimizer steps.
+        warm_up: Share of `most` in which the learning rate rises; a number of steps from 1 on.
     """
 
     samples: int
     most: int
+    warm_up: float = 0.1
     learned: set[int] = field(default_factory=set)
     """Indices of the samples that were learned when they were last seen."""
     _decays_from: int | None = None
@@ -57,7 +61,7 @@ class Learning:
 
     @property
     def _latest_decay(self) -> int:
-        return self.most - int(self.most * _DECAY)
+        return self.most - int(self.most * DECAY)
 
     @property
     def steps(self) -> int:
@@ -65,12 +69,12 @@ class Learning:
         if self._decays_from is None:
             return self.most
         # So that the decay is the same share of a short pass as of a long one.
-        decay = max(round(self._decays_from * _DECAY / (1 - _DECAY)), 1)
+        decay = max(round(self._decays_from * DECAY / (1 - DECAY)), 1)
         return min(self._decays_from + decay, self.most)
 
     def rate(self, step: int) -> float:
         """Return the factor of the learning rate in optimizer step `step`, counted from 0."""
-        warm_up = max(round(self.most * _WARM_UP), 1)
+        warm_up = self.warm_up if self.warm_up >= 1 else round(self.most * self.warm_up)
         if step < warm_up:
             return (step + 1) / warm_up
         start = self._latest_decay if self._decays_from is None else self._decays_from

@@ -3,7 +3,7 @@
 A wrong loss mask does not show in the loss: the run looks healthy and teaches the model to write
 prompts, or never to stop. So every sample is recovered from the very tensors that training will use
 and compared with the original: no prompt token carries loss, every reply token does, the last one
-ends a reply, and no token of another sample is visible.
+and no other ends a reply, and no token of another sample is visible.
 
 RL has nothing to check: its replies do not exist yet.
 """
@@ -102,6 +102,10 @@ def _check_row(
         _require(
             sample.input_ids[-1] in stop,
             _("The check before training failed: a sample does not end with a stop token."),
+        )
+        _require(
+            stop.isdisjoint(sample.input_ids[sample.reply_start : -1]),
+            _("The check before training failed: a reply has a stop token before its end."),
         )
         seen[path] = True
         trained += check(row, sample, number, path)

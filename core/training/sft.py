@@ -93,7 +93,7 @@ def build(
     if rehearsal:
         trainer.rehearsal = rehearsal.begin(trainer.model, run_control)
     steps = settings.epochs * -(-len(samples) // settings.batch_size)
-    trainer.learning, trainer.holdout = Learning(len(samples), steps), None
+    trainer.learning, trainer.holdout = Learning(len(samples), steps, settings.warmup), None
     return trainer
 
 

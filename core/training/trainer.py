@@ -33,6 +33,8 @@ class PassProgress:
         self.tokens = self.trained_tokens = 0
         self.drift: float | None = None
         """Divergence from the base in the latest step's rehearsal, in nats a token."""
+        self.grad_norm: float | None = None
+        """Of the latest weight update."""
         self._control = run_control
         self._accumulated: list[float] = []
         self.begin()
@@ -96,6 +98,7 @@ class PassProgress:
                 loss=self.losses[-1] if self.losses else None,
                 tokens_per_second=self.tokens / self.seconds,
                 eta_seconds=self.seconds / step * max(steps - step, 0),
+                grad_norm=self.grad_norm,
             )
         )
 
@@ -138,6 +141,12 @@ class ControlledTrainer(Checkpointed):
             self.accelerator.backward(loss)  # type: ignore[attr-defined]
         self.progress.tokens += rehearsal.tokens(step)
         self.progress.drift = loss.item() / rehearsal.weight
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Note the norm that transformers computes to clip the gradient."""
+        norm = super()._clip_grad_norm(model)  # type: ignore[misc]
+        self.progress.grad_norm = float(norm)
+        return norm
 
     def controlled_train(self) -> None:
         """Call `train()`, without the output of transformers on the terminal."""
@@ -187,7 +196,7 @@ def arguments(settings: "Tuning", micro_batch: int, learning_rate: float) -> dic
         "num_train_epochs": settings.epochs,
         "learning_rate": learning_rate,
         "lr_scheduler_type": "constant_with_warmup",
-        "warmup_steps": 0.1,
+        "warmup_steps": settings.warmup,  # below 1, a share of all steps
         "seed": settings.seed,
         "use_cpu": there == "cpu",
         "bf16": there == "cuda",

@@ -1,11 +1,12 @@
 """Settings: every default in place, every mistake named."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from core import config
-from core.config import Config, RewardTuning, RLTuning, Tuning
+from core.config import PRESETS, TUNING_PRESETS, Config, RewardTuning, RLTuning, Tuning
 from store.errors import TuteeError
 
 
@@ -74,8 +75,44 @@ def test_manifests_and_saved_runs_hold_flat_names() -> None:
     tuning = Tuning(rank=4, rl=RLTuning(prompts=2), reward=RewardTuning(incremental=True))
     flat = tuning.model_dump()
     assert (flat["rank"], flat["rl_prompts"], flat["reward_incremental"]) == (4, 2, True)
-    assert len(flat) == 29
+    assert len(flat) == 31
     assert not any(isinstance(value, dict) for value in flat.values())
     assert Tuning.model_validate(flat) == tuning
     assert Tuning.model_validate_json(tuning.model_dump_json()) == tuning
     assert Tuning.model_validate({"rank": 4, "rl": {"prompts": 2}, "reward": {"incremental": True}})
+
+
+def test_a_preset_gives_the_defaults_and_what_is_set_wins(tmp_path: Path) -> None:
+    text = "[tuning]\npreset = 'reference'\nrank = 8\n[tuning.sft]\nlearning_rate = 3e-4\n"
+    tuning = config.load(written(tmp_path, text)).tuning
+    assert (tuning.preset, tuning.epochs, tuning.warmup) == ("reference", 15, 10)
+    assert (tuning.rank, tuning.sft.learning_rate, tuning.sft.minimum_steps) == (8, 3e-4, 1)
+    assert tuning.rl == RLTuning()
+    flat = config.load(written(tmp_path, "[tuning]\npreset = 'thorough'\nlearning_rate = 3e-4"))
+    assert flat.tuning.sft.learning_rate == 3e-4
+
+
+def test_each_preset_is_one_of_its_own_and_survives_a_manifest() -> None:
+    presets = [Tuning.model_validate({"preset": name}) for name in TUNING_PRESETS]
+    assert presets[0] == Tuning()
+    values = [{**tuning.model_dump(), "preset": ""} for tuning in presets]
+    assert all(values.count(one) == 1 for one in values)
+    assert [Tuning.model_validate(tuning.model_dump()) for tuning in presets] == presets
+    assert set(TUNING_PRESETS) == set(get_args(Tuning.model_fields["preset"].annotation))
+
+
+def test_a_saved_value_that_equals_the_usual_default_is_not_overridden() -> None:
+    flat = Tuning(epochs=3).model_dump() | {"preset": "reference"}
+    assert Tuning.model_validate(flat).epochs == 3
+
+
+@pytest.mark.parametrize("text", ["preset = 'wild'", "preset = 3", "preset = 'gentle'\nsft = 2"])
+def test_a_bad_preset_or_section_is_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(TuteeError, match=r"tuning\.(preset|sft)"):
+        config.load(written(tmp_path, f"[tuning]\n{text}"))
+
+
+def test_the_sampling_of_the_reference_run_is_a_preset() -> None:
+    found = PRESETS["reference"].sampling()
+    assert (found.temperature, found.top_p, found.repetition_penalty) == (0.7, 0.9, 1.1)
+    assert found.max_new_tokens == 100

@@ -1,5 +1,6 @@
 """Tokenizers small enough to build in a test, with the chat templates of real models."""
 
+import copy
 import functools
 
 from tokenizers import (
@@ -77,6 +78,13 @@ THINKING = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"
 )
+SEPARATING = (
+    "{% for message in messages %}{% if message['role'] == 'assistant' %}"
+    "{{ '<Reply>' + message['content'] + '<eos>' }}{% elif message['role'] == 'user' %}"
+    "{{ '<User>' + message['content'] }}{% else %}{{ message['content'] }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<Reply>' }}{% endif %}"
+)
+TAG = "<h1>"
 PLAIN = (
     "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
@@ -182,6 +190,25 @@ def llama2() -> PreTrainedTokenizerFast:
 def stripping() -> PreTrainedTokenizerFast:
     """As `llama2`, and decoding drops the space a text begins with."""
     return sentencepiece(LLAMA2, ("</s>", "<s>"), strips=True)
+
+
+@functools.cache
+def prefixing() -> PreTrainedTokenizerFast:
+    """As Llama 2's first one: a space before any text, also after each special token."""
+    built = copy.deepcopy(sentencepiece(LLAMA2, ("</s>", "<s>"), strips=False))
+    space = normalizers.Prepend("▁")
+    built.backend_tokenizer.normalizer = normalizers.Sequence(
+        [space, normalizers.Replace(" ", "▁")]
+    )
+    return built
+
+
+@functools.cache
+def separating() -> PreTrainedTokenizerFast:
+    """Its markers are not special tokens, as DeepSeek's, and it has one token of HTML."""
+    built = copy.deepcopy(tokenizer(SEPARATING, ("<eos>",), "<eos>"))
+    built.add_tokens([AddedToken(token, special=False) for token in ("<User>", "<Reply>", TAG)])
+    return built
 
 
 def thinking() -> PreTrainedTokenizerFast:

@@ -9,6 +9,8 @@ import click
 from rich.console import Console
 
 from core.adapters.registry import Adapters
+from core.config import TUNING_PRESETS, Config, parse, read
+from core.config_file import with_value
 from core.events import (
     Event,
     MaskProof,
@@ -21,7 +23,7 @@ from core.events import (
     StepReport,
 )
 from core.runs import run, saved_run
-from core.runs.plan import Plan, make_plan
+from core.runs.plan import make_plan
 from core.runs.saved_run import SavedRun
 from core.runtime.scheduler import Cancelled
 from core.stop_reasons import translated
@@ -61,6 +63,11 @@ def parse_passes(
     "--epochs", type=click.IntRange(min=1, max=100), metavar="N", help="Train for N epochs."
 )
 @click.option(
+    "--preset",
+    type=click.Choice(list(TUNING_PRESETS)),
+    help="Train with these defaults; the settings in your file still win.",
+)
+@click.option(
     "--rebuild", is_flag=True, help="Start from the base model and learn everything again."
 )
 @click.option("--resume", is_flag=True, help="Continue the interrupted run.")
@@ -71,6 +78,7 @@ def train(
     invocation: Invocation,
     passes: frozenset[PassName] | None,
     epochs: int | None,
+    preset: str | None,
     rebuild: bool,
     resume: bool,
     show_mask: bool,
@@ -81,7 +89,7 @@ def train(
     Progress goes to standard error, and the result to standard output as one JSON object. Ctrl+C
     stops the run at once; --resume continues it.
     """
-    if resume and (passes or epochs or rebuild):
+    if resume and (passes or epochs or preset or rebuild):
         raise click.UsageError(_("--resume continues the run with its original options."))
     run_control = RunControl(emit=lambda event: _show(event, show_mask))
     done: list[PassDone] = []
@@ -91,7 +99,13 @@ def train(
             if resume:
                 run.resume(_interrupted(repository, adapters), run_control, done.append)
             else:
-                plan = _planned(invocation, repository, adapters, passes, epochs, rebuild)
+                plan = make_plan(
+                    repository.trainable(),
+                    adapters,
+                    _config(invocation, epochs, preset),
+                    passes,
+                    rebuild=rebuild,
+                )
                 run.run(plan, run_control, done.append)
         except (Cancelled, KeyboardInterrupt):
             raise TuteeError(
@@ -106,15 +120,13 @@ def train(
     click.echo(json.dumps(result, ensure_ascii=False, indent=None if as_json else 2))
 
 
-def _planned(
-    invocation: Invocation,
-    repository: Repository,
-    adapters: Adapters,
-    passes: frozenset[PassName] | None,
-    epochs: int | None,
-    rebuild: bool,
-) -> Plan:
+def _config(invocation: Invocation, epochs: int | None, preset: str | None) -> Config:
+    """Return the settings with the options applied."""
     config = invocation.config
+    if preset:
+        path = invocation.paths.config_file
+        chosen = parse(with_value(read(path), "tuning", "preset", preset), path)
+        config = config.model_copy(update={"tuning": chosen.tuning})
     if epochs:
         # The number asked for, without repeating a small set.
         tuning, once = config.tuning, {"minimum_steps": 1}
@@ -124,7 +136,7 @@ def _planned(
             "preference": tuning.preference.model_copy(update=once),
         }
         config = config.model_copy(update={"tuning": tuning.model_copy(update=exactly)})
-    return make_plan(repository.trainable(), adapters, config, passes, rebuild=rebuild)
+    return config
 
 
 def _interrupted(repository: Repository, adapters: Adapters) -> SavedRun:
@@ -165,13 +177,16 @@ def _show(event: Event, show_mask: bool) -> None:
             click.echo(text.format(**vars(event)), err=True)
         case StepReport() if live or event.step == int(event.step):
             loss = "–" if event.loss is None else f"{event.loss:.3f}"
+            norm = "–" if event.grad_norm is None else f"{event.grad_norm:.2f}"
             line = _(
-                "{name} {step:.1f}/{steps}  loss {loss}  {speed:.0f} tok/s  {seconds:.0f} s left"
+                "{name} {step:.1f}/{steps}  loss {loss}  gradient {norm}  {speed:.0f} tok/s  "
+                "{seconds:.0f} s left"
             ).format(
                 name=event.name,
                 step=event.step,
                 steps=event.steps,
                 loss=loss,
+                norm=norm,
                 speed=event.tokens_per_second,
                 seconds=event.eta_seconds,
             )

@@ -41,7 +41,13 @@ CHAT_COMMANDS = (
     Command(
         "System prompt", "For this chat only, with its sampling", "system", ("system",), "TEXT"
     ),
-    Command("Preset", "precise, balanced, creative, or your own", "preset", ("preset",), "NAME"),
+    Command(
+        "Preset",
+        "precise, balanced, creative, reference, or your own",
+        "preset",
+        ("preset",),
+        "NAME",
+    ),
     Command("Set", "Change one sampling setting", "set", ("set",), "NAME VALUE"),
     Command("Title", "Rename this chat", "title", ("title",), "TEXT"),
     Command("Pin this chat", "To the top of the list, or unpin it", "pin", ("pin",)),

@@ -61,6 +61,8 @@ class TrainingProgress:
     """(step, hold-out loss) of the pass, a few of them."""
     speed: float = 0.0
     """Tokens per second."""
+    grad_norm: float | None = None
+    """Norm of the gradient at the latest weight update."""
     eta: float | None = None
     """Seconds left in the pass."""
     rollouts: tuple[RolloutReport, ...] = ()
@@ -101,6 +103,7 @@ def advance(progress: TrainingProgress | None, event: TuningEvent) -> TrainingPr
                 held_out=(),
                 rollouts=(),
                 speed=0.0,
+                grad_norm=None,
                 eta=None,
             )
         case MaskProof():
@@ -220,6 +223,7 @@ def _stepped(now: TrainingProgress, report: StepReport) -> TrainingProgress:
         steps=report.steps,
         points=points,
         speed=report.tokens_per_second,
+        grad_norm=report.grad_norm,
         eta=report.eta_seconds,
     )
 

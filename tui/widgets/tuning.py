@@ -169,9 +169,12 @@ def _figures(progress: TrainingProgress) -> Content:
     first = f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}"
     speed = _("{speed:.0f} tok/s").format(speed=progress.speed) if progress.speed else _("starting")
     left = _(" · {time} left").format(time=clock(progress.eta)) if progress.eta is not None else ""
+    norm = ""
+    if progress.grad_norm is not None:
+        norm = _(" · gradient norm {norm:.2f}").format(norm=progress.grad_norm)
     figures: list[Content | str | tuple[str, str]] = [(f"{first} · ", "bold")]
     figures += _metrics(progress)
-    return Content.assemble(*figures, "\n", (speed + left, MUTED))
+    return Content.assemble(*figures, "\n", (speed + left + norm, MUTED))
 
 
 def _metrics(progress: TrainingProgress) -> list[Content | str | tuple[str, str]]:

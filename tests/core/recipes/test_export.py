@@ -19,11 +19,13 @@ from core.models.loading import load_tokenizer
 from core.recipes import export
 from core.recipes.import_adapter import import_adapter
 from core.runs.plan import PASSES, Plan, make_plan
+from core.training import sft
 from core.training.run_control import RunControl
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from store.records import ChatMessage
 from tests.core.recipes.conftest import CONFIG, records
+from tests.families import FAMILIES, make
 
 BIN = Path(sys.executable).parent
 
@@ -73,6 +75,39 @@ def test_the_rows_are_rendered_as_the_chat_does(recipe: Path, plan: Plan) -> Non
         row["prompt"], add_generation_prompt=True, return_dict=False
     )
     assert encode_prompt(tokenizer, messages) == rendered
+
+
+def test_the_learning_rate_of_sft_falls_as_it_does_here(recipe: Path, plan: Plan) -> None:
+    said = dict(line.split(": ", 1) for line in (recipe / "sft.yaml").read_text().splitlines())
+    rows, settings = len(plan.sft.train), plan.settings
+    steps = int(said["num_train_epochs"]) * -(-rows // settings.batch_size)
+    assert json.loads(said["lr_scheduler_type"]) == sft.SCHEDULE
+    assert json.loads(said["lr_scheduler_kwargs"]) == sft.decay(steps)
+    assert json.loads(said["warmup_steps"]) == settings.warmup
+
+
+def test_a_model_that_can_think_is_asked_not_to(tmp_path: Path) -> None:
+    """TRL renders each pass's rows as Tutee does."""
+    from trl.data_utils import maybe_apply_chat_template
+
+    qwen3 = next(family for family in FAMILIES if family.name == "qwen3")
+    make(qwen3, tmp_path / "qwen3")
+    folder = find(str(tmp_path / "qwen3"), tmp_path, lambda event: None)
+    adapters = Adapters(tmp_path / "models", folder)
+    plan = make_plan(records(12), adapters, CONFIG, frozenset(PASSES), rebuild=True)
+    recipe = export.write(plan, tmp_path / "recipe").path
+    tokenizer = load_tokenizer(folder)
+    for command in ("sft", "kto", "dpo", "reward"):
+        (row, *_) = map(json.loads, (recipe / f"data/{command}/train.jsonl").open())
+        rendered = maybe_apply_chat_template(row, tokenizer)
+        messages = [ChatMessage(**message) for message in row["prompt"]]
+        assert rendered["prompt"].endswith("<think>\n\n</think>\n\n")
+        assert tokenizer.decode(encode_prompt(tokenizer, messages)) == rendered["prompt"]
+    parser = importlib.import_module("trl.scripts.rloo").make_parser()
+    arguments = ["--config", str(recipe / "rloo.yaml"), "--use_cpu"]
+    parsed = parser.parse_args_and_config(arguments)
+    (training,) = (one for one in parsed if hasattr(one, "chat_template_kwargs"))
+    assert training.chat_template_kwargs == {"enable_thinking": False}
 
 
 @pytest.mark.parametrize("command", export.COMMANDS.values())

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from core.evaluation import report
+from core.models.loading import load_model
 from core.recipes.import_adapter import import_adapter
 from core.runs.plan import Plan
+from core.runs.samples import RunSamples
+from core.training import bf16_base, exam, lora
+from core.training.exam import Examiner
 from core.training.run_control import RunControl
 from store.errors import TuteeError
 from tests.core.recipes.conftest import CONFIG
@@ -17,9 +22,6 @@ from tests.core.recipes.conftest import CONFIG
 @pytest.fixture
 def trained(recipe: Path, plan: Plan) -> Path:
     """An adapter in the recipe's folder, as if TRL had trained it."""
-    from core.models.loading import load_model
-    from core.training import lora
-
     model = lora.policy(load_model(plan.adapters.folder), None, CONFIG.tuning)
     model.save_pretrained(recipe / "out" / "sft")
     return recipe / "out" / "sft"
@@ -102,6 +104,24 @@ def test_an_adapter_without_a_recipe_is_taken_as_it_is(
     assert manifest.records == ()
     assert manifest.metrics["added_from"] == "elsewhere"
     assert done.activatable  # it has not learned anything yet, so nothing got worse
+
+
+def test_it_is_examined_as_the_base_was(
+    trained: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a base in bfloat16, where training here has that: an adapter that changes nothing has
+    the very loss that is kept of the base."""
+    monkeypatch.setattr(bf16_base, "has_bf16_instructions", lambda: True)
+    monkeypatch.setattr(exam, "PROBE_TOKENS", 2)
+    base = lora.policy(load_model(plan.adapters.folder), None, CONFIG.tuning)
+    examiner = Examiner(RunSamples(plan).exam, RunControl())
+    plan.adapters.dir.mkdir(parents=True)
+    report.write_base_figures(plan.adapters.dir, examiner.before(base))
+    done = import_adapter(plan, trained, RunControl())
+    directory = plan.adapters.path(done.version)
+    assert directory is not None
+    found = report.read(directory)
+    assert found.after.probe_loss == found.before.probe_loss
 
 
 def test_a_reward_model_that_nobody_can_vouch_for_is_refused(trained: Path, plan: Plan) -> None:

@@ -11,8 +11,9 @@ from core.training import mask_check
 from core.training.micro_batches import MICRO_BATCH_TOKENS
 from core.training.packing import IGNORED
 from core.training.run_control import RunControl
-from data.tokenization import Sample
+from data.tokenization import Sample, encode
 from store.errors import TuteeError
+from store.records import ChatMessage
 
 Spoil = Callable[[dict[str, Any]], None]
 
@@ -115,6 +116,25 @@ def test_a_reply_without_its_end_is_refused(
     cut = Sample(samples[0].input_ids[:-1], samples[0].reply_start)
     with pytest.raises(TuteeError, match="stop token"):
         check_loss_mask(tokenizer, [*samples, cut], name)
+
+
+@pytest.mark.parametrize("name", ["sft", "reward"])
+def test_a_reply_that_ends_before_its_end_is_refused(
+    name: str, tokenizer: Any, samples: list[Sample]
+) -> None:
+    *before, stop = samples[0].input_ids
+    twice = Sample((*before, stop, stop), samples[0].reply_start)
+    with pytest.raises(TuteeError, match="before its end"):
+        check_loss_mask(tokenizer, [*samples, twice], name)
+
+
+def test_a_correction_that_mentions_the_stop_token_passes(
+    tokenizer: Any, samples: list[Sample]
+) -> None:
+    prompt = (ChatMessage(role="user", content="How does a turn end?"),)
+    reply = "With <|im_end|>, and <|im_start|> begins the next."
+    found = check_loss_mask(tokenizer, [encode(tokenizer, prompt, reply)])
+    assert "".join(p.text for p in found.shown[0] if p.trained) == f"{reply}<|im_end|>"
 
 
 def test_padding_would_be_seen(

@@ -160,6 +160,8 @@ def test_progress_counts_down_to_the_end(
     steps = [report for report in reports if isinstance(report, StepReport)]
     assert [report.step for report in steps] == [1, 2, 3, 4]
     assert steps[-1].eta_seconds == 0
+    assert steps[0].grad_norm is None  # no weight was updated before
+    assert all(report.grad_norm and report.grad_norm > 0 for report in steps[1:])
     assert trained.tokens == 4 * sum(len(s.input_ids) for s in samples)
     assert trained.trained_tokens == 4 * sum(len(s.input_ids) - s.reply_start for s in samples)
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from core.events import PassDone
+from core.events import PassDone, StepReport
 from core.models import quantization
+from store.paths import locate
 from tests.tui.cli.test_root import Tutee, home, messages, pair, tutee, write  # noqa: F401
 from tui.cli import train as train_command
+from tui.cli.invocation import Invocation
 
 SETTINGS = """
 [serving]
@@ -95,3 +97,27 @@ def test_a_pass_that_ended_before_its_time_says_why() -> None:
     assert train_command._describe_result(early) == (
         "rl: v2 saved after 12.0 s; ended early: it went far; held back: worse"
     )
+
+
+def test_a_preset_leaves_what_the_file_sets(tmp_path: Path) -> None:
+    text = "[tuning]\npreset = 'gentle'\nrank = 4\n[tuning.sft]\nlearning_rate = 3e-4\n"
+    (tmp_path / "config.toml").write_text(text)
+    invocation = Invocation(locate(tmp_path), None)
+    assert train_command._config(invocation, None, None).tuning.preset == "gentle"
+    tuning = train_command._config(invocation, None, "reference").tuning
+    assert (tuning.preset, tuning.epochs, tuning.rank) == ("reference", 15, 4)
+    assert tuning.sft.learning_rate == 3e-4
+    twice = train_command._config(invocation, 2, "thorough").tuning
+    assert (twice.epochs, twice.sft.minimum_steps) == (2, 1)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_line_of_a_step_has_the_gradient(
+    live: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: live, raising=False)
+    train_command._show(StepReport("sft", 1, 9, 2.0, 300.0, 4.0), False)
+    train_command._show(StepReport("sft", 2, 9, 1.0, 300.0, 3.0, 0.519), False)
+    said = capsys.readouterr().err
+    assert "sft 1.0/9  loss 2.000  gradient –  300 tok/s  4 s left" in said
+    assert "loss 1.000  gradient 0.52  300" in said

@@ -17,7 +17,7 @@ async def test_presets_are_offered_by_name(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await pilot.press(*"/preset ")
         await until(pilot, lambda: offered(app))
-        assert offered(app) == ["default", "precise", "balanced", "creative"]
+        assert offered(app) == ["default", "precise", "balanced", "creative", "reference"]
         await pilot.press(*"cr")
         await until(pilot, lambda: offered(app) == ["creative"])
         await pilot.press("enter")

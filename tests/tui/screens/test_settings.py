@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from core import config
-from core.config import Chat, Config
+from core.config import TUNING_PRESETS, Chat, Config
 from store.errors import TuteeError
 from tests.fakes import Home
 from tests.tui.conftest import opened, painted, toasts, until
@@ -18,6 +18,7 @@ from tui.screens.theme import ThemeScreen
 from tui.terminal.capabilities import is_light
 from tui.theme import DARK, LIGHT
 from tui.views.settings import all_settings, format_value, parse_value, setting
+from tui.widgets.form import Choice
 from tui.widgets.settings import SettingRow
 
 FILE = "# mine\n[tuning]\nepochs = 5  # enough\n"
@@ -79,6 +80,22 @@ async def test_a_value_is_written_with_the_comments_kept(home: Home) -> None:
         assert app.workspace.services.config.tuning.epochs == Config().tuning.epochs
         await pilot.press("ctrl+z")
         assert home.paths.config_file.read_text(encoding="utf-8") == FILE
+
+
+async def test_a_preset_of_tuning_shows_in_the_rows_below_it(home: Home) -> None:
+    home.paths.config_file.write_text(FILE, encoding="utf-8")
+    home.config = config.load(home.paths.config_file)
+    async with opened(home) as (app, pilot):
+        await settings(app, pilot)
+        preset = row(app, "tuning", "preset").query_one(Choice)
+        preset.focus()
+        await pilot.press("left")  # from the first to the last
+        await until(pilot, lambda: preset.value == "thorough")
+        sft = app.workspace.services.config.tuning.sft
+        assert sft.minimum_steps == int(TUNING_PRESETS["thorough"]["sft.minimum_steps"])
+        shown = row(app, "tuning.sft", "minimum_steps").query_one(Input)
+        assert shown.value == str(sft.minimum_steps)
+        assert row(app, "tuning", "epochs").query_one(Input).value == "5", "as in the file"
 
 
 async def test_a_value_is_checked_while_it_is_typed(home: Home) -> None:

@@ -47,6 +47,13 @@ def test_only_whole_steps_add_a_loss() -> None:
     assert progress.eta == 31.0
 
 
+def test_the_gradient_is_of_this_pass() -> None:
+    one = replace(step(1.0, 2.9), grad_norm=0.5)
+    begun = (TuningStarted(("sft", "dpo")), PassStarted("sft", 24, 8, 2))
+    assert run(*begun, one).grad_norm == 0.5
+    assert run(*begun, one, PassStarted("dpo", 24, 8, 2)).grad_norm is None
+
+
 def test_a_resumed_pass_goes_on_where_its_curve_was() -> None:
     progress = run(
         TuningStarted(("sft",)),

@@ -1,0 +1,12 @@
+"""The figures of a running pass."""
+
+from tui.views.training_progress import TrainingProgress
+from tui.widgets.tuning import _figures
+
+RUNNING = TrainingProgress(name="sft", step=2.0, steps=9, points=((1.0, 2.5),), speed=212, eta=20)
+
+
+def test_the_gradient_is_shown_once_there_is_one() -> None:
+    assert _figures(RUNNING).plain == "SFT 2/9 · loss 2.50\n212 tok/s · 0:20 left"
+    seen = TrainingProgress(**{**vars(RUNNING), "grad_norm": 0.519})
+    assert _figures(seen).plain.endswith("212 tok/s · 0:20 left · gradient norm 0.52")
