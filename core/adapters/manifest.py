@@ -44,6 +44,9 @@ class Manifest(BaseModel):
     """Ids of earlier records repeated with them."""
     measured: tuple[str, ...] = ()
     """Ids of the pairs that a reward model was only evaluated on."""
+    groups: tuple[str, ...] = ()
+    """Keys (`data.training_split.group_keys`) of the conversations and prompts it was trained on,
+    which no later version measures with; they outlive deleted records. Empty in old manifests."""
     data: str = ""
     """SHA-256 of the training data."""
     held_back: tuple[str, ...] = ()

@@ -14,7 +14,9 @@ from core.evaluation.report import Report
 from core.events import PassDone, PassName
 from core.runs.plan import RECORD_PASSES, Plan
 from core.runs.record_selection import PassRecords
+from data.training_split import group_keys, prompt_key
 from store.feedback import dedup_key
+from store.records import Record
 
 if TYPE_CHECKING:
     from core.training.result import Trained
@@ -126,6 +128,7 @@ def _manifest(
         records=learned.records,
         replayed=learned.replayed,
         measured=learned.measured,
+        groups=_groups(plan, done.name, {*learned.records, *learned.replayed}),
         data=_data_hash(plan, {*learned.records, *learned.replayed}),
         held_back=done.held_back,
         settings=plan.settings.model_dump(),
@@ -140,11 +143,25 @@ def _manifest(
     )
 
 
+def _groups(plan: Plan, name: PassName, ids: Container[str]) -> tuple[str, ...]:
+    """Return the keys of the conversations and prompts of these records, or of RL's prompts."""
+    if name == "rl":
+        keys = set(map(prompt_key, plan.rl.train))
+    else:
+        keys = {key for record in _trained(plan, ids) for key in group_keys(record)}
+    return tuple(sorted(keys))
+
+
 def _data_hash(plan: Plan, ids: Container[str]) -> str:
     """Return a SHA-256 by which two versions can be seen to have been trained on the same data."""
     digest = sha256()
-    parts = map(plan.records, RECORD_PASSES)
-    records = [record for part in parts for record in (*part.unlearned, *part.replayed)]
-    for line in sorted({repr(dedup_key(record)) for record in records if record.id in ids}):
+    for line in sorted({repr(dedup_key(record)) for record in _trained(plan, ids)}):
         digest.update(line.encode("utf-8"))
     return digest.hexdigest()
+
+
+def _trained(plan: Plan, ids: Container[str]) -> list[Record]:
+    """Return the plan's records with these ids."""
+    parts = map(plan.records, RECORD_PASSES)
+    records = (record for part in parts for record in (*part.unlearned, *part.replayed))
+    return [record for record in records if record.id in ids]

@@ -8,7 +8,7 @@ import pytest
 from textual.widgets._footer import FooterKey
 
 from core.runs.plan import Plan, make_plan
-from core.runs.record_selection import held_out_instructions
+from core.runs.record_selection import instructions_kept_out
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_tuning import ready, rows, teach
@@ -147,12 +147,12 @@ async def test_an_old_plan_is_not_started_while_another_is_made(
 
 async def test_what_only_measures_is_not_new(home: Home) -> None:
     teach(home, 40)
-    measures = len(held_out_instructions(home.repository.trainable()))
+    measures = len(instructions_kept_out(home.repository.trainable(), home.adapters))
     assert 0 < measures < 20
     async with opened(home) as (app, pilot):
         await until(pilot, lambda: f" {40 - measures} new" in painted(app))
         teach(home, 40)
-        measures = len(held_out_instructions(home.repository.trainable()))
+        measures = len(instructions_kept_out(home.repository.trainable(), home.adapters))
         app.post_message(Taught())
         await until(pilot, lambda: f" {80 - measures} new" in painted(app))
 
