@@ -70,6 +70,8 @@ class Plan:
     rl: RLPrompts
     rebuild: bool = False
     """It starts from the base."""
+    run: str = ""
+    """Id of the run, once it has begun; its versions carry it."""
 
     @property
     def wanted(self) -> tuple[PassPlan, ...]:

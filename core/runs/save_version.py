@@ -125,6 +125,7 @@ def _manifest(
         revision=folder.revision,
         template=tokenizer_template_hash(tokenizer),
         parent=parent,
+        run=plan.run,
         records=learned.records,
         replayed=learned.replayed,
         measured=learned.measured,

@@ -61,7 +61,7 @@ class FakeTuning:
         self.plans.append(plan)
         self.running = True
         self._cancelled.clear()
-        self._worker.put(lambda: self._run(plan, begun or saved_run.begin(plan)))
+        self._worker.put(lambda: self._run(begun or saved_run.begin(plan)))
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
@@ -81,7 +81,8 @@ class FakeTuning:
         for _ in range(times):
             self._go.put(None)
 
-    def _run(self, plan: Plan, begun: SavedRun) -> None:
+    def _run(self, begun: SavedRun) -> None:
+        plan = begun.plan
         wanted = [planned for planned in plan.passes if planned.wanted]
         self._emit(TuningStarted(tuple(planned.name for planned in wanted)))
         finished: list[PassDone] = []
@@ -130,6 +131,7 @@ class FakeTuning:
                 model=FOLDER.id,
                 revision=FOLDER.revision,
                 parent=parent,
+                run=plan.run,
                 pass_name=name,
                 records=tuple(record.id for record in records),
                 held_back=held_back,
