@@ -159,8 +159,8 @@ class Tuning(_Section):
     replay: float = Field(0.4, ge=0, lt=1)
     """Share of each run that repeats records the adapter has already learned."""
     max_length: int = Field(1024, ge=16)
-    """Maximum number of tokens in prompt and reply; longer records are left out of a pass and
-    listed."""
+    """Maximum number of tokens in prompt and reply. Of longer conversations the oldest questions
+    are dropped, as in the chat; what is longer even so is left out of a pass and listed."""
     seed: int = 0
     """The same seed, records and settings make the same adapter."""
     sft: SFTTuning = SFTTuning()
