@@ -150,7 +150,8 @@ class Tuning(_Section):
     batch_size: int = Field(4, ge=1)
     """Samples per optimizer step, however small the micro-batches are."""
     rank: int = Field(16, ge=1)
-    """Rank of the LoRA adapter: how much it can hold."""
+    """Rank of a new LoRA adapter: how much it can hold. A continued one keeps its own, and its own
+    alpha and dropout."""
     alpha: int = Field(32, ge=1)
     """The output of the LoRA adapter is scaled by alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from core.adapters.compatibility import tokenizer_template_hash
 from core.adapters.manifest import BASE, Kind, Manifest, write_manifest
+from core.config import Tuning
 from core.evaluation import report
 from core.evaluation.gate import reasons_to_hold_back
 from core.evaluation.report import Report
 from core.events import PassDone, PassName
 from core.runs.plan import RECORD_PASSES, Plan
 from core.runs.record_selection import PassRecords
+from core.training import lora
 from data.training_split import group_keys, prompt_key
 from store.feedback import dedup_key
 from store.records import Record
@@ -107,14 +109,24 @@ def save_version(
                     metrics=done.metrics,
                 ),
             )
-        write_manifest(directory, _manifest(plan, parent, kind, done, trained.tokenizer, learned))
+        # What it was saved with: a continued adapter keeps the rank and alpha of its parent.
+        settings = lora.continued(plan.settings, directory)
+        write_manifest(
+            directory, _manifest(plan, parent, kind, done, trained.tokenizer, learned, settings)
+        )
     if before and parent == BASE:
         report.write_base_figures(plan.adapters.dir, before)
     return done
 
 
 def _manifest(
-    plan: Plan, parent: str, kind: Kind, done: PassDone, tokenizer: Any, learned: LearnedRecords
+    plan: Plan,
+    parent: str,
+    kind: Kind,
+    done: PassDone,
+    tokenizer: Any,
+    learned: LearnedRecords,
+    settings: Tuning,
 ) -> Manifest:
     folder = plan.adapters.folder
     return Manifest(
@@ -132,7 +144,7 @@ def _manifest(
         groups=_groups(plan, done.name, {*learned.records, *learned.replayed}),
         data=_data_hash(plan, {*learned.records, *learned.replayed}),
         held_back=done.held_back,
-        settings=plan.settings.model_dump(),
+        settings=settings.model_dump(),
         libraries={library: library_version(library) for library in _LIBRARIES},
         metrics={
             **done.metrics,

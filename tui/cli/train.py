@@ -22,6 +22,7 @@ from core.events import (
 )
 from core.runs import run, saved_run
 from core.runs.plan import Plan, make_plan
+from core.runs.plan_notes import plan_notes
 from core.runs.saved_run import SavedRun
 from core.runtime.scheduler import Cancelled
 from core.stop_reasons import translated
@@ -92,6 +93,8 @@ def train(
                 run.resume(_interrupted(repository, adapters), run_control, done.append)
             else:
                 plan = _planned(invocation, repository, adapters, passes, epochs, rebuild)
+                for note in plan_notes(plan):
+                    click.echo(note, err=True)
                 run.run(plan, run_control, done.append)
         except (Cancelled, KeyboardInterrupt):
             raise TuteeError(

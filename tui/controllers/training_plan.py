@@ -39,6 +39,13 @@ class TrainingPlanner:
         records = self._services.repository.trainable()
         return await in_thread(lambda _: make_plan(records, adapters, config, rebuild=rebuild))
 
+    def notes(self, plan: "Plan") -> list[str]:
+        """Return what `plan` will do that the user may not expect, in sentences."""
+        # Imported late to keep the first paint fast.
+        from core.runs.plan_notes import plan_notes
+
+        return plan_notes(plan)
+
     async def refresh_kept_out(self) -> None:
         """Find the records that are reserved for evaluation, in a thread."""
         adapters = self._services.chat.adapters
