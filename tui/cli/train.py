@@ -19,6 +19,7 @@ from core.events import (
     PassStarted,
     RolloutReport,
     StepReport,
+    latest_activatable,
 )
 from core.runs import run, saved_run
 from core.runs.plan import Plan, make_plan
@@ -102,8 +103,7 @@ def train(
             ) from None
         finally:
             # A pass that finished before a later one failed is complete, so use it.
-            activated = next((d.version for d in reversed(done) if d.activatable), None)
-            if activated:
+            if activated := latest_activatable(done):
                 adapters.use(activated)
     result = _result(done, adapters)
     click.echo(json.dumps(result, ensure_ascii=False, indent=None if as_json else 2))
