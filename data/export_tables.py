@@ -94,7 +94,7 @@ def select(records: Iterable[Record], choices: Choices) -> ExportSelection:
     ]
     shown = [redacted(record) for record in chosen] if choices.redact else chosen
     missed: Counter[str] = Counter()
-    parts = {"": shown}
+    parts: dict[str, Sequence[Record]] = {"": shown}
     if choices.split:
         split = holdout(shown)
         parts = {"train": split.train, "test": split.held_out}

@@ -12,11 +12,9 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from store.feedback import dedup_key
-from store.records import ChatMessage, Instruction, Preference, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
-_Feedback = Instruction | Preference | Verdict
-_Any = TypeVar("_Any", bound=_Feedback)
 
 
 @dataclass(frozen=True)
@@ -68,19 +66,17 @@ def _newest(taken: Container[object], records: Iterable[_Kind]) -> dict[object, 
 
 
 @dataclass(frozen=True)
-class Split(Generic[_Any]):
+class Split:
     """Records of all kinds on two sides, each in the given order.
 
     No conversation and no prompt is on both.
     """
 
-    train: tuple[_Any, ...]
-    held_out: tuple[_Any, ...]
+    train: tuple[Record, ...]
+    held_out: tuple[Record, ...]
 
 
-def holdout(
-    records: Sequence[_Any], share: float = 0.2, trained: Iterable[str] = ()
-) -> Split[_Any]:
+def holdout(records: Sequence[Record], share: float = 0.2, trained: Iterable[str] = ()) -> Split:
     """Split records of any kinds into a training and a held-out side.
 
     One split serves all kinds, because one act writes several: a correction is an instruction and
@@ -100,9 +96,9 @@ def holdout(
         trained: Keys (`group_keys`) that are on the training side whatever their hash is, because
             something with them was trained on.
     """
-    train: list[_Any] = []
-    held: list[_Any] = []
-    sides: dict[str, list[_Any]] = dict.fromkeys(trained, train)
+    train: list[Record] = []
+    held: list[Record] = []
+    sides: dict[str, list[Record]] = dict.fromkeys(trained, train)
     for record in records:
         keys = group_keys(record)
         drawn = held if int(keys[0], 16) / 2**64 < share else train
@@ -112,7 +108,7 @@ def holdout(
     return Split(tuple(train), tuple(held))
 
 
-def group_keys(record: _Feedback) -> tuple[str, ...]:
+def group_keys(record: Record) -> tuple[str, ...]:
     """Return what binds a record to others: hashes of its conversation, if it has one, and of its
     prompt, as 16 hexadecimal digits each. Records with a common key are on the same side."""
     prompt = prompt_key(record.prompt)
@@ -129,7 +125,7 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
-def groups(records: Iterable[_Any]) -> list[list[_Any]]:
+def groups(records: Iterable[Record]) -> list[list[Record]]:
     """Join records that share a conversation or a prompt, directly or over others (union-find).
 
     Returns:
@@ -148,7 +144,7 @@ def groups(records: Iterable[_Any]) -> list[list[_Any]]:
         first, *others = group_keys(record)
         for other in others:
             parents[root(other)] = root(first)
-    found: dict[str, list[_Any]] = {}
+    found: dict[str, list[Record]] = {}
     for record in listed:
         found.setdefault(root(group_keys(record)[0]), []).append(record)
     return list(found.values())

@@ -55,7 +55,7 @@ class RLPrompts:
     held_out: tuple[Prompt, ...] = ()
 
 
-def split_records(records: Sequence[Record], adapters: Adapters, parent: str) -> Split[Record]:
+def split_records(records: Sequence[Record], adapters: Adapters, parent: str) -> Split:
     """Split records of all kinds into those to train on and those to measure with.
 
     Args:
@@ -98,7 +98,7 @@ def _prompts(records: Iterable[Record]) -> int:
 
 
 def select(
-    split: Split[Record], kind: type[_Kind], learned: Collection[str], settings: Tuning
+    split: Split, kind: type[_Kind], learned: Collection[str], settings: Tuning
 ) -> PassRecords[_Kind]:
     """Return what a pass on records of one kind learns, repeats and measures with.
 
@@ -117,7 +117,7 @@ def select(
     )
 
 
-def select_prompts(split: Split[Record]) -> RLPrompts:
+def select_prompts(split: Split) -> RLPrompts:
     """Return every prompt once, on the side of its records."""
     train = dict.fromkeys(record.prompt for record in split.train)
     held_out = dict.fromkeys(record.prompt for record in split.held_out)

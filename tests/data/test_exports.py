@@ -235,7 +235,7 @@ def test_a_split_loses_nothing_silently_and_keeps_conversations_whole(
 
 def test_all_kinds_are_split_alike() -> None:
     about = [{"conversation_id": f"c{n}", "prompt": asked(str(n))} for n in range(100)]
-    records = [
+    records: list[Record] = [
         *(Instruction(**one, completion="!") for one in about),
         *(Preference(**one, chosen="!", rejected="?") for one in about),
     ]

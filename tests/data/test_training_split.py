@@ -83,7 +83,7 @@ def test_what_is_new_is_not_replayed_as_well() -> None:
     assert len(mixed.replayed) == 2
 
 
-def both(split: Split[Record]) -> list[Record]:
+def both(split: Split) -> list[Record]:
     return [*split.train, *split.held_out]
 
 
@@ -93,7 +93,7 @@ def imported(number: int) -> Preference:
 
 
 def test_a_fifth_is_held_out_in_the_given_order() -> None:
-    records = [imported(number) for number in range(1000)]
+    records: list[Record] = [imported(number) for number in range(1000)]
     split = holdout(records)
     assert 150 < len(split.held_out) < 250
     assert sorted(both(split), key=records.index) == records
@@ -112,13 +112,13 @@ def test_a_conversation_is_never_on_both_sides() -> None:
     apart(split)
 
 
-def apart(split: Split[Record]) -> None:
+def apart(split: Split) -> None:
     """Assert that neither a conversation nor a prompt is on both sides."""
     train, held = ({key for r in side for key in group_keys(r)} for side in parts(split))
     assert not train & held
 
 
-def parts(split: Split[Record]) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+def parts(split: Split) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
     return split.train, split.held_out
 
 

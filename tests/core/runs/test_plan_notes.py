@@ -1,6 +1,7 @@
 """What the user is told of a plan before it runs."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ def adapters(tmp_path: Path) -> Adapters:
     return Adapters(tmp_path / "models", FOLDER)
 
 
-def notes(adapters: Adapters, records: list[Record], rebuild: bool = False, **tuning: Any) -> str:
+def notes(
+    adapters: Adapters, records: Sequence[Record], rebuild: bool = False, **tuning: Any
+) -> str:
     config = Config(tuning=Tuning(**tuning))
     return " ".join(plan_notes(make_plan(records, adapters, config, rebuild=rebuild)))
 
 
-def held_back(adapters: Adapters, records: list[Record], name: str = "sft", **fields: Any) -> None:
+def held_back(
+    adapters: Adapters, records: Sequence[Record], name: str = "sft", **fields: Any
+) -> None:
     """A version that was made from the base and is not active."""
     fields = {"settings": Tuning().model_dump(), "held_back": ("it got worse",), **fields}
     made(adapters, name, records, **fields)
