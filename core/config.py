@@ -177,7 +177,8 @@ class Tuning(_Section):
     batch_size: int = Field(4, ge=1)
     """Samples per optimizer step, however small the micro-batches are."""
     rank: int = Field(16, ge=1)
-    """Rank of the LoRA adapter: how much it can hold."""
+    """Rank of a new LoRA adapter: how much it can hold. A continued one keeps its own, and its own
+    alpha and dropout."""
     alpha: int = Field(32, ge=1)
     """The output of the LoRA adapter is scaled by alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -189,8 +190,8 @@ class Tuning(_Section):
     replay: float = Field(0.4, ge=0, lt=1)
     """Share of each run that repeats records the adapter has already learned."""
     max_length: int = Field(1024, ge=16)
-    """Maximum number of tokens in prompt and reply; longer records are left out of a pass and
-    listed."""
+    """Maximum number of tokens in prompt and reply. Of longer conversations the oldest questions
+    are dropped, as in the chat; what is longer even so is left out of a pass and listed."""
     rehearsal: float = Field(2.0, ge=0)
     """How strongly training keeps to the base's own replies to general prompts that were never
     taught; 0 turns it off."""

@@ -4,6 +4,7 @@ Each worker calls one callable with these, from its own thread. The app turns th
 messages; the command line prints them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -245,6 +246,11 @@ class PassDone:
         return self.name != "reward" and not self.held_back
 
 
+def latest_activatable(passes: Sequence[PassDone]) -> str | None:
+    """Return the last adapter version of these passes that passed its gate, if one did."""
+    return next((done.version for done in reversed(passes) if done.activatable), None)
+
+
 @dataclass(frozen=True)
 class PassSkipped:
     """A pass that turned out to be impossible; the run goes on."""
@@ -265,12 +271,16 @@ class TuningCancelled:
     """The current pass is discarded; finished passes are kept."""
 
     finished: tuple[PassDone, ...] = ()
+    adapter: str | None = None
+    """As of `TuningDone`; None if the run can be resumed, which will end with another version."""
 
 
 @dataclass(frozen=True)
 class TuningFailed:
     error: TuteeError
     finished: tuple[PassDone, ...] = ()
+    adapter: str | None = None
+    """As of `TuningDone`."""
 
 
 Event = (

@@ -94,13 +94,19 @@ def select(records: Iterable[Record], choices: Choices) -> ExportSelection:
     ]
     shown = [redacted(record) for record in chosen] if choices.redact else chosen
     missed: Counter[str] = Counter()
+    parts: dict[str, Sequence[Record]] = {"": shown}
+    if choices.split:
+        split = holdout(shown)
+        parts = {"train": split.train, "test": split.held_out}
+        sides = {record.id for part in parts.values() for record in part}
+        for record in shown:
+            if record.id not in sides:
+                missed[_on_both_sides(record.kind)] += 1
     tables = [
         table
         for kind in KINDS
         if kind in choices.kinds
-        for table in _tables(
-            kind, [record for record in shown if record.kind == kind], choices, missed
-        )
+        for table in _tables(kind, parts, choices, missed)
     ]
     return ExportSelection(
         tables=tuple(tables),
@@ -113,17 +119,15 @@ def select(records: Iterable[Record], choices: Choices) -> ExportSelection:
 
 
 def _tables(
-    kind: RecordKind, records: list[Record], choices: Choices, missed: Counter[str]
+    kind: RecordKind, parts: Mapping[str, Sequence[Record]], choices: Choices, missed: Counter[str]
 ) -> Iterator[Table]:
-    """The tables of one kind; records that cannot be written are counted in `missed`."""
+    """The tables of one kind, one for each part; what cannot be written is counted in `missed`."""
     name = choices.formats.get(kind) or choices.format or _default_format(kind, choices)
-    parts = {"": records}
-    if choices.split:
-        train, test = holdout(records)  # type: ignore[type-var]
-        parts = {"train": train, "test": test}
     for split, part in parts.items():
         pairs = []
         for record in part:
+            if record.kind != kind:
+                continue
             if record.excluded and name != OWN.name:
                 missed[
                     _("{kind}: excluded from training (the format {format} keeps them)").format(
@@ -148,6 +152,12 @@ def _default_format(kind: str, choices: Choices) -> str:
     if choices.dataset_info:
         return next(name for name in LLAMA_FACTORY if name in able)
     return able[0]
+
+
+def _on_both_sides(kind: str) -> str:
+    return _("{kind}: in a conversation of one split, with a prompt of the other").format(
+        kind=_(kind)
+    )
 
 
 def _no_place(kind: str, name: str) -> str:

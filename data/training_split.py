@@ -8,10 +8,11 @@ import json
 import random
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from store.feedback import dedup_key
-from store.records import ChatMessage, Instruction, Preference, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
 
@@ -64,38 +65,86 @@ def _newest(taken: Container[object], records: Iterable[_Kind]) -> dict[object, 
     return kept
 
 
-def holdout(records: Sequence[_Kind], share: float = 0.2) -> tuple[list[_Kind], list[_Kind]]:
-    """Split records into a training and a held-out part, each in the given order.
+@dataclass(frozen=True)
+class Split:
+    """Records of all kinds on two sides, each in the given order.
 
-    A conversation is never on both sides, and neither is a prompt, because people ask again what
-    they have taught, to see whether it was learned. The side of a conversation is decided once, by
-    a hash of its id (of its prompt if it has none), or by an earlier conversation that shares a
-    prompt with it. So sides do not change when records are added, and no later run trains on what
-    an earlier run was measured with. One exception: a prompt that comes late in a conversation goes
-    with that conversation, even if another conversation with the same prompt is on the other side.
+    No conversation and no prompt is on both.
+    """
+
+    train: tuple[Record, ...]
+    held_out: tuple[Record, ...]
+
+
+def holdout(records: Sequence[Record], share: float = 0.2, trained: Iterable[str] = ()) -> Split:
+    """Split records of any kinds into a training and a held-out side.
+
+    One split serves all kinds, because one act writes several: a correction is an instruction and
+    a preference, and what one pass measures with, another must not train on. A conversation is
+    never on both sides, and neither is a prompt, because people ask again what they have taught, to
+    see whether it was learned.
+
+    The side of a conversation is decided once, by a hash of its id (of its prompt if it has none),
+    or by an earlier conversation that shares a prompt with it. So sides do not change when records
+    are added, and no later run trains on what an earlier run was measured with. The price: a record
+    whose conversation and prompt are already on different sides is on neither. It takes a prompt
+    that comes late in a conversation, after another conversation began with it.
 
     Args:
         records: Oldest first.
         share: Approximate share of conversations to hold out.
+        trained: Keys (`group_keys`) that are on the training side whatever their hash is, because
+            something with them was trained on.
     """
-    train: list[_Kind] = []
-    held: list[_Kind] = []
-    sides: dict[object, list[_Kind]] = {}
+    train: list[Record] = []
+    held: list[Record] = []
+    sides: dict[str, list[Record]] = dict.fromkeys(trained, train)
     for record in records:
-        keys = (
-            [record.conversation_id, record.prompt] if record.conversation_id else [record.prompt]
-        )
-        drawn = held if _position(record) < share else train
+        keys = group_keys(record)
+        drawn = held if int(keys[0], 16) / 2**64 < share else train
         side = next((sides[key] for key in keys if key in sides), drawn)
-        side.append(record)
-        sides |= {key: side for key in keys if key not in sides}
-    return train, held
+        if all(sides.setdefault(key, side) is side for key in keys):
+            side.append(record)
+    return Split(tuple(train), tuple(held))
 
 
-def _position(record: Instruction | Preference | Verdict) -> float:
-    """Hash of the record's group, uniform between 0 and 1."""
-    group = record.conversation_id or json.dumps(
-        [message.model_dump() for message in record.prompt]
-    )
-    digest = hashlib.sha256(group.encode("utf-8")).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+def group_keys(record: Record) -> tuple[str, ...]:
+    """Return what binds a record to others: hashes of its conversation, if it has one, and of its
+    prompt, as 16 hexadecimal digits each. Records with a common key are on the same side."""
+    prompt = prompt_key(record.prompt)
+    return (_hash(record.conversation_id), prompt) if record.conversation_id else (prompt,)
+
+
+@lru_cache(maxsize=2**14)
+def prompt_key(prompt: tuple[ChatMessage, ...]) -> str:
+    """Return the key of the records with this prompt, as in `group_keys`."""
+    return _hash(json.dumps([{"role": m.role, "content": m.content} for m in prompt]))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def groups(records: Iterable[Record]) -> list[list[Record]]:
+    """Join records that share a conversation or a prompt, directly or over others (union-find).
+
+    Returns:
+        The groups in the order of their first records, each in the given order.
+    """
+    parents: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while (parent := parents.setdefault(key, key)) != key:
+            parents[key] = parents[parent]
+            key = parent
+        return key
+
+    listed = list(records)
+    for record in listed:
+        first, *others = group_keys(record)
+        for other in others:
+            parents[root(other)] = root(first)
+    found: dict[str, list[Record]] = {}
+    for record in listed:
+        found.setdefault(root(group_keys(record)[0]), []).append(record)
+    return list(found.values())

@@ -19,6 +19,8 @@ BASE = "base"
 
 Kind = Literal["adapter", "reward"]
 MANIFEST_FILE = "manifest.json"
+INTERNAL = {"run", "groups"}
+"""Fields that tell a user nothing."""
 
 _VERSION_NAME = re.compile(rf"{BASE}|[vr]\d+")
 
@@ -36,6 +38,8 @@ class Manifest(BaseModel):
     """SHA-256 of the chat template it was trained with; empty in old manifests."""
     parent: str = BASE
     """The version that training started from."""
+    run: str = ""
+    """Id of the run that made it; empty in old manifests and where it was added from elsewhere."""
     pass_name: str = "sft"
     created: datetime = Field(default_factory=now)
     records: tuple[str, ...] = ()
@@ -44,6 +48,9 @@ class Manifest(BaseModel):
     """Ids of earlier records repeated with them."""
     measured: tuple[str, ...] = ()
     """Ids of the pairs that a reward model was only evaluated on."""
+    groups: tuple[str, ...] = ()
+    """Keys (`data.training_split.group_keys`) of the conversations and prompts it was trained on,
+    which no later version measures with; they outlive deleted records. Empty in old manifests."""
     data: str = ""
     """SHA-256 of the training data."""
     held_back: tuple[str, ...] = ()

@@ -156,6 +156,11 @@ class Adapters:
         line = self.lineage(self.active() if version is None else version)
         return frozenset(record for manifest in line for record in manifest.records)
 
+    def trained_groups(self, version: str) -> frozenset[str]:
+        """Return the keys of the conversations and prompts that `version` and its ancestors were
+        trained on, as their manifests give them."""
+        return frozenset(key for manifest in self.lineage(version) for key in manifest.groups)
+
     def diff(self, a: str, b: str) -> Difference:
         """Compare two versions; either may be the base.
 

@@ -14,6 +14,7 @@ from core.runs.pass_duration import optimizer_steps, with_minimum_steps
 from core.runs.plan import Plan
 from core.runs.samples import RunSamples
 from core.runs.save_version import LearnedRecords, learned_records, save_version
+from core.training import lora
 from core.training.exam import Examiner
 from core.training.memory_budget import micro_batch_tokens, require_memory
 from core.training.packing import packed_length
@@ -183,7 +184,8 @@ class PassRunner:
         longest = sorted(prompts, key=len)[-together:]
         generated = together * settings.rl.max_new_tokens
         tokens = generated + packed_length(longest, [len(prompt) for prompt in longest])
-        require_memory("rl", adapters.folder, settings, tokens, generated)
+        shape = lora.continued(settings, adapters.path(self.parent))
+        require_memory("rl", adapters.folder, shape, tokens, generated)
         scorer = reward.Scorer(adapters.folder, directory, self._run_control)
         trained = rloo.train(
             *self._start(),
@@ -233,7 +235,9 @@ class PassRunner:
         # The rehearsal is a row of its own, before or after them.
         beside = self._samples.rehearsal.tokens_per_step if name != "reward" else 0
         largest, trained = max(proof.largest, beside), max(trained, beside)
-        require_memory(name, folder, settings, largest, trained)
+        parent = self._plan.reward_parent if name == "reward" else self.parent
+        shape = lora.continued(settings, self._plan.adapters.path(parent))
+        require_memory(name, folder, shape, largest, trained)
         return {"padding": round(proof.padding, 4)}
 
     def _require_any(self, samples: Sequence[Any]) -> None:

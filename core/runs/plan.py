@@ -15,7 +15,13 @@ from core.adapters.registry import Adapters
 from core.config import Config, Tuning
 from core.events import PassName
 from core.runs.pass_duration import estimate
-from core.runs.record_selection import PassRecords, RLPrompts, select, select_prompts
+from core.runs.record_selection import (
+    PassRecords,
+    RLPrompts,
+    select,
+    select_prompts,
+    split_records,
+)
 from core.training.reward_accuracy import CROSS_VALIDATED, why_untrusted
 from data.quality.language_detection import language_of
 from store.errors import TuteeError
@@ -68,6 +74,8 @@ class Plan:
     rl: RLPrompts
     rebuild: bool = False
     """It starts from the base."""
+    run: str = ""
+    """Id of the run, once it has begun; its versions carry it."""
 
     @property
     def wanted(self) -> tuple[PassPlan, ...]:
@@ -133,30 +141,30 @@ def make_plan(
             with what it has not learned.
     """
     settings = config.tuning
-    learned = frozenset[str]() if rebuild else adapters.learned()
-    instructions = [r for r in records if isinstance(r, Instruction)]
-    verdicts = [r for r in records if isinstance(r, Verdict)]
-    preferences = [r for r in records if isinstance(r, Preference)]
+    parent = BASE if rebuild else adapters.active()
+    learned = adapters.learned(parent)
     trusted = adapters.trusted_reward_model()
+    split = split_records(records, adapters, parent)
+    pairs = [r for r in (*split.train, *split.held_out) if isinstance(r, Preference)]
     # With few pairs it is cross-validated, which takes pairs that no earlier model has seen.
-    onward = settings.reward.incremental and not rebuild and len(preferences) >= CROSS_VALIDATED
+    onward = settings.reward.incremental and not rebuild and len(pairs) >= CROSS_VALIDATED
     reward_parent = trusted if trusted and onward else BASE
     plan = Plan(
         passes=(),
-        parent=BASE if rebuild else adapters.active(),
+        parent=parent,
         reward_parent=reward_parent,
         adapters=adapters,
         settings=settings,
         system_prompt=config.chat.system_prompt,
-        sft=select(instructions, learned, settings),
-        kto=select(verdicts, learned, settings),
-        dpo=select(preferences, learned, settings),
+        sft=select(split, Instruction, learned, settings),
+        kto=select(split, Verdict, learned, settings),
+        dpo=select(split, Preference, learned, settings),
         # Started from the base, it learns all pairs.
-        reward=select(preferences, adapters.learned(reward_parent), settings),
-        rl=select_prompts(instructions, verdicts, preferences),
+        reward=select(split, Preference, adapters.learned(reward_parent), settings),
+        rl=select_prompts(split),
         rebuild=rebuild,
     )
-    return replace(plan, passes=_planned_passes(plan, preferences, passes))
+    return replace(plan, passes=_planned_passes(plan, pairs, passes))
 
 
 def _planned_passes(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from core.config import Config, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_tokenizer
-from data.tokenization import Tokenizer, encode
+from data.prompt_fitting import fit_samples
+from data.tokenization import Tokenizer
 from data.training_split import with_system
 from store.errors import TuteeError
 from store.records import Preference, Record
@@ -38,8 +39,9 @@ def limit(folder: ModelFolder, tuning: Tuning) -> int:
 def lengths(records: Sequence[Record], folder: ModelFolder, config: Config) -> dict[str, int]:
     """Return tokens by record id, of the records that may be too long.
 
-    Records that surely fit are left out, which saves most of the time, and so are conversations
-    that the model's template refuses.
+    A long conversation counts as training sees it, shortened (`data.prompt_fitting`). Records that
+    surely fit are left out, which saves most of the time, and so are conversations that the model's
+    template refuses.
 
     Raises:
         TuteeError: the tokenizer cannot be loaded.
@@ -53,15 +55,15 @@ def lengths(records: Sequence[Record], folder: ModelFolder, config: Config) -> d
     found = {}
     for record in long:
         try:
-            found[record.id] = _length(record, tokenizer, system)
+            found[record.id] = _length(record, tokenizer, system, most)
         except TuteeError:
             continue
     return found
 
 
-def _length(record: Record, tokenizer: Tokenizer, system: str) -> int:
-    prompt = with_system(record.prompt, system)
-    return max(len(encode(tokenizer, prompt, reply).input_ids) for reply in _replies(record))
+def _length(record: Record, tokenizer: Tokenizer, system: str, most: int) -> int:
+    samples = fit_samples(tokenizer, with_system(record.prompt, system), _replies(record), most)
+    return max(len(sample.input_ids) for sample in samples)
 
 
 def _surely_fits(record: Record, system: str, most: int) -> bool:

@@ -1,23 +1,29 @@
 """Which records each pass learns, repeats and measures with.
 
-A sticky fifth of the conversations is held out, but only where enough records remain to learn from
-and enough are held out for a figure to mean something.
+A sticky fifth of the conversations is held out from all passes alike, but only where enough remains
+to learn from and enough is held out for a figure to mean something. Nothing held out shares a
+prompt or a conversation with anything that a pass of the run trains on, or that the versions it
+builds on were ever trained on.
+
+One thing changes sides: a conversation that outgrows the share that may be held out is learned from
+then on, and never measures again.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from core.adapters.manifest import BASE
+from core.adapters.registry import Adapters
 from core.config import Tuning
-from data.training_split import holdout, mix
+from data.training_split import Split, group_keys, groups, holdout, mix, prompt_key
 from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 HOLDOUT_MINIMUM = 32
-"""Below this many records of a kind, none is held out."""
+"""Below this many different prompts, in records of all kinds, nothing is held out."""
 _HOLDOUT_MOST = 0.4
-"""Largest share held out. One long conversation can exceed it; then the longest are trained on
-instead, or the user would wait in vain for them to be learned."""
+"""Largest share of the prompts held out. One long conversation can exceed it; then the longest are
+trained on instead, or the user would wait in vain for them to be learned."""
 
 _Kind = TypeVar("_Kind", Instruction, Preference, Verdict)
 
@@ -49,58 +55,76 @@ class RLPrompts:
     held_out: tuple[Prompt, ...] = ()
 
 
+def split_records(records: Sequence[Record], adapters: Adapters, parent: str) -> Split:
+    """Split records of all kinds into those to train on and those to measure with.
+
+    Args:
+        records: All live records, oldest first.
+        parent: The version to continue. What it or the trusted reward model was trained on is not
+            held out, nor is anything with the same prompt or of the same conversation.
+    """
+    if _prompts(records) < HOLDOUT_MINIMUM:
+        return Split(tuple(records), ())
+    versions = (parent, adapters.trusted_reward_model() or BASE)
+    trained = frozenset[str]().union(*(_trained(records, adapters, one) for one in versions))
+    split = holdout(records, trained=trained)
+    if spared := _spared(split.held_out, _HOLDOUT_MOST * _prompts(records)):
+        split = holdout(records, trained=trained | spared)
+    return split
+
+
+def _trained(records: Iterable[Record], adapters: Adapters, version: str) -> frozenset[str]:
+    """Return the keys of all that `version` and its ancestors were trained on.
+
+    Old manifests give only the ids of records, which tell the keys of those that still exist.
+    """
+    ids = adapters.learned(version)
+    keys = {key for record in records if record.id in ids for key in group_keys(record)}
+    return adapters.trained_groups(version) | keys
+
+
+def _spared(held_out: Iterable[Record], most: float) -> frozenset[str]:
+    """Return the keys of the largest groups, if more than `most` prompts are held out with them."""
+    held = sorted(groups(held_out), key=_prompts)
+    spared: set[str] = set()
+    while sum(map(_prompts, held)) > most:
+        spared |= {key for record in held.pop() for key in group_keys(record)}
+    return frozenset(spared)
+
+
+def _prompts(records: Iterable[Record]) -> int:
+    """Return how many different prompts the records have."""
+    return len({prompt_key(record.prompt) for record in records})
+
+
 def select(
-    records: Sequence[_Kind], learned: frozenset[str], settings: Tuning
+    split: Split, kind: type[_Kind], learned: Collection[str], settings: Tuning
 ) -> PassRecords[_Kind]:
-    """Split `records`, oldest first, into what a pass learns, repeats and measures with."""
-    train, held_out = _split(records)
+    """Return what a pass on records of one kind learns, repeats and measures with.
+
+    Args:
+        learned: Ids of the records that its parent has learned.
+    """
+    train = [record for record in split.train if isinstance(record, kind)]
     unlearned = [record for record in train if record.id not in learned]
     earlier = [record for record in train if record.id in learned]
     mixed = mix(unlearned, earlier, settings.replay, settings.seed)
     return PassRecords(
         new=mixed.new,
         replayed=mixed.replayed,
-        # Records learned before there were enough to hold some out cannot measure any more.
-        held_out=tuple(record for record in held_out if record.id not in learned),
+        held_out=tuple(record for record in split.held_out if isinstance(record, kind)),
         unlearned=tuple(unlearned),
     )
 
 
-def select_prompts(
-    instructions: Sequence[Instruction],
-    verdicts: Sequence[Verdict],
-    preferences: Sequence[Preference],
-) -> RLPrompts:
-    """Return every prompt once; the prompts of held-out records stay held out."""
-    train: dict[Prompt, None] = {}
-    held_out: dict[Prompt, None] = {}
-    for train_part, held_out_part in (_split(instructions), _split(verdicts), _split(preferences)):
-        train |= dict.fromkeys(record.prompt for record in train_part)
-        held_out |= dict.fromkeys(record.prompt for record in held_out_part)
-    return RLPrompts(tuple(prompt for prompt in train if prompt not in held_out), tuple(held_out))
+def select_prompts(split: Split) -> RLPrompts:
+    """Return every prompt once, on the side of its records."""
+    train = dict.fromkeys(record.prompt for record in split.train)
+    held_out = dict.fromkeys(record.prompt for record in split.held_out)
+    return RLPrompts(tuple(train), tuple(held_out))
 
 
-def held_out_instructions(records: Iterable[Record]) -> frozenset[str]:
-    """Return the ids of the instructions that are currently held out."""
-    instructions = [record for record in records if record.kind == "instruction"]
-    return frozenset(record.id for record in _split(instructions)[1])
-
-
-def _split(records: Sequence[_Kind]) -> tuple[Sequence[_Kind], Sequence[_Kind]]:
-    """Split into records to train on and records to measure with."""
-    if len(records) < HOLDOUT_MINIMUM:
-        return records, ()
-    held_out = holdout(records)[1]
-    spared: set[object] = set()
-    sizes = Counter(map(_conversation, held_out))
-    for conversation, _size in sizes.most_common():
-        if sum(sizes.values()) <= _HOLDOUT_MOST * len(records):
-            break
-        spared.add(conversation)
-        del sizes[conversation]
-    held = {record.id for record in held_out if _conversation(record) not in spared}
-    return [r for r in records if r.id not in held], [r for r in records if r.id in held]
-
-
-def _conversation(record: Record) -> object:
-    return record.conversation_id or record.prompt
+def instructions_kept_out(records: Sequence[Record], adapters: Adapters) -> frozenset[str]:
+    """Return the ids of the instructions that the next run will not learn, new as they may be."""
+    train = {record.id for record in split_records(records, adapters, adapters.active()).train}
+    return frozenset(r.id for r in records if r.kind == "instruction" and r.id not in train)

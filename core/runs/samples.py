@@ -1,7 +1,7 @@
 """A plan's records as tokens: what the passes train on, and the exam of its versions.
 
-Records that are longer than the settings or the model's context allow are left out here; the caller
-counts them.
+A conversation longer than the settings or the model's context allow is shortened as in the chat.
+Records whose last question and reply alone are longer are left out here; the caller counts them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,8 @@ from core.runs.plan import Plan
 from core.training.exam import Exam, ExamQuestion
 from core.training.rehearsal import RehearsalPlan
 from data import starter
-from data.tokenization import Sample, encode, encode_prompt
+from data.prompt_fitting import fit_prompt, fit_samples
+from data.tokenization import Sample, encode_prompt
 from data.training_split import with_system
 from store.records import ChatMessage, Instruction, Preference, Verdict
 
@@ -44,17 +45,18 @@ class RunSamples:
 
     def pairs(self, records: Iterable[Preference]) -> dict[str, tuple[Sample, Sample]]:
         """Return chosen and rejected samples by record id, without those that are too long."""
-        pairs = {
-            r.id: (self._sample(r.prompt, r.chosen), self._sample(r.prompt, r.rejected))
-            for r in records
-        }
-        return {name: pair for name, pair in pairs.items() if all(map(self._fits, pair))}
+        pairs = {}
+        for r in records:
+            chosen, rejected = self._fitted(r.prompt, r.chosen, r.rejected)
+            if self._fits(chosen) and self._fits(rejected):
+                pairs[r.id] = (chosen, rejected)
+        return pairs
 
     def prompts(self, prompts: Iterable[Sequence[ChatMessage]]) -> list[tuple[int, ...]]:
         """Return the token ids of prompts that leave room for the replies RL samples."""
         room = self.limit - self._plan.settings.rl.max_new_tokens
-        encoded = (tuple(encode_prompt(self.tokenizer, self._messages(p))) for p in prompts)
-        return [prompt for prompt in encoded if len(prompt) <= room]
+        fitted = (fit_prompt(self.tokenizer, self._messages(p), room)[0] for p in prompts)
+        return [tuple(prompt) for prompt in fitted if len(prompt) <= room]
 
     @cached_property
     def rehearsal(self) -> RehearsalPlan:
@@ -99,20 +101,23 @@ class RunSamples:
     def _question(
         self, prompt: Sequence[ChatMessage], wanted: str = "", language: str = ""
     ) -> ExamQuestion:
-        messages = self._messages(prompt)
+        sample = self._sample(prompt, wanted)
         return ExamQuestion(
             text=prompt[-1].content,
-            prompt=tuple(encode_prompt(self.tokenizer, messages)),
+            prompt=sample.input_ids[: sample.reply_start],
             wanted=wanted,
             language=language,
-            sample=encode(self.tokenizer, messages, wanted) if wanted else None,
+            sample=sample if wanted else None,
         )
 
     def _messages(self, prompt: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
         return with_system(prompt, self._plan.system_prompt)
 
     def _sample(self, prompt: Sequence[ChatMessage], reply: str) -> Sample:
-        return encode(self.tokenizer, self._messages(prompt), reply)
+        return self._fitted(prompt, reply)[0]
+
+    def _fitted(self, prompt: Sequence[ChatMessage], *replies: str) -> list[Sample]:
+        return fit_samples(self.tokenizer, self._messages(prompt), replies, self.limit)
 
     def _fits(self, sample: Sample) -> bool:
         return len(sample.input_ids) <= self.limit

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from core.adapters.compatibility import tokenizer_template_hash
 from core.adapters.manifest import BASE, Kind, Manifest, write_manifest
+from core.config import Tuning
 from core.evaluation import report
 from core.evaluation.gate import reasons_to_hold_back
 from core.evaluation.report import Report
 from core.events import PassDone, PassName
 from core.runs.plan import RECORD_PASSES, Plan
 from core.runs.record_selection import PassRecords
+from core.training import lora
+from data.training_split import group_keys, prompt_key
 from store.feedback import dedup_key
+from store.records import Record
 
 if TYPE_CHECKING:
     from core.training.result import Trained
@@ -105,14 +109,24 @@ def save_version(
                     metrics=done.metrics,
                 ),
             )
-        write_manifest(directory, _manifest(plan, parent, kind, done, trained.tokenizer, learned))
+        # What it was saved with: a continued adapter keeps the rank and alpha of its parent.
+        settings = lora.continued(plan.settings, directory)
+        write_manifest(
+            directory, _manifest(plan, parent, kind, done, trained.tokenizer, learned, settings)
+        )
     if before and parent == BASE:
         report.write_base_figures(plan.adapters.dir, before)
     return done
 
 
 def _manifest(
-    plan: Plan, parent: str, kind: Kind, done: PassDone, tokenizer: Any, learned: LearnedRecords
+    plan: Plan,
+    parent: str,
+    kind: Kind,
+    done: PassDone,
+    tokenizer: Any,
+    learned: LearnedRecords,
+    settings: Tuning,
 ) -> Manifest:
     folder = plan.adapters.folder
     return Manifest(
@@ -123,12 +137,14 @@ def _manifest(
         revision=folder.revision,
         template=tokenizer_template_hash(tokenizer),
         parent=parent,
+        run=plan.run,
         records=learned.records,
         replayed=learned.replayed,
         measured=learned.measured,
+        groups=_groups(plan, done.name, {*learned.records, *learned.replayed}),
         data=_data_hash(plan, {*learned.records, *learned.replayed}),
         held_back=done.held_back,
-        settings=plan.settings.model_dump(),
+        settings=settings.model_dump(),
         libraries={library: library_version(library) for library in _LIBRARIES},
         metrics={
             **done.metrics,
@@ -140,11 +156,25 @@ def _manifest(
     )
 
 
+def _groups(plan: Plan, name: PassName, ids: Container[str]) -> tuple[str, ...]:
+    """Return the keys of the conversations and prompts of these records, or of RL's prompts."""
+    if name == "rl":
+        keys = set(map(prompt_key, plan.rl.train))
+    else:
+        keys = {key for record in _trained(plan, ids) for key in group_keys(record)}
+    return tuple(sorted(keys))
+
+
 def _data_hash(plan: Plan, ids: Container[str]) -> str:
     """Return a SHA-256 by which two versions can be seen to have been trained on the same data."""
     digest = sha256()
-    parts = map(plan.records, RECORD_PASSES)
-    records = [record for part in parts for record in (*part.unlearned, *part.replayed)]
-    for line in sorted({repr(dedup_key(record)) for record in records if record.id in ids}):
+    for line in sorted({repr(dedup_key(record)) for record in _trained(plan, ids)}):
         digest.update(line.encode("utf-8"))
     return digest.hexdigest()
+
+
+def _trained(plan: Plan, ids: Container[str]) -> list[Record]:
+    """Return the plan's records with these ids."""
+    parts = map(plan.records, RECORD_PASSES)
+    records = (record for part in parts for record in (*part.unlearned, *part.replayed))
+    return [record for record in records if record.id in ids]

@@ -4,8 +4,8 @@
     models/<model id>/.run/<pass>/     the checkpoints of the current pass
 
 The plan is written once, when the run begins. Which passes are done is not stored but read from the
-versions on the disk that were not there before, so no crash can make the two disagree. The folder
-is deleted when the run ends or is cancelled.
+versions on the disk that carry the run's id, so no crash can make the two disagree. The folder is
+deleted when the run ends or is cancelled.
 
 A deleted record must not come back in a new adapter, so a run that learns from one is dropped
 instead of resumed.
@@ -13,7 +13,7 @@ instead of resumed.
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from core.training.checkpoints import steps_done
 from store.errors import TuteeError
 from store.feedback import dedup_key
 from store.i18n import _
-from store.records import Record, now
+from store.records import Record, new_id, now
 from store.storage import private_folder, replace_file
 
 _FOLDER = ".run"
@@ -43,8 +43,11 @@ class _RunFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     began: datetime = Field(default_factory=now)
+    id: str = ""
+    """Empty in old files."""
     revision: str
-    before: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    """The versions that existed when it began; only in old files."""
     passes: tuple[PassPlan, ...]
     parent: str
     reward_parent: str
@@ -63,8 +66,8 @@ class SavedRun:
 
     plan: Plan
     began: datetime
-    before: frozenset[str]
-    """The versions that existed when it began."""
+    before: frozenset[str] = frozenset()
+    """Versions that it did not make, if it has no id."""
 
     @property
     def folder(self) -> Path:
@@ -72,7 +75,9 @@ class SavedRun:
 
     def finished(self) -> list[PassDone]:
         """Return the passes that are done, in the order they ran."""
-        made = [m for m in _versions(self.plan.adapters) if m.version not in self.before]
+        adapters, run = self.plan.adapters, self.plan.run
+        versions = (*adapters.versions("adapter"), *adapters.versions("reward"))
+        made = [m for m in versions if m.run == run and m.version not in self.before]
         return [_as_done(manifest) for manifest in sorted(made, key=lambda m: m.created)]
 
     def under_way(self) -> tuple[PassName, int] | None:
@@ -100,12 +105,11 @@ def begin(plan: Plan) -> SavedRun:
     Raises:
         TuteeError: it cannot be written.
     """
-    adapters = plan.adapters
-    before = tuple(manifest.version for manifest in _versions(adapters))
+    plan = replace(plan, run=new_id())
     records = {r.id: r for name in RECORD_PASSES for r in _records(plan.records(name))}
     saved = _RunFile(
-        revision=adapters.folder.revision,
-        before=before,
+        id=plan.run,
+        revision=plan.adapters.folder.revision,
         passes=plan.passes,
         parent=plan.parent,
         reward_parent=plan.reward_parent,
@@ -116,7 +120,7 @@ def begin(plan: Plan) -> SavedRun:
         selections={name: _ids(plan.records(name)) for name in RECORD_PASSES},
         rl=plan.rl,
     )
-    run = SavedRun(plan, saved.began, frozenset(before))
+    run = SavedRun(plan, saved.began)
     run.drop()
     private_folder(run.folder)
     replace_file(run.folder / _FILE, saved.model_dump_json().encode("utf-8"))
@@ -144,10 +148,6 @@ def unfinished(adapters: Adapters, records: Sequence[Record]) -> SavedRun | None
     if not _all_live(saved, records):
         raise _dropped(adapters, _("records it learned from have been deleted or changed"))
     return SavedRun(_plan(saved, adapters), saved.began, frozenset(saved.before))
-
-
-def _versions(adapters: Adapters) -> list[Manifest]:
-    return [*adapters.versions("adapter"), *adapters.versions("reward")]
 
 
 def _folder(adapters: Adapters) -> Path:
@@ -189,6 +189,7 @@ def _plan(saved: _RunFile, adapters: Adapters) -> Plan:
         system_prompt=saved.system_prompt,
         rl=saved.rl,
         rebuild=saved.rebuild,
+        run=saved.id,
         **{name: _pass_records(saved.selections[name], records) for name in RECORD_PASSES},
     )
 

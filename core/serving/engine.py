@@ -24,15 +24,14 @@ from core.serving.batch_generation import generate_batch
 from core.serving.detokenizer import StopStrings, TextStream, decode
 from core.serving.packed.prompt_cache import common_prefix
 from core.serving.sampling import Sampler
-from data.tokenization import encode_prompt, stop_ids
+from data.prompt_fitting import fit_prompt
+from data.tokenization import stop_ids
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Sampling
 
 REPLY_ROOM = 256
 """Tokens of the context kept for the reply; the oldest messages are dropped for it."""
-DROPPED_TOGETHER = 4
-"""Questions that are dropped at a time."""
 MAX_BATCH = 16
 MAX_BATCH_TOKENS = 8192
 """Prompts, and prompt tokens including padding, of one batch."""
@@ -219,12 +218,10 @@ class Engine:
             The prompt's tokens, the reply's token limit, and the number of dropped messages.
         """
         room = min(REPLY_ROOM, max_new_tokens)
-        for kept in _shortened(messages):
-            prompt = list(encode_prompt(self.tokenizer, kept))
-            if len(prompt) + room <= self.context:
-                room = min(max_new_tokens, self.context - len(prompt))
-                return prompt, room, len(messages) - len(kept)
         limit = max(self.context - room, 0)
+        prompt, dropped = fit_prompt(self.tokenizer, messages, limit)
+        if len(prompt) <= limit:
+            return prompt, min(max_new_tokens, self.context - len(prompt)), dropped
         raise TuteeError(
             _(
                 "The message is too long for the model: with the system prompt it has "
@@ -233,18 +230,6 @@ class Engine:
             ).format(tokens=len(prompt), limit=limit, context=self.context, room=room),
             _("Shorten it, or send it in parts."),
         )
-
-
-def _shortened(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
-    """Yield `messages`, then without more and more of the oldest questions and their answers.
-
-    Several are dropped at a time: what is left begins differently, so all of it must be prefilled.
-    """
-    yield messages
-    questions = [index for index, message in enumerate(messages) if message.role == "user"]
-    steps = list(range(DROPPED_TOGETHER, len(questions) - 1, DROPPED_TOGETHER))
-    for first in [questions[step] for step in steps] + questions[-1:] * (len(questions) > 1):
-        yield [m for index, m in enumerate(messages) if m.role == "system" or index >= first]
 
 
 def _groups(lengths: Sequence[int]) -> Iterator[list[int]]:

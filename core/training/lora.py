@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.adapters import peft_files
 from core.config import Tuning
 from core.training import packing_check
 from core.training.bf16_base import use_bf16_base
@@ -91,6 +92,21 @@ def policy(model: Any, adapter: Path | None, settings: Tuning) -> "PeftModel":
         policy = PeftModel.from_pretrained(model, adapter, is_trainable=True)
     use_bf16_base(policy)
     return policy
+
+
+def continued(settings: Tuning, adapter: Path | None) -> Tuning:
+    """Return `settings` with the rank, alpha and dropout that the adapter saved in `adapter` has,
+    and keeps when it is trained further; `settings` unchanged if there is none.
+
+    Raises:
+        TuteeError: the adapter's config cannot be read.
+    """
+    if adapter is None:
+        return settings
+    config = peft_files.read_config(adapter)
+    saved = {"rank": "r", "alpha": "lora_alpha", "dropout": "lora_dropout"}
+    kept = {name: config[key] for name, key in saved.items() if key in config}
+    return settings.model_copy(update=kept)
 
 
 def drop_reference_copy(model: Any) -> None:

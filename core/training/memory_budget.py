@@ -58,6 +58,7 @@ def require_memory(
     """Refuse a pass that does not fit into free memory.
 
     Args:
+        settings: With the rank of the adapter it trains (`core.training.lora.continued`).
         tokens: Tokens of the largest micro-batch.
         trained: Tokens of it that go through the LM head.
 

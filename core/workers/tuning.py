@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from threading import Thread
 
-from core.events import PassDone, TuningCancelled, TuningDone, TuningFailed, TuningStarted
+from core.events import (
+    PassDone,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+    TuningStarted,
+    latest_activatable,
+)
 from core.runs import run
 from core.runs.plan import Plan
 from core.runs.saved_run import SavedRun
@@ -91,8 +98,9 @@ class TuningWorker:
         try:
             work(run_control, finished.append)
         except Cancelled:
-            return TuningCancelled(tuple(finished))
+            adapter = None if run_control.interrupted else latest_activatable(finished)
+            return TuningCancelled(tuple(finished), adapter)
         except Exception as error:
-            return TuningFailed(as_tutee_error(error, _("Tuning")), tuple(finished))
-        adapter = next((done.version for done in reversed(finished) if done.activatable), None)
-        return TuningDone(tuple(finished), adapter)
+            failure = as_tutee_error(error, _("Tuning"))
+            return TuningFailed(failure, tuple(finished), latest_activatable(finished))
+        return TuningDone(tuple(finished), latest_activatable(finished))

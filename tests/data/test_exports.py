@@ -215,17 +215,42 @@ def test_only_the_kinds_and_the_time_that_were_chosen(tmp_path: Path) -> None:
 
 
 @given(st.lists(RECORDS["instruction"], max_size=20))
-def test_a_split_loses_nothing_and_keeps_conversations_whole(records: list[Instruction]) -> None:
-    tables = select(records, Choices(kinds=("instruction",), split=True)).tables
+def test_a_split_loses_nothing_silently_and_keeps_conversations_whole(
+    records: list[Instruction],
+) -> None:
+    selection = select(records, Choices(kinds=("instruction",), split=True))
+    tables, left_out = selection.tables, "".join(selection.left_out)
     assert [table.split for table in tables] in ([], ["train"], ["test"], ["train", "test"])
     found = [record for table in tables for record in table.records]
-    assert sorted(map(id, found)) == sorted(map(id, records))
+    assert {*map(id, found)} <= {*map(id, records)}
+    missing = len(records) - len(found)
+    assert left_out.partition(" × ")[0] == (str(missing) if missing else "")
     sides: dict[str | None, set[str]] = {}
     for table in tables:
         for record in table.records:
             sides.setdefault(record.conversation_id, set()).add(table.split)
     sides.pop(None, None)
     assert all(len(side) == 1 for side in sides.values())
+
+
+def test_all_kinds_are_split_alike() -> None:
+    about = [{"conversation_id": f"c{n}", "prompt": asked(str(n))} for n in range(100)]
+    records: list[Record] = [
+        *(Instruction(**one, completion="!") for one in about),
+        *(Preference(**one, chosen="!", rejected="?") for one in about),
+    ]
+    one, two = (
+        {
+            r.prompt
+            for t in select(records, Choices(split=True)).tables
+            if t.split == split
+            for r in t.records
+        }
+        for split in ("train", "test")
+    )
+    assert one
+    assert two
+    assert not one & two
 
 
 def test_the_split_is_about_a_fifth_and_stays(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.training_split import holdout, mix, with_system
-from store.records import ChatMessage, Instruction, Preference
+from data.training_split import Split, group_keys, groups, holdout, mix, with_system
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 USER = ChatMessage(role="user", content="hi")
 SYSTEM = ChatMessage(role="system", content="Be brief.")
@@ -83,17 +83,21 @@ def test_what_is_new_is_not_replayed_as_well() -> None:
     assert len(mixed.replayed) == 2
 
 
+def both(split: Split) -> list[Record]:
+    return [*split.train, *split.held_out]
+
+
 def imported(number: int) -> Preference:
     prompt = (ChatMessage(role="user", content=f"question {number}"),)
     return Preference(prompt=prompt, chosen="a", rejected="b")
 
 
 def test_a_fifth_is_held_out_in_the_given_order() -> None:
-    records = [imported(number) for number in range(1000)]
-    train, held = holdout(records)
-    assert 150 < len(held) < 250
-    assert sorted([*train, *held], key=records.index) == records
-    assert held == [record for record in records if record in held]
+    records: list[Record] = [imported(number) for number in range(1000)]
+    split = holdout(records)
+    assert 150 < len(split.held_out) < 250
+    assert sorted(both(split), key=records.index) == records
+    assert list(split.held_out) == [record for record in records if record in split.held_out]
 
 
 def test_a_conversation_is_never_on_both_sides() -> None:
@@ -103,9 +107,19 @@ def test_a_conversation_is_never_on_both_sides() -> None:
         for number in range(50)
         for prompt in prompts
     ]
-    train, held = holdout(records)
-    assert held
-    assert not {r.conversation_id for r in train} & {r.conversation_id for r in held}
+    split = holdout(records)
+    assert split.held_out
+    apart(split)
+
+
+def apart(split: Split) -> None:
+    """Assert that neither a conversation nor a prompt is on both sides."""
+    train, held = ({key for r in side for key in group_keys(r)} for side in parts(split))
+    assert not train & held
+
+
+def parts(split: Split) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    return split.train, split.held_out
 
 
 def in_conversation(conversation: str, *turns: str) -> Instruction:
@@ -115,48 +129,114 @@ def in_conversation(conversation: str, *turns: str) -> Instruction:
 
 def test_a_prompt_that_is_asked_again_is_never_on_both_sides() -> None:
     records = [in_conversation(f"c{number}", f"question {number % 10}") for number in range(100)]
-    train, held = holdout(records)
-    assert len(held) % 10 == 0
-    assert not {r.prompt for r in train} & {r.prompt for r in held}
-    assert 0 < len({r.prompt for r in holdout(records, share=0.5)[1]}) < 10
+    split = holdout(records)
+    assert len(split.held_out) % 10 == 0
+    apart(split)
+    assert 0 < len({r.prompt for r in holdout(records, share=0.5).held_out}) < 10
 
 
 def test_the_same_last_question_after_another_is_another_prompt() -> None:
     records = [in_conversation(f"c{number}", f"turn {number}", "Why?") for number in range(100)]
-    assert 5 < len(holdout(records)[1]) < 40
+    assert 5 < len(holdout(records).held_out) < 40
+
+
+def drawn(side: str, name: str, *turns: str) -> Instruction:
+    """A record in a conversation that falls on `side` by itself."""
+    found = (in_conversation(f"{name}{n}", *turns) for n in range(99))
+    return next(record for record in found if getattr(holdout([record]), side))
 
 
 def test_a_conversation_follows_the_one_it_repeats() -> None:
-    first = next(r for n in range(99) if holdout([r := in_conversation(f"c{n}", "hi")])[1])
-    again = next(r for n in range(99) if holdout([r := in_conversation(f"d{n}", "hi")])[0])
+    first, again = drawn("held_out", "c", "hi"), drawn("train", "d", "hi")
     later = in_conversation(again.conversation_id or "", "hi", "Why?")
-    assert holdout([again, later]) == ([again, later], [])
-    assert holdout([first, again, later]) == ([], [first, again, later])
+    assert holdout([again, later]) == Split((again, later), ())
+    assert holdout([first, again, later]) == Split((), (first, again, later))
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=40), st.integers(0, 40))
-def test_sides_stay_when_records_are_added(drawn: list[tuple[int, int]], early: int) -> None:
-    records = [in_conversation(f"c{c}", f"question {q}") for c, q in drawn]
+def test_a_correction_is_on_one_side_with_its_pair_and_its_thumb() -> None:
+    records: list[Record] = []
+    for number in range(100):
+        said = in_conversation(f"c{number}", f"question {number}")
+        about = {"conversation_id": said.conversation_id, "prompt": said.prompt}
+        records += [
+            said,
+            Preference(**about, chosen="x", rejected="y"),
+            Verdict(**about, completion="x", label=True),
+        ]
+    split = holdout(records)
+    assert len(split.held_out) % 3 == 0
+    assert {r.kind for r in split.held_out} == {"instruction", "preference", "verdict"}
+    apart(split)
+
+
+def test_a_prompt_that_comes_late_to_a_conversation_of_the_other_side_is_on_neither() -> None:
+    early = drawn("train", "d", "hi", "Why?")
+    held = drawn("held_out", "c", "hi")
+    late = in_conversation(early.conversation_id or "", "hi")
+    assert holdout([early, held, late]) == Split((early,), (held,))
+
+
+def test_what_was_trained_on_is_not_held_out_whatever_its_hash() -> None:
+    records = [in_conversation(f"c{n // 2}", f"question {n}") for n in range(200)]
+    held = holdout(records).held_out
+    trained = group_keys(held[0])[:1]
+    split = holdout(records, trained=trained)
+    same = [r for r in records if r.conversation_id == held[0].conversation_id]
+    assert len(same) == 2
+    assert set(held) - set(split.held_out) == set(same)
+    assert set(same) < set(split.train)
+
+
+records_of_any_kind = st.lists(
+    st.builds(
+        lambda kind, conversation, question: kind(
+            conversation_id=conversation and f"c{conversation}",
+            prompt=(ChatMessage(role="user", content=f"question {question}"),),
+            **dict.fromkeys(set(kind.model_fields) & {"completion", "chosen", "rejected"}, "x"),
+            **({"label": True} if kind is Verdict else {}),
+        ),
+        st.sampled_from([Instruction, Preference, Verdict]),
+        st.none() | st.integers(1, 9),
+        st.integers(0, 9),
+    ),
+    max_size=40,
+)
+
+
+@given(records_of_any_kind, st.integers(0, 40))
+def test_sides_stay_when_records_are_added(records: list[Record], early: int) -> None:
     before, after = holdout(records[:early]), holdout(records)
-    for side, later in zip(before, after, strict=True):
+    for side, later in zip(parts(before), parts(after), strict=True):
         assert later[: len(side)] == side
-    assert sorted([*after[0], *after[1]], key=records.index) == records
-    assert not {r.conversation_id for r in after[0]} & {r.conversation_id for r in after[1]}
+    apart(after)
+
+
+@given(records_of_any_kind)
+def test_groups_are_what_no_key_connects(records: list[Record]) -> None:
+    found = groups(records)
+    assert sorted([r for group in found for r in group], key=records.index) == records
+    keys = [{key for record in group for key in group_keys(record)} for group in found]
+    assert sum(map(len, keys)) == len(set().union(*keys))
+    for group in found:
+        reached = set(group_keys(group[0]))
+        for _ in group:
+            reached |= {k for r in group if reached & {*group_keys(r)} for k in group_keys(r)}
+        assert all(reached & {*group_keys(record)} for record in group)
 
 
 def test_a_side_is_for_ever() -> None:
     records = [imported(number) for number in range(60)]
-    held = holdout(records[:30])[1]
+    held = holdout(records[:30]).held_out
     assert held
-    assert [record for record in holdout(records)[1] if record in records[:30]] == held
+    assert tuple(r for r in holdout(records).held_out if r in records[:30]) == held
     again = [imported(number) for number in range(30)]
-    assert [r.prompt for r in holdout(again)[1]] == [r.prompt for r in held]
+    assert [r.prompt for r in holdout(again).held_out] == [r.prompt for r in held]
 
 
 def test_a_side_is_the_same_in_every_process() -> None:
     code = (
         "from tests.data.test_training_split import imported, holdout\n"
-        "print(*(r.prompt[0].content for r in holdout([imported(i) for i in range(30)])[1]),"
+        "print(*(r.prompt[0].content for r in holdout([imported(i) for i in range(30)]).held_out),"
         " sep=';')"
     )
     root = Path(__file__).parents[2]
@@ -168,5 +248,5 @@ def test_a_side_is_the_same_in_every_process() -> None:
         cwd=root,
         env={"PYTHONHASHSEED": "7"},
     )
-    held = holdout([imported(number) for number in range(30)])[1]
+    held = holdout([imported(number) for number in range(30)]).held_out
     assert done.stdout.strip().split(";") == [record.prompt[0].content for record in held]

@@ -18,6 +18,7 @@ from core.events import (
     TuningDone,
     TuningFailed,
     TuningStarted,
+    latest_activatable,
 )
 from core.runs import saved_run
 from core.runs.plan import Plan
@@ -61,7 +62,7 @@ class FakeTuning:
         self.plans.append(plan)
         self.running = True
         self._cancelled.clear()
-        self._worker.put(lambda: self._run(plan, begun or saved_run.begin(plan)))
+        self._worker.put(lambda: self._run(begun or saved_run.begin(plan)))
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
@@ -81,7 +82,8 @@ class FakeTuning:
         for _ in range(times):
             self._go.put(None)
 
-    def _run(self, plan: Plan, begun: SavedRun) -> None:
+    def _run(self, begun: SavedRun) -> None:
+        plan = begun.plan
         wanted = [planned for planned in plan.passes if planned.wanted]
         self._emit(TuningStarted(tuple(planned.name for planned in wanted)))
         finished: list[PassDone] = []
@@ -95,12 +97,14 @@ class FakeTuning:
                     if not self._interrupted:
                         begun.drop()
                     self.running = False
-                    self._emit(TuningCancelled(tuple(finished)))
+                    adapter = None if self._interrupted else latest_activatable(finished)
+                    self._emit(TuningCancelled(tuple(finished), adapter))
                     return
                 if self.fail_next is not None:
                     begun.drop()
                     self.running = False
-                    self._emit(TuningFailed(self.fail_next, tuple(finished)))
+                    adapter = latest_activatable(finished)
+                    self._emit(TuningFailed(self.fail_next, tuple(finished), adapter))
                     return
                 if self.looks and step % 4 == 1:
                     self._emit(HoldoutReport(planned.name, step - 1, self.steps, 2 + 1.5 / step))
@@ -109,13 +113,12 @@ class FakeTuning:
                 self._emit(StepReport(planned.name, step, self.steps, losses[-1], 212.0, left))
                 if planned.name == "rl":
                     self._emit(rollout(step, self.steps))
-            parent = next((d.version for d in reversed(finished) if d.activatable), plan.parent)
+            parent = latest_activatable(finished) or plan.parent
             finished.append(self._save(plan, parent, planned.name, tuple(losses)))
             self._emit(finished[-1])
-        adapter = next((done.version for done in reversed(finished) if done.activatable), None)
         begun.drop()
         self.running = False
-        self._emit(TuningDone(tuple(finished), adapter))
+        self._emit(TuningDone(tuple(finished), latest_activatable(finished)))
 
     def _save(self, plan: Plan, parent: str, name: PassName, losses: tuple[float, ...]) -> PassDone:
         kind: Kind = "reward" if name == "reward" else "adapter"
@@ -130,6 +133,7 @@ class FakeTuning:
                 model=FOLDER.id,
                 revision=FOLDER.revision,
                 parent=parent,
+                run=plan.run,
                 pass_name=name,
                 records=tuple(record.id for record in records),
                 held_back=held_back,

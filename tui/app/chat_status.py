@@ -124,7 +124,7 @@ class ChatStatus:
 
         async def count() -> None:
             with errors_shown(self.app):
-                await self.tuner.planner.refresh_held_out()
+                await self.tuner.planner.refresh_kept_out()
                 self.show_status()
 
         _counting: Worker[None] = self.app.run_worker(count, group="new", exclusive=True)

@@ -13,7 +13,7 @@ import click
 
 from core.adapters.diff import Difference, Pair
 from core.adapters.labels import Remark
-from core.adapters.manifest import BASE, Manifest
+from core.adapters.manifest import BASE, INTERNAL, Manifest
 from core.adapters.registry import Adapters
 from core.models.folder import named
 from core.runs.plan import make_plan
@@ -262,7 +262,10 @@ def _list(invocation: Invocation, as_json: bool) -> None:
     if as_json:
         rows = {
             name: [
-                {**manifest.model_dump(mode="json"), **remark(manifest).model_dump()}
+                {
+                    **manifest.model_dump(mode="json", exclude=INTERNAL),
+                    **remark(manifest).model_dump(),
+                }
                 for manifest in versions
             ]
             for name, versions in (

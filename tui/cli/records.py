@@ -113,10 +113,12 @@ def show(invocation: Invocation, record_id: str, mask: bool, as_json: bool) -> N
 
 
 def _masks(invocation: Invocation, record: Record) -> "tuple[MaskView, ...]":
+    from core.runs.record_lengths import limit
     from tui.views.record_detail import mask_views
 
-    tokenizer = load_tokenizer(invocation.found_model())
-    return mask_views(record, tokenizer, invocation.config.chat.system_prompt)
+    folder, config = invocation.found_model(), invocation.config
+    longest = limit(folder, config.tuning)
+    return mask_views(record, load_tokenizer(folder), config.chat.system_prompt, longest)
 
 
 def _detail(invocation: Invocation, record: Record) -> "DetailView":

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from core.adapters.manifest import BASE
+from core.adapters.manifest import BASE, INTERNAL
 from core.adapters.registry import Adapters
 from core.evaluation.report_card import ReportCard, build_report_card
 from store.errors import TuteeError
@@ -90,7 +90,7 @@ def _to_json(found: ReportCard) -> str:
         "curves": {curve.name: curve.values for curve in found.curves},
         "held_out": [reply._asdict() for reply in found.held_out],
         "probes": [reply._asdict() for reply in found.probes],
-        "manifest": found.manifest.model_dump(mode="json"),
+        "manifest": found.manifest.model_dump(mode="json", exclude=INTERNAL),
     }
     return json.dumps({"version": found.manifest.version, **contents}, ensure_ascii=False) + "\n"
 

@@ -21,9 +21,11 @@ from core.events import (
     PassStarted,
     RolloutReport,
     StepReport,
+    latest_activatable,
 )
 from core.runs import run, saved_run
 from core.runs.plan import make_plan
+from core.runs.plan_notes import plan_notes
 from core.runs.saved_run import SavedRun
 from core.runtime.scheduler import Cancelled
 from core.stop_reasons import translated
@@ -106,6 +108,8 @@ def train(
                     passes,
                     rebuild=rebuild,
                 )
+                for note in plan_notes(plan):
+                    click.echo(note, err=True)
                 run.run(plan, run_control, done.append)
         except (Cancelled, KeyboardInterrupt):
             raise TuteeError(
@@ -113,8 +117,7 @@ def train(
             ) from None
         finally:
             # A pass that finished before a later one failed is complete, so use it.
-            activated = next((d.version for d in reversed(done) if d.activatable), None)
-            if activated:
+            if activated := latest_activatable(done):
                 adapters.use(activated)
     result = _result(done, adapters)
     click.echo(json.dumps(result, ensure_ascii=False, indent=None if as_json else 2))

@@ -108,7 +108,9 @@ class RecordLibrary:
         Raises:
             TuteeError: the model is still loading, or its template rejects this conversation.
         """
-        return mask_views(record, self._tokenizer(), self._services.config.chat.system_prompt)
+        config = self._services.config
+        longest = limit(loaded_adapters(self._services).folder, config.tuning)
+        return mask_views(record, self._tokenizer(), config.chat.system_prompt, longest)
 
     def check(self, records: Sequence[Record]) -> dict[str, list[str]]:
         """Check `records`, oldest first; return the problems by record id.

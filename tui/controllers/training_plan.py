@@ -19,7 +19,7 @@ class TrainingPlanner:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._held_out: frozenset[str] = frozenset()
+        self._kept_out: frozenset[str] = frozenset()
 
     @property
     def model(self) -> str:
@@ -39,19 +39,29 @@ class TrainingPlanner:
         records = self._services.repository.trainable()
         return await in_thread(lambda _: make_plan(records, adapters, config, rebuild=rebuild))
 
-    async def refresh_held_out(self) -> None:
-        """Find the records reserved for evaluation, in a thread."""
+    def notes(self, plan: "Plan") -> list[str]:
+        """Return what `plan` will do that the user may not expect, in sentences."""
         # Imported late to keep the first paint fast.
-        from core.runs.record_selection import held_out_instructions
+        from core.runs.plan_notes import plan_notes
+
+        return plan_notes(plan)
+
+    async def refresh_kept_out(self) -> None:
+        """Find the records that are reserved for evaluation, in a thread."""
+        adapters = self._services.chat.adapters
+        if adapters is None:
+            return
+        # Imported late to keep the first paint fast.
+        from core.runs.record_selection import instructions_kept_out
 
         records = self._services.repository.trainable()
-        self._held_out = await in_thread(lambda _: held_out_instructions(records))
+        self._kept_out = await in_thread(lambda _: instructions_kept_out(records, adapters))
 
     def new_records(self, learned: frozenset[str]) -> int | None:
         """Count the instructions to learn beyond `learned`; None while the model loads."""
         if self._services.chat.adapters is None:
             return None
-        done = learned | self._held_out
+        done = learned | self._kept_out
         records = self._services.repository.trainable()
         return sum(r.kind == "instruction" and r.id not in done for r in records)
 

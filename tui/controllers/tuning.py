@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from core.events import TuningDone, TuningFailed
+from core.events import TuningCancelled, TuningDone, TuningFailed
 from tui.controllers.interrupted_run import InterruptedRun
 from tui.controllers.training_plan import TrainingPlanner
 from tui.controllers.training_run import TrainingRun
@@ -40,11 +40,14 @@ class TuningController:
             self.interrupted.saved = None
 
     def on_event(self, event: TuningEvent) -> TrainingProgress:
-        """Follow the worker: activate a finished adapter, keep a failed run for resuming."""
+        """Follow the worker: activate a finished adapter, keep a failed run for resuming.
+
+        An adapter that passed its gate is complete, even if the run ended before its last pass.
+        """
         progress = self.run.on_event(event)
-        if isinstance(event, TuningDone) and event.adapter:
+        if isinstance(event, TuningDone | TuningCancelled | TuningFailed) and event.adapter:
             self.versions.activate(event.adapter)
-        elif isinstance(event, TuningFailed):
+        if isinstance(event, TuningFailed):
             self.interrupted.find()
         return progress
 

@@ -144,7 +144,8 @@ class TuningScreen(Screen[None]):
             title = _("Tune {model} from {parent}, on every record")
         title = title.format(model=self._tuning.planner.model, parent=plan.parent)
         self.query_one("#tuning-title", Static).update(title)
-        await self.query_one(PlanPanel).show(pass_views(plan))
+        notes = self._tuning.planner.notes(plan)
+        await self.query_one(PlanPanel).show(pass_views(plan), notes)
         self.query_one(LearningPanel).ready = self._ready
         self.refresh_bindings()
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data.tokenization import encode, pieces
+from data.prompt_fitting import fit_samples
+from data.tokenization import Sample, pieces
 from data.training_split import with_system
 from store.i18n import N_, _
-from store.records import ChatMessage, Preference, Record, Verdict
+from store.records import Preference, Record, Verdict
 from tui.text_format import harmless
 from tui.views.record_list import thumb
 
@@ -64,23 +65,26 @@ def detail_view(record: Record, task: str, learned: str, problems: Sequence[str]
     )
 
 
-def mask_views(record: Record, tokenizer: "Tokenizer", system_prompt: str) -> tuple[MaskView, ...]:
+def mask_views(
+    record: Record, tokenizer: "Tokenizer", system_prompt: str, limit: int
+) -> tuple[MaskView, ...]:
     """Tokenize a record as training does, once for each of its replies.
+
+    Args:
+        limit: Tokens that a sample may have, from `core.runs.record_lengths.limit`.
 
     Raises:
         TuteeError: the model's template rejects this conversation.
     """
     prompt = with_system(record.prompt, system_prompt)
+    samples = fit_samples(tokenizer, prompt, _texts(record), limit)
     return tuple(
-        _mask(reply.heading, tokenizer, prompt, text)
-        for reply, text in zip(_replies(record), _texts(record), strict=True)
+        _mask(reply.heading, tokenizer, sample)
+        for reply, sample in zip(_replies(record), samples, strict=True)
     )
 
 
-def _mask(
-    heading: str, tokenizer: "Tokenizer", prompt: Sequence[ChatMessage], reply: str
-) -> MaskView:
-    sample = encode(tokenizer, prompt, reply)
+def _mask(heading: str, tokenizer: "Tokenizer", sample: Sample) -> MaskView:
     tokens = len(sample.input_ids)
     title = _("{heading}: {trained} of {tokens} tokens carry loss")
     title = title.format(heading=heading, trained=tokens - sample.reply_start, tokens=tokens)

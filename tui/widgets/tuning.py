@@ -58,8 +58,11 @@ class PlanPanel(Vertical):
     def watch_counting(self, counting: bool) -> None:
         self.border_title = _("Plan: counting records…") if counting else _("Plan")
 
-    async def show(self, passes: Sequence[PassView]) -> None:
-        await replace_children(self, [PlanRow(index, view) for index, view in enumerate(passes)])
+    async def show(self, passes: Sequence[PassView], notes: Sequence[str] = ()) -> None:
+        """Show the passes, and below them what the user may not expect of the run."""
+        rows = [PlanRow(index, view) for index, view in enumerate(passes)]
+        notices = [Static(note, classes="note", markup=False) for note in notes]
+        await replace_children(self, [*rows, *notices])
 
     async def explain(self, text: str) -> None:
         await replace_children(self, [Static(keyed(self, text), classes="dim", markup=False)])

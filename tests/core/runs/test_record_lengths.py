@@ -36,6 +36,18 @@ def test_of_a_pair_the_longer_reply_counts(tiny_folder: ModelFolder) -> None:
         assert found[pair.id] == found[long.id] > 64
 
 
+def test_a_long_conversation_counts_as_it_is_trained(tiny_folder: ModelFolder) -> None:
+    chat = [
+        ChatMessage(role=role, content=f"{role} {n} and more")
+        for n in range(20)
+        for role in ("user", "assistant")
+    ]
+    deep = taught("So.", *chat)
+    assert lengths([deep], tiny_folder, CONFIG)[deep.id] <= 64
+    config = Config(tuning=Tuning(max_length=16))
+    assert lengths([deep], tiny_folder, config)[deep.id] > 16
+
+
 @pytest.mark.parametrize("reply", ["", "so", "😀" * 40, "\x00" * 150, "x" * 400])
 def test_what_is_not_measured_fits(tiny_folder: ModelFolder, reply: str) -> None:
     """The bound that spares the tokenizer must hold for whatever is said."""

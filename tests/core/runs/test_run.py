@@ -105,6 +105,29 @@ def test_the_next_run_goes_on_with_new_records_and_replays_old_ones(adapters: Ad
     assert plan_for(adapters, [*first, *second]).wanted == ()
 
 
+def test_a_continued_version_tells_the_rank_it_has(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[int] = []
+    monkeypatch.setattr(
+        "core.runs.passes.require_memory", lambda *given: checked.append(given[2].rank)
+    )
+    versions_of(plan_for(adapters, instructions(4)))
+    adapters.use("v1")
+    shape = {"rank": 64, "alpha": 128, "dropout": 0.1}
+    wide = Config(tuning=CONFIG.tuning.model_copy(update=shape))
+    records = [*instructions(4), *instructions(6, "negative")]
+    versions_of(make_plan(records, adapters, wide))
+    versions_of(make_plan(records, adapters, wide, rebuild=True))
+    told = [adapters.manifest(name).settings for name in ("v1", "v2", "v3")]
+    assert [(s["rank"], s["alpha"], s["dropout"]) for s in told] == [
+        (16, 32, 0.0),
+        (16, 32, 0.0),
+        (64, 128, 0.1),
+    ]
+    assert checked == [16, 16, 64]
+
+
 def test_a_run_on_nothing_says_what_is_missing(adapters: Adapters) -> None:
     with pytest.raises(TuteeError, match="nothing to train") as caught:
         versions_of(plan_for(adapters, instructions(2)))

@@ -1,4 +1,4 @@
-"""What SFT rehearses must be what nobody taught."""
+"""What SFT rehearses must be what nobody taught, and a long chat must teach."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,9 @@ from core.runs.plan import make_plan
 from core.runs.samples import RunSamples
 from core.training.run_control import RunControl
 from data import starter
-from store.records import ChatMessage, Instruction, Verdict
+from data.prompt_fitting import fit_samples
+from data.training_split import with_system
+from store.records import ChatMessage, Instruction, Preference, Verdict
 
 TEXTS = starter.rehearsal()
 ENGLISH = [text for text in TEXTS if text.language == "en"]
@@ -44,3 +46,31 @@ def test_without_weight_nothing_is_rehearsed(tiny_folder: ModelFolder, tmp_path:
     config = Config(tuning=Tuning(rehearsal=0))
     plan = RunSamples(make_plan([], Adapters(tmp_path, tiny_folder), config)).rehearsal
     assert plan.begin(None, RunControl()) is None
+
+
+def test_a_correction_deep_in_a_long_chat_teaches(tiny_folder: ModelFolder, tmp_path: Path) -> None:
+    config = Config(tuning=Tuning(max_length=128))
+    chat = tuple(
+        ChatMessage(role=role, content=f"{role} {n} and more words")
+        for n in range(30)
+        for role in ("user", "assistant")
+    )[:-1]
+    endless = (ChatMessage(role="user", content="word " * 200),)
+    right = Instruction(prompt=chat, completion="Paris.")
+    pair = Preference(prompt=chat, chosen="Paris.", rejected="It is London, as far as I know.")
+    lost = Instruction(prompt=endless, completion="Paris.")
+    plan = make_plan([right, pair, lost], Adapters(tmp_path, tiny_folder), config)
+    samples = RunSamples(plan)
+    replies = samples.replies([right, lost])
+    prompt = with_system(chat, config.chat.system_prompt)
+    assert replies == {
+        right.id: fit_samples(samples.tokenizer, prompt, ["Paris."], samples.limit)[0]
+    }
+    assert len(replies[right.id].input_ids) <= 128
+    chosen, rejected = samples.pairs([pair])[pair.id]
+    start = chosen.reply_start
+    assert chosen.input_ids[:start] == rejected.input_ids[: rejected.reply_start]
+    (rollout,) = samples.prompts([chat, endless])
+    assert len(rollout) <= 128 - config.tuning.rl.max_new_tokens
+    question = samples._question(chat, "Paris.")
+    assert question.prompt == replies[right.id].input_ids[: replies[right.id].reply_start]

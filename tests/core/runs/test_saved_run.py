@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.adapters.manifest import Manifest, write_manifest
 from core.adapters.registry import Adapters
 from core.config import Config, PreferenceTuning, SFTTuning, Tuning
 from core.events import Event, PassDone, PassName, PassResumed, PassStarted, StepReport
@@ -95,7 +97,7 @@ def made(adapters: Adapters, version: str) -> dict[str, Any]:
     """All that a version is, apart from the time it took."""
     directory = adapters.dir / version
     manifest = json.loads((directory / "manifest.json").read_text())
-    del manifest["created"], manifest["metrics"]["seconds"]
+    del manifest["created"], manifest["run"], manifest["metrics"]["seconds"]
     del manifest["metrics"]["trained_tokens_per_second"]
     report = directory / "report.json"
     figures = json.loads(report.read_text()) if report.exists() else {"metrics": {}}
@@ -178,6 +180,24 @@ def test_killed_after_its_last_version_it_has_only_to_tell_of_it(
     assert saved_run.unfinished(adapters, records) is None
 
 
+def test_a_version_from_elsewhere_is_not_taken_for_its_own(adapters: Adapters) -> None:
+    records = instructions(6)
+    interrupted(adapters, records)
+    with adapters.new_version("adapter") as (version, directory):
+        folder = adapters.folder
+        foreign = Manifest(
+            version=version, kind="adapter", model=folder.id, revision=folder.revision
+        )
+        write_manifest(directory, foreign)
+    found = saved_run.unfinished(adapters, records)
+    assert found is not None
+    assert found.finished() == []
+    done: list[PassDone] = []
+    run.resume(found, RunControl(), done.append)
+    assert [one.version for one in done] == ["v2"]
+    assert adapters.manifest("v2").run == found.plan.run != ""
+
+
 def test_the_plan_comes_back_as_it_was(adapters: Adapters) -> None:
     records: list[Record] = [*instructions(6), *thumbs(4, 4), *pairs(40)]
     plan = plan_for(adapters, records)
@@ -186,7 +206,7 @@ def test_the_plan_comes_back_as_it_was(adapters: Adapters) -> None:
     assert (begun.folder / "run.json").stat().st_mode & 0o777 == 0o600
     found = saved_run.unfinished(adapters, records)
     assert found == begun
-    assert found.plan == plan
+    assert replace(found.plan, run="") == plan
     assert found.under_way() == ("sft", 0)
 
 
@@ -254,8 +274,6 @@ def test_a_damaged_file_drops_the_run(adapters: Adapters, content: bytes) -> Non
 
 
 def test_another_revision_of_the_base_drops_the_run(adapters: Adapters) -> None:
-    from dataclasses import replace
-
     records = instructions(6)
     saved_run.begin(plan_for(adapters, records))
     changed = Adapters(adapters.dir.parent, replace(adapters.folder, revision="another"))

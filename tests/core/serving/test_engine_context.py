@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.serving.engine import DROPPED_TOGETHER, Engine
+from core.serving.engine import Engine
+from data.prompt_fitting import DROPPED_TOGETHER
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from tests.core.serving.asking import GREEDY, HELLO, assistant, reply, system, user

@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from core.config import Tuning
-from core.events import AdapterSwapped, StepReport, TuningCancelled, TuningDone, TuningFailed
+from core.events import (
+    AdapterSwapped,
+    PassDone,
+    StepReport,
+    TuningCancelled,
+    TuningDone,
+    TuningFailed,
+)
+from core.runs.run import OnPassDone
+from core.runtime.scheduler import Cancelled
+from core.training.run_control import RunControl
 from core.workers.chat import ChatWorker
 from core.workers.tuning import TuningWorker
 from store.errors import TuteeError
@@ -65,3 +75,33 @@ def test_one_run_at_a_time(chat: ChatWorker, trainer: TuningWorker, ears: Ears) 
     trainer.start(plan(chat, epochs=100))
     with pytest.raises(TuteeError, match="already under way"):
         trainer.start(plan(chat))
+
+
+def passed(version: str, held_back: tuple[str, ...] = ()) -> PassDone:
+    return PassDone("sft", version, 1, (1.0,), 1.0, 1, held_back=held_back)
+
+
+@pytest.mark.parametrize(
+    ("made", "adapter"),
+    [
+        ([], None),
+        ([passed("v1", ("it got worse",))], None),
+        ([passed("v1"), passed("v2", ("it got worse",))], "v1"),
+        ([passed("v1"), passed("v2")], "v2"),
+    ],
+)
+@pytest.mark.parametrize("end", [None, Cancelled(), ValueError("no")])
+def test_however_a_run_ends_it_names_the_version_to_use(
+    trainer: TuningWorker, made: list[PassDone], adapter: str | None, end: Exception | None
+) -> None:
+    def work(run_control: RunControl, finished: OnPassDone) -> None:
+        for one in made:
+            finished(one)
+        if end:
+            raise end
+
+    run_control = RunControl()
+    assert trainer._outcome(work, run_control).adapter == adapter
+    if isinstance(end, Cancelled):
+        run_control.interrupt()
+        assert trainer._outcome(work, run_control).adapter is None, "it can be resumed"

@@ -92,6 +92,17 @@ def test_what_is_trained_on_it_is_loaded_answers_and_is_reported(
     assert "rewarded by     r1" in tutee("report", "v2").out
 
 
+def test_what_the_user_may_not_expect_is_told_before_it_runs(
+    tutee: Tutee,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(train_command, "plan_notes", lambda plan: ["Mind this."])
+    monkeypatch.setattr(train_command.run, "run", lambda *given: None)
+    ran = tutee("train", "--json")
+    assert ran.err.strip() == "Mind this."
+    assert ran.json["passes"] == []
+
+
 def test_a_pass_that_ended_before_its_time_says_why() -> None:
     early = PassDone("rl", "v2", 9, (), 12.0, 100, {"stopped_because": "it went far"}, ("worse",))
     assert train_command._describe_result(early) == (

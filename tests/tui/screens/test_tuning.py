@@ -119,6 +119,30 @@ async def test_a_run_that_fails_is_told_and_can_be_started_again(home: Home) -> 
         await until(pilot, lambda: home.adapters.active() == "v1")
 
 
+@pytest.mark.parametrize("failing", [False, True])
+async def test_a_pass_that_was_finished_before_the_run_ended_is_used(
+    home: Home, failing: bool
+) -> None:
+    teach(home, 5, pairs=2)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("4")
+        await until(pilot, lambda: rows(app)[3].startswith("[x]"))
+        await pilot.press("enter")
+        home.tuning.step(4)
+        await until(pilot, lambda: "Reward 1/3" in painted(app))
+        assert home.adapters.active() == "base"
+        if failing:
+            home.tuning.fail_next = TuteeError("Tuning ran out of memory.", "Close others.")
+            home.tuning.step()
+        else:
+            await pilot.press("x")
+        await until(pilot, lambda: "Now using v1." in toasts(app))
+        assert home.adapters.active() == "v1"
+
+
 async def test_a_version_the_chat_cannot_load_is_not_left_active(home: Home) -> None:
     teach(home, 4)
     home.chat.fail_swap = TuteeError("v1 cannot be loaded.", "Train again.")

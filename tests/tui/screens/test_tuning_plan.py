@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from textual.widgets._footer import FooterKey
 
+from core.adapters.manifest import Manifest, write_manifest
+from core.config import Tuning
 from core.runs.plan import Plan, make_plan
-from core.runs.record_selection import held_out_instructions
+from core.runs.record_selection import instructions_kept_out
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tests.tui.screens.test_tuning import ready, rows, teach
@@ -147,12 +149,12 @@ async def test_an_old_plan_is_not_started_while_another_is_made(
 
 async def test_what_only_measures_is_not_new(home: Home) -> None:
     teach(home, 40)
-    measures = len(held_out_instructions(home.repository.trainable()))
+    measures = len(instructions_kept_out(home.repository.trainable(), home.adapters))
     assert 0 < measures < 20
     async with opened(home) as (app, pilot):
         await until(pilot, lambda: f" {40 - measures} new" in painted(app))
         teach(home, 40)
-        measures = len(held_out_instructions(home.repository.trainable()))
+        measures = len(instructions_kept_out(home.repository.trainable(), home.adapters))
         app.post_message(Taught())
         await until(pilot, lambda: f" {80 - measures} new" in painted(app))
 
@@ -188,3 +190,26 @@ async def test_a_pass_that_is_not_ready_can_be_forced_if_it_has_a_record(home: H
         assert "forced" in rows(app)[0]
         await pilot.click(PlanRow)
         await until(pilot, lambda: rows(app)[0].startswith("[ ] 1"))
+
+
+async def test_a_plan_that_would_repeat_a_held_back_version_says_so(home: Home) -> None:
+    teach(home, 4)
+    records = tuple(r.id for r in home.repository.trainable() if r.kind == "instruction")
+    with home.adapters.new_version("adapter") as (version, directory):
+        folder = home.adapters.folder
+        manifest = Manifest(
+            version=version,
+            kind="adapter",
+            model=folder.id,
+            revision=folder.revision,
+            records=records,
+            settings=Tuning().model_dump(),
+            held_back=("it got worse",),
+        )
+        write_manifest(directory, manifest)
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: "SFT would only make v1 again" in painted(app))
+        await pilot.press("1")
+        await until(pilot, lambda: "would only make" not in painted(app))
