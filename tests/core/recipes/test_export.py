@@ -19,7 +19,7 @@ from core.models.loading import load_tokenizer
 from core.recipes import export
 from core.recipes.import_adapter import import_adapter
 from core.runs.plan import PASSES, Plan, make_plan
-from core.training import sft
+from core.training.learning import DECAY, SCHEDULE
 from core.training.run_control import RunControl
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
@@ -81,8 +81,9 @@ def test_the_learning_rate_of_sft_falls_as_it_does_here(recipe: Path, plan: Plan
     said = dict(line.split(": ", 1) for line in (recipe / "sft.yaml").read_text().splitlines())
     rows, settings = len(plan.sft.train), plan.settings
     steps = int(said["num_train_epochs"]) * -(-rows // settings.batch_size)
-    assert json.loads(said["lr_scheduler_type"]) == sft.SCHEDULE
-    assert json.loads(said["lr_scheduler_kwargs"]) == sft.decay(steps)
+    assert json.loads(said["lr_scheduler_type"]) == SCHEDULE
+    falling = {"num_decay_steps": int(steps * DECAY), "decay_type": "linear"}
+    assert json.loads(said["lr_scheduler_kwargs"]) == falling
     assert json.loads(said["warmup_steps"]) == settings.warmup
 
 

@@ -118,14 +118,13 @@ def test_the_other_passes_keep_to_the_base_too(
     )
 
     def trained(rehearsal: RehearsalPlan | None) -> Any:
-        common: Any = (tiny_folder, tokenizer, None)
-        rest: Any = ([], settings, RunControl(), None, rehearsal)
+        rest: Any = (settings, RunControl(), None, rehearsal)
         if name == "dpo":
-            return dpo.train(*common, list(pairwise(taught)), *rest).model
-        judged = [
-            kto.LabeledReply(s, label) for s, label in zip(taught, (True, False, True), strict=True)
-        ]
-        return kto.train(*common, judged, *rest).model
+            pairs = list(pairwise(taught))
+            return dpo.train(tiny_folder, tokenizer, None, pairs, [], *rest).model
+        labels = (True, False, True)
+        judged = [kto.LabeledReply(s, label) for s, label in zip(taught, labels, strict=True)]
+        return kto.train(tiny_folder, tokenizer, None, judged, [], *rest).model
 
     free, kept = trained(None), trained(plan)
     general = replies(free, plan)

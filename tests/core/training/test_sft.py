@@ -53,7 +53,7 @@ def test_it_learns_what_trls_trainer_learns(
     ]
     rate = Learning(len(cut), 4).rate
 
-    class Plain(SFTTrainer):  # type: ignore[misc, valid-type]
+    class Plain(SFTTrainer):
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, rate)
             return self.lr_scheduler
