@@ -59,9 +59,9 @@ class Serving(_Section):
 
 
 class SFTTuning(_Section):
-    learning_rate: float = Field(1e-3, gt=0, lt=1)
+    learning_rate: float = Field(7e-4, gt=0, lt=1)
     """Learning rate of SFT."""
-    minimum_steps: int = Field(32, ge=1)
+    minimum_steps: int = Field(64, ge=1)
     """SFT ends when every reply is learned. Until then a small set is repeated for more than
     `epochs`, up to this many optimizer steps."""
     minimum_records: int = Field(4, ge=1)
@@ -159,7 +159,8 @@ TUNING_PRESETS: dict[str, dict[str, float]] = {
         "preference.beta": 0.5,
     },
     "thorough": {
-        "sft.minimum_steps": 64,
+        "sft.learning_rate": 1e-3,
+        "sft.minimum_steps": 128,
         "preference.minimum_steps": 80,
     },
 }

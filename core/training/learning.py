@@ -18,8 +18,11 @@ from typing import Any
 
 LEARNED_LOSS = 0.05
 """Mean nats a token below which a reply counts as learned, if no token is wrong."""
-DECAY = 1 / 3
+DECAY = 1 / 4
 """Share of the steps in which the rate falls."""
+LEAST = 24
+"""Steps at the full rate at least, if there are as many. A form is repeated by heart before it is
+understood, and the rehearsal needs steps, too."""
 SCHEDULE = "warmup_stable_decay"
 """What transformers calls such a schedule, in a recipe whose steps are fixed."""
 
@@ -56,7 +59,7 @@ class Learning:
 
     def after(self, step: int) -> None:
         """Decide, once `step` optimizer steps are complete, whether it is time to decay."""
-        if self._decays_from is None and len(self.learned) == self.samples:
+        if self._decays_from is None and step >= LEAST and len(self.learned) == self.samples:
             self._decays_from = min(step, self._latest_decay)
 
     @property
