@@ -191,6 +191,8 @@ class StepReport:
     eta_seconds: float
     grad_norm: float | None = None
     """Norm of the gradient at the latest weight update, before clipping; None before the first."""
+    learned: tuple[int, int] | None = None
+    """In SFT, how many replies are learned so far, and of how many."""
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,7 @@ def _classes() -> tuple[Any, Any]:
             losses = -replies.by_reply(logps) / tokens
             wrong = replies.by_reply((replies.logits.argmax(-1) != replies.targets).to(logps))
             self.learning.note(inputs["indices"], losses.tolist(), wrong.tolist())
+            self.progress.learned = len(self.learning.learned), self.learning.samples
             self.progress.trained_tokens += len(logps)
             return losses.sum() / num_items_in_batch
 

@@ -35,6 +35,8 @@ class PassProgress:
         """Divergence from the base in the latest step's rehearsal, in nats a token."""
         self.grad_norm: float | None = None
         """Of the latest weight update."""
+        self.learned: tuple[int, int] | None = None
+        """How many replies are learned, and of how many."""
         self._control = run_control
         self._accumulated: list[float] = []
         self.begin()
@@ -99,6 +101,7 @@ class PassProgress:
                 tokens_per_second=self.tokens / self.seconds,
                 eta_seconds=self.seconds / step * max(steps - step, 0),
                 grad_norm=self.grad_norm,
+                learned=self.learned,
             )
         )
 

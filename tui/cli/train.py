@@ -181,10 +181,13 @@ def _show(event: Event, show_mask: bool) -> None:
         case StepReport() if live or event.step == int(event.step):
             loss = "–" if event.loss is None else f"{event.loss:.3f}"
             norm = "–" if event.grad_norm is None else f"{event.grad_norm:.2f}"
+            count, samples = event.learned or ("–", "–")
             line = _(
-                "{name} {step:.1f}/{steps}  loss {loss}  gradient {norm}  {speed:.0f} tok/s  "
-                "{seconds:.0f} s left"
+                "{name} {step:.1f}/{steps}  loss {loss}  learned {count}/{samples}  "
+                "gradient {norm}  {speed:.0f} tok/s  {seconds:.0f} s left"
             ).format(
+                count=count,
+                samples=samples,
                 name=event.name,
                 step=event.step,
                 steps=event.steps,

@@ -63,6 +63,8 @@ class TrainingProgress:
     """Tokens per second."""
     grad_norm: float | None = None
     """Norm of the gradient at the latest weight update."""
+    learned: tuple[int, int] | None = None
+    """How many replies are learned so far, and of how many."""
     eta: float | None = None
     """Seconds left in the pass."""
     rollouts: tuple[RolloutReport, ...] = ()
@@ -104,6 +106,7 @@ def advance(progress: TrainingProgress | None, event: TuningEvent) -> TrainingPr
                 rollouts=(),
                 speed=0.0,
                 grad_norm=None,
+                learned=None,
                 eta=None,
             )
         case MaskProof():
@@ -224,6 +227,7 @@ def _stepped(now: TrainingProgress, report: StepReport) -> TrainingProgress:
         points=points,
         speed=report.tokens_per_second,
         grad_norm=report.grad_norm,
+        learned=report.learned,
         eta=report.eta_seconds,
     )
 

@@ -172,12 +172,17 @@ def _figures(progress: TrainingProgress) -> Content:
     first = f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}"
     speed = _("{speed:.0f} tok/s").format(speed=progress.speed) if progress.speed else _("starting")
     left = _(" · {time} left").format(time=clock(progress.eta)) if progress.eta is not None else ""
-    norm = ""
+    learned = norm = ""
+    if progress.learned:
+        count, samples = progress.learned
+        learned = _("learned {count} of {samples} · ").format(count=count, samples=samples)
     if progress.grad_norm is not None:
         norm = _(" · gradient norm {norm:.2f}").format(norm=progress.grad_norm)
     figures: list[Content | str | tuple[str, str]] = [(f"{first} · ", "bold")]
     figures += _metrics(progress)
-    return Content.assemble(*figures, "\n", (speed + left + norm, MUTED))
+    return Content.assemble(
+        *figures, "\n", (learned, "bold $text-success"), (speed + left + norm, MUTED)
+    )
 
 
 def _metrics(progress: TrainingProgress) -> list[Content | str | tuple[str, str]]:

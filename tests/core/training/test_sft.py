@@ -96,6 +96,7 @@ def test_it_ends_when_every_reply_is_learned(
     assert trained.metrics == {"samples": len(taught), "samples_learned": len(taught)}
     last = [report for report in reports if isinstance(report, StepReport)][-1]
     assert (last.step, last.eta_seconds) == (trained.steps, 0)
+    assert last.learned == (len(taught), len(taught))
 
 
 def test_the_same_data_and_seed_give_the_identical_adapter(

@@ -10,3 +10,8 @@ def test_the_gradient_is_shown_once_there_is_one() -> None:
     assert _figures(RUNNING).plain == "SFT 2/9 · loss 2.50\n212 tok/s · 0:20 left"
     seen = TrainingProgress(**{**vars(RUNNING), "grad_norm": 0.519})
     assert _figures(seen).plain.endswith("212 tok/s · 0:20 left · gradient norm 0.52")
+
+
+def test_what_is_learned_so_far_comes_first() -> None:
+    seen = TrainingProgress(**{**vars(RUNNING), "learned": (6, 8)})
+    assert _figures(seen).plain.endswith("learned 6 of 8 · 212 tok/s · 0:20 left")
