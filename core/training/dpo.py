@@ -49,7 +49,8 @@ def train(
 
     Returns:
         The metrics hold, for `held_out` before and after, the implicit accuracy (the share of pairs
-        whose chosen reply gained more over the base than the rejected one) and the mean margin.
+        whose chosen reply gained more over the base than the rejected one), which pairs these are,
+        and the mean margin.
 
     Raises:
         Cancelled: `run_control` was cancelled.
@@ -115,6 +116,8 @@ def _metrics(before: Sequence[Logratios], after: Sequence[Logratios]) -> dict[st
         "holdout_pairs": len(after),
         "holdout_accuracy_before": _accuracy(before),
         "holdout_accuracy": _accuracy(after),
+        "holdout_right_before": [chosen > rejected for chosen, rejected in before],
+        "holdout_right": [chosen > rejected for chosen, rejected in after],
         "holdout_margin_before": _margin(before),
         "holdout_margin": _margin(after),
     }
