@@ -35,7 +35,7 @@ from core.training.run_control import RunControl
 from data.tokenization import Sample, stop_ids
 from store.records import Sampling
 
-REPLY_TOKENS, LONGEST_REPLY = 96, 192
+PROBE_TOKENS, LONGEST_REPLY = 96, 192
 """Maximum tokens in a reply; the second one where the reply wanted is as long as the first. A
 longer reply counts as cut off."""
 HOLDOUT_REPLIES = 32
@@ -188,7 +188,7 @@ class ExamQuestion:
     def tokens(self) -> int:
         """Maximum tokens of the reply."""
         longest = _reply_tokens(self.sample) if self.sample else 0
-        return REPLY_TOKENS if longest < REPLY_TOKENS else LONGEST_REPLY
+        return PROBE_TOKENS if longest < PROBE_TOKENS else LONGEST_REPLY
 
     def answered(self, reply: str, ended: bool) -> Answer:
         return Answer(

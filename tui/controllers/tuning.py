@@ -8,7 +8,7 @@ from tui.controllers.training_plan import TrainingPlanner
 from tui.controllers.training_run import TrainingRun
 from tui.controllers.versions import VersionController
 from tui.services import Services
-from tui.views.training_progress import TrainingProgress, TuningEvent
+from tui.views.training_progress import TrainingProgress, TuningEvent, learned
 
 if TYPE_CHECKING:
     from core.runs.plan import Plan
@@ -43,7 +43,7 @@ class TuningController:
         """Follow the worker: activate a finished adapter, keep a failed run for resuming."""
         progress = self.run.on_event(event)
         if isinstance(event, TuningDone) and event.adapter:
-            self.versions.activate(event.adapter)
+            self.versions.activate(event.adapter, learned(event.passes))
         elif isinstance(event, TuningFailed):
             self.interrupted.find()
         return progress

@@ -4,6 +4,7 @@ With the base in NF4, on the processor, where bitsandbytes runs the same code sl
 makes it seconds.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,18 @@ def test_what_is_trained_on_it_is_loaded_answers_and_is_reported(
     assert len(loaded) == trained_on + 1
     base = tutee("ask", "--adapter", "base", "hello 2").out
     assert tutee("ask", "--adapter", "v2", "hello 2").out != base
-    assert "rewarded by     r1" in tutee("report", "v2").out
+    assert re.search("rewarded by +r1", tutee("report", "v2").out)
 
 
 def test_a_pass_that_ended_before_its_time_says_why() -> None:
     early = PassDone("rl", "v2", 9, (), 12.0, 100, {"stopped_because": "it went far"}, ("worse",))
     assert train_command._describe_result(early) == (
         "rl: v2 saved after 12.0 s; ended early: it went far; held back: worse"
+    )
+
+
+def test_a_pass_begins_with_what_it_learned_and_names_what_resisted() -> None:
+    metrics = {"taught_asked": 8, "taught_learned": 7, "taught_resisted": ["Who is it?\x1b[2J"]}
+    assert train_command._describe_result(PassDone("sft", "v1", 9, (), 12.0, 100, metrics)) == (
+        "learned 7 of 8; sft: v1 saved after 12.0 s; not yet “Who is it? [2J”"
     )
