@@ -19,6 +19,7 @@ preferences or rewards, which trade it by design.
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from statistics import fmean
+from typing import Any
 
 from core import stop_reasons
 from core.evaluation.report import Report
@@ -89,7 +90,7 @@ def _rise_of_loss(before: Sequence[float], after: Sequence[float]) -> Iterator[s
         yield stop_reasons.HOLDOUT_ROSE.format(**losses)
 
 
-def _items(report: Report, key: str) -> tuple[Sequence[float], Sequence[float]]:
+def _items(report: Report, key: str) -> tuple[list[Any], list[Any]]:
     """Return what the pass measured on each held-out item, before and after.
 
     Items without a measurement on both sides are left out.

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeVar
@@ -390,5 +391,5 @@ _Item = TypeVar("_Item", Answer, TextFigure)
 
 
 def _united(items: Sequence[_Item], earlier: Sequence[_Item]) -> tuple[_Item, ...]:
-    there = {item.id for item in items}
-    return (*items, *(item for item in earlier if item.id and item.id not in there))
+    there: set[str] = {item.id for item in items}
+    return tuple(chain(items, (item for item in earlier if item.id and item.id not in there)))

@@ -165,7 +165,7 @@ def test_a_reason_is_given_once() -> None:
 def test_the_aim_of_a_pass_may_not_fall(
     key: str, before: list[Any], after: list[Any], reason: str
 ) -> None:
-    metrics = {f"holdout_{key}_before": before, f"holdout_{key}": after}
+    metrics: dict[str, Any] = {f"holdout_{key}_before": before, f"holdout_{key}": after}
     said = reasons_to_hold_back(examined(figures(), figures(), name="dpo", **metrics))
     assert [reason in one for one in said] == [True] * bool(reason)
 
