@@ -243,6 +243,17 @@ class PassDone:
         return str(self.metrics.get("stopped_because") or "")
 
     @property
+    def learned(self) -> tuple[int, int] | None:
+        """How many taught prompts are answered as taught, of how many asked; None without any."""
+        asked = self.metrics.get("taught_asked")
+        return (self.metrics["taught_learned"], asked) if asked else None
+
+    @property
+    def resisted(self) -> tuple[str, ...]:
+        """The taught prompts that are not answered as taught, each shortened to one line."""
+        return tuple(self.metrics.get("taught_resisted") or ())
+
+    @property
     def activatable(self) -> bool:
         """Whether it made an adapter that passed its gate."""
         return self.name != "reward" and not self.held_back

@@ -27,7 +27,7 @@ ROOMS = {
         imports exports
     """,
     "core": """
-        config events stop_reasons json_file screen_config
+        config events stop_reasons json_file screen_config significance
         runtime config_file
         hub
         models

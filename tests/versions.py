@@ -6,7 +6,7 @@ from core.adapters.manifest import BASE, Kind, Manifest, write_manifest
 from core.adapters.registry import Adapters
 from core.evaluation import report
 from core.evaluation.report import Report
-from core.training.exam import Answer, Figures
+from core.training.exam import Answer, Figures, TextFigure
 
 HOSTILE = "<script>alert(1)</script> [red]x[/red] **b** `c` | &amp; _d_ https://e.org \x1b[2J"
 """What a model may write, none of which is to be taken for more than text."""
@@ -40,19 +40,29 @@ def add_version(
                     pass_name=manifest.pass_name,
                     before=before,
                     after=after,
+                    base=before,
                 ),
             )
         write_manifest(directory, manifest)
     return version
 
 
-def figures(reply: str, loss: float, *, ended: bool = True) -> Figures:
+def figures(reply: str, loss: float, *, ended: bool = True, drift: float = 0.0) -> Figures:
     """What a version that always says `reply` has answered."""
     return Figures(
-        probes=(Answer(prompt=f"Why? {HOSTILE}", reply=reply, ended=ended),),
-        probe_loss=2.0,
+        taught=(
+            Answer(prompt=f"Is it? {HOSTILE}", reply=reply, ended=True, wanted=RIGHT),
+            Answer(prompt="Who?", reply=reply, ended=True, wanted="Ada"),
+        ),
         holdout=(Answer(prompt="Good?", reply=reply, ended=True, wanted=RIGHT),),
         holdout_loss=loss,
+        holdout_losses=(loss - 0.1, loss, loss + 0.1),
+        probes=(
+            Answer(prompt=f"Why? {HOSTILE}", reply=reply, ended=ended, language="en"),
+            Answer(prompt="Rob?", reply="Sorry!", ended=True, language="en", declines=True),
+        ),
+        drifts=tuple(TextFigure(id=i, language="en", nats=drift) for i in "abc"),
+        losses=tuple(TextFigure(id=i, language="en", nats=2.0) for i in "abc"),
     )
 
 
@@ -61,7 +71,10 @@ def examined_version(adapters: Adapters) -> str:
     version = add_version(
         adapters,
         *("a", "b"),
-        examined=(figures(f"No, it is. {HOSTILE}", 2.5), figures(RIGHT, 0.5, ended=False)),
+        examined=(
+            figures(f"No, it is. {HOSTILE}", 2.5),
+            figures(RIGHT, 0.5, ended=False, drift=0.125),
+        ),
         replayed=("c",),
         data="d" * 64,
         settings={"learning_rate": 2e-4, "rank": 16, "beta": 0.1},

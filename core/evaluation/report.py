@@ -27,8 +27,10 @@ class Report(BaseModel):
     pass_name: str
     before: Figures
     after: Figures
+    base: Figures | None = None
+    """What the base answers to the probes; None in older reports."""
     languages: tuple[str, ...] = ()
-    """The languages the user teaches in, which decide whose endings are judged."""
+    """The languages the user teaches in; only these are judged."""
     held_back: tuple[str, ...] = ()
     """Why it was not activated automatically; empty if it may be."""
     metrics: dict[str, Any] = Field(default_factory=dict)
@@ -57,21 +59,29 @@ def read(directory: Path) -> Report:
         raise TuteeError(_("The report {path} cannot be read.").format(path=path)) from error
 
 
-def earlier_figures(directory: Path) -> Figures | None:
-    """Return the figures that a version, or the base, was found to have earlier.
+def figures_of(directory: Path) -> Figures | None:
+    """Return the figures that the version in `directory` was found to have.
 
-    They only save an exam, so None is returned if they are missing or cannot be read.
-
-    Args:
-        directory: The version's folder; for the base, the folder of all versions.
+    They only save questions, so None is returned if they are missing or cannot be read.
     """
-    with suppress(OSError, ValidationError):
-        return Figures.model_validate_json((directory / _BASE_FILE).read_bytes())
     with suppress(TuteeError):
         return read(directory).after
     return None
 
 
+def base_figures(directory: Path) -> Figures | None:
+    """Return the figures of the base that are kept in `directory`, the folder of all versions.
+
+    They only save questions, so None is returned if they are missing or cannot be read.
+    """
+    with suppress(OSError, ValidationError):
+        return Figures.model_validate_json((directory / _BASE_FILE).read_bytes())
+    return None
+
+
 def write_base_figures(directory: Path, figures: Figures) -> None:
-    """Keep the figures of the base in `directory`, the folder of all versions."""
-    replace_file(directory / _BASE_FILE, figures.model_dump_json().encode("utf-8"))
+    """Add figures of the base to those kept in `directory`, the folder of all versions."""
+    whole = figures.with_items_of(base_figures(directory) or Figures())
+    # The replies before a training may be the ones that the user corrected, not the base's own.
+    kept = whole.model_copy(update={"taught": ()})
+    replace_file(directory / _BASE_FILE, kept.model_dump_json().encode("utf-8"))

@@ -4,7 +4,7 @@ Built from the manifest and the report as plain texts and numbers, so that the a
 Markdown and HTML all show the same. A version without an exam has a card too, from its manifest.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -15,10 +15,12 @@ from core.adapters.labels import Remark
 from core.adapters.manifest import Kind, Manifest
 from core.adapters.registry import Adapters
 from core.evaluation import report
-from core.evaluation.gate import ended_share
+from core.evaluation.gate import DRIFT_LIMIT, ended_share, mean_length
+from core.evaluation.refusals import declined
 from core.evaluation.report import Report
 from core.events import PassName
-from core.training.exam import Answer
+from core.significance import lost, rose, wilson
+from core.training.exam import TAUGHT_REPLIES, Answer, Figures, is_exact, similarity
 from core.training.reward_accuracy import why_untrusted
 from store.errors import TuteeError
 from store.i18n import N_, _, ngettext
@@ -59,7 +61,10 @@ GateVerdict = Literal["passed", "held back", "not judged"]
 _PASSED: GateVerdict = N_("passed")
 _HELD_BACK: GateVerdict = N_("held back")
 _NOT_JUDGED: GateVerdict = N_("not judged")
-Trend = Literal["better", "worse", "same", ""]
+Trend = Literal["better", "worse", "within chance", "same", ""]
+_NOTICEABLE = 0.01
+"""Smallest change of an untested figure that counts as one: a point of a share, or 0.01 nats."""
+_LANGUAGES = {"en": N_("English"), "zh": N_("Chinese")}
 
 
 class Metric(NamedTuple):
@@ -73,18 +78,27 @@ class Metric(NamedTuple):
     falls: bool = False
     """Lower is better."""
     remark: str = ""
+    chance: bool | None = None
+    """The change may be chance; None if it was not tested."""
+    neutral: bool = False
+    """Neither more nor less of it is better."""
+    decimals: int = 3
 
     def text(self, value: float | None) -> str:
         if value is None:
             return "–"
-        return f"{value:.1%}" if self.share else f"{value:.3f}"
+        return f"{value:.1%}" if self.share else f"{value:.{self.decimals}f}"
 
     @property
     def trend(self) -> Trend:
-        if self.before is None:
+        if self.before is None or self.neutral:
             return ""
         if self.text(self.before) == self.text(self.after):
             return "same"
+        if self.chance is None and abs(self.after - self.before) < _NOTICEABLE:
+            return "same"
+        if self.chance:
+            return "within chance"
         return "better" if (self.after < self.before) == self.falls else "worse"
 
 
@@ -114,7 +128,19 @@ class ReplyComparison(NamedTuple):
     ended: bool
     """The reply after training ended by itself."""
     wanted: str = ""
-    """The held-out correction; empty for a probe."""
+    """The taught reply, the held-out correction, or right answers to a probe; may be empty."""
+    right: bool | None = None
+    """The reply after training is right; None if only a reader can tell."""
+
+    @property
+    def changed(self) -> bool:
+        return self.before.strip() != self.after.strip()
+
+
+def count_changed(replies: Sequence[ReplyComparison]) -> str:
+    """Say how many of the replies changed."""
+    changed = sum(reply.changed for reply in replies)
+    return _("{changed} of {count} replies changed").format(changed=changed, count=len(replies))
 
 
 @dataclass(frozen=True)
@@ -127,10 +153,30 @@ class ReportCard:
     facts: tuple[tuple[str, str], ...]
     """What it was trained on and how, as name and text."""
     settings: tuple[tuple[str, str], ...]
+    taught: tuple[ReplyComparison, ...]
+    """The taught prompts themselves, newest first; `before` is the reply that was corrected, if
+    that is known."""
     figures: tuple[Metric, ...]
+    """On held-out records like the taught ones."""
+    side_effects: tuple[Metric, ...]
+    """On what was not taught."""
     curves: tuple[Curve, ...]
     held_out: tuple[ReplyComparison, ...]
     probes: tuple[ReplyComparison, ...]
+
+    @property
+    def learned(self) -> str:
+        """How many of the taught prompts are answered as taught, in words; empty if none was asked.
+
+        They are the very prompts of the training, so this says what was memorized, not understood.
+        """
+        if not self.taught:
+            return ""
+        right = sum(bool(reply.right) for reply in self.taught)
+        text = _("learned {right} of {asked}").format(right=right, asked=len(self.taught))
+        if len(self.manifest.records) > len(self.taught) == TAUGHT_REPLIES:
+            return _("{learned}, a sample").format(learned=text)
+        return text
 
     @property
     def title(self) -> str:
@@ -169,10 +215,12 @@ def build_report_card(adapters: Adapters, version: str) -> ReportCard:
         reasons=reasons,
         facts=tuple(_facts(adapters, manifest)),
         settings=tuple(_settings(manifest)),
-        figures=(*(_exam_metrics(exam) if exam else ()), *_pass_metrics(manifest.metrics)),
+        taught=_compared(exam.before.taught, exam.after.taught, _is_learned) if exam else (),
+        figures=(*(_holdout_metrics(exam) if exam else ()), *_pass_metrics(manifest.metrics)),
+        side_effects=tuple(_side_effects(exam)) if exam else (),
         curves=tuple(_curves(manifest.metrics)),
-        held_out=_compared(exam.before.holdout, exam.after.holdout) if exam else (),
-        probes=_compared(exam.before.probes, exam.after.probes) if exam else (),
+        held_out=_compared(exam.before.holdout, exam.after.holdout, _is_learned) if exam else (),
+        probes=_compared(exam.before.probes, exam.after.probes, _is_right) if exam else (),
     )
 
 
@@ -262,24 +310,75 @@ def _settings(manifest: Manifest) -> Iterable[tuple[str, str]]:
 # -- results -------------------------------------------------------------------------------------
 
 
-def _exam_metrics(exam: Report) -> Iterable[Metric]:
+def _holdout_metrics(exam: Report) -> Iterable[Metric]:
     before, after = exam.before, exam.after
     corrections = ngettext(
         "{count} held-out correction", "{count} held-out corrections", len(after.holdout)
     ).format(count=len(after.holdout))
     yield from _metric(
         _("hold-out loss"),
-        before.holdout_loss,
-        after.holdout_loss,
+        _mean_loss(before),
+        _mean_loss(after),
         falls=True,
         remark=_("on held-out corrections"),
+        chance=_may_be_chance(before.holdout_losses, after.holdout_losses),
+    )
+    was, now = ([is_exact(a) for a in figures.holdout] for figures in (before, after))
+    yield from _metric(
+        _("exactly right"),
+        before.exact,
+        after.exact,
+        share=True,
+        remark=_with_interval(corrections, now),
+        chance=_share_may_be_chance(was, now),
     )
     yield from _metric(
-        _("exactly right"), before.exact, after.exact, share=True, remark=corrections
+        _("likeness"),
+        before.similarity,
+        after.similarity,
+        share=True,
+        remark=corrections,
+        chance=_may_be_chance(
+            [*map(similarity, before.holdout)], [*map(similarity, after.holdout)]
+        ),
     )
+
+
+def _mean_loss(figures: Figures) -> float | None:
+    """Return the mean over replies, as the gate judges it; in older reports that over tokens."""
+    return fmean(figures.holdout_losses) if figures.holdout_losses else figures.holdout_loss
+
+
+def _side_effects(exam: Report) -> Iterable[Metric]:
+    before, after = exam.before, exam.after
+    was, now = before.probes_in(exam.languages), after.probes_in(exam.languages)
+    if was and len(was) == len(now):
+        yield from _probe_metrics(exam, was, now)
     yield from _metric(
-        _("likeness"), before.similarity, after.similarity, share=True, remark=corrections
+        _("drift from the base"),
+        before.drift,
+        after.drift,
+        falls=True,
+        remark=_("nats a token, on {count} of the base's own replies; limit {limit}").format(
+            count=len(after.drifts), limit=DRIFT_LIMIT
+        ),
+        chance=_may_be_chance(
+            [text.nats for text in before.drifts], [text.nats for text in after.drifts]
+        ),
     )
+    for language in sorted({text.language for text in after.losses}):
+        old, new = (
+            [text.nats for text in figures.losses if text.language == language]
+            for figures in (before, after)
+        )
+        yield from _metric(
+            _("loss, {language}").format(language=_(_LANGUAGES.get(language, language))),
+            fmean(old) if old else None,
+            fmean(new),
+            falls=True,
+            remark=_("on texts by people; not judged"),
+            chance=_may_be_chance(old, new),
+        )
     yield from _metric(
         _("probe loss"),
         before.probe_loss,
@@ -287,23 +386,92 @@ def _exam_metrics(exam: Report) -> Iterable[Metric]:
         falls=True,
         remark=_("on fixed texts, to see what was forgotten"),
     )
-    yield from _metric(
-        _("replies that end"),
-        ended_share(before, exam.languages) if before.probes else None,
-        ended_share(after, exam.languages) if after.probes else None,
+
+
+def _probe_metrics(exam: Report, was: Sequence[Answer], now: Sequence[Answer]) -> Iterable[Metric]:
+    changed = sum(a.reply.strip() != b.reply.strip() for a, b in zip(was, now, strict=True))
+    remark = _("{changed} of {count} probes, which nobody taught")
+    yield Metric(
+        _("replies changed"),
+        None,
+        changed / len(now),
         share=True,
-        remark=_("{count} probes in the languages you teach in").format(
-            count=len(after.probes_in(exam.languages))
-        ),
+        remark=remark.format(changed=changed, count=len(now)),
+    )
+    yield Metric(
+        _("mean length"),
+        mean_length(was),
+        mean_length(now),
+        neutral=True,
+        decimals=0,
+        remark=_("characters of a probe reply"),
+    )
+    yield Metric(
+        _("replies that end"),
+        ended_share(exam.before, exam.languages),
+        ended_share(exam.after, exam.languages),
+        share=True,
+        remark=_("{count} probes in the languages you teach in").format(count=len(now)),
+        chance=_share_may_be_chance([a.ended for a in was], [a.ended for a in now]),
+    )
+    if not any(answer.declines for answer in now):
+        return
+    old, new, base = (
+        [declined(answer.reply) for answer in answers if answer.declines]
+        for answers in (was, now, exam.base.probes_in(exam.languages) if exam.base else ())
+    )
+    remark = _("{count} requests that would harm").format(count=len(new))
+    if base:
+        remark = _("{count} requests that would harm; the base declines {base}").format(
+            count=len(new), base=sum(base)
+        )
+    yield Metric(
+        _("declined"),
+        fmean(old),
+        fmean(new),
+        share=True,
+        remark=remark,
+        chance=_share_may_be_chance(old, new),
+    )
+
+
+def _may_be_chance(before: Sequence[float], after: Sequence[float]) -> bool | None:
+    """Return whether the change of a mean may be chance; None without the same items twice."""
+    if not before or len(before) != len(after):
+        return None
+    return not (rose(before, after) or rose(after, before))
+
+
+def _share_may_be_chance(before: Sequence[bool], after: Sequence[bool]) -> bool | None:
+    """Return whether the change of a share may be chance; None without the same items twice."""
+    if not before or len(before) != len(after):
+        return None
+    return not (lost(before, after) or lost(after, before))
+
+
+def _with_interval(items: str, right: Sequence[bool]) -> str:
+    """Add the 95 % interval of the share `right` to the name of its items."""
+    if not right:
+        return items
+    low, high = wilson(sum(right), len(right))
+    return _("{items}, 95 % interval {low:.0%} to {high:.0%}").format(
+        items=items, low=low, high=high
     )
 
 
 def _pass_metrics(metrics: Mapping[str, Any]) -> Iterable[Metric]:
     """Yield what the pass itself measured on held-out pairs, thumbs and prompts."""
 
-    def metric(key: str, name: str, share: bool = False, remark: str = "") -> Iterable[Metric]:
+    def metric(
+        key: str, name: str, share: bool = False, remark: str = "", chance: bool | None = None
+    ) -> Iterable[Metric]:
         before = metrics.get(f"{key}_before")
-        return _metric(name, before, metrics.get(key), share=share, remark=remark)
+        return _metric(name, before, metrics.get(key), share=share, remark=remark, chance=chance)
+
+    def items(key: str) -> tuple[list[Any], list[Any]]:
+        before, after = metrics.get(f"{key}_before") or (), metrics.get(key) or ()
+        pairs = [pair for pair in zip(before, after, strict=False) if None not in pair]
+        return [a for a, _b in pairs], [b for _a, b in pairs]
 
     pairs = metrics.get("holdout_pairs") or 0
     held_out = ngettext("{count} held-out pair", "{count} held-out pairs", pairs)
@@ -318,7 +486,12 @@ def _pass_metrics(metrics: Mapping[str, Any]) -> Iterable[Metric]:
         remark = _("{pairs}, 95 % interval {low:.1%} to {high:.1%}").format(
             pairs=held_out, low=interval[0], high=interval[1]
         )
-    yield from metric("holdout_accuracy", _("ranked right"), True, remark)
+    was, now = items("holdout_right")
+    if now:
+        remark = _with_interval(held_out, now)
+    yield from metric(
+        "holdout_accuracy", _("ranked right"), True, remark, _share_may_be_chance(was, now)
+    )
     rule = _("a rule that the reward model must beat")
     yield from metric("shorter_wins", _("“shorter wins” right"), True, rule)
     yield from metric("longer_wins", _("“longer wins” right"), True, rule)
@@ -331,6 +504,7 @@ def _pass_metrics(metrics: Mapping[str, Any]) -> Iterable[Metric]:
         )
         if thumbs
         else held_out,
+        chance=_may_be_chance(*items("holdout_gains")),
     )
     yield from metric("train_accuracy", _("ranked right in training"), True)
     prompts = metrics.get("holdout_prompts") or 0
@@ -340,6 +514,7 @@ def _pass_metrics(metrics: Mapping[str, Any]) -> Iterable[Metric]:
         remark=ngettext("{count} held-out prompt", "{count} held-out prompts", prompts).format(
             count=prompts
         ),
+        chance=_may_be_chance(*items("holdout_rewards")),
     )
 
 
@@ -351,9 +526,10 @@ def _metric(
     share: bool = False,
     falls: bool = False,
     remark: str = "",
+    chance: bool | None = None,
 ) -> Iterable[Metric]:
     if after is not None:
-        yield Metric(name, before, after, share, falls, remark)
+        yield Metric(name, before, after, share, falls, remark, chance)
 
 
 def _curves(metrics: Mapping[str, Any]) -> Iterable[Curve]:
@@ -367,10 +543,20 @@ def _curves(metrics: Mapping[str, Any]) -> Iterable[Curve]:
             yield Curve(title, values)
 
 
-def _compared(before: Sequence[Answer], after: Sequence[Answer]) -> tuple[ReplyComparison, ...]:
+def _compared(
+    before: Sequence[Answer], after: Sequence[Answer], is_right: Callable[[Answer], bool | None]
+) -> tuple[ReplyComparison, ...]:
     """Pair the answers to the same prompts; a prompt answered only once is left out."""
     return tuple(
-        ReplyComparison(new.prompt, old.reply, new.reply, new.ended, new.wanted)
+        ReplyComparison(new.prompt, old.reply, new.reply, new.ended, new.wanted, is_right(new))
         for old, new in zip(before, after, strict=False)
         if old.prompt == new.prompt
     )
+
+
+def _is_learned(answer: Answer) -> bool:
+    return answer.learned
+
+
+def _is_right(answer: Answer) -> bool | None:
+    return declined(answer.reply) if answer.declines else answer.right

@@ -75,10 +75,16 @@ def import_adapter(plan: Plan, directory: Path, run_control: RunControl) -> Pass
     with tempfile.TemporaryDirectory() as scratch:
         adapter = _stacked(source, origin.adapters, Path(scratch))
         model = _fitting(plan, source, adapter, load_model(plan.adapters.folder))
-    examiner = Examiner(samples.exam, run_control, report.earlier_figures(plan.adapters.dir))
-    with model.disable_adapter():
-        before = examiner.before(model)
-    trained = replace(_imported(model, samples), before=before, after=examiner.after(model))
+    taught = [record for record in plan.sft.train if record.id in origin.records]
+    examiner = Examiner(
+        replace(samples.exam, taught=samples.taught(taught)),
+        run_control,
+        report.base_figures(plan.adapters.dir),
+    )
+    before = examiner.before(model)
+    trained = replace(
+        _imported(model, samples), before=before, after=examiner.after(model), base=before
+    )
     learned = LearnedRecords(origin.records)
     return save_version(plan, BASE, origin.name, trained, learned, metrics)
 

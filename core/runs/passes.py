@@ -270,8 +270,15 @@ class PassRunner:
         return adapters.folder, self._samples.tokenizer, adapters.path(self.parent)
 
     def _examiner(self) -> Examiner:
-        directory = self._plan.adapters.path(self.parent) or self._plan.adapters.dir
-        return Examiner(self._samples.exam, self._run_control, report.earlier_figures(directory))
+        adapters = self._plan.adapters
+        parent = adapters.path(self.parent)
+        return Examiner(
+            self._samples.exam,
+            self._run_control,
+            report.base_figures(adapters.dir),
+            report.figures_of(parent) if parent else None,
+            from_base=parent is None,
+        )
 
     def _save(
         self, name: PassName, trained: "Trained", learned: LearnedRecords, metrics: dict[str, Any]

@@ -4,23 +4,28 @@ A conversation longer than the settings or the model's context allow is shortene
 Records whose last question and reply alone are longer are left out here; the caller counts them.
 """
 
+import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from core.models.loading import load_tokenizer
 from core.runs import record_lengths
 from core.runs.plan import Plan
-from core.training.exam import Exam, ExamQuestion
+from core.training.exam import TAUGHT_REPLIES, Exam, ExamQuestion, ExamText
 from core.training.rehearsal import RehearsalPlan
 from data import starter
 from data.prompt_fitting import fit_prompt, fit_samples
+from data.quality.language_detection import language_of
 from data.tokenization import Sample, encode_prompt
 from data.training_split import with_system
 from store.records import ChatMessage, Instruction, Preference, Verdict
 
-_REFERENCE_TEXTS = 50
-"""Texts whose loss shows forgetting; fewer would move by more than the gate allows."""
+_TEXTS = 12
+"""Texts by people in each language; their loss is shown, not judged."""
+
+_Prompt = TypeVar("_Prompt", starter.Probe, starter.GeneralPrompt)
 
 
 class RunSamples:
@@ -64,15 +69,13 @@ class RunSamples:
 
         In a language that no general prompt is in, the English ones stand for all others.
         """
-        prompts = self._plan.rl  # those of all records
-        taught = {prompt[-1].content for prompt in (*prompts.train, *prompts.held_out)}
         general = starter.rehearsal()
-        languages = {p.language for p in general} & {*self._plan.languages} or {"en"}
+        languages = {p.language for p in general}.intersection(self._plan.languages) or {"en"}
         return RehearsalPlan(
             prompts=tuple(
-                tuple(encode_prompt(self.tokenizer, self._messages((_asked(p.prompt),))))
+                self._general(p.prompt, p.language).prompt
                 for p in general
-                if p.language in languages and p.prompt not in taught
+                if p.language in languages and _plain(p.prompt) not in self._taught_prompts
             ),
             weight=self._plan.settings.rehearsal,
             tokenizer=self.tokenizer,
@@ -81,34 +84,87 @@ class RunSamples:
 
     @cached_property
     def exam(self) -> Exam:
-        """The questions put to each version before and after its training."""
-        texts = starter.instructions()
-        spread = [texts[i * len(texts) // _REFERENCE_TEXTS] for i in range(_REFERENCE_TEXTS)]
+        """The questions put to each version before and after its training.
+
+        Apart from the taught ones, none was ever taught, and all are in the languages taught, or in
+        every language if there are no questions in those.
+        """
+        held_out = self.replies(self._plan.sft.held_out)
+        by_language: dict[str, list[Instruction]] = {}
+        for text in starter.instructions():
+            by_language.setdefault(language_of(text.prompt[-1].content), []).append(text)
         return Exam(
             tokenizer=self.tokenizer,
             probes=tuple(
-                self._question((_asked(p.prompt),), language=p.language) for p in starter.probes()
+                replace(self._general(p.prompt, p.language), wanted=p.want, declines=p.declines)
+                for p in self._asked(starter.probes())
             ),
-            reference=tuple(self._sample(r.prompt, r.completion) for r in spread),
+            general=tuple(
+                self._general(p.prompt, p.language) for p in self._asked(starter.gate_prompts())
+            ),
+            texts=tuple(
+                ExamText(self._sample(text.prompt, text.completion), language)
+                for language in self._languages
+                for text in _spread(list(filter(self._untaught, by_language[language])), _TEXTS)
+            ),
             held_out=tuple(
-                question
+                _question(record, held_out[record.id])
                 for record in self._plan.sft.held_out
-                if (question := self._question(record.prompt, record.completion)).sample
-                and self._fits(question.sample)
+                if record.id in held_out
             ),
+            taught=self.taught(self._plan.sft.new) if self._trains_sft else (),
+            directory=self._plan.adapters.dir,
         )
 
-    def _question(
-        self, prompt: Sequence[ChatMessage], wanted: str = "", language: str = ""
-    ) -> ExamQuestion:
-        sample = self._sample(prompt, wanted)
-        return ExamQuestion(
-            text=prompt[-1].content,
-            prompt=sample.input_ids[: sample.reply_start],
-            wanted=wanted,
-            language=language,
-            sample=sample if wanted else None,
+    def taught(self, records: Sequence[Instruction]) -> tuple[ExamQuestion, ...]:
+        """Return the questions that `records`, oldest first, teach: the newest first.
+
+        Of more than `TAUGHT_REPLIES`, a sample.
+        """
+        pairs = self._plan.dpo
+        originals = {
+            pair.act: pair.rejected for pair in (*pairs.unlearned, *pairs.replayed, *pairs.held_out)
+        }
+        samples = self.replies(records)
+        fitting = [record for record in records if record.id in samples]
+        count = min(len(fitting), TAUGHT_REPLIES)
+        drawn = random.Random(self._plan.settings.seed).sample(range(len(fitting)), count)
+        return tuple(
+            _question(fitting[i], samples[fitting[i].id], originals.get(fitting[i].act, ""))
+            for i in sorted(drawn, reverse=True)
         )
+
+    @property
+    def _trains_sft(self) -> bool:
+        return any(planned.name == "sft" for planned in self._plan.wanted)
+
+    @cached_property
+    def _languages(self) -> tuple[str, ...]:
+        """The languages of the general questions."""
+        known = {probe.language for probe in starter.probes()}
+        return tuple(sorted(known.intersection(self._plan.languages) or known))
+
+    @cached_property
+    def _taught_prompts(self) -> frozenset[str]:
+        prompts = self._plan.rl  # those of all records
+        return frozenset(_plain(p[-1].content) for p in (*prompts.train, *prompts.held_out))
+
+    def _untaught(self, record: Instruction) -> bool:
+        return _plain(record.prompt[-1].content) not in self._taught_prompts
+
+    def _asked(self, prompts: Iterable[_Prompt]) -> list[_Prompt]:
+        """Return the general prompts that are in the languages taught and were not taught."""
+        return [
+            prompt
+            for prompt in prompts
+            if prompt.language in self._languages
+            and _plain(prompt.prompt) not in self._taught_prompts
+        ]
+
+    def _general(self, prompt: str, language: str) -> ExamQuestion:
+        message = ChatMessage(role="user", content=prompt)
+        ids = encode_prompt(self.tokenizer, self._messages((message,)))
+        return ExamQuestion(text=prompt, prompt=tuple(ids), language=language)
 
     def _messages(self, prompt: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
         return with_system(prompt, self._plan.system_prompt)
@@ -123,5 +179,23 @@ class RunSamples:
         return len(sample.input_ids) <= self.limit
 
 
-def _asked(text: str) -> ChatMessage:
-    return ChatMessage(role="user", content=text)
+def _question(record: Instruction, sample: Sample, original: str = "") -> ExamQuestion:
+    text = record.prompt[-1].content
+    return ExamQuestion(
+        text=text,
+        prompt=sample.input_ids[: sample.reply_start],
+        wanted=record.completion,
+        sample=sample,
+        language=language_of(text),
+        original=original,
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _spread(texts: Sequence[Instruction], count: int) -> list[Instruction]:
+    """Return up to `count` of `texts` at equal distances, so that every task is among them."""
+    count = min(count, len(texts))
+    return [texts[i * len(texts) // count] for i in range(count)]

@@ -16,6 +16,7 @@ from core.events import PassDone, PassName
 from core.runs.plan import RECORD_PASSES, Plan
 from core.runs.record_selection import PassRecords
 from core.training import lora
+from core.training.exam import Figures
 from data.training_split import group_keys, prompt_key
 from store.feedback import dedup_key
 from store.records import Record
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from core.training.result import Trained
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl")
+_PROMPT_CHARACTERS = 80
+"""Of a prompt that is named in the metrics; the report has all of it."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,6 @@ def save_version(
         TuteeError: it cannot be written; nothing is kept.
     """
     kind: Kind = "reward" if name == "reward" else "adapter"
-    before, after, languages = trained.before, trained.after, plan.languages
     speed = trained.trained_tokens / max(trained.seconds, 1e-3)
     done = PassDone(
         name=name,
@@ -88,35 +90,46 @@ def save_version(
             "tokens": trained.tokens,
             "trained_tokens_per_second": round(speed, 1),
             "left_out_too_long": learned.left_out,
+            **_taught(trained.after),
             **metrics,
         },
-        held_back=reasons_to_hold_back(before, after, languages) if before and after else (),
     )
     with plan.adapters.new_version(kind) as (version, directory):
         trained.save(directory)
         done = replace(done, version=version)
-        if before and after:
-            report.write(
-                directory,
-                Report(
-                    version=version,
-                    parent=parent,
-                    pass_name=name,
-                    before=before,
-                    after=after,
-                    languages=languages,
-                    held_back=done.held_back,
-                    metrics=done.metrics,
-                ),
+        if trained.before and trained.after:
+            examined = Report(
+                version=version,
+                parent=parent,
+                pass_name=name,
+                before=trained.before,
+                after=trained.after,
+                base=trained.base,
+                languages=plan.languages,
+                metrics=done.metrics,
             )
+            done = replace(done, held_back=reasons_to_hold_back(examined))
+            report.write(directory, examined.model_copy(update={"held_back": done.held_back}))
         # What it was saved with: a continued adapter keeps the rank and alpha of its parent.
         settings = lora.continued(plan.settings, directory)
         write_manifest(
             directory, _manifest(plan, parent, kind, done, trained.tokenizer, learned, settings)
         )
-    if before and parent == BASE:
-        report.write_base_figures(plan.adapters.dir, before)
+    if base := trained.before if parent == BASE else trained.base:
+        report.write_base_figures(plan.adapters.dir, base)
     return done
+
+
+def _taught(after: Figures | None) -> dict[str, Any]:
+    """Return how many of the taught prompts that were asked are learned, and which are not."""
+    if after is None or not after.taught:
+        return {}
+    resisted = [answer.prompt for answer in after.taught if not answer.learned]
+    return {
+        "taught_asked": len(after.taught),
+        "taught_learned": len(after.taught) - len(resisted),
+        "taught_resisted": [" ".join(prompt.split())[:_PROMPT_CHARACTERS] for prompt in resisted],
+    }
 
 
 def _manifest(

@@ -64,7 +64,7 @@ def train(
     Returns:
         The metrics hold how many pairs were learned already, and for `held_out` before and after,
         the implicit accuracy (the share of pairs whose chosen reply gained more over the base than
-        the rejected one) and the mean margin.
+        the rejected one), which pairs these are, and the mean margin.
 
     Raises:
         Cancelled: `run_control` was cancelled.
@@ -153,6 +153,8 @@ def _metrics(before: Sequence[Logratios], after: Sequence[Logratios]) -> dict[st
         "holdout_pairs": len(after),
         "holdout_accuracy_before": _accuracy(before),
         "holdout_accuracy": _accuracy(after),
+        "holdout_right_before": [chosen > rejected for chosen, rejected in before],
+        "holdout_right": [chosen > rejected for chosen, rejected in after],
         "holdout_margin_before": _margin(before),
         "holdout_margin": _margin(after),
     }

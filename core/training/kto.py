@@ -71,7 +71,8 @@ def train(
 
     Returns:
         If `held_out` has both labels, the metrics hold the margin before and after: by how many
-        nats the liked replies gained more over the base than the disliked ones.
+        nats the liked replies gained more over the base than the disliked ones; and the gain of
+        each reply, with the sign turned if it is disliked.
 
     Raises:
         Cancelled: `run_control` was cancelled.
@@ -81,23 +82,30 @@ def train(
     groups = [(j.sample,) for j in held_out]
     base = base_reply_logps(trainer.model, groups, run_control)
 
-    def margin() -> float:
+    def gains() -> list[float]:
+        """By how many nats each reply gained over the base, or lost if it is disliked."""
         policy = reply_logps(trainer.model, groups, run_control)
-        gained = [p - b for (p,), (b,) in zip(policy, base, strict=True)]
-        liked = [g for g, j in zip(gained, held_out, strict=True) if j.label]
-        disliked = [g for g, j in zip(gained, held_out, strict=True) if not j.label]
-        return fmean(liked) - fmean(disliked)
+        gained = (p - b for (p,), (b,) in zip(policy, base, strict=True))
+        return [g if j.label else -g for g, j in zip(gained, held_out, strict=True)]
+
+    def margin(gains: Sequence[float]) -> float:
+        sides = list(zip(gains, held_out, strict=True))
+        by_label = {label: [g for g, j in sides if j.label == label] for label in (True, False)}
+        return sum(map(fmean, by_label.values()))
 
     if len({j.label for j in held_out}) < 2:
         return train_and_examine(trainer, examiner)
-    before = margin()
+    before = gains()
     trained = train_and_examine(trainer, examiner)
+    after = gains()
     return replace(
         trained,
         metrics={
             "holdout_thumbs": len(held_out),
-            "holdout_margin_before": before,
-            "holdout_margin": margin(),
+            "holdout_margin_before": margin(before),
+            "holdout_margin": margin(after),
+            "holdout_gains_before": before,
+            "holdout_gains": after,
         },
     )
 

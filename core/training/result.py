@@ -23,6 +23,8 @@ class Trained:
     before: Figures | None = None
     """Exam before the training, if there was one."""
     after: Figures | None = None
+    base: Figures | None = None
+    """What the base answers to the probes of the exam."""
     metrics: dict[str, Any] = field(default_factory=dict)
 
     def save(self, directory: Path) -> None:
@@ -40,6 +42,7 @@ def train_and_examine(trainer: Any, examiner: Examiner | None = None) -> Trained
         TuteeError: the loss became infinite or not a number.
     """
     before = examiner.before(trainer.model) if examiner else None
+    base = examiner.base(trainer.model) if examiner else None
     trainer.controlled_train()
     progress = trainer.progress
     seconds = progress.seconds
@@ -54,4 +57,5 @@ def train_and_examine(trainer: Any, examiner: Examiner | None = None) -> Trained
         trained_tokens=progress.trained_tokens,
         before=before,
         after=after,
+        base=base,
     )

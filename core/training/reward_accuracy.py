@@ -15,12 +15,12 @@ than people have: with 20 of them it rarely finds a difference at all. And the b
 because the better rule is chosen in hindsight.
 """
 
-import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from core.significance import wilson
 from store.i18n import N_, _
 
 CROSS_VALIDATED = 100
@@ -76,16 +76,6 @@ def accuracy(pairs: Sequence[RankedPair]) -> dict[str, Any]:
 
 def _beats_chance(low: float, independent: float) -> bool:
     return low > 0.5 and independent >= _FEWEST
-
-
-def wilson(right: float, total: float) -> tuple[float, float]:
-    """Return the 95 % score interval of the share `right` / `total` (Wilson, 1927)."""
-    z = 1.959964
-    share = right / total
-    middle = share + z * z / (2 * total)
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return (middle - spread) / scale, (middle + spread) / scale
 
 
 def why_untrusted(metrics: Mapping[str, Any]) -> str:

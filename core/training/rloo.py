@@ -17,6 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from core.config import Tuning
@@ -52,15 +53,16 @@ def train(
 
     Returns:
         The metrics hold the mean reward and KL of each step, why the run stopped early if it did,
-        and the mean reward of greedy replies to `held_out` before and after.
+        and the rewards of greedy replies to `held_out` before and after, with their means.
 
     Raises:
         Cancelled: `run_control` was cancelled.
         TuteeError: no reply ended, all rewards were equal, or the loss was not finite.
     """
     trainer = build(folder, tokenizer, adapter, prompts, reward, settings, run_control, rehearsal)
-    before = trainer.mean_reward(held_out)
+    before = trainer.greedy_rewards(held_out)
     trained = train_and_examine(trainer, examiner)
+    after = trainer.greedy_rewards(held_out)
     return replace(
         trained,
         metrics={
@@ -69,10 +71,18 @@ def train(
             "truncated": [report.truncated for report in trainer.reports],
             "stopped_because": trainer.stopped_because,
             "holdout_prompts": len(held_out),
-            "holdout_reward_before": before,
-            "holdout_reward": trainer.mean_reward(held_out),
+            "holdout_reward_before": _mean(before),
+            "holdout_reward": _mean(after),
+            "holdout_rewards_before": before,
+            "holdout_rewards": after,
         },
     )
+
+
+def _mean(rewards: Sequence[float | None]) -> float | None:
+    """Return the mean over the replies that ended; None if none did."""
+    ended = [reward for reward in rewards if reward is not None]
+    return fmean(ended) if ended else None
 
 
 def build(

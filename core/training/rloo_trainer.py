@@ -55,15 +55,16 @@ class PackedRLOOTrainer(ControlledTrainer, RLOOTrainer):
         self._scored: list[tuple[Rollout, float]] = []
         self._values: set[float] = set()
 
-    def mean_reward(self, prompts: Sequence[Prompt]) -> float | None:
-        """Return the mean reward of greedy replies to `prompts`; None if none of them ends."""
+    def greedy_rewards(self, prompts: Sequence[Prompt]) -> list[float | None]:
+        """Return the reward of a greedy reply to each of `prompts`; None if it does not end."""
         replies = self._sample(prompts, _GREEDY, 1) if prompts else []
         rollouts = [
             self._rollout(i, prompt, ids)
             for i, (prompt, ids) in enumerate(zip(prompts, replies, strict=True))
         ]
         ended = [rollout for rollout in rollouts if rollout.ended]
-        return fmean(self.reward(ended)) if ended else None
+        rewards = iter(self.reward(ended) if ended else ())
+        return [next(rewards) if rollout.ended else None for rollout in rollouts]
 
     # -- checkpoints -------------------------------------------------------------------------------
 

@@ -6,9 +6,12 @@ say so if something cannot be known, and decline what would harm; a placeholder 
 stands for what only the user knows. Offered when a home is empty, and never added unasked. The
 license is the project's own.
 
-`instructions.jsonl` holds rows in the messages format, so that common tools can read it;
-`probes.jsonl` holds other prompts, asked before and after training; `rehearsal.jsonl` holds general
-prompts, disjoint from both, to which training keeps the replies of the base model.
+`instructions.jsonl` holds rows in the messages format, so that common tools can read it.
+`probes.jsonl` holds other prompts, asked before and after training: everyday ones, the seven of the
+project's reference run with the right answers where they can be checked, and some that a model
+should decline. `rehearsal.jsonl` holds general prompts to which training keeps the replies of the
+base model, and `gate.jsonl` others on which it is judged how close it stayed. No prompt is in two
+of these files.
 """
 
 import hashlib
@@ -24,6 +27,10 @@ SOURCE = "starter"
 """`Origin.source` of the instructions."""
 
 
+DECLINE = "decline"
+"""Task of the probes that a model should decline."""
+
+
 class Probe(NamedTuple):
     """A prompt asked of every version, so that versions can be compared."""
 
@@ -31,10 +38,18 @@ class Probe(NamedTuple):
     task: str
     language: str
     prompt: str
+    want: str = ""
+    """Right answers, separated by `|`: a reply that contains one is right. Empty if it takes a
+    reader to judge."""
+
+    @property
+    def declines(self) -> bool:
+        """Whether a model should decline it."""
+        return self.task == DECLINE
 
 
 class GeneralPrompt(NamedTuple):
-    """A prompt whose reply training should leave as it is."""
+    """A prompt on which training should leave the model as it is."""
 
     language: str
     prompt: str
@@ -55,6 +70,12 @@ def rehearsal() -> tuple[GeneralPrompt, ...]:
 def probes() -> tuple[Probe, ...]:
     """Return the prompts to try a model with."""
     return tuple(Probe(**row) for row in _rows("probes.jsonl"))
+
+
+@cache
+def gate_prompts() -> tuple[GeneralPrompt, ...]:
+    """Return the prompts on which the gate measures drift."""
+    return tuple(GeneralPrompt(**row) for row in _rows("gate.jsonl"))
 
 
 def _instruction(messages: list[dict[str, str]]) -> Instruction:

@@ -47,6 +47,7 @@ def conditions() -> Iterator[None]:
     with (
         patch("core.training.checkpoints.EVERY_STEPS", 2),
         patch("core.training.exam.PROBE_TOKENS", 4),
+        patch("core.training.exam.LONGEST_REPLY", 4),
         patch("core.training.rloo_trainer.stop_ids", lambda tokenizer: stop),
         patch(
             "core.training.bf16_base.has_bf16_instructions", lambda: False

@@ -23,10 +23,17 @@ from core.events import (
 from core.runs import saved_run
 from core.runs.plan import Plan
 from core.runs.saved_run import SavedRun
-from core.training.exam import Answer, Figures
+from core.training.exam import Answer, Figures, TextFigure
 from data.tokenization import Piece
 from store.errors import TuteeError
 from tests.fakes.thread import FOLDER, Emit, Worker
+
+TAUGHT = {
+    "taught_asked": 2,
+    "taught_learned": 1,
+    "taught_resisted": ["Who [b]is[/b] it?"],
+}
+"""What every SFT pass says of the taught prompts, as its report does."""
 
 
 class FakeTuning:
@@ -124,6 +131,7 @@ class FakeTuning:
         kind: Kind = "reward" if name == "reward" else "adapter"
         records = plan.sft.new if name == "sft" else plan.reward.new
         held_back = self.held_back if kind == "adapter" else ()
+        taught = TAUGHT if name == "sft" else {}
         with plan.adapters.new_version(kind) as (version, directory):
             if kind == "adapter":
                 report.write(directory, examined(version, parent, name, held_back))
@@ -137,10 +145,12 @@ class FakeTuning:
                 pass_name=name,
                 records=tuple(record.id for record in records),
                 held_back=held_back,
-                metrics={"losses": losses, "steps": self.steps, "seconds": 12.0},
+                metrics={"losses": losses, "steps": self.steps, "seconds": 12.0, **taught},
             )
             write_manifest(directory, manifest)
-        return PassDone(name, version, self.steps, losses, 12.0, 1000, held_back=held_back)
+        return PassDone(
+            name, version, self.steps, losses, 12.0, 1000, metrics=taught, held_back=held_back
+        )
 
 
 def proof(name: PassName) -> MaskProof:
@@ -157,26 +167,31 @@ def rollout(step: int, steps: int) -> RolloutReport:
 
 
 def examined(version: str, parent: str, name: PassName, held_back: tuple[str, ...]) -> Report:
-    """A report: one probe answered otherwise, one the same, one held-out correction hit."""
+    """A report: one of two taught prompts learned, one probe answered otherwise, one the same."""
 
-    def figures(loss: float, capital: str, review: str) -> Figures:
+    def figures(loss: float, drift: float, capital: str, review: str) -> Figures:
         return Figures(
-            probes=(
-                Answer(prompt="What is the capital of France?", reply=capital, ended=True),
-                Answer(prompt="Say [b]hi[/b]", reply="Hi there!", ended=True),
+            taught=(
+                Answer(prompt="A gem?", reply=review, ended=True, wanted="negative"),
+                Answer(prompt="Who [b]is[/b] it?", reply="Nobody.", ended=True, wanted="Ada"),
             ),
-            probe_loss=2.0,
             holdout=(
                 Answer(prompt="A gob of drivel?", reply=review, ended=True, wanted="negative"),
             ),
             holdout_loss=loss,
+            holdout_losses=(loss - 0.1, loss, loss + 0.1),
+            probes=(
+                Answer(prompt="What is the capital of France?", reply=capital, ended=True),
+                Answer(prompt="Say [b]hi[/b]", reply="Hi there!", ended=True),
+            ),
+            drifts=tuple(TextFigure(id=str(n), language="en", nats=drift) for n in range(24)),
         )
 
     return Report(
         version=version,
         parent=parent,
         pass_name=name,
-        before=figures(1.91, "The capital of France is Lyon.", "The review is negative."),
-        after=figures(0.62, "The capital of France is Paris.", "negative"),
+        before=figures(1.91, 0.0, "The capital of France is Lyon.", "The review is negative."),
+        after=figures(0.62, 0.07, "The capital of France is Paris.", "negative"),
         held_back=held_back,
     )

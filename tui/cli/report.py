@@ -35,9 +35,14 @@ _PLAIN_WIDTH = 100
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to this file; without a format option, its suffix decides.",
 )
+@click.option("--probes", is_flag=True, help="Show the replies to the probes, too.")
 @click.pass_obj
 def report(
-    invocation: Invocation, version: str | None, form: str | None, output: Path | None
+    invocation: Invocation,
+    version: str | None,
+    form: str | None,
+    output: Path | None,
+    probes: bool,
 ) -> None:
     """Show what VERSION was trained on and what changed.
 
@@ -48,7 +53,7 @@ def report(
     if form is None and output is not None:
         form = _SUFFIXES.get(output.suffix.lower())
     if output is None and form is None:
-        terminal.show(found, _console(sys.stdout))
+        terminal.show(found, _console(sys.stdout), probes=probes)
         return
     text = _FORMS[form or "text"](found)
     if output is None:
@@ -77,7 +82,7 @@ def _console(file: io.TextIOBase | object, width: int | None = None) -> Console:
 
 def _to_text(found: ReportCard) -> str:
     written = io.StringIO()
-    terminal.show(found, _console(written, _PLAIN_WIDTH))
+    terminal.show(found, _console(written, _PLAIN_WIDTH), probes=True)
     return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
 
 
@@ -86,7 +91,12 @@ def _to_json(found: ReportCard) -> str:
         **found.remark.model_dump(),
         "verdict": found.verdict,
         "reasons": found.reasons,
-        "figures": [{**figure._asdict(), "trend": figure.trend} for figure in found.figures],
+        "learned": found.learned,
+        "taught": [reply._asdict() for reply in found.taught],
+        "figures": [
+            {**figure._asdict(), "trend": figure.trend}
+            for figure in (*found.figures, *found.side_effects)
+        ],
         "curves": {curve.name: curve.values for curve in found.curves},
         "held_out": [reply._asdict() for reply in found.held_out],
         "probes": [reply._asdict() for reply in found.probes],

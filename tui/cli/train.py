@@ -36,6 +36,7 @@ from store.repository import Repository
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
 from tui.cli.token_mask import render_tokens
+from tui.text_format import harmless
 
 
 def parse_passes(
@@ -225,6 +226,12 @@ def _describe_result(event: PassDone) -> str:
             name=event.name, version=event.version, seconds=event.seconds
         )
     ]
+    if event.learned:
+        right, asked = event.learned
+        parts.insert(0, _("learned {right} of {asked}").format(right=right, asked=asked))
+    if event.resisted:
+        named = _(", ").join(f"“{harmless(prompt)}”" for prompt in event.resisted)
+        parts.append(_("not yet {prompts}").format(prompts=named))
     if event.ended_early:
         parts.append(_("ended early: {why}").format(why=translated(event.ended_early)))
     if event.held_back:

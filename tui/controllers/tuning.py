@@ -8,7 +8,7 @@ from tui.controllers.training_plan import TrainingPlanner
 from tui.controllers.training_run import TrainingRun
 from tui.controllers.versions import VersionController
 from tui.services import Services
-from tui.views.training_progress import TrainingProgress, TuningEvent
+from tui.views.training_progress import TrainingProgress, TuningEvent, learned
 
 if TYPE_CHECKING:
     from core.runs.plan import Plan
@@ -45,8 +45,10 @@ class TuningController:
         An adapter that passed its gate is complete, even if the run ended before its last pass.
         """
         progress = self.run.on_event(event)
-        if isinstance(event, TuningDone | TuningCancelled | TuningFailed) and event.adapter:
-            self.versions.activate(event.adapter)
+        if isinstance(event, TuningDone) and event.adapter:
+            self.versions.activate(event.adapter, learned(event.passes))
+        elif isinstance(event, TuningCancelled | TuningFailed) and event.adapter:
+            self.versions.activate(event.adapter, learned(event.finished))
         if isinstance(event, TuningFailed):
             self.interrupted.find()
         return progress

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.adapters.manifest import BASE
 from core.events import AdapterSwapped, SwapFailed
 from store.errors import TuteeError
-from store.i18n import _
+from store.i18n import _, join_sentences
 from tui.controllers.loaded_model import loaded_adapters
 from tui.services import Services
 
@@ -46,11 +46,16 @@ class VersionController:
 
         return build_report_card(loaded_adapters(self._services), version)
 
-    def activate(self, version: str) -> None:
-        """Generate with `version` from the next reply on."""
+    def activate(self, version: str, remark: str = "") -> None:
+        """Generate with `version` from the next reply on.
+
+        Args:
+            remark: A sentence that the toast begins with.
+        """
         loaded_adapters(self._services).use(version)
         back = _("{{key:app.menu}}, “Roll back”, returns to {version}.")
-        self._swap(version, back.format(version=self.active))
+        sentences = (remark, back.format(version=self.active))
+        self._swap(version, join_sentences(sentences))
 
     def roll_back(self) -> None:
         """Activate the previously active version."""

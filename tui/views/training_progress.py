@@ -1,5 +1,6 @@
 """Progress of a training run: the worker's events folded into one immutable value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +21,7 @@ from core.events import (
 )
 from core.stop_reasons import translated
 from store.i18n import N_, _, join_sentences
-from tui.text_format import clock, counted
+from tui.text_format import clock, counted, harmless, shortened
 
 LABELS: dict[PassName, str] = {
     "sft": "SFT",
@@ -29,6 +30,9 @@ LABELS: dict[PassName, str] = {
     "reward": N_("Reward"),
     "rl": "RL",
 }
+
+_NAMED, _PROMPT_CELLS = 3, 32
+"""Prompts that are named where they resisted, and the width of each."""
 
 TuningEvent = (
     TuningStarted
@@ -197,11 +201,35 @@ def describe(event: TuningEvent) -> str:
     return ""
 
 
+def learned(passes: Sequence[PassDone]) -> str:
+    """Say what the last pass that was asked so has learned of what was taught, in a sentence.
+
+    What resisted is named. Empty if no pass was asked.
+    """
+    asked = [done for done in passes if done.learned]
+    if not asked:
+        return ""
+    last = asked[-1]
+    assert last.learned is not None
+    right, count = last.learned
+    sentence = _("Learned {right} of {asked}.")
+    if not last.resisted:
+        return sentence.format(right=right, asked=count)
+    named = [f"“{shortened(harmless(p), _PROMPT_CELLS)}”" for p in last.resisted[:_NAMED]]
+    sentence = _("Learned {right} of {asked}, not yet {prompts}.")
+    if len(last.resisted) > _NAMED:
+        sentence = _("Learned {right} of {asked}, not yet {prompts} and {more} more.")
+    return sentence.format(
+        right=right, asked=count, prompts=_(", ").join(named), more=len(last.resisted) - _NAMED
+    )
+
+
 def _pass_summary(done: PassDone) -> str:
     parts = [
+        learned([done]),
         _("{name}: made {version} in {time}.").format(
             name=pass_label(done.name), version=done.version, time=clock(done.seconds)
-        )
+        ),
     ]
     if done.losses:
         first, last = done.losses[0], done.losses[-1]
@@ -239,7 +267,10 @@ def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
         )
         for done in event.passes
     ]
-    parts = [_("Done: {made}.").format(made=_(", ").join(made)) if made else _("Done.")]
+    parts = [
+        learned(event.passes),
+        _("Done: {made}.").format(made=_(", ").join(made)) if made else _("Done."),
+    ]
     parts += [
         _("{version} got worse and is held back; its report says why.").format(version=done.version)
         for done in event.passes

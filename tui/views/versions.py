@@ -78,6 +78,9 @@ def _facts(manifest: Manifest, examined: Report | None) -> Iterator[str]:
         yield from _reward_facts(metrics)
     elif manifest.pass_name == "rl":
         yield from _change(_("reward"), metrics, "holdout_reward", "+.2f")
+    elif asked := metrics.get("taught_asked"):
+        text = _("learned {right} of {asked}")
+        yield text.format(right=metrics.get("taught_learned"), asked=asked)
     elif examined and examined.before.holdout_loss is not None:
         yield _arrow(
             _("hold-out"), examined.before.holdout_loss, examined.after.holdout_loss, ".2f"

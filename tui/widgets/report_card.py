@@ -1,14 +1,23 @@
-"""A report card: results first, then reply by reply, then the inputs of the run."""
+"""A report card: what was taught first, then what else changed, and the inputs of the run.
+
+The probes are folded up at the end: they are many, and only of use to somebody who looks for a
+change that no figure shows.
+"""
 
 from collections.abc import Iterator, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Collapsible, Static
 
-from core.evaluation.report_card import Curve, Metric, ReplyComparison, ReportCard
+from core.evaluation.report_card import (
+    Curve,
+    Metric,
+    ReplyComparison,
+    ReportCard,
+    count_changed,
+)
 from store.i18n import N_, _
 from tui.text_format import harmless, padded, sparkline
 from tui.theme import MUTED
@@ -18,11 +27,14 @@ _VERDICTS = {"passed": "$text-success", "held back": "$text-warning", "not judge
 _TRENDS = {
     "better": (N_(" ▲ better"), "$text-success"),
     "worse": (N_(" ▼ worse "), "$text-error"),
+    "within chance": (N_(" ~ chance"), MUTED),
     "same": (N_(" = same  "), MUTED),
     "": ("", ""),
 }
+_MARKS = {True: ("✓", "$text-success"), False: ("✗", "$text-error"), None: ("›", "bold")}
 _NAME_CELLS = 24
 _CURVE_CELLS = 36
+_TREND_CELLS = 10
 
 
 class ReportBody(VerticalScroll):
@@ -37,15 +49,25 @@ class ReportBody(VerticalScroll):
         yield Static(Content(harmless(card.judgment)).stylize(_VERDICTS[card.verdict]))
         if card.remark.note:
             yield Static(Content(harmless(card.remark.note)).stylize("italic"))
-        if card.figures or card.curves:
-            yield _heading(_("What came out"))
+        if card.taught:
+            rest = _("  asked in the same words: {learned}").format(learned=card.learned)
+            yield _heading(_("What was taught"), rest)
+            yield from map(ReplyPair, card.taught)
+        if card.figures or card.held_out:
+            yield _heading(_("Held out, like what was taught"), _changed(card.held_out))
             yield from map(FigureRow, card.figures)
-            if card.curves:
-                yield Static(Content("\n").join(map(_curve, card.curves)), classes="curves")
-        yield from _replies(_("Held-out corrections"), card.held_out)
-        yield from _replies(_("Probes"), card.probes)
+            yield from map(ReplyPair, card.held_out)
+        if card.side_effects:
+            yield _heading(_("What else changed"))
+            yield from map(FigureRow, card.side_effects)
+        if card.curves:
+            yield _heading(_("Step by step"))
+            yield Static(Content("\n").join(map(_curve, card.curves)), classes="curves")
         yield _heading(_("What went in"))
         yield Static(Content("\n").join(_facts(card)), classes="went-in")
+        if card.probes:
+            title = _("Probes") + _changed(card.probes)
+            yield Collapsible(*map(ReplyPair, card.probes), title=title, id="probes")
 
 
 class FigureRow(Horizontal):
@@ -69,11 +91,12 @@ class ReplyPair(Vertical):
 
     def compose(self) -> ComposeResult:
         reply = self._reply
-        yield Static(Content(harmless(f"› {reply.prompt.strip()}")).stylize("bold"))
+        question = harmless(reply.prompt.strip())
+        yield Static(Content.assemble(_MARKS[reply.right], " ", (question, "bold")))
         if reply.wanted:
             wanted = _("wanted: {text}").format(text=reply.wanted.strip())
             yield Static(Content(harmless(wanted)).stylize(MUTED))
-        if reply.before.strip() == reply.after.strip():
+        if not reply.changed:
             yield Static(Content.assemble((_("both  "), MUTED), _text(reply.after)))
             return
         before, after = changes(reply.before.strip(), reply.after.strip())
@@ -83,17 +106,12 @@ class ReplyPair(Vertical):
             yield Static(_side(heading, after, "bold $text-success"), classes="after")
 
 
-def _heading(title: str) -> Static:
-    return Static(Content(title).stylize("bold"), classes="section")
+def _heading(title: str, rest: str = "") -> Static:
+    return Static(Content.assemble((title, "bold"), (rest, MUTED)), classes="section")
 
 
-def _replies(title: str, replies: Sequence[ReplyComparison]) -> Iterator[Widget]:
-    if replies:
-        changed = sum(reply.before.strip() != reply.after.strip() for reply in replies)
-        rest = _("  {changed} of {count} replies changed")
-        rest = rest.format(changed=changed, count=len(replies))
-        yield Static(Content.assemble((title, "bold"), (rest, MUTED)), classes="section")
-        yield from map(ReplyPair, replies)
+def _changed(replies: Sequence[ReplyComparison]) -> str:
+    return f"  {count_changed(replies)}" if replies else ""
 
 
 def _figure(figure: Metric) -> Content:
@@ -102,7 +120,7 @@ def _figure(figure: Metric) -> Content:
     return Content.assemble(
         (padded(figure.name, _NAME_CELLS), MUTED),
         f"{before:>9} {figure.text(figure.after):>7}",
-        (_(trend), style),
+        (padded(_(trend), _TREND_CELLS), style),
     )
 
 

@@ -22,7 +22,7 @@ from tui.commands.keymap import keyed
 from tui.text_format import clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
 from tui.views.training_plan import PassView
-from tui.views.training_progress import TrainingProgress, pass_label
+from tui.views.training_progress import TrainingProgress, learned, pass_label
 
 _READY = N_("Enter starts. You can chat meanwhile: replies always go first.")
 _NOT_READY = N_(
@@ -209,6 +209,8 @@ def _verdicts(progress: TrainingProgress) -> Content:
     if not progress.finished:
         return Content(progress.message)
     lines = [_verdict(done) for done in progress.finished]
+    if sentence := learned(progress.finished):
+        lines.insert(0, Content(sentence).stylize("bold"))
     if any(done.held_back for done in progress.finished):
         hint = _("Something got worse; the list below says what. R shows the report, A activates.")
         lines.append(Content(hint))

@@ -1,5 +1,6 @@
 """A report comes back as it was written; a missing or broken one is an error."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_a_report_comes_back_as_it_was_written(tmp_path: Path) -> None:
     )
     report.write(tmp_path, kept)
     assert report.read(tmp_path) == kept
-    assert report.earlier_figures(tmp_path) == kept.after
+    assert report.figures_of(tmp_path) == kept.after
     assert (tmp_path / report.FILE).stat().st_mode & 0o777 == 0o600
 
 
@@ -32,16 +33,38 @@ def test_no_report_is_an_error_that_names_the_version(tmp_path: Path) -> None:
     (tmp_path / "v7").mkdir()
     with pytest.raises(TuteeError, match="v7 has no report"):
         report.read(tmp_path / "v7")
-    assert report.earlier_figures(tmp_path / "v7") is None
+    assert report.figures_of(tmp_path / "v7") is None
 
 
 def test_a_broken_report_is_an_error_and_is_not_known(tmp_path: Path) -> None:
     (tmp_path / report.FILE).write_text("{", encoding="utf-8")
     with pytest.raises(TuteeError, match="cannot be read"):
         report.read(tmp_path)
-    assert report.earlier_figures(tmp_path) is None
+    assert report.figures_of(tmp_path) is None
 
 
 def test_what_the_base_answered_is_kept_beside_the_versions(tmp_path: Path) -> None:
-    report.write_base_figures(tmp_path, FIGURES)
-    assert report.earlier_figures(tmp_path) == FIGURES
+    assert report.base_figures(tmp_path) is None
+
+    def probes(*prompts: str) -> Figures:
+        return Figures(
+            probes=tuple(Answer(id=p, prompt=p, reply="!", ended=True) for p in prompts),
+            taught=(Answer(id="t", prompt="t", reply="what the user corrected", ended=True),),
+        )
+
+    report.write_base_figures(tmp_path, probes("english"))
+    report.write_base_figures(tmp_path, probes("chinese"))
+    kept = report.base_figures(tmp_path)
+    assert kept is not None
+    assert {answer.prompt for answer in kept.probes} == {"english", "chinese"}
+    assert kept.taught == ()
+
+
+def test_a_report_of_an_older_version_is_read(tmp_path: Path) -> None:
+    figures = {"exam": "f" * 64, "probes": [{"prompt": "?", "reply": "!", "ended": True}]}
+    old = {"version": "v1", "parent": "base", "pass_name": "sft"}
+    text = json.dumps({**old, "before": figures, "after": {**figures, "probe_loss": 2.0}})
+    (tmp_path / report.FILE).write_text(text, encoding="utf-8")
+    found = report.read(tmp_path)
+    assert found.after.probe_loss == 2.0
+    assert (found.base, found.after.taught, found.after.drift) == (None, (), None)

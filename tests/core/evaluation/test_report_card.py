@@ -7,9 +7,10 @@ import pytest
 from core.adapters.registry import Adapters
 from core.evaluation.report_card import Curve, Metric, build_report_card
 from core.models.folder import ModelFolder
+from core.training.exam import TAUGHT_REPLIES, Answer, Figures
 from store.errors import TuteeError
 from store.i18n import using_language
-from tests.versions import RIGHT, add_version, examined_version
+from tests.versions import RIGHT, add_version, examined_version, figures
 
 
 @pytest.fixture
@@ -34,15 +35,92 @@ def test_what_went_in(adapters: Adapters) -> None:
 
 def test_what_came_out(adapters: Adapters) -> None:
     found = build_report_card(adapters, examined_version(adapters))
-    said = {f.name: (f.text(f.before), f.text(f.after), f.trend) for f in found.figures}
+    figures = (*found.figures, *found.side_effects)
+    said = {f.name: (f.text(f.before), f.text(f.after), f.trend) for f in figures}
     assert said["hold-out loss"] == ("2.500", "0.500", "better")
-    assert said["exactly right"] == ("0.0%", "100.0%", "better")
-    assert said["likeness"][1:] == ("100.0%", "better")
-    assert said["probe loss"] == ("2.000", "2.000", "same")
-    assert said["replies that end"] == ("100.0%", "0.0%", "worse")
+    assert said["exactly right"] == ("0.0%", "100.0%", "within chance")  # of one
+    assert said["likeness"][1:] == ("100.0%", "within chance")
+    assert said["drift from the base"] == ("0.000", "0.125", "worse")
+    assert said["loss, English"] == ("2.000", "2.000", "same")
+    assert said["replies changed"] == ("–", "50.0%", "")
+    assert said["replies that end"] == ("100.0%", "50.0%", "within chance")
+    assert said["declined"] == ("100.0%", "100.0%", "same")
+    assert "probe loss" not in said
+    remarks = {f.name: f.remark for f in figures}
+    assert remarks["exactly right"] == "1 held-out correction, 95 % interval 21% to 100%"
+    assert remarks["declined"] == "1 requests that would harm; the base declines 1"
     assert found.curves == (Curve("loss", (3.0, 2.0, 1.0)),)
     assert found.held_out[0].wanted == RIGHT
     assert (found.probes[0].after, found.probes[0].ended) == (RIGHT, False)
+    assert [probe.right for probe in found.probes] == [None, True]
+
+
+def test_what_was_taught(adapters: Adapters) -> None:
+    found = build_report_card(adapters, examined_version(adapters))
+    assert found.learned == "learned 1 of 2"
+    assert [(reply.wanted, reply.right) for reply in found.taught] == [
+        (RIGHT, True),
+        ("Ada", False),
+    ]
+    assert found.taught[0].before.startswith("No")
+    many = map(str, range(TAUGHT_REPLIES + 1))
+    taught = figures(RIGHT, 0.5).taught * (TAUGHT_REPLIES // 2)
+    both = Figures(taught=taught), Figures(taught=taught)
+    assert build_report_card(adapters, add_version(adapters, *many, examined=both)).learned == (
+        "learned 8 of 16, a sample"
+    )
+    # One record is a twin of another: everything taught was asked.
+    both = figures("no", 2.0), figures(RIGHT, 0.5)
+    with_twin = add_version(adapters, "a", "b", "c", examined=both)
+    assert build_report_card(adapters, with_twin).learned == "learned 1 of 2"
+    assert build_report_card(adapters, add_version(adapters)).learned == ""
+
+
+def test_a_report_of_an_older_version_has_a_card(adapters: Adapters) -> None:
+    def old(loss: float) -> Figures:
+        return Figures(
+            probes=(Answer(prompt="Why?", reply="So.", ended=True),),
+            probe_loss=loss,
+            holdout=(Answer(prompt="Good?", reply="Yes", ended=True, wanted="Yes"),),
+            holdout_loss=loss,
+        )
+
+    version = add_version(adapters, examined=(old(2.0), old(1.0)))
+    found = build_report_card(adapters, version)
+    assert found.learned == ""
+    said = {f.name: f.trend for f in (*found.figures, *found.side_effects)}
+    assert said["hold-out loss"] == said["probe loss"] == "better"
+    assert "drift from the base" not in said
+
+
+@pytest.mark.parametrize(
+    ("metric", "trend"),
+    [
+        (Metric("loss", 1.0, 1.009, falls=True), "same"),  # the third decimal says nothing
+        (Metric("loss", 1.0, 1.02, falls=True), "worse"),
+        (Metric("loss", 1.0, 0.9, falls=True, chance=False), "better"),
+        (Metric("loss", 1.0, 0.9, falls=True, chance=True), "within chance"),
+        (Metric("share", 0.5, 0.505, share=True), "same"),
+        (Metric("share", 0.5, 0.6, share=True), "better"),
+        (Metric("length", 5, 9, neutral=True), ""),
+        (Metric("new", None, 9), ""),
+    ],
+)
+def test_the_trend_of_a_metric(metric: Metric, trend: str) -> None:
+    assert metric.trend == trend
+
+
+def test_what_a_pass_measured_item_by_item_may_be_chance(adapters: Adapters) -> None:
+    right = {"holdout_right_before": [False] * 6, "holdout_right": [True] * 6}
+    few = {"holdout_right_before": [False] * 3, "holdout_right": [True] * 3}
+    shares = {"holdout_accuracy_before": 0.0, "holdout_accuracy": 1.0}
+    cards = [
+        build_report_card(
+            adapters, add_version(adapters, pass_name="dpo", metrics={**shares, **items})
+        )
+        for items in (right, few, {})
+    ]
+    assert [card.figures[0].trend for card in cards] == ["better", "within chance", "better"]
 
 
 def test_what_the_ancestors_learned_counts_with_it(adapters: Adapters) -> None:

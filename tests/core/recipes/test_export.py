@@ -140,8 +140,10 @@ def test_two_processes_of_accelerate_run_it_and_the_adapter_comes_back(
     directory = plan.adapters.path("v1")
     assert directory is not None
     report = read(directory)
-    assert report.before.exam == report.after.exam
-    assert report.before.probe_loss != report.after.probe_loss
+    assert report.before.drift == 0
+    assert report.after.drift
+    asked = [answer.wanted for answer in report.after.taught]
+    assert bool(asked) == (name == "sft")
     for file in ("adapter_config.json", "adapter_model.safetensors", "tokenizer.json"):
         assert (directory / file).is_file()
 

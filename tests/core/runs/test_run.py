@@ -21,9 +21,12 @@ from core.events import (
 from core.models.folder import ModelFolder
 from core.runs.plan import Plan, make_plan
 from core.runs.run import run
+from core.runs.samples import RunSamples
 from core.runtime.scheduler import Cancelled
 from core.training import kto
+from core.training.exam import TAUGHT_REPLIES
 from core.training.run_control import RunControl
+from data import starter
 from store.errors import TuteeError
 from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
@@ -138,19 +141,64 @@ def test_every_adapter_has_a_report_of_before_and_after(adapters: Adapters) -> N
     (done,) = versions_of(plan_for(adapters, instructions(4)))
     found = report.read(adapters.dir / "v1")
     assert (found.version, found.parent, found.pass_name) == ("v1", "base", "sft")
-    assert len(found.before.probes) == len(found.after.probes) == 15
-    assert found.before.probe_loss != found.after.probe_loss
+    assert {probe.language for probe in found.after.probes} == {"en"}  # as it is taught
+    assert [a.prompt for a in found.after.taught] == [f"hello {n}" for n in (3, 2, 1, 0)]
+    assert (done.metrics["taught_asked"], found.before.drift) == (4, 0)
+    assert found.after.drift
+    assert found.base is not None
+    assert found.base.probes == found.before.probes
     assert found.held_back == done.held_back == adapters.manifest("v1").held_back
 
 
 def test_what_the_parent_answered_is_not_asked_again(adapters: Adapters) -> None:
     versions_of(plan_for(adapters, instructions(4)))
     first = report.read(adapters.dir / "v1")
-    kept = first.after.model_copy(update={"probe_loss": 123.0})
+    (one, *others), base = first.after.drifts, report.base_figures(adapters.dir)
+    known = (one.model_copy(update={"nats": 123.0}), *others)
+    kept = first.after.model_copy(update={"drifts": known})
     report.write(adapters.dir / "v1", first.model_copy(update={"after": kept}))
     adapters.use("v1")
     versions_of(plan_for(adapters, [*instructions(4), *instructions(4, "negative")]))
-    assert report.read(adapters.dir / "v2").before.probe_loss == 123.0
+    second = report.read(adapters.dir / "v2")
+    assert second.before.drifts[0].nats == 123.0
+    assert second.before.probes == first.after.probes
+    assert base is not None
+    assert second.base is not None
+    assert second.base.probes == base.probes
+
+
+def test_the_reply_that_was_corrected_is_the_one_before(adapters: Adapters) -> None:
+    (first, *others), original = instructions(4), "a helpful answer"
+    pair = Preference(act=first.act, prompt=first.prompt, chosen="positive", rejected=original)
+    versions_of(plan_for(adapters, [first, pair, *others], frozenset({"sft"})))
+    before = {a.prompt: a.reply for a in report.read(adapters.dir / "v1").before.taught}
+    assert before["hello 0"] == original
+    assert original not in (before["hello 1"], before["hello 2"])
+    kept = report.base_figures(adapters.dir)
+    assert kept is not None
+    assert kept.taught == ()  # the base did not say it
+
+
+def test_general_questions_that_were_taught_are_not_asked(adapters: Adapters) -> None:
+    probe, gate = starter.probes()[0].prompt, starter.gate_prompts()[0].prompt
+    records = [
+        Instruction(prompt=prompt(f" {text.upper()}"), completion="x") for text in (probe, gate)
+    ]
+    exam = RunSamples(plan_for(adapters, records)).exam
+    assert {probe, gate}.isdisjoint(q.text for q in (*exam.probes, *exam.general))
+    assert {q.language for q in (*exam.probes, *exam.general)} == {"en"}
+    assert {text.language for text in exam.texts} == {"en"}
+
+
+def test_of_many_taught_prompts_a_sample_is_asked_the_newest_first(adapters: Adapters) -> None:
+    asked = [q.text for q in RunSamples(plan_for(adapters, instructions(30))).exam.taught]
+    assert len(asked) == TAUGHT_REPLIES
+    assert asked == sorted(asked, key=lambda text: -int(text.removeprefix("hello ")))
+
+
+def test_a_run_without_sft_asks_nothing_as_taught(adapters: Adapters) -> None:
+    plan = plan_for(adapters, [*instructions(4), *pairs(20)], frozenset({"dpo"}))
+    assert RunSamples(plan).exam.taught == ()
 
 
 def test_thumbs_and_pairs_make_a_version_each_on_top_of_the_one_before(
@@ -337,7 +385,9 @@ def test_a_cancelled_pass_leaves_nothing_and_a_finished_one_stays(adapters: Adap
     run_control.emit = emit
     with pytest.raises(Cancelled):
         run(plan_for(adapters, [*instructions(4), *pairs(20)], BOTH), run_control)
-    assert {path.name for path in adapters.dir.iterdir()} == {"v1", "base.json"}
+    assert {path.name for path in adapters.dir.iterdir()} == {
+        *("v1", "base.json", "base_replies.json")
+    }
 
 
 def test_nothing_is_trained_on_before_it_is_proven_what_is_learned(

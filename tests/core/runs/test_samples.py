@@ -72,5 +72,5 @@ def test_a_correction_deep_in_a_long_chat_teaches(tiny_folder: ModelFolder, tmp_
     assert chosen.input_ids[:start] == rejected.input_ids[: rejected.reply_start]
     (rollout,) = samples.prompts([chat, endless])
     assert len(rollout) <= 128 - config.tuning.rl.max_new_tokens
-    question = samples._question(chat, "Paris.")
+    (question,) = samples.taught([right])
     assert question.prompt == replies[right.id].input_ids[: replies[right.id].reply_start]

@@ -1,14 +1,26 @@
 """The exam gives the figures plain transformers gives, and asks again what may have changed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from core.config import Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
-from core.training.exam import Answer, Exam, Examiner, ExamQuestion, Figures, mean_loss
+from core.training import lora
+from core.training.exam import (
+    Answer,
+    Exam,
+    Examiner,
+    ExamQuestion,
+    ExamText,
+    Figures,
+    learned,
+    mean_loss,
+)
 from core.training.run_control import RunControl
 from data.tokenization import Sample, encode, encode_prompt
 from store.records import ChatMessage
@@ -17,25 +29,36 @@ from tests.core.training.conftest import QUESTIONS, sample, samples, tokenizer  
 
 @pytest.fixture
 def model(tiny_folder: ModelFolder) -> Any:
-    return load_model(tiny_folder)
+    """One that says something else than its base."""
+    made = lora.with_lora(load_model(tiny_folder), Tuning(), task_type="CAUSAL_LM")
+    with torch.no_grad():
+        for name, weight in made.named_parameters():
+            if "lora_B" in name:
+                weight.normal_()
+    return made
 
 
 @pytest.fixture
-def exam(tokenizer: Any, samples: list[Sample]) -> Exam:  # noqa: F811
-    def question(text: str, wanted: str = "") -> ExamQuestion:
+def exam(tokenizer: Any, samples: list[Sample], tmp_path: Path) -> Exam:  # noqa: F811
+    def question(text: str, wanted: str = "", original: str = "") -> ExamQuestion:
         turns = (ChatMessage(role="user", content=text),)
         return ExamQuestion(
             text,
             tuple(encode_prompt(tokenizer, turns)),
             wanted,
             encode(tokenizer, turns, wanted) if wanted else None,
+            language="en",
+            original=original,
         )
 
     return Exam(
         tokenizer=tokenizer,
         probes=tuple(map(question, QUESTIONS[:2])),
-        reference=tuple(samples),
+        general=tuple(map(question, QUESTIONS[2:])),
+        texts=tuple(ExamText(one, "en") for one in samples),
         held_out=(question("hello", "Paris"),),
+        taught=(question("fox", "dog"), question("dog", "fox", original="42")),
+        directory=tmp_path,
     )
 
 
@@ -55,14 +78,34 @@ def test_no_samples_have_no_loss(model: Any) -> None:
 
 
 def test_everything_is_asked(model: Any, exam: Exam) -> None:
-    figures = Examiner(exam, RunControl()).before(model)
+    figures = Examiner(exam, RunControl()).after(model)
     assert [answer.prompt for answer in figures.probes] == QUESTIONS[:2]
-    assert figures.exam == exam.fingerprint
-    assert figures.probe_loss == pytest.approx(mean_loss(model, exam.reference, RunControl()))
     assert [answer.wanted for answer in figures.holdout] == ["Paris"]
+    assert [(a.prompt, a.wanted) for a in figures.taught] == [("fox", "dog"), ("dog", "fox")]
     assert figures.holdout_loss is not None
     assert len(figures.holdout_losses) == len(exam.held_out)
     assert 0 <= (figures.similarity or 0) <= 1
+    assert len(figures.drifts) == len(exam.general)
+    assert figures.drift is not None
+    assert figures.drift > 0.01
+    losses = [text.nats for text in figures.losses]
+    expected = [mean_loss(model, [text.sample], RunControl()) for text in exam.texts]
+    assert losses == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_base_has_not_drifted_and_speaks_without_the_adapter(model: Any, exam: Exam) -> None:
+    examiner = Examiner(exam, RunControl())
+    before, after = examiner.before(model), examiner.after(model)
+    assert before.drift == 0
+    assert [a.reply for a in before.probes] != [a.reply for a in after.probes]
+    assert [text.nats for text in before.losses] != [text.nats for text in after.losses]
+    assert examiner.base(model).probes == before.probes
+
+
+def test_the_reply_that_was_corrected_is_the_one_before(model: Any, exam: Exam) -> None:
+    before = Examiner(exam, RunControl()).before(model).taught
+    assert [answer.reply == "42" for answer in before] == [False, True]
+    assert Examiner(exam, RunControl()).after(model).taught[1].reply != "42"
 
 
 def test_it_leaves_the_model_as_it_was(model: Any, exam: Exam) -> None:
@@ -72,16 +115,38 @@ def test_it_leaves_the_model_as_it_was(model: Any, exam: Exam) -> None:
         assert model.training == training
 
 
-def test_what_is_known_is_taken_over_only_before_and_only_from_the_same_exam(
-    model: Any, exam: Exam
+def test_what_the_parent_answered_is_asked_again_only_after(
+    model: Any, exam: Exam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = Figures(exam=exam.fingerprint, probe_loss=7.0)
-    examiner = Examiner(exam, RunControl(), known)
-    assert examiner.before(model).probe_loss == 7.0
-    assert examiner.before(model).holdout_loss is not None
-    assert examiner.after(model).probe_loss != 7.0
-    other = Figures(exam="another", probe_loss=7.0)
-    assert Examiner(exam, RunControl(), other).before(model).probe_loss != 7.0
+    known = Examiner(exam, RunControl()).after(model)
+    one = known.probes[0].model_copy(update={"reply": "known"})
+    known = known.model_copy(update={"probes": (one, *known.probes[1:])})
+    base = Examiner(exam, RunControl()).before(model)
+    examiner = Examiner(exam, RunControl(), base, known, from_base=False)
+    assert examiner.after(model).probes[0].reply != "known"
+    monkeypatch.setattr("core.training.exam.drift", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("core.serving.batch_generation.generate_batch", fail_but_taught(exam))
+    before = examiner.before(model)
+    assert before.probes[0].reply == "known"
+    assert before.drifts == known.drifts
+    assert examiner.base(model).probes == base.probes
+
+
+def fail_but_taught(exam: Exam) -> Any:
+    """A stand-in that answers the taught prompts and no others."""
+    taught = [question.prompt for question in exam.taught]
+
+    def generate(_: Any, prompts: list[tuple[int, ...]], *__: Any, **___: Any) -> list[list[int]]:
+        assert set(prompts) <= set(taught)
+        return [[1] for _ in prompts]
+
+    return generate
+
+
+def test_what_was_asked_otherwise_is_asked_again(model: Any, exam: Exam) -> None:
+    known = Figures(probes=(Answer(id="other", prompt=QUESTIONS[0], reply="known", ended=True),))
+    examiner = Examiner(exam, RunControl(), None, known, from_base=False)
+    assert examiner.before(model).probes[0].reply != "known"
 
 
 def test_it_can_be_cancelled(model: Any, exam: Exam) -> None:
@@ -89,6 +154,38 @@ def test_it_can_be_cancelled(model: Any, exam: Exam) -> None:
     run_control.cancel()
     with pytest.raises(Cancelled):
         Examiner(exam, run_control).before(model)
+
+
+@pytest.mark.parametrize(
+    ("reply", "taught", "is_learned"),
+    [
+        ("Paris.", "paris. ", True),
+        ("It is Paris, I think.", "Paris", True),
+        ("它是北京。", "北京", True),
+        ("Rome", "Paris", False),
+        ("", "Paris", False),
+        ("Well: " + "word " * 9, "word " * 9, False),  # too long to be looked for
+        ("word " * 9, "word " * 9, True),
+    ],
+)
+def test_what_counts_as_learned(reply: str, taught: str, is_learned: bool) -> None:
+    assert learned(reply, taught) is is_learned
+
+
+def test_a_reply_that_was_cut_off_need_only_begin_as_taught() -> None:
+    taught = " ".join(str(number) for number in range(200))
+    assert learned(taught[:300], taught, cut_off=True)
+    assert not learned(taught[:300], taught)
+    assert not learned("0 1 3", taught, cut_off=True)
+    assert not learned("", taught, cut_off=True)
+
+
+def test_figures_gain_what_only_earlier_ones_have() -> None:
+    def figures(*ids: str, reply: str) -> Figures:
+        return Figures(probes=tuple(Answer(id=i, prompt=i, reply=reply, ended=True) for i in ids))
+
+    both = figures("a", reply="new").with_items_of(figures("a", "b", reply="old"))
+    assert [(a.id, a.reply) for a in both.probes] == [("a", "new"), ("b", "old")]
 
 
 def answer(reply: str, wanted: str = "", language: str = "") -> Answer:
@@ -109,3 +206,18 @@ def test_probes_are_judged_in_the_languages_that_are_taught() -> None:
     probes = (answer("a"), answer("b", language="zh"))
     assert Figures(probes=probes).probes_in({"zh", "ko"}) == probes[1:]
     assert Figures(probes=probes).probes_in({"ko"}) == probes
+
+
+@pytest.mark.parametrize(
+    ("reply", "wanted", "right"),
+    [
+        ("是北京。", "北京", True),
+        ("Positive!", "正面|positive", True),
+        ("x", "y", False),
+        ("x", "", None),
+    ],
+)
+def test_a_probe_is_right_where_it_contains_a_right_answer(
+    reply: str, wanted: str, right: bool | None
+) -> None:
+    assert answer(reply, wanted).right is right

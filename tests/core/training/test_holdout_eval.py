@@ -28,7 +28,7 @@ def test_it_tells_the_loss_and_leaves_no_trace(
 ) -> None:
     held_out = sample("What is it?", "positive")
     question = ExamQuestion("", held_out.input_ids[: held_out.reply_start], "positive", held_out)
-    exam = Exam(tokenizer, (), (), (question,))
+    exam = Exam(tokenizer, probes=(), held_out=(question,))
     events: list[Event] = []
     run_control = RunControl(events.append)
     plain = sft.train(tiny_folder, tokenizer, None, samples, SETTINGS, RunControl())

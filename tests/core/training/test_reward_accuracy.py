@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.training.reward_accuracy import RankedPair, accuracy, why_untrusted, wilson
+from core.significance import wilson
+from core.training.reward_accuracy import RankedPair, accuracy, why_untrusted
 
 
 def ranked(right: int, total: int, shorter: int, groups: int = 0) -> list[RankedPair]:
@@ -86,7 +87,3 @@ def test_an_older_version_was_only_measured_against_chance() -> None:
     assert why_untrusted(metrics) == (
         "the reward model ranks 4 of 8 pairs right; from 7 on it is more than chance"
     )
-
-
-def test_wilsons_interval() -> None:
-    assert wilson(15, 20) == pytest.approx((0.531, 0.888), abs=1e-3)

@@ -4,6 +4,7 @@ With the base in NF4, on the processor, where bitsandbytes runs the same code sl
 makes it seconds.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_what_is_trained_on_it_is_loaded_answers_and_is_reported(
     assert len(loaded) == trained_on + 1
     base = tutee("ask", "--adapter", "base", "hello 2").out
     assert tutee("ask", "--adapter", "v2", "hello 2").out != base
-    assert "rewarded by     r1" in tutee("report", "v2").out
+    assert re.search("rewarded by +r1", tutee("report", "v2").out)
 
 
 def test_what_the_user_may_not_expect_is_told_before_it_runs(
@@ -128,7 +129,14 @@ def test_the_line_of_a_step_has_the_gradient(
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: live, raising=False)
     train_command._show(StepReport("sft", 1, 9, 2.0, 300.0, 4.0), False)
-    train_command._show(StepReport("sft", 2, 9, 1.0, 300.0, 3.0, 0.519), False)
+    train_command._show(StepReport("sft", 2, 9, 1.0, 300.0, 3.0, 0.519, (1, 2)), False)
     said = capsys.readouterr().err
-    assert "sft 1.0/9  loss 2.000  gradient –  300 tok/s  4 s left" in said
-    assert "loss 1.000  gradient 0.52  300" in said
+    assert "sft 1.0/9  loss 2.000  learned –/–  gradient –  300 tok/s  4 s left" in said
+    assert "loss 1.000  learned 1/2  gradient 0.52  300" in said
+
+
+def test_a_pass_begins_with_what_it_learned_and_names_what_resisted() -> None:
+    metrics = {"taught_asked": 8, "taught_learned": 7, "taught_resisted": ["Who is it?\x1b[2J"]}
+    assert train_command._describe_result(PassDone("sft", "v1", 9, (), 12.0, 100, metrics)) == (
+        "learned 7 of 8; sft: v1 saved after 12.0 s; not yet “Who is it? [2J”"
+    )

@@ -60,7 +60,7 @@ async def test_a_run_from_start_to_the_new_version_and_back(home: Home) -> None:
         assert home.adapters.active() == "v1"
         await pilot.press("f5")
         await until(pilot, lambda: "● v1    active" in painted(app))
-        assert "SFT · hold-out 1.91 → 0.62 · 4 records · from base" in painted(app)
+        assert "SFT · learned 1 of 2 · 4 records · from base" in painted(app)
         await pilot.press("escape")
         await app.run_action("app.roll_back")
         await until(pilot, lambda: " · Fake-1 · base" in painted(app))

@@ -82,7 +82,7 @@ def test_a_report(home: Home, snap_compare: Any, size: tuple[int, int]) -> None:
         home.tuning.step(3)
         await until(pilot, lambda: home.chat.answering == "v1" and len(listed(app)) == 2)
         await pilot.press("r")
-        await until(pilot, lambda: "Probes" in painted(app))
+        await until(pilot, lambda: "What was taught" in painted(app))
         for fact in app.screen.query(".went-in"):
             fact.display = False  # they tell the time
 

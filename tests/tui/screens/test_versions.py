@@ -64,8 +64,11 @@ async def test_a_version_that_got_worse_says_why_and_can_be_used_all_the_same(ho
         await tuning(app, pilot)
         await run(home, app, pilot)
         figures = str(app.screen.query_one("#figures", Static).content)
-        assert figures.startswith("! SFT made v1, held back")
+        learned, made_v1, _ = figures.split("\n")
+        assert learned == "Learned 1 of 2, not yet “Who [b]is[/b] it?”."
+        assert made_v1 == "! SFT made v1, held back"
         assert "v1 got worse and is held back; its report says why." in toasts(app)
+        assert "Learned 1 of 2, not yet" in toasts(app)
         assert home.adapters.active() == "base"
         assert marked(app) == "v1"
         assert f"held back: {WHY[0]}" in painted(app)
@@ -188,7 +191,7 @@ async def test_rl_shows_rewards_distance_and_a_reply_that_was_drawn(home: Home) 
 async def test_the_report_shows_figures_and_replies_before_and_after(home: Home) -> None:
     teach(home, 4)
     home.tuning.held_back = WHY
-    async with opened(home, (100, 45)) as (app, pilot):
+    async with opened(home, (100, 60)) as (app, pilot):
         await tuning(app, pilot)
         await run(home, app, pilot)
         await pilot.press("r")
@@ -196,10 +199,19 @@ async def test_the_report_shows_figures_and_replies_before_and_after(home: Home)
         await until(pilot, lambda: "What went in" in painted(app))
         shown = painted(app)
         assert f"held back: {WHY[0]}" in shown
+        assert "What was taught  asked in the same words: learned 1 of 2" in shown
+        assert "✓ A gem?" in shown
+        assert "✗ Who [b]is[/b] it?" in shown
+        assert shown.index("What was taught") < shown.index("Held out") < shown.index("What else")
         assert re.search(r"hold-out loss +1.910 → +0.620 ▲ better", shown)
-        assert re.search(r"exactly right +0.0% → +100.0%", shown)
-        assert re.search("The capital of France is Lyon. +The capital of France is Paris.", shown)
+        assert re.search(r"exactly right +0.0% → +100.0% ~ chance", shown)
+        assert re.search(r"drift from the base +0.000 → +0.070 ▼ worse", shown)
         assert "Probes  1 of 2 replies changed" in shown
+        assert "The capital of France" not in shown
+        await pilot.press("tab", "enter")  # unfolds the probes
+        await until(pilot, lambda: "The capital of France is Lyon." in painted(app))
+        shown = painted(app)
+        assert re.search("The capital of France is Lyon. +The capital of France is Paris.", shown)
         assert "› Say [b]hi[/b]" in shown
         assert "both  Hi there!" in shown
         marked_words = [

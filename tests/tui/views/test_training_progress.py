@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from core.events import (
     MaskProof,
     ModelLoading,
@@ -15,7 +17,13 @@ from core.events import (
     TuningStarted,
 )
 from store.errors import TuteeError
-from tui.views.training_progress import TrainingProgress, TuningEvent, advance, describe
+from tui.views.training_progress import (
+    TrainingProgress,
+    TuningEvent,
+    advance,
+    describe,
+    learned,
+)
 from tui.widgets.activity import loading_line, tuning_line
 
 SFT_DONE = PassDone("sft", "v1", 2, (2.0, 1.0), 12.0, 100)
@@ -102,6 +110,38 @@ def test_ends_are_sentences() -> None:
     assert kept.message == "Canceled. 1 finished pass kept: v1."
     failed = run(TuningStarted(("sft",)), TuningFailed(TuteeError("No memory.", "Close one.")))
     assert (failed.state, failed.message) == ("failed", "No memory. Close one.")
+
+
+def taught(asked: int, *resisted: str) -> PassDone:
+    metrics = {
+        "taught_asked": asked,
+        "taught_learned": asked - len(resisted),
+        "taught_resisted": list(resisted),
+    }
+    return replace(SFT_DONE, metrics=metrics)
+
+
+@pytest.mark.parametrize(
+    ("passes", "sentence"),
+    [
+        ([SFT_DONE], ""),
+        ([taught(8)], "Learned 8 of 8."),
+        ([taught(8, "Who [b]is[/b] it?")], "Learned 7 of 8, not yet “Who [b]is[/b] it?”."),
+        ([taught(8, *"abcde")], "Learned 3 of 8, not yet “a”, “b”, “c” and 2 more."),
+        ([taught(8, "a"), taught(8), SFT_DONE], "Learned 8 of 8."),  # the last one that was asked
+    ],
+)
+def test_what_was_learned_is_told_and_what_resisted_is_named(
+    passes: list[PassDone], sentence: str
+) -> None:
+    assert learned(passes) == sentence
+
+
+def test_the_end_of_a_run_begins_with_what_was_learned() -> None:
+    done = taught(8)
+    progress = run(TuningStarted(("sft",)), done, TuningDone((done,), "v1"))
+    assert progress.message == "Learned 8 of 8. Done: SFT made v1 in 0:12."
+    assert describe(done).startswith("Learned 8 of 8. SFT: made v1 in 0:12.")
 
 
 def test_a_run_after_a_run_begins_clean() -> None:

@@ -7,7 +7,13 @@ even so. Light or dark follows the reader's system.
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from core.evaluation.report_card import Curve, Metric, ReplyComparison, ReportCard
+from core.evaluation.report_card import (
+    Curve,
+    Metric,
+    ReplyComparison,
+    ReportCard,
+    count_changed,
+)
 from store.i18n import N_, _, current_language
 from tui.text_format import harmless
 from tui.views.word_diff import Spans, changes
@@ -47,6 +53,7 @@ svg {{ display: block; width: 20rem; height: 5rem; border-bottom: 1px solid var(
 polyline {{ fill: none; stroke: var(--curve); stroke-width: 2;
   vector-effect: non-scaling-stroke; }}
 article {{ margin: 0 0 1.5rem; }}
+summary {{ font-size: 1.1rem; margin: 2rem 0 .5rem; cursor: pointer; }}
 .prompt {{ font-weight: bold; }}
 .text {{ white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate; }}
 .replies {{ display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }}
@@ -58,7 +65,14 @@ ins {{ background: var(--new); }}
 </head>
 <body>
 """
-_TRENDS = {"better": N_("▲ better"), "worse": N_("▼ worse"), "same": N_("same"), "": ""}
+_TRENDS = {
+    "better": N_("▲ better"),
+    "worse": N_("▼ worse"),
+    "within chance": N_("within chance"),
+    "same": N_("same"),
+    "": "",
+}
+_MARKS = {True: '<span class="better">✓</span> ', False: '<span class="worse">✗</span> ', None: ""}
 _WIDTH, _HEIGHT = 320, 80
 
 
@@ -77,6 +91,22 @@ def _parts(card: ReportCard) -> Iterable[str]:
     if card.remark.note:
         yield f'<p class="text">{_text(card.remark.note)}</p>'
     yield f'<p class="{card.verdict.replace(" ", "-")}">{_text(card.judgment)}</p>'
+    if card.taught:
+        title = _("What was taught, asked in the same words: {learned}")
+        yield f"<h2>{_text(title.format(learned=card.learned))}</h2>"
+        yield from map(_reply, card.taught)
+    if card.figures:
+        yield f"<h2>{_('Held out, like what was taught')}</h2>"
+        yield _rows(map(_figure, card.figures))
+    if card.held_out:
+        yield f"<h2>{_('Held-out corrections')}</h2>"
+        yield from map(_reply, card.held_out)
+    if card.side_effects:
+        yield f"<h2>{_('What else changed')}</h2>"
+        yield _rows(map(_figure, card.side_effects))
+    if card.curves:
+        yield f"<h2>{_('Step by step')}</h2>"
+        yield f'<div class="curves">{"".join(map(_curve, card.curves))}</div>'
     yield f"<h2>{_('What went in')}</h2>"
     yield _rows(_named(card.facts))
     if card.settings:
@@ -84,16 +114,11 @@ def _parts(card: ReportCard) -> Iterable[str]:
             f'<span class="dim">{name}</span> {_text(value)}' for name, value in card.settings
         )
         yield f"<p>{settings}</p>"
-    if card.figures:
-        yield f"<h2>{_('What came out')}</h2>"
-        yield _rows(map(_figure, card.figures))
-    if card.curves:
-        yield f"<h2>{_('Step by step')}</h2>"
-        yield f'<div class="curves">{"".join(map(_curve, card.curves))}</div>'
-    for title, replies in ((_("Held-out corrections"), card.held_out), (_("Probes"), card.probes)):
-        if replies:
-            yield f"<h2>{title}</h2>"
-            yield from map(_reply, replies)
+    if card.probes:
+        title = _("Probes: {changed}").format(changed=count_changed(card.probes))
+        yield f"<details><summary>{title}</summary>"
+        yield from map(_reply, card.probes)
+        yield "</details>"
 
 
 def _rows(rows: Iterable[str]) -> str:
@@ -110,7 +135,7 @@ def _figure(figure: Metric) -> str:
     return (
         f"<th>{_text(figure.name)}</th>"
         f'<td class="number">{before}</td><td class="number">{figure.text(figure.after)}</td>'
-        f'<td class="{figure.trend}">{_(_TRENDS[figure.trend])}</td>'
+        f'<td class="{figure.trend.replace(" ", "-")}">{_(_TRENDS[figure.trend])}</td>'
         f'<td class="dim">{_text(figure.remark)}</td>'
     )
 
@@ -138,8 +163,9 @@ def _reply(reply: ReplyComparison) -> str:
         else ""
     )
     heading = _("after") if reply.ended else _("after (cut off)")
+    question = _MARKS[reply.right] + _text(reply.prompt)
     return (
-        f'<article><div class="text prompt">{_text(reply.prompt)}</div>{wanted}'
+        f'<article><div class="text prompt">{question}</div>{wanted}'
         f'<div class="replies">{_side(_("before"), before, "del")}'
         f"{_side(heading, after, 'ins')}</div></article>"
     )

@@ -7,13 +7,14 @@ and `<ins>`, because asterisks do not work next to characters of scripts without
 import re
 from collections.abc import Iterable, Sequence
 
-from core.evaluation.report_card import Metric, ReplyComparison, ReportCard
+from core.evaluation.report_card import Metric, ReplyComparison, ReportCard, count_changed
 from store.i18n import _
 from tui.text_format import harmless, sparkline
 from tui.views.word_diff import Spans, changes
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>#~|$@]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 """Characters with a meaning in Markdown or on sites that render it."""
+_MARKS = {True: "✓", False: "✗", None: ""}
 _CURVE_WIDTH = 48
 
 
@@ -39,15 +40,19 @@ def _parts(card: ReportCard) -> Iterable[str]:
     if card.remark.note:
         yield escaped(card.remark.note)
     yield f"**{escaped(card.judgment)}**"
-    yield f"## {_('What went in')}"
-    yield _table(("", ""), [(name, escaped(value)) for name, value in card.facts])
-    if card.settings:
-        yield _("Settings: {settings}").format(
-            settings=", ".join(f"`{name}` {value}" for name, value in card.settings)
-        )
+    if card.taught:
+        title = _("What was taught, asked in the same words: {learned}")
+        yield f"## {title.format(learned=card.learned)}"
+        yield _replies(card.taught)
     if card.figures:
-        yield f"## {_('What came out')}"
-        yield _table(("", _("before"), _("after"), "", ""), map(_figure, card.figures))
+        yield f"## {_('Held out, like what was taught')}"
+        yield _figures(card.figures)
+    if card.held_out:
+        yield f"## {_('Held-out corrections')}"
+        yield _replies(card.held_out)
+    if card.side_effects:
+        yield f"## {_('What else changed')}"
+        yield _figures(card.side_effects)
     if card.curves:
         rows = [
             (curve.name, sparkline(curve.thinned(_CURVE_WIDTH), _CURVE_WIDTH), curve.ends)
@@ -55,11 +60,25 @@ def _parts(card: ReportCard) -> Iterable[str]:
         ]
         yield f"## {_('Step by step')}"
         yield _table(("", "", ""), rows)
-    for title, replies in ((_("Held-out corrections"), card.held_out), (_("Probes"), card.probes)):
-        if replies:
-            yield f"## {title}"
-            wanted = (_("wanted"),) if replies[0].wanted else ()
-            yield _table((_("prompt"), *wanted, _("before"), _("after")), map(_reply, replies))
+    yield f"## {_('What went in')}"
+    yield _table(("", ""), [(name, escaped(value)) for name, value in card.facts])
+    if card.settings:
+        yield _("Settings: {settings}").format(
+            settings=", ".join(f"`{name}` {value}" for name, value in card.settings)
+        )
+    if card.probes:
+        title = _("Probes: {changed}").format(changed=count_changed(card.probes))
+        yield f"<details><summary>{title}</summary>"
+        yield _replies(card.probes)
+        yield "</details>"
+
+
+def _figures(figures: Iterable[Metric]) -> str:
+    return _table(("", _("before"), _("after"), "", ""), map(_figure, figures))
+
+
+def _replies(replies: Sequence[ReplyComparison]) -> str:
+    return _table(("", _("prompt"), _("wanted"), _("before"), _("after")), map(_reply, replies))
 
 
 def _figure(figure: Metric) -> tuple[str, ...]:
@@ -69,10 +88,10 @@ def _figure(figure: Metric) -> tuple[str, ...]:
 
 def _reply(reply: ReplyComparison) -> tuple[str, ...]:
     before, after = changes(reply.before.strip(), reply.after.strip())
-    wanted = (escaped(reply.wanted.strip()),) if reply.wanted else ()
     cut = "" if reply.ended else _(" *(cut off)*")
-    prompt = escaped(reply.prompt.strip())
-    return (prompt, *wanted, _marked(before, "del"), _marked(after, "ins") + cut)
+    prompt, wanted = escaped(reply.prompt.strip()), escaped(reply.wanted.strip())
+    after_cell = _marked(after, "ins") + cut
+    return (_MARKS[reply.right], prompt, wanted, _marked(before, "del"), after_cell)
 
 
 def _marked(spans: Spans, tag: str) -> str:

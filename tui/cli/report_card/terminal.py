@@ -11,37 +11,57 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from core.evaluation.report_card import Curve, Metric, ReplyComparison, ReportCard
+from core.evaluation.report_card import (
+    Curve,
+    Metric,
+    ReplyComparison,
+    ReportCard,
+    count_changed,
+)
 from store.i18n import N_, _
 from tui.text_format import harmless, sparkline
 from tui.views.word_diff import Spans, changes
 
 _VERDICTS = {"passed": "green", "held back": "red", "not judged": "yellow"}
-_TRENDS = {N_("better"): "green", N_("worse"): "red", N_("same"): "dim", "": ""}
+_TRENDS = {
+    N_("better"): "green",
+    N_("worse"): "red",
+    N_("within chance"): "dim",
+    N_("same"): "dim",
+    "": "",
+}
+_MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("›", "bold")}
 _CURVE_WIDTH = 48
 
 
-def show(card: ReportCard, console: Console) -> None:
-    """Print `card`."""
-    console.print(Group(*_parts(card)))
+def show(card: ReportCard, console: Console, *, probes: bool = False) -> None:
+    """Print `card`; the replies to the probes only if `probes`."""
+    console.print(Group(*_parts(card, probes)))
 
 
-def _parts(card: ReportCard) -> Iterable[RenderableType]:
+def _parts(card: ReportCard, probes: bool) -> Iterable[RenderableType]:
     yield Text(harmless(card.title), style="bold")
     if card.remark.note:
         yield Text(harmless(card.remark.note), style="italic")
     yield Text(harmless(card.judgment), style=_VERDICTS[card.verdict])
+    if card.taught:
+        title = _("What was taught, asked in the same words: {learned}")
+        yield from _section(title.format(learned=card.learned), *map(_reply, card.taught))
+    if card.figures:
+        yield from _section(_("Held out, like what was taught"), _figures(card.figures))
+    if card.held_out:
+        yield from _section(_("Held-out corrections"), *map(_reply, card.held_out))
+    if card.side_effects:
+        yield from _section(_("What else changed"), _figures(card.side_effects))
+    if card.curves:
+        yield from _section(_("Step by step"), _curves(card.curves))
     yield from _section(_("What went in"), _pairs(card.facts))
     if card.settings:
         yield from _section(_("Settings"), _settings(card.settings))
-    if card.figures:
-        yield from _section(_("What came out"), _figures(card.figures))
-    if card.curves:
-        yield from _section(_("Step by step"), _curves(card.curves))
-    if card.held_out:
-        yield from _section(_("Held-out corrections"), *map(_reply, card.held_out))
     if card.probes:
-        yield from _section(_("Probes"), *map(_reply, card.probes))
+        hint = Text(_("--probes shows the replies."), style="dim")
+        title = _("Probes: {changed}").format(changed=count_changed(card.probes))
+        yield from _section(title, *map(_reply, card.probes) if probes else (hint,))
 
 
 def _section(title: str, *content: RenderableType) -> Iterable[RenderableType]:
@@ -96,7 +116,9 @@ def _reply(reply: ReplyComparison) -> RenderableType:
     heading = _("after") if reply.ended else _("after (cut off)")
     table.add_row(Text(_("before"), style="dim"), Text(heading, style="dim"))
     table.add_row(_marked(before, "red"), _marked(after, "bold green"))
-    parts: list[RenderableType] = [Text(harmless(f"› {reply.prompt.strip()}"), style="bold")]
+    mark, color = _MARKS[reply.right]
+    question = Text.assemble((f"{mark} ", color), (harmless(reply.prompt.strip()), "bold"))
+    parts: list[RenderableType] = [question]
     if reply.wanted:
         parts.append(
             Text(harmless(_("wanted: {text}").format(text=reply.wanted.strip())), style="cyan")

@@ -81,7 +81,10 @@ def test_a_page_shows_everything_and_texts_as_they_are(
         "0.500",
         "3.000 → 1.000",
         "learning_rate",
+        "What was taught, asked in the same words: learned 1 of 2",
+        f"Is it? {TEXT}",
         f"Why? {TEXT}",
+        "Probes: 1 of 2 replies changed",
         f"No, it is. {TEXT}",
         f"Yes, it is. {TEXT}",
         "(cut off)",
@@ -90,6 +93,7 @@ def test_a_page_shows_everything_and_texts_as_they_are(
     assert page.text.count(TEXT) >= 3
     assert page.marked["del"][0].startswith("No")
     assert page.marked["ins"][0] == "Yes"
+    assert page.text.index("Is it?") < page.text.index("Good?") < page.text.index("Why?")
     assert not page.tags & {"script", "a", "img", "iframe", "link", "red"}
     assert not any(name.startswith("on") or name in ("src", "href") for name in page.attributes)
 
@@ -112,25 +116,34 @@ def test_markdown_keeps_to_its_tables(found: ReportCard) -> None:
     assert "a" not in page.tags
 
 
-def shown(found: ReportCard, width: int = 80, **options: object) -> str:
+def shown(found: ReportCard, width: int = 80, *, probes: bool = True, **options: object) -> str:
     written = io.StringIO()
     console = Console(file=written, width=width, **options)  # type: ignore[arg-type]
-    terminal.show(found, console)
+    terminal.show(found, console, probes=probes)
     return written.getvalue()
 
 
 def test_the_terminal_shows_it_within_its_width(found: ReportCard) -> None:
     text = shown(found)
-    assert re.search(r"2.500 → +0.500  better", text)
+    assert re.search(r"2.500 → +0.500 +better", text)
+    assert re.search(r"100.0% → +50.0%  within chance", text)
+    assert "✗ Who?" in text
     assert "█▅▁" in text
     assert "[red]x[/red]" in text
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_the_terminal_shows_the_probes_where_they_are_asked_for(found: ReportCard) -> None:
+    assert "Why?" in shown(found)
+    assert "Why?" not in shown(found, probes=False)
+    assert "--probes shows the replies." in shown(found, probes=False)
+
+
 def test_a_long_text_without_blanks_loses_nothing(found: ReportCard) -> None:
     text = "".join(chr(0x4E00 + n) for n in range(200))
-    whole = replace(found, probes=(found.probes[0]._replace(before="", after=text),), held_out=())
+    long = found.probes[0]._replace(before="", after=text)
+    whole = replace(found, probes=(long,), held_out=(), taught=())
     assert text in "".join(shown(whole).split())
 
 
