@@ -115,7 +115,7 @@ async def test_help_is_about_the_screen_it_was_asked_on(home: Home) -> None:
         await pilot.press("f5")
         await until(pilot, lambda: isinstance(app.screen, TuningScreen) and app.screen.is_mounted)
         await pilot.press("f1")
-        await until(pilot, lambda: "manage the versions" in painted(app))
+        await until(pilot, lambda: "Plan the next training run" in painted(app))
         assert "From the base" in painted(app)
         assert "👎" not in painted(app)
         await pilot.press("f1")
