@@ -220,7 +220,7 @@ def test_a_run_that_the_person_cancelled_is_forgotten(
     with pytest.raises(Cancelled):
         run.run(plan_for(adapters, records), stopped_at("sft", 3, how))
     assert saved_run.unfinished(adapters, records) is None
-    assert {path.name for path in adapters.dir.iterdir()} <= {"base.json"}
+    assert {path.name for path in adapters.dir.iterdir()} <= {"base.json", "base_replies.json"}
 
 
 def test_a_run_that_ended_is_forgotten(adapters: Adapters) -> None:

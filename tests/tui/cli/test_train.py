@@ -28,11 +28,11 @@ max_new_tokens = 8
 
 [tuning]
 epochs = 1
+rehearsal = 0
 
 [tuning.sft]
 learning_rate = 1e-2
 minimum_steps = 20
-rehearsal = 0
 
 [tuning.preference]
 minimum_steps = 8
