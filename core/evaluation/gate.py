@@ -38,9 +38,9 @@ a long reply looks like an endless one."""
 HOLDOUT_TOLERANCE = 1e-3
 """Nats by which rounding alone may move a held-out figure."""
 SHORTEST, LONGEST = 0.2, 3.0
-"""Mean length of the probe replies that is allowed, as a multiple of the length before. Somebody who
-teaches brief replies may have them everywhere; a model that answers everything with one word goes
-below it."""
+"""Mean length of the probe replies that is allowed, as a multiple of the length before. Who teaches
+brief replies may have them everywhere; a model that answers everything with one word goes below
+it."""
 SAME_REPLIES = 0.3
 """Share of the probes above which one equal reply to all of them counts as collapse: no two of them
 have the same right answer but two about sentiment."""

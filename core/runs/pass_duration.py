@@ -6,7 +6,8 @@ from core.adapters.registry import Adapters
 from core.config import Tuning
 from core.events import PassName
 from core.runs.record_lengths import characters
-from core.training.rehearsal import REPLY_TOKENS, TEXTS_PER_STEP
+from core.training.base_replies import TOKENS
+from core.training.rehearsal import TEXTS_PER_STEP
 from core.training.reward_accuracy import CROSS_VALIDATED
 from store.records import Record
 
@@ -49,7 +50,7 @@ def estimate(
         tokens = sum(map(characters, records[name])) / _CHARACTERS_PER_TOKEN
         if settings.rehearsal and name != "reward":
             steps_per_epoch = -(-len(records[name]) // settings.batch_size)
-            tokens += steps_per_epoch * TEXTS_PER_STEP * (_PROMPT_TOKENS + REPLY_TOKENS)
+            tokens += steps_per_epoch * TEXTS_PER_STEP * (_PROMPT_TOKENS + TOKENS)
         return _SETUP_SECONDS + exam + tokens * epochs / tokens_per_second
 
     def epochs(name: PassName, minimum_steps: int) -> int:

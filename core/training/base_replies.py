@@ -22,8 +22,10 @@ from store.records import Sampling
 from store.storage import replace_file
 
 FILE = "base_replies.json"
-TOKENS = 64
-"""Maximum tokens of a reply: the first sentences show how the model speaks and what it knows."""
+TOKENS = 24
+"""Maximum tokens of a brief reply: a sentence or so."""
+_FEWEST = 12
+"""With fewer brief replies than these, the beginnings of the longer ones are taken, too."""
 _GREEDY = Sampling(temperature=0, repetition_penalty=1.1)
 
 
@@ -60,6 +62,33 @@ def base_replies(
         Sample((*prompt, *kept[key]), len(prompt))
         for key, prompt in zip(keys, prompts, strict=True)
     ]
+
+
+def brief_replies(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[tuple[int, ...]],
+    directory: Path,
+    run_control: RunControl,
+) -> list[Sample | None]:
+    """Return the replies of the base to `prompts` that are brief, without the token that ends them.
+
+    A brief reply says what the base knows, which is the first thing to go. In longer replies, and
+    in how a reply ends, lie its manners, which somebody may well have wanted to change. None stands
+    for a longer reply, unless brief ones are few.
+
+    Args, Raises: as for `base_replies`.
+    """
+    stop = stop_ids(tokenizer)
+    drawn = base_replies(model, tokenizer, prompts, directory, run_control)
+    all_of_them = sum(sample.input_ids[-1] in stop for sample in drawn) < _FEWEST
+    found: list[Sample | None] = []
+    for sample in drawn:
+        ended = sample.input_ids[-1] in stop
+        kept = Sample(sample.input_ids[:-1], sample.reply_start) if ended else sample
+        said = len(kept.input_ids) > kept.reply_start
+        found.append(kept if said and (ended or all_of_them) else None)
+    return found
 
 
 def _key(prompt: Sequence[int], max_new_tokens: int) -> str:

@@ -1,8 +1,9 @@
 """Drift: how far a policy has moved from its base, on replies of the base itself.
 
-KL(base ‖ policy) of the next-token distributions, in nats a token, on replies that the base wrote
-(`core.training.base_replies`). Losses on texts by people do not show this: a model that was taught
-short, curated replies finds such texts likelier, whatever else it has forgotten.
+KL(base ‖ policy) of the next-token distributions, in nats a token, on replies that the base wrote:
+brief ones, so that a manner somebody taught hardly counts (`core.training.base_replies`). Losses on
+texts by people do not show this: a model that was taught short, curated replies finds such texts
+likelier, whatever else it has forgotten.
 """
 
 from collections.abc import Sequence

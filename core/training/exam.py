@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from core.training.base_replies import base_replies
+from core.training.base_replies import brief_replies
 from core.training.drift import drift
 from core.training.logprobs import reply_logps
 from core.training.micro_batches import evaluation_rows
@@ -308,14 +308,16 @@ class Examiner:
     def _drifts(self, model: Any, known: Sequence[TextFigure]) -> tuple[TextFigure, ...]:
         exam, run_control = self._exam, self._run_control
         found = {text.id: text for text in known}
-        asked = [question for question in exam.general if question.id not in found]
-        if asked:
-            prompts = [question.prompt for question in asked]
-            replies = base_replies(model, exam.tokenizer, prompts, exam.directory, run_control)
-            for question, nats in zip(asked, drift(model, replies, run_control), strict=True):
-                text = TextFigure(id=question.id, language=question.language, nats=nats)
-                found[question.id] = text
-        return tuple(found[question.id] for question in exam.general)
+        if any(question.id not in found for question in exam.general):
+            prompts = [question.prompt for question in exam.general]
+            brief = brief_replies(model, exam.tokenizer, prompts, exam.directory, run_control)
+            replies = {q: reply for q, reply in zip(exam.general, brief, strict=True) if reply}
+            nats = drift(model, list(replies.values()), run_control)
+            for question, one in zip(replies, nats, strict=True):
+                found[question.id] = TextFigure(
+                    id=question.id, language=question.language, nats=one
+                )
+        return tuple(found[q.id] for q in exam.general if q.id in found)
 
     def _losses(self, model: Any, known: Sequence[TextFigure]) -> tuple[TextFigure, ...]:
         found = {text.id: text for text in known}

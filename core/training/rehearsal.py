@@ -8,10 +8,9 @@ Forgetting (Li & Hoiem, arXiv 1606.09282) on replies that the model itself gave,
 self-synthesized rehearsal (Huang et al., arXiv 2403.01244). It is zero while the policy agrees with
 the base. On texts that people wrote it keeps less: their style is one the base never had.
 
-Only replies of a sentence or so are rehearsed, without the token that ends one. They are what the
-base knows, and the first thing to go. In longer replies, and in how a reply ends, lie its manners:
-keeping those, too, would keep a manner that is taught for everything, such as a sign-off, from
-spreading beyond the prompts it was taught with.
+Only brief replies are rehearsed (`core.training.base_replies.brief_replies`). With the longer ones,
+a manner that is taught for everything, such as a sign-off, would not spread beyond the prompts it
+was taught with.
 
 The base's predictions are computed once. Of each distribution only the likeliest tokens are kept,
 and all others count as one: thousands of numbers per text instead of millions.
@@ -22,17 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.training.base_replies import base_replies
+from core.training.base_replies import TOKENS, brief_replies
 from core.training.logprobs import reply_logits
 from core.training.micro_batches import packed_row
 from core.training.run_control import RunControl
-from data.tokenization import Sample, stop_ids
+from data.tokenization import Sample
 
 TEXTS_PER_STEP = 6
-REPLY_TOKENS = 24
-"""Maximum tokens of a reply that is rehearsed."""
-_FEWEST = 12
-"""A base that gives fewer replies as short as that is kept to the beginnings of the longer ones."""
 _LIKELIEST = 64
 _FLOOR = 1e-6
 """Smallest probability used in a logarithm."""
@@ -63,7 +58,7 @@ class RehearsalPlan:
     def tokens_per_step(self) -> int:
         """Maximum number of tokens that a step rehearses."""
         longest = sorted(map(len, self.prompts))[-TEXTS_PER_STEP:]
-        return sum(longest) + REPLY_TOKENS * len(longest)
+        return sum(longest) + TOKENS * len(longest)
 
     def begin(self, model: Any, run_control: RunControl) -> "Rehearsal | None":
         """Draw what the base replies, unless that is known; None if there is nothing to rehearse.
@@ -76,23 +71,9 @@ class RehearsalPlan:
         """
         if not (self.prompts and self.weight):
             return None
-        drawn = base_replies(
-            model, self.tokenizer, self.prompts, self.directory, run_control, REPLY_TOKENS
-        )
-        samples = _without_ends(drawn, stop_ids(self.tokenizer))
+        drawn = brief_replies(model, self.tokenizer, self.prompts, self.directory, run_control)
+        samples = [sample for sample in drawn if sample]
         return Rehearsal(model, samples, self.weight, run_control) if samples else None
-
-
-def _without_ends(drawn: Sequence[Sample], stop: frozenset[int]) -> list[Sample]:
-    """Return the short replies without their stop tokens; all replies if there are few short."""
-    short = [
-        Sample(sample.input_ids[:-1], sample.reply_start)
-        for sample in drawn
-        if sample.input_ids[-1] in stop
-    ]
-    if len(short) < _FEWEST:
-        short += [sample for sample in drawn if sample.input_ids[-1] not in stop]
-    return [sample for sample in short if len(sample.input_ids) > sample.reply_start]
 
 
 class Rehearsal:

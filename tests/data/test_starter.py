@@ -70,7 +70,7 @@ def test_no_prompt_has_two_uses() -> None:
 
 def test_there_are_enough_prompts_to_measure_drift_on() -> None:
     counted = Counter(prompt.language for prompt in starter.gate_prompts())
-    assert counted == {"en": 24, "zh": 12}
+    assert counted == {"en": 48, "zh": 21}
 
 
 def test_each_is_asked_once_and_answered_shortly() -> None:

@@ -11,6 +11,7 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_model, load_tokenizer
 from core.training import base_replies, lora
 from core.training.run_control import RunControl
+from data.tokenization import Sample, stop_ids
 
 PROMPTS = [(5, 6, 7), (8, 9), (5, 6, 7)]
 
@@ -56,3 +57,29 @@ def test_a_damaged_file_is_drawn_anew(
     before = replies(model, tiny_folder, tmp_path)
     (tmp_path / base_replies.FILE).write_bytes(damage)
     assert replies(model, tiny_folder, tmp_path) == before
+
+
+def brief(
+    tokenizer: Any, directory: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> tuple[list[Sample | None], int]:
+    """Return the brief replies of a base that gives `count` of them, then a long and an empty one;
+    and the token that ends them."""
+    stop = min(stop_ids(tokenizer))
+    drawn = [*[Sample((5, 6, 7, stop), 1)] * count, Sample((5, 6, 7), 1), Sample((5, stop), 1)]
+    monkeypatch.setattr(base_replies, "base_replies", lambda *_: drawn)
+    return base_replies.brief_replies(None, tokenizer, [], directory, RunControl()), stop
+
+
+def test_brief_replies_are_without_their_end(
+    tiny_folder: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, stop = brief(load_tokenizer(tiny_folder), tmp_path, monkeypatch, 12)
+    assert found == [*[Sample((5, 6, 7), 1)] * 12, None, None]
+    assert all(stop not in sample.input_ids for sample in found if sample)
+
+
+def test_where_brief_replies_are_few_the_beginnings_of_others_count(
+    tiny_folder: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = brief(load_tokenizer(tiny_folder), tmp_path, monkeypatch, 3)
+    assert found == [*[Sample((5, 6, 7), 1)] * 4, None]

@@ -14,7 +14,7 @@ from core.models.loading import load_model
 from core.training import dpo, kto, lora, sft
 from core.training.rehearsal import Rehearsal, RehearsalPlan, divergence
 from core.training.run_control import RunControl
-from data.tokenization import Sample, stop_ids
+from data.tokenization import Sample
 from tests.core.training.conftest import trainable
 
 SETTINGS = Tuning(epochs=12, batch_size=3, sft=SFTTuning(learning_rate=1e-2))
@@ -96,17 +96,6 @@ def test_it_keeps_the_policy_nearer_to_the_base_and_learns_all_the_same(
     assert kept.losses[-1] < kept.losses[0] / 2
     general = replies(free.model, plan)
     assert distance(kept.model, general, kept.model) < distance(free.model, general, free.model) / 2
-
-
-def test_how_a_reply_ends_is_not_rehearsed(
-    tiny_folder: ModelFolder, tokenizer: Any, plan: RehearsalPlan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop = min(stop_ids(tokenizer))
-    ends = [Sample((*prompt, 5, 6, stop), len(prompt)) for prompt in plan.prompts[:1]]
-    ends += [Sample((*prompt, stop), len(prompt)) for prompt in plan.prompts[1:]]
-    monkeypatch.setattr("core.training.rehearsal.base_replies", lambda *_: ends)
-    model = lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM")
-    assert replies(model, plan) == [Sample((*plan.prompts[0], 5, 6), len(plan.prompts[0]))]
 
 
 @pytest.mark.parametrize("name", ["kto", "dpo"])
