@@ -3,7 +3,7 @@
 It is if nothing measured got worse than it may. A version is compared with the version that its
 training started from and, so that small losses do not add up over many versions, with the base:
 
-- it drifted from the base by no more than a limit, on replies of the base to general prompts;
+- it drifted from the base by no more than a limit, on brief replies of the base to general prompts;
 - replies still end, are about as long as before, and are not all the same;
 - the held-out aim of its own pass did not fall beyond chance.
 
@@ -26,12 +26,12 @@ from core.evaluation.report import Report
 from core.significance import lost, rose
 from core.training.exam import Answer, Figures
 
-DRIFT_LIMIT = 0.25
-"""Largest mean divergence from the base, in nats a token. Preliminary: to be fitted between
-versions that learned their lesson and kept the rest, and versions that visibly forgot
-(`tests/bench/gate.py` builds both)."""
-DRIFT_RISE = 0.15
-"""Largest rise of that divergence over the parent's. Preliminary, as `DRIFT_LIMIT`."""
+DRIFT_LIMIT = 0.12
+"""Largest mean divergence from the base on its brief replies, in nats a token. The built-in model
+stays below 0.05 where it learned a lesson and kept nine tenths of what it knew, and goes above 0.28
+where sixteen steps without rehearsal cost it a third or more (`tests/bench/gate.py` has both)."""
+DRIFT_RISE = 0.08
+"""Largest rise of that divergence over the parent's."""
 ENDED_MINIMUM = 0.95
 """Share of the probe replies that must end by themselves. One fewer than before is always allowed:
 a long reply looks like an endless one."""
