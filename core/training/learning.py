@@ -90,6 +90,6 @@ class Learning:
         return {"learned": sorted(self.learned), "decays_from": self._decays_from}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from the result of `state`."""
-        self.learned = set(state["learned"])
-        self._decays_from = state["decays_from"]
+        """Continue from the result of `state`; of a checkpoint without one, knowing nothing."""
+        self.learned = set(state.get("learned", ()))
+        self._decays_from = state.get("decays_from")

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from core.training.base_replies import TOKENS, brief_replies
 from core.training.logprobs import reply_logits
 from core.training.micro_batches import packed_row
+from core.training.packing import packed_length
 from core.training.run_control import RunControl
 from data.tokenization import Sample
 
@@ -57,8 +58,9 @@ class RehearsalPlan:
     @property
     def tokens_per_step(self) -> int:
         """Maximum number of tokens that a step rehearses."""
-        longest = sorted(map(len, self.prompts))[-TEXTS_PER_STEP:]
-        return sum(longest) + TOKENS * len(longest)
+        longest = sorted(self.prompts, key=len)[-TEXTS_PER_STEP:]
+        replied = [(*prompt, *range(-TOKENS, 0)) for prompt in longest]
+        return packed_length(replied, [len(prompt) for prompt in longest])
 
     def begin(self, model: Any, run_control: RunControl) -> "Rehearsal | None":
         """Draw what the base replies, unless that is known; None if there is nothing to rehearse.
