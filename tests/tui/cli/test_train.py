@@ -69,6 +69,8 @@ def test_what_is_trained_on_it_is_loaded_answers_and_is_reported(
         return settle(model)
 
     monkeypatch.setattr(quantization, "settled", settled)
+    # A random model that is taught anything drifts far.
+    monkeypatch.setattr("core.runs.save_version.reasons_to_hold_back", lambda report: ())
     home.mkdir()
     (home / "config.toml").write_text(SETTINGS)
     taught = [messages(f"hello {number}") for number in range(4)]
