@@ -36,7 +36,7 @@ async def test_the_plan_says_what_is_ready_and_what_is_missing(home: Home) -> No
         await pilot.press("f5")
         await until(pilot, lambda: app.screen.query(PlanRow))
         sft, kto, dpo, reward, rl = rows(app)
-        assert sft.startswith("[x] 1  SFT    5 new  ~0:")
+        assert sft.startswith("[x] 1  SFT    5 new  ~")
         assert kto.startswith("[ ] 2  KTO")
         assert "3 of 4 👍, 0 of 4 👎" in kto
         assert "2 of 20 pairs" in dpo
