@@ -6,7 +6,7 @@ So each sample is judged where its loss is computed anyway. It is learned if gre
 repeat its reply: each token is the likeliest one, and likely enough that a repetition penalty or
 another wording does not tip it over. Once all samples are, the learning rate falls to zero and the
 pass ends: warm-up, stable, decay (WSD; Hu et al., arXiv 2404.06395), with a decay that begins when
-it is time. A pass that never gets there decays over the last third of its steps.
+it is time. A pass that never gets there decays over the last quarter of its steps.
 
 Left out on purpose: stopping on a held-out loss. It would rest on a handful of records; the exam
 after the pass judges them.
@@ -42,7 +42,7 @@ class Learning:
     warm_up: float = 0.1
     learned: set[int] = field(default_factory=set)
     """Indices of the samples that were learned when they were last seen."""
-    _decays_from: int | None = None
+    _decays_from: int | None = field(default=None, init=False)
 
     def note(self, indices: Sequence[int], losses: Sequence[float], wrong: Sequence[float]) -> None:
         """Take note of one micro-batch.
