@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.adapters.registry import Adapters
-from core.config import Config, Serving
+from core.config import Config, Serving, Tuning
 from core.evaluation import report
 from core.models.folder import ModelFolder, find
 from core.models.loading import load_tokenizer
@@ -59,8 +59,8 @@ class Case:
     name: str
     good: bool
     lesson: tuple[Exchange, ...]
-    sft: dict[str, Any]
-    """Settings of SFT that differ from the defaults."""
+    tuning: dict[str, Any]
+    """Training settings that differ from the defaults, by their flat names."""
     seed: int = 0
 
 
@@ -105,7 +105,7 @@ def cases() -> list[Case]:
     """Every version, good ones first."""
     lessons = {name: lesson(name) for name in ("facts", "json", "refuse", "signoff")}
     lessons["reviews"] = tuple(Exchange(r.prompt, r.reply) for r in reviews("train.tsv", 16))
-    ruin = {"rehearsal": 0.0, "learning_rate": HIGH}
+    ruin = {"rehearsal": 0.0, "learning_rate": HIGH, "minimum_steps": 16}
     good = [
         Case(f"{name}, defaults, seed {seed}", True, taught, {}, seed)
         for name, taught in lessons.items()
@@ -153,10 +153,7 @@ def train(adapters: Adapters, case: Case) -> tuple[str, ...]:
         Instruction(prompt=(ChatMessage(role="user", content=prompt),), completion=reply)
         for prompt, reply in case.lesson
     ]
-    tuning = Config().tuning
-    tuning = tuning.model_copy(
-        update={"seed": case.seed, "sft": tuning.sft.model_copy(update=case.sft)}
-    )
+    tuning = Tuning.model_validate({**case.tuning, "seed": case.seed})
     config = Config().model_copy(update={"tuning": tuning})
     plan = make_plan(records, adapters, config, frozenset({"sft"}))
     done: list[Any] = []
