@@ -148,3 +148,8 @@ def groups(records: Iterable[Record]) -> list[list[Record]]:
     for record in listed:
         found.setdefault(root(group_keys(record)[0]), []).append(record)
     return list(found.values())
+
+
+def group_numbers(records: Iterable[Record]) -> dict[str, int]:
+    """Return the number of each record's group (`groups`), by the record's id."""
+    return {one.id: number for number, group in enumerate(groups(records)) for one in group}

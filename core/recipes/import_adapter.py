@@ -26,7 +26,6 @@ from core.events import PassDone, PassName
 from core.models.folder import chat_template
 from core.models.loading import load_model
 from core.recipes.export import COMMANDS, RECIPE_FILE
-from core.runs.pair_groups import pair_groups
 from core.runs.plan import Plan
 from core.runs.samples import RunSamples
 from core.runs.save_version import LearnedRecords, save_version
@@ -34,6 +33,7 @@ from core.training.bf16_base import use_bf16_base
 from core.training.exam import Examiner
 from core.training.result import Trained
 from core.training.run_control import RunControl
+from data.training_split import group_numbers
 from store.errors import TuteeError
 from store.i18n import _
 
@@ -110,7 +110,7 @@ def _import_reward_model(
     model = _fitting(plan, source, source, reward.load_base(plan.adapters.folder, seed=0))
     held_out = [pair for pair in plan.reward.held_out if pair.id not in origin.pairs]
     pairs = samples.pairs(held_out)
-    groups = pair_groups(held_out)
+    groups = group_numbers(held_out)
     measured = reward.measure(
         model, list(pairs.values()), run_control, [groups[name] for name in pairs]
     )

@@ -9,7 +9,6 @@ from core.adapters.manifest import BASE
 from core.config import Tuning
 from core.evaluation import report
 from core.events import PassDone, PassName, PassSkipped, PassStarted
-from core.runs.pair_groups import pair_groups
 from core.runs.pass_duration import optimizer_steps, with_minimum_steps
 from core.runs.plan import Plan
 from core.runs.samples import RunSamples
@@ -20,6 +19,7 @@ from core.training.memory_budget import micro_batch_tokens, require_memory
 from core.training.packing import packed_length
 from core.training.reward_accuracy import CROSS_VALIDATED, why_untrusted
 from data.tokenization import Sample
+from data.training_split import group_numbers
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Verdict
@@ -144,7 +144,7 @@ class PassRunner:
         new, replayed = self._samples.pairs(records.new), self._samples.pairs(records.replayed)
         training = [*new.values(), *replayed.values()]
         held_out = self._samples.pairs(records.held_out)
-        group_of = pair_groups((*records.train, *records.held_out))
+        group_of = group_numbers((*records.train, *records.held_out))
         groups = [group_of[name] for name in (*new, *replayed, *held_out)]
         settings = self._preference_settings(len(training))
         folds: list[cross_validation.Fold] = []

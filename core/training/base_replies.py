@@ -9,15 +9,17 @@ Left out on purpose: sampling. Greedy replies are what the base is surest of, an
 """
 
 import functools
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from core.training.run_control import RunControl
 from data.tokenization import Sample, stop_ids
+from store.errors import TuteeError
 from store.records import Sampling
 from store.storage import replace_file
 
@@ -26,6 +28,8 @@ TOKENS = 24
 """Maximum tokens of a brief reply: a sentence or so."""
 _FEWEST = 12
 """With fewer brief replies than these, the beginnings of the longer ones are taken, too."""
+_KEPT = TypeAdapter(dict[str, list[int]])
+"""Token ids of a reply, by `_key`."""
 _GREEDY = Sampling(temperature=0, repetition_penalty=1.1)
 
 
@@ -56,8 +60,9 @@ def base_replies(
     if unknown:
         drawn = _draw(model, tokenizer, list(unknown.values()), run_control, max_new_tokens)
         kept |= dict(zip(unknown, drawn, strict=True))
-        directory.mkdir(parents=True, exist_ok=True)
-        replace_file(path, json.dumps(kept).encode("utf-8"))
+        with suppress(OSError, TuteeError):  # then they are drawn again next time
+            directory.mkdir(parents=True, exist_ok=True)
+            replace_file(path, _KEPT.dump_json(kept))
     return [
         Sample((*prompt, *kept[key]), len(prompt))
         for key, prompt in zip(keys, prompts, strict=True)
@@ -97,10 +102,8 @@ def _key(prompt: Sequence[int], max_new_tokens: int) -> str:
 
 def _read(path: Path) -> dict[str, list[int]]:
     """Return the kept replies; none if they are missing or damaged, since they can be redrawn."""
-    with suppress(OSError, ValueError):
-        kept = json.loads(path.read_bytes())
-        if isinstance(kept, dict):
-            return kept
+    with suppress(OSError, ValidationError):
+        return _KEPT.validate_json(path.read_bytes())
     return {}
 
 

@@ -29,6 +29,7 @@ from core.training.run_control import RunControl
 from data.tokenization import Sample
 
 TEXTS_PER_STEP = 6
+"""With what they share read once, about as many tokens as a step of short corrections has."""
 _LIKELIEST = 64
 _FLOOR = 1e-6
 """Smallest probability used in a logarithm."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.training_split import Split, group_keys, groups, holdout, mix, with_system
+from data.training_split import Split, group_keys, group_numbers, groups, holdout, mix, with_system
 from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 USER = ChatMessage(role="user", content="hi")
@@ -222,6 +222,19 @@ def test_groups_are_what_no_key_connects(records: list[Record]) -> None:
         for _ in group:
             reached |= {k for r in group if reached & {*group_keys(r)} for k in group_keys(r)}
         assert all(reached & {*group_keys(record)} for record in group)
+
+
+def test_conversations_and_equal_prompts_connect_records() -> None:
+    def pair(text: str, conversation: str | None = None) -> Preference:
+        prompt = (ChatMessage(role="user", content=text),)
+        return Preference(prompt=prompt, chosen="yes", rejected="no", conversation_id=conversation)
+
+    alone, first, second, third = pair("a"), pair("b", "x"), pair("c", "x"), pair("c", "y")
+    fourth, twin = pair("d", "y"), pair("a")
+    numbers = group_numbers([alone, first, second, third, fourth, twin])
+    assert len({numbers[one.id] for one in (first, second, third, fourth)}) == 1
+    assert numbers[alone.id] == numbers[twin.id] != numbers[first.id]
+    assert len(numbers) == 6
 
 
 def test_a_side_is_for_ever() -> None:

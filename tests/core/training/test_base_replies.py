@@ -50,13 +50,20 @@ def test_they_are_drawn_once(
     assert replies(model, tiny_folder, tmp_path) == before
 
 
-@pytest.mark.parametrize("damage", [b"", b"[]", b"{"])
+@pytest.mark.parametrize("damage", [b"", b"[]", b"{", b'{"a": "b"}'])
 def test_a_damaged_file_is_drawn_anew(
     tiny_folder: ModelFolder, model: Any, tmp_path: Path, damage: bytes
 ) -> None:
     before = replies(model, tiny_folder, tmp_path)
     (tmp_path / base_replies.FILE).write_bytes(damage)
     assert replies(model, tiny_folder, tmp_path) == before
+
+
+def test_where_they_cannot_be_kept_they_are_drawn_all_the_same(
+    tiny_folder: ModelFolder, model: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert replies(model, tiny_folder, tmp_path / "file") == replies(model, tiny_folder, tmp_path)
 
 
 def brief(
