@@ -81,6 +81,7 @@ def truncate(probabilities: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor 
         enough = (mass[:, -1] >= top_p) | (kept[:, -1] < min_p * kept[:, 0])
         if bool(enough.all()):
             break
-    whole = mass[:, -1:] if top_k else 1.0
-    out = (mass - kept >= top_p * whole) | (kept < min_p * kept[:, :1])
+    out = kept < min_p * kept[:, :1]
+    if top_p < 1:  # at 1, the unlikeliest would be lost to rounding of the sums
+        out |= mass - kept >= top_p * (mass[:, -1:] if top_k else 1.0)
     return kept.masked_fill(out, 0.0), candidates

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import (
     MinPLogitsWarper,
@@ -38,6 +38,7 @@ def share(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     return kept / kept.sum(-1, keepdim=True)
 
 
+@example(1.0, 300, 0.0, 5.0, 0)
 @given(
     # Nearer to 1, the border lies among hundreds of tokens whose sums float32 cannot tell apart.
     st.one_of(st.floats(0.01, 0.999), st.just(1.0)),
@@ -53,7 +54,7 @@ def test_the_candidates_are_those_of_transformers(
     theirs = logits
     if top_k:
         theirs = TopKLogitsWarper(top_k)(None, theirs)
-    if top_p < 1:  # as `generate` does; at 1 the warper drops tokens whose sums round to nothing
+    if top_p < 1:  # as `generate` does
         theirs = TopPLogitsWarper(top_p)(None, theirs)
     if min_p:
         theirs = MinPLogitsWarper(min_p)(None, theirs)
