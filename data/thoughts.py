@@ -1,0 +1,52 @@
+"""Tell the thoughts of a reasoning model from its reply.
+
+A model that reasons writes its thoughts between two tags before it answers. They are no part of the
+reply: they are shown apart, and neither sent back nor learned. Many templates write the opening tag
+themselves, so that a reply may begin in mid-thought and hold only the closing one; a reply that was
+cut short may hold only the opening one.
+
+Only what stands before the answer is looked at: tags further on are text about tags.
+"""
+
+import re
+
+_TAGS = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("<mm:think>", "</mm:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+)
+"""What opens and closes a thought: most reasoning models, then Seed, MiniMax, Magistral, Kimi and
+Command."""
+
+_BLOCK = re.compile(
+    "|".join(f"{re.escape(o)}(?:(.*?){re.escape(c)}|(.*)$)" for o, c in _TAGS), re.DOTALL
+)
+_CLOSING = re.compile("|".join(re.escape(closing) for _, closing in _TAGS))
+_QUOTED = re.compile("|".join(["`", *(re.escape(opening) for opening, _ in _TAGS)]))
+"""Before a closing tag, it says that the text is about tags."""
+
+
+def split_thoughts(text: str) -> tuple[str, str]:
+    """Return the thoughts and the reply of `text`, both without the tags and space around them.
+
+    Text without thoughts is returned as it is. An unclosed thought is all thought: the reply is
+    empty. A closing tag that none opened ends the thoughts, unless the text quotes it.
+    """
+    thoughts: list[str] = []
+    rest = text.lstrip()
+    while block := _BLOCK.match(rest):
+        thoughts.append(next((part for part in block.groups() if part is not None), ""))
+        rest = rest[block.end() :].lstrip()
+    if not thoughts:
+        closing = _CLOSING.search(text)
+        if closing is None or _QUOTED.search(text, 0, closing.start()):
+            return "", text
+        thoughts.append(text[: closing.start()])
+        rest = text[closing.end() :]
+    return "\n\n".join(filter(None, map(str.strip, thoughts))), rest.strip()
