@@ -33,6 +33,19 @@ class ReplyLogits(NamedTuple):
 
         return -F.cross_entropy(self.logits, self.targets, reduction="none")
 
+    def split(self, samples: int) -> "tuple[ReplyLogits, ReplyLogits]":
+        """Return the logits of the first `samples` samples, and those of the others."""
+        first = self.owners < samples
+        return (
+            ReplyLogits(self.logits[first], self.targets[first], self.owners[first], samples),
+            ReplyLogits(
+                self.logits[~first],
+                self.targets[~first],
+                self.owners[~first] - samples,
+                self.samples - samples,
+            ),
+        )
+
     def by_reply(self, values: "torch.Tensor") -> "torch.Tensor":
         """Return (samples) the sum of `values` (T) over each reply, stop token included."""
         return values.new_zeros(self.samples).index_add(0, self.owners, values)

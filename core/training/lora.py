@@ -16,6 +16,7 @@ from core.adapters import peft_files
 from core.config import Tuning
 from core.training import packing_check
 from core.training.bf16_base import use_bf16_base
+from core.training.fused_lora import fuse
 from store.errors import TuteeError
 from store.i18n import _
 
@@ -91,6 +92,7 @@ def policy(model: Any, adapter: Path | None, settings: Tuning) -> "PeftModel":
     else:
         policy = PeftModel.from_pretrained(model, adapter, is_trainable=True)
     use_bf16_base(policy)
+    fuse(policy)
     return policy
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.training.base_replies import TOKENS, brief_replies
-from core.training.logprobs import reply_logits
+from core.training.logprobs import ReplyLogits, reply_logits
 from core.training.micro_batches import packed_row
 from core.training.packing import packed_length
 from core.training.run_control import RunControl
@@ -96,23 +96,26 @@ class Rehearsal:
         self.weight = weight
         self._base = _predict(model, samples, run_control)
 
-    def tokens(self, step: int) -> int:
-        """Return the number of tokens in the texts of optimizer step `step`."""
-        return sum(len(self._samples[i].input_ids) for i in self._texts(step))
+    def texts(self, step: int) -> list[Sample]:
+        """Return the texts of optimizer step `step`."""
+        return [self._samples[i] for i in self._indices(step)]
 
-    def loss(self, model: Any, step: int) -> Any:
-        """Return the weighted divergence on the texts of optimizer step `step`, differentiable."""
+    def divergence(self, replies: ReplyLogits, step: int) -> Any:
+        """Return the mean divergence from the base, in nats a token, differentiable.
+
+        Args:
+            replies: Logits of the policy on `texts(step)`.
+        """
         import torch
 
-        indices = self._texts(step)
-        replies = reply_logits(model, packed_row([self._samples[i] for i in indices], model.dtype))
+        indices = self._indices(step)
         by_sample = replies.owners.argsort(stable=True)
         logps = replies.logits[by_sample].log_softmax(-1)
         tokens = torch.cat([self._base[i].tokens for i in indices])
         wanted = torch.cat([self._base[i].probabilities for i in indices])
-        return self.weight * divergence(wanted, logps.gather(-1, tokens)).mean()
+        return divergence(wanted, logps.gather(-1, tokens)).mean()
 
-    def _texts(self, step: int) -> list[int]:
+    def _indices(self, step: int) -> list[int]:
         count = len(self._samples)
         return [(step * TEXTS_PER_STEP + i) % count for i in range(min(TEXTS_PER_STEP, count))]
 

@@ -27,6 +27,7 @@ from core.runtime import device as devices
 from core.runtime.library_logging import hush, spare_collector
 from core.training import lora, packing_check
 from core.training.bf16_base import use_bf16_base
+from core.training.fused_lora import fuse
 from core.training.memory_budget import micro_batch_tokens
 from core.training.micro_batches import (
     Collator,
@@ -158,6 +159,7 @@ def build(
     else:
         model = _saved(base, earlier, is_trainable=True)
     use_bf16_base(model)
+    fuse(model)
     micro_batch = micro_batch_size(pairs, settings.batch_size, micro_batch_tokens(folder))
     trainer = assemble(
         *classes,

@@ -23,13 +23,14 @@ from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.library_logging import spare_collector
 from core.training import lora
+from core.training.bf16_base import use_bf16_head
 from core.training.exam import Examiner
 from core.training.holdout_eval import HoldoutCurve
 from core.training.learning import Learning
 from core.training.logprobs import reply_logits
 from core.training.memory_budget import micro_batch_tokens
-from core.training.micro_batches import Collator, index_dataset, micro_batch_size, packed_row
-from core.training.rehearsal import RehearsalPlan
+from core.training.micro_batches import index_dataset, micro_batch_size, packed_row
+from core.training.rehearsal import Rehearsal, RehearsalPlan
 from core.training.result import Trained, train_and_examine
 from core.training.run_control import RunControl
 from core.training.trainer import ControlledTrainer, PassProgress, arguments, assemble
@@ -86,23 +87,22 @@ def build(
         arguments(settings, micro_batch, settings.sft.learning_rate),
         {"dataset_kwargs": {"skip_prepare_dataset": True}},
         model=lora.policy(base, adapter, settings),
-        data_collator=_collator(samples, base.dtype),
+        data_collator=_collate,
         train_dataset=index_dataset(len(samples)),
         processing_class=tokenizer,
     )
+    use_bf16_head(trainer.model)
     if rehearsal:
         trainer.rehearsal = rehearsal.begin(trainer.model, run_control)
     steps = settings.epochs * -(-len(samples) // settings.batch_size)
+    trainer.samples = samples
     trainer.learning, trainer.holdout = Learning(len(samples), steps, settings.warmup), None
     return trainer
 
 
-def _collator(samples: Sequence[Sample], dtype: Any) -> Collator:
-    def collate(rows: list[dict[str, int]]) -> dict[str, Any]:
-        indices = [row["index"] for row in rows]
-        return {**packed_row([samples[i] for i in indices], dtype), "indices": indices}
-
-    return collate
+def _collate(rows: list[dict[str, int]]) -> dict[str, Any]:
+    """Return indices only: which texts share the row is known when it is computed."""
+    return {"indices": [row["index"] for row in rows]}
 
 
 @functools.cache
@@ -113,6 +113,7 @@ def _classes() -> tuple[Any, Any]:
     from trl import SFTConfig, SFTTrainer
 
     class PackedSFTTrainer(ControlledTrainer, SFTTrainer):
+        samples: Sequence[Sample]
         holdout: HoldoutCurve | None
         learning: Learning
         loss_is_scaled_for_ga = True  # `compute_loss` does it
@@ -143,10 +144,20 @@ def _classes() -> tuple[Any, Any]:
             """Count the replies of one optimizer step, over which its loss is averaged."""
             return sum(len(inputs["indices"]) for inputs in batch_samples)
 
+        def _rehearse(self, model: Any, rehearsal: Rehearsal) -> None:
+            """Do nothing: `compute_loss` adds the texts to the row of the first micro-batch, where
+            what all of them begin with is computed once."""
+
         def compute_loss(
             self, model: Any, inputs: Any, *_: Any, num_items_in_batch: int, **__: Any
         ) -> Any:
-            replies = reply_logits(self.accelerator.unwrap_model(model), inputs)
+            policy, step = self.accelerator.unwrap_model(model), self.state.global_step
+            rehearsal = self.rehearsal if self.progress.between_steps else None
+            samples = [self.samples[i] for i in inputs["indices"]]
+            texts = rehearsal.texts(step) if rehearsal else []
+            row = packed_row([*samples, *texts], policy.dtype)
+            self.progress.tokens += row["sample_tokens"]
+            replies, rehearsed = reply_logits(policy, row).split(len(samples))
             logps = replies.logps()
             tokens = replies.by_reply(torch.ones_like(logps))
             losses = -replies.by_reply(logps) / tokens
@@ -154,7 +165,14 @@ def _classes() -> tuple[Any, Any]:
             self.learning.note(inputs["indices"], losses.tolist(), wrong.tolist())
             self.progress.learned = len(self.learning.learned), self.learning.samples
             self.progress.trained_tokens += len(logps)
-            return losses.sum() / num_items_in_batch
+            loss = losses.sum() / num_items_in_batch
+            if rehearsal:
+                drift = rehearsal.divergence(rehearsed, step)
+                self.progress.drift = drift.item()
+                self.rehearsed_loss = rehearsal.weight * self.progress.drift
+                return loss + rehearsal.weight * drift
+            self.rehearsed_loss = 0.0
+            return loss
 
     spare_collector()
     return PackedSFTTrainer, SFTConfig

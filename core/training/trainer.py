@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from core.events import PassName, StepReport
 from core.runtime.device import device
 from core.training.checkpoints import Checkpointed
+from core.training.logprobs import reply_logits
+from core.training.micro_batches import packed_row
 from core.training.rehearsal import Rehearsal
 from core.training.run_control import RunControl
 from store.errors import TuteeError
@@ -112,6 +114,8 @@ class ControlledTrainer(Checkpointed):
     run_control: RunControl
     progress: PassProgress
     rehearsal: Rehearsal | None = None
+    rehearsed_loss = 0.0
+    """The share of the rehearsal in the loss of the latest micro-batch."""
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the dataset unchanged: it holds only indices, which TRL would tokenize."""
@@ -123,10 +127,10 @@ class ControlledTrainer(Checkpointed):
         if self.progress.between_steps and self.rehearsal:
             self._rehearse(model, self.rehearsal)
         with self.run_control.scheduler.micro_batch(self.run_control.cancelled):
-            self.progress.tokens += inputs.pop("sample_tokens")
+            self.progress.tokens += inputs.pop("sample_tokens", 0)
             loss = super().training_step(model, inputs, num_items_in_batch)  # type: ignore[misc]
         self.progress.micro_batch(
-            loss.item(),
+            loss.item() - self.rehearsed_loss,
             self.current_gradient_accumulation_steps,  # type: ignore[attr-defined]
             self.state.max_steps,
         )
@@ -140,10 +144,11 @@ class ControlledTrainer(Checkpointed):
         policy.train()
         with self.run_control.scheduler.micro_batch(self.run_control.cancelled):
             with self.compute_loss_context_manager():  # type: ignore[attr-defined]
-                loss = rehearsal.loss(policy, step)
-            self.accelerator.backward(loss)  # type: ignore[attr-defined]
-        self.progress.tokens += rehearsal.tokens(step)
-        self.progress.drift = loss.item() / rehearsal.weight
+                row = packed_row(rehearsal.texts(step), policy.dtype)
+                self.progress.tokens += row["sample_tokens"]
+                drift = rehearsal.divergence(reply_logits(policy, row), step)
+            self.accelerator.backward(rehearsal.weight * drift)  # type: ignore[attr-defined]
+        self.progress.drift = drift.item()
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """Note the norm that transformers computes to clip the gradient."""

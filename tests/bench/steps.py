@@ -167,7 +167,7 @@ def stepper(trainer: Any) -> Callable[[], float]:
                 micro_batches.append(next(batches))
             except StopIteration:
                 batches = iter(trainer.get_train_dataloader())
-        items = sum(int((b["labels"][:, 1:] != -100).sum()) for b in micro_batches)
+        items = trainer._get_num_items_in_batch(micro_batches, "cpu")
         trainer.current_gradient_accumulation_steps = size
         started = time.perf_counter()
         for batch in micro_batches:

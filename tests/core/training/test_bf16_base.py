@@ -61,6 +61,20 @@ def test_only_the_matrices_under_the_adapter_are_rounded(tiny_folder: ModelFolde
     assert policy.dtype == torch.float32
 
 
+def test_the_head_is_rounded_only_where_it_learns(
+    tiny_folder: ModelFolder, samples: list[Sample]
+) -> None:
+    policy = lora.policy(small(tiny_folder), None, SETTINGS)
+    row = packed_row(samples, policy.dtype)
+    exact = reply_logits(policy, row).logits
+    bf16_base.use_bf16_head(policy)
+    rounded = reply_logits(policy, row).logits
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0.02)
+    with torch.no_grad():
+        assert torch.equal(reply_logits(policy, row).logits, exact)
+
+
 def test_a_layer_keeps_its_bias(tmp_path: Path) -> None:
     make(next(family for family in FAMILIES if family.name == "qwen2.5"), tmp_path / "qwen")
     folder = find(str(tmp_path / "qwen"), tmp_path, lambda event: None)
