@@ -232,9 +232,10 @@ class PassRunner:
         )
         # Assume that the largest micro-batch has the average share of tokens that carry loss.
         trained = proof.largest * proof.trained // max(proof.packed_tokens, 1)
-        # The rehearsal is a row of its own, before or after them.
         beside = self._samples.rehearsal.tokens_per_step if name != "reward" else 0
-        largest, trained = max(proof.largest, beside), max(trained, beside)
+        # SFT rehearses in the same row, the others in one of its own.
+        together = sum if name == "sft" else max
+        largest, trained = together((proof.largest, beside)), together((trained, beside))
         parent = self._plan.reward_parent if name == "reward" else self.parent
         shape = lora.continued(settings, self._plan.adapters.path(parent))
         require_memory(name, folder, shape, largest, trained)
