@@ -30,6 +30,10 @@ def use_bf16_base(model: Any) -> None:
         if name.endswith(".base_layer") and type(module) is torch.nn.Linear:
             module.weight = _rounded(module.weight)
             module.__class__ = _linear_class()
+    for weight in model.parameters():
+        if not weight.requires_grad and weight.dtype == torch.float32:
+            # Off the mapped file, which stays in memory as long as one of its tensors is in use.
+            weight.data = weight.data.clone()
 
 
 def use_bf16_head(model: Any) -> None:
