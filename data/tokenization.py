@@ -249,5 +249,14 @@ def _parse_inside(tokenizer: Tokenizer, part: str) -> list[int]:
 
 
 def _parse(tokenizer: Tokenizer, text: str) -> list[int]:
-    # The template has already added the special tokens.
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    try:
+        # The template has already added the special tokens.
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    except BaseException as error:
+        # Rust's panics have this class only, and are no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TuteeError(
+            _("The model's tokenizer broke down on this text."),
+            _("Shorten or rephrase it; if that recurs, choose another model."),
+        ) from error
