@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters.peft_files import unreadable
+from core.adapters.peft_files import can_merge, unreadable
 from core.config import Serving
 from core.models import fast_loading
 from core.models.folder import ModelFolder
@@ -89,7 +89,8 @@ def eos_tokens(folder: ModelFolder, config: "PretrainedConfig") -> frozenset[int
 def merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
     """Merge the adapter into `model`'s weights, so that it costs nothing afterwards.
 
-    With weights in 4 bits it stays beside them: their rounding would swallow part of it.
+    With weights in 4 bits it stays beside them: their rounding would swallow part of it. So does
+    one that cannot be merged.
 
     Raises:
         TuteeError: the adapter cannot be loaded.
@@ -98,7 +99,7 @@ def merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
 
     try:
         tuned = PeftModel.from_pretrained(model, str(adapter))
-        if getattr(model, "is_loaded_in_4bit", False):
+        if getattr(model, "is_loaded_in_4bit", False) or not can_merge(tuned):
             return tuned.eval().base_model.model
         return tuned.merge_and_unload(safe_merge=True)
     except Exception as error:
