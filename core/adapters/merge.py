@@ -104,8 +104,9 @@ def _write(adapters: Adapters, adapter: Path, partial: Path) -> tuple[str, float
     if not can_merge(tuned):
         raise TuteeError(
             _(
-                "{version} changes what {model} has no place for: the embeddings or the head alone, "
-                "where they are one matrix, or a bias of layers without one. So it cannot be merged."
+                "{version} cannot be merged: it changes what {model} has no place for, the "
+                "embeddings or the head alone where they are one matrix, or a bias of layers "
+                "without one."
             ).format(version=adapter.name, model=adapters.folder.label),
             _("Use the adapter with its base, or train it on the other layers, without a bias."),
         )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from core.models import chat_templates, fast_loading, quantization
+from core.models.consistency import require_tokens
 from core.models.folder import ModelFolder, chat_template, has_template, weights
 from core.runtime import device as devices
 from core.runtime.library_logging import hush
@@ -37,6 +38,7 @@ def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
         title = _("The tokenizer in {folder} could not be loaded: {said}")
         raise unloadable(title, folder, error) from error
     tokenizer.chat_template = tokenizer.chat_template or chat_template(folder)
+    require_tokens(tokenizer, folder.path)
     return tokenizer
 
 
