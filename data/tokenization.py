@@ -16,6 +16,10 @@ nothing, such as `<h1>` or the `<think>` of a model that thinks, are vocabulary 
 do headings that are plain text even in the template (`### User:`), which no tokenizer can tell from
 the same words typed by a person.
 
+A reply is no thought. Where a template opens one at the end of the prompt and leaves no choice
+(DeepSeek-R1-Distill), it is closed there, as templates with a choice do; otherwise replies would be
+learned as thoughts that never end.
+
 A template may trim replies or put something before them; what it renders is what is learned, since
 that is what the model sees in the next turn. If a template renders the end of a prompt differently
 once there is a reply, the reply is used as it was written.
@@ -26,6 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from data.thoughts import close_thought
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Role
@@ -88,9 +93,9 @@ def encode_prompt(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> list
     """
     messages = _with_cuts(tokenizer, messages)
     if messages and messages[-1].role == "assistant":
-        before, begun = _render(tokenizer, messages[:-1], prompt=True), messages[-1].content
+        before, begun = _render_prompt(tokenizer, messages[:-1]), messages[-1].content
     else:
-        before, begun = _render(tokenizer, messages, prompt=True), ""
+        before, begun = _render_prompt(tokenizer, messages), ""
     return _prompt_and_reply_ids(tokenizer, before, begun)
 
 
@@ -105,7 +110,7 @@ def encode(tokenizer: Tokenizer, prompt: Sequence[ChatMessage], reply: str) -> S
     """
     ending = _ending(tokenizer)
     messages = _with_cuts(tokenizer, (*prompt, ChatMessage(role="assistant", content=reply)))
-    before = _render(tokenizer, messages[:-1], prompt=True)
+    before = _render_prompt(tokenizer, messages[:-1])
     whole = _render(tokenizer, messages, prompt=False)
     if whole.startswith(before):
         written = whole[len(before) :].removesuffix(ending.text) + ending.before
@@ -149,7 +154,12 @@ def _ending(tokenizer: Tokenizer) -> _Ending:
         ChatMessage(role="user", content="?"),
         ChatMessage(role="assistant", content=_PROBE),
     )
-    text = _render(tokenizer, messages, prompt=False).rpartition(_PROBE)[2]
+    _before, reply, text = _render(tokenizer, messages, prompt=False).rpartition(_PROBE)
+    if not reply:
+        raise TuteeError(
+            _("This model's chat template leaves out what is said in a conversation of text."),
+            _("It is for pictures, or for tools only: choose a model for chat."),
+        )
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     stop = next((token for token in _ids(tokenizer, text) if token in special), None)
     if stop is not None:
@@ -188,6 +198,10 @@ def _turns(tokenizer: Tokenizer) -> str:
     return _render(tokenizer, messages, prompt=False)
 
 
+def _render_prompt(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> str:
+    return close_thought(_render(tokenizer, messages, prompt=True))
+
+
 def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bool) -> str:
     try:
         return _apply_template(tokenizer, messages, prompt)
@@ -196,7 +210,10 @@ def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bo
             # The templates of Gemma and older Mistral models have no system role.
             return _render(tokenizer, _with_folded_system(messages), prompt=prompt)
         raise TuteeError(
-            _("This model's chat template cannot be used: {why}").format(why=error)
+            _("This model's chat template cannot be used: {why}").format(
+                why=str(error).partition("\n")[0][:200] or type(error).__name__
+            ),
+            _("Choose the chat (instruct) variant of the model, or another one."),
         ) from error
 
 
