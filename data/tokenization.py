@@ -93,9 +93,9 @@ def encode_prompt(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> list
     """
     messages = _with_cuts(tokenizer, messages)
     if messages and messages[-1].role == "assistant":
-        before, begun = _render_prompt(tokenizer, messages[:-1]), messages[-1].content
+        before, begun = prompt_text(tokenizer, messages[:-1]), messages[-1].content
     else:
-        before, begun = _render_prompt(tokenizer, messages), ""
+        before, begun = prompt_text(tokenizer, messages), ""
     return _prompt_and_reply_ids(tokenizer, before, begun)
 
 
@@ -110,7 +110,7 @@ def encode(tokenizer: Tokenizer, prompt: Sequence[ChatMessage], reply: str) -> S
     """
     ending = _ending(tokenizer)
     messages = _with_cuts(tokenizer, (*prompt, ChatMessage(role="assistant", content=reply)))
-    before = _render_prompt(tokenizer, messages[:-1])
+    before = prompt_text(tokenizer, messages[:-1])
     whole = _render(tokenizer, messages, prompt=False)
     if whole.startswith(before):
         written = whole[len(before) :].removesuffix(ending.text) + ending.before
@@ -140,6 +140,20 @@ def pieces(tokenizer: Tokenizer, sample: Sample) -> list[Piece]:
             found.append(Piece(text, index > sample.reply_start))
             shown, start, end = start, index, end + len(text)
     return found
+
+
+def prompt_text(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> str:
+    """Return the text of a prompt, with any thought that the template opens closed.
+
+    Raises:
+        TuteeError: The tokenizer has no chat template, or the template refuses these messages.
+    """
+    return close_thought(_render(tokenizer, messages, prompt=True))
+
+
+def end_of_turn(tokenizer: Tokenizer) -> int:
+    """Return the token that the template ends a reply with."""
+    return _ending(tokenizer).stop
 
 
 def stop_ids(tokenizer: Tokenizer) -> frozenset[int]:
@@ -196,10 +210,6 @@ def _turns(tokenizer: Tokenizer) -> str:
     roles: tuple[Role, ...] = ("user", "assistant", "user")
     messages = [ChatMessage(role=role, content=_PROBE) for role in roles]
     return _render(tokenizer, messages, prompt=False)
-
-
-def _render_prompt(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> str:
-    return close_thought(_render(tokenizer, messages, prompt=True))
 
 
 def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bool) -> str:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from core import json_file
 from core.models import chat_templates, fast_loading, quantization
 from core.models.consistency import require_tokens
 from core.models.folder import ModelFolder, chat_template, has_template, weights
@@ -40,6 +41,18 @@ def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
     tokenizer.chat_template = tokenizer.chat_template or chat_template(folder)
     require_tokens(tokenizer, folder.path)
     return tokenizer
+
+
+def eos_tokens(folder: ModelFolder, default: object) -> frozenset[int]:
+    """Return the end-of-text tokens of the generation config.
+
+    Args:
+        default: The token or tokens in the model's config, which hold where that has none.
+    """
+    settings = json_file.read_or_empty(folder.path / "generation_config.json")
+    eos = settings.get("eos_token_id", default)
+    given = eos if isinstance(eos, list) else [eos]
+    return frozenset(token for token in given if isinstance(token, int))
 
 
 def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":

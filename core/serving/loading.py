@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import json_file
 from core.adapters.peft_files import can_merge, unreadable
 from core.config import Serving
 from core.models import fast_loading
@@ -84,14 +83,6 @@ def read_config(folder: ModelFolder) -> "PretrainedConfig":
         title = _("The model in {folder} could not be loaded: {said}")
         raise unloadable(title, folder, error) from error
     return config.get_text_config()
-
-
-def eos_tokens(folder: ModelFolder, config: "PretrainedConfig") -> frozenset[int]:
-    """Return the end-of-text tokens of the generation config, or else of the model's config."""
-    settings = json_file.read_or_empty(folder.path / "generation_config.json")
-    eos = settings.get("eos_token_id", config.eos_token_id)
-    given = eos if isinstance(eos, list) else [eos]
-    return frozenset(token for token in given if isinstance(token, int))
 
 
 def merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
