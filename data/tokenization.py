@@ -26,7 +26,7 @@ once there is a reply, the reply is used as it was written.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -37,6 +37,8 @@ from store.records import ChatMessage, Role
 
 TEMPLATE_OPTIONS = {"enable_thinking": False}
 """Variables given to each template. Thinking (Qwen3) is off, because only replies are taught."""
+_MOST_STEPS = 1_000_000
+"""Steps of all `range` loops while a template is rendered once."""
 _PROBE = "Tutee0probe"
 """A reply that no template trims or contains."""
 _CUT = "\ufdd0Tutee0cut\ufdd1"
@@ -223,14 +225,35 @@ def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bo
             _("This model's chat template cannot be used: {why}").format(
                 why=str(error).partition("\n")[0][:200] or type(error).__name__
             ),
-            _("Choose the chat (instruct) variant of the model, or another one."),
+            _("It may be for tools only: choose the chat (instruct) variant, or another model.")
+            if "tools" in str(getattr(tokenizer, "chat_template", ""))
+            else _("Choose the chat (instruct) variant of the model, or another one."),
         ) from error
 
 
 def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool) -> str:
     dicts = [message.model_dump() for message in messages]
     options = {"tokenize": False, "add_generation_prompt": prompt, **TEMPLATE_OPTIONS}
-    return str(tokenizer.apply_chat_template(dicts, **options))
+    return str(tokenizer.apply_chat_template(dicts, range=_bounded_range(), **options))
+
+
+def _bounded_range() -> Callable[..., Iterator[int]]:
+    """Return a `range` that ends a template which would loop for ever.
+
+    Jinja bounds one range, not one within another. A template can still take time by loops over
+    what was said, and memory by long texts: the memory of the machine bounds that.
+    """
+    steps = iter(range(_MOST_STEPS))
+
+    def bounded(*bounds: int) -> Iterator[int]:
+        for number in range(*bounds):
+            if next(steps, None) is None:
+                raise OverflowError(
+                    _("it takes more than {count:,} steps").format(count=_MOST_STEPS)
+                )
+            yield number
+
+    return bounded
 
 
 def _with_folded_system(messages: Sequence[ChatMessage]) -> list[ChatMessage]:

@@ -121,6 +121,15 @@ def has_template(folder: ModelFolder) -> bool:
     return bool(_chat_template(folder.path))
 
 
+def has_named_templates(folder: ModelFolder) -> bool:
+    """Whether the model came with templates for special uses, such as tools."""
+    settings = json_file.read_or_empty(folder.path / "tokenizer_config.json")
+    named = settings.get("chat_template")
+    return (isinstance(named, list) and bool(named)) or any(
+        (folder.path / "additional_chat_templates").glob("*.jinja")
+    )
+
+
 def weights(path: Path) -> int:
     """Count the parameters by the safetensors headers; 0 if they cannot be read."""
     try:

@@ -281,7 +281,7 @@ def test_what_does_not_fit_names_what_and_why(
 def test_other_forms_of_files_are_refused_by_name(file: str, hint: str, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
     (tmp_path / file).write_bytes(b"x")
-    with pytest.raises(TuteeError, match="has no adapter_model.safetensors") as caught:
+    with pytest.raises(TuteeError, match=r"has no adapter_model\.safetensors") as caught:
         conversion.read_config(tmp_path)
     assert hint in caught.value.hint
 
