@@ -16,9 +16,12 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from store.error_messages import validation_message
 from store.errors import TuteeError
@@ -28,13 +31,27 @@ from store.records import Sampling
 BUILTIN = "builtin"
 """The model that comes with Tutee; see `core.models.builtin`."""
 
+_MANY, _STRONG = 1_000_000, 1000
+"""Limits far beyond any use, which only stop typing errors."""
+
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse `seed = true`, which pydantic takes for 1."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and kind in (int, float):
+            raise PydanticKnownError("int_type" if kind is int else "float_type")
+        return value
 
 
 class Chat(_Section):
-    model: str = BUILTIN
+    model: str = Field(BUILTIN, min_length=1)
     """`builtin`, `hf:owner/name`, `modelscope:owner/name`, or the path of a folder or GGUF file."""
     system_prompt: str = "You are a helpful assistant. Answer clearly and briefly."
     """Starts every conversation that has no system message of its own; empty for none."""
@@ -54,32 +71,32 @@ class Serving(_Section):
     four_bit: FourBit = "auto"
     """Load the base in 4 bits (NF4), for chat and training; `auto` does so on a GPU that could not
     hold it otherwise."""
-    cache_mb: int = Field(256, ge=0)
+    cache_mb: int = Field(256, ge=0, le=1_000_000)
     """Memory for the KV cache of earlier chats, so that continuing one starts at once."""
 
 
 class SFTTuning(_Section):
     learning_rate: float = Field(7e-4, gt=0, lt=1)
     """Learning rate of SFT."""
-    minimum_steps: int = Field(64, ge=1)
+    minimum_steps: int = Field(64, ge=1, le=_MANY)
     """SFT ends when every reply is learned. Until then a small set is repeated for more than
     `epochs`, up to this many optimizer steps."""
-    minimum_records: int = Field(4, ge=1)
+    minimum_records: int = Field(4, ge=1, le=_MANY)
     """SFT is ready from this many new instruction records."""
 
 
 class PreferenceTuning(_Section):
     learning_rate: float = Field(1e-4, gt=0, lt=1)
     """Learning rate of DPO and KTO; at the rate of SFT they undo what they learned."""
-    minimum_steps: int = Field(40, ge=1)
+    minimum_steps: int = Field(40, ge=1, le=_MANY)
     """KTO, DPO and the reward model repeat a small set until they make this many steps."""
-    beta: float = Field(0.3, gt=0)
+    beta: float = Field(0.3, gt=0, le=_STRONG)
     """How closely DPO and KTO keep to the base: the larger, the closer."""
-    sft_weight: float = Field(0.2, ge=0)
+    sft_weight: float = Field(0.2, ge=0, le=_STRONG)
     """Weight in DPO of imitating the chosen replies, beside preferring them."""
-    minimum_thumbs: int = Field(4, ge=1)
+    minimum_thumbs: int = Field(4, ge=1, le=_MANY)
     """KTO is ready from this many thumbs of each kind."""
-    minimum_pairs: int = Field(20, ge=1)
+    minimum_pairs: int = Field(20, ge=1, le=_MANY)
     """DPO is ready from this many preference pairs."""
 
 
@@ -89,7 +106,7 @@ class RewardTuning(_Section):
     incremental: bool = False
     """Continue a reward model that passed its gate with the new pairs, and replay, instead of
     training one from the base on all pairs: faster when there are many, and done from 100 on."""
-    minimum_pairs: int = Field(20, ge=2)
+    minimum_pairs: int = Field(20, ge=2, le=_MANY)
     """The reward model is ready from this many preference pairs."""
 
 
@@ -98,18 +115,18 @@ class RLTuning(_Section):
     """Maximum number of steps; more mostly exploit the reward model's mistakes."""
     learning_rate: float = Field(1e-4, gt=0, lt=1)
     """Learning rate of RL."""
-    prompts: int = Field(4, ge=1)
+    prompts: int = Field(4, ge=1, le=1024)
     """Prompts per step, each answered `generations` times."""
-    generations: int = Field(4, ge=2)
+    generations: int = Field(4, ge=2, le=256)
     """Replies sampled for each prompt; they are compared with each other."""
-    max_new_tokens: int = Field(64, ge=4)
+    max_new_tokens: int = Field(64, ge=4, le=_MANY)
     """Maximum number of tokens in each of these replies."""
-    beta: float = Field(0.05, ge=0)
+    beta: float = Field(0.05, ge=0, le=_STRONG)
     """Reward lost per nat of KL divergence from the base."""
-    kl_limit: float = Field(0.5, gt=0)
+    kl_limit: float = Field(0.5, gt=0, le=_STRONG)
     """RL stops when its replies have moved this many nats per token further from the base than at
     the start."""
-    minimum_prompts: int = Field(20, ge=1)
+    minimum_prompts: int = Field(20, ge=1, le=_MANY)
     """RL is ready from this many prompts."""
 
 
@@ -175,28 +192,28 @@ class Tuning(_Section):
     more and learns less, `thorough` learns more and takes longer."""
     epochs: int = Field(3, ge=1, le=100)
     """How often a pass sees each record; RL counts steps instead."""
-    batch_size: int = Field(4, ge=1)
+    batch_size: int = Field(4, ge=1, le=1024)
     """Samples per optimizer step, however small the micro-batches are."""
-    rank: int = Field(16, ge=1)
+    rank: int = Field(16, ge=1, le=1024)
     """Rank of a new LoRA adapter: how much it can hold. A continued one keeps its own, and its own
     alpha and dropout."""
-    alpha: int = Field(32, ge=1)
+    alpha: int = Field(32, ge=1, le=65_536)
     """The output of the LoRA adapter is scaled by alpha / rank."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout of the LoRA adapter, in SFT only: the other passes compare likelihoods or rewards,
     which it would blur. Slow on a CPU."""
-    warmup: float = Field(0.1, ge=0)
+    warmup: float = Field(0.1, ge=0, le=_MANY)
     """Optimizer steps at the start of a pass in which the learning rate rises to its value; below
     1, a share of all steps."""
     replay: float = Field(0.4, ge=0, lt=1)
     """Share of each run that repeats records the adapter has already learned."""
-    max_length: int = Field(1024, ge=16)
+    max_length: int = Field(1024, ge=16, le=_MANY)
     """Maximum number of tokens in prompt and reply. Of longer conversations the oldest questions
     are dropped, as in the chat; what is longer even so is left out of a pass and listed."""
-    rehearsal: float = Field(2.0, ge=0)
+    rehearsal: float = Field(2.0, ge=0, le=_STRONG)
     """How strongly training keeps to the base's own replies to general prompts that were never
     taught; 0 turns it off."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     """The same seed, records and settings make the same adapter."""
     sft: SFTTuning = SFTTuning()
     preference: PreferenceTuning = PreferenceTuning()
@@ -352,9 +369,12 @@ def parse(text: str, path: Path) -> Config:
     """
     try:
         keys = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise TuteeError(
-            _("The settings in {path} are not valid TOML: {why}.").format(path=path, why=error)
+            _("The settings in {path} are not valid TOML: {why}.").format(
+                path=path, why=str(error)[:200]
+            ),
+            _("Correct that line, or remove it to restore the default."),
         ) from error
     try:
         return Config.model_validate(keys)

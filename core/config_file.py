@@ -94,7 +94,7 @@ def _document(text: str) -> "TOMLDocument":
 
     try:
         return parse_toml(text)
-    except ParseError as error:
+    except (ParseError, RecursionError) as error:
         raise TuteeError(_("The settings are not valid TOML: {why}.").format(why=error)) from error
 
 

@@ -15,10 +15,12 @@ def read(path: Path) -> dict[str, Any] | None:
         TuteeError: it cannot be read, or does not hold an object.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe might be read for ever
+            raise OSError(_("it is not a regular file"))
         found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TuteeError(_("Cannot read {path}: {why}.").format(path=path, why=error)) from error
     if not isinstance(found, dict):
         raise TuteeError(_("Cannot read {path}: it holds no JSON object.").format(path=path))

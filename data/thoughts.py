@@ -32,6 +32,13 @@ _QUOTED = re.compile("|".join(["`", *(re.escape(opening) for opening, _ in _TAGS
 """Before a closing tag, it says that the text is about tags."""
 
 
+def close_thought(prompt: str) -> str:
+    """Return `prompt`, with the thought that it opens at its end closed again."""
+    end = prompt.rstrip()
+    closing = next((closing for opening, closing in _TAGS if end.endswith(opening)), "")
+    return f"{end}\n\n{closing}\n\n" if closing else prompt
+
+
 def split_thoughts(text: str) -> tuple[str, str]:
     """Return the thoughts and the reply of `text`, both without the tags and space around them.
 

@@ -16,22 +16,29 @@ nothing, such as `<h1>` or the `<think>` of a model that thinks, are vocabulary 
 do headings that are plain text even in the template (`### User:`), which no tokenizer can tell from
 the same words typed by a person.
 
+A reply is no thought. Where a template opens one at the end of the prompt and leaves no choice
+(DeepSeek-R1-Distill), it is closed there, as templates with a choice do; otherwise replies would be
+learned as thoughts that never end.
+
 A template may trim replies or put something before them; what it renders is what is learned, since
 that is what the model sees in the next turn. If a template renders the end of a prompt differently
 once there is a reply, the reply is used as it was written.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from data.thoughts import close_thought
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Role
 
 TEMPLATE_OPTIONS = {"enable_thinking": False}
 """Variables given to each template. Thinking (Qwen3) is off, because only replies are taught."""
+_MOST_STEPS = 1_000_000
+"""Steps of all `range` loops while a template is rendered once."""
 _PROBE = "Tutee0probe"
 """A reply that no template trims or contains."""
 _CUT = "\ufdd0Tutee0cut\ufdd1"
@@ -88,9 +95,9 @@ def encode_prompt(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> list
     """
     messages = _with_cuts(tokenizer, messages)
     if messages and messages[-1].role == "assistant":
-        before, begun = _render(tokenizer, messages[:-1], prompt=True), messages[-1].content
+        before, begun = prompt_text(tokenizer, messages[:-1]), messages[-1].content
     else:
-        before, begun = _render(tokenizer, messages, prompt=True), ""
+        before, begun = prompt_text(tokenizer, messages), ""
     return _prompt_and_reply_ids(tokenizer, before, begun)
 
 
@@ -105,7 +112,7 @@ def encode(tokenizer: Tokenizer, prompt: Sequence[ChatMessage], reply: str) -> S
     """
     ending = _ending(tokenizer)
     messages = _with_cuts(tokenizer, (*prompt, ChatMessage(role="assistant", content=reply)))
-    before = _render(tokenizer, messages[:-1], prompt=True)
+    before = prompt_text(tokenizer, messages[:-1])
     whole = _render(tokenizer, messages, prompt=False)
     if whole.startswith(before):
         written = whole[len(before) :].removesuffix(ending.text) + ending.before
@@ -137,6 +144,20 @@ def pieces(tokenizer: Tokenizer, sample: Sample) -> list[Piece]:
     return found
 
 
+def prompt_text(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> str:
+    """Return the text of a prompt, with any thought that the template opens closed.
+
+    Raises:
+        TuteeError: The tokenizer has no chat template, or the template refuses these messages.
+    """
+    return close_thought(_render(tokenizer, messages, prompt=True))
+
+
+def end_of_turn(tokenizer: Tokenizer) -> int:
+    """Return the token that the template ends a reply with."""
+    return _ending(tokenizer).stop
+
+
 def stop_ids(tokenizer: Tokenizer) -> frozenset[int]:
     """Return the tokens that end a reply: the template's end of turn, and the tokenizer's eos."""
     eos = tokenizer.eos_token_id
@@ -149,7 +170,12 @@ def _ending(tokenizer: Tokenizer) -> _Ending:
         ChatMessage(role="user", content="?"),
         ChatMessage(role="assistant", content=_PROBE),
     )
-    text = _render(tokenizer, messages, prompt=False).rpartition(_PROBE)[2]
+    _before, reply, text = _render(tokenizer, messages, prompt=False).rpartition(_PROBE)
+    if not reply:
+        raise TuteeError(
+            _("This model's chat template leaves out what is said in a conversation of text."),
+            _("It is for pictures, or for tools only: choose a model for chat."),
+        )
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     stop = next((token for token in _ids(tokenizer, text) if token in special), None)
     if stop is not None:
@@ -196,14 +222,38 @@ def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bo
             # The templates of Gemma and older Mistral models have no system role.
             return _render(tokenizer, _with_folded_system(messages), prompt=prompt)
         raise TuteeError(
-            _("This model's chat template cannot be used: {why}").format(why=error)
+            _("This model's chat template cannot be used: {why}").format(
+                why=str(error).partition("\n")[0][:200] or type(error).__name__
+            ),
+            _("It may be for tools only: choose the chat (instruct) variant, or another model.")
+            if "tools" in str(getattr(tokenizer, "chat_template", ""))
+            else _("Choose the chat (instruct) variant of the model, or another one."),
         ) from error
 
 
 def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool) -> str:
     dicts = [message.model_dump() for message in messages]
     options = {"tokenize": False, "add_generation_prompt": prompt, **TEMPLATE_OPTIONS}
-    return str(tokenizer.apply_chat_template(dicts, **options))
+    return str(tokenizer.apply_chat_template(dicts, range=_bounded_range(), **options))
+
+
+def _bounded_range() -> Callable[..., Iterator[int]]:
+    """Return a `range` that ends a template which would loop for ever.
+
+    Jinja bounds one range, not one within another. A template can still take time by loops over
+    what was said, and memory by long texts: the memory of the machine bounds that.
+    """
+    steps = iter(range(_MOST_STEPS))
+
+    def bounded(*bounds: int) -> Iterator[int]:
+        for number in range(*bounds):
+            if next(steps, None) is None:
+                raise OverflowError(
+                    _("it takes more than {count:,} steps").format(count=_MOST_STEPS)
+                )
+            yield number
+
+    return bounded
 
 
 def _with_folded_system(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
@@ -249,5 +299,14 @@ def _parse_inside(tokenizer: Tokenizer, part: str) -> list[int]:
 
 
 def _parse(tokenizer: Tokenizer, text: str) -> list[int]:
-    # The template has already added the special tokens.
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    try:
+        # The template has already added the special tokens.
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    except BaseException as error:
+        # Rust's panics have this class only, and are no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TuteeError(
+            _("The model's tokenizer broke down on this text."),
+            _("Shorten or rephrase it; if that recurs, choose another model."),
+        ) from error

@@ -106,17 +106,17 @@ class Sampling(_Frozen):
     """0 always takes the most likely token. Small models make more mistakes at higher values."""
     top_p: float = Field(0.9, gt=0, le=1)
     """Sample only from the most likely tokens that together reach this probability; 1 uses all."""
-    top_k: int = Field(0, ge=0)
+    top_k: int = Field(0, ge=0, strict=True)
     """Sample only from this many of the most likely tokens; 0 uses all."""
     min_p: float = Field(0.0, ge=0, le=1)
     """Skip tokens less likely than this share of the most likely one; 0 uses all."""
     repetition_penalty: float = Field(1.1, gt=0, le=5)
     """Values above 1 make tokens that already appeared less likely."""
-    max_new_tokens: int = Field(512, ge=1)
+    max_new_tokens: int = Field(512, ge=1, strict=True)
     """Cut a reply off at this many tokens."""
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """A reply ends at any of these texts; the text itself is not kept."""
-    seed: int | None = Field(None, ge=0, lt=2**63)
+    seed: int | None = Field(None, ge=0, lt=2**63, strict=True)
     """Makes sampling repeatable: same prompt, same reply. Empty uses a new seed each time."""
 
 

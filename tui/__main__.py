@@ -34,7 +34,9 @@ def main() -> None:
     except TuteeError as error:
         click.echo(f"tutee: {error}", err=True)
         code = 1
-    except Exception as error:
+    except SystemExit:
+        raise
+    except BaseException as error:  # a panic in the Rust code of a tokenizer is no Exception
         logging.getLogger("tutee").critical("Unexpected error", exc_info=error)
         click.echo(
             _(

@@ -45,6 +45,8 @@ async def in_thread(work: Callable[[Stopped], Result]) -> Result:
                 result = work(stop.is_set)
         except Exception as raised:
             error = raised
+        except BaseException as raised:  # a panic in Rust code would pass by the screen's handlers
+            error = RuntimeError(str(raised))
         with suppress(RuntimeError):  # the app has ended meanwhile
             loop.call_soon_threadsafe(settle, result, error)
 

@@ -5,10 +5,16 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
+from pydantic import BaseModel, ValidationError
+
 from core.adapters.manifest import BASE
 from store.errors import TuteeError
 from store.i18n import _
 from store.storage import replace_file
+
+
+class _History(BaseModel):
+    history: list[str]
 
 
 class ActiveHistory:
@@ -30,10 +36,10 @@ class ActiveHistory:
             TuteeError: the file cannot be read.
         """
         try:
-            history = json.loads(self._file.read_text(encoding="utf-8"))["history"]
+            history = _History.model_validate_json(self._file.read_bytes()).history
         except FileNotFoundError:
             return [BASE]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValidationError) as error:
             raise TuteeError(
                 _("{path} cannot be read, so the active adapter is unknown.").format(
                     path=self._file

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from store.errors import TuteeError
 from store.i18n import _
@@ -22,6 +22,32 @@ MANIFEST_FILE = "manifest.json"
 INTERNAL = {"run", "groups"}
 """Fields that tell a user nothing."""
 
+_CURVES = {"holdout_gains", "holdout_interval", "holdout_right", "kl", "losses", "rewards"}
+_NUMBERS = {
+    "disliked",
+    "folds",
+    "harmful",
+    "holdout_accuracy",
+    "holdout_groups",
+    "holdout_independent",
+    "holdout_margin",
+    "holdout_pairs",
+    "holdout_prompts",
+    "holdout_reward",
+    "holdout_thumbs",
+    "left_out_too_long",
+    "liked",
+    "longer_wins",
+    "padding",
+    "seconds",
+    "shorter_wins",
+    "steps",
+    "taught_asked",
+    "taught_learned",
+    "tokens",
+    "trained_tokens",
+}
+"""Metrics that are lists of numbers, and single numbers."""
 _VERSION_NAME = re.compile(rf"{BASE}|[vr]\d+")
 
 
@@ -69,17 +95,33 @@ def read_manifest(path: Path) -> Manifest:
     """Read the manifest file `path`.
 
     Raises:
-        TuteeError: it cannot be read.
+        TuteeError: it cannot be read, or is not one that Tutee wrote.
     """
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+        _require_sound(manifest)
+        return manifest
+    except (OSError, ValueError) as error:
         raise TuteeError(
             _("The manifest {path} cannot be read.").format(path=path),
             _("Repair it, or move {folder} away to continue without this version.").format(
                 folder=path.parent
             ),
         ) from error
+
+
+def _require_sound(manifest: Manifest) -> None:
+    """Check what others rely on without looking: the form of the name and of the metrics."""
+    if not is_version_name(manifest.version) or manifest.version == BASE:
+        raise ValueError(manifest.version)
+    for name, value in manifest.metrics.items():
+        kind = name.removesuffix("_before")
+        is_curve = kind in _CURVES and isinstance(value, list)
+        numbers = value if is_curve else [value] if kind in _NUMBERS else []
+        if (kind in _CURVES and value is not None and not is_curve) or not all(
+            number is None or isinstance(number, int | float) for number in numbers
+        ):
+            raise ValueError(name)
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from core.adapters.manifest import BASE
 from core.adapters.new_folder import publish, unused_folder
+from core.adapters.peft_files import can_merge
 from core.adapters.registry import Adapters
 from core.models.folder import ModelFolder
 from core.models.loading import load_model, load_tokenizer
@@ -100,6 +101,15 @@ def _write(adapters: Adapters, adapter: Path, partial: Path) -> tuple[str, float
     messages = [ChatMessage(role="user", content=_QUESTION)]
     prompt = torch.tensor([encode_prompt(tokenizer, messages)], device=model.device)
     tuned = PeftModel.from_pretrained(model, str(adapter)).eval()
+    if not can_merge(tuned):
+        raise TuteeError(
+            _(
+                "{version} cannot be merged: it changes what {model} has no place for, the "
+                "embeddings or the head alone where they are one matrix, or a bias of layers "
+                "without one."
+            ).format(version=adapter.name, model=adapters.folder.label),
+            _("Use the adapter with its base, or train it on the other layers, without a bias."),
+        )
     expected = _logits(tuned, prompt)
     merged: Any = tuned.merge_and_unload(safe_merge=True)
     _set_stop_tokens(merged, stop_ids(tokenizer))

@@ -63,6 +63,10 @@ class Adapters:
             _("Available: {names}.").format(names=names),
         )
 
+    def damaged(self) -> list[TuteeError]:
+        """Return an error for each version whose manifest cannot be read; no list has these."""
+        return self._store.damaged()
+
     def manifest(self, version: str) -> Manifest:
         """Return the manifest of a version; the base has one without records.
 

@@ -29,30 +29,47 @@ class VersionStore:
         self._deleted = directory / "deleted"
 
     def exists(self, version: str) -> bool:
-        return is_version_name(version) and (self.dir / version / MANIFEST_FILE).exists()
+        return is_version_name(version) and (self.dir / version / MANIFEST_FILE).is_file()
 
     def read(self, version: str) -> Manifest:
-        """Return the manifest of an existing version, as `read_manifest` does."""
-        return read_manifest(self.dir / version / MANIFEST_FILE)
+        """Return the manifest of an existing version, as `read_manifest` does.
+
+        Raises:
+            TuteeError: it cannot be read, or is that of another version.
+        """
+        found = _attempt(self.dir / version / MANIFEST_FILE, version)
+        if isinstance(found, TuteeError):
+            raise found
+        return found
 
     def manifests(self, *kinds: Kind) -> list[Manifest]:
         """Return the manifests of all versions of these kinds, each kind oldest first.
 
-        Raises:
-            TuteeError: a manifest cannot be read.
+        Those that cannot be read are left out, so that one damaged file does not hide the others;
+        `damaged` returns their errors.
         """
         return [
             manifest
             for kind in kinds or _PREFIX
             for manifest in sorted(
-                map(read_manifest, self.dir.glob(f"{_PREFIX[kind]}[0-9]*/{MANIFEST_FILE}")),
+                (one for one in self._found() if isinstance(one, Manifest) and one.kind == kind),
                 key=lambda manifest: manifest.number,
             )
         ]
 
+    def damaged(self) -> list[TuteeError]:
+        """Return an error for each version whose manifest cannot be read."""
+        return [error for error in self._found() if isinstance(error, TuteeError)]
+
     def deleted(self) -> list[Manifest]:
-        """Return the manifests that deleted versions left."""
-        return [read_manifest(path) for path in self._deleted.glob("[vr][0-9]*.json")]
+        """Return the manifests that deleted versions left, without those that cannot be read."""
+        paths = self._deleted.glob("[vr][0-9]*.json")
+        found = (_attempt(path, path.stem) for path in paths)
+        return [manifest for manifest in found if isinstance(manifest, Manifest)]
+
+    def _found(self) -> list[Manifest | TuteeError]:
+        paths = sorted(self.dir.glob(f"[vr][0-9]*/{MANIFEST_FILE}"))
+        return [_attempt(path, path.parent.name) for path in paths]
 
     @contextmanager
     def create(self, kind: Kind) -> Iterator[tuple[str, Path]]:
@@ -64,7 +81,10 @@ class VersionStore:
             TuteeError: the version cannot be saved.
         """
         self.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        taken = [m.number for m in (*self.manifests(kind), *self.deleted()) if m.kind == kind]
+        # By the names of the files, because a manifest that cannot be read takes its number, too.
+        used = (*self.dir.glob("[vr][0-9]*"), *self._deleted.glob("[vr][0-9]*.json"))
+        names = [path.name.removesuffix(".json") for path in used]
+        taken = [int(n[1:]) for n in names if is_version_name(n) and n[0] == _PREFIX[kind]]
         version = f"{_PREFIX[kind]}{max(taken, default=0) + 1}"
         partial = self.dir / f".{version}.partial"
         for leftover in self.dir.glob(".[vr]*.partial"):  # of a process that was killed
@@ -106,3 +126,19 @@ class VersionStore:
                 )
             ) from error
         shutil.rmtree(removed, ignore_errors=True)
+
+
+def _attempt(path: Path, version: str) -> Manifest | TuteeError:
+    """Return the manifest of `version` in the file `path`, or why it cannot be read."""
+    try:
+        manifest = read_manifest(path)
+    except TuteeError as error:
+        return error
+    if manifest.version == version and manifest.version[0] == _PREFIX[manifest.kind]:
+        return manifest
+    return TuteeError(
+        _("The manifest {path} is that of another version, {version}.").format(
+            path=path, version=manifest.version
+        ),
+        _("Move {folder} away, or give it its own manifest back.").format(folder=path.parent),
+    )

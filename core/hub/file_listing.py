@@ -8,6 +8,8 @@ from pathlib import Path
 
 from core.hub.safety import refuse_files
 
+ADAPTER = "adapter_config.json"
+"""Of an adapter beside whole weights, which transformers would put on top of them."""
 INDEX = "model.safetensors.index.json"
 _SMALL = (".json", ".jinja", ".model", ".txt", ".tiktoken", ".md")
 _NAMED = ("LICENSE", "LICENCE", "NOTICE")
@@ -55,14 +57,18 @@ class Listing:
 
 
 def small_files(where: str, listing: Listing) -> list[RemoteFile]:
-    """Return everything but the weights: config, tokenizer, template and license.
+    """Return everything but the weights: config, tokenizer, template and license; no adapter.
 
     Raises:
         TuteeError: the repository holds no model that Tutee can use.
     """
     top = {path: file for path, file in listing.files.items() if "/" not in path}
     refuse_files(where, top)
-    return [top[path] for path in sorted(top) if path.endswith(_SMALL) or path.startswith(_NAMED)]
+    return [
+        top[path]
+        for path in sorted(top)
+        if path != ADAPTER and (path.endswith(_SMALL) or path.startswith(_NAMED))
+    ]
 
 
 def weight_files(listing: Listing, directory: Path) -> list[RemoteFile]:
@@ -71,6 +77,7 @@ def weight_files(listing: Listing, directory: Path) -> list[RemoteFile]:
     Some repositories hold the weights twice, once under the names of another library.
     """
     named = [path for path in listing.files if "/" not in path and path.endswith(".safetensors")]
+    named = [path for path in named if not path.startswith("adapter_")]
     wanted: Collection[str] = named
     if (directory / INDEX).is_file():
         index = json.loads((directory / INDEX).read_text(encoding="utf-8"))

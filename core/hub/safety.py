@@ -82,7 +82,13 @@ def refuse_kind(where: str, config: Mapping[str, Any]) -> None:
     Raises:
         TuteeError: its architecture does not generate text.
     """
-    kinds = [str(kind) for kind in config.get("architectures") or ()]
+    given = config.get("architectures") or ()
+    if not isinstance(given, list | tuple):
+        raise TuteeError(
+            _("{where} has a config.json whose `architectures` is not a list.").format(where=where),
+            _("Fetch the model again; its config.json was changed or is damaged."),
+        )
+    kinds = [str(kind) for kind in given]
     if not kinds or any(kind.endswith("ForCausalLM") for kind in kinds) or _replies(config):
         return
     if any(name in config for name in _SENSES):
@@ -102,7 +108,7 @@ def _replies(config: Mapping[str, Any]) -> bool:
     hush()
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    return config.get("model_type") in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    return str(config.get("model_type")) in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
 def _known_to_transformers(model_type: object) -> bool:
@@ -110,4 +116,4 @@ def _known_to_transformers(model_type: object) -> bool:
     hush()
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    return model_type in CONFIG_MAPPING_NAMES
+    return str(model_type) in CONFIG_MAPPING_NAMES

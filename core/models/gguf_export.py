@@ -9,21 +9,27 @@ Left out on purpose: other families, RoPE scaling and SentencePiece tokenizers, 
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from core import json_file
 from core.models.folder import ModelFolder
-from core.models.loading import load_tokenizer
-from data.tokenization import stop_ids
+from core.models.loading import eos_tokens, load_tokenizer
+from data.tokenization import end_of_turn, prompt_text, stop_ids
 from store.errors import TuteeError
 from store.i18n import N_, _
+from store.records import ChatMessage
 
 Precision = Literal["f16", "q8_0"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 """llama.cpp's architecture names, by transformers' model type."""
+_SYSTEM_TURN, _TURN_END = "<|im_start|>system\n", "<|im_end|>\n"
+_CHATML = "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
+_PROBE = "Tutee0probe"
 _ELSEWHERE = N_("llama.cpp's `convert_hf_to_gguf.py` may know it: give it the merged folder.")
 _CONTROL, _NORMAL = 3, 1
 """Token types (`gguf.TokenType`)."""
@@ -60,19 +66,60 @@ def modelfile(folder: ModelFolder, file: Path, system_prompt: str) -> str:
     """Return an Ollama Modelfile for `file`, which lies beside it.
 
     Ollama recognizes the templates of most chat models in the GGUF file; ChatML, which any model
-    may use, is written out.
+    may use, is written out, with the end of the prompt as it is in training and with the system
+    prompt that the template has of its own where `system_prompt` is empty.
+
+    Raises:
+        TuteeError: no Modelfile can hold the system prompt.
     """
     tokenizer: Any = load_tokenizer(folder)
-    lines = [f"FROM ./{file.name}"]
+    system = system_prompt or _default_system(tokenizer)
+    quoted, template = _quoted(system), ""
     if "<|im_start|>" in (tokenizer.chat_template or ""):
-        lines.append(
-            'TEMPLATE """{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n'
-            '{{ end }}<|im_start|>assistant\n"""'
+        question = prompt_text(tokenizer, [ChatMessage(role="user", content=_PROBE)])
+        end = question.rpartition(_PROBE)[2].removeprefix("<|im_end|>\n")
+        template = _CHATML + end
+    if quoted is None and template:
+        # SYSTEM cannot hold it, but a string in the template can.
+        turn = _SYSTEM_TURN + _as_go(system) + _TURN_END
+        template = "{{ if not .System }}" + turn + "{{ end }}" + template
+    elif quoted is None:
+        raise TuteeError(
+            _("The system prompt cannot be written to a Modelfile: a line ends in three quotes."),
+            _("Change that line (F2), then export again."),
         )
-    if system_prompt:
-        lines.append(f'SYSTEM """{system_prompt}"""')
-    stops = tokenizer.convert_ids_to_tokens(sorted(stop_ids(tokenizer)))
-    return "\n".join([*lines, *(f'PARAMETER stop "{stop}"' for stop in stops)]) + "\n"
+    config = json_file.read_or_empty(folder.path / "config.json")
+    ends = stop_ids(tokenizer) | eos_tokens(folder, config.get("eos_token_id"))
+    stops = tokenizer.convert_ids_to_tokens(sorted(ends))
+    lines = [
+        f"FROM ./{file.name}",
+        f'TEMPLATE """{template}"""' if template else "",
+        f"SYSTEM {quoted}" if system and quoted else "",
+        *(f'PARAMETER stop "{stop}"' for stop in stops),
+    ]
+    return "\n".join(filter(None, lines)) + "\n"
+
+
+def _default_system(tokenizer: Any) -> str:
+    """Return the system prompt that a ChatML template writes where none is given."""
+    text = prompt_text(tokenizer, [ChatMessage(role="user", content=_PROBE)])
+    before = text.partition("<|im_start|>user")[0]
+    _start, found, turn = before.partition(_SYSTEM_TURN)
+    return turn.removesuffix(_TURN_END) if found else ""
+
+
+def _quoted(text: str) -> str | None:
+    """Return `text` as Ollama's parser reads it; None if it cannot.
+
+    Three quotes at the end of a line end the text, and there is no way to escape them.
+    """
+    lines = re.split("[\r\n]", text)
+    return None if any(line.rstrip().endswith('"""') for line in lines[:-1]) else f'"""{text}"""'
+
+
+def _as_go(text: str) -> str:
+    """Return `text` as part of a Go template."""
+    return re.sub(r'"""|\{\{', lambda found: f"{{{{ {json.dumps(found[0])} }}}}", text)
 
 
 # -- what can be written ---------------------------------------------------------------------------
@@ -151,8 +198,11 @@ def _write_tokens(
     writer.add_token_types(types)
     merges = tokenizer["model"]["merges"]
     writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
-    ends = sorted(stop_ids(loaded), key=lambda token: token == loaded.eos_token_id)
-    writer.add_eos_token_id(ends[0])  # the end-of-turn token, if it differs from EOS
+    stops = stop_ids(loaded) | eos_tokens(folder, config.get("eos_token_id"))
+    ends = sorted(stops, key=lambda token: (token != end_of_turn(loaded), token))
+    writer.add_eos_token_id(ends[0])
+    if len(ends) > 1:
+        writer.add_eot_token_id(ends[1])  # llama.cpp stops at either
     if loaded.bos_token_id is not None:
         writer.add_bos_token_id(loaded.bos_token_id)
     if loaded.pad_token_id is not None:

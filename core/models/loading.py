@@ -2,8 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+from core import json_file
 from core.models import chat_templates, fast_loading, quantization
-from core.models.folder import ModelFolder, chat_template, has_template, weights
+from core.models.consistency import require_tokens
+from core.models.folder import (
+    ModelFolder,
+    chat_template,
+    has_named_templates,
+    has_template,
+    weights,
+)
 from core.runtime import device as devices
 from core.runtime.library_logging import hush
 from store.errors import TuteeError
@@ -16,7 +24,10 @@ if TYPE_CHECKING:
 
 def notice(folder: ModelFolder) -> str:
     """Return what the user should know about this model; usually nothing."""
-    said = [] if has_template(folder) else [_(chat_templates.NOTICE)]
+    said = []
+    if not has_template(folder):
+        named = has_named_templates(folder)
+        said.append(_(chat_templates.NAMED_NOTICE if named else chat_templates.NOTICE))
     if folder.four_bit == "auto" and (choice := quantised(folder)).four_bit:
         said.append(_("The model is kept in 4 bits: {why}.").format(why=choice.why))
     return join_sentences(said)
@@ -36,8 +47,23 @@ def load_tokenizer(folder: ModelFolder) -> "PreTrainedTokenizerBase":
     except Exception as error:
         title = _("The tokenizer in {folder} could not be loaded: {said}")
         raise unloadable(title, folder, error) from error
-    tokenizer.chat_template = tokenizer.chat_template or chat_template(folder)
+    template = tokenizer.chat_template
+    if not template or (isinstance(template, dict) and "default" not in template):
+        tokenizer.chat_template = chat_template(folder)
+    require_tokens(tokenizer, folder.path)
     return tokenizer
+
+
+def eos_tokens(folder: ModelFolder, default: object) -> frozenset[int]:
+    """Return the end-of-text tokens of the generation config.
+
+    Args:
+        default: The token or tokens in the model's config, which hold where that has none.
+    """
+    settings = json_file.read_or_empty(folder.path / "generation_config.json")
+    eos = settings.get("eos_token_id", default)
+    given = eos if isinstance(eos, list) else [eos]
+    return frozenset(token for token in given if isinstance(token, int))
 
 
 def load_model(folder: ModelFolder, dtype: "torch.dtype | None" = None) -> "PreTrainedModel":

@@ -12,18 +12,23 @@ its accuracy on other pairs, held out here.
 
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from core import json_file
+from core.adapters import conversion
 from core.adapters.compatibility import hash_template
 from core.adapters.manifest import BASE
+from core.adapters.peft_files import WEIGHTS, keeps_base
 from core.adapters.stack import stack
 from core.evaluation import report
 from core.events import PassDone, PassName
-from core.models.folder import chat_template
+from core.models.folder import ModelFolder, chat_template
 from core.models.loading import load_model
 from core.recipes.export import COMMANDS, RECIPE_FILE
 from core.runs.plan import Plan
@@ -34,11 +39,9 @@ from core.training.exam import Examiner
 from core.training.result import Trained
 from core.training.run_control import RunControl
 from data.training_split import group_numbers
+from store.error_messages import validation_message
 from store.errors import TuteeError
 from store.i18n import _
-
-_WEIGHTS = "adapter_model.safetensors"
-_PICKLED = "adapter_model.bin"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,19 @@ class _Provenance:
     """Ids of the pairs that the reward model was trained on; None if unknown."""
 
 
+class _Recipe(BaseModel):
+    """What `recipe.json` says (`core.recipes.export`); other keys are not needed here."""
+
+    model: str = ""
+    revision: str = ""
+    template: str = ""
+    begins: dict[str, str | None] = {}
+    """The pass that each pass starts from, by command."""
+    passes: dict[str, tuple[str, ...]] = {}
+    """Ids of the records of each pass, by command."""
+    reward_pairs: tuple[str, ...] | None = None
+
+
 def import_adapter(plan: Plan, directory: Path, run_control: RunControl) -> PassDone:
     """Make a version of the adapter or reward model in `directory`.
 
@@ -66,15 +82,14 @@ def import_adapter(plan: Plan, directory: Path, run_control: RunControl) -> Pass
         Cancelled: `run_control` was cancelled.
     """
     source = directory.expanduser().absolute()
-    config = _checked_config(source)
+    config = conversion.read_config(source)
     origin = _provenance(plan, source)
     samples = RunSamples(plan)
     metrics = {"added_from": source.name}
     if config.get("task_type") == "SEQ_CLS":
         return _import_reward_model(plan, source, origin, samples, run_control, metrics)
     with tempfile.TemporaryDirectory() as scratch:
-        adapter = _stacked(source, origin.adapters, Path(scratch))
-        model = _fitting(plan, source, adapter, load_model(plan.adapters.folder))
+        model = _adapted(plan, source, config, origin.adapters, Path(scratch))
     taught = [record for record in plan.sft.train if record.id in origin.records]
     examiner = Examiner(
         replace(samples.exam, taught=samples.taught(taught)),
@@ -107,7 +122,9 @@ def _import_reward_model(
             ).format(source=source),
             _("Train it with `tutee recipe`, and add it from the recipe's folder."),
         )
-    model = _fitting(plan, source, source, reward.load_base(plan.adapters.folder, seed=0))
+    model = _fitting(
+        plan.adapters.folder, source, source, reward.load_base(plan.adapters.folder, seed=0)
+    )
     held_out = [pair for pair in plan.reward.held_out if pair.id not in origin.pairs]
     pairs = samples.pairs(held_out)
     groups = group_numbers(held_out)
@@ -126,32 +143,52 @@ def _imported(model: Any, samples: RunSamples) -> Trained:
     )
 
 
-def _checked_config(source: Path) -> Mapping[str, Any]:
-    """Return the PEFT config in `source`; refuse all but LoRA with weights in safetensors."""
-    config = json_file.read(source / "adapter_config.json")
-    if config is None:
-        raise TuteeError(
-            _("{source} contains no adapter: it has no adapter_config.json.").format(source=source),
-            _("Give the folder that PEFT or TRL saved the adapter to, such as `out/sft`."),
-        )
-    if not (source / _WEIGHTS).is_file():
-        pickled = (source / _PICKLED).exists()
-        raise TuteeError(
-            _("The adapter in {source} has no {file}.").format(source=source, file=_WEIGHTS),
-            _(
-                "Its weights are pickled, which can run code when opened: save it again as "
-                "safetensors."
-            )
-            if pickled
-            else _("Wait for its training to finish."),
-        )
-    if config.get("peft_type") != "LORA":
-        raise TuteeError(
-            _("The adapter in {source} is {kind}; Tutee uses LoRA.").format(
-                source=source, kind=config.get("peft_type") or _("of an unknown kind")
-            )
-        )
-    return config
+def _read_recipe(path: Path) -> _Recipe:
+    try:
+        return _Recipe.model_validate(json_file.read(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise _damaged(path, f"`{key}`: {validation_message(first)}") from error
+
+
+def _damaged(recipe: Path, why: str) -> TuteeError:
+    return TuteeError(
+        _("The recipe {path} is damaged: {why}.").format(path=recipe, why=why),
+        _("Write the recipe again, or move the adapter's folder out of it to add it without."),
+    )
+
+
+def _adapted(
+    plan: Plan,
+    source: Path,
+    config: Mapping[str, Any],
+    adapters: Sequence[Path],
+    scratch: Path,
+) -> Any:
+    """Return the base with the adapter in `source`, and with those it was trained on top of.
+
+    Raises:
+        TuteeError: it does not fit this base, or is damaged.
+    """
+    folder = plan.adapters.folder
+    if len(adapters) > 1:
+        stacked = scratch / "stacked"
+        with _misfit(
+            _("The adapter in {source} does not fit those it was trained on: {said}"),
+            _("Copy back the whole recipe folder, then add it again."),
+            source=source,
+        ):
+            stack(adapters, stacked)
+        return _fitting(folder, source, stacked, load_model(folder))
+    base = load_model(folder)
+    title, hint = _other_base()
+    with _misfit(title, hint, source=source, model=folder.label):
+        adapter = conversion.in_peft_form(source, config, base, scratch / "peft")
+        if not keeps_base(config):
+            adapter = conversion.without_moved_weights(adapter, base, scratch / "added")
+            base = load_model(folder)
+    return _fitting(folder, source, adapter, base)
 
 
 def _provenance(plan: Plan, source: Path) -> _Provenance:
@@ -162,18 +199,18 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
     """
     parents = (source, *source.parents[:3])
     root = next((parent for parent in parents if (parent / RECIPE_FILE).is_file()), None)
-    recipe = json_file.read(root / RECIPE_FILE) if root else None
-    if root is None or recipe is None:
+    if root is None:
         return _Provenance(adapters=(source,))
+    recipe = _read_recipe(root / RECIPE_FILE)
     folder = plan.adapters.folder
-    if recipe.get("revision") != folder.revision:
+    if recipe.revision != folder.revision:
         raise TuteeError(
             _("The recipe of {source} is for {other}, not for {model}.").format(
-                source=source, other=recipe.get("model"), model=folder.id
+                source=source, other=recipe.model, model=folder.id
             ),
             _("Choose that model (Ctrl+O, or `tutee --model`) and add it again."),
         )
-    if recipe.get("template") != hash_template(chat_template(folder) or ""):
+    if recipe.template != hash_template(chat_template(folder) or ""):
         raise TuteeError(
             _(
                 "The recipe of {source} was written for a different chat template than the one "
@@ -184,7 +221,9 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
     names = {command: name for name, command in COMMANDS.items()}
     command = next((part for part in reversed(source.parts) if part in names), "sft")
     chain = [command]
-    while before := recipe.get("begins", {}).get(chain[0]):
+    while before := recipe.begins.get(chain[0]):
+        if before in chain or before not in names:
+            raise _damaged(root / RECIPE_FILE, _("`begins` names {other}").format(other=before))
         chain.insert(0, before)
     earlier = [root / "out" / one for one in chain[:-1]]
     for adapter in earlier:
@@ -196,9 +235,9 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
                 ).format(source=source, other=adapter),
                 _("Copy back the whole recipe folder, then add it again."),
             )
-        _checked_config(adapter)
-    learned = [record for one in chain for record in recipe.get("passes", {}).get(one, ())]
-    pairs = recipe.get("reward_pairs")
+        conversion.read_config(adapter)
+    learned = [record for one in chain for record in recipe.passes.get(one, ())]
+    pairs = recipe.reward_pairs
     return _Provenance(
         name=names[command],
         adapters=(*earlier, source),
@@ -207,26 +246,26 @@ def _provenance(plan: Plan, source: Path) -> _Provenance:
     )
 
 
-def _stacked(source: Path, adapters: Sequence[Path], scratch: Path) -> Path:
-    """Return the folder with the sum of `adapters`: `scratch`, or that of the only one."""
-    if len(adapters) == 1:
-        return adapters[0]
+def _other_base() -> tuple[str, str]:
+    return (
+        _("The adapter in {source} does not fit {model}: {said}"),
+        _("Choose the model it was trained on, then add it again."),
+    )
+
+
+@contextmanager
+def _misfit(title: str, hint: str, **names: object) -> Iterator[None]:
+    """Raise what goes wrong in the block as an error with this title, which has a field `said`."""
     try:
-        stack(adapters, scratch)
+        yield
     except TuteeError:
         raise
     except Exception as error:  # damaged files fail in too many ways to list
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TuteeError(
-            _("The adapter in {source} does not fit those it was trained on: {said}").format(
-                source=source, said=said
-            ),
-            _("Copy back the whole recipe folder, then add it again."),
-        ) from error
-    return scratch
+        raise TuteeError(title.format(said=said, **names), hint) from error
 
 
-def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
+def _fitting(folder: ModelFolder, source: Path, adapter: Path, base: Any) -> Any:
     """Return `base` with the adapter in `adapter`, each of whose tensors was loaded.
 
     PEFT skips tensors that do not match the model, with no more than a warning.
@@ -241,19 +280,11 @@ def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors.torch import load_file
 
-    folder = plan.adapters.folder
-    try:
-        given = load_file(adapter / _WEIGHTS)
+    title, hint = _other_base()
+    with _misfit(title, hint, source=source, model=folder.label):
+        given = load_file(adapter / WEIGHTS)
         with warnings.catch_warnings(action="ignore"):
             model = PeftModel.from_pretrained(base, str(adapter))
-    except Exception as error:  # damaged files fail in too many ways to list
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TuteeError(
-            _("The adapter in {source} does not fit {model}: {said}").format(
-                source=source, model=folder.label, said=said
-            ),
-            _("Choose the model it was trained on, then add it again."),
-        ) from error
     loaded = get_peft_model_state_dict(model, save_embedding_layers=False)
     unmatched = sorted(given.keys() ^ loaded.keys())
     if unmatched:
@@ -262,7 +293,7 @@ def _fitting(plan: Plan, source: Path, adapter: Path, base: Any) -> Any:
                 "The adapter in {source} does not fit {model}: {count} of its tensors have "
                 "no counterpart, among them {tensor}."
             ).format(source=source, model=folder.label, count=len(unmatched), tensor=unmatched[0]),
-            _("Choose the model it was trained on, then add it again."),
+            hint,
         )
     broken = [name for name, values in given.items() if not torch.isfinite(values).all()]
     if broken:

@@ -9,12 +9,20 @@ from store.i18n import _
 log = logging.getLogger(__name__)
 
 
-def as_tutee_error(error: Exception, what: str) -> TuteeError:
+def as_tutee_error(error: BaseException, what: str) -> TuteeError:
     """Return `error` as an error to show; an unexpected one is logged with its traceback.
+
+    A panic in the Rust code of a tokenizer is no `Exception`, so workers hand over any
+    `BaseException`: a thread that died of one would answer nothing more, and nobody would know.
 
     Args:
         what: What failed, translated; the subject of the error's title.
+
+    Raises:
+        KeyboardInterrupt, SystemExit: `error` is one, and ends the thread as it should.
     """
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        raise error
     if isinstance(error, TuteeError):
         return error
     log.error("%s failed", what, exc_info=error)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from core.config import Serving
 from core.models.folder import ModelFolder
-from core.models.loading import load_tokenizer
+from core.models.loading import eos_tokens, load_tokenizer
 from core.runtime.scheduler import Cancelled
 from core.serving import loading
 from core.serving.batch_generation import generate_batch
@@ -71,7 +71,7 @@ class Engine:
         self.tokenizer = load_tokenizer(folder)
         config = loading.read_config(folder)
         self.context: int = getattr(config, "max_position_embeddings", None) or 2**31
-        self._stop = stop_ids(self.tokenizer) | loading.eos_tokens(folder, config)
+        self._stop = stop_ids(self.tokenizer) | eos_tokens(folder, config.eos_token_id)
         self.backend = loading.load(folder, config, adapter, serving or Serving())
 
     def with_adapter(self, adapter: Path | None) -> "Engine":

@@ -1,17 +1,18 @@
 """Load a base model and its adapter into the fastest backend for this device."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.adapters.peft_files import unreadable
+from core.adapters.peft_files import can_merge, unreadable
 from core.config import Serving
 from core.models import fast_loading
 from core.models.folder import ModelFolder
 from core.models.loading import load_model, quantised, unloadable
 from core.runtime.device import device
+from core.runtime.failures import is_out_of_memory
 from core.runtime.library_logging import hush
 from core.serving.backend import Backend
+from store.errors import TuteeError
 from store.i18n import _
 
 if TYPE_CHECKING:
@@ -33,9 +34,15 @@ def load(
     def load_whole(adapter: Path | None) -> Backend:
         return _load_whole(folder, adapter, serving)
 
-    if device() == "cpu" and weights.supports(config) and not quantised(folder).four_bit:
-        return decoder.load(folder, config, serving, load_whole).with_adapter(adapter)
-    return load_whole(adapter)
+    try:
+        if device() == "cpu" and weights.supports(config) and not quantised(folder).four_bit:
+            return decoder.load(folder, config, serving, load_whole).with_adapter(adapter)
+        return load_whole(adapter)
+    except Exception as error:
+        if isinstance(error, TuteeError) or is_out_of_memory(error):
+            raise
+        title = _("The model in {folder} could not be loaded: {said}")
+        raise unloadable(title, folder, error) from error
 
 
 def _load_whole(
@@ -78,18 +85,11 @@ def read_config(folder: ModelFolder) -> "PretrainedConfig":
     return config.get_text_config()
 
 
-def eos_tokens(folder: ModelFolder, config: "PretrainedConfig") -> frozenset[int]:
-    """Return the end-of-text tokens of the generation config, or else of the model's config."""
-    path = folder.path / "generation_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    eos = settings.get("eos_token_id", config.eos_token_id)
-    return frozenset([eos] if isinstance(eos, int) else eos or [])
-
-
 def merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
     """Merge the adapter into `model`'s weights, so that it costs nothing afterwards.
 
-    With weights in 4 bits it stays beside them: their rounding would swallow part of it.
+    With weights in 4 bits it stays beside them: their rounding would swallow part of it. So does
+    one that cannot be merged.
 
     Raises:
         TuteeError: the adapter cannot be loaded.
@@ -98,7 +98,7 @@ def merged(model: "PreTrainedModel", adapter: Path) -> "PreTrainedModel":
 
     try:
         tuned = PeftModel.from_pretrained(model, str(adapter))
-        if getattr(model, "is_loaded_in_4bit", False):
+        if getattr(model, "is_loaded_in_4bit", False) or not can_merge(tuned):
             return tuned.eval().base_model.model
         return tuned.merge_and_unload(safe_merge=True)
     except Exception as error:

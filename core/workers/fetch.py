@@ -44,7 +44,7 @@ class Fetcher:
         outcome: Event = ModelFetched(spec)
         try:
             find(spec, cache, self._emit, stop.is_set)
-        except Exception as error:
+        except BaseException as error:
             what = _("Fetching {model}").format(model=spec)
             outcome = FetchFailed(spec, as_tutee_error(error, what))
         self.spec = ""

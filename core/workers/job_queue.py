@@ -1,11 +1,14 @@
 """A thread that runs jobs one after another."""
 
+import logging
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Event as Flag
 from threading import Thread
 
 from core.runtime import openmp
+
+log = logging.getLogger(__name__)
 
 
 class JobQueue:
@@ -23,7 +26,7 @@ class JobQueue:
             self._thread.start()
 
     def put(self, job: Callable[[], None]) -> None:
-        """Run `job` after those put before; it must not raise."""
+        """Run `job` after those put before; one that raises is logged, and the next one runs."""
         self._jobs.put(job)
 
     def close(self, timeout: float) -> bool:
@@ -36,5 +39,10 @@ class JobQueue:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None and not self.closing.is_set():
-            job()
+            try:
+                job()
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:
+                log.exception("A job of the thread %s failed", self._thread.name)
             openmp.release_threads()

@@ -3,7 +3,6 @@
 Each job runs in that thread, takes its turn with training, and returns an event or None.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,6 @@ from core.workers.serving_model import ServingModel
 from data.tokenization import encode
 from store.i18n import _
 from store.records import ChatMessage, Sampling
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class ReplyJobs:
         """Stream a reply by `version`, or else by the one in use."""
         try:
             return self._stream(request, version or self._model.version)
-        except Exception as error:
+        except BaseException as error:
             return ReplyFailed(request.id, as_tutee_error(error, _("The reply")))
 
     def best_of(
@@ -75,23 +72,19 @@ class ReplyJobs:
             return self._ranked(request, given, reward_model, count)
         except Cancelled:
             return None
-        except Exception as error:
+        except BaseException as error:
             return ReplyFailed(request.id, as_tutee_error(error, _("Drawing replies")))
 
     def score(
         self, message_id: str, messages: tuple[ChatMessage, ...], reply: str, reward_model: Path
     ) -> ReplyScored | None:
-        """Score `reply` to `messages`; None if that is not possible."""
+        """Score `reply` to `messages`; None without a model."""
         engine = self._model.engine
         if engine is None:
             return None
-        try:
-            with self._scheduler.reply():
-                scorer = self._model.reward_scorer
-                return ReplyScored(message_id, scorer.score(engine, messages, reply, reward_model))
-        except Exception:
-            log.exception("A reply could not be scored")
-            return None
+        with self._scheduler.reply():
+            scorer = self._model.reward_scorer
+            return ReplyScored(message_id, scorer.score(engine, messages, reply, reward_model))
 
     def prefill(
         self, messages: tuple[ChatMessage, ...], sampling: Sampling, should_stop: Callable[[], bool]
@@ -99,11 +92,8 @@ class ReplyJobs:
         engine = self._model.engine
         if engine is None or should_stop():
             return
-        try:
-            with self._scheduler.reply():
-                engine.prefill(messages, sampling.max_new_tokens, should_stop)
-        except Exception:
-            log.exception("A chat could not be prefilled")
+        with self._scheduler.reply():
+            engine.prefill(messages, sampling.max_new_tokens, should_stop)
 
     def _stream(self, request: ReplyRequest, version: str) -> ReplyDone:
         engine = self._model.engine_for(version)

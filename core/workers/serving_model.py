@@ -80,7 +80,7 @@ class ServingModel:
             if self.engine is None or self.adapters is None:
                 raise TuteeError(_("The model is not loaded, so its adapter cannot be changed."))
             engine = self._with_version(self.engine, self.adapters, version)
-        except Exception as error:
+        except BaseException as error:
             self._emit(SwapFailed(version, as_tutee_error(error, _("Changing the adapter"))))
             return
         self.engine, self.version = engine, version
@@ -127,13 +127,13 @@ class ServingModel:
             found = adapters()
             self._emit(ModelLoading(_("Loading {model}").format(model=found.folder.label)))
             self._serve(found, version or found.active(), settings)
-        except Exception as error:
+        except BaseException as error:
             self._failed(error)
             if before is None:
                 return
             try:
                 self._serve(before, self.version, self._settings)
-            except Exception as again:
+            except BaseException as again:
                 self._failed(again)
 
     def _serve(self, adapters: Adapters, version: str, settings: Serving) -> None:
@@ -150,5 +150,5 @@ class ServingModel:
             ModelReady(folder.id, folder.revision, folder.label, version, seconds, notice(folder))
         )
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         self._emit(ModelFailed(as_tutee_error(error, _("Loading the model"))))

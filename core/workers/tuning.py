@@ -100,7 +100,7 @@ class TuningWorker:
         except Cancelled:
             adapter = None if run_control.interrupted else latest_activatable(finished)
             return TuningCancelled(tuple(finished), adapter)
-        except Exception as error:
+        except BaseException as error:
             failure = as_tutee_error(error, _("Tuning"))
             return TuningFailed(failure, tuple(finished), latest_activatable(finished))
         return TuningDone(tuple(finished), latest_activatable(finished))

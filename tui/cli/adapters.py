@@ -282,6 +282,8 @@ def _list(invocation: Invocation, as_json: bool) -> None:
         for line in _lines(manifest, remark(manifest)):
             click.echo(f"{mark} {line}")
             mark = " "
+    for error in found.damaged():
+        click.echo(f"tutee: {harmless(str(error))}", err=True)
 
 
 def _lines(manifest: Manifest, remark: Remark) -> Iterable[str]:

@@ -54,7 +54,14 @@ def _delta(
     for name in names:
         down = tensors.pop(f"{prefix}{name}.lora_A.weight", None)
         up = tensors.pop(f"{prefix}{name}.lora_B.weight", None)
-        pairs.append(None if down is None or up is None else (down.float(), up.float()))
+        pair = None if down is None or up is None else (down.float(), up.float())
+        if pair and not all(torch.isfinite(values).all() for values in pair):
+            raise ValueError(
+                _("it contains invalid values (NaN or infinity), in {tensor}").format(
+                    tensor=f"{prefix}{name}"
+                )
+            )
+        pairs.append(pair)
     present = [pair for pair in pairs if pair is not None]
     if not present:
         return None

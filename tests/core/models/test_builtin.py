@@ -310,3 +310,53 @@ def test_the_real_one(builtin_folder: ModelFolder) -> None:
     assert tokenizer.model_max_length == 8192
     model = loading.load_model(builtin_folder)
     assert sum(weights.numel() for weights in model.parameters()) == 134_515_008
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "chat_template.jinja", "tokenizer.json", "config.json"]
+)
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "of an earlier Tutee"])
+def test_a_damaged_file_is_named_and_can_be_fetched_anew(
+    name: str,
+    recorded: bool,
+    served: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = builtin.folder(tmp_path, ignore, never)
+    if not recorded:
+        pinned = ("model.safetensors", "chat_template.jinja")
+        facts = {kept: builtin._hash(place / kept) for kept in pinned}
+        monkeypatch.setattr(builtin, "_MADE", facts)
+        (place / builtin._RECORD).unlink()
+    content = bytearray((place / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (place / name).write_bytes(content)
+    if not recorded and name not in pinned:
+        assert builtin.folder(tmp_path, ignore, never) == place, "nothing tells what it was"
+        return
+    with pytest.raises(TuteeError, match=f"{name} is not as it was made") as caught:
+        builtin.folder(tmp_path, ignore, never)
+    assert "models remove builtin" in caught.value.hint
+    builtin.remove(tmp_path)
+    assert builtin.folder(tmp_path, ignore, never) == place
+
+
+def test_unchanged_files_are_hashed_once(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = builtin.folder(tmp_path, ignore, never)
+    os.utime(place / "config.json", ns=(1, 1))
+    hashed: list[str] = []
+    hash_of = builtin._hash
+    monkeypatch.setattr(builtin, "_hash", lambda file: hashed.append(file.name) or hash_of(file))
+    for _ in range(2):
+        builtin.folder(tmp_path, ignore, never)
+    assert hashed == ["config.json"]
+
+
+def test_a_file_that_does_not_belong_to_it_is_named(served: Path, tmp_path: Path) -> None:
+    place = builtin.folder(tmp_path, ignore, never)
+    (place / "adapter_config.json").write_text("{}")
+    with pytest.raises(TuteeError, match=r"adapter_config\.json is not as it was made"):
+        builtin.folder(tmp_path, ignore, never)

@@ -1,6 +1,8 @@
 """Good folders get a stable name; each bad one is refused with what is wrong and what to do."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from core.events import ModelLoading
-from core.models import builtin
+from core.models import builtin, chat_templates
 from core.models.folder import ModelFolder, chat_template, find, named
-from core.models.loading import load_model, load_tokenizer
+from core.models.loading import load_model, load_tokenizer, notice
+from data.tokenization import encode_prompt
 from store.errors import TuteeError
+from store.records import ChatMessage
 
 Spoil = Callable[[Path], object]
 
@@ -171,8 +175,8 @@ def test_a_model_is_loaded_for_inference_in_full_precision(tiny_folder: ModelFol
 def test_weights_cut_short_are_an_error(folder: Path) -> None:
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(TuteeError, match="could not be loaded"):
-        load_model(look(folder))
+    with pytest.raises(TuteeError, match="damaged or not all there"):
+        look(folder)
 
 
 def test_missing_tensors_are_an_error_not_random_numbers(folder: Path) -> None:
@@ -204,3 +208,109 @@ def test_the_template_that_is_read_is_the_one_the_tokenizer_uses(folder: Path, k
         edit(folder / "tokenizer_config.json", chat_template=template)
     found = look(folder)
     assert chat_template(found) == load_tokenizer(found).get_chat_template()
+
+
+@pytest.mark.parametrize("kept", ["in the settings", "in a folder"])
+def test_templates_for_tools_only_make_way_for_a_plain_one(folder: Path, kept: str) -> None:
+    (folder / "chat_template.jinja").unlink()
+    if kept == "in a folder":
+        (folder / "additional_chat_templates").mkdir()
+        (folder / "additional_chat_templates" / "tool_use.jinja").write_text("{{ tools }}")
+    else:
+        named = [{"name": "tool_use", "template": "{{ tools }}"}]
+        edit(folder / "tokenizer_config.json", chat_template=named)
+    found = look(folder)
+    assert "such as tools" in notice(found)
+    assert load_tokenizer(found).chat_template == chat_templates.CHATML
+
+
+def test_an_adapter_among_the_weights_is_refused(folder: Path) -> None:
+    """transformers would put it on top of them, and the chat would not."""
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(TuteeError, match="also holds an adapter") as caught:
+        look(folder)
+    assert "adapters add" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "more.json"])
+def test_a_pipe_is_not_read(folder: Path, name: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(TuteeError, match="not a regular file"):
+        look(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"hidden_size": 128}, "embed_tokens.weight is 400 x 32, and by config.json it is 400 x"),
+        ({"hidden_size": -64}, "`hidden_size`"),
+        ({"hidden_size": "64"}, "`hidden_size`"),
+        ({"vocab_size": 2 * 10**9}, "and by config.json it is 2000000000 x 32"),
+        ({"vocab_size": True}, "`vocab_size`"),
+        ({"num_attention_heads": 0}, "`num_attention_heads`"),
+        ({"num_key_value_heads": 4}, "k_proj.weight is 16 x 32, and by config.json it is 32 x 32"),
+        ({"intermediate_size": 65}, "and by config.json it is"),
+        ({"num_hidden_layers": 1.5}, "`num_hidden_layers`"),
+        ({"max_position_embeddings": "x"}, "`max_position_embeddings`"),
+        ({"rms_norm_eps": "x"}, "`rms_norm_eps`"),
+        ({"rms_norm_eps": float("nan")}, "`rms_norm_eps`"),
+        ({"architectures": 5}, "`architectures` is not a list"),
+        ({"text_config": [1]}, "`text_config`"),
+        ({"model_type": ["llama"], "auto_map": {}}, "running code of its own"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(
+    folder: Path, values: dict[str, object], said: str
+) -> None:
+    edit(folder / "config.json", **values)
+    with pytest.raises(TuteeError, match=re.escape(said)) as caught:
+        look(folder)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["[]", '{"a": 5}', '{"a": {"dtype": "F32"}}', '{"a": {"dtype":"F32","shape":5}}', "[" * 9999],
+)
+def test_odd_headers_of_weights_are_refused(folder: Path, header: str) -> None:
+    content = len(header).to_bytes(8, "little") + header.encode()
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(TuteeError, match="damaged or not all there"):
+        look(folder)
+
+
+@pytest.mark.parametrize("weight_map", [[1], {"a": 5}, "x", {"a": ["b"]}])
+def test_an_odd_index_is_refused(folder: Path, weight_map: object) -> None:
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    with pytest.raises(TuteeError, match="in which file each tensor is"):
+        look(folder)
+
+
+def test_more_tokens_than_embeddings_are_refused_unless_they_never_occur(folder: Path) -> None:
+    tokenizer = load_tokenizer(look(folder))
+    rows = len(tokenizer)
+    tokenizer.add_tokens(["<picture>"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    assert len(load_tokenizer(look(folder))) == rows + 1, "as Gemma 3 has it"
+    tokenizer.add_tokens(["word"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(TuteeError, match=f"has {rows + 2} tokens, and .* for {rows}"):
+        load_tokenizer(look(folder))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{{ 1 / 0 }}",
+        "{{ nothing.at.all }}",
+    ],
+)
+def test_a_template_that_never_ends_is_one_line(folder: Path, template: str) -> None:
+    (folder / "chat_template.jinja").write_text(template)
+    with pytest.raises(TuteeError, match="chat template") as caught:
+        encode_prompt(load_tokenizer(look(folder)), (ChatMessage(role="user", content="Hello"),))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400

@@ -1,6 +1,7 @@
 """llama.cpp itself reads what is written: into the same tokens, with the same probabilities."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,84 @@ def test_ollama_is_told_the_template_and_where_a_reply_ends(builtin_folder: Mode
     assert "<|im_start|>{{ .Role }}" in text
     assert 'SYSTEM """Be brief."""' in text
     assert 'PARAMETER stop "<|im_end|>"' in text
+
+
+def parsed(modelfile: str) -> dict[str, list[str]]:
+    """The values by command, read as Ollama's `parser.go` does."""
+    found: dict[str, list[str]] = {}
+    text = modelfile
+    while text := text.lstrip():
+        command, _space, text = text.partition(" ")
+        value = ""
+        for line in re.split("(?<=[\r\n])", text):
+            value += line
+            stripped = value.strip()
+            closed = len(stripped) >= 6 and stripped.endswith('"""')
+            if not stripped.startswith('"""') or closed:
+                break
+        text = text[len(value) :]
+        value = value.strip()
+        found.setdefault(command, []).append(value[3:-3] if value.startswith('"""') else value)
+    return found
+
+
+DOCSTRINGS = 'Docstrings:\n"""\nlike {{ this }}\n"""\nbe brief.'
+
+
+@pytest.mark.parametrize(
+    "system",
+    ["Be brief.", 'Say """ now.', 'End in """', '"quoted"', "two\nlines ", DOCSTRINGS],
+)
+@pytest.mark.parametrize("name", ["qwen2.5", "qwen3", "smollm2"])
+def test_ollama_reads_the_system_prompt_and_the_end_of_the_prompt(
+    name: str, system: str, tmp_path: Path
+) -> None:
+    folder = family(name, tmp_path)
+    read = parsed(gguf_export.modelfile(folder, Path("model.gguf"), system))
+    assert read.keys() <= {"FROM", "TEMPLATE", "SYSTEM", "PARAMETER"}
+    (template,) = read["TEMPLATE"]
+    ends = {"qwen3": "<|im_start|>assistant\n<think>\n\n</think>\n\n"}
+    assert template.endswith("{{ end }}" + ends.get(name, "<|im_start|>assistant\n"))
+    if system == DOCSTRINGS:
+        assert "SYSTEM" not in read
+        turn = template.removeprefix("{{ if not .System }}<|im_start|>system\n")
+        turn = turn.partition("<|im_end|>")[0]
+        for written, meant in (('{{ "\\"\\"\\"" }}', '"""'), ('{{ "{{" }}', "{{")):
+            turn = turn.replace(written, meant)
+        assert turn == system
+    else:
+        assert read["SYSTEM"] == [system]
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("qwen2.5", "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
+        ("smollm2", "You are a helpful AI assistant"),
+        ("qwen3", None),
+    ],
+)
+def test_the_templates_own_system_prompt_is_told(
+    name: str, own: str | None, tmp_path: Path
+) -> None:
+    read = parsed(gguf_export.modelfile(family(name, tmp_path), Path("model.gguf"), ""))
+    assert read.get("SYSTEM") == (None if own is None else [own])
+
+
+def test_what_no_modelfile_can_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TuteeError, match="ends in three quotes"):
+        gguf_export.modelfile(family("llama3", tmp_path), Path("model.gguf"), DOCSTRINGS)
+
+
+def test_both_stop_tokens_are_in_the_file(tmp_path: Path) -> None:
+    import gguf
+
+    folder = family("qwen1.5", tmp_path)
+    pin_splitting(folder.path / "tokenizer.json", "qwen1.5")
+    gguf_export.write(folder, tmp_path / "model.gguf", "f16")
+    fields = gguf.GGUFReader(tmp_path / "model.gguf").fields
+    tokenizer: Any = load_tokenizer(folder)
+    ids = [int(fields[f"tokenizer.ggml.{kind}_token_id"].contents()) for kind in ("eos", "eot")]
+    assert tokenizer.convert_ids_to_tokens(ids) == ["<|im_end|>", "<|endoftext|>"]
+    stops = parsed(gguf_export.modelfile(folder, Path("model.gguf"), ""))["PARAMETER"]
+    assert set(stops) == {'stop "<|im_end|>"', 'stop "<|endoftext|>"'}

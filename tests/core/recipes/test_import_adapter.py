@@ -74,7 +74,7 @@ def on_top_of(path: Path, weights: bytes = b"", **values: object) -> None:
         ),
         (lambda path: on_top_of(path, r=4, bias="all"), "cannot be combined with others"),
         (lambda path: on_top_of(path, weights=b"x" * 99), "does not fit those it was trained on"),
-        (lambda path: edit(path / "adapter_config.json", r=2), "does not fit tiny-llama"),
+        (lambda path: edit(path / "adapter_config.json", r=2), "here it must be 2 x 64"),
         (lambda path: (path / "adapter_model.safetensors").write_bytes(b"x" * 99), "does not fit"),
         (rename_a_tensor, "no counterpart"),
         (spoil_weights, "invalid values (NaN"),
@@ -83,6 +83,18 @@ def on_top_of(path: Path, weights: bytes = b"", **values: object) -> None:
             "for other",
         ),
         (lambda path: edit(path / "../../recipe.json", template="0"), "different chat template"),
+        (
+            lambda path: edit(path / "../../recipe.json", begins={"sft": "kto", "kto": "sft"}),
+            "recipe.json is damaged: `begins` names sft",
+        ),
+        (
+            lambda path: edit(path / "../../recipe.json", begins={"sft": "../../../etc"}),
+            "recipe.json is damaged: `begins` names ../../../etc",
+        ),
+        (lambda path: edit(path / "../../recipe.json", begins=[1]), "damaged: `begins`"),
+        (lambda path: edit(path / "../../recipe.json", passes={"sft": 5}), "damaged: `passes.sft`"),
+        (lambda path: edit(path / "../../recipe.json", reward_pairs=7), "damaged: `reward_pairs`"),
+        (lambda path: edit(path / "../../recipe.json", model=["x"]), "damaged: `model`"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_leaves_nothing(
