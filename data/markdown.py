@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from store.i18n import N_, _
+from store.local_time import local_minute
 from store.records import Conversation, Role
 
 _WHO: dict[Role, str] = {"system": N_("System"), "user": N_("You"), "assistant": "Tutee"}
@@ -30,7 +31,7 @@ class Section(NamedTuple):
 def markdown(conversation: Conversation, sections: Iterable[Section]) -> str:
     """Render the whole conversation; texts are not changed."""
     title = " ".join(conversation.title.split()) or _("Chat")
-    parts = [f"# {title}", f"*{conversation.created.astimezone():%Y-%m-%d %H:%M}*"]
+    parts = [f"# {title}", f"*{local_minute(conversation.created)}*"]
     for section in sections:
         remarks = [section.adapter or "", _("corrected") if section.corrected else ""]
         remark = _(", ").join(filter(None, remarks))

@@ -21,6 +21,7 @@ from core.stop_reasons import translated
 from core.training.reward_accuracy import why_untrusted
 from store.errors import TuteeError
 from store.i18n import _, ngettext
+from store.local_time import local_minute
 from store.storage import replace_file
 from tui.cli.i18n import LocalizedGroup
 from tui.cli.invocation import Invocation, json_option, yes_option
@@ -293,7 +294,7 @@ def _lines(manifest: Manifest, remark: Remark) -> Iterable[str]:
     if (accuracy := manifest.metrics.get("holdout_accuracy")) is not None:
         parts.append(_("{share:.0%} ranked correctly").format(share=accuracy))
     quoted = f"“{harmless(remark.label)}”  " if remark.label else ""
-    created = f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
+    created = local_minute(manifest.created)
     yield f"{manifest.version:<5} {created}  {quoted}{_(', ').join(parts)}"
     if manifest.held_back:
         reasons = harmless(_("; ").join(map(translated, manifest.held_back)))

@@ -12,6 +12,7 @@ from data.exports import Choices, ExportSelection, select, write_table
 from data.quality.task_labels import merged
 from store.errors import TuteeError
 from store.i18n import _, ngettext
+from store.local_time import local
 from store.records import KINDS, RecordKind
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
@@ -66,7 +67,7 @@ def export(
         kinds=kinds or KINDS,
         format=format_name,
         split=split,
-        since=since.astimezone() if since else None,  # the local time zone
+        since=local(since) if since else None,
         redact=redact,
         dataset_info=dataset_info,
         licence=licence,

@@ -17,6 +17,7 @@ from data.quality.statistics import question_of, reply_of
 from data.quality.task_labels import Rules, merged, task_of
 from store.errors import TuteeError
 from store.i18n import _
+from store.local_time import local_day
 from store.records import KINDS, Record, Verdict
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation, json_option, yes_option
@@ -70,7 +71,7 @@ def _task(rules: Rules, record: Record) -> str:
 def _line(record: Record, task: str, width: int | None) -> str:
     thumb = ("👍" if record.label else "👎") if isinstance(record, Verdict) else "  "
     texts = f"{one_line(question_of(record))} → {one_line(reply_of(record))}"
-    day = f"{record.created.astimezone():%Y-%m-%d}"
+    day = local_day(record.created)
     line = harmless(
         f"{record.id:<12} {day} {padded(_(record.kind), 11)} {thumb} "
         f"{padded(_(task), 18)} {padded(record.origin.source, 16)} {texts}"
