@@ -20,6 +20,7 @@ from store.i18n import _
 from store.records import ChatMessage, Sampling
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
+from tui.cli.json_output import echo_json
 from tui.controllers.presets import sampling_settings
 
 if TYPE_CHECKING:
@@ -173,5 +174,5 @@ def _answer_rows(
         window = rows[start : start + _WINDOW]
         prompts = [with_system(_messages(row), system_prompt) for row in window]
         for row, reply in zip(window, engine.batch(prompts, sampling, seed), strict=True):
-            click.echo(json.dumps({**row, "reply": reply}, ensure_ascii=False))
+            echo_json({**row, "reply": reply})
         sys.stdout.flush()

@@ -16,6 +16,7 @@ from store.local_time import local
 from store.records import KINDS, RecordKind
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
+from tui.terminal.output import echo_document
 from tui.text_format import counted
 
 _FILES = (".jsonl", ".json", ".csv")
@@ -93,7 +94,7 @@ def _require_one_file(choices: Choices) -> None:
 def _to_stdout(invocation: Invocation, choices: Choices) -> None:
     selection = _selected(invocation, choices)
     for table in selection.tables:
-        click.echo(table.text(), nl=False)
+        echo_document(table.text())
     _report_omissions(selection.left_out, selection.redacted)
 
 

@@ -1,6 +1,5 @@
 """`tutee records`, `tutee show` and `tutee delete`."""
 
-import json
 import shutil
 import sys
 from collections import Counter
@@ -21,7 +20,9 @@ from store.local_time import local_day
 from store.records import KINDS, Record, Verdict
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation, json_option, yes_option
+from tui.cli.json_output import echo_json
 from tui.cli.token_mask import render_tokens
+from tui.terminal.output import styled
 from tui.text_format import counted, harmless, one_line, padded, shortened
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def records(
     for record in found:
         if as_json:
             row = {**record.model_dump(mode="json"), "task": _task(rules, record)}
-            click.echo(json.dumps(row, ensure_ascii=False))
+            echo_json(row)
         else:
             click.echo(_line(record, _task(rules, record), width))
 
@@ -102,9 +103,9 @@ def show(invocation: Invocation, record_id: str, mask: bool, as_json: bool) -> N
                 [{"text": text, "trained": trained} for text, trained in view.pieces]
                 for view in masks
             ]
-        click.echo(json.dumps(row, ensure_ascii=False))
+        echo_json(row)
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(file=styled(sys.stdout), highlight=False, soft_wrap=True)
     if mask:
         for view in masks:
             console.print(Text(view.heading))

@@ -5,7 +5,9 @@ was closed, and service managers before they end a process. Textual would start 
 again each time, and the previous one would never end.
 
 Writing to a terminal that is gone fails. The output is dropped here; in Textual's driver the writer
-thread would die of the error while the app waits for it.
+thread would die of the error while the app waits for it. It would die of a character that the
+locale's encoding does not have, too. So the app writes UTF-8 in every locale, as it reads it:
+terminals speak it even where `LANG` names another encoding.
 """
 
 import sys
@@ -41,6 +43,8 @@ class TerminalDriver(LinuxDriver):
         screen = sys.__stdout__
         if screen is None or not screen.isatty():
             screen = self._file
+        if hasattr(screen, "reconfigure"):
+            screen.reconfigure(encoding="utf-8", errors="replace")
         self._file: Any = LenientFile(screen)
 
     @property
