@@ -361,5 +361,5 @@ def test_what_a_killed_export_left_is_taken_away(tmp_path: Path) -> None:
     assert not any(path.exists() for path in left)
     export([record], Choices(), tmp_path)
     (tmp_path / ".mine.jsonl.l0zuq2oy.tmp").touch()
-    with pytest.raises(TuteeError, match="contains other files, such as .mine.jsonl"):
+    with pytest.raises(TuteeError, match=r"contains other files, such as \.mine\.jsonl"):
         export([record], Choices(), tmp_path)

@@ -308,9 +308,7 @@ def test_days_dated_ahead_make_room_for_real_ones(kept: Message, paths: Paths) -
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"number": "x", "previous": 3}'])
-def test_a_day_without_its_number_is_still_a_state(
-    kept: Message, paths: Paths, text: str
-) -> None:
+def test_a_day_without_its_number_is_still_a_state(kept: Message, paths: Paths, text: str) -> None:
     shutil.rmtree(next(paths.backups.glob("20*")))
     Backups(paths.records, paths.backups, write=True).take(DAY)
     (paths.backups / "2026-03-01" / "order.json").write_text(text)

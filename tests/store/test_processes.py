@@ -68,7 +68,7 @@ def test_a_lock_that_is_deleted_lets_nobody_write_beside_another(paths: Paths) -
         first.add_message(talk.id, "user", "Hi")
         paths.lock.unlink()
         with Repository.open(paths) as second:
-            with pytest.raises(TuteeError, match="lock .* was removed"):
+            with pytest.raises(TuteeError, match=r"lock .* was removed"):
                 first.add_message(talk.id, "assistant", "Ho")
             second.add_message(talk.id, "assistant", "Hello")
             first.close()
@@ -85,9 +85,8 @@ def test_a_lock_that_cannot_name_its_holder_holds(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with Repository.open(paths):
-        with pytest.raises(TuteeError, match="Another Tutee is using"):
-            Repository.open(paths)
+    with Repository.open(paths), pytest.raises(TuteeError, match="Another Tutee is using"):
+        Repository.open(paths)
 
 
 def ran(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -69,7 +69,7 @@ def ask(
     batch: Path | None,
     **options: Any,
 ) -> None:
-    """Reply to PROMPT, or to a prompt on standard input.
+    """Reply to PROMPT, to standard input, or to both: what is piped is appended to PROMPT.
 
     Options not given are taken from the settings; --stop may be repeated.
     """
@@ -77,7 +77,7 @@ def ask(
         raise click.UsageError(_("Use a prompt or --batch, not both."))
     rows = _read_batch(batch) if batch else []
     if not batch:
-        prompt = prompt or _from_stdin()
+        prompt = _whole_prompt(prompt)
     sampling = _sampling(invocation.config.sampling, greedy, options)
     engine = _engine(invocation, adapter)
     seed = random.randrange(2**31) if sampling.seed is None else sampling.seed
@@ -108,13 +108,28 @@ def _sampling(default: Sampling, greedy: bool, options: dict[str, Any]) -> Sampl
         ) from error
 
 
-def _from_stdin() -> str:
-    if sys.stdin.isatty():
+def _whole_prompt(prompt: str | None) -> str:
+    """Return the prompt with what is on standard input behind it."""
+    if not prompt and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError(_("Give a prompt, or pipe one to standard input."))
-    prompt = sys.stdin.read().strip()
-    if not prompt:
+    whole = "\n\n".join(filter(None, (prompt, _piped())))
+    if not whole:
         raise TuteeError(_("The prompt is empty."), _('Give one: tutee ask "…"'))
-    return prompt
+    return whole
+
+
+def _piped() -> str:
+    """Return what is piped, which is UTF-8 or else in the encoding of the locale."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    try:
+        content: bytes = sys.stdin.buffer.read()
+    except (OSError, ValueError):  # it is closed, or a folder
+        return ""
+    try:
+        return content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return content.decode(sys.stdin.encoding, "replace").strip()
 
 
 def _engine(invocation: Invocation, adapter: str | None) -> "Engine":
