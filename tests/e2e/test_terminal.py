@@ -21,7 +21,7 @@ from store.repository import Repository
 if TYPE_CHECKING:
     from core.models.folder import ModelFolder
 
-pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
+pytestmark = [pytest.mark.waits, pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")]
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0

@@ -14,6 +14,8 @@ from store.errors import TuteeError
 from store.paths import Paths
 from store.repository import Repository
 
+pytestmark = pytest.mark.waits
+
 HOLD = """
 import sys
 from pathlib import Path

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from tui.cli.root import cli
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).parents[3]
 ASKS = {
     "bash": """

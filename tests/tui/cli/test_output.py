@@ -17,6 +17,8 @@ from store.paths import locate
 from store.records import ChatMessage, Instruction
 from store.repository import Repository
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120.0
 """Seconds before a command counts as hanging."""
