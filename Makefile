@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run install test check words bench clean
+.PHONY: run install test check words bench clean stress
 
 run: install
 	$(BIN)/tutee
@@ -27,6 +27,10 @@ check: install
 # What Tutee says, gathered anew into the catalogs of the other languages.
 words: install
 	$(BIN)/python -m tests.catalog
+
+# The tests that wait on a terminal, a thread or a process, 20 times beside a load of 6.
+stress: install
+	$(BIN)/python -m tests.stress
 
 bench: install
 	$(BIN)/python -m tests.bench

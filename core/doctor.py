@@ -5,8 +5,10 @@ Left out on purpose: sending anything anywhere, and repairing what is found.
 
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,9 +36,21 @@ Fact = tuple[str, str]
 """The English name, which is also the JSON field, and the value to show."""
 
 
+def own_version() -> str:
+    """Return Tutee's version, and the commit if it runs from a checkout."""
+    root = Path(__file__).parents[1]
+    commit = ""
+    if (root / ".git").exists():
+        asked = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
+        with suppress(OSError, subprocess.SubprocessError):
+            done = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=5)
+            commit = done.stdout.strip()
+    return version("tutee") + (f" ({commit})" if commit else "")
+
+
 def versions() -> Iterator[Fact]:
     """Yield the versions of Tutee, Python and the libraries that run the model."""
-    yield "tutee", version("tutee")
+    yield "tutee", own_version()
     python = _("{python} on {system}")
     yield "python", python.format(python=platform.python_version(), system=platform.platform())
     yield N_("libraries"), ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
@@ -75,7 +89,7 @@ def model(folder: ModelFolder, adapters: Adapters, paths: Paths) -> Iterator[Fac
     yield N_("fetched models"), fetched
     choice = quantised(folder)
     answer = _("yes: {why}") if choice.four_bit else _("no: {why}")
-    yield N_("four bits"), answer.format(why=choice.why)
+    yield N_("4-bit training"), answer.format(why=choice.why)
 
 
 def serving(folder: ModelFolder, adapter: Path | None, config: Config) -> "tuple[Engine, Fact]":
@@ -93,7 +107,7 @@ def serving(folder: ModelFolder, adapter: Path | None, config: Config) -> "tuple
     kept = _("{precision}, {size:,.0f} MiB, ready after {seconds:.1f} s").format(
         precision=backend.precision, size=backend.nbytes / _MIB, seconds=seconds
     )
-    return engine, (N_("weights"), kept)
+    return engine, (N_("chat weights"), kept)
 
 
 def speed(engine: "Engine", seconds: float) -> Iterator[Fact]:

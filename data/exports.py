@@ -19,7 +19,7 @@ from store.error_messages import reason
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import KINDS, Record, RecordKind
-from store.storage import replace_file
+from store.storage import clear_leftovers, replace_file
 
 _CARD = "README.md"
 _DATASET_INFO = "dataset_info.json"
@@ -109,6 +109,7 @@ def _prepare(folder: Path) -> set[str]:
     """Create the folder, and return the names that an earlier export left in it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        clear_leftovers(folder, _NAMES)
         names = {path.name for path in folder.iterdir()}
         foreign = names - _NAMES
         if _CARD in names and "tutee" not in (folder / _CARD).read_text("utf-8", "replace"):

@@ -5,26 +5,36 @@ name, because files are replaced and never changed in place. And at the first op
 all files are backed up: as copies, so that a disk or an editor that corrupts a file cannot corrupt
 them too; a file that did not change is stored once for all days.
 
+Which state is newer does not depend on the clock, which may have been wrong: days are numbered as
+they are made, and each notes which `previous` states it found, so that a change after it shows.
+
 A file that is damaged or missing is restored to its newest good state; the damaged file is set
 aside and never deleted. The user is told (`Backups.notices`).
 """
 
+import json
 import os
 import shutil
+import zlib
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from store.error_messages import reason
 from store.errors import TuteeError
 from store.i18n import _
+from store.local_time import local_minute
 from store.storage import Damaged, link_or_copy, private_folder, replace_file, unwritable
 
 DAYS = 7
 """Number of daily backups kept."""
 
 _DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+
+_ORDER = "order.json"
+"""In the folder of a day: its number, and a checksum of each `previous` state when it was made."""
 
 _Content = TypeVar("_Content")
 
@@ -42,6 +52,8 @@ class Backups:
         self.records = records
         self._folder = folder
         self.write = write
+        self.check: Callable[[], None] = lambda: None
+        """Called before each change; raises TuteeError if none may be made."""
         self.notices: list[str] = []
         """What the user must be told, one or two sentences each."""
 
@@ -51,13 +63,15 @@ class Backups:
 
     def known(self, folder: Path) -> set[str]:
         """Return the names of files in a folder that exist or, judging by the backups, should."""
-        states = (folder, *self._earlier(folder))
+        within = folder.relative_to(self.records)
+        earlier = (self._folder / "previous", *self._days())
+        states = (folder, *(state / within for state in earlier))
         return {path.name for state in states if state.is_dir() for path in state.iterdir()}
 
     def take(self, today: date) -> None:
-        """Back up today's state unless that was done already, and remove the oldest day."""
+        """Back up today's state unless that was done already, and remove the day made first."""
         try:
-            self._keep(self._folder / today.isoformat())
+            self._keep(self._folder / today.isoformat(), numbered=True)
             for old in self._days()[:-DAYS]:
                 shutil.rmtree(old)
         except OSError as error:
@@ -76,31 +90,43 @@ class Backups:
         except OSError as error:
             raise unwritable(state, error) from error
 
-    def _keep(self, state: Path) -> None:
+    def _keep(self, state: Path, *, numbered: bool = False) -> None:
         """Copy all files to `state` unless it exists; the copy appears whole or not at all."""
         if state.exists():
             return
-        partial = self._folder / ".state.partial"
+        unfinished = self._folder / ".state.partial"
         private_folder(self._folder)
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        days = self._days()
         shutil.copytree(
             self.records,
-            partial,
-            copy_function=self._copy_unless_kept,
+            unfinished,
+            copy_function=partial(self._copy_unless_kept, days[-1] if days else None),
             ignore=shutil.ignore_patterns(".*"),
         )
-        os.replace(partial, state)
+        if numbered:
+            self._number(unfinished / _ORDER, max(map(_number, days), default=0) + 1)
+        os.replace(unfinished, state)
+
+    def _number(self, path: Path, number: int) -> None:
+        previous = self._folder / "previous"
+        checksums = {
+            state.relative_to(previous).as_posix(): _checksum(state)
+            for state in previous.rglob("[!.]*.json")
+        }
+        with open(path, "w", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:
+            json.dump({"number": number, "previous": checksums}, file)
 
     def _days(self) -> list[Path]:
-        return sorted(self._folder.glob(_DAY))
+        """The days, in the order in which they were made."""
+        return sorted(self._folder.glob(_DAY), key=lambda day: (_number(day), day.name))
 
-    def _copy_unless_kept(self, path: str, target: str) -> None:
-        for day in self._days()[-1:]:
-            kept = day / Path(path).relative_to(self.records)
-            if kept.exists() and _state(kept) == _state(Path(path)):
-                link_or_copy(kept, target)
-                return
-        shutil.copy2(path, target)
+    def _copy_unless_kept(self, day: Path | None, path: str, target: str) -> None:
+        kept = day / Path(path).relative_to(self.records) if day else None
+        if kept and kept.exists() and _state(kept) == _state(Path(path)):
+            link_or_copy(kept, target)
+        else:
+            shutil.copy2(path, target)
 
     def read(
         self,
@@ -125,12 +151,13 @@ class Backups:
             damage = _("{path} is missing").format(path=path)
         except Damaged as error:
             damage = _("{path} is damaged ({why})").format(path=path, why=error.why)
-        for earlier in sorted(self._earlier(path), key=_written, reverse=True):
+        for earlier in self._earlier(path):
             try:
                 content = parse(earlier)
             except TuteeError:
                 continue
-            moment = datetime.fromtimestamp(_written(earlier)).strftime("%Y-%m-%d %H:%M")
+            written = datetime.fromtimestamp(earlier.stat().st_mtime, UTC)
+            moment = local_minute(written)
             notice = _("{damage}; using its state from {moment}.").format(
                 damage=damage, moment=moment + describe(content)
             )
@@ -141,13 +168,23 @@ class Backups:
         return None
 
     def _earlier(self, path: Path) -> list[Path]:
+        """The earlier states of a file that exist, newest first."""
         within = path.relative_to(self.records)
-        states = [self._folder / "previous", *self._days()]
-        return [state / within for state in states if (state / within).exists()]
+        days = [day for day in reversed(self._days()) if (day / within).exists()]
+        previous = self.previous(path)
+        if not previous.exists():
+            return [day / within for day in days]
+        before = [day for day in days if _changed_since(day, within, previous)]
+        after = [day for day in days if day not in before]
+        return [*(day / within for day in after), previous, *(day / within for day in before)]
 
     def _recover(self, path: Path, notice: str, content: bytes) -> None:
         if self.write:
             notice += self._set_aside(path)
+            try:
+                private_folder(path.parent)
+            except OSError as error:
+                raise unwritable(path, error) from error
             replace_file(path, content)
         self.notices.append(notice)
 
@@ -164,9 +201,32 @@ class Backups:
         return _(" The damaged file is kept as {aside}.").format(aside=aside)
 
 
-def _written(path: Path) -> float:
-    """When this state of a file was written; copies keep that time."""
-    return path.stat().st_mtime
+def _order(day: Path) -> dict[str, Any]:
+    """Read what a day notes; nothing for one of an older Tutee, or if it is damaged."""
+    try:
+        order = json.loads((day / _ORDER).read_bytes())
+        return {"number": int(order["number"]), "previous": dict(order["previous"])}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return {"number": 0, "previous": {}}
+
+
+def _number(day: Path) -> int:
+    number: int = _order(day)["number"]
+    return number
+
+
+def _changed_since(day: Path, within: Path, previous: Path) -> bool:
+    """Whether `previous`, the state before the last change of a file, is newer than a day."""
+    order = _order(day)
+    if order["number"]:
+        return bool(order["previous"].get(within.as_posix()) != _checksum(previous))
+    ahead = day.name > date.today().isoformat()
+    return ahead or previous.stat().st_mtime >= (day / within).stat().st_mtime
+
+
+def _checksum(path: Path) -> list[int]:
+    content = path.read_bytes()
+    return [len(content), zlib.crc32(content)]
 
 
 def _state(path: Path) -> tuple[int, int]:

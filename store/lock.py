@@ -1,7 +1,8 @@
 """One writer per home: a lock between processes that says who holds it.
 
 The operating system releases the lock when its process ends, however it ends; the text of the file
-only names the holder.
+only names the holder, so a disk that is too full for it is no obstacle. A lock file that is deleted
+would let a second writer in; `check` notices.
 """
 
 from contextlib import suppress
@@ -27,7 +28,7 @@ class WriterLock:
         self._lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
         try:
             self._lock.acquire()
-            path.write_text(str(pid), encoding="utf-8")
+            self._identity = _identity(path)
         except Timeout as error:
             raise self._held() from error
         except OSError as error:
@@ -35,6 +36,22 @@ class WriterLock:
             raise TuteeError(
                 _("Cannot write {path}: {why}.").format(path=path, why=reason(error))
             ) from error
+        with suppress(OSError):
+            path.write_text(str(pid), encoding="utf-8")
+
+    def check(self) -> None:
+        """Raise TuteeError if the lock file is another one, so that someone else may be writing."""
+        try:
+            same = _identity(self._path) == self._identity
+        except OSError:
+            same = False
+        if not same:
+            raise TuteeError(
+                _("The lock {path} was removed, so another Tutee may be writing.").format(
+                    path=self._path
+                ),
+                _("Nothing was changed. Close every Tutee that uses this home, and start again."),
+            )
 
     def _held(self) -> TuteeError:
         holder = ""
@@ -53,5 +70,12 @@ class WriterLock:
         """Release the lock; calling it again is safe."""
         if self._lock.is_locked:
             with suppress(OSError):
-                self._path.write_text("", encoding="utf-8")
+                if _identity(self._path) == self._identity:
+                    self._path.write_text("", encoding="utf-8")
             self._lock.release()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """What stays the same while a file does; no other file gets it as long as this one is open."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino

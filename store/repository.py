@@ -35,6 +35,7 @@ from store.records import (
     Role,
     Sampling,
 )
+from store.storage import clear_leftovers
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Repository:
         with gc_pause.paused(), migrations.up_to_date(paths, write=write) as backups:
             self._conversations = Conversations(backups)
             self._index = FeedbackIndex(backups)
-        if write:
+        if lock is not None:
+            backups.check = lock.check
             backups.take(date.today())
         self.notices = tuple(backups.notices)
         """What the user must be told after opening: what was damaged, and what replaced it."""
@@ -75,6 +77,7 @@ class Repository:
         ensure(paths)
         lock = WriterLock(paths.lock, os.getpid())
         try:
+            _clear_leftovers(paths)
             return cls(paths, lock)
         except BaseException:
             lock.release()
@@ -368,3 +371,11 @@ class Repository:
     def restore_records(self, records: Iterable[Record]) -> None:
         """Restore deleted records exactly; existing ones are left unchanged."""
         self._index.restore(records)
+
+
+def _clear_leftovers(paths: Paths) -> None:
+    """Remove temporary files of killed writers, of the kinds that one lock holder writes."""
+    clear_leftovers(paths.config_file.parent, {paths.config_file.name})
+    clear_leftovers(paths.records, {"schema.json"})
+    for model in paths.models.glob("*/"):
+        clear_leftovers(model, {"active.json", "labels.json"})

@@ -11,7 +11,6 @@ that a missing one can be noticed.
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -23,7 +22,7 @@ from store.backups import Backups
 from store.error_messages import validation_message
 from store.errors import TuteeError
 from store.i18n import _, ngettext
-from store.storage import AtomicStorage, Damaged, content_of
+from store.storage import AtomicStorage, Damaged, clear_leftovers, content_of, unwritable
 
 LIMIT = 256 * 1024
 """A segment of this many bytes takes no new documents."""
@@ -84,9 +83,7 @@ class Segments(Generic[_Model]):
 
     def _load(self) -> None:
         if self._backups.write:
-            for leftover in self._folder.glob(".*.tmp"):
-                with suppress(OSError):
-                    leftover.unlink()
+            clear_leftovers(self._folder)
         names = map(_NAME.fullmatch, self._backups.known(self._folder))
         for number in sorted(int(name[1]) for name in names if name):
             segment = self._backups.read(self._path(number), self._parse, describe=_entries)
@@ -139,6 +136,7 @@ class Segments(Generic[_Model]):
         """
         if changes and not self._backups.write:
             raise TuteeError(_("This home was opened for reading only."))
+        self._backups.check()
         parts: dict[int, dict[str, _Model | None]] = {}
         sizes = dict(self._sizes)
         for doc_id, document in changes.items():
@@ -156,6 +154,11 @@ class Segments(Generic[_Model]):
         path = self._path(number)
         if number in self._sizes and not path.exists():
             raise Damaged(path, _("it is missing"))
+        try:
+            # Only this folder: a home that was moved away must not come back empty.
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise unwritable(path, error) from error
         storage = AtomicStorage(path, backup=self._backups.previous(path))
         with storage.transaction():
             table = _TinyDB(storage=lambda: storage).table(_TABLE)

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from tinydb.storages import Storage
 from store.error_messages import reason
 from store.errors import TuteeError
 from store.i18n import _
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Tables = dict[str, dict[str, dict[str, Any]]]
 """What TinyDB stores: table name → document id → document."""
@@ -42,12 +44,12 @@ def replace_file(path: Path, content: bytes, *, backup: Path | None = None) -> N
     target = Path(os.path.realpath(path))
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            temporary = _beside(target, content)
+        except OSError as error:
+            if error.errno not in _FULL or not _may_give_way(backup, target, content):
+                raise
+            temporary = _beside(target, content)
         if backup is not None and target.exists():
             _keep(target, backup)
         os.replace(temporary, target)
@@ -58,6 +60,42 @@ def replace_file(path: Path, content: bytes, *, backup: Path | None = None) -> N
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
+
+
+def _beside(target: Path, content: bytes) -> Path:
+    """Write a synced temporary file beside `target`, completely or not at all."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+    return Path(name)
+
+
+def _may_give_way(backup: Path | None, target: Path, content: bytes) -> bool:
+    """Remove the backup if the file only shrinks, so that deleting works on a full disk."""
+    if backup is None or not backup.exists() or len(content) > target.stat().st_size:
+        return False
+    backup.unlink()
+    return True
+
+
+def clear_leftovers(folder: Path, names: Collection[str] | None = None) -> None:
+    """Remove the temporary files that killed writers left in a folder.
+
+    Args:
+        names: Only those of these files; None means all.
+    """
+    for leftover in folder.glob(".*.tmp"):
+        name = leftover.name[1:-4].rpartition(".")[0]
+        if names is None or name in names:
+            with suppress(OSError):
+                leftover.unlink()
 
 
 def private_folder(folder: Path) -> None:

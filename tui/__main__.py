@@ -13,12 +13,27 @@ import click
 from store.errors import TuteeError
 from store.i18n import _
 from tui.cli.root import cli
+from tui.terminal.output import safe_output
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    with safe_output():
+        sys.exit(_run() or 0)
+
+
+def _run() -> int | None:
     try:
-        code = cli.main(prog_name="tutee", standalone_mode=False)
+        return _code()
+    except click.exceptions.Exit as gone:  # nobody reads the error any more
+        return gone.exit_code
+
+
+def _code() -> int | None:
+    try:
+        code: int | None = cli.main(prog_name="tutee", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
@@ -26,10 +41,6 @@ def main() -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo(_("Stopped."), err=True)
-        code = 1
-    except BrokenPipeError:
-        # The reader of our output has closed the pipe, as `head` does.
-        sys.stderr.close()
         code = 1
     except TuteeError as error:
         click.echo(f"tutee: {error}", err=True)
@@ -46,7 +57,7 @@ def main() -> None:
             err=True,
         )
         code = 1
-    sys.exit(code or 0)
+    return code
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from rich.cells import cell_len, set_cell_size
 from store.i18n import ngettext
 
 _SPARKS = "▁▂▃▄▅▆▇█"
-_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Characters that move the cursor, start an escape sequence or change the text direction."""
 
 
 def harmless(text: str) -> str:
     """Replace every character that could control the terminal by a space."""
-    return _STEERING.sub(" ", text)
+    return STEERING.sub(" ", text)
 
 
 def one_line(text: str) -> str:

@@ -16,7 +16,7 @@ from core.adapters.manifest import MANIFEST_FILE, Kind, Manifest, is_version_nam
 from core.adapters.new_folder import publish
 from store.errors import TuteeError
 from store.i18n import _
-from store.storage import private_folder, replace_file, sync_folder
+from store.storage import link_or_copy, private_folder, sync_folder
 
 _PREFIX: dict[Kind, str] = {"adapter": "v", "reward": "r"}
 
@@ -113,9 +113,11 @@ class VersionStore:
         """
         removed = self.dir / f".{version}.partial"
         try:
-            manifest = (self.dir / version / MANIFEST_FILE).read_bytes()
             private_folder(self._deleted)
-            replace_file(self._deleted / f"{version}.json", manifest)
+            kept = self._deleted / f"{version}.json"
+            kept.unlink(missing_ok=True)
+            # A link takes no room, so that a full disk can be emptied from within.
+            link_or_copy(self.dir / version / MANIFEST_FILE, kept)
             # Renamed first, so that a crash leaves the version whole or gone.
             (self.dir / version).rename(removed)
             sync_folder(self.dir)

@@ -24,6 +24,7 @@ from core.training.exam import TAUGHT_REPLIES, Answer, Figures, is_exact, simila
 from core.training.reward_accuracy import why_untrusted
 from store.errors import TuteeError
 from store.i18n import N_, _, ngettext
+from store.local_time import local_minute
 
 _TITLES: dict[str, str] = {
     "sft": N_("supervised fine-tuning (SFT)"),
@@ -242,7 +243,7 @@ def _verdict(manifest: Manifest, exam: Report | None) -> tuple[GateVerdict, tupl
 
 def _facts(adapters: Adapters, manifest: Manifest) -> Iterable[tuple[str, str]]:
     metrics = manifest.metrics
-    yield _("made"), f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
+    yield _("made"), local_minute(manifest.created)
     model, revision = adapters.folder.label, manifest.revision[:12]
     yield _("base"), _("{model}, revision {revision}").format(model=model, revision=revision)
     yield _("from"), manifest.parent

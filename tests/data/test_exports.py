@@ -350,3 +350,16 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> 
     with pytest.raises(TuteeError, match="Cannot write"):
         write_table(table, tmp_path / "nowhere" / "out.jsonl")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_export_left_is_taken_away(tmp_path: Path) -> None:
+    record = Instruction(prompt=(ChatMessage(role="user", content="Hi"),), completion="Ho")
+    left = [tmp_path / f".{name}.l0_uq2oy.tmp" for name in ("instruction.jsonl", "README.md")]
+    for path in left:
+        path.write_text("half of it")
+    export([record], Choices(), tmp_path)
+    assert not any(path.exists() for path in left)
+    export([record], Choices(), tmp_path)
+    (tmp_path / ".mine.jsonl.l0zuq2oy.tmp").touch()
+    with pytest.raises(TuteeError, match=r"contains other files, such as \.mine\.jsonl"):
+        export([record], Choices(), tmp_path)

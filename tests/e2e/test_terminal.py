@@ -21,7 +21,7 @@ from store.repository import Repository
 if TYPE_CHECKING:
     from core.models.folder import ModelFolder
 
-pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
+pytestmark = [pytest.mark.waits, pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")]
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
@@ -59,6 +59,11 @@ class Terminal:
     def paste(self, text: str) -> None:
         self._tmux("set-buffer", text)
         self._tmux("paste-buffer", "-p")
+
+    def paste_unmarked(self, text: str) -> None:
+        """As a terminal that does not know bracketed paste."""
+        self._tmux("set-buffer", text)
+        self._tmux("paste-buffer")
 
     def resize(self, width: int, height: int) -> None:
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
@@ -126,6 +131,13 @@ def test_writing_pasting_resizing_and_leaving(terminal: Terminal, app: int) -> N
     assert "first line" in screen
     assert "Enter sends" in screen, "a paste is not sent"
     assert "You" not in screen
+
+    terminal.press("C-u", "BSpace", "C-u", "BSpace", "C-u")
+    terminal.until(lambda screen: "first line" not in screen)
+    terminal.paste_unmarked("first line\nsecond line\nthird\n")
+    screen = terminal.shows("third")
+    assert "first line" in screen
+    assert "You" not in screen, "nor is one that the terminal does not mark"
 
     for width, height in ((50, 12), (120, 40), (80, 24)):
         terminal.resize(width, height)
@@ -212,7 +224,9 @@ def test_an_app_whose_terminal_is_gone_ends_and_keeps_what_was_said(
     os.close(terminal)
     try:
         _until_painted(person, "Enter sends")
-        os.write(person, "还在吗？\r".encode())
+        os.write(person, "还在吗？".encode())
+        _until_painted(person, "吗？")
+        os.write(person, b"\r")
         _until_painted(person, "Esc stops")
         os.close(person)
         assert running.wait(PATIENCE) == 0

@@ -1,10 +1,12 @@
-"""Rate on a real disk until it is full, look what is there, make room and go on.
+"""Rate on a real disk until it is full, look what is there, make room and go on; then fill the disk
+to its last byte and delete everything.
 
 Run as a program of its own, on a small disk: `python -m tests.store.filling HOME`. It writes how
 many acts were acknowledged before the disk was full.
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from store.errors import TuteeError
@@ -32,7 +34,21 @@ def main(home: Path) -> None:
         look(repository, done)
     look_anew(paths, done, write=False)
     look_anew(paths, done, write=True)
+    free_from_within(paths, home.parent / "rest")
     sys.stdout.write(str(before))
+
+
+def free_from_within(paths: Paths, rest: Path) -> None:
+    """Delete everything on a disk without a byte left, whose lock cannot name its holder."""
+    with rest.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 1024):
+            pass
+    with Repository.open(paths) as repository:
+        repository.delete_records([record.id for record in repository.records()])
+        for talk in repository.conversations():
+            repository.delete_conversation(talk.id)
+    with Repository.open(paths, write=False) as repository:
+        assert (repository.records(), repository.conversations()) == ([], [])
 
 
 def teach_until_refused(repository: Repository, done: dict[str, str]) -> TuteeError:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -259,3 +259,119 @@ def test_a_day_that_was_broken_off_is_taken_again(kept: Message, paths: Paths) -
     backups.take(DAY)
     assert (paths.backups / "2026-03-01" / "feedback" / "0001.json").exists()
     assert not (paths.backups / ".state.partial").exists()
+
+
+# -- clocks that were wrong ----------------------------------------------------------------------
+
+
+def _dated(path: Path, day: str) -> None:
+    """Make every file as if it had been written on that day."""
+    when = datetime.fromisoformat(day).timestamp()
+    for file in [path] if path.is_file() else path.rglob("*.json"):
+        os.utime(file, (when, when))
+
+
+def test_a_state_dated_ahead_does_not_beat_a_newer_one(kept: Message, paths: Paths) -> None:
+    file = Path("feedback") / "0001.json"
+    _dated(paths.records, "2099-01-02")
+    shutil.rmtree(next(paths.backups.glob("20*")))
+    Backups(paths.records, paths.backups, write=True).take(date(2099, 1, 2))
+    with Repository.open(paths) as repository:
+        repository.correct(kept.id, "Paris?")
+        repository.correct(kept.id, "Paris")
+    cut(paths.records / file)
+    with Repository.open(paths) as repository:
+        assert repository.feedback(kept.id).correction == "Paris?"
+
+
+def test_a_day_that_nothing_changed_after_beats_the_state_before_it(
+    kept: Message, paths: Paths
+) -> None:
+    _dated(paths.backups / "previous", "2099-01-02")
+    Backups(paths.records, paths.backups, write=True).take(DAY)
+    cut(paths.records / "feedback" / "0001.json")
+    with Repository.open(paths) as repository:
+        assert repository.feedback(kept.id).label is False
+
+
+def test_days_dated_ahead_make_room_for_real_ones(kept: Message, paths: Paths) -> None:
+    shutil.rmtree(next(paths.backups.glob("20*")))
+    backups = Backups(paths.records, paths.backups, write=True)
+    for number in range(DAYS):
+        backups.take(date(2099, 1, 1 + number))
+    (paths.backups / "2099-01-01" / "order.json").unlink()  # as an older Tutee made it
+    for number in range(3):
+        backups.take(DAY + timedelta(days=number))
+    left = {path.name for path in paths.backups.glob("2*")}
+    assert len(left) == DAYS
+    assert left >= {"2026-03-01", "2026-03-02", "2026-03-03", "2099-01-07"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"number": "x", "previous": 3}'])
+def test_a_day_without_its_number_is_still_a_state(kept: Message, paths: Paths, text: str) -> None:
+    shutil.rmtree(next(paths.backups.glob("20*")))
+    Backups(paths.records, paths.backups, write=True).take(DAY)
+    (paths.backups / "2026-03-01" / "order.json").write_text(text)
+    for folder in (paths.records, paths.backups / "previous"):
+        cut(folder / "feedback" / "0001.json")
+    with Repository.open(paths) as repository:
+        assert repository.feedback(kept.id).label is False
+
+
+# -- folders that are gone -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["conversations", "feedback", "imports"])
+def test_a_folder_that_is_gone_comes_back(kept: Message, paths: Paths, name: str) -> None:
+    shutil.rmtree(paths.records / name)
+    with Repository.open(paths) as repository:
+        assert len(repository.notices) == 1
+        repository.add_message(kept.conversation_id, "user", "And Spain?")
+        repository.add_imported([Instruction(prompt=(USER,), completion="c")])
+    assert (paths.records / name).stat().st_mode & 0o777 == 0o700
+    with Repository.open(paths) as repository:
+        assert repository.notices == ()
+        assert repository.messages(kept.conversation_id)[-1].content == "And Spain?"
+
+
+def test_an_empty_folder_that_a_copy_left_out_is_no_obstacle(
+    repository: Repository, reply: Message, paths: Paths
+) -> None:
+    repository.close()
+    (paths.records / "imports").rmdir()
+    with Repository.open(paths) as opened:
+        assert opened.notices == ()
+        assert opened.add_imported([Instruction(prompt=(USER,), completion="c")]).records
+
+
+def test_a_home_that_is_moved_away_does_not_come_back_empty(
+    repository: Repository, reply: Message, paths: Paths
+) -> None:
+    paths.home.rename(paths.home.with_name("elsewhere"))
+    for act in (
+        lambda: repository.rate(reply.id, True),
+        lambda: repository.add_imported([Instruction(prompt=(USER,), completion="c")]),
+    ):
+        with pytest.raises(TuteeError):
+            act()
+    assert not paths.home.exists()
+
+
+def test_what_killed_writers_left_is_taken_away(kept: Message, paths: Paths) -> None:
+    model = paths.models / "base-1"
+    model.mkdir()
+    left = [
+        paths.config_file.with_name(".config.toml.k2_x9ab1.tmp"),
+        paths.records / ".schema.json.abcdefgh.tmp",
+        paths.records / "feedback" / ".0001.json.abcdefgh.tmp",
+        model / ".active.json.abcdefgh.tmp",
+        model / ".labels.json.abcdefgh.tmp",
+    ]
+    other = paths.home / ".notes.txt.mine.tmp"
+    for file in (*left, other):
+        file.touch()
+    Repository.open(paths, write=False).close()
+    assert all(file.exists() for file in left), "a reader changes nothing"
+    Repository.open(paths).close()
+    assert not any(file.exists() for file in left)
+    assert other.exists()

@@ -1,5 +1,6 @@
 """Two processes at one home, and one that is killed."""
 
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ import pytest
 from store.errors import TuteeError
 from store.paths import Paths
 from store.repository import Repository
+
+pytestmark = pytest.mark.waits
 
 HOLD = """
 import sys
@@ -59,6 +62,33 @@ def test_a_killed_writer_holds_nothing(paths: Paths) -> None:
     with Repository.open(paths):
         assert paths.lock.read_text() == str(os.getpid())
     assert paths.lock.read_text() == ""
+
+
+def test_a_lock_that_is_deleted_lets_nobody_write_beside_another(paths: Paths) -> None:
+    with Repository.open(paths) as first:
+        talk = first.start_conversation()
+        first.add_message(talk.id, "user", "Hi")
+        paths.lock.unlink()
+        with Repository.open(paths) as second:
+            with pytest.raises(TuteeError, match=r"lock .* was removed"):
+                first.add_message(talk.id, "assistant", "Ho")
+            second.add_message(talk.id, "assistant", "Hello")
+            first.close()
+            assert paths.lock.read_text() == str(os.getpid()), "it is the other's"
+            second.add_message(talk.id, "user", "And?")
+    with Repository.open(paths) as opened:
+        assert [message.content for message in opened.messages(talk.id)] == ["Hi", "Hello", "And?"]
+
+
+def test_a_lock_that_cannot_name_its_holder_holds(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with Repository.open(paths), pytest.raises(TuteeError, match="Another Tutee is using"):
+        Repository.open(paths)
 
 
 def ran(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -363,7 +363,7 @@ def test_files_are_private(repository: Repository, reply: Message, paths: Paths)
     repository.add_imported([Instruction(prompt=(USER,), completion="Paris")])
     repository.undo(reply.id)
     modes = {path: path.stat().st_mode & 0o777 for path in paths.home.rglob("*")}
-    assert len([path for path in modes if path.suffix == ".json"]) == 7
+    assert len([path for path in modes if path.suffix == ".json"]) == 8
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
 

@@ -11,6 +11,8 @@ from textual.widgets import Static
 
 from tui.background import in_thread, replace_children
 
+pytestmark = pytest.mark.waits
+
 
 async def test_the_result_comes_back_from_another_thread() -> None:
     thread = await in_thread(lambda _: current_thread())

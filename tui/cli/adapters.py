@@ -3,7 +3,6 @@
 A label is accepted wherever a version is.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,9 +20,11 @@ from core.stop_reasons import translated
 from core.training.reward_accuracy import why_untrusted
 from store.errors import TuteeError
 from store.i18n import _, ngettext
+from store.local_time import local_minute
 from store.storage import replace_file
 from tui.cli.i18n import LocalizedGroup
 from tui.cli.invocation import Invocation, json_option, yes_option
+from tui.cli.json_output import echo_json
 from tui.text_format import counted, harmless, one_line, padded, shortened
 
 _IDS_SHOWN = 8
@@ -117,7 +118,7 @@ def diff(invocation: Invocation, a: str, b: str, as_json: bool) -> None:
     """
     found = invocation.adapters().diff(a, b)
     if as_json:
-        click.echo(json.dumps(asdict(found), ensure_ascii=False))
+        echo_json(asdict(found))
     else:
         _print_difference(found)
 
@@ -155,7 +156,7 @@ def merge(
     file = _as_gguf(invocation, merged.path, gguf) if gguf else None
     if as_json:
         paths = {"path": str(merged.path), "gguf": str(file) if file else None}
-        click.echo(json.dumps({**asdict(merged), **paths}, ensure_ascii=False))
+        echo_json({**asdict(merged), **paths})
         return
     click.echo(
         _(
@@ -213,7 +214,7 @@ def add(invocation: Invocation, folder: Path, as_json: bool) -> None:
         if done.activatable:
             found.use(done.version)
     if as_json:
-        click.echo(json.dumps(asdict(done), ensure_ascii=False))
+        echo_json(asdict(done))
         return
     if done.name == "reward":
         click.echo(_reward_result(done.version, done.metrics))
@@ -273,7 +274,7 @@ def _list(invocation: Invocation, as_json: bool) -> None:
                 ("rewards", found.versions("reward")),
             )
         }
-        click.echo(json.dumps({"active": active, **rows}, ensure_ascii=False))
+        echo_json({"active": active, **rows})
         return
     unchanged = _("{model}, unchanged").format(model=found.folder.label)
     click.echo(f"{'●' if active == BASE else ' '} {BASE:<5} {unchanged}")
@@ -295,7 +296,7 @@ def _lines(manifest: Manifest, remark: Remark) -> Iterable[str]:
     if (accuracy := manifest.metrics.get("holdout_accuracy")) is not None:
         parts.append(_("{share:.0%} ranked correctly").format(share=accuracy))
     quoted = f"“{harmless(remark.label)}”  " if remark.label else ""
-    created = f"{manifest.created.astimezone():%Y-%m-%d %H:%M}"
+    created = local_minute(manifest.created)
     yield f"{manifest.version:<5} {created}  {quoted}{_(', ').join(parts)}"
     if manifest.held_back:
         reasons = harmless(_("; ").join(map(translated, manifest.held_back)))

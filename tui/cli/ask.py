@@ -20,6 +20,7 @@ from store.i18n import _
 from store.records import ChatMessage, Sampling
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
+from tui.cli.json_output import echo_json
 from tui.controllers.presets import sampling_settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def ask(
     batch: Path | None,
     **options: Any,
 ) -> None:
-    """Reply to PROMPT, or to a prompt on standard input.
+    """Reply to PROMPT, to standard input, or to both: what is piped is appended to PROMPT.
 
     Options not given are taken from the settings; --stop may be repeated.
     """
@@ -76,7 +77,7 @@ def ask(
         raise click.UsageError(_("Use a prompt or --batch, not both."))
     rows = _read_batch(batch) if batch else []
     if not batch:
-        prompt = prompt or _from_stdin()
+        prompt = _whole_prompt(prompt)
     sampling = _sampling(invocation.config.sampling, greedy, options)
     engine = _engine(invocation, adapter)
     seed = random.randrange(2**31) if sampling.seed is None else sampling.seed
@@ -107,13 +108,28 @@ def _sampling(default: Sampling, greedy: bool, options: dict[str, Any]) -> Sampl
         ) from error
 
 
-def _from_stdin() -> str:
-    if sys.stdin.isatty():
+def _whole_prompt(prompt: str | None) -> str:
+    """Return the prompt with what is on standard input behind it."""
+    if not prompt and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError(_("Give a prompt, or pipe one to standard input."))
-    prompt = sys.stdin.read().strip()
-    if not prompt:
+    whole = "\n\n".join(filter(None, (prompt, _piped())))
+    if not whole:
         raise TuteeError(_("The prompt is empty."), _('Give one: tutee ask "…"'))
-    return prompt
+    return whole
+
+
+def _piped() -> str:
+    """Return what is piped, which is UTF-8 or else in the encoding of the locale."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    try:
+        content: bytes = sys.stdin.buffer.read()
+    except (OSError, ValueError):  # it is closed, or a folder
+        return ""
+    try:
+        return content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return content.decode(sys.stdin.encoding, "replace").strip()
 
 
 def _engine(invocation: Invocation, adapter: str | None) -> "Engine":
@@ -173,5 +189,5 @@ def _answer_rows(
         window = rows[start : start + _WINDOW]
         prompts = [with_system(_messages(row), system_prompt) for row in window]
         for row, reply in zip(window, engine.batch(prompts, sampling, seed), strict=True):
-            click.echo(json.dumps({**row, "reply": reply}, ensure_ascii=False))
+            echo_json({**row, "reply": reply})
         sys.stdout.flush()

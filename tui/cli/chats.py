@@ -3,7 +3,6 @@
 A chat is named by its id or an unambiguous prefix of it.
 """
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from store.i18n import _, ngettext
 from store.repository import Repository
 from tui.cli.i18n import LocalizedGroup
 from tui.cli.invocation import Invocation, json_option
+from tui.cli.json_output import echo_json
 from tui.controllers.conversations import ConversationLibrary
 
 
@@ -45,7 +45,7 @@ def _list(invocation: Invocation, query: str, as_json: bool) -> None:
     with invocation.home(write=False) as repository:
         found = _chats(invocation, repository).listed(query)
     if as_json:
-        click.echo(json.dumps([asdict(view) for view in found], ensure_ascii=False))
+        echo_json([asdict(view) for view in found])
         return
     for view in found:
         pin = "* " if view.pinned else ""

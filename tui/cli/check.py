@@ -1,6 +1,5 @@
 """`tutee check`: contradictions, secrets, duplicates and overlong records."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from store.i18n import _
 from store.records import Record
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation, json_option
+from tui.cli.json_output import echo_json
 from tui.text_format import counted, harmless
 
 
@@ -30,7 +30,7 @@ def check(invocation: Invocation, as_json: bool) -> None:
         records = repository.records()
     findings = find_problems(records, *_lengths(invocation, records))
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+        echo_json([asdict(finding) for finding in findings])
         return
     _report(findings, len(records))
 

@@ -1,6 +1,5 @@
 """`tutee doctor`: the environment, and how fast the model replies in it."""
 
-import json
 from collections.abc import Iterator
 
 import click
@@ -11,6 +10,7 @@ from core.doctor import Fact
 from store.i18n import N_, _
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation, json_option
+from tui.cli.json_output import echo_json
 from tui.text_format import harmless, padded
 
 _SECONDS = 5.0
@@ -28,7 +28,7 @@ def doctor(invocation: Invocation, as_json: bool, no_speed: bool) -> None:
         if not as_json:
             click.echo(f"{padded(_(name), 14)} {harmless(value)}")
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        echo_json(found)
 
 
 def _facts(invocation: Invocation, speed: bool) -> Iterator[Fact]:

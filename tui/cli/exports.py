@@ -12,9 +12,11 @@ from data.exports import Choices, ExportSelection, select, write_table
 from data.quality.task_labels import merged
 from store.errors import TuteeError
 from store.i18n import _, ngettext
+from store.local_time import local
 from store.records import KINDS, RecordKind
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
+from tui.terminal.output import echo_document
 from tui.text_format import counted
 
 _FILES = (".jsonl", ".json", ".csv")
@@ -66,7 +68,7 @@ def export(
         kinds=kinds or KINDS,
         format=format_name,
         split=split,
-        since=since.astimezone() if since else None,  # the local time zone
+        since=local(since) if since else None,
         redact=redact,
         dataset_info=dataset_info,
         licence=licence,
@@ -92,7 +94,7 @@ def _require_one_file(choices: Choices) -> None:
 def _to_stdout(invocation: Invocation, choices: Choices) -> None:
     selection = _selected(invocation, choices)
     for table in selection.tables:
-        click.echo(table.text(), nl=False)
+        echo_document(table.text())
     _report_omissions(selection.left_out, selection.redacted)
 
 

@@ -22,6 +22,7 @@ from store.records import ImportedConversation, Record
 from store.repository import Added, Repository
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
+from tui.terminal.output import redraw_line
 from tui.text_format import counted, harmless, shortened
 from tui.views.refused_rows import describe_refused
 
@@ -162,7 +163,7 @@ def _report_error(error: TuteeError) -> None:
 
 def _show_activity(what: str) -> None:
     if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{shortened(_line(what), 70)}", err=True, nl=False)
+        redraw_line(shortened(_line(what), 70))
 
 
 def _line(text: str) -> str:

@@ -17,7 +17,7 @@ from core.models.loading import notice
 from store.i18n import _
 from store.paths import Paths
 from store.repository import Repository
-from tui.text_format import harmless
+from tui.terminal.output import redraw_line
 from tui.views.transfer_rate import TransferRate, format_size
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -40,7 +40,7 @@ class Invocation:
         """Open the home and print its notices to standard error."""
         with Repository.open(self.paths, write=write) as repository:
             for notice in repository.notices:
-                click.echo(f"tutee: {harmless(notice)}", err=True)
+                click.echo(f"tutee: {notice}", err=True)
             yield repository
 
     def found_model(self) -> ModelFolder:
@@ -82,10 +82,10 @@ def show_loading(event: ModelLoading) -> None:
         parts.append(_("{share:.0%} of {size}").format(share=share, size=format_size(event.total)))
     if note := _transfer_rate.note(event):
         parts.append(note)
-    click.echo("\r\x1b[K" + "  ".join(parts), err=True, nl=False)
+    redraw_line("  ".join(parts))
 
 
 def end_loading() -> None:
     """Clear the line that `show_loading` wrote."""
     if sys.stderr.isatty():
-        click.echo("\r\x1b[K", err=True, nl=False)
+        redraw_line("")

@@ -14,6 +14,7 @@ from core.models.folder import has_template, named
 from store.i18n import N_, _, ngettext
 from tui.cli.i18n import LocalizedGroup
 from tui.cli.invocation import Invocation, echo_notice, json_option, yes_option
+from tui.cli.json_output import echo_json
 from tui.text_format import harmless, padded
 from tui.views.transfer_rate import format_size
 
@@ -100,7 +101,7 @@ def info(invocation: Invocation, model: str, as_json: bool) -> None:
     """Show details of MODEL, or of the model in use."""
     facts = _facts(invocation, model or invocation.config.chat.model)
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        echo_json(facts)
         return
     for name, value in facts.items():
         if value not in ("", None):
@@ -114,7 +115,7 @@ def _list(invocation: Invocation, as_json: bool) -> None:
     used = invocation.config.chat.model
     found = catalog.known(invocation.paths.cache)
     if as_json:
-        click.echo(json.dumps([_row(one, used) for one in found], ensure_ascii=False))
+        echo_json([_row(one, used) for one in found])
         return
     heads = (padded(_("size"), -5), padded(_("fetch"), -7), padded(_("memory"), -7))
     click.echo(f"   {padded(_('model'), _SPEC_CELLS)} {' '.join(heads)}  {_('languages, licence')}")

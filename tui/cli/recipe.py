@@ -1,6 +1,5 @@
 """`tutee recipe`: a training run as a folder for TRL's own commands elsewhere."""
 
-import json
 from pathlib import Path
 
 import click
@@ -15,6 +14,7 @@ from store.i18n import _, ngettext
 from store.repository import Repository
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation, json_option
+from tui.cli.json_output import echo_json
 from tui.cli.train import parse_passes
 
 
@@ -52,7 +52,7 @@ def recipe(
         adapters = Adapters(invocation.paths.models, invocation.found_model())
         written = export.write(_plan(invocation, repository, adapters, version, passes), output)
     if as_json:
-        click.echo(json.dumps({"path": str(written.path), "passes": written.passes}))
+        echo_json({"path": str(written.path), "passes": written.passes})
         return
     for name, rows in written.passes.items():
         counted = ngettext("{count:,} row", "{count:,} rows", rows).format(count=rows)

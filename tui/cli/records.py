@@ -1,6 +1,5 @@
 """`tutee records`, `tutee show` and `tutee delete`."""
 
-import json
 import shutil
 import sys
 from collections import Counter
@@ -17,10 +16,13 @@ from data.quality.statistics import question_of, reply_of
 from data.quality.task_labels import Rules, merged, task_of
 from store.errors import TuteeError
 from store.i18n import _
+from store.local_time import local_day
 from store.records import KINDS, Record, Verdict
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation, json_option, yes_option
+from tui.cli.json_output import echo_json
 from tui.cli.token_mask import render_tokens
+from tui.terminal.output import styled
 from tui.text_format import counted, harmless, one_line, padded, shortened
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def records(
     for record in found:
         if as_json:
             row = {**record.model_dump(mode="json"), "task": _task(rules, record)}
-            click.echo(json.dumps(row, ensure_ascii=False))
+            echo_json(row)
         else:
             click.echo(_line(record, _task(rules, record), width))
 
@@ -70,7 +72,7 @@ def _task(rules: Rules, record: Record) -> str:
 def _line(record: Record, task: str, width: int | None) -> str:
     thumb = ("👍" if record.label else "👎") if isinstance(record, Verdict) else "  "
     texts = f"{one_line(question_of(record))} → {one_line(reply_of(record))}"
-    day = f"{record.created.astimezone():%Y-%m-%d}"
+    day = local_day(record.created)
     line = harmless(
         f"{record.id:<12} {day} {padded(_(record.kind), 11)} {thumb} "
         f"{padded(_(task), 18)} {padded(record.origin.source, 16)} {texts}"
@@ -101,9 +103,9 @@ def show(invocation: Invocation, record_id: str, mask: bool, as_json: bool) -> N
                 [{"text": text, "trained": trained} for text, trained in view.pieces]
                 for view in masks
             ]
-        click.echo(json.dumps(row, ensure_ascii=False))
+        echo_json(row)
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(file=styled(sys.stdout), highlight=False, soft_wrap=True)
     if mask:
         for view in masks:
             console.print(Text(view.heading))

@@ -1,7 +1,6 @@
 """`tutee report`: the report card of a version."""
 
 import io
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,9 @@ from store.i18n import _
 from store.storage import replace_file
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
+from tui.cli.json_output import to_json
 from tui.cli.report_card import html, markdown, terminal
+from tui.terminal.output import echo_document, styled
 
 _SUFFIXES = {".json": "json", ".md": "markdown", ".html": "html", ".htm": "html"}
 _PLAIN_WIDTH = 100
@@ -53,11 +54,11 @@ def report(
     if form is None and output is not None:
         form = _SUFFIXES.get(output.suffix.lower())
     if output is None and form is None:
-        terminal.show(found, _console(sys.stdout), probes=probes)
+        terminal.show(found, _console(styled(sys.stdout)), probes=probes)
         return
     text = _FORMS[form or "text"](found)
     if output is None:
-        click.echo(text, nl=False)
+        echo_document(text)
         return
     replace_file(output.expanduser().absolute(), text.encode("utf-8"))
     done = _("Wrote the report on {version} to {file}.")
@@ -102,7 +103,7 @@ def _to_json(found: ReportCard) -> str:
         "probes": [reply._asdict() for reply in found.probes],
         "manifest": found.manifest.model_dump(mode="json", exclude=INTERNAL),
     }
-    return json.dumps({"version": found.manifest.version, **contents}, ensure_ascii=False) + "\n"
+    return to_json({"version": found.manifest.version, **contents}) + "\n"
 
 
 _FORMS: dict[str, Callable[[ReportCard], str]] = {

@@ -24,6 +24,7 @@ _COMMANDS = {
     "ask": "ask:ask",
     "chats": "chats:chats",
     "check": "check:check",
+    "completion": "completion:completion",
     "delete": "records:delete",
     "doctor": "doctor:doctor",
     "export": "exports:export",
@@ -87,6 +88,13 @@ def _language(args: Sequence[str]) -> str:
     return resolve_language(str(screen_table(paths.config_file).get("language", "auto")))
 
 
+def _print_version(context: click.Context) -> None:
+    from core.doctor import own_version
+
+    click.echo(f"tutee, version {own_version()}")
+    context.exit()
+
+
 @click.group(
     cls=_Root, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
 )
@@ -104,7 +112,14 @@ def _language(args: Sequence[str]) -> str:
 )
 @click.option("-c", "--continue", "latest", is_flag=True, help="Continue the latest chat.")
 @click.option("--resume", metavar="ID", help="Continue this chat; `tutee chats` lists the ids.")
-@click.version_option(package_name="tutee")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _option, asked: _print_version(context) if asked else None,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def cli(
     context: click.Context, home: Path | None, model: str | None, latest: bool, resume: str | None

@@ -1,6 +1,5 @@
 """`tutee stats`: how much feedback there is, what has been learned and what is thin."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +12,7 @@ from data.quality.task_labels import merged
 from store.i18n import N_, _
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation, json_option
+from tui.cli.json_output import echo_json
 from tui.text_format import harmless, padded
 
 _SECTIONS = (
@@ -67,7 +67,7 @@ def stats(invocation: Invocation, as_json: bool) -> None:
     needs = Needs(tuning.sft.minimum_records, pairs, tuning.preference.minimum_thumbs)
     found = statistics(records, learned | scored, merged(config.tasks), needs)
     if as_json:
-        click.echo(json.dumps({**totals, **asdict(found)}, ensure_ascii=False))
+        echo_json({**totals, **asdict(found)})
         return
     for name in _TOTALS:
         click.echo(f"{padded(_(name), 14)} {totals[name]}")

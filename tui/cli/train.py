@@ -1,6 +1,5 @@
 """`tutee train`: run the training of the app from the command line."""
 
-import json
 import sys
 from dataclasses import asdict
 from typing import Any, get_args
@@ -35,7 +34,9 @@ from store.i18n import _, ngettext
 from store.repository import Repository
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
+from tui.cli.json_output import echo_json
 from tui.cli.token_mask import render_tokens
+from tui.terminal.output import redraw_line, styled
 from tui.text_format import harmless
 
 
@@ -121,7 +122,7 @@ def train(
             if activated := latest_activatable(done):
                 adapters.use(activated)
     result = _result(done, adapters)
-    click.echo(json.dumps(result, ensure_ascii=False, indent=None if as_json else 2))
+    echo_json(result, indent=None if as_json else 2)
 
 
 def _config(invocation: Invocation, epochs: int | None, preset: str | None) -> Config:
@@ -217,7 +218,10 @@ def _show(event: Event, show_mask: bool) -> None:
 
 
 def _show_line(line: str, live: bool, *, end: bool = True) -> None:
-    click.echo(f"\r\x1b[K{line}" if live else line, err=True, nl=end)
+    if live:
+        redraw_line(line)
+    if end:
+        click.echo("" if live else line, err=True)
 
 
 def _describe_result(event: PassDone) -> str:
@@ -242,7 +246,7 @@ def _describe_result(event: PassDone) -> str:
 
 
 def _show_mask(proof: MaskProof) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(file=styled(sys.stderr), highlight=False, soft_wrap=True)
     console.print(
         ngettext(
             "{name}: {trained:,} of {tokens:,} tokens in {count:,} sample carry loss:",

@@ -7,6 +7,7 @@ from pathlib import Path
 from data.markdown import Section, file_name, markdown
 from store.errors import TuteeError
 from store.i18n import _
+from store.local_time import local_minute
 from store.records import Conversation, ConversationTree, Message
 from store.repository import Repository
 from store.storage import private_folder, replace_file
@@ -35,7 +36,7 @@ class ConversationLibrary:
             ConversationRow(
                 id=hit.conversation.id,
                 title=harmless(hit.conversation.title),
-                updated=f"{hit.conversation.updated.astimezone():%Y-%m-%d %H:%M}",
+                updated=local_minute(hit.conversation.updated),
                 pinned=hit.conversation.pinned,
                 excerpt=_excerpt(hit.message, query.strip()),
             )

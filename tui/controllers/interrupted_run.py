@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from store.i18n import _
+from store.local_time import local_minute
 from tui.controllers.loaded_model import loaded_adapters
 from tui.services import Services
 from tui.text_format import counted
@@ -36,7 +37,7 @@ class InterruptedRun:
         """Say when the run began and how far it got; empty if there is none."""
         if self.saved is None:
             return ""
-        began = f"{self.saved.began.astimezone():%Y-%m-%d %H:%M}"
+        began = local_minute(self.saved.began)
         name, steps = self.saved.under_way() or ("", 0)
         if not (name and steps):
             return _("The run of {began} was interrupted.").format(began=began)

@@ -106,7 +106,8 @@ class ChatScreen(Screen[None]):
     async def on_mount(self) -> None:
         with errors_shown(self.app):
             self._bar.prompt.remember([*map(without_files, self._session.history())])
-        await self.renew()
+        with errors_shown(self.app):
+            await self.renew()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Gray out the keys that have nothing to act on."""

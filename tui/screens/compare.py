@@ -13,7 +13,7 @@ from core.events import ReplyDone, ReplyFailed, TokenChunk
 from store.feedback import Picked
 from store.i18n import _
 from tui.controllers.comparison import ComparisonController, Side
-from tui.error_toasts import guarded, show_error
+from tui.error_toasts import errors_shown, guarded, show_error
 from tui.messages import FromCore, Taught
 from tui.views.comparison import ComparedReply
 from tui.widgets.comparison import ComparisonPanes
@@ -70,8 +70,9 @@ class CompareScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
-        for side, version in zip("ab", self._comparison.pair(), strict=True):
-            self.query_one(f"#version-{side}", Choice).choose(version)
+        with errors_shown(self.app):
+            for side, version in zip("ab", self._comparison.pair(), strict=True):
+                self.query_one(f"#version-{side}", Choice).choose(version)
         line = title_line(_("Compare"), _("one prompt, two versions or two samples of one"))
         self.query_one("#compare-title", Static).update(line)
         self._draw()

@@ -76,7 +76,8 @@ class ConversationsScreen(ModalScreen[str | None]):
             yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._show()
+        with errors_shown(self.app):
+            self._show()
 
     # -- the list --------------------------------------------------------------------------------
 

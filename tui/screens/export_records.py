@@ -23,6 +23,7 @@ from data.exports import Choices, ExportSelection, select
 from data.formats import LLAMA_FACTORY, writers
 from store.errors import TuteeError
 from store.i18n import N_, _
+from store.local_time import local
 from store.records import KINDS, Record
 from tui.background import aside, in_thread
 from tui.controllers.records import RecordLibrary
@@ -163,7 +164,7 @@ def _moment(typed: str) -> datetime | None:
     if not typed:
         return None
     try:
-        return datetime.fromisoformat(typed).astimezone()
+        return local(datetime.fromisoformat(typed))
     except ValueError:
         raise TuteeError(
             _("“{text}” is not a date.").format(text=typed), _("Write it like 2026-01-31.")

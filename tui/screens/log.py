@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from store.i18n import _
+from store.local_time import local
 from tui.text_format import harmless
 from tui.theme import MUTED
 from tui.widgets.footer import Footer
@@ -48,4 +49,4 @@ class LogScreen(Screen[None]):
 
 def _line(line: tuple[datetime, str]) -> Content:
     when, what = line
-    return Content.assemble((f"{when.astimezone():%H:%M:%S}  ", MUTED), harmless(what))
+    return Content.assemble((f"{local(when):%H:%M:%S}  ", MUTED), harmless(what))

@@ -60,7 +60,8 @@ class ModelsScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=True)
 
     def on_mount(self) -> None:
-        self._refresh()
+        with errors_shown(self.app):
+            self._refresh()
         used = [known.spec == self._chooser.used for known in self._known]
         partial = [known.state == "partly" for known in self._known]
         start_at = partial if any(partial) and not self._chooser.ready else used

@@ -109,7 +109,8 @@ class TuningScreen(Screen[None]):
         for panel, title in (("learning", _("Learning")), ("versions", _("Versions"))):
             self.query_one(f"#{panel}").border_title = title
         self.progress = self._tuning.run.progress
-        self.renew()
+        with errors_shown(self.app):
+            self.renew()
 
     def renew(self) -> None:
         """Plan again after the records, the model or the versions changed."""

@@ -5,14 +5,24 @@ was closed, and service managers before they end a process. Textual would start 
 again each time, and the previous one would never end.
 
 Writing to a terminal that is gone fails. The output is dropped here; in Textual's driver the writer
-thread would die of the error while the app waits for it.
+thread would die of the error while the app waits for it. It would die of a character that the
+locale's encoding does not have, too. So the app writes UTF-8 in every locale, as it reads it:
+terminals speak it even where `LANG` names another encoding.
 """
 
+import os
+import select
 import sys
+from codecs import getincrementaldecoder
 from contextlib import suppress
+from itertools import chain
 from typing import Any, TextIO
 
+from textual._parser import ParseError
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+
+from tui.terminal.paste import PasteDetector
 
 
 class LenientFile:
@@ -41,7 +51,30 @@ class TerminalDriver(LinuxDriver):
         screen = sys.__stdout__
         if screen is None or not screen.isatty():
             screen = self._file
+        if hasattr(screen, "reconfigure"):
+            screen.reconfigure(encoding="utf-8", errors="replace")
         self._file: Any = LenientFile(screen)
+
+    def run_input_thread(self) -> None:
+        """Read the keyboard as Textual does, but bracket pastes, and survive bytes that no UTF-8
+        is made of, as another encoding's terminal sends them."""
+        parser, paste = XTermParser(self._debug), PasteDetector()
+        decode = getincrementaldecoder("utf-8")("replace").decode
+
+        def read() -> None:
+            events = parser.tick()
+            if select.select([self.fileno], [], [], 0.1)[0]:
+                text = decode(os.read(self.fileno, 4096))
+                events = chain(parser.feed(paste.mark(text)) if text else (), parser.tick())
+            for event in events:
+                self.process_message(event)
+
+        while not self.exit_event.is_set():
+            read()
+        read()
+        with suppress(EOFError, ParseError):
+            for _ in parser.feed(""):
+                pass
 
     @property
     def holds_terminal(self) -> bool:

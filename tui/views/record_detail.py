@@ -8,6 +8,7 @@ from data.prompt_fitting import fit_samples
 from data.tokenization import Sample, pieces
 from data.training_split import with_system
 from store.i18n import N_, _
+from store.local_time import local_minute
 from store.records import Preference, Record, Verdict
 from tui.text_format import harmless
 from tui.views.record_list import thumb
@@ -118,7 +119,7 @@ def _facts(record: Record, task: str, learned: str) -> list[tuple[str, str]]:
         (_("Reasons"), _(", ").join(map(_, verdict.reasons)) if verdict else ""),
         (_("Comment"), record.comment),
         (_("Task"), _(task)),
-        (_("When"), f"{record.created.astimezone():%Y-%m-%d %H:%M}"),
+        (_("When"), local_minute(record.created)),
         (_("Source"), origin.source),
         (_("Model"), " · ".join(filter(None, (origin.model, (origin.revision or "")[:12])))),
         (_("Version"), origin.adapter or ""),

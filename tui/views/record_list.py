@@ -6,6 +6,7 @@ from datetime import datetime
 
 from data.quality.statistics import question_of
 from store.i18n import N_, _
+from store.local_time import local
 from store.records import Preference, Record, Verdict
 from tui.background import Stopped
 from tui.text_format import harmless, one_line
@@ -185,9 +186,9 @@ def _line(text: str) -> str:
 
 def _when(moment: datetime, today: datetime) -> str:
     """Format as a time if today, as a day if this year, otherwise as a year."""
-    moment, today = moment.astimezone(), today.astimezone()
+    moment, today = local(moment), local(today)
     if moment.date() == today.date():
         return f"{moment:%H:%M}"
-    return (
-        _("{moment:%b %d}").format(moment=moment) if moment.year == today.year else f"{moment:%Y}"
-    )
+    if moment.year == today.year:
+        return _("{moment:%b %d}").format(moment=moment)
+    return f"{moment.year:04}"

@@ -11,6 +11,8 @@ from core.evaluation.report import Report
 from core.stop_reasons import translated
 from store.errors import TuteeError
 from store.i18n import _
+from store.local_time import local, local_day
+from store.records import now
 from tui.text_format import counted
 from tui.views.training_progress import LABELS, pass_label
 
@@ -117,6 +119,5 @@ def _arrow(name: str, before: float, after: float | None, form: str) -> str:
 
 
 def _when(moment: datetime) -> str:
-    local = moment.astimezone()
-    today = local.date() == datetime.now().astimezone().date()
-    return _("today {time:%H:%M}").format(time=local) if today else f"{local:%Y-%m-%d}"
+    today = local_day(moment) == local_day(now())
+    return _("today {time:%H:%M}").format(time=local(moment)) if today else local_day(moment)

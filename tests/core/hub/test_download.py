@@ -18,6 +18,8 @@ from store.errors import TuteeError
 from store.i18n import using_language
 from tests.hub import COMMIT, Hub
 
+pytestmark = pytest.mark.waits
+
 BOTH = pytest.mark.parametrize("source", ["hf", "modelscope"])
 WEIGHTS = "model.safetensors"
 

@@ -15,10 +15,13 @@ from core.runtime.scheduler import Scheduler
 PATIENCE = 10.0
 TASKS = Path("/proc/self/task")
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or "libgomp" not in Path("/proc/self/maps").read_text(),
-    reason="torch computes with another OpenMP library here",
-)
+pytestmark = [
+    pytest.mark.waits,
+    pytest.mark.skipif(
+        sys.platform != "linux" or "libgomp" not in Path("/proc/self/maps").read_text(),
+        reason="torch computes with another OpenMP library here",
+    ),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,8 @@ import pytest
 
 from core.runtime.scheduler import Cancelled, Scheduler
 
+pytestmark = pytest.mark.waits
+
 PATIENCE = 10.0
 
 

@@ -17,6 +17,8 @@ from core.workers.chat import ChatWorker
 from store.records import ChatMessage, Sampling
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears, greedy_reply
 
+pytestmark = pytest.mark.waits
+
 
 def test_chunks_add_up_to_the_reply(chat: ChatWorker, ears: Ears) -> None:
     chat.reply("one", ASK, GREEDY, seed=0)

@@ -10,6 +10,8 @@ from core.events import (
 from core.workers.chat import ChatWorker
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears
 
+pytestmark = pytest.mark.waits
+
 
 def test_an_idle_thread_releases_its_helpers(
     chat: ChatWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch

@@ -22,6 +22,8 @@ from core.workers.tuning import TuningWorker
 from store.records import ChatMessage, Preference
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears, greedy_reply, plan
 
+pytestmark = pytest.mark.waits
+
 # -- another version beside the one in use ---------------------------------------------------------
 
 

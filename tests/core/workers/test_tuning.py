@@ -21,6 +21,8 @@ from core.workers.tuning import TuningWorker
 from store.errors import TuteeError
 from tests.core.ears import Ears, greedy_reply, plan
 
+pytestmark = pytest.mark.waits
+
 
 def test_tuning_makes_a_version_and_the_chat_swaps_to_it_and_back(
     chat: ChatWorker, trainer: TuningWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,8 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.load_failure import LoadFailureScreen
 from tui.widgets.prompt import Prompt
 
+pytestmark = pytest.mark.waits
+
 
 async def test_quitting_closes_the_workers(home: Home) -> None:
     async with opened(home) as (app, pilot):

@@ -15,6 +15,8 @@ from tui.screens.opening import OpeningScreen
 from tui.services import Services
 from tui.widgets.prompt import Prompt
 
+pytestmark = pytest.mark.waits
+
 
 class Door:
     """Opens a home on demand."""

@@ -1,7 +1,9 @@
 """`tutee chats`, `-c` and `--resume` as a script meets them."""
 
 import json
+import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,13 @@ from click.testing import CliRunner, Result
 
 from store.errors import TuteeError
 from store.paths import Paths, locate
+from store.records import (
+    ChatMessage,
+    Conversation,
+    ImportedConversation,
+    Instruction,
+    Message,
+)
 from store.repository import Repository
 from tui.cli.root import cli
 
@@ -113,3 +122,37 @@ def test_a_chat_to_go_on_with_must_be_there(
     assert opened == []
     paths: Paths = locate(tmp_path)
     Repository.open(paths).close()  # nothing holds the lock
+
+
+@pytest.mark.parametrize("zone", ["EST5EDT,M3.2.0,M11.1.0", "<+14>-14", "CST-8"])
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_chat_of_any_date_is_listed_shown_and_deleted(
+    tmp_path: Path, zone: str, year: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = datetime(year, 1, 1) if year == 1 else datetime(year, 12, 31, 23, 59, 59)
+    talk = Conversation(title="Old", created=moment, updated=moment)
+    message = Message(conversation_id=talk.id, role="user", content="Hi", created=moment)
+    record = Instruction(
+        prompt=(ChatMessage(role="user", content="Hi"),), completion="Ho", created=moment
+    )
+    with Repository.open(locate(tmp_path)) as repository:
+        repository.add_imported([record], [ImportedConversation(talk, (message,))])
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for command in (
+            ("chats",),
+            ("chats", "show", talk.id),
+            ("records",),
+            ("show", record.id),
+            ("stats",),
+            ("export", "-o", str(tmp_path / "exported"), "--since", "0001-01-01"),
+            ("chats", "delete", talk.id),
+            ("delete", "--yes", record.id),
+        ):
+            result = CliRunner().invoke(cli, ["--home", str(tmp_path), *command])
+            assert result.exit_code == 0, (command, result.exception)
+        assert CliRunner().invoke(cli, ["--home", str(tmp_path), "records"]).stdout == ""
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -26,7 +26,7 @@ def run(folder: ModelFolder, home: Path, *options: str) -> str:
 def test_it_says_what_answers_and_how_fast(tiny_folder: ModelFolder, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[serving]\nprecision = "fp32"\n', encoding="utf-8")
     told = json.loads(run(tiny_folder, tmp_path, "--json"))
-    assert told["weights"].startswith("fp32, ")
+    assert told["chat weights"].startswith("fp32, ")
     assert told["version"] == "base"
     assert told["precision"] == "fp32"
     assert "torch" in told["libraries"]

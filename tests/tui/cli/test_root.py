@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -231,6 +232,24 @@ def test_ask_reads_standard_input(
     with write(tmp_path / "prompt", ["hello world"]).open() as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         assert tutee("ask", "--greedy", "--max-new-tokens", "8").out == given
+
+
+def test_what_is_piped_is_appended_to_the_prompt(
+    tutee: Tutee, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = tutee("ask", "--greedy", "--max-new-tokens", "8", "Explain:\n\nhello 你好").out
+    for encoding, content in {"utf-8": "hello 你好\n", "gbk": "hello 你好"}.items():
+        (tmp_path / "piped").write_bytes(content.encode(encoding))
+        with (tmp_path / "piped").open(encoding=encoding) as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            asked = tutee("ask", "--greedy", "--max-new-tokens", "8", "Explain:")
+        assert asked.out == given
+
+
+def test_the_version_is_told_with_its_commit(tutee: Tutee) -> None:
+    assert re.fullmatch(
+        r"tutee, version \d+\.\d+\.\d+( \([0-9a-f]{7,}\))?\n", tutee("--version").out
+    )
 
 
 def test_a_batch_keeps_its_order_and_its_other_fields(tutee: Tutee, tmp_path: Path) -> None:

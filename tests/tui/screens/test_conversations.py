@@ -1,18 +1,29 @@
 """The list of conversations, and actions on a whole conversation."""
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input, OptionList
 from textual.widgets._footer import FooterKey
 
-from store.records import Message
+from store.errors import TuteeError
+from store.records import (
+    ChatMessage,
+    Conversation,
+    ImportedConversation,
+    Instruction,
+    Message,
+)
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, until, views
 from tui.app.tutee_app import TuteeApp
+from tui.controllers.conversations import ConversationLibrary
 from tui.screens.chat import ChatScreen
 from tui.screens.chat_settings import ChatSettingsScreen
 from tui.screens.conversations import ConversationsScreen
+from tui.views.chat import ConversationRow
 from tui.widgets.form import Choice, Field
 
 
@@ -237,3 +248,44 @@ async def test_the_settings_of_a_chat_are_a_form(home: Home) -> None:
         assert conversation.system_prompt == "Be kind."
         assert conversation.sampling is not None
         assert (conversation.sampling.temperature, conversation.sampling.top_p) == (0, 0.5)
+
+
+async def test_a_chat_of_the_first_year_can_be_reached_and_deleted(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = datetime.min.replace(tzinfo=UTC)
+    old = Conversation(title="Old", created=first, updated=first)
+    said = Message(conversation_id=old.id, role="user", content="Hi", created=first)
+    record = Instruction(
+        prompt=(ChatMessage(role="user", content="Hi"),), completion="Ho", created=first
+    )
+    home.repository.add_imported([record], [ImportedConversation(old, (said,))])
+    monkeypatch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
+    time.tzset()
+    try:
+        async with opened(home) as (app, pilot):
+            await pilot.press("f7")
+            await until(pilot, lambda: "0001" in painted(app))
+            await pilot.press("escape", "ctrl+r")
+            assert titles(app) == ["Old"]
+            await pilot.press("d")
+            assert titles(app) == []
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+async def test_a_list_that_cannot_be_made_does_not_end_the_app(
+    chats: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(chats) as (app, pilot):
+        with monkeypatch.context() as broken:
+            broken.setattr(ConversationLibrary, "listed", _refuses)
+            await pilot.press("ctrl+r")
+            await until(pilot, lambda: "cannot be listed" in toasts(app))
+        await pilot.press("escape", "ctrl+r")
+        assert len(titles(app)) == 3
+
+
+def _refuses(*_: object) -> list[ConversationRow]:
+    raise TuteeError("The chats cannot be listed.")

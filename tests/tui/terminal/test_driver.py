@@ -7,6 +7,8 @@ import pytest
 
 from tui.terminal.driver import LenientFile
 
+pytestmark = pytest.mark.waits
+
 
 def test_what_is_painted_for_nobody_is_dropped() -> None:
     person, terminal = pty.openpty()

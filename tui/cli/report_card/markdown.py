@@ -55,16 +55,16 @@ def _parts(card: ReportCard) -> Iterable[str]:
         yield _figures(card.side_effects)
     if card.curves:
         rows = [
-            (curve.name, sparkline(curve.thinned(_CURVE_WIDTH), _CURVE_WIDTH), curve.ends)
+            (escaped(curve.name), sparkline(curve.thinned(_CURVE_WIDTH), _CURVE_WIDTH), curve.ends)
             for curve in card.curves
         ]
         yield f"## {_('Step by step')}"
         yield _table(("", "", ""), rows)
     yield f"## {_('What went in')}"
-    yield _table(("", ""), [(name, escaped(value)) for name, value in card.facts])
+    yield _table(("", ""), [(escaped(name), escaped(value)) for name, value in card.facts])
     if card.settings:
         yield _("Settings: {settings}").format(
-            settings=", ".join(f"`{name}` {value}" for name, value in card.settings)
+            settings=", ".join(f"`{name}` {escaped(value)}" for name, value in card.settings)
         )
     if card.probes:
         title = _("Probes: {changed}").format(changed=count_changed(card.probes))
@@ -83,7 +83,7 @@ def _replies(replies: Sequence[ReplyComparison]) -> str:
 
 def _figure(figure: Metric) -> tuple[str, ...]:
     before, after = figure.text(figure.before), figure.text(figure.after)
-    return (figure.name, before, after, _(figure.trend), escaped(figure.remark))
+    return (escaped(figure.name), before, after, _(figure.trend), escaped(figure.remark))
 
 
 def _reply(reply: ReplyComparison) -> tuple[str, ...]:

@@ -98,6 +98,16 @@ def test_a_page_shows_everything_and_texts_as_they_are(
     assert not any(name.startswith("on") or name in ("src", "href") for name in page.attributes)
 
 
+@pytest.mark.parametrize("render", [as_html, as_markdown])
+def test_names_and_settings_are_texts_too(
+    found: ReportCard, render: Callable[[ReportCard], str]
+) -> None:
+    hostile = "![x](http://x) <img src=x> | `"
+    page = Page(render(replace(found, facts=[(hostile, hostile)], settings=[("rank", hostile)])))
+    assert page.text.count(hostile) == 3
+    assert "img" not in page.tags
+
+
 def test_html_needs_no_other_file_and_lets_nothing_run(found: ReportCard) -> None:
     text = html.render(found)
     assert text.startswith("<!doctype html>")
