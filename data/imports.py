@@ -8,7 +8,8 @@ Conversations are kept to be read and rated; nothing in them is learned unless t
 abandoned for a better one do not count either.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,10 @@ _LONGEST = 1_000_000
 """Maximum characters of one record: a thousand pages, more than any model here sees at once."""
 
 
+_THUMBS = ({"0", "1"}, {"-1", "1"})
+"""The numbers that are written for 👎 and 👍."""
+
+
 @dataclass(frozen=True)
 class Refused:
     """A row that was not taken, or only in part."""
@@ -59,6 +64,8 @@ class Imported:
     records: tuple[Record, ...]
     conversations: tuple[ImportedConversation, ...]
     refused: tuple[Refused, ...]
+    thoughts: int = 0
+    """Number of rows from which a model's thoughts were left out."""
 
     @property
     def useful(self) -> bool:
@@ -91,6 +98,7 @@ def read_file(
             reader.take(line, row, format or ("csv" if part.table else None), place)
     if not reader.rows:
         raise TuteeError(_("There are no rows in {path}.").format(path=path), row_files.expected())
+    reader.retract_scores()
     conversations = tuple(join(reader.conversations))
     if learn:
         reader.learn(conversations)
@@ -102,6 +110,7 @@ def read_file(
         records=tuple(reader.records),
         conversations=conversations,
         refused=tuple(reader.refused),
+        thoughts=reader.thoughts,
     )
 
 
@@ -116,6 +125,11 @@ class _Reader:
         self.records: list[Record] = []
         self.conversations: list[ImportedConversation] = []
         self.refused: list[Refused] = []
+        self.thoughts = 0
+        self._numbers: defaultdict[str, set[str]] = defaultdict(set)
+        """The values of each key whose labels are numbers."""
+        self._numbered: dict[str, tuple[str, int, str]] = {}
+        """The key of each verdict with such a label, by record id, with its line and place."""
 
     def take(self, line: int, row: object, format_name: str | None, place: str) -> None:
         self.rows += 1
@@ -124,10 +138,17 @@ class _Reader:
                 raise row
             format_used, parsed = read(row, self._origin, format_name)
         except RowError as error:
+            if error.number:
+                self._note_number(error.number)
             self.refused.append(Refused(line, f"{place}{error}"))
             return
         before = len(self.records)
         reasons = [*parsed.refused, *self._keep(parsed, line)]
+        self.thoughts += parsed.thoughts
+        if parsed.number:
+            self._note_number(parsed.number)
+            for record in self.records[before:]:
+                self._numbered[record.id] = (parsed.number[0], line, place)
         partly = len(self.records) > before or bool(parsed.conversations)
         self.refused += [Refused(line, f"{place}{reason}", partly) for reason in reasons]
         self.formats.add(format_used)
@@ -152,6 +173,25 @@ class _Reader:
                 )
             yield reason
 
+    def _note_number(self, number: tuple[str, str]) -> None:
+        key, value = number
+        if len(self._numbers[key]) <= len(_THUMBS):  # more values change nothing
+            self._numbers[key].add(value)
+
+    def retract_scores(self) -> None:
+        """Refuse verdicts whose label is a number, if the others of the file show that it is a
+        score or a class: 1 may be a thumb, one star of five, or the second of four classes."""
+        wrong = {key for key, values in self._numbers.items() if not _are_thumbs(key, values)}
+        retracted = {
+            record_id: place for record_id, place in self._numbered.items() if place[0] in wrong
+        }
+        if not retracted:
+            return
+        self.records = [record for record in self.records if record.id not in retracted]
+        for key, line, place in retracted.values():
+            reason = _("{key} is a score or a class in this file, not a thumb").format(key=key)
+            self.refused.append(Refused(line, f"{place}{reason}"))
+
     def learn(self, conversations: Iterable[ImportedConversation]) -> None:
         skipped = self._incomplete | {
             record.message_id or ""
@@ -163,6 +203,12 @@ class _Reader:
                 if record.message_id not in skipped and dedup_key(record) not in self._lines:
                     self._lines[dedup_key(record)] = 0
                     self.records.append(record)
+
+
+def _are_thumbs(key: str, values: Set[str]) -> bool:
+    if key.strip().lower() == "rating":  # a lone 1 is a star
+        return values in _THUMBS
+    return any(values <= thumbs for thumbs in _THUMBS)
 
 
 def _replies(imported: ImportedConversation, origin: Origin) -> Iterator[Instruction]:

@@ -134,6 +134,121 @@ def test_a_name_that_is_no_text_is_made_one(tmp_path: Path) -> None:
     assert record.origin.source == "import:?.jsonl"
 
 
+# -- labels that are numbers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "labels", "kept"),
+    [
+        ("label", [1, 0, 1], [True, False, True]),
+        ("label", [1, -1], [True, False]),
+        ("label", [1, 1], [True, True]),
+        ("label", [0, 1, 2], []),
+        ("label", [-1, 0, 1], []),
+        ("label", ["1", "5", "3"], []),
+        ("label", [1, 0.5], []),
+        ("rating", [1, -1], [True, False]),
+        ("rating", [1, 0], [True, False]),
+        ("rating", [1, 1], []),
+        ("rating", [1, 4, 5], []),
+        ("thumb", [True, "no", 1], [True, False, True]),
+    ],
+)
+def test_a_number_is_a_thumb_only_if_no_row_shows_otherwise(
+    path: Path, key: str, labels: list[object], kept: list[bool]
+) -> None:
+    rows = [{"question": "hi", "answer": f"a{at}", key: label} for at, label in enumerate(labels)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    found = read_file(path)
+    assert [getattr(record, "label", None) for record in found.records] == kept
+    assert len(found.refused) == len(labels) - len(kept)
+
+
+def test_stars_in_a_table_are_no_thumbs(tmp_path: Path) -> None:
+    path = tmp_path / "stars.csv"
+    path.write_text("prompt,response,rating\nhi,awful,1\nhi,fine,5\n")
+    found = read_file(path)
+    assert found.records == ()
+    assert {refused.line for refused in found.refused} == {2, 3}
+
+
+# -- thoughts --------------------------------------------------------------------------------------
+
+THOUGHTFUL: list[dict[str, Any]] = [
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": "<think>\nHm.\n</think>\n\nyo"}]},
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": "Hm.\n</think>\n\nyo"}]},
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": "yo", "reasoning_content": "Hm."}]},
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": "yo", "thinking": "Hm."}]},
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm."},
+                                                    {"type": "text", "text": "yo"}]}]},
+    {"conversations": [{"from": "human", "value": "hi"},
+                       {"from": "gpt", "value": "<think>Hm.</think>yo"}]},
+    {"instruction": "hi", "output": "<think>Hm.</think>yo"},
+    {"prompt": "hi", "completion": "<think>Hm.</think>yo"},
+    {"question": "hi", "answer": "yo", "reasoning": "Hm."},
+    {"contents": [{"role": "user", "parts": [{"text": "hi"}]},
+                  {"role": "model", "parts": [{"text": "Hm.", "thought": True}, {"text": "yo"}]}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", THOUGHTFUL)
+def test_thoughts_are_no_part_of_a_reply(path: Path, row: dict[str, Any]) -> None:
+    path.write_text(json.dumps(row))
+    found = read_file(path)
+    assert completions(found) == ["yo"]
+    assert (found.thoughts, found.refused) == (1, ())
+
+
+def test_thoughts_are_cut_from_both_sides_and_from_earlier_replies(path: Path) -> None:
+    asked = [{"role": "user", "content": "hi"}]
+    earlier = [*asked, {"role": "assistant", "content": "<think>Hm.</think>yo"}, *asked]
+    path.write_text(
+        json.dumps({"prompt": earlier, "chosen": "a</think>b", "rejected": "<think>c</think>\nd"})
+    )
+    (pair,) = read_file(path).records
+    assert isinstance(pair, Preference)
+    assert (pair.prompt[1].content, pair.chosen, pair.rejected) == ("yo", "b", "d")
+
+
+def test_a_row_of_nothing_but_thoughts_is_refused(path: Path) -> None:
+    rows = [
+        reply("<think>Hm."),
+        reply("<think>Hm.</think>\n"),
+        reply("yo"),
+        reply("`</think>` ends"),
+    ]
+    path.write_text("\n".join(rows))
+    found = read_file(path)
+    assert completions(found) == ["yo", "`</think>` ends"]
+    assert found.thoughts == 0
+    assert [one.reason for one in found.refused] == ["a reply is nothing but thoughts"] * 2
+
+
+def test_thoughts_in_a_chat_are_left_out_of_it(path: Path) -> None:
+    chat = webui(
+        a=asked(None, "one"),
+        b=replied("a", "<think>Hm.</think>\n\nuno", 1),
+        c=asked("b", "two"),
+        d=replied("c", "<think>Hm."),
+        e=asked("d", "three"),
+        f=replied("e", '<details type="reasoning">Hm.</details>\ntres'),
+    )
+    path.write_text(json.dumps(chat))
+    found = read_file(path, learn=True)
+    assert sorted(completions(found)) == ["tres", "uno"]
+    assert found.thoughts == 1
+    assert [one.reason for one in found.refused] == [
+        "1 message left out: it is nothing but thoughts"
+    ]
+    (stored,) = found.conversations
+    assert [m.content for m in stored.messages] == ["one", "uno", "two\n\nthree", "tres"]
+
+
 # -- conversations -------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from store.repository import Added, Repository
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
 from tui.text_format import counted, harmless, shortened
-from tui.views.refused_rows import describe_refused
+from tui.views.refused_rows import describe_notes, describe_refused
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ def _import_file(home: Repository | _DryRun, file: Path, options: _Options) -> b
         finally:
             _show_activity("")
         _report_added(found.records, found.conversations, added, options.dry_run)
+    for note in describe_notes(found):
+        click.echo(f"  {note}")
     _report_refused(found)
     return found.useful
 

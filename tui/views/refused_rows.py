@@ -1,11 +1,22 @@
-"""Describe the refused rows of an import, grouped by reason. Pure."""
+"""Describe what an import left out: thoughts, and refused rows grouped by reason. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from data.imports import Refused
-from store.i18n import _
+from data.imports import Imported, Refused
+from store.i18n import _, ngettext
 from tui.text_format import counted
+
+
+def describe_notes(found: Imported) -> Iterator[str]:
+    """Yield a line for each thing to know about how a file was read."""
+    if found.thoughts:
+        text = ngettext(
+            "thoughts left out of {count:,} row",
+            "thoughts left out of {count:,} rows",
+            found.thoughts,
+        )
+        yield text.format(count=found.thoughts)
 
 
 def describe_refused(refused: Iterable[Refused]) -> Iterator[str]:
