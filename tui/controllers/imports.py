@@ -60,7 +60,7 @@ def preview_import(
         ),
         known=sum(len(imported.records) for imported in found) - len(records),
         refused=(*refused, *(line for i in found for line in _refused(i, len(files) > 1))),
-        lost=sum(len(imported.refused) for imported in found),
+        lost=sum(imported.lost for imported in found),
         notes=tuple(
             f"{i.path.name}: {note}" if len(files) > 1 else note
             for i in found
