@@ -39,6 +39,14 @@ _CUT = "\ufdd0Tutee0cut\ufdd1"
 that Unicode keeps out of texts."""
 
 
+class TemplateRefusedError(TuteeError):
+    """The chat template refuses these messages; `why` is its reason."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(_("This model's chat template cannot be used: {why}").format(why=why))
+        self.why = why
+
+
 class Tokenizer(Protocol):
     """The part of a transformers tokenizer that is used here."""
 
@@ -195,9 +203,7 @@ def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bo
         if len(messages) > 1 and messages[0].role == "system":
             # The templates of Gemma and older Mistral models have no system role.
             return _render(tokenizer, _with_folded_system(messages), prompt=prompt)
-        raise TuteeError(
-            _("This model's chat template cannot be used: {why}").format(why=error)
-        ) from error
+        raise TemplateRefusedError(str(error)) from error
 
 
 def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool) -> str:
