@@ -134,7 +134,9 @@ def _tables(
                         kind=_(kind), format=OWN.name
                     )
                 ] += 1
-            elif isinstance(record, Preference) and record.chosen == record.rejected:
+            elif isinstance(record, Preference) and record.chosen.strip() == (
+                record.rejected.strip()
+            ):
                 missed[
                     _("{kind}: both replies are the same once redacted").format(kind=_(kind))
                 ] += 1

@@ -8,7 +8,8 @@ Conversations are kept to be read and rated; nothing in them is learned unless t
 abandoned for a better one do not count either.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,15 +38,52 @@ _LONGEST = 1_000_000
 """Maximum characters of one record: a thousand pages, more than any model here sees at once."""
 
 
+_THUMBS = ({"0", "1"}, {"-1", "1"})
+"""The numbers that are written for 👎 and 👍."""
+
+
+_MOST_ROWS = 1_000_000
+"""Maximum rows read from one file: their records fill a home, or they are no records."""
+_MOST_REASONS = 500
+"""Maximum reasons told apart; others are only counted."""
+_MOST_LINES = 1_000
+"""Maximum lines named with a reason."""
+
+
 @dataclass(frozen=True)
 class Refused:
-    """A row that was not taken, or only in part."""
+    """Rows that were not taken, or only in part, for one reason."""
 
-    line: int
-    """Where it begins in the file, counted from 1."""
+    lines: tuple[int, ...]
+    """Where the first of them begin in the file, counted from 1, in order."""
     reason: str
     partly: bool = False
-    """Whether the rest of the row was taken."""
+    """Whether the rest of each row was taken."""
+    rows: int = 1
+
+
+class _RefusedRows:
+    """Refused rows by reason, in a bounded amount of memory."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, bool], list[int]] = {}
+        self._rows: Counter[tuple[str, bool]] = Counter()
+
+    def add(self, line: int, reason: str, partly: bool = False) -> None:
+        key = (reason, partly)
+        if key not in self._lines and len(self._lines) >= _MOST_REASONS:
+            key = (_("other reasons"), partly)
+        lines = self._lines.setdefault(key, [])
+        if len(lines) < _MOST_LINES:
+            lines.append(line)
+        self._rows[key] += 1
+
+    def by_reason(self) -> tuple[Refused, ...]:
+        """Return them in the order of their reasons' first rows."""
+        return tuple(
+            Refused(tuple(lines), reason, partly, self._rows[reason, partly])
+            for (reason, partly), lines in self._lines.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -59,6 +97,17 @@ class Imported:
     records: tuple[Record, ...]
     conversations: tuple[ImportedConversation, ...]
     refused: tuple[Refused, ...]
+    guessed: tuple[str, ...] = ()
+    """The encodings in which it was read, if it is not UTF-8 and none was named."""
+    unread: bool = False
+    """Whether it has more rows than were read."""
+    thoughts: int = 0
+    """Number of rows from which a model's thoughts were left out."""
+
+    @property
+    def lost(self) -> int:
+        """Number of refused rows."""
+        return sum(refused.rows for refused in self.refused)
 
     @property
     def useful(self) -> bool:
@@ -72,6 +121,7 @@ def read_file(
     name: str | None = None,
     format: str | None = None,  # noqa: A002
     learn: bool = False,
+    encoding: str | None = None,
 ) -> Imported:
     """Read a file: JSONL, one JSON array or object, CSV or TSV, gzip or zip.
 
@@ -79,18 +129,26 @@ def read_file(
         name: What to name the records after; by default the file's name.
         format: One of `data.format_detection.NAMES` for all rows; by default detected row by row.
         learn: Make an instruction of every reply on a conversation's path.
+        encoding: The name of its encoding; by default UTF-8, or what it clearly is instead.
 
     Raises:
         TuteeError: It cannot be read, is empty, or is broken as a whole.
     """
     name = (name or path.name).encode("utf-8", "replace").decode("utf-8")
     reader = _Reader(Origin(source=f"import:{name}"))
-    for part in row_files.parts(path):
+    guessed: dict[str, None] = {}
+    unread = False
+    for part in row_files.parts(path, encoding):
         place = f"{part.name}: " if part.name else ""
+        guessed |= {part.guessed: None} if part.guessed else {}
         for line, row in part.rows:
+            if reader.rows >= _MOST_ROWS:
+                unread = True
+                break
             reader.take(line, row, format or ("csv" if part.table else None), place)
     if not reader.rows:
         raise TuteeError(_("There are no rows in {path}.").format(path=path), row_files.expected())
+    reader.retract_scores()
     conversations = tuple(join(reader.conversations))
     if learn:
         reader.learn(conversations)
@@ -101,7 +159,10 @@ def read_file(
         rows=reader.rows,
         records=tuple(reader.records),
         conversations=conversations,
-        refused=tuple(reader.refused),
+        refused=reader.refused.by_reason(),
+        guessed=tuple(guessed),
+        unread=unread,
+        thoughts=reader.thoughts,
     )
 
 
@@ -115,7 +176,12 @@ class _Reader:
         self.formats: set[str] = set()
         self.records: list[Record] = []
         self.conversations: list[ImportedConversation] = []
-        self.refused: list[Refused] = []
+        self.refused = _RefusedRows()
+        self.thoughts = 0
+        self._numbers: defaultdict[str, set[str]] = defaultdict(set)
+        """The values of each key whose labels are numbers."""
+        self._numbered: dict[str, tuple[str, int, str]] = {}
+        """The key of each verdict with such a label, by record id, with its line and place."""
 
     def take(self, line: int, row: object, format_name: str | None, place: str) -> None:
         self.rows += 1
@@ -124,12 +190,20 @@ class _Reader:
                 raise row
             format_used, parsed = read(row, self._origin, format_name)
         except RowError as error:
-            self.refused.append(Refused(line, f"{place}{error}"))
+            if error.number:
+                self._note_number(error.number)
+            self.refused.add(line, f"{place}{error}")
             return
         before = len(self.records)
         reasons = [*parsed.refused, *self._keep(parsed, line)]
+        self.thoughts += parsed.thoughts
+        if parsed.number:
+            self._note_number(parsed.number)
+            for record in self.records[before:]:
+                self._numbered[record.id] = (parsed.number[0], line, place)
         partly = len(self.records) > before or bool(parsed.conversations)
-        self.refused += [Refused(line, f"{place}{reason}", partly) for reason in reasons]
+        for reason in reasons:
+            self.refused.add(line, f"{place}{reason}", partly)
         self.formats.add(format_used)
         self.conversations += parsed.conversations
         self._incomplete |= parsed.incomplete
@@ -152,6 +226,25 @@ class _Reader:
                 )
             yield reason
 
+    def _note_number(self, number: tuple[str, str]) -> None:
+        key, value = number
+        if len(self._numbers[key]) <= len(_THUMBS):  # more values change nothing
+            self._numbers[key].add(value)
+
+    def retract_scores(self) -> None:
+        """Refuse verdicts whose label is a number, if the others of the file show that it is a
+        score or a class: 1 may be a thumb, one star of five, or the second of four classes."""
+        wrong = {key for key, values in self._numbers.items() if not _are_thumbs(key, values)}
+        retracted = {
+            record_id: place for record_id, place in self._numbered.items() if place[0] in wrong
+        }
+        if not retracted:
+            return
+        self.records = [record for record in self.records if record.id not in retracted]
+        for key, line, place in retracted.values():
+            reason = _("{key} is a score or a class in this file, not a thumb").format(key=key)
+            self.refused.add(line, f"{place}{reason}")
+
     def learn(self, conversations: Iterable[ImportedConversation]) -> None:
         skipped = self._incomplete | {
             record.message_id or ""
@@ -163,6 +256,12 @@ class _Reader:
                 if record.message_id not in skipped and dedup_key(record) not in self._lines:
                     self._lines[dedup_key(record)] = 0
                     self.records.append(record)
+
+
+def _are_thumbs(key: str, values: Set[str]) -> bool:
+    if key.strip().lower() == "rating":  # a lone 1 is a star
+        return values in _THUMBS
+    return any(values <= thumbs for thumbs in _THUMBS)
 
 
 def _replies(imported: ImportedConversation, origin: Origin) -> Iterator[Instruction]:

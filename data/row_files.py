@@ -8,11 +8,13 @@ Left out on purpose: streaming. The records made of a file are larger than it is
 at once; only the rows are read lazily, because as Python objects they take the most memory.
 """
 
+import codecs
 import csv
 import gzip
 import io
 import json
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
+from data.encodings import guess
 from data.formats.columns import is_table
 from data.formats.common import RowError
 from store.error_messages import reason
@@ -27,11 +30,15 @@ from store.errors import TuteeError
 from store.i18n import _
 
 _BOM = b"\xef\xbb\xbf"
-_BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
+_BOMS = {b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32"}
+_BOMS |= {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+"""The longer first."""
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _LIMIT = 1 << 30
-"""Maximum bytes when unpacked: anything larger is no chat, or a zip bomb."""
+"""Maximum bytes, also when unpacked: anything larger is no chat, or a zip bomb."""
+_LONGEST_LINE = 64 << 20
+"""Maximum bytes of one line of JSON: parsed, a row may take twenty times as much."""
 _FIELD = 16 << 20
 """Maximum characters in one field of a table; the csv module's default is 128 KiB."""
 _DELIMITERS = "\t,;"
@@ -55,6 +62,8 @@ class FilePart:
     table: bool
     """Whether the rows are columns of text."""
     rows: Rows
+    guessed: str = ""
+    """The encoding it was read in, if it is not UTF-8 and none was named."""
 
 
 def expected() -> str:
@@ -85,69 +94,127 @@ def _wanted(path: Path) -> bool:
     )
 
 
-def parts(path: Path) -> Iterator[FilePart]:
-    """Open a file.
+def known_encoding(name: str) -> bool:
+    """Return whether text can be read in an encoding of this name."""
+    try:
+        return codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        return False
+
+
+def parts(path: Path, encoding: str | None = None) -> Iterator[FilePart]:
+    """Open a file, in the encoding named or else in UTF-8, if it is not clearly in another.
 
     Raises:
         TuteeError: It cannot be read, is empty, or is broken as a whole. This may be raised only
             when its rows are read.
     """
     try:
-        content = path.read_bytes()
+        content = _bytes(path)
         if content.startswith(_GZIP):
             with gzip.open(io.BytesIO(content)) as packed:
                 content = packed.read(_LIMIT + 1)
-        members = _members(content) if content.startswith(_ZIP) else [("", content)]
+        if not content.startswith(_ZIP):
+            yield _part("", content, path, encoding)
+            return
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = _members(archive)
+            if not names:
+                raise TuteeError(
+                    _("There is no JSON file in {path}.").format(path=path), expected()
+                )
+            for name in names:
+                yield _part(name, archive.read(name), path, encoding)
     except OSError as error:
         raise TuteeError(
             _("Cannot read {path}: {why}.").format(path=path, why=reason(error))
         ) from error
     except (EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise TuteeError(_("Cannot unpack {path}: {why}.").format(path=path, why=error)) from error
-    del content
-    if not members:
-        raise TuteeError(_("There is no JSON file in {path}.").format(path=path), expected())
-    for name, member in members:
-        yield _part(name, member, path)
 
 
-def _members(content: bytes) -> list[tuple[str, bytes]]:
+def _bytes(path: Path) -> bytes:
+    """The content of a file whose kind and size were checked first: a pipe would wait for ever."""
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+        raise TuteeError(_("{file} is not a regular file.").format(file=path))
+    if about.st_size > _LIMIT:
+        raise TuteeError(_("{file} is too large.").format(file=path))
+    with path.open("rb") as file:
+        return file.read(_LIMIT + 1)
+
+
+def _members(archive: zipfile.ZipFile) -> list[str]:
     """The JSON files of an archive; of a ChatGPT export, only its conversations."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        names = [
-            name
-            for name in sorted(archive.namelist())
-            if _wanted(Path(name)) and not name.startswith("__MACOSX")
-        ]
-        conversations = [
-            name for name in names if PurePosixPath(name).name.startswith("conversations")
-        ]
-        if sum(archive.getinfo(name).file_size for name in conversations or names) > _LIMIT:
-            raise zipfile.BadZipFile(_("it is too large"))
-        return [(name, archive.read(name)) for name in conversations or names]
+    names = [
+        name
+        for name in sorted(archive.namelist())
+        if _wanted(Path(name)) and not name.startswith("__MACOSX")
+    ]
+    conversations = [name for name in names if PurePosixPath(name).name.startswith("conversations")]
+    if sum(archive.getinfo(name).file_size for name in conversations or names) > _LIMIT:
+        raise zipfile.BadZipFile(_("it is too large"))
+    return conversations or names
 
 
-def _part(name: str, content: bytes, path: Path) -> FilePart:
+def _part(name: str, content: bytes, path: Path, encoding: str | None) -> FilePart:
     shown = f"{path} ({name})" if name else str(path)
     if len(content) > _LIMIT:
         raise TuteeError(_("{file} is too large.").format(file=shown))
-    if content.startswith(_BOMS_16):
-        content = content.decode("utf-16", "replace").encode("utf-8", "replace")
-    content = content.removeprefix(_BOM)
+    content, guessed = _as_utf8(content, shown, encoding)
     if not content.strip():
         raise TuteeError(_("{file} is empty.").format(file=shown), expected())
+    tables = (name or path.name).lower().removesuffix(".gz").endswith(_TABLES)
+    table, rows = _rows(content, shown, tables)
+    return FilePart(name, table, rows, guessed)
+
+
+def _as_utf8(content: bytes, shown: str, encoding: str | None) -> tuple[bytes, str]:
+    """The text as UTF-8, and the encoding if it was guessed.
+
+    Single lines that are not UTF-8 among others that are, are left to be refused alone.
+    """
+    if marked := next((name for mark, name in _BOMS.items() if content.startswith(mark)), None):
+        return content.decode(marked, "replace").encode("utf-8", "replace").removeprefix(_BOM), ""
+    if encoding:
+        return _text(content, shown, encoding).encode("utf-8", "replace").removeprefix(_BOM), ""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        others = content.decode("utf-8", "ignore")
+        guessed = guess(content) if others.isascii() or not _has_utf8(content) else None
+        if guessed:
+            return content.decode(guessed).encode("utf-8"), guessed
+    return content.removeprefix(_BOM), ""
+
+
+def _has_utf8(content: bytes) -> bool:
+    """Whether some line is UTF-8 and more than ASCII."""
+    for line in io.BytesIO(content):
+        try:
+            if not line.isascii() and line.decode("utf-8"):
+                return True
+        except UnicodeDecodeError:
+            continue
+    return False
+
+
+def _rows(content: bytes, shown: str, named_table: bool) -> tuple[bool, Rows]:
+    """Whether the content is columns of text, and its rows."""
     first, second = _first_lines(content)
     if isinstance(_parsed(first), dict):
-        return FilePart(name, False, _lines(content))
+        return False, _lines(content)
     if first.startswith((b"{", b"[")):
         # A pretty-printed value breaks its first line after a bracket or a comma.
         by_line = second.startswith(b"{") and not first.endswith((b"[", b"{", b","))
-        return FilePart(name, False, _lines(content) if by_line else _values(content, shown))
+        return False, _lines(content) if by_line else _values(content, shown)
     names = {mark: _names(first, mark) for mark in _DELIMITERS}
     delimiter = next((mark for mark in _DELIMITERS if is_table(names[mark])), None)
     if delimiter:
-        return FilePart(name, True, _table(_text(content, shown), delimiter))
-    if (name or path.name).lower().removesuffix(".gz").endswith(_TABLES):
+        # Most files with tabs are not quoted, so a quotation mark there is one.
+        quoted = delimiter != "\t" or b'"' in first
+        return True, _table(_text(content, shown), delimiter, quoted)
+    if named_table:
         columns = max(names.values(), key=len)
         named = _(", ").join(columns)[:200]
         raise TuteeError(
@@ -161,7 +228,7 @@ def _part(name: str, content: bytes, path: Path) -> FilePart:
             _("{file} cannot be used: line 1 is neither JSON nor columns.").format(file=shown),
             expected(),
         )
-    return FilePart(name, False, _lines(content))
+    return False, _lines(content)
 
 
 def _names(header: bytes, delimiter: str) -> list[str]:
@@ -178,13 +245,17 @@ def _first_lines(content: bytes) -> tuple[bytes, bytes]:
     return next(lines), next(lines, b"")
 
 
-def _text(content: bytes, shown: str) -> str:
+def _text(content: bytes, shown: str, encoding: str = "utf-8") -> str:
     try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        return content.decode(encoding)
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        name = "UTF-8" if encoding == "utf-8" else encoding
         raise TuteeError(
-            _("{file} cannot be used: line {line} is not UTF-8 text.").format(file=shown, line=line)
+            _("{file} cannot be used: line {line} is not {encoding} text.").format(
+                file=shown, line=content.count(b"\n", 0, start) + 1, encoding=name
+            ),
+            _("Name its encoding, as in `--encoding cp1251`."),
         ) from error
 
 
@@ -199,6 +270,8 @@ def _lines(content: bytes) -> Rows:
 
 
 def _parsed(line: bytes) -> object:
+    if len(line) > _LONGEST_LINE:
+        return RowError(_("the line is too long ({size:,} bytes)").format(size=len(line)))
     try:
         return json.loads(line.decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError:
@@ -281,9 +354,14 @@ def _matter(error: json.JSONDecodeError) -> str:
 # -- tables --------------------------------------------------------------------------------------
 
 
-def _table(text: str, delimiter: str) -> Rows:
+def _table(text: str, delimiter: str, quoted: bool) -> Rows:
     csv.field_size_limit(_FIELD)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
     names = next(fields for fields in reader if _filled(fields))
     while True:
         line = reader.line_num + 1

@@ -9,6 +9,12 @@ Only what stands before the answer is looked at: tags further on are text about 
 """
 
 import re
+from typing import Any
+
+THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_details")
+"""Keys beside the reply under which programs and providers keep the thoughts."""
+THOUGHT_KINDS = ("think", "thinking", "redacted_thinking", "reasoning", "thought", "thoughts")
+"""Types of the parts of a message that are thoughts."""
 
 _TAGS = (
     ("<think>", "</think>"),
@@ -37,6 +43,25 @@ def close_thought(prompt: str) -> str:
     end = prompt.rstrip()
     closing = next((closing for opening, closing in _TAGS if end.endswith(opening)), "")
     return f"{end}\n\n{closing}\n\n" if closing else prompt
+
+
+def has_thoughts(value: Any) -> bool:
+    """Return whether a JSON value keeps thoughts apart from a reply, however deep inside."""
+    waiting = [value]
+    while waiting:
+        inside = waiting.pop()
+        if isinstance(inside, list):
+            waiting.extend(one for one in inside if isinstance(one, dict | list))
+        elif isinstance(inside, dict):
+            kinds = (inside.get("type"), inside.get("content_type"))
+            if any(kind in THOUGHT_KINDS for kind in kinds if isinstance(kind, str)):
+                return True
+            if any(inside.get(key) is True for key in ("thought", "isThought")):
+                return True
+            if any(isinstance(inside.get(key), str | list) and inside[key] for key in THOUGHT_KEYS):
+                return True
+            waiting.extend(one for one in inside.values() if isinstance(one, dict | list))
+    return False
 
 
 def split_thoughts(text: str) -> tuple[str, str]:

@@ -46,6 +46,19 @@ _CUT = "\ufdd0Tutee0cut\ufdd1"
 that Unicode keeps out of texts."""
 
 
+class TemplateRefusedError(TuteeError):
+    """The chat template refuses these messages; `why` is its reason."""
+
+    def __init__(self, why: str, *, for_tools: bool = False) -> None:
+        super().__init__(
+            _("This model's chat template cannot be used: {why}").format(why=why),
+            _("It may be for tools only: choose the chat (instruct) variant, or another model.")
+            if for_tools
+            else _("Choose the chat (instruct) variant of the model, or another one."),
+        )
+        self.why = why
+
+
 class Tokenizer(Protocol):
     """The part of a transformers tokenizer that is used here."""
 
@@ -221,14 +234,9 @@ def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bo
         if len(messages) > 1 and messages[0].role == "system":
             # The templates of Gemma and older Mistral models have no system role.
             return _render(tokenizer, _with_folded_system(messages), prompt=prompt)
-        raise TuteeError(
-            _("This model's chat template cannot be used: {why}").format(
-                why=str(error).partition("\n")[0][:200] or type(error).__name__
-            ),
-            _("It may be for tools only: choose the chat (instruct) variant, or another model.")
-            if "tools" in str(getattr(tokenizer, "chat_template", ""))
-            else _("Choose the chat (instruct) variant of the model, or another one."),
-        ) from error
+        why = str(error).partition("\n")[0][:200] or type(error).__name__
+        for_tools = "tools" in str(getattr(tokenizer, "chat_template", ""))
+        raise TemplateRefusedError(why, for_tools=for_tools) from error
 
 
 def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool) -> str:

@@ -90,6 +90,12 @@ class Manifest(BaseModel):
         """The 3 of `v3`."""
         return int(self.version[1:])
 
+    @property
+    def left_out(self) -> int:
+        """Number of its pass's records that it could not be trained on."""
+        metrics = self.metrics
+        return metrics.get("left_out_too_long", 0) + metrics.get("left_out_refused", 0)
+
 
 def read_manifest(path: Path) -> Manifest:
     """Read the manifest file `path`.

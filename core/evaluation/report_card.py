@@ -277,6 +277,12 @@ def _records(manifest: Manifest) -> str:
         parts.append(_("{count} replayed").format(count=len(manifest.replayed)))
     if left_out := manifest.metrics.get("left_out_too_long"):
         parts.append(_("{count} too long and left out").format(count=left_out))
+    if refused := manifest.metrics.get("left_out_refused"):
+        parts.append(
+            _("{count} left out because the chat template refuses them ({ids})").format(
+                count=refused, ids=_(", ").join(manifest.metrics["refused"])
+            )
+        )
     return _(", ").join(parts)
 
 

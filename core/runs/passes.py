@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from core.training.run_control import RunControl
 
 
+_NAMED = 50
+"""Refused records that a version's manifest names."""
+
+
 class PassRunner:
     """Runs the passes of one plan, one after another."""
 
@@ -239,9 +243,18 @@ class PassRunner:
         parent = self._plan.reward_parent if name == "reward" else self.parent
         shape = lora.continued(settings, self._plan.adapters.path(parent))
         require_memory(name, folder, shape, largest, trained)
-        return {"padding": round(proof.padding, 4)}
+        refused = [r.id for r in self._plan.records(name).train if r.id in self._samples.refused]
+        left_out = {"left_out_refused": len(refused), "refused": refused[:_NAMED]}
+        return {"padding": round(proof.padding, 4), **(left_out if refused else {})}
 
     def _require_any(self, samples: Sequence[Any]) -> None:
+        if not samples and self._samples.refused:
+            raise TuteeError(
+                _("This model's chat template refuses every record: {why}").format(
+                    why=next(iter(self._samples.refused.values()))
+                ),
+                _("`tutee check` names them."),
+            )
         if not samples:
             raise TuteeError(
                 _(

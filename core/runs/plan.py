@@ -225,8 +225,8 @@ def _missing_new_pairs(plan: Plan, seen: Collection[str]) -> str:
     """
     latest = plan.adapters.versions("reward")[-1:]
     unseen = sum(pair.id not in seen for pair in (*plan.reward.train, *plan.reward.held_out))
-    # Those that were too long stay unseen for ever.
-    unseen -= sum(one.metrics.get("left_out_too_long", 0) for one in latest) if seen else 0
+    # Those that were left out stay unseen for ever.
+    unseen -= sum(one.left_out for one in latest) if seen else 0
     # When a reward model is continued, all new pairs may be held out.
     if unseen <= 0 or not plan.reward.new:
         return _("no new pairs")

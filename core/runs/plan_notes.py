@@ -6,20 +6,25 @@ from core.adapters.manifest import Manifest
 from core.config import Tuning
 from core.events import PassName
 from core.runs.plan import Plan
+from core.runs.template_refusals import refused_records
 from core.training.lora import continued
 from store.errors import TuteeError
-from store.i18n import _
+from store.i18n import _, ngettext
+
+_NAMED = 3
+"""Refused records that are named; `tutee check` names all."""
 
 
 def plan_notes(plan: Plan) -> list[str]:
     """Return the notes on the wanted passes of `plan`; usually none."""
+    refused = _refused(plan)
     policies = [p.name for p in plan.wanted if p.name != "reward"]
     if not policies:
-        return []
+        return refused
     settings = plan.settings
     with suppress(TuteeError):  # the pass will refuse it
         settings = continued(settings, plan.adapters.path(plan.parent))
-    notes = [_kept_shape(plan, settings)] if settings != plan.settings else []
+    notes = [*refused, *([_kept_shape(plan, settings)] if settings != plan.settings else [])]
     # A pass that may be activated changes what the ones after it continue.
     for name in policies:
         held_back = _held_back_before(plan, name, settings)
@@ -27,6 +32,25 @@ def plan_notes(plan: Plan) -> list[str]:
             break
         notes.append(_would_repeat(name, held_back.version))
     return notes
+
+
+def _refused(plan: Plan) -> list[str]:
+    """Name the records of the wanted passes that the chat template refuses."""
+    names = [planned.name for planned in plan.wanted if planned.name != "rl"]
+    records = {record.id: record for name in names for record in plan.records(name).train}
+    refused: dict[str, str] = {}
+    with suppress(TuteeError):  # the pass will say it
+        refused = refused_records(list(records.values()), plan.adapters.folder, plan.system_prompt)
+    if not refused:
+        return []
+    shown = _(", ").join(list(refused)[:_NAMED]) + (" …" if len(refused) > _NAMED else "")
+    text = ngettext(
+        "{count} record is left out, because this model's chat template refuses it ({ids}): {why}",
+        "{count} records are left out, because this model's chat template refuses them ({ids}):"
+        " {why}",
+        len(refused),
+    )
+    return [text.format(count=len(refused), ids=shown, why=next(iter(refused.values())))]
 
 
 def _kept_shape(plan: Plan, kept: Tuning) -> str:
@@ -65,4 +89,4 @@ def _same_records(plan: Plan, name: PassName, manifest: Manifest) -> bool:
     records, trained = plan.records(name), {*manifest.records, *manifest.replayed}
     left_out = sum(record.id not in trained for record in records.train)
     planned = {record.id for record in (*records.unlearned, *records.replayed)}
-    return trained <= planned and left_out == manifest.metrics.get("left_out_too_long", 0)
+    return trained <= planned and left_out == manifest.left_out

@@ -1,11 +1,13 @@
 """A plan's records as tokens: what the passes train on, and the exam of its versions.
 
 A conversation longer than the settings or the model's context allow is shortened as in the chat.
-Records whose last question and reply alone are longer are left out here; the caller counts them.
+Records whose last question and reply alone are longer are left out here, and so are those that the
+model's chat template refuses; the caller counts them.
 """
 
 import random
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -18,9 +20,9 @@ from core.training.rehearsal import RehearsalPlan
 from data import starter
 from data.prompt_fitting import fit_prompt, fit_samples
 from data.quality.language_detection import language_of
-from data.tokenization import Sample, encode_prompt
+from data.tokenization import Sample, TemplateRefusedError, encode_prompt
 from data.training_split import with_system
-from store.records import ChatMessage, Instruction, Preference, Verdict
+from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 _TEXTS = 12
 """Texts by people in each language; their loss is shown, not judged."""
@@ -33,6 +35,8 @@ class RunSamples:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self.refused: dict[str, str] = {}
+        """The template's reason by id of each record that it refused."""
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -44,23 +48,23 @@ class RunSamples:
         return record_lengths.limit(self._plan.adapters.folder, self._plan.settings)
 
     def replies(self, records: Iterable[Instruction | Verdict]) -> dict[str, Sample]:
-        """Return samples by record id, without those that are too long."""
-        samples = {r.id: self._sample(r.prompt, r.completion) for r in records}
-        return {name: sample for name, sample in samples.items() if self._fits(sample)}
+        """Return samples by record id, without those that are too long or refused."""
+        samples = {r.id: self._accepted(r, r.completion) for r in records}
+        return {name: fitted[0] for name, fitted in samples.items() if fitted}
 
     def pairs(self, records: Iterable[Preference]) -> dict[str, tuple[Sample, Sample]]:
-        """Return chosen and rejected samples by record id, without those that are too long."""
-        pairs = {}
-        for r in records:
-            chosen, rejected = self._fitted(r.prompt, r.chosen, r.rejected)
-            if self._fits(chosen) and self._fits(rejected):
-                pairs[r.id] = (chosen, rejected)
-        return pairs
+        """Return chosen and rejected samples by record id, without those that are too long or
+        refused."""
+        pairs = {r.id: self._accepted(r, r.chosen, r.rejected) for r in records}
+        return {name: (fitted[0], fitted[1]) for name, fitted in pairs.items() if fitted}
 
     def prompts(self, prompts: Iterable[Sequence[ChatMessage]]) -> list[tuple[int, ...]]:
         """Return the token ids of prompts that leave room for the replies RL samples."""
         room = self.limit - self._plan.settings.rl.max_new_tokens
-        fitted = (fit_prompt(self.tokenizer, self._messages(p), room)[0] for p in prompts)
+        fitted = []
+        for prompt in prompts:
+            with suppress(TemplateRefusedError):
+                fitted.append(fit_prompt(self.tokenizer, self._messages(prompt), room)[0])
         return [tuple(prompt) for prompt in fitted if len(prompt) <= room]
 
     @cached_property
@@ -168,6 +172,15 @@ class RunSamples:
 
     def _messages(self, prompt: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
         return with_system(prompt, self._plan.system_prompt)
+
+    def _accepted(self, record: Record, *replies: str) -> list[Sample]:
+        """Return a sample with each reply; none if one is too long or the template refuses it."""
+        try:
+            samples = self._fitted(record.prompt, *replies)
+        except TemplateRefusedError as error:
+            self.refused[record.id] = error.why
+            return []
+        return samples if all(map(self._fits, samples)) else []
 
     def _sample(self, prompt: Sequence[ChatMessage], reply: str) -> Sample:
         return self._fitted(prompt, reply)[0]

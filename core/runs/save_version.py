@@ -38,7 +38,7 @@ class LearnedRecords:
     replayed: tuple[str, ...] = ()
     """Ids of the earlier ones it repeated."""
     left_out: int = 0
-    """Number of records that were too long."""
+    """Number of records that were too long, or refused by the chat template."""
     measured: tuple[str, ...] = ()
     """Ids of the pairs that a reward model was only measured with."""
 
@@ -89,7 +89,7 @@ def save_version(
             **trained.metrics,
             "tokens": trained.tokens,
             "trained_tokens_per_second": round(speed, 1),
-            "left_out_too_long": learned.left_out,
+            "left_out_too_long": learned.left_out - metrics.get("left_out_refused", 0),
             **_taught(trained.after),
             **metrics,
         },

@@ -65,7 +65,8 @@ def _message(
     parent = enclosing or key(message.get("parentMessageId"))
     content, lacks = parts(message.get("content") or message.get("text"))
     by_user = message.get("isCreatedByUser") is True
-    if not by_user and (thoughts := _THOUGHTS.match(content)):
+    thoughts = None if by_user else _THOUGHTS.match(content)
+    if thoughts:
         content = content[thoughts.end() :]
     broken = message.get("error") or "error" in (
         mapping(part).get("type") for part in items(message.get("content"))
@@ -81,6 +82,7 @@ def _message(
         thumb=_thumb(message.get("feedback")),
         lacks=lacks or _files(message),
         failed=N_("an error") if broken else "",
+        thought=thoughts is not None,
     )
 
 

@@ -12,14 +12,15 @@ Nothing is recursive: conversations of any depth can be read, and cycles are lef
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from data.chat_exports.fields import title
 from data.chat_exports.ratings import Thumb
 from data.chat_exports.skipped import SkippedParts
 from data.formats.common import ParsedRow, RowError, checked_prompt, checked_reply, stable_id
-from store.i18n import _
+from data.thoughts import split_thoughts
+from store.i18n import N_, _
 from store.records import (
     ChatMessage,
     Conversation,
@@ -52,6 +53,8 @@ class SourceMessage:
     """What of it could not be taken, in plain English; everything after it depends on that."""
     failed: str = ""
     """Why it is skipped, if nothing depends on it."""
+    thought: bool = False
+    """Whether the program marked thoughts in its text, which were left out."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def read_tree(source: SourceConversation, given: Sequence[SourceMessage]) -> Par
         (ImportedConversation(_conversation(source, messages), messages),),
         tree.skipped.sentences(),
         frozenset(one.id for one in tree.kept if one.incomplete and one.role == "assistant"),
+        thoughts=tree.thoughts or any(one.thought for one in given),
     )
 
 
@@ -151,6 +155,8 @@ class _TreeBuilder:
         self._gaps: set[str] = set()
         """Source messages that lack something, or follow one that does."""
         self._nodes: list[_Node] = []
+        self.thoughts = False
+        """Whether thoughts were cut out of a reply."""
         self._first = self._system()
         self._grow()
         self.kept = [one for one in self._nodes if one.followed or not one.continued]
@@ -168,6 +174,7 @@ class _TreeBuilder:
         order = ordered(parents, self._source.current or _newest(self._messages.values()))
         self.skipped.add("message", _("it is part of a cycle"), len(parents) - len(order))
         for one in (self._messages[identity] for identity in order):
+            one = self._without_thoughts(one)
             before = self._before(one)
             self._last[one.id] = before
             usable = one.role if one.content.strip() and not one.failed else None
@@ -177,6 +184,15 @@ class _TreeBuilder:
                 self._gaps.add(one.id)
             if usable:
                 self._last[one.id] = self._add(one, usable, before)
+
+    def _without_thoughts(self, one: SourceMessage) -> SourceMessage:
+        if one.role != "assistant":
+            return one
+        thoughts, reply = split_thoughts(one.content)
+        self.thoughts |= bool(thoughts)
+        if one.content.strip() and not reply.strip():
+            return replace(one, content="", failed=one.failed or N_("it is nothing but thoughts"))
+        return replace(one, content=reply)
 
     def _before(self, one: SourceMessage) -> _Node | None:
         if one.parent is None:

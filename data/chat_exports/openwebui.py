@@ -70,9 +70,11 @@ def _message(given: str, message: object, before: str | None) -> SourceMessage:
         return SourceMessage(given, before, None, lacks=N_("it is not a message"))
     role = message.get("role")
     content, lacks = parts(message.get("content"))
+    thought = False
     if role == "assistant":
-        content, used = _without_blocks(content)
-        lacks = lacks or used or _rests_on(message)
+        content, kinds = _without_blocks(content)
+        thought = "reasoning" in kinds
+        lacks = lacks or (TOOL_CALL if kinds - {"reasoning"} else "") or _rests_on(message)
     elif role not in _ROLES:
         lacks = N_("it has no known role")
     return SourceMessage(
@@ -86,6 +88,7 @@ def _message(given: str, message: object, before: str | None) -> SourceMessage:
         thumb=_thumb(message.get("annotation")),
         lacks=lacks or (FILE if message.get("files") else ""),
         failed=N_("an error") if message.get("error") else "",
+        thought=thought,
     )
 
 
@@ -113,18 +116,17 @@ def rating_label(rating: object) -> bool | None:
     return True if rating in (1, "1") else False if rating in (-1, "-1") else None
 
 
-def _without_blocks(content: str) -> tuple[str, str]:
-    """A reply without the blocks that the program folds into it, and what they were."""
+def _without_blocks(content: str) -> tuple[str, set[str]]:
+    """A reply without the blocks that the program folds into it, and the types of those."""
     texts: list[str] = []
-    lacks = ""
+    kinds: set[str] = set()
     end = 0
     for kind, start, stop in _blocks(content):
         texts.append(content[end:start])
         end = stop
-        if kind != "reasoning":
-            lacks = TOOL_CALL
+        kinds.add(kind)
     texts.append(content[end:])
-    return "".join(texts).strip() if end else content, lacks
+    return "".join(texts).strip() if end else content, kinds
 
 
 def _blocks(content: str) -> Iterator[tuple[str, int, int]]:

@@ -13,15 +13,18 @@ from data.formats.common import (
     Format,
     Messages,
     ParsedRow,
+    Provenance,
     Row,
     RowError,
-    checked_label,
     checked_pair,
     checked_prompt,
     checked_reply,
     checked_text,
+    parse_history,
+    parse_reply,
     provenance,
 )
+from data.formats.row_marks import judgement
 from store.i18n import _
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
@@ -38,14 +41,26 @@ def _read(row: Row, origin: Origin) -> ParsedRow:
     about = provenance(row, origin, prompt)
     if "chosen" in row and "rejected" in row:
         chosen, rejected = checked_pair(
-            checked_text(row["chosen"], "chosen"), checked_text(row["rejected"], "rejected")
+            parse_reply(row["chosen"], "chosen", prompt),
+            parse_reply(row["rejected"], "rejected", prompt),
         )
         return ParsedRow((Preference(**about, prompt=prompt, chosen=chosen, rejected=rejected),))
+    if isinstance(row["output"], list):
+        return _ranked(row["output"], prompt, about)
     reply = checked_reply(checked_text(row["output"], "output"))
-    if row.get("kto_tag") is not None:
-        good = checked_label(row["kto_tag"], "kto_tag")
+    if (good := judgement(row)) is not None:
         return ParsedRow((Verdict(**about, prompt=prompt, completion=reply, label=good),))
     return ParsedRow((Instruction(**about, prompt=prompt, completion=reply),))
+
+
+def _ranked(replies: list[object], prompt: Messages, about: Provenance) -> ParsedRow:
+    """LLaMA-Factory's older preferences: the better reply first."""
+    if len(replies) != 2:
+        raise RowError(_("output is not one reply or a pair of them"))
+    chosen, rejected = checked_pair(
+        checked_text(replies[0], "output"), checked_text(replies[1], "output")
+    )
+    return ParsedRow((Preference(**about, prompt=prompt, chosen=chosen, rejected=rejected),))
 
 
 def _prompt(row: Row) -> Messages:
@@ -57,21 +72,9 @@ def _prompt(row: Row) -> Messages:
     last = "\n".join(part for part in (instruction, given) if part)
     return (
         *([ChatMessage(role="system", content=system)] if system else []),
-        *_history(row.get("history") or []),
+        *parse_history(row.get("history")),
         ChatMessage(role="user", content=last),
     )
-
-
-def _history(value: object) -> Messages:
-    if not isinstance(value, list):
-        raise RowError(_("history is not a list of pairs"))
-    messages = []
-    for pair in value:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise RowError(_("history is not a list of pairs"))
-        messages.append(ChatMessage(role="user", content=checked_text(pair[0], "history")))
-        messages.append(ChatMessage(role="assistant", content=checked_text(pair[1], "history")))
-    return tuple(messages)
 
 
 def _write(record: Record) -> Row | None:

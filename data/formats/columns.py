@@ -17,21 +17,34 @@ from data.formats.common import (
     checked_prompt,
     checked_reply,
     checked_text,
+    parse_history,
     provenance,
 )
+from data.formats.row_marks import judgement, thumb_of
 from store.i18n import _
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
 _NAMES = {
-    "prompt": ("prompt", "instruction", "question", "query", "input", "user"),
-    "completion": ("completion", "output", "response", "answer", "reply", "assistant"),
-    "chosen": ("chosen", "preferred"),
-    "rejected": ("rejected", "dispreferred"),
+    "prompt": (
+        *("prompt", "instruction", "question", "query", "input", "user", "text_input", "inputs"),
+    ),
+    "completion": (
+        *("completion", "output", "response", "answer", "reply", "assistant", "targets"),
+    ),
+    "chosen": ("chosen", "preferred", "response_chosen", "chosen_response", "response_j"),
+    "rejected": (
+        "rejected",
+        "dispreferred",
+        "response_rejected",
+        "rejected_response",
+        "response_k",
+    ),
     "label": ("label", "kto_tag", "thumb", "rating"),
     "system": ("system", "system_prompt"),
 }
-_YES = ("true", "1", "yes", "y", "up", "good", "👍")
-_NO = ("false", "0", "-1", "no", "n", "down", "bad", "👎")
+_NUMBERS = {"1": True, "0": False, "-1": False}
+_CONTEXTS = ("input", "context", "passage")
+"""Columns that belong to the question."""
 
 
 def columns(names: list[str]) -> dict[str, str]:
@@ -66,29 +79,43 @@ def _read(row: Row, origin: Origin) -> ParsedRow:
         )
         return ParsedRow((Preference(**about, prompt=prompt, chosen=chosen, rejected=rejected),))
     completion = checked_reply(checked_text(values["completion"], found["completion"]))
-    if "label" in values:
-        good = _label(values["label"])
-        return ParsedRow((Verdict(**about, prompt=prompt, completion=completion, label=good),))
+    label = found.get("label", "")
+    others = judgement({name: value for name, value in row.items() if name != label})
+    if label or others is not None:
+        good, number = _label(row[label], label) if label else (bool(others), None)
+        if others is not None and good != others:
+            raise RowError(_("its labels contradict each other"))
+        verdict = Verdict(**about, prompt=prompt, completion=completion, label=good)
+        return ParsedRow((verdict,), number=number)
     return ParsedRow((Instruction(**about, prompt=prompt, completion=completion),))
 
 
 def _prompt(row: Row, values: dict[str, Any]) -> Messages:
     system = checked_text(values.get("system") or "", "system")
     question = checked_text(values["prompt"], "prompt")
-    rest = row.get("input")
-    if isinstance(rest, str) and rest.strip() and rest != question:
-        question = f"{question}\n{rest}"
+    for key in _CONTEXTS:
+        rest = checked_text(row.get(key) or "", key)
+        if rest.strip() and rest != question:
+            question = f"{question}\n{rest}"
+    before = (ChatMessage(role="system", content=system),) if system else ()
     message = ChatMessage(role="user", content=question)
-    return (ChatMessage(role="system", content=system), message) if system else (message,)
+    return (*before, *parse_history(row.get("history")), message)
 
 
-def _label(value: object) -> bool:
+def _label(value: object, key: str) -> tuple[bool, tuple[str, str] | None]:
+    """A label as a thumb; with its key and value, if it is a number."""
+    good = thumb_of(value)
+    if good is not None:
+        return good, None
     answer = str(value).strip().lower()
-    if answer in _YES:
-        return True
-    if answer in _NO:
-        return False
-    raise RowError(_("label {value!r:.60} is not yes or no").format(value=value))
+    reason = _("{key} {value!r:.60} is not yes or no").format(key=key, value=value)
+    try:
+        float(answer)
+    except ValueError:
+        raise RowError(reason) from None
+    if answer not in _NUMBERS:
+        raise RowError(reason, (key, answer))
+    return _NUMBERS[answer], (key, answer)
 
 
 def _write(record: Record) -> Row | None:

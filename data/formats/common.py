@@ -11,8 +11,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
+from data.formats.row_error import RowError as RowError
+from data.formats.row_marks import judgement, to_learn
+from data.formats.transcripts import parse_transcript
+from data.thoughts import THOUGHT_KINDS
 from store.i18n import _
-from store.records import ChatMessage, ImportedConversation, Instruction, Origin, Record, Role
+from store.records import (
+    ChatMessage,
+    ImportedConversation,
+    Instruction,
+    Origin,
+    Record,
+    Role,
+    Verdict,
+)
 
 Messages = tuple[ChatMessage, ...]
 Row = dict[str, Any]
@@ -27,18 +39,13 @@ _ROLES: dict[str, Role] = {
     "chatgpt": "assistant",
     "bot": "assistant",
     "model": "assistant",
+    "ai": "assistant",
 }
 _ROLE_KEYS = ("role", "from")
 _CONTENT_KEYS = ("content", "value")
-_WEIGHT_KEYS = ("weight", "train", "training")
-"""OpenAI's name, and those used with Axolotl."""
 _CREATED_KEYS = ("created", "created_at", "timestamp")
 _MILLISECONDS = 1e11
 """Unix times above this are in milliseconds (in seconds it would be the year 5138)."""
-
-
-class RowError(ValueError):
-    """A row that cannot be used; its text is the reason, in plain words."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,11 @@ class ParsedRow:
     """Why parts of the row were left out."""
     incomplete: frozenset[str] = frozenset()
     """Ids of replies that depend on something left out, and so must not be learned."""
+    thoughts: bool = False
+    """Whether a model's thoughts were left out."""
+    number: tuple[str, str] | None = None
+    """The label, if it is a number: its key and value. Only all rows together tell a thumb from a
+    score or a class."""
 
 
 @dataclass(frozen=True)
@@ -136,15 +148,9 @@ def checked_reply(reply: str) -> str:
 
 def checked_pair(chosen: str, rejected: str) -> tuple[str, str]:
     """Check two replies of which the first is preferred."""
-    if chosen == rejected:
+    if chosen.strip() == rejected.strip():
         raise RowError(_("chosen equals rejected"))
     return checked_reply(chosen), checked_reply(rejected)
-
-
-def checked_label(value: object, key: str = "label") -> bool:
-    if not isinstance(value, bool):
-        raise RowError(_("{key} is not true or false").format(key=key))
-    return value
 
 
 def parse_conversation(row: Row, key: str) -> Messages:
@@ -156,8 +162,9 @@ def parse_conversation(row: Row, key: str) -> Messages:
     return (ChatMessage(role="system", content=checked_text(system, "system")), *messages)
 
 
-def read_instructions(row: Row, key: str, origin: Origin) -> ParsedRow:
-    """Make an instruction of each reply in a conversation that is not marked with `weight: 0`.
+def read_replies(row: Row, key: str, origin: Origin) -> ParsedRow:
+    """Make a record of each reply in a conversation that is not marked as not to be learned: a
+    verdict if the message says how good it is, an instruction otherwise.
 
     A reply that cannot be used is refused alone, since the others are complete without it; without
     any other, its RowError is raised.
@@ -165,36 +172,49 @@ def read_instructions(row: Row, key: str, origin: Origin) -> ParsedRow:
     if not isinstance(row[key], list):
         raise RowError(_("{key} is not a list of messages").format(key=key))
     messages = parse_conversation(row, key)
-    weights = [_weight(message) for message in row[key]]
-    weights = [0, *weights][-len(messages) :]  # the row's system prompt may come first
-    records, refused = [], []
-    for index, (message, weight) in enumerate(zip(messages, weights, strict=True)):
-        if message.role != "assistant" or not weight:
+    system = len(messages) - len(row[key])  # the row's system prompt may come first
+    records: list[Record] = []
+    refused = []
+    for index, given in enumerate(row[key], start=system):
+        if messages[index].role != "assistant":
             continue
         try:
-            prompt, reply = checked_prompt(messages[:index]), checked_reply(message.content)
+            if to_learn(given):
+                records.append(_reply(row, given, messages[: index + 1], origin))
         except RowError as error:
             refused.append(str(error))
-        else:
-            about = provenance(row, origin, prompt)
-            records.append(Instruction(**about, prompt=prompt, completion=reply))
     if not records:
         raise RowError(refused[0] if refused else _("no reply to learn"))
     return ParsedRow(tuple(records), refused=tuple(refused))
 
 
-def _weight(message: Row) -> float:
-    weight = _first(message, _WEIGHT_KEYS)
-    if weight is None:
-        return 1
-    if not isinstance(weight, int | float):
-        raise RowError(_("the weight of a message is not a number"))
-    return weight
+def _reply(row: Row, given: Row, messages: Messages, origin: Origin) -> Record:
+    prompt, reply = checked_prompt(messages[:-1]), checked_reply(messages[-1].content)
+    about = provenance(row, origin, prompt)
+    good = judgement(given)
+    if good is None:
+        return Instruction(**about, prompt=prompt, completion=reply)
+    return Verdict(**about, prompt=prompt, completion=reply, label=good)
+
+
+def parse_history(value: object) -> Messages:
+    """Parse earlier questions and replies in pairs."""
+    if value and not isinstance(value, list):
+        raise RowError(_("history is not a list of pairs"))
+    messages = []
+    for pair in value or ():
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise RowError(_("history is not a list of pairs"))
+        messages.append(ChatMessage(role="user", content=checked_text(pair[0], "history")))
+        messages.append(ChatMessage(role="assistant", content=checked_text(pair[1], "history")))
+    return tuple(messages)
 
 
 def parse_messages(value: object, key: str) -> Messages:
-    """Parse a list of messages with role and content, or one question as plain text."""
+    """Parse a list of messages with role and content, a transcript, or one question as text."""
     if isinstance(value, str):
+        if messages := parse_transcript(checked_text(value, key)):
+            return messages
         return (ChatMessage(role="user", content=checked_text(value, key)),)
     if not isinstance(value, list):
         raise RowError(_("{key} is not a list of messages").format(key=key))
@@ -210,13 +230,14 @@ def parse_message(message: object) -> ChatMessage:
     if message.get("tool_calls") or message.get("function_call"):
         raise RowError(_("a message calls a tool"))
     role = _first(message, _ROLE_KEYS)
-    if not isinstance(role, str) or role not in _ROLES:
+    if not isinstance(role, str) or role.strip().lower() not in _ROLES:
         raise RowError(
             _("a message has no role")
             if role is None
             else _("unknown role {role!r:.60}").format(role=role)
         )
-    return ChatMessage(role=_ROLES[role], content=_content(_first(message, _CONTENT_KEYS)))
+    content = _content(_first(message, _CONTENT_KEYS))
+    return ChatMessage(role=_ROLES[role.strip().lower()], content=content)
 
 
 def _first(message: Row, keys: Iterable[str]) -> object:
@@ -224,12 +245,15 @@ def _first(message: Row, keys: Iterable[str]) -> object:
 
 
 def _content(value: object) -> str:
-    """Text, or parts that are all text, concatenated as chat templates do."""
+    """Text, or parts that are all text, concatenated as chat templates do; without thoughts."""
     if not isinstance(value, list):
         return checked_text(value, "content")
-    if not all(isinstance(part, dict) and part.get("type") == "text" for part in value):
+    if not all(isinstance(part, dict) for part in value):
         raise RowError(_("a message has a part that is not text"))
-    return "".join(checked_text(part.get("text"), "content") for part in value)
+    parts = [part for part in value if part.get("type") not in THOUGHT_KINDS]
+    if not all(part.get("type") == "text" for part in parts):
+        raise RowError(_("a message has a part that is not text"))
+    return "".join(checked_text(part.get("text"), "content") for part in parts)
 
 
 def checked_text(value: object, key: str) -> str:
@@ -248,6 +272,9 @@ def parse_reply(value: object, key: str, prompt: Messages) -> str:
     if isinstance(value, str):
         return checked_text(value, key)
     messages = parse_messages([value] if isinstance(value, dict) else value, key)
+    last = value if isinstance(value, dict) else value[-1]  # type: ignore[index]
+    if not to_learn(last):
+        raise RowError(_("a reply is marked as not to be learned"))
     if messages[-1].role != "assistant":
         raise RowError(_("the last message of {key} is not the assistant's").format(key=key))
     if messages[:-1] not in ((), prompt):

@@ -16,7 +16,6 @@ from data.formats.common import (
     ParsedRow,
     Row,
     RowError,
-    checked_label,
     checked_pair,
     checked_prompt,
     checked_reply,
@@ -24,13 +23,12 @@ from data.formats.common import (
     parse_conversation,
     parse_reply,
     provenance,
-    read_instructions,
+    read_replies,
     reply_dicts,
 )
+from data.formats.row_marks import judgement, to_learn
 from store.i18n import _
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
-
-_LABELS = ("label", "kto_tag")
 
 
 def _matches(row: Row) -> bool:
@@ -45,25 +43,42 @@ def _read(row: Row, origin: Origin) -> ParsedRow:
         return read_preference(row["input"], "messages", origin, row, "preferred_output")
     if "chosen" in row and "rejected" in row:
         return read_preference(row, "messages", origin, row)
-    return read_verdict(row, "messages", origin) or read_instructions(row, "messages", origin)
+    if row.get("rejected_response") is not None:
+        return _read_correction(row, origin)
+    return read_verdict(row, "messages", origin) or read_replies(row, "messages", origin)
 
 
 def read_verdict(row: Row, key: str, origin: Origin) -> ParsedRow | None:
     """Return the verdict on the last reply of a conversation; None if the row has no label."""
-    tag = next((tag for tag in _LABELS if row.get(tag) is not None), None)
-    if tag is None:
+    good = judgement(row)
+    if good is None:
         return None
     messages = parse_conversation(row, key)
     if messages[-1].role != "assistant":
         raise RowError(_("the last message is not the assistant's"))
+    if not to_learn(row[key][-1]):
+        raise RowError(_("a reply is marked as not to be learned"))
     prompt = checked_prompt(messages[:-1])
     record = Verdict(
         **provenance(row, origin, prompt),
         prompt=prompt,
         completion=checked_reply(messages[-1].content),
-        label=checked_label(row[tag], tag),
+        label=good,
     )
     return ParsedRow((record,))
+
+
+def _read_correction(row: Row, origin: Origin) -> ParsedRow:
+    """ms-swift's preferences: the conversation ends with the better reply, the worse is beside."""
+    messages = parse_conversation(row, "messages")
+    if messages[-1].role != "assistant":
+        raise RowError(_("the last message is not the assistant's"))
+    prompt = checked_prompt(messages[:-1])
+    chosen, rejected = checked_pair(
+        messages[-1].content, parse_reply(row["rejected_response"], "rejected_response", prompt)
+    )
+    about = provenance(row, origin, prompt)
+    return ParsedRow((Preference(**about, prompt=prompt, chosen=chosen, rejected=rejected),))
 
 
 def read_preference(

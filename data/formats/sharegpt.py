@@ -8,7 +8,7 @@ each), or with `kto_tag`, it is LLaMA-Factory's preference or verdict.
 
 from typing import Any
 
-from data.formats.common import Format, ParsedRow, Row, read_instructions
+from data.formats.common import Format, ParsedRow, Row, read_replies
 from data.formats.messages import read_preference, read_verdict
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
 
@@ -23,7 +23,7 @@ def _matches(row: Row) -> bool:
 def _read(row: Row, origin: Origin) -> ParsedRow:
     if "chosen" in row and "rejected" in row:
         return read_preference(row, _KEY, origin, row)
-    return read_verdict(row, _KEY, origin) or read_instructions(row, _KEY, origin)
+    return read_verdict(row, _KEY, origin) or read_replies(row, _KEY, origin)
 
 
 def _write(record: Record) -> Row:

@@ -2,7 +2,8 @@
 
 Writers produce exactly these keys, with lists of messages. Readers accept what TRL accepts: plain
 strings for the prompt and the replies, and a preference without a prompt whose two sides are whole
-conversations. The third type is called `kto`, after the trainer that reads it.
+conversations, also as transcripts (Anthropic's hh-rlhf). The third type is called `kto`, after the
+trainer that reads it.
 """
 
 from data.formats.common import (
@@ -11,7 +12,6 @@ from data.formats.common import (
     ParsedRow,
     Row,
     RowError,
-    checked_label,
     checked_pair,
     checked_prompt,
     checked_reply,
@@ -22,13 +22,16 @@ from data.formats.common import (
     provenance,
     reply_dicts,
 )
+from data.formats.row_marks import judgement
+from data.formats.transcripts import parse_transcript
 from store.i18n import _
 from store.records import Instruction, Origin, Preference, Record, Verdict
 
 
 def _matches(row: Row) -> bool:
     if {"chosen", "rejected"} <= row.keys():
-        return "prompt" in row or not isinstance(row["chosen"], str)
+        chosen = row["chosen"]
+        return "prompt" in row or not isinstance(chosen, str) or bool(parse_transcript(chosen))
     return {"prompt", "completion"} <= row.keys()
 
 
@@ -48,28 +51,35 @@ def _read_preference(row: Row, origin: Origin) -> ParsedRow:
     else:
         prompt = parse_conversation(row, "prompt")
     chosen, rejected = checked_pair(
-        parse_reply(row["chosen"], "chosen", prompt),
-        parse_reply(row["rejected"], "rejected", prompt),
+        parse_reply(_side(row, "chosen"), "chosen", prompt),
+        parse_reply(_side(row, "rejected"), "rejected", prompt),
     )
     about = provenance(row, origin, checked_prompt(prompt))
     return ParsedRow((Preference(**about, prompt=prompt, chosen=chosen, rejected=rejected),))
 
 
+def _side(row: Row, key: str) -> object:
+    """A side of a preference; without a prompt beside it, a text is a transcript."""
+    side = row[key]
+    if row.get("prompt") is None and isinstance(side, str):
+        return message_dicts(parse_messages(side, key))
+    return side
+
+
 def _read_reply(row: Row, origin: Origin) -> ParsedRow:
-    rated = row.get("label") is not None
-    good = rated and checked_label(row["label"])
+    good = judgement(row)
     if row.get("prompt") is None:
         raise RowError(_("no prompt"))
     prompt = checked_prompt(parse_conversation(row, "prompt"))
     completion = checked_reply(parse_reply(row["completion"], "completion", prompt))
     about = provenance(row, origin, prompt)
-    if rated:
+    if good is not None:
         return ParsedRow((Verdict(**about, prompt=prompt, completion=completion, label=good),))
     return ParsedRow((Instruction(**about, prompt=prompt, completion=completion),))
 
 
 def _shared(chosen: object, rejected: object) -> Messages:
-    if isinstance(chosen, str) or isinstance(rejected, str):
+    if any(isinstance(side, str) and not parse_transcript(side) for side in (chosen, rejected)):
         raise RowError(_("no prompt"))
     one, other = parse_messages(chosen, "chosen"), parse_messages(rejected, "rejected")
     if one[:-1] != other[:-1]:

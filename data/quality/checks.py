@@ -19,9 +19,10 @@ from store.records import Instruction, Preference, Record, Verdict
 CONTRADICTION = N_("contradiction")
 SECRET = N_("secret")
 TOO_LONG = N_("too long")
+REFUSED = N_("refused by the chat template")
 DUPLICATE = N_("duplicate")
 NEAR_DUPLICATE = N_("near duplicate")
-KINDS = (CONTRADICTION, SECRET, TOO_LONG, DUPLICATE, NEAR_DUPLICATE)
+KINDS = (CONTRADICTION, SECRET, TOO_LONG, REFUSED, DUPLICATE, NEAR_DUPLICATE)
 """In the order reported, most harmful first."""
 
 _QUOTED = 50
@@ -39,7 +40,10 @@ class Finding:
 
 
 def check(
-    records: Sequence[Record], lengths: Mapping[str, int] | None = None, limit: int | None = None
+    records: Sequence[Record],
+    lengths: Mapping[str, int] | None = None,
+    limit: int | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """Check all records together, and return the findings, by kind in the order of `KINDS`.
 
@@ -47,11 +51,13 @@ def check(
         records: Live records, oldest first.
         lengths: Tokens of prompt and reply by record id; records not listed fit.
         limit: Tokens that fit.
+        refused: The chat template's reason by id of each record that it refuses.
     """
     return [
         *_contradictions(records),
         *_secrets(records),
         *_too_long(records, lengths or {}, limit),
+        *_refused(records, refused or {}),
         *_repetitions(records),
     ]
 
@@ -164,6 +170,16 @@ def _too_long(
                     longest=longest, limit=limit
                 ),
             )
+
+
+# -- refused ---------------------------------------------------------------------------------------
+
+
+def _refused(records: Sequence[Record], reasons: Mapping[str, str]) -> Iterator[Finding]:
+    concerned = [record for record in records if record.id in reasons]
+    for group in _grouped(concerned, lambda record: record.act):
+        matter = _("This model's chat template refuses it ({why})")
+        yield _finding(REFUSED, group, matter.format(why=reasons[group[0].id]))
 
 
 # -- repetitions -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from data import formats
 from data.exports import KINDS, Choices, Exported, export, select, write_table
 from data.imports import read_file
+from data.thoughts import split_thoughts
 from store.errors import TuteeError
 from store.feedback import dedup_key
 from store.records import (
@@ -41,6 +42,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
         "a,b;\tc",
     ]
 )
+TEXT = TEXT.filter(lambda text: split_thoughts(text) == ("", text))
 SAID = TEXT.filter(str.strip)
 TURN = st.builds(ChatMessage, role=st.just("user"), content=SAID)
 PROMPT = st.builds(
@@ -72,7 +74,7 @@ ABOUT = {
     "message_id": st.none() | st.just("0123456789ab"),
     "conversation_id": st.none() | st.sampled_from([f"conversation-{n}" for n in range(9)]),
 }
-PAIR = st.lists(SAID, min_size=2, max_size=2, unique=True)
+PAIR = st.lists(SAID, min_size=2, max_size=2, unique_by=str.strip)
 RECORDS: dict[RecordKind, st.SearchStrategy[Record]] = {
     "instruction": st.builds(Instruction, **ABOUT, completion=SAID),
     "preference": st.builds(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -28,22 +29,26 @@ def reply(text: str) -> str:
     return GOOD.replace('"yo"', json.dumps(text, ensure_ascii=False))
 
 
+def lines(found: Imported) -> list[int]:
+    return sorted(line for refused in found.refused for line in refused.lines)
+
+
 def completions(found: Imported) -> list[str]:
     return [record.completion for record in found.records if isinstance(record, Instruction)]
 
 
 def test_good_rows_survive_bad_ones(path: Path) -> None:
-    lines = [GOOD, "", "{", reply(" "), GOOD, "[1]", reply("a\u2028b"), '"\\ud83d"', "  "]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    texts = [GOOD, "", "{", reply(" "), GOOD, "[1]", reply("a\u2028b"), '"\\ud83d"', "  "]
+    path.write_text("\n".join(texts), encoding="utf-8")
     found = read_file(path)
     assert (found.path, found.name, found.format, found.rows) == (path, path.name, "messages", 7)
     assert completions(found) == ["yo", "a\u2028b"]
     assert all(record.origin.source == "import:rows.jsonl" for record in found.records)
-    assert [refused.line for refused in found.refused] == [3, 4, 5, 6, 8]
+    assert lines(found) == [3, 4, 5, 6, 8]
     assert found.refused[0].reason.startswith("not valid JSON")
-    assert found.refused[1] == Refused(4, "empty reply")
-    assert found.refused[2] == Refused(5, "duplicate of line 1")
-    assert found.refused[3] == Refused(6, "not a JSON object")
+    assert found.refused[1] == Refused((4,), "empty reply")
+    assert found.refused[2] == Refused((5,), "duplicate of line 1")
+    assert found.refused[3] == Refused((6,), "not a JSON object")
 
 
 def test_formats_may_be_mixed_and_the_name_chosen(path: Path) -> None:
@@ -59,7 +64,7 @@ def test_one_format_can_be_asked_for(path: Path) -> None:
     path.write_text(f"{GOOD}\n{PAIR}\n")
     found = read_file(path, format="trl")
     assert len(found.records) == 1
-    assert found.refused == (Refused(1, "not in the format trl; its keys: messages"),)
+    assert found.refused == (Refused((1,), "not in the format trl; its keys: messages"),)
 
 
 def test_an_array_is_read_with_its_lines(tmp_path: Path) -> None:
@@ -68,7 +73,7 @@ def test_an_array_is_read_with_its_lines(tmp_path: Path) -> None:
     path.write_text(json.dumps(rows, indent=2))
     found = read_file(path)
     assert len(found.records) == 1
-    assert [refused.line for refused in found.refused] == [7, 12]
+    assert lines(found) == [7, 12]
     assert found.refused[0].reason == "duplicate of line 2"
 
 
@@ -79,8 +84,8 @@ def test_a_table_is_read(tmp_path: Path) -> None:
     assert found.format == "csv"
     assert [getattr(record, "label", None) for record in found.records] == [True, False]
     assert found.refused == (
-        Refused(4, "empty reply"),
-        Refused(5, "label 'maybe' is not yes or no"),
+        Refused((4,), "empty reply"),
+        Refused((5,), "label 'maybe' is not yes or no"),
     )
 
 
@@ -89,7 +94,7 @@ def test_part_of_a_row_may_be_refused(path: Path) -> None:
     path.write_text(f"{reply('hi')}\n{json.dumps({'messages': turns})}\n")
     found = read_file(path)
     assert completions(found) == ["hi", "hi"]
-    assert found.refused == (Refused(2, "instruction 1: duplicate of line 1", partly=True),)
+    assert found.refused == (Refused((2,), "instruction 1: duplicate of line 1", partly=True),)
 
 
 def test_what_is_too_long_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +102,7 @@ def test_what_is_too_long_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch
     path.write_text("\n".join([reply("yoyo"), reply("yoyoy"), PAIR]))
     found = read_file(path)
     assert completions(found) == ["yoyo"]
-    assert found.refused == (Refused(2, "too long (7 characters)"),)
+    assert found.refused == (Refused((2,), "too long (7 characters)"),)
 
 
 def test_in_an_archive_the_file_is_named(tmp_path: Path) -> None:
@@ -107,14 +112,14 @@ def test_in_an_archive_the_file_is_named(tmp_path: Path) -> None:
         archive.writestr("b.json", GOOD)
     found = read_file(path)
     assert completions(found) == ["yo"]
-    assert found.refused == (Refused(1, "a.json: not a JSON object"),)
+    assert found.refused == (Refused((1,), "a.json: not a JSON object"),)
 
 
 def test_a_file_of_no_use_tells_why_row_by_row(path: Path) -> None:
     path.write_text('{"text": "hello"}\nworld\n')
     found = read_file(path)
     assert not found.useful
-    assert [refused.line for refused in found.refused] == [1, 2]
+    assert lines(found) == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +137,158 @@ def test_a_name_that_is_no_text_is_made_one(tmp_path: Path) -> None:
     path.write_text(GOOD)
     (record,) = read_file(path).records
     assert record.origin.source == "import:?.jsonl"
+
+
+# -- labels that are numbers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "labels", "kept"),
+    [
+        ("label", [1, 0, 1], [True, False, True]),
+        ("label", [1, -1], [True, False]),
+        ("label", [1, 1], [True, True]),
+        ("label", [0, 1, 2], []),
+        ("label", [-1, 0, 1], []),
+        ("label", ["1", "5", "3"], []),
+        ("label", [1, 0.5], []),
+        ("rating", [1, -1], [True, False]),
+        ("rating", [1, 0], [True, False]),
+        ("rating", [1, 1], []),
+        ("rating", [1, 4, 5], []),
+        ("thumb", [True, "no", 1], [True, False, True]),
+    ],
+)
+def test_a_number_is_a_thumb_only_if_no_row_shows_otherwise(
+    path: Path, key: str, labels: list[object], kept: list[bool]
+) -> None:
+    rows = [{"question": "hi", "answer": f"a{at}", key: label} for at, label in enumerate(labels)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    found = read_file(path)
+    assert [getattr(record, "label", None) for record in found.records] == kept
+    assert found.lost == len(labels) - len(kept)
+
+
+def test_stars_in_a_table_are_no_thumbs(tmp_path: Path) -> None:
+    path = tmp_path / "stars.csv"
+    path.write_text("prompt,response,rating\nhi,awful,1\nhi,fine,5\n")
+    found = read_file(path)
+    assert found.records == ()
+    assert {*lines(found)} == {2, 3}
+
+
+# -- thoughts --------------------------------------------------------------------------------------
+
+THOUGHTFUL: list[dict[str, Any]] = [
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": "<think>\nHm.\n</think>\n\nyo"}]},
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": "Hm.\n</think>\n\nyo"}]},
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": "yo", "reasoning_content": "Hm."}]},
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": "yo", "thinking": "Hm."}]},
+    {"messages": [{"role": "user", "content": "hi"},
+                  {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm."},
+                                                    {"type": "text", "text": "yo"}]}]},
+    {"conversations": [{"from": "human", "value": "hi"},
+                       {"from": "gpt", "value": "<think>Hm.</think>yo"}]},
+    {"instruction": "hi", "output": "<think>Hm.</think>yo"},
+    {"prompt": "hi", "completion": "<think>Hm.</think>yo"},
+    {"question": "hi", "answer": "yo", "reasoning": "Hm."},
+    {"contents": [{"role": "user", "parts": [{"text": "hi"}]},
+                  {"role": "model", "parts": [{"text": "Hm.", "thought": True}, {"text": "yo"}]}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", THOUGHTFUL)
+def test_thoughts_are_no_part_of_a_reply(path: Path, row: dict[str, Any]) -> None:
+    path.write_text(json.dumps(row))
+    found = read_file(path)
+    assert completions(found) == ["yo"]
+    assert (found.thoughts, found.refused) == (1, ())
+
+
+def test_thoughts_are_cut_from_both_sides_and_from_earlier_replies(path: Path) -> None:
+    asked = [{"role": "user", "content": "hi"}]
+    earlier = [*asked, {"role": "assistant", "content": "<think>Hm.</think>yo"}, *asked]
+    path.write_text(
+        json.dumps({"prompt": earlier, "chosen": "a</think>b", "rejected": "<think>c</think>\nd"})
+    )
+    (pair,) = read_file(path).records
+    assert isinstance(pair, Preference)
+    assert (pair.prompt[1].content, pair.chosen, pair.rejected) == ("yo", "b", "d")
+
+
+def test_a_row_of_nothing_but_thoughts_is_refused(path: Path) -> None:
+    rows = [
+        reply("<think>Hm."),
+        reply("<think>Hm.</think>\n"),
+        reply("yo"),
+        reply("`</think>` ends"),
+    ]
+    path.write_text("\n".join(rows))
+    found = read_file(path)
+    assert completions(found) == ["yo", "`</think>` ends"]
+    assert found.thoughts == 0
+    assert found.refused == (Refused((1, 2), "a reply is nothing but thoughts", rows=2),)
+
+
+def test_thoughts_in_a_chat_are_left_out_of_it(path: Path) -> None:
+    chat = webui(
+        a=asked(None, "one"),
+        b=replied("a", "<think>Hm.</think>\n\nuno", 1),
+        c=asked("b", "two"),
+        d=replied("c", "<think>Hm."),
+        e=asked("d", "three"),
+        f=replied("e", '<details type="reasoning">Hm.</details>\ntres'),
+    )
+    path.write_text(json.dumps(chat))
+    found = read_file(path, learn=True)
+    assert sorted(completions(found)) == ["tres", "uno"]
+    assert found.thoughts == 1
+    assert [one.reason for one in found.refused] == [
+        "1 message left out: it is nothing but thoughts"
+    ]
+    (stored,) = found.conversations
+    assert [m.content for m in stored.messages] == ["one", "uno", "two\n\nthree", "tres"]
+
+
+# -- bounds ----------------------------------------------------------------------------------------
+
+
+def test_no_more_rows_are_read_than_a_home_can_hold(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "_MOST_ROWS", 3)
+    path.write_text("\n".join(reply(f"r{number}") for number in range(4)))
+    found = read_file(path)
+    assert completions(found) == ["r0", "r1", "r2"]
+    assert found.unread
+    path.write_text("\n".join(reply(f"r{number}") for number in range(3)))
+    assert not read_file(path).unread
+
+
+@pytest.mark.parametrize("content", ["[" + "1," * 200_000 + "1]", "{}\n" * 200_000])
+def test_refused_rows_take_no_memory_of_their_own(path: Path, content: str) -> None:
+    path.write_text(content)
+    tracemalloc.start()
+    found = read_file(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    (refused,) = found.refused
+    assert refused.rows == found.lost == found.rows >= 200_000
+    assert len(refused.lines) == imports._MOST_LINES
+    assert peak < 3 * len(content) + (1 << 20)
+
+
+def test_many_reasons_are_told_in_few_lines(path: Path) -> None:
+    path.write_text("\n".join(json.dumps({f"k{number}": 1}) for number in range(2_000)))
+    found = read_file(path)
+    assert found.lost == 2_000
+    assert len(found.refused) == imports._MOST_REASONS + 1
+    assert found.refused[-1].reason == "other reasons"
+    assert found.refused[-1].rows == 1_500
 
 
 # -- conversations -------------------------------------------------------------------------------
@@ -265,9 +422,9 @@ def test_a_real_file_is_taken_or_refused_for_the_right_reason(
     assert found.format == format_name
     assert Counter(record.kind for record in found.records) == kinds
     assert len(found.conversations) == chats
-    assert len(found.refused) == refused
-    lines = (SHARED / file).read_text("utf-8").count("\n") + 1
-    assert all(1 <= one.line <= lines for one in found.refused)
+    assert found.lost == refused
+    count = (SHARED / file).read_text("utf-8").count("\n") + 1
+    assert all(1 <= line <= count for line in lines(found))
     assert [one.reason for one in found.refused if not re.search(reason, one.reason)] == []
 
 

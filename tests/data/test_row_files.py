@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from data import row_files
 from data.formats import RowError
-from data.row_files import find_files, parts
+from data.row_files import find_files, known_encoding, parts
 from store.errors import TuteeError
 
 ROW = {"prompt": "hi", "completion": "yo\u2028"}
@@ -21,10 +23,10 @@ LINE = json.dumps(ROW, ensure_ascii=False)
 TABLE = "prompt,completion\nhi,yo\n"
 
 
-def rows(path: Path) -> list[tuple[int, object]]:
+def rows(path: Path, encoding: str | None = None) -> list[tuple[int, object]]:
     return [
         (line, f"{row}" if isinstance(row, RowError) else row)
-        for part in parts(path)
+        for part in parts(path, encoding)
         for line, row in part.rows
     ]
 
@@ -46,7 +48,7 @@ def path(tmp_path: Path) -> Path:
         ("\n" + json.dumps(ROW, indent=2), [2]),
     ],
 )
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_json_is_read_however_it_is_laid_out(
     path: Path, content: str, lines: list[int], encoding: str, packed: bool
@@ -138,7 +140,7 @@ def test_a_table_may_begin_with_blank_lines(path: Path) -> None:
 
 @pytest.mark.parametrize("delimiter", [",", "\t", ";"])
 def test_a_table_is_told_by_its_columns(path: Path, delimiter: str) -> None:
-    content = 'Question,Answer\nhi,"a, b\r\n""c"""\n\nho,\nhe,1,2\nhu,"x"y\nha,5\n'
+    content = '"Question","Answer"\nhi,"a, b\r\n""c"""\n\nho,\nhe,1,2\nhu,"x"y\nha,5\n'
     path.write_text(content.replace(",", delimiter), newline="")
     (part,) = parts(path)
     assert part.table
@@ -151,6 +153,16 @@ def test_a_table_is_told_by_its_columns(path: Path, delimiter: str) -> None:
         (7, f"not a table row ('{delimiter}' expected after '\"')"),
     ]
     assert found[4] == (8, {"Question": "ha", "Answer": "5"})
+
+
+def test_a_table_with_tabs_is_not_quoted_unless_its_first_line_is(path: Path) -> None:
+    path.write_text('prompt\tcompletion\n"open\tA1\nsecond\tA2\nthird"\tA3\n"q"\t"a"\n')
+    assert [row for _, row in rows(path)] == [
+        {"prompt": '"open', "completion": "A1"},
+        {"prompt": "second", "completion": "A2"},
+        {"prompt": 'third"', "completion": "A3"},
+        {"prompt": '"q"', "completion": '"a"'},
+    ]
 
 
 def test_a_quote_that_is_never_closed_is_told(path: Path) -> None:
@@ -169,6 +181,103 @@ def test_a_table_without_known_columns_is_refused_whole(tmp_path: Path, name: st
     path.write_text("a fine film\t1\na dull one\t0\n")
     with pytest.raises(TuteeError, match="its first line names no known columns: a fine film, 1"):
         rows(path)
+
+
+# -- bounds ----------------------------------------------------------------------------------------
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(TuteeError, match="is not a regular file"):
+            rows(path)
+
+
+def test_what_is_too_large_is_not_read(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(row_files._LIMIT + 1)  # sparse
+    tracemalloc.start()
+    with pytest.raises(TuteeError, match="is too large"):
+        rows(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_a_line_too_long_to_parse_is_refused_alone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_files, "_LONGEST_LINE", 100)
+    path.write_text(f"{LINE}\n{json.dumps({'prompt': 'x' * 100})}\n{LINE}\n")
+    assert rows(path) == [(1, ROW), (2, "the line is too long (115 bytes)"), (3, ROW)]
+
+
+# -- encodings -------------------------------------------------------------------------------------
+
+CHINESE = "prompt,completion\n你好，请问这是什么？,这是一个很好的问题。\n"
+GERMAN = "prompt,completion\nWie heißt „grün“ für Möwen?,Grün. Das genügt – schön.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "guessed"),
+    [
+        (CHINESE, "gbk", "gb18030"),
+        (CHINESE, "gb18030", "gb18030"),
+        (GERMAN, "cp1252", "cp1252"),
+        ("prompt,completion\nça va été,déjà\n", "latin-1", "cp1252"),
+        (CHINESE, "utf-8", ""),
+        (CHINESE, "utf-16", ""),
+        ("prompt,completion\na,b\n", "gbk", ""),
+    ],
+)
+def test_an_encoding_is_guessed_where_the_bytes_speak_for_it(
+    path: Path, text: str, encoding: str, guessed: str
+) -> None:
+    path.write_bytes(text.encode(encoding))
+    (part,) = parts(path)
+    assert part.guessed == guessed
+    question, answer = text.splitlines()[1].split(",")
+    assert [row for _, row in part.rows] == [{"prompt": question, "completion": answer}]
+
+
+def test_lines_of_json_are_guessed_together(path: Path) -> None:
+    row = {"prompt": "你好，请问这是什么？", "completion": "这是一个很好的问题。"}
+    path.write_bytes(f"{json.dumps(row, ensure_ascii=False)}\n{{\n".encode("gbk"))
+    assert rows(path)[0] == (1, row)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("prompt,completion\nКак дела сегодня?,Хорошо спасибо\n", "cp1251"),
+        ("prompt,completion\nこんにちは、これは何ですか,これはペンです\n", "shift-jis"),
+        ("prompt,completion\nこんにちは、これは何ですか,これはペンです\n", "euc-jp"),
+        ("prompt,completion\n안녕하세요 이것은 무엇입니까,이것은 연필입니다\n", "euc-kr"),
+        ("prompt,completion\nΤι κάνεις σήμερα,Καλά ευχαριστώ\n", "iso8859-7"),
+        ("prompt,completion\n你好請問這是什麼東西呢,這是一個很好的問題喔\n", "big5"),
+    ],
+)
+def test_any_other_encoding_must_be_named(path: Path, text: str, encoding: str) -> None:
+    path.write_bytes(text.encode(encoding))
+    with pytest.raises(TuteeError, match="line 2 is not UTF-8 text") as caught:
+        rows(path)
+    assert "--encoding" in str(caught.value)
+    (part,) = parts(path, encoding)
+    question, answer = text.splitlines()[1].split(",")
+    assert [row for _, row in part.rows] == [{"prompt": question, "completion": answer}]
+
+
+def test_a_wrong_encoding_is_told(path: Path) -> None:
+    path.write_bytes(GERMAN.encode("cp1252"))
+    with pytest.raises(TuteeError, match="line 2 is not ascii text"):
+        rows(path, "ascii")
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("gbk", True), ("Latin-1", True), ("base64", False), ("none", False)]
+)
+def test_an_encoding_is_known_if_it_is_one_of_text(name: str, known: bool) -> None:
+    assert known_encoding(name) is known
 
 
 # -- archives and folders ------------------------------------------------------------------------

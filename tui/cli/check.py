@@ -8,6 +8,7 @@ import click
 
 from core.models.folder import named
 from core.runs.record_lengths import lengths, limit
+from core.runs.template_refusals import refused_records
 from data.quality.checks import Finding
 from data.quality.checks import check as find_problems
 from store.i18n import _
@@ -28,22 +29,24 @@ def check(invocation: Invocation, as_json: bool) -> None:
     """
     with invocation.home(write=False) as repository:
         records = repository.records()
-    findings = find_problems(records, *_lengths(invocation, records))
+    findings = find_problems(records, *_of_model(invocation, records))
     if as_json:
         echo_json([asdict(finding) for finding in findings])
         return
     _report(findings, len(records))
 
 
-def _lengths(
+def _of_model(
     invocation: Invocation, records: Sequence[Record]
-) -> tuple[Mapping[str, int] | None, int | None]:
+) -> tuple[Mapping[str, int] | None, int | None, Mapping[str, str] | None]:
+    """Return the lengths and the limit of the model, and what its template refuses."""
     config = invocation.config
     folder = named(config.chat.model, invocation.paths.cache)
     if not folder.path.is_dir():
         click.echo(_("Lengths are not checked: the model is not downloaded yet."), err=True)
-        return None, None
-    return lengths(records, folder, config), limit(folder, config.tuning)
+        return None, None, None
+    refused = refused_records(records, folder, config.chat.system_prompt)
+    return lengths(records, folder, config), limit(folder, config.tuning), refused
 
 
 def _report(findings: Sequence[Finding], records: int) -> None:

@@ -16,6 +16,7 @@ from data import starter
 from data.deduplication import Deduplicator
 from data.format_detection import NAMES
 from data.imports import Imported, find_files, read_file
+from data.row_files import known_encoding
 from store.errors import TuteeError
 from store.i18n import _, ngettext
 from store.records import ImportedConversation, Record
@@ -24,7 +25,7 @@ from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
 from tui.terminal.output import redraw_line
 from tui.text_format import counted, harmless, shortened
-from tui.views.refused_rows import describe_refused
+from tui.views.refused_rows import describe_notes, describe_refused
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class _Options:
     format: str | None
     learn: bool
     dry_run: bool
+    encoding: str | None
 
 
 @click.command(name="import", cls=LocalizedCommand)
@@ -40,6 +42,9 @@ class _Options:
 @click.option("--as", "name", metavar="NAME", help="Name of the source; default: the file name.")
 @click.option(
     "--format", "format_name", type=click.Choice(NAMES), help="Default: detected row by row."
+)
+@click.option(
+    "--encoding", metavar="NAME", help="Encoding of the text, such as gb18030; default: UTF-8."
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
 @click.option("--learn", is_flag=True, help="Also train on the replies in conversations.")
@@ -53,6 +58,7 @@ def import_command(
     dry_run: bool,
     learn: bool,
     with_starter: bool,
+    encoding: str | None,
 ) -> None:
     """Import records and conversations from other programs.
 
@@ -61,7 +67,9 @@ def import_command(
     """
     if bool(paths) == with_starter:
         raise click.UsageError(_("Give either FILE or --starter."))
-    options = _Options(name, format_name, learn, dry_run)
+    if encoding and not known_encoding(encoding):
+        raise click.UsageError(_("There is no encoding {name}.").format(name=encoding))
+    options = _Options(name, format_name, learn, dry_run, encoding)
     with invocation.home(write=not dry_run) as repository:
         home = _DryRun(repository) if dry_run else repository
         if with_starter:
@@ -103,7 +111,13 @@ def _import(home: Repository | _DryRun, path: Path, options: _Options) -> bool:
 def _import_file(home: Repository | _DryRun, file: Path, options: _Options) -> bool:
     _show_activity(_("Reading {file}…").format(file=file.name))
     try:
-        found = read_file(file, name=options.name, format=options.format, learn=options.learn)
+        found = read_file(
+            file,
+            name=options.name,
+            format=options.format,
+            learn=options.learn,
+            encoding=options.encoding,
+        )
     except TuteeError as error:
         _report_error(error)
         return False
@@ -121,6 +135,8 @@ def _import_file(home: Repository | _DryRun, file: Path, options: _Options) -> b
         finally:
             _show_activity("")
         _report_added(found.records, found.conversations, added, options.dry_run)
+    for note in describe_notes(found):
+        click.echo(f"  {note}")
     _report_refused(found)
     return found.useful
 

@@ -13,7 +13,7 @@ from store.i18n import _, current_language
 from tui.background import Stopped
 from tui.text_format import harmless
 from tui.views.import_preview import ImportPreview
-from tui.views.refused_rows import describe_refused
+from tui.views.refused_rows import describe_notes, describe_refused
 
 
 def preview_import(
@@ -60,7 +60,12 @@ def preview_import(
         ),
         known=sum(len(imported.records) for imported in found) - len(records),
         refused=(*refused, *(line for i in found for line in _refused(i, len(files) > 1))),
-        lost=sum(len(imported.refused) for imported in found),
+        lost=sum(imported.lost for imported in found),
+        notes=tuple(
+            f"{i.path.name}: {note}" if len(files) > 1 else note
+            for i in found
+            for note in describe_notes(i)
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.models.loading import load_tokenizer
 from core.runs.record_lengths import lengths, limit
+from core.runs.template_refusals import refused_records
 from data.deduplication import Deduplicator
 from data.exports import Choices, Exported, export
 from data.quality.checks import check
@@ -118,13 +119,14 @@ class RecordLibrary:
         Lengths are only checked once a model has loaded.
         """
         adapters, config = self._services.chat.adapters, self._services.config
-        sizes, longest = None, None
+        sizes, longest, refused = None, None, None
         if adapters is not None:
             with suppress(TuteeError):
                 sizes = lengths(records, adapters.folder, config)
                 longest = limit(adapters.folder, config.tuning)
+                refused = refused_records(records, adapters.folder, config.chat.system_prompt)
         findings: dict[str, list[str]] = {}
-        for finding in check(records, sizes, longest):
+        for finding in check(records, sizes, longest, refused):
             for record_id in finding.record_ids:
                 findings.setdefault(record_id, []).append(finding.message)
         return findings

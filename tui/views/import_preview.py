@@ -35,6 +35,8 @@ class ImportPreview:
     """Refused rows and files, one line each, with place and reason."""
     lost: int = 0
     """Number of refused rows in the files that could be read."""
+    notes: tuple[str, ...] = ()
+    """What to know about how the files were read."""
 
     @property
     def samples(self) -> list[tuple[str, str, str]]:

@@ -1,28 +1,41 @@
-"""Describe the refused rows of an import, grouped by reason. Pure."""
+"""Describe what an import left out: thoughts, and refused rows grouped by reason. Pure."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from data.imports import Refused
-from store.i18n import _
+from data.imports import Imported, Refused
+from store.i18n import _, ngettext
 from tui.text_format import counted
 
 
+def describe_notes(found: Imported) -> Iterator[str]:
+    """Yield a line for each thing to know about how a file was read."""
+    if found.guessed:
+        text = _("read as {encoding}, which is a guess: `--encoding NAME` names another")
+        yield text.format(encoding=_(", ").join(found.guessed))
+    if found.unread:
+        yield _("only the first {count:,} rows were read").format(count=found.rows)
+    if found.thoughts:
+        text = ngettext(
+            "thoughts left out of {count:,} row",
+            "thoughts left out of {count:,} rows",
+            found.thoughts,
+        )
+        yield text.format(count=found.thoughts)
+
+
 def describe_refused(refused: Iterable[Refused]) -> Iterator[str]:
-    """Yield lines that name every refused row and its reason, in order of first occurrence."""
-    lines: defaultdict[tuple[str, bool], list[int]] = defaultdict(list)
-    for row in refused:
-        lines[row.reason, row.partly].append(row.line)
-    for (reason, partly), numbers in lines.items():
-        if len(numbers) == 1:
+    """Yield lines that say how many rows were refused for each reason, and where they are."""
+    for rows in refused:
+        if rows.rows == 1:
             one = _("line {line} refused in part: {reason}")
-            text = one if partly else _("line {line} refused: {reason}")
-            yield text.format(line=numbers[0], reason=reason)
+            text = one if rows.partly else _("line {line} refused: {reason}")
+            yield text.format(line=rows.lines[0], reason=rows.reason)
         else:
             many = _("{rows} refused in part: {reason}")
-            text = many if partly else _("{rows} refused: {reason}")
-            yield text.format(rows=counted(len(numbers), "row"), reason=reason)
-            yield _("  lines {lines}").format(lines=_ranges(numbers))
+            text = many if rows.partly else _("{rows} refused: {reason}")
+            yield text.format(rows=counted(rows.rows, "row"), reason=rows.reason)
+            lines = _("  lines {lines}").format(lines=_ranges(rows.lines))
+            yield lines if len(rows.lines) == rows.rows else f"{lines} …"
 
 
 def _ranges(numbers: Iterable[int]) -> str:

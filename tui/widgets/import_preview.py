@@ -30,6 +30,7 @@ def _counts(found: ImportPreview) -> list[Content]:
     if found.lost:
         refused = Content(counted(found.lost, "row")).stylize("$text-warning")
         lines.append(_labeled(_("Refused"), refused))
+    lines += [_labeled(_("Note"), note) for note in found.notes]
     return lines
 
 

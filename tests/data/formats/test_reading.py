@@ -69,7 +69,6 @@ def shared(*turns: object, **others: object) -> dict[str, Any]:
         (messages(U, A, U), [ASKED]),
         ({**messages(U, A), "label": False}, [VERDICT]),
         ({**messages(U, A), "kto_tag": False}, [VERDICT]),
-        ({**messages(U, A), "label": None}, [ASKED]),
         ({**messages(U), "chosen": A, "rejected": B}, [PREFERENCE]),
         (
             {"input": messages(U), "preferred_output": [A], "non_preferred_output": [B]},
@@ -177,7 +176,10 @@ def test_a_label_in_a_table_is_read_as_people_write_it(label: str) -> None:
         (messages("hi"), "a message is not an object"),
         (messages(U), "no reply to learn"),
         (messages(U, {**A, "weight": 0}), "no reply to learn"),
-        (messages(U, {**A, "weight": "0"}), "weight of a message is not a number"),
+        (messages(U, {**A, "weight": "0"}), "no reply to learn"),
+        (messages(U, {**A, "weight": "none"}), "weight 'none' is not understood"),
+        (messages(U, {**A, "weight": -1}), "weight -1 is not understood"),
+        ({**messages(U, A), "label": None}, "label is empty"),
         (messages(A), "no user message"),
         (messages(S, A), "no user message"),
         (messages({"role": "user", "content": " "}, A), "empty user message"),
@@ -331,3 +333,112 @@ def test_a_time_is_read_however_it_is_written(value: object) -> None:
 @pytest.mark.parametrize("value", [None, "yesterday", "", True, 1e300, float("nan"), [], {}])
 def test_what_is_no_time_is_none(value: object) -> None:
     assert parse_time(value) is None
+
+
+# -- rows of other tools ---------------------------------------------------------------------------
+
+HUMAN = "\n\nHuman: hi\n\nAssistant: yo\n\nHuman: hi\n\nAssistant: "
+TURNS = (USER, YO, USER)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "records"),
+    [
+        (
+            {"chosen": HUMAN + "good", "rejected": HUMAN + "bad"},
+            "trl",
+            [Preference(prompt=TURNS, chosen="good", rejected="bad")],
+        ),
+        (
+            {"prompt": HUMAN, "chosen": "good", "rejected": "bad"},
+            "trl",
+            [Preference(prompt=TURNS, chosen="good", rejected="bad")],
+        ),
+        ({**ALPACA, "output": ["yo", "hello"]}, "alpaca", [PREFERENCE]),
+        ({"instruction": "hi", "chosen": [U, A], "rejected": [U, B]}, "alpaca", [PREFERENCE]),
+        ({**messages(U, A), "rejected_response": "hello"}, "messages", [PREFERENCE]),
+        (
+            {"question": "hi", "response_chosen": "yo", "response_rejected": "hello"},
+            "columns",
+            [PREFERENCE],
+        ),
+        (
+            {"instruction": "hi", "chosen_response": "yo", "rejected_response": "hello"},
+            "columns",
+            [PREFERENCE],
+        ),
+        ({"query": "hi", "response": "hello", "history": [["hi", "yo"]]}, "columns", [SECOND]),
+        (
+            {"instruction": "hi", "context": "there", "response": "yo"},
+            "columns",
+            [instruction(ChatMessage(role="user", content="hi\nthere"))],
+        ),
+        ({"text_input": "hi", "output": "yo"}, "columns", [ASKED]),
+        ({"inputs": "hi", "targets": "yo"}, "columns", [ASKED]),
+        (messages({**U, "role": "Human"}, {**A, "role": " GPT "}), "messages", [ASKED]),
+        (messages({**U, "role": "USER"}, {**A, "role": "Bot"}), "messages", [ASKED]),
+        (
+            {
+                "systemInstruction": {"parts": [{"text": "Be brief."}]},
+                "contents": [
+                    {"role": "user", "parts": [{"text": "h"}, {"text": "i"}]},
+                    {"role": "model", "parts": [{"text": "yo"}]},
+                ],
+            },
+            "gemini",
+            [BRIEF],
+        ),
+        (
+            {
+                "instruction": "hi",
+                "completions": [
+                    {"response": "hello", "overall_score": 3, "fine-grained_score": 2.5},
+                    {"response": "yo", "overall_score": 9, "fine-grained_score": 4.5},
+                    {"response": "yes", "overall_score": 9, "fine-grained_score": 4.0},
+                    {"response": "no", "overall_score": 1, "fine-grained_score": 5.0},
+                ],
+            },
+            "ranked",
+            [PREFERENCE],
+        ),
+        (
+            {
+                "prompt": "\n\nHuman: hi\n\nAssistant: ",
+                "answers": [{"answer": "hello", "rank": 2}, {"answer": "yo", "rank": 1}],
+            },
+            "ranked",
+            [PREFERENCE],
+        ),
+    ],
+)
+def test_the_rows_of_other_tools_are_read(
+    given: dict[str, Any], name: str, records: list[Record]
+) -> None:
+    assert found(given) == (name, [dedup_key(record) for record in records])
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (
+            {"chosen": HUMAN + "a", "rejected": "\n\nHuman: ho\n\nAssistant: b"},
+            "more than the last",
+        ),
+        ({"chosen": HUMAN + "a", "rejected": HUMAN + "a "}, "chosen equals rejected"),
+        ({"chosen": HUMAN + "a", "rejected": "b"}, "no prompt"),
+        ({"prompt": "hi", "chosen": "a", "rejected": None}, "rejected is not a list"),
+        ({**ALPACA, "output": ["yo"]}, "output is not one reply or a pair"),
+        ({**ALPACA, "output": ["yo", 3]}, "output is not text"),
+        ({"query": "hi", "response": "yo", "history": "hi"}, "history is not a list of pairs"),
+        ({"question": "hi", "answer": "yo", "context": {"a": 1}}, "context is not text"),
+        ({"contents": [{"role": "user", "parts": [{"inlineData": {}}]}]}, "part that is not text"),
+        (
+            {"prompt": "hi", "answers": [{"answer": "a", "rank": 1}, {"answer": "b", "rank": 1}]},
+            "it is a tie",
+        ),
+        (messages(U, {"role": "Tool", "content": "x"}, A), "unknown role 'Tool'"),
+    ],
+)
+def test_a_row_of_another_tool_is_refused_with_its_reason(given: object, reason: str) -> None:
+    with pytest.raises(RowError, match=reason):
+        read(given, ORIGIN)

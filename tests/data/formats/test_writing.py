@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from data.format_detection import NAMES, read
 from data.formats import row, writers
+from data.thoughts import split_thoughts
 from store.feedback import dedup_key
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Sampling, Verdict
 from tests.data.formats.test_reading import (
@@ -85,8 +86,9 @@ def test_a_record_is_written(
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
-    ["你好\n", "\u2028\x85", "a\r\nb", '"\\', "\x00", "\ufeff", "noinput", "<think>"]
+    ["你好\n", "\u2028\x85", "a\r\nb", '"\\', "\x00", "\ufeff", "noinput", "`<think>`"]
 )
+TEXT = TEXT.filter(lambda text: split_thoughts(text) == ("", text))
 SAID = TEXT.filter(str.strip)
 QUESTION = st.builds(ChatMessage, role=st.just("user"), content=SAID)
 ANSWER = st.builds(ChatMessage, role=st.just("assistant"), content=TEXT)
@@ -109,7 +111,7 @@ ABOUT = {"prompt": PROMPT, "origin": ORIGINS, "created": TIMES}
 RECORDS = st.one_of(
     st.builds(Instruction, completion=SAID, conversation_id=st.none() | SAID, **ABOUT),
     st.builds(Preference, chosen=SAID, rejected=SAID, **ABOUT).filter(
-        lambda record: record.chosen != record.rejected
+        lambda record: record.chosen.strip() != record.rejected.strip()
     ),
     st.builds(
         Verdict,
