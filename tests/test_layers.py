@@ -42,7 +42,7 @@ ROOMS = {
     "tui": """
         text_format theme messages bridge error_toasts log
         background services terminal commands
-        views
+        views endpoint
         controllers widgets
         screens
         app

@@ -33,6 +33,7 @@ _COMMANDS = {
     "recipe": "recipe:recipe",
     "records": "records:records",
     "report": "report:report",
+    "serve": "serve:serve",
     "show": "records:show",
     "stats": "stats:stats",
     "train": "train:train",
