@@ -57,8 +57,11 @@ def parse(source: str) -> ast.expr:
         raise ValueError(f"longer than {_LONGEST} characters")
     try:
         body = ast.parse(source.strip(), mode="eval").body
-        for node in ast.walk(body):
-            _check(node)
+        nodes = list(ast.walk(body))
+        called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        for node in nodes:
+            if id(node) not in called:
+                _check(node)
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"not an expression: {source}") from error
     return body
@@ -68,7 +71,7 @@ def holds(expression: ast.expr, reply: str, prompt: str) -> bool:
     """Return whether a parsed expression is true; one that cannot be computed is not."""
     try:
         return bool(_value(expression, {"reply": reply, "prompt": prompt}))
-    except (TypeError, ValueError, ArithmeticError, IndexError):
+    except (TypeError, ValueError, ArithmeticError, IndexError, RecursionError):
         return False
 
 
@@ -76,7 +79,7 @@ def _check(node: ast.AST) -> None:
     match node:
         case ast.Call(func=ast.Name(id=name), keywords=[]) if name in _FUNCTIONS:
             pass
-        case ast.Name(id=name) if name in _FUNCTIONS or name in NAMES:
+        case ast.Name(id=name) if name in NAMES:
             pass
         case ast.Constant(value=str() | int() | float()) | ast.Load() | ast.And() | ast.Or():
             pass

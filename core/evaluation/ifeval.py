@@ -8,7 +8,6 @@ judged otherwise than by the original scorer.
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from data.quality.language_detection import language_of
 
@@ -59,9 +58,7 @@ def _paragraphs(reply: str) -> list[str]:
     return [part.strip() for part in re.split(r"\n\s*\n", reply) if part.strip()]
 
 
-def _first_word(
-    reply: str, num_paragraphs: int, nth_paragraph: int, first_word: str
-) -> bool:
+def _first_word(reply: str, num_paragraphs: int, nth_paragraph: int, first_word: str) -> bool:
     found = _paragraphs(reply)
     if len(found) != num_paragraphs or not 0 < nth_paragraph <= num_paragraphs:
         return False
@@ -84,8 +81,8 @@ def _capital_words(reply: str) -> int:
 
 INSTRUCTIONS: Mapping[str, Instruction] = {
     "keywords:existence": lambda r, keywords: all(_keyword_count(r, k) for k in keywords),
-    "keywords:forbidden_words": lambda r, forbidden_words: not any(
-        _keyword_count(r, word) for word in forbidden_words
+    "keywords:forbidden_words": lambda r, forbidden_words: (
+        not any(_keyword_count(r, word) for word in forbidden_words)
     ),
     "keywords:frequency": lambda r, keyword, frequency, relation=None: _compared(
         _keyword_count(r, keyword), relation, frequency

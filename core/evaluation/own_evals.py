@@ -8,7 +8,8 @@ Left out on purpose: a model as the judge. A small local one cannot tell, and a 
 here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import csv
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from core.serving.engine import Engine
 
 _MESSAGES: TypeAdapter[tuple[ChatMessage, ...]] = TypeAdapter(tuple[ChatMessage, ...])
+_WINDOW = 32
+"""Prompts answered together."""
 _NO_CHECKS = frozenset(
     ("id", "key", "prompt", "messages", "system", "note", "instruction_id_list", "kwargs")
 )
@@ -73,44 +76,55 @@ class EvalResult:
 
 
 def read(path: Path) -> tuple[EvalItem, ...]:
-    """Read an eval file: JSONL, JSON, or a table with named columns.
+    """Read an eval file: JSONL, JSON, or a table (`.csv`, `.tsv`) with named columns.
 
     Raises:
         TuteeError: it cannot be read, a row is not what it should be, or there is none.
     """
     found: list[EvalItem] = []
-    for part in parts(path):
-        for line, row in part.rows:
-            try:
-                if isinstance(row, RowError):
-                    raise ValueError(str(row))
-                found.append(_item(row, f"{line}", part.table))
-            except (ValueError, TypeError) as error:
-                raise TuteeError(
-                    _("Line {line} of {path} is not an eval: {why}.").format(
-                        line=line, path=path, why=_why(error)
-                    ),
-                    _('For example: {"prompt": "2 + 2?", "contains": "4", "max_words": 5}'),
-                ) from error
+    for line, row in _rows(path):
+        try:
+            if isinstance(row, RowError):
+                raise ValueError(str(row))
+            found.append(_item(row, str(line)))
+        except (ValueError, TypeError) as error:
+            raise TuteeError(
+                _("Line {line} of {path} is not an eval: {why}.").format(
+                    line=line, path=path, why=_why(error)
+                ),
+                _('For example: {"prompt": "2 + 2?", "contains": "4", "max_words": 5}'),
+            ) from error
     if not found:
         raise TuteeError(_("{path} contains no prompts.").format(path=path))
     return tuple(found)
 
 
 def run(
-    engine: "Engine", items: Sequence[EvalItem], system_prompt: str, sampling: Sampling
+    engine: "Engine",
+    items: Sequence[EvalItem],
+    system_prompt: str,
+    sampling: Sampling,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[ItemResult, ...]:
     """Return the replies of one engine and which checks they fail.
+
+    Args:
+        system_prompt: For the items that have none.
+        on_progress: Told how many items are done.
 
     Raises:
         TuteeError: a prompt does not fit into the model's context.
     """
-    prompts = [with_system(item.messages, system_prompt) for item in items]
-    replies = (split_thoughts(reply)[1] for reply in engine.batch(prompts, sampling, 0))
-    return tuple(
-        ItemResult(item.id, item.messages[-1].content, reply, item.failed(reply))
-        for item, reply in zip(items, replies, strict=True)
-    )
+    results: list[ItemResult] = []
+    for start in range(0, len(items), _WINDOW):
+        window = items[start : start + _WINDOW]
+        prompts = [with_system(item.messages, system_prompt) for item in window]
+        for item, whole in zip(window, engine.batch(prompts, sampling, 0), strict=True):
+            reply = split_thoughts(whole)[1]
+            question = item.messages[-1].content
+            results.append(ItemResult(item.id, question, reply, item.failed(reply)))
+        on_progress(len(results))
+    return tuple(results)
 
 
 def compare(results: Mapping[str, tuple[ItemResult, ...]]) -> tuple[EvalResult, ...]:
@@ -140,11 +154,26 @@ def _passed(items: Iterable[ItemResult]) -> list[bool]:
     return [not item.failed for item in items]
 
 
-def _item(row: Any, number: str, table: bool) -> EvalItem:
+def _rows(path: Path) -> Iterable[tuple[int, object]]:
+    """Yield the rows with their lines. An empty cell of a table is no check."""
+    delimiter = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower())
+    if delimiter is None:
+        for part in parts(path):
+            yield from part.rows
+        return
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+        table = csv.DictReader(lines, delimiter=delimiter)
+        for row in table:
+            cells = {name: cell for name, cell in row.items() if name and cell and cell.strip()}
+            yield table.line_num, cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TuteeError(_("Cannot read {path}: {why}.").format(path=path, why=error)) from error
+
+
+def _item(row: Any, number: str) -> EvalItem:
     if not isinstance(row, dict):
         raise ValueError(_("it is no object"))
-    if table:  # an empty cell is no check
-        row = {name: cell for name, cell in row.items() if str(cell or "").strip()}
     if "messages" in row:
         messages = _MESSAGES.validate_python(row["messages"])
     else:

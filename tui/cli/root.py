@@ -26,6 +26,7 @@ _COMMANDS = {
     "check": "check:check",
     "delete": "records:delete",
     "doctor": "doctor:doctor",
+    "eval": "evals:eval_command",
     "export": "exports:export",
     "import": "imports:import_command",
     "keys": "keys:keys",

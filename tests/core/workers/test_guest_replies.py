@@ -5,7 +5,7 @@ from threading import Event as Flag
 
 import pytest
 
-from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
+from core.events import Event, ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from core.models.folder import ModelFolder
 from core.workers.chat import ChatWorker
 from core.workers.guest_replies import GuestEvent, GuestRequest, RawPrompt
@@ -102,7 +102,7 @@ def test_another_model_ends_the_reply_that_gave_way(
 ) -> None:
     theirs = Ears()
 
-    def replace(event: GuestEvent) -> None:
+    def replace(event: Event) -> None:
         if isinstance(event, TokenChunk):
             theirs.react = lambda event: None
             chat.start(str(tiny_folder.path), tmp_path / "cache", tmp_path / "models")

@@ -38,7 +38,7 @@ def test_a_template_written_by_the_client_has_control_tokens(client: Client) -> 
 
 
 def test_what_cannot_be_followed_is_refused(client: Client) -> None:
-    for fields in (
+    refused: tuple[dict[str, object], ...] = (
         {},
         {"prompt": ""},
         {"prompt": []},
@@ -50,7 +50,8 @@ def test_what_cannot_be_followed_is_refused(client: Client) -> None:
         {"prompt": "a", "suffix": "b"},
         {"prompt": "a", "best_of": 2},
         {"prompt": "a", "logprobs": 5},
-    ):
+    )
+    for fields in refused:
         status, error = client.refused(TEXT, **fields)
         assert status == 400, fields
         assert error["message"]
