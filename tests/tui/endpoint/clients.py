@@ -75,4 +75,4 @@ def llm(url: str) -> Any:
 
 
 if __name__ == "__main__":
-    print(json.dumps(globals()[sys.argv[1]](sys.argv[2])))
+    sys.stdout.write(json.dumps(globals()[sys.argv[1]](sys.argv[2])) + "\n")
