@@ -24,6 +24,7 @@ from core.evaluation.ifeval import (
     words,
 )
 from data.quality.language_detection import language_of
+from store.i18n import _
 
 Check = Callable[[str, str], bool]
 """Given the reply and the question, returns whether the reply is right."""
@@ -45,13 +46,17 @@ def ready(name: str, wanted: Any) -> Check:
     Raises:
         ValueError: there is no such check, or its value is not what it takes.
     """
-    limit, _, counted = name.partition("_")
+    limit, _line, counted = name.partition("_")
     if name in _COUNTS:
         return _count(_COUNTS[name], _whole(wanted), "exactly")
     if limit in ("min", "max") and counted in _COUNTS:
         return _count(_COUNTS[counted], _whole(wanted), limit)
     if name not in _MAKERS:
-        raise ValueError(f"there is no check {name!r}; there are: {', '.join(names())}")
+        raise ValueError(
+            _("there is no check “{name}”; there are: {names}").format(
+                name=name, names=", ".join(names())
+            )
+        )
     return _MAKERS[name](wanted)
 
 
@@ -67,12 +72,13 @@ def instructions(ids: Any, arguments: Any) -> dict[str, Check]:
     Raises:
         ValueError: there is no such instruction, or it has other arguments.
     """
-    if not isinstance(ids, list) or not isinstance(arguments, list):
-        raise ValueError("instruction_id_list and kwargs must be lists")
+    lists = isinstance(ids, list) and isinstance(arguments, list)
+    if not lists or len(ids) != len(arguments):
+        raise ValueError(_("instruction_id_list and kwargs must be lists of the same length"))
     found: dict[str, Check] = {}
     for place, (id_, given) in enumerate(zip(ids, arguments, strict=True)):
         if id_ not in INSTRUCTIONS:
-            raise ValueError(f"there is no instruction {id_!r}")
+            raise ValueError(_("there is no instruction “{name}”").format(name=id_))
         rule = INSTRUCTIONS[id_]
         own = {name: value for name, value in (given or {}).items() if value is not None}
         try:
@@ -119,7 +125,7 @@ def _regex(wanted: Any) -> Check:
     try:
         pattern = regex.compile(_text(wanted))
     except regex.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
+        raise ValueError(_("not a regular expression: {why}").format(why=error)) from error
 
     def found(reply: str, prompt: str) -> bool:
         try:
@@ -151,7 +157,7 @@ def _parsed(wanted: Any) -> Any:
     try:
         return json.loads(wanted)
     except ValueError as error:
-        raise ValueError(f"not JSON: {wanted}") from error
+        raise ValueError(_("not JSON: {text}").format(text=wanted)) from error
 
 
 def _language(wanted: Any) -> Check:
@@ -202,7 +208,7 @@ _MAKERS: Mapping[str, Callable[[Any], Check]] = {
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"must be a text, not {value!r}")
+        raise ValueError(_("must be a text, not {value}").format(value=repr(value)))
     return value
 
 
@@ -210,7 +216,7 @@ def _texts(value: Any) -> list[str]:
     """Return one text or several."""
     texts = value if isinstance(value, list) else [value]
     if not texts:
-        raise ValueError("must not be empty")
+        raise ValueError(_("must not be empty"))
     return [_text(text if isinstance(text, str) else json.dumps(text)) for text in texts]
 
 
@@ -218,10 +224,10 @@ def _whole(value: Any) -> int:
     if isinstance(value, str) and value.strip().isdigit():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"must be a number of 0 or more, not {value!r}")
+        raise ValueError(_("must be 0 or a larger number, not {value}").format(value=repr(value)))
     return value
 
 
 def _true(value: Any) -> None:
     if value is not True and str(value).strip().lower() not in ("true", "yes", "1"):
-        raise ValueError(f"must be true where it is given, not {value!r}")
+        raise ValueError(_("must be true, or left out, not {value}").format(value=repr(value)))

@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from store.i18n import _
+
 _LONGEST = 1000
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
@@ -54,7 +56,7 @@ def parse(source: str) -> ast.expr:
         ValueError: it is too long, is not an expression, or uses something that is not allowed.
     """
     if len(source) > _LONGEST:
-        raise ValueError(f"longer than {_LONGEST} characters")
+        raise ValueError(_("longer than {limit} characters").format(limit=_LONGEST))
     try:
         body = ast.parse(source.strip(), mode="eval").body
         nodes = list(ast.walk(body))
@@ -63,7 +65,7 @@ def parse(source: str) -> ast.expr:
             if id(node) not in called:
                 _check(node)
     except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"not an expression: {source}") from error
+        raise ValueError(_("not an expression: {text}").format(text=source)) from error
     return body
 
 
@@ -88,7 +90,7 @@ def _check(node: ast.AST) -> None:
         case _ if type(node) in _OPERATORS:
             pass
         case _:
-            raise ValueError(f"not allowed in an expression: {ast.unparse(node) or node}")
+            raise ValueError(_("not allowed in an expression: {text}").format(text=ast.unparse(node)))
 
 
 def _value(node: ast.expr, names: Mapping[str, str]) -> Any:
