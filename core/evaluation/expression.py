@@ -90,7 +90,9 @@ def _check(node: ast.AST) -> None:
         case _ if type(node) in _OPERATORS:
             pass
         case _:
-            raise ValueError(_("not allowed in an expression: {text}").format(text=ast.unparse(node)))
+            raise ValueError(
+                _("not allowed in an expression: {text}").format(text=ast.unparse(node))
+            )
 
 
 def _value(node: ast.expr, names: Mapping[str, str]) -> Any:

@@ -1,7 +1,7 @@
 """`tutee serve`: the model as an endpoint for other programs, with OpenAI's API."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
+from contextlib import suppress
 from queue import SimpleQueue
 from time import strftime
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from store.paths import Paths
 from store.repository import Repository
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
+from tui.endpoint import packages
 from tui.text_format import harmless
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def serve(invocation: Invocation, host: str, port: int, api_key: str | None) -> 
     """
     if api_key is not None and not api_key.strip():
         raise click.UsageError(_("The API key is empty."))
-    _need_extra()
+    packages.require()
     from core.workers.chat import ChatWorker
     from tui.endpoint.application import Deps
     from tui.endpoint.server import Server
@@ -75,14 +76,6 @@ def serve(invocation: Invocation, host: str, port: int, api_key: str | None) -> 
         worker.close(_CLOSE_SECONDS)
 
 
-def _need_extra() -> None:
-    if not all(find_spec(name) for name in ("starlette", "uvicorn")):
-        raise TuteeError(
-            _("The endpoint needs packages that are not installed."),
-            _("Install them: pip install 'tutee[serve]'."),
-        )
-
-
 def _loaded(events: "SimpleQueue[Event]") -> ModelReady:
     while True:
         event = events.get()
@@ -109,14 +102,18 @@ def home_writer(paths: Paths) -> "Callable[[Completion, FeedbackRequest], Feedba
 
 
 def _show(served: "Served") -> None:
-    click.echo(
-        _("{time}  {version}  {prompt:,} → {tokens:,} tokens in {seconds:.1f} s  {client}").format(
-            time=strftime("%H:%M:%S"),
-            version=served.version,
-            prompt=served.prompt_tokens,
-            tokens=served.tokens,
-            seconds=served.seconds,
-            client=harmless(served.client),
-        ),
-        err=True,
+    with suppress(OSError):  # nobody reads it any more; serving goes on
+        click.echo(_line(served), err=True)
+
+
+def _line(served: "Served") -> str:
+    return _(
+        "{time}  {version}  {prompt:,} → {tokens:,} tokens in {seconds:.1f} s  {client}"
+    ).format(
+        time=strftime("%H:%M:%S"),
+        version=served.version,
+        prompt=served.prompt_tokens,
+        tokens=served.tokens,
+        seconds=served.seconds,
+        client=harmless(served.client),
     )

@@ -6,30 +6,33 @@ prints one JSON object with what the client made of the replies.
 """
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 SAID = [{"role": "user", "content": "hello world"}]
 
 
 def openai(url: str) -> Any:
-    from openai import BadRequestError, NotFoundError, OpenAI
-
-    client = OpenAI(base_url=url, api_key="sk-none", max_retries=0)
+    library: Any = import_module("openai")
+    client = library.OpenAI(base_url=url, api_key="sk-none", max_retries=0)
     models = [model.id for model in client.models.list()]
-    whole = client.chat.completions.create(model="active", messages=SAID)  # type: ignore
+    whole = client.chat.completions.create(model="active", messages=SAID)
     stream = client.chat.completions.create(
         model="base", messages=SAID, stream=True, stream_options={"include_usage": True}
-    )  # type: ignore
+    )
     chunks = list(stream)
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
     text = client.completions.create(model="base", prompt="hello", max_tokens=3)
     refused = []
     for fields in ({"model": "gpt-5"}, {"model": "base", "n": 3}):
         try:
-            client.chat.completions.create(messages=SAID, **fields)  # type: ignore
-        except (BadRequestError, NotFoundError) as error:
+            client.chat.completions.create(messages=SAID, **fields)
+        except (library.BadRequestError, library.NotFoundError) as error:
             refused.append(error.code)
     return {
         "models": models,
@@ -43,8 +46,7 @@ def openai(url: str) -> Any:
 
 
 def litellm(url: str) -> Any:
-    from litellm import completion
-
+    completion = import_module("litellm").completion
     options = {"api_base": url, "api_key": "sk-none", "messages": SAID}
     whole = completion(model="openai/base", **options)
     pieces = completion(model="openai/base", stream=True, **options)
@@ -56,10 +58,6 @@ def litellm(url: str) -> Any:
 
 def llm(url: str) -> Any:
     """`llm` with its extra OpenAI models, in a user folder of its own."""
-    import os
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory() as folder:
         entry = f"- model_id: tutee\n  model_name: base\n  api_base: {url}\n"
         Path(folder, "extra-openai-models.yaml").write_text(entry)

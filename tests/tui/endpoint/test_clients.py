@@ -24,7 +24,8 @@ PATIENCE = 300
 
 
 def used(client: str, running: Running) -> Any:
-    probe = subprocess.run((PYTHON, "-c", f"import {client}"), capture_output=True)
+    look = f"import sys, importlib.util as u; sys.exit(not u.find_spec({client!r}))"
+    probe = subprocess.run((PYTHON, "-c", look), capture_output=True)
     if probe.returncode:
         pytest.skip(f"{client} is not installed")
     command = (PYTHON, str(HERE / "clients.py"), client, running.server.url)
@@ -32,7 +33,11 @@ def used(client: str, running: Running) -> Any:
 
 
 def answered(command: tuple[str, ...]) -> Any:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    # LiteLLM fetches a list of prices from the net, unless it is told not to.
+    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
