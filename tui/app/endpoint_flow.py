@@ -58,7 +58,7 @@ class EndpointFlow:
             write_feedback=lambda completion, feedback: self.app.call_from_thread(
                 self._write, completion, feedback
             ),
-            on_served=lambda served: self.app.call_later(self._show, served),
+            on_served=self._served,
         )
         key = os.environ.get("TUTEE_API_KEY", "").strip() or None
         self.server = Server(deps, DEFAULT_HOST, int(port or DEFAULT_PORT), key)
@@ -74,12 +74,16 @@ class EndpointFlow:
         server, self.server = self.server, None
         return server is None or server.stop()
 
-    async def _write(self, completion: "Completion", feedback: "FeedbackRequest") -> "Feedback":
+    def _write(self, completion: "Completion", feedback: "FeedbackRequest") -> "Feedback":
         from tui.endpoint import completions
 
         written = completions.write(self.services.repository, completion, feedback)
         self.chat.taught()
         return written
+
+    def _served(self, served: "Served") -> None:
+        """Called in the server's thread."""
+        self.app.call_later(self._show, served)
 
     def _show(self, served: "Served") -> None:
         """Say who asks, once for each program and version."""
