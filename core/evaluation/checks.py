@@ -5,11 +5,14 @@ file is told before the first reply is generated.
 
 A regular expression is the one check that could take forever on a short text. It runs in the
 `regex` library, which stops it after half a second; it then counts as not found, also where it
-would have been found later.
+would have been found later. That library writes repetitions out, so a pattern whose counts multiply
+to more than a million is refused, also where they do not stand inside each other.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 import regex
@@ -30,6 +33,9 @@ Check = Callable[[str, str], bool]
 """Given the reply and the question, returns whether the reply is right."""
 
 _REGEX_SECONDS = 0.5
+_LONGEST_REGEX = 2000
+_MOST_REPETITIONS = 1_000_000
+_REPETITION = re.compile(r"\{(\d*)(?:,(\d*))?\}")
 _COUNTS: Mapping[str, Callable[[str], int]] = {
     "words": words,
     "sentences": sentences,
@@ -122,9 +128,13 @@ def _lacks(wanted: Any) -> Check:
 
 
 def _regex(wanted: Any) -> Check:
+    source = _text(wanted)
+    counts = [int(count) for pair in _REPETITION.findall(source) for count in pair if count]
+    if len(source) > _LONGEST_REGEX or prod(filter(None, counts)) > _MOST_REPETITIONS:
+        raise ValueError(_("the regular expression is too large"))
     try:
-        pattern = regex.compile(_text(wanted))
-    except regex.error as error:
+        pattern = regex.compile(source)
+    except (regex.error, RecursionError) as error:
         raise ValueError(_("not a regular expression: {why}").format(why=error)) from error
 
     def found(reply: str, prompt: str) -> bool:

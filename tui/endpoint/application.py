@@ -225,9 +225,9 @@ class _Endpoint:
                     seed=seed,
                     forgotten=done.forgotten,
                 )
-                text = split_thoughts(done.text)[1]
+                asked, text = _exchange(prompt, split_thoughts(done.text)[1])
                 self._recent.add(
-                    Completion(shape.id, prompt, text, origin, done.tokens, done.seconds)
+                    Completion(shape.id, asked, text, origin, done.tokens, done.seconds)
                 )
             seconds = time.monotonic() - began
             self._deps.on_served(
@@ -330,6 +330,13 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, _T]) -> _T | 
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def _exchange(prompt: tuple[ChatMessage, ...], reply: str) -> tuple[tuple[ChatMessage, ...], str]:
+    """Return what was asked and the whole reply, which the client may have begun itself."""
+    if prompt[-1].role != "assistant":
+        return prompt, reply
+    return prompt[:-1], prompt[-1].content + reply
 
 
 def _client(request: Request) -> str:

@@ -69,6 +69,16 @@ def test_a_stream_takes_feedback_too(running: Running) -> None:
     assert running.client.ask("POST", FEEDBACK, body)[0] == 200
 
 
+def test_a_reply_that_the_client_began_is_one_reply(running: Running) -> None:
+    begun = [*ASK["messages"], {"role": "assistant", "content": "hello"}]
+    said = running.client.chat(messages=begun)
+    assert running.client.ask("POST", FEEDBACK, {"id": said["id"], "label": True})[0] == 200
+    with closing(running.repository()) as repository:
+        liked = next(r for r in repository.records() if isinstance(r, Instruction))
+    assert liked.completion == "hello" + said["choices"][0]["message"]["content"]
+    assert liked.prompt[-1].role == "user"
+
+
 def test_bad_feedback_is_refused_and_nothing_is_stored(running: Running) -> None:
     said = running.client.chat()
     reply = said["choices"][0]["message"]["content"]
