@@ -90,6 +90,7 @@ class ReplyDone:
     seed: int
     forgotten: int = 0
     """How many of the oldest messages did not fit into the model's context."""
+    prompt_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Whether a difference between two measurements may be chance: the tests behind gate and report.
 
-All are paired, because the same items are measured before and after, and one-sided at 5 %: if
-nothing changed, one comparison in twenty looks worse.
+All are paired, because the same items are measured before and after. Those of the gate are
+one-sided at 5 %: if nothing changed, one comparison in twenty looks worse.
 
 Left out on purpose: a correction for several tests at once. The gate would then overlook a version
 that got worse in one respect only.
@@ -63,6 +63,20 @@ def lost(before: Sequence[bool], after: Sequence[bool]) -> bool:
     changed = sum(a != b for a, b in pairs)
     ways = sum(math.comb(changed, count) for count in range(losses, changed + 1))
     return ways / 2**changed < CHANCE
+
+
+def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
+    """Return the two-sided p-value of McNemar's exact test; 1 if no item changed.
+
+    Args:
+        before, after: The same items in the same order.
+    """
+    pairs = list(zip(before, after, strict=True))
+    losses = sum(a and not b for a, b in pairs)
+    changed = sum(a != b for a, b in pairs)
+    fewer = min(losses, changed - losses)
+    ways = sum(math.comb(changed, count) for count in range(fewer + 1))
+    return min(1.0, 2 * ways / 2**changed)
 
 
 def wilson(right: float, total: float) -> tuple[float, float]:

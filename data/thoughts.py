@@ -82,3 +82,74 @@ def split_thoughts(text: str) -> tuple[str, str]:
         thoughts.append(text[: closing.start()])
         rest = text[closing.end() :]
     return "\n\n".join(filter(None, map(str.strip, thoughts))), rest.strip()
+
+
+class ThoughtStream:
+    """Tells thoughts from the reply while both arrive; all pieces add up to `split_thoughts`, but
+    for space at the end of the reply.
+
+    What may turn out to be a tag, or space before one, is held back. Unlike there, a closing tag
+    that none opened is text: what stood before it is out by then.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._closing: str | None = None
+        """The tag that ends the thought in progress."""
+        self._thought = False
+        """There was a thought, so space before the reply is dropped."""
+        self._begun = self._several = False
+        """Text of the thought in progress is out; text of any thought is out."""
+        self._replying = False
+
+    def push(self, piece: str) -> tuple[str, str]:
+        """Return what `piece` makes certain: of the thoughts, and of the reply."""
+        self._held += piece
+        thoughts = ""
+        while not self._replying:
+            if self._closing is not None:
+                before, closed, after = self._held.partition(self._closing)
+                if not closed:
+                    before, after = _certain(before, self._closing)
+                thoughts += self._joined(before.rstrip() if closed else before)
+                self._held = after
+                if not closed:
+                    return thoughts, ""
+                self._closing, self._begun = None, False
+                continue
+            start = self._held.lstrip()
+            opened = next((tags for tags in _TAGS if start.startswith(tags[0])), None)
+            if opened is not None:
+                self._held, self._closing = start[len(opened[0]) :], opened[1]
+            elif start and not any(opening.startswith(start) for opening, _ in _TAGS):
+                self._replying = True
+                self._held = start if self._thought else self._held
+            else:
+                return thoughts, ""
+            self._thought = self._thought or opened is not None
+        reply, self._held = self._held, ""
+        return thoughts, reply
+
+    def flush(self) -> tuple[str, str]:
+        """Return the rest; call once, at the end."""
+        rest, self._held = self._held, ""
+        if self._closing is not None:
+            return self._joined(rest.rstrip()), ""
+        return "", rest.strip() if self._thought else rest
+
+    def _joined(self, text: str) -> str:
+        """Drop space before a thought, and part it from an earlier one."""
+        if self._begun:
+            return text
+        text = text.lstrip()
+        joint = "\n\n" if self._several and text else ""
+        self._begun = bool(text)
+        self._several = self._several or self._begun
+        return joint + text
+
+
+def _certain(text: str, tag: str) -> tuple[str, str]:
+    """Cut off what may be the beginning of `tag`, and the space before it."""
+    overlap = next((n for n in range(len(tag) - 1, 0, -1) if text.endswith(tag[:n])), 0)
+    certain = text[: len(text) - overlap].rstrip()
+    return certain, text[len(certain) :]

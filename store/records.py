@@ -124,7 +124,7 @@ class Origin(_Frozen):
     """Where a reply or a record came from."""
 
     source: Text = "chat"
-    """`chat`, `compare` (two versions side by side), or `import:NAME`."""
+    """`chat`, `compare` (two versions side by side), `api` (another program), or `import:NAME`."""
     model: str | None = None
     revision: str | None = None
     adapter: str | None = None
@@ -141,7 +141,7 @@ class Conversation(_Frozen):
     id: str = Field(default_factory=new_id)
     title: Text = ""
     source: Text = "chat"
-    """`chat`, or `import:NAME`."""
+    """`chat`, `api` (another program), or `import:NAME`."""
     created: Moment = Field(default_factory=now)
     updated: Moment = Field(default_factory=now)
     pinned: bool = False

@@ -42,7 +42,7 @@ ROOMS = {
     "tui": """
         text_format theme messages bridge error_toasts log
         background services terminal commands
-        views
+        views endpoint
         controllers widgets
         screens
         app
@@ -64,6 +64,7 @@ BASES = {
     "core.training.trainer": "trainer mixin: TRL's trainers are extended by inheritance",
     "core.serving.transformers_decoder": "a decoder: the same steps, recorded as a CUDA graph",
     "tui.cli.i18n": "click: commands and groups whose help is translated",
+    "tui.endpoint.requests": "pydantic: what every body is, and the fields that prompts share",
     "tui.screens.models": "Textual: the same screen under another heading",
     "tui.widgets.footer": "Textual: a special kind of widget",
     "tui.widgets.safe_text_area": "Textual: a special kind of widget",

@@ -45,7 +45,7 @@ def write(folder: ModelFolder, file: Path, precision: Precision) -> None:
     import gguf
 
     config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
-    architecture = _architecture(folder, config)
+    architecture = architecture_of(folder, config)
     tokenizer = json.loads((folder.path / "tokenizer.json").read_text(encoding="utf-8"))
     splitting = _splitting(folder, tokenizer)
     writer = gguf.GGUFWriter(str(file), architecture)
@@ -125,7 +125,12 @@ def _as_go(text: str) -> str:
 # -- what can be written ---------------------------------------------------------------------------
 
 
-def _architecture(folder: ModelFolder, config: dict[str, Any]) -> str:
+def architecture_of(folder: ModelFolder, config: dict[str, Any]) -> str:
+    """Return llama.cpp's name for the architecture of the model in `folder`.
+
+    Raises:
+        TuteeError: it is of another family, or stretches its positions.
+    """
     kind = config.get("model_type")
     if kind not in _ARCHITECTURES:
         title = _("{model} is of the family {family}, not Llama or Qwen.")
@@ -235,11 +240,11 @@ def _tensors(
                 values = file.get_tensor(name).to(torch.float32).numpy()
                 part = name.split(".")[-2]
                 if architecture == "llama" and part in counts:
-                    values = _paired(values, counts[part])
+                    values = interleaved(values, counts[part])
                 yield found, values
 
 
-def _paired(values: Any, heads: int) -> Any:
+def interleaved(values: Any, heads: int) -> Any:
     """Interleave the rows of each head's halves, as llama.cpp rotates them in Llama models."""
     shape = values.shape
     return values.reshape(heads, 2, -1, *shape[1:]).swapaxes(1, 2).reshape(shape)

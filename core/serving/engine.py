@@ -8,12 +8,13 @@ at a time.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.config import Serving
 from core.models.folder import ModelFolder
@@ -29,6 +30,9 @@ from data.tokenization import stop_ids
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Sampling
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 REPLY_ROOM = 256
 """Tokens of the context kept for the reply; the oldest messages are dropped for it."""
@@ -100,18 +104,75 @@ class Engine:
         sampling: Sampling,
         seed: int,
         should_stop: Callable[[], bool] = lambda: False,
+        gives_way: Callable[[], bool] = lambda: False,
     ) -> Iterator[str]:
         """Yield the reply to `messages` piece by piece; once exhausted, `last` describes it.
+
+        Args:
+            gives_way: Asked between two steps. If it is true, "" is yielded: until the next piece
+                is asked for, this engine may be used for something else.
 
         Raises:
             TuteeError: the prompt does not fit into the model's context.
         """
+        prompt, room, forgotten = self._fit(messages, sampling.max_new_tokens)
+        yield from self._generate(prompt, room, forgotten, sampling, seed, should_stop, gives_way)
+
+    def complete(
+        self,
+        prompt: str | Sequence[int],
+        sampling: Sampling,
+        seed: int,
+        should_stop: Callable[[], bool],
+        gives_way: Callable[[], bool],
+    ) -> Iterator[str]:
+        """Continue a raw prompt, like `stream` but without the chat template.
+
+        Args:
+            prompt: As `raw_prompt` takes it.
+
+        Raises:
+            TuteeError: as `raw_prompt` says.
+        """
+        tokens, room = self.raw_prompt(prompt, sampling.max_new_tokens)
+        yield from self._generate(tokens, room, 0, sampling, seed, should_stop, gives_way)
+
+    def raw_prompt(
+        self, prompt: str | Sequence[int], max_new_tokens: int
+    ) -> tuple[Sequence[int], int]:
+        """Return the tokens of a raw prompt and the token limit of what follows.
+
+        Args:
+            prompt: Tokens, or text. Control tokens spelled out in the text count as such, because
+                the sender of a raw prompt writes the template too.
+
+        Raises:
+            TuteeError: the prompt is empty, has unknown tokens, or leaves no room for a reply.
+        """
+        tokens = self.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else prompt
+        if not tokens:
+            raise TuteeError(_("The prompt is empty."))
+        if not all(0 <= token < len(self.tokenizer) for token in tokens):
+            raise TuteeError(_("The prompt has tokens that the model does not know."))
+        if len(tokens) >= self.context:
+            raise self._too_long(len(tokens), self.context - 1, 1)
+        return tokens, min(max_new_tokens, self.context - len(tokens))
+
+    def _generate(
+        self,
+        prompt: Sequence[int],
+        room: int,
+        forgotten: int,
+        sampling: Sampling,
+        seed: int,
+        should_stop: Callable[[], bool],
+        gives_way: Callable[[], bool],
+    ) -> Iterator[str]:
         self.last = None
         began = time.perf_counter()
-        prompt, room, forgotten = self._fit(messages, sampling.max_new_tokens)
         text, stops = TextStream(self.tokenizer), StopStrings(sampling.stop)
-        tokens, ended = 0, False
-        logits = self.backend.prefill(prompt, should_stop)
+        sequence, ended = list(prompt), False
+        logits = yield from self._prefilled(sequence, should_stop, gives_way)
         stopped = logits is None
         if logits is not None:
             sampler = Sampler(sampling, seed, logits)
@@ -120,24 +181,43 @@ class Engine:
             ended = token in self._stop
             if ended:
                 break
-            tokens += 1
+            sequence.append(token)
             if piece := stops.push(text.push(token)):
                 yield piece
             ended = stops.met
-            if ended or tokens == room:
+            if ended or len(sequence) - len(prompt) == room:
                 break
-            stopped = should_stop()
-            logits = None if stopped else self.backend.decode_step(token)
+            if should_stop():
+                logits = None
+            elif gives_way():
+                yield ""
+                logits = yield from self._prefilled(sequence, should_stop, gives_way)
+            else:
+                logits = self.backend.decode_step(token)
+            stopped = logits is None
         if not stops.met and (rest := stops.push(text.flush()) + stops.flush()):
             yield rest
         self.last = ReplyStats(
-            tokens=tokens,
+            tokens=len(sequence) - len(prompt),
             truncated=not (ended or stopped),
             stopped=stopped,
             seconds=time.perf_counter() - began,
             prompt_tokens=len(prompt),
             forgotten=forgotten,
         )
+
+    def _prefilled(
+        self,
+        tokens: Sequence[int],
+        should_stop: Callable[[], bool],
+        gives_way: Callable[[], bool],
+    ) -> "Generator[str, None, Tensor | None]":
+        """Return the logits after `tokens`, or None when asked to stop; yield "" to give way."""
+        while True:
+            logits = self.backend.prefill(tokens, lambda: should_stop() or gives_way())
+            if logits is not None or should_stop():
+                return logits
+            yield ""
 
     def prefill(
         self, messages: Sequence[ChatMessage], max_new_tokens: int, should_stop: Callable[[], bool]
@@ -222,12 +302,15 @@ class Engine:
         prompt, dropped = fit_prompt(self.tokenizer, messages, limit)
         if len(prompt) <= limit:
             return prompt, min(max_new_tokens, self.context - len(prompt)), dropped
-        raise TuteeError(
+        raise self._too_long(len(prompt), limit, room)
+
+    def _too_long(self, tokens: int, limit: int, room: int) -> TuteeError:
+        return TuteeError(
             _(
                 "The message is too long for the model: with the system prompt it has "
                 "{tokens:,} tokens, and {limit:,} fit (the model's context is "
                 "{context:,}, and {room} are kept for the reply)."
-            ).format(tokens=len(prompt), limit=limit, context=self.context, room=room),
+            ).format(tokens=tokens, limit=limit, context=self.context, room=room),
             _("Shorten it, or send it in parts."),
         )
 

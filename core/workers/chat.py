@@ -15,6 +15,7 @@ from core.adapters.registry import Adapters
 from core.config import Serving
 from core.events import Event
 from core.runtime.scheduler import Scheduler
+from core.workers.guest_replies import GuestReplies, GuestRequest, RawPrompt
 from core.workers.job_queue import JobQueue
 from core.workers.reply_jobs import ReplyJobs, ReplyRequest
 from core.workers.serving_model import ServingModel
@@ -37,7 +38,8 @@ def _request(
 class ChatWorker:
     """Queues what the chat asks of its model, in the order of the calls.
 
-    Replies of the chat go before answers of other versions and scores.
+    Replies of the chat go before answers of other versions and scores, and all of these before the
+    replies to other programs.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class ChatWorker:
         closing = self._jobs.closing.is_set
         self._model = ServingModel(emit, self.scheduler, serving or Serving(), closing)
         self._replies = ReplyJobs(emit, self.scheduler, self._model, closing)
+        self._guests = GuestReplies(self._jobs, self.scheduler, self._model)
         self._pending: deque[Flag] = deque()
         """The stop flags of replies that are not done, the current one first."""
         self._to_prefill: tuple[ChatMessage, ...] = ()
@@ -67,14 +70,15 @@ class ChatWorker:
         the model in use comes back.
         """
         self._jobs.start()
-        self._jobs.put(lambda: self._model.load(spec, cache, models_dir, adapter))
+        self._replace_model(lambda: self._model.load(spec, cache, models_dir, adapter))
 
     def serve_as(self, serving: Serving) -> None:
         """Keep the weights as in `serving` from the next reply on, which loads the model again."""
-        self._jobs.put(lambda: self._model.reload(serving))
+        self._replace_model(lambda: self._model.reload(serving))
 
-    def check(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
-        """Check that the last of `messages` can be answered; not known while a model is loading.
+    def check(self, prompt: tuple[ChatMessage, ...] | RawPrompt, sampling: Sampling) -> None:
+        """Check that the last message or the raw prompt can be answered; not known while a model is
+        loading.
 
         May be called from any thread: it only counts tokens.
 
@@ -82,8 +86,12 @@ class ChatWorker:
             TuteeError: it does not fit into the model's context.
         """
         engine = self._model.engine
-        if engine is not None:
-            engine.check(messages, sampling.max_new_tokens)
+        if engine is None:
+            return
+        if isinstance(prompt, RawPrompt):
+            engine.raw_prompt(prompt.content, sampling.max_new_tokens)
+        else:
+            engine.check(prompt, sampling.max_new_tokens)
 
     def reply(
         self, request_id: str, messages: tuple[ChatMessage, ...], sampling: Sampling, seed: int
@@ -124,6 +132,17 @@ class ChatWorker:
         """
         request = _request(request_id, messages, sampling, seed, self._stop_answers)
         self._after_replies(lambda: self._answer(request, version))
+
+    def serve(self, request: GuestRequest) -> None:
+        """Reply to another program whenever the chat does not want the model.
+
+        The events go to the request, not to the chat. May be called from any thread.
+        """
+        self._guests.put(request)
+
+    def withdraw(self, request: GuestRequest) -> None:
+        """End the reply to another program, or forget the request if it still waits."""
+        self._guests.withdraw(request)
 
     def best_of(
         self,
@@ -169,6 +188,13 @@ class ChatWorker:
     def close(self, timeout: float) -> bool:
         """Stop, drop what waits, and return whether the thread ended within `timeout` seconds."""
         return self._jobs.close(timeout)
+
+    def _replace_model(self, job: Callable[[], None]) -> None:
+        def run() -> None:
+            self._guests.abandon()
+            job()
+
+        self._jobs.put(run)
 
     def _reply(self, request: ReplyRequest) -> None:
         event = self._replies.reply(request)

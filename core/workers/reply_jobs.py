@@ -119,6 +119,7 @@ class ReplyJobs:
             adapter=version,
             seed=request.seed,
             forgotten=last.forgotten,
+            prompt_tokens=last.prompt_tokens,
         )
 
     def _ranked(

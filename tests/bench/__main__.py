@@ -30,6 +30,7 @@ from tests.bench import (
     reinforces,
     rounds,
     screen,
+    serving,
     steps,
     store,
     token,
@@ -51,6 +52,7 @@ BENCHES: dict[str, Callable[..., Iterable[dict[str, object]]]] = {
     "screen": screen.run,
     "ready": ready.run,
     "imports": imports.run,
+    "serve": serving.run,
     "store": store.run,
     "card": card.run,
 }

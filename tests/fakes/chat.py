@@ -21,6 +21,7 @@ from core.events import (
     SwapFailed,
     TokenChunk,
 )
+from core.workers.guest_replies import GuestRequest
 from store.errors import TuteeError
 from store.records import ChatMessage, Sampling
 from tests.fakes.thread import FOLDER, Emit, Worker
@@ -154,6 +155,19 @@ class FakeChat:
     ) -> None:
         self.scored.append((messages, reply, reward_model.name))
         self._worker.put(lambda: self._emit(ReplyScored(message_id, 1.75)))
+
+    def serve(self, request: GuestRequest) -> None:
+        def reply() -> None:
+            text = self._replies[0]
+            request.emit(TokenChunk(request.id, text))
+            request.emit(
+                ReplyDone(request.id, text, False, False, 3, 1.0, request.version, request.seed)
+            )
+
+        self._worker.put(reply)
+
+    def withdraw(self, request: GuestRequest) -> None:
+        request.stop.set()
 
     def stop_answers(self) -> None:
         self.answers_stopped += 1

@@ -238,6 +238,9 @@ class TuteeApp(App[bool]):
     def action_roll_back(self) -> None:
         self.workspace.training.roll_back()
 
+    async def action_serve(self, port: str = "") -> None:
+        await self.workspace.endpoint.toggle(port)
+
     def action_command_palette(self) -> None:
         if not CommandPalette.is_open(self.app):
             self.push_screen(

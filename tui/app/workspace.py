@@ -11,6 +11,7 @@ from textual.app import App
 
 from tui.app.appearance import Appearance
 from tui.app.chat_status import ChatStatus
+from tui.app.endpoint_flow import EndpointFlow
 from tui.app.model_flow import ModelFlow
 from tui.app.navigation import Navigation
 from tui.app.training_flow import TrainingFlow
@@ -42,13 +43,15 @@ class Workspace:
     navigation: Navigation
     training: TrainingFlow
     models: ModelFlow
+    endpoint: EndpointFlow
 
     async def close(self) -> bool:
         """Store the reply under way, stop the workers within seconds, and return if all did."""
         with errors_shown(self.app):
             self.session.close()
-        # In threads, so that the screen stays alive; both wait a bounded time.
+        # In threads, so that the screen stays alive; all wait a bounded time.
         ended = await asyncio.gather(
+            asyncio.to_thread(self.endpoint.close),
             asyncio.to_thread(self.services.chat.close, CHAT_CLOSE_SECONDS),
             asyncio.to_thread(self.services.tuning.close, TUNING_CLOSE_SECONDS),
         )
@@ -75,4 +78,5 @@ def assembled(app: App[Any], appearance: Appearance, services: Services) -> Work
     )
     training = TrainingFlow(app, services, session, tuner, appearance, chat)
     models = ModelFlow(app, services, choosing, tuner, chat, navigation, training)
-    return Workspace(app, services, session, tuner, chat, navigation, training, models)
+    endpoint = EndpointFlow(app, services, chat)
+    return Workspace(app, services, session, tuner, chat, navigation, training, models, endpoint)

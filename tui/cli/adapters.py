@@ -195,6 +195,40 @@ def _as_gguf(invocation: Invocation, merged: Path, precision: Literal["f16", "q8
 
 
 @adapters.command()
+@click.argument("version")
+@click.option("--gguf", is_flag=True, help="As a LoRA file for llama.cpp: the only format so far.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to this new file; default: one in the folder of exports.",
+)
+@json_option
+@click.pass_obj
+def export(
+    invocation: Invocation, version: str, gguf: bool, output: Path | None, as_json: bool
+) -> None:
+    """Write VERSION alone, for a program that has the base model already."""
+    if not gguf:
+        raise click.UsageError(_("Choose a format: --gguf."))
+    found = invocation.adapters()
+    version = found.resolve(version)
+    from core.adapters import gguf_lora
+
+    file = output or invocation.paths.exports / f"{found.folder.id}-{version}-lora.gguf"
+    gguf_lora.write(found, version, file)
+    if as_json:
+        click.echo(json.dumps({"version": version, "path": str(file)}, ensure_ascii=False))
+        return
+    click.echo(
+        _("Wrote {version} to {file}: `llama-cli -m {model}.gguf --lora {file}`.").format(
+            version=version, file=file, model=found.folder.label
+        )
+    )
+
+
+@adapters.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @json_option
 @click.pass_obj

@@ -69,6 +69,7 @@ APP_COMMANDS = (
     Command("Statistics", "What there is to learn from", "app.statistics", ("stats",)),
     Command("Import", "Conversations from other programs", "app.import", ("import",)),
     Command("Starter set", "Short examples to begin with", "app.starter", ("starter",)),
+    Command("Serve", "To other programs, or stop", "app.serve", ("serve",), "PORT"),
     Command("Export", "Your records as files for other tools", "app.export", ("export",)),
     Command(
         "Settings", "System prompt, replies, appearance, tuning", "app.settings", ("settings",)

@@ -13,23 +13,13 @@ from core.models.loading import load_model
 from core.serving.engine import Engine
 from store.errors import TuteeError
 from tests.core.serving.asking import EXACT, GREEDY, HELLO, assistant, generated, reply, user
+from tests.lora import make_adapter
 
 
 @pytest.fixture(scope="module")
 def adapter(tiny_folder: ModelFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA adapter that replies differently from the base."""
-    from peft import LoraConfig, get_peft_model
-
-    path = tmp_path_factory.mktemp("adapter")
-    config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        model = get_peft_model(load_model(tiny_folder), config)
-        for name, weight in model.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(weight, std=0.3)
-    model.save_pretrained(path)
-    return path
+    return make_adapter(tiny_folder, tmp_path_factory.mktemp("adapter"))
 
 
 def test_an_adapter_answers_as_it_does_in_peft(

@@ -13,6 +13,7 @@ from core.models.folder import ModelFolder
 from store.errors import TuteeError
 from store.paths import locate
 from tests.core.adapters.test_merge import trained
+from tests.lora import taught_version
 from tests.versions import HOSTILE, add_version, examined_version
 from tui.cli.adapters import _reward_result
 from tui.cli.root import cli
@@ -181,6 +182,19 @@ def test_a_merged_model_answers_as_the_adapter_does(
     assert CliRunner().invoke(cli, line).stdout == tuned
     assert tuned != out(run(*asked))
     assert "already exists" in failed(run("adapters", "merge", "v1", "-o", str(target)))
+
+
+def test_an_adapter_is_exported_for_llama_cpp(
+    run: Run, home: Path, tiny_folder: ModelFolder
+) -> None:
+    version = taught_version(Adapters(locate(home).models, tiny_folder))
+    found = read(run("adapters", "export", version, "--gguf", "--json"))
+    file = Path(found["path"])
+    assert file.parent == locate(home).exports
+    assert file.read_bytes()[:4] == b"GGUF"
+    assert "exists already" in failed(run("adapters", "export", version, "--gguf"))
+    assert "not a trained version" in failed(run("adapters", "export", "base", "--gguf"))
+    assert run("adapters", "export", version).exit_code == 2
 
 
 # -- reports ---------------------------------------------------------------------------------------
