@@ -90,6 +90,8 @@ class ReplyDone:
     seed: int
     forgotten: int = 0
     """How many of the oldest messages did not fit into the model's context."""
+    recalled: tuple[str, ...] = ()
+    """Ids of the records put before the question as examples."""
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,15 @@ def shortened(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]
 
 
 def fit_prompt(
-    tokenizer: Tokenizer, messages: Sequence[ChatMessage], limit: int
+    tokenizer: Tokenizer,
+    messages: Sequence[ChatMessage],
+    limit: int,
+    examples: Sequence[ChatMessage] = (),
 ) -> tuple[list[int], int]:
     """Shorten `messages` until their prompt has at most `limit` tokens.
+
+    Args:
+        examples: Questions and answers that stay directly before the last question.
 
     Returns:
         The tokens of the prompt, too many if not even the last question fits, and the number of
@@ -38,10 +44,20 @@ def fit_prompt(
         TuteeError: as `encode_prompt`.
     """
     for kept in shortened(messages):
-        prompt = encode_prompt(tokenizer, kept)
+        prompt = encode_prompt(tokenizer, with_examples(kept, examples))
         if len(prompt) <= limit:
             break
     return prompt, len(messages) - len(kept)
+
+
+def with_examples(
+    messages: Sequence[ChatMessage], examples: Sequence[ChatMessage]
+) -> Sequence[ChatMessage]:
+    """Put `examples` directly before the last question."""
+    if not examples:
+        return messages
+    last = max(index for index, message in enumerate(messages) if message.role == "user")
+    return (*messages[:last], *examples, *messages[last:])
 
 
 def fit_samples(

@@ -14,6 +14,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from core.config import Serving
 from core.models.folder import ModelFolder
@@ -37,6 +38,16 @@ MAX_BATCH_TOKENS = 8192
 """Prompts, and prompt tokens including padding, of one batch."""
 
 
+class _Fitted(NamedTuple):
+    prompt: list[int]
+    room: int
+    """Tokens that the reply may have."""
+    dropped: int
+    """Messages."""
+    examples: bool
+    """The prompt has them."""
+
+
 @dataclass(frozen=True)
 class ReplyStats:
     tokens: int
@@ -50,6 +61,8 @@ class ReplyStats:
     """Tokens of the prompt, after messages were dropped to make it fit."""
     forgotten: int
     """Messages that were dropped."""
+    examples: bool
+    """The examples were put in; they are not where no room is left for them."""
 
 
 class Engine:
@@ -100,15 +113,20 @@ class Engine:
         sampling: Sampling,
         seed: int,
         should_stop: Callable[[], bool] = lambda: False,
+        examples: Sequence[ChatMessage] = (),
     ) -> Iterator[str]:
         """Yield the reply to `messages` piece by piece; once exhausted, `last` describes it.
+
+        Args:
+            examples: Questions and answers to put directly before the last question.
 
         Raises:
             TuteeError: the prompt does not fit into the model's context.
         """
         self.last = None
         began = time.perf_counter()
-        prompt, room, forgotten = self._fit(messages, sampling.max_new_tokens)
+        fitted = self._fit(messages, sampling.max_new_tokens, examples)
+        prompt, room = fitted.prompt, fitted.room
         text, stops = TextStream(self.tokenizer), StopStrings(sampling.stop)
         tokens, ended = 0, False
         logits = self.backend.prefill(prompt, should_stop)
@@ -136,7 +154,8 @@ class Engine:
             stopped=stopped,
             seconds=time.perf_counter() - began,
             prompt_tokens=len(prompt),
-            forgotten=forgotten,
+            forgotten=fitted.dropped,
+            examples=fitted.examples,
         )
 
     def prefill(
@@ -148,22 +167,32 @@ class Engine:
         """
         # Two questions with different first characters share exactly the prefix of any question.
         with suppress(TuteeError):  # no question fits after them
+            questions = (ChatMessage(role="user", content=text) for text in ("a", "1"))
             one, other = (
-                self._fit([*messages, ChatMessage(role="user", content=text)], max_new_tokens)[0]
-                for text in ("a", "1")
+                self._fit([*messages, question], max_new_tokens).prompt for question in questions
             )
             if prefix := one[: common_prefix(one, other)]:
                 self.backend.prefill(prefix, should_stop)
 
     def batch(
-        self, prompts: Sequence[Sequence[ChatMessage]], sampling: Sampling, seed: int
+        self,
+        prompts: Sequence[Sequence[ChatMessage]],
+        sampling: Sampling,
+        seed: int,
+        examples: Sequence[Sequence[ChatMessage]] = (),
     ) -> list[str]:
         """Return the replies to `prompts`, in their order, generated in batches.
+
+        Args:
+            examples: For each prompt, as in `stream`; none for any if empty.
 
         Raises:
             TuteeError: a prompt does not fit into the model's context.
         """
-        fitted = [self._fit(messages, sampling.max_new_tokens)[0] for messages in prompts]
+        fitted = [
+            self._fit(messages, sampling.max_new_tokens, before).prompt
+            for messages, before in zip(prompts, examples or [()] * len(prompts), strict=True)
+        ]
         replies = [""] * len(fitted)
         for number, group in enumerate(_groups([len(prompt) for prompt in fitted])):
             chosen = [fitted[index] for index in group]
@@ -197,12 +226,15 @@ class Engine:
                 raise Cancelled
             yield
 
-        prompt, room, _ = self._fit(messages, sampling.max_new_tokens)
+        prompt, room, *_ = self._fit(messages, sampling.max_new_tokens)
         sampler = partial(Sampler, sampling, seed)
         generated = generate_batch(
             self.backend.prefill_batch, [prompt], sampler, self._stop, room, copies=count, slot=slot
         )
         return [self._text(tokens, sampling) for tokens in generated]
+
+    def count_tokens(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _text(self, tokens: Sequence[int], sampling: Sampling) -> str:
         ended = bool(tokens) and tokens[-1] in self._stop
@@ -210,18 +242,19 @@ class Engine:
         return stops.push(decode(self.tokenizer, tokens[:-1] if ended else tokens)) + stops.flush()
 
     def _fit(
-        self, messages: Sequence[ChatMessage], max_new_tokens: int
-    ) -> tuple[list[int], int, int]:
-        """Drop the oldest exchanges until there is room for a reply.
-
-        Returns:
-            The prompt's tokens, the reply's token limit, and the number of dropped messages.
-        """
+        self,
+        messages: Sequence[ChatMessage],
+        max_new_tokens: int,
+        examples: Sequence[ChatMessage] = (),
+    ) -> "_Fitted":
+        """Drop the oldest exchanges, then the examples, until there is room for a reply."""
         room = min(REPLY_ROOM, max_new_tokens)
         limit = max(self.context - room, 0)
-        prompt, dropped = fit_prompt(self.tokenizer, messages, limit)
-        if len(prompt) <= limit:
-            return prompt, min(max_new_tokens, self.context - len(prompt)), dropped
+        for kept in dict.fromkeys((tuple(examples), ())):
+            prompt, dropped = fit_prompt(self.tokenizer, messages, limit, kept)
+            if len(prompt) <= limit:
+                left = min(max_new_tokens, self.context - len(prompt))
+                return _Fitted(prompt, left, dropped, bool(kept))
         raise TuteeError(
             _(
                 "The message is too long for the model: with the system prompt it has "

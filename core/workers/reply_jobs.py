@@ -4,11 +4,12 @@ Each job runs in that thread, takes its turn with training, and returns an event
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from core.events import (
     Candidate,
@@ -25,7 +26,10 @@ from core.training.run_control import RunControl
 from core.workers.serving_model import ServingModel
 from data.tokenization import encode
 from store.i18n import _
-from store.records import ChatMessage, Sampling
+from store.records import ChatMessage, Record, Sampling
+
+if TYPE_CHECKING:
+    from core.recall import Example, Recall
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +42,8 @@ class ReplyRequest:
     seed: int
     stop: Flag
     """Ends the reply at its next token."""
+    records: Sequence[Record] = ()
+    """The records that may be recalled, oldest first."""
 
 
 class ReplyJobs:
@@ -59,6 +65,7 @@ class ReplyJobs:
         self._scheduler = scheduler
         self._model = model
         self._closing = closing
+        self._recall: Recall | None = None
 
     def reply(self, request: ReplyRequest, version: str | None = None) -> ReplyDone | ReplyFailed:
         """Stream a reply by `version`, or else by the one in use."""
@@ -94,24 +101,36 @@ class ReplyJobs:
             return None
 
     def prefill(
-        self, messages: tuple[ChatMessage, ...], sampling: Sampling, should_stop: Callable[[], bool]
+        self,
+        messages: tuple[ChatMessage, ...],
+        sampling: Sampling,
+        should_stop: Callable[[], bool],
+        records: Sequence[Record] = (),
     ) -> None:
+        """Prefill `messages`, and index the records that the next question may recall."""
         engine = self._model.engine
         if engine is None or should_stop():
             return
         try:
             with self._scheduler.reply():
                 engine.prefill(messages, sampling.max_new_tokens, should_stop)
+            self._recalled((), records, self._model.version)
         except Exception:
             log.exception("A chat could not be prefilled")
 
     def _stream(self, request: ReplyRequest, version: str) -> ReplyDone:
         engine = self._model.engine_for(version)
         pieces: list[str] = []
+        recalled = self._recalled(request.messages, request.records, version)
+        examples = [message for example in recalled for message in example.messages]
         started = perf_counter()
         with self._scheduler.reply():
             for text in engine.stream(
-                request.messages, request.sampling, request.seed, self._should_stop(request)
+                request.messages,
+                request.sampling,
+                request.seed,
+                self._should_stop(request),
+                examples,
             ):
                 if not pieces:
                     started = perf_counter()
@@ -129,7 +148,26 @@ class ReplyJobs:
             adapter=version,
             seed=request.seed,
             forgotten=last.forgotten,
+            recalled=tuple(one.record_id for one in recalled) if last.examples else (),
         )
+
+    def _recalled(
+        self, messages: Sequence[ChatMessage], records: Sequence[Record], version: str
+    ) -> tuple["Example", ...]:
+        """Return the examples for the last of `messages`; none if they cannot be found."""
+        adapters, engine = self._model.adapters, self._model.engine
+        if not records or adapters is None or engine is None:
+            return ()
+        try:
+            # Imported here because it loads numpy, which the first paint does not need.
+            from core.recall import Recall
+
+            self._recall = self._recall or Recall()
+            learned = adapters.learned(version)
+            return self._recall.examples(messages, records, learned, engine.count_tokens)
+        except Exception:
+            log.exception("Corrections could not be recalled")
+            return ()
 
     def _ranked(
         self, request: ReplyRequest, given: str, reward_model: Path, count: int

@@ -354,6 +354,9 @@ class ChatScreen(Screen[None]):
     def action_preset(self, name: str = "") -> None:
         self._chat.use_preset(name)
 
+    def action_recall(self, switch: str = "") -> None:
+        self._chat.set_recall(switch)
+
     def action_set(self, text: str = "") -> None:
         self._chat.set_sampling(text)
 
