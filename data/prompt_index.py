@@ -158,7 +158,8 @@ class _Table:
 
 
 def _weight(count: int, often: Any) -> Any:
-    return np.log((count + 1) / (often + 0.5)) ** 2
+    """Weigh a piece that `often` of `count` prompts have; what none has counts as rare, not new."""
+    return np.log((count + 1) / (np.maximum(often, 1) + 0.5)) ** 2
 
 
 def says_little(text: str) -> bool:
