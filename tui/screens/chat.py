@@ -245,6 +245,7 @@ class ChatScreen(Screen[None]):
         if focused is not None and focused.view is not None:
             view = focused.view
             parts = [_("G continues")] if view.stopped or view.limit else []
+            parts += [keyed(self, _("{key:reply.recalled} corrections"))] if view.recalled else []
             parts += [keyed(self, _("{key:reply.undo} undo"))] if view.undoable else []
             return " · ".join([*parts, _("Esc back")])
         if self._session.replying:
