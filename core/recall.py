@@ -1,9 +1,17 @@
 """Corrections count before training: those like a question are put before it as examples.
 
 A correction or a liked reply is recalled until the version that answers has learned it, and again
-once that version is rolled back. Its question and answer stand directly before the question they
-resemble, as an earlier exchange would. Everything before them is as it was in the last prompt, so
-its KV cache is continued, and only the examples and the question are prefilled.
+once that version is rolled back.
+
+One that asks nearly the same as the question stands at the beginning of the question's own turn, as
+question and answer. As an earlier turn, a small model often answers past it: of facts asked in
+other words the built-in one gave 22 of 32 so, with another example beside it no more, and nearly
+all the other way. One that gives the same instruction for other material stands before the question
+as an earlier turn: so the form of its answer is followed, which the other way loses.
+
+Both stand after the conversation instead of after the system prompt: everything before the question
+is as it was in the last prompt, so its KV cache is continued, and only examples and question
+are prefilled.
 
 A record is found by the last question of its prompt; one that says nothing alone ("and why?") only
 by the same words, together with the question before it.
@@ -14,10 +22,11 @@ made of the reply has them in its prompt.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
-from data.prompt_index import PromptIndex, says_little
+from data.prompt_fitting import Examples
+from data.prompt_index import SIMILAR, PromptIndex, says_little
 from store.records import ChatMessage, Instruction, Record
 
 EXAMPLES = 2
@@ -33,6 +42,8 @@ class Example:
     record_id: str
     messages: tuple[ChatMessage, ...]
     """From the question it answers to the reply worth learning."""
+    asks_alike: bool = False
+    """It asks nearly the same, rather than giving the same instruction for other material."""
 
 
 class Recall:
@@ -75,7 +86,7 @@ class Recall:
             tokens = sum(count_tokens(message.content) for message in lesson.example.messages)
             if tokens <= room:
                 room -= tokens
-                chosen.append(lesson.example)
+                chosen.append(replace(lesson.example, asks_alike=match.similarity >= SIMILAR))
             if len(chosen) == EXAMPLES:
                 break
         return tuple(reversed(chosen))
@@ -96,6 +107,18 @@ class Recall:
         lessons = {lesson.example.record_id: lesson for lesson in unlearned}
         self._index.update({key: lesson.asked.text for key, lesson in lessons.items()})
         return lessons
+
+
+def placed(examples: Iterable[Example]) -> Examples:
+    """Return how the examples stand before the question: see the module."""
+    turns: list[ChatMessage] = []
+    preface = ""
+    for example in examples:
+        if example.asks_alike and len(example.messages) == 2:
+            preface += "\n".join(message.content for message in example.messages) + "\n\n"
+        else:
+            turns += example.messages
+    return Examples(tuple(turns), preface)
 
 
 @dataclass(frozen=True)

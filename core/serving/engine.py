@@ -25,7 +25,7 @@ from core.serving.batch_generation import generate_batch
 from core.serving.detokenizer import StopStrings, TextStream, decode
 from core.serving.packed.prompt_cache import common_prefix
 from core.serving.sampling import Sampler
-from data.prompt_fitting import fit_prompt
+from data.prompt_fitting import NO_EXAMPLES, Examples, fit_prompt
 from data.tokenization import stop_ids
 from store.errors import TuteeError
 from store.i18n import _
@@ -113,12 +113,12 @@ class Engine:
         sampling: Sampling,
         seed: int,
         should_stop: Callable[[], bool] = lambda: False,
-        examples: Sequence[ChatMessage] = (),
+        examples: Examples = NO_EXAMPLES,
     ) -> Iterator[str]:
         """Yield the reply to `messages` piece by piece; once exhausted, `last` describes it.
 
         Args:
-            examples: Questions and answers to put directly before the last question.
+            examples: To put directly before the last question, if there is room for them.
 
         Raises:
             TuteeError: the prompt does not fit into the model's context.
@@ -179,7 +179,7 @@ class Engine:
         prompts: Sequence[Sequence[ChatMessage]],
         sampling: Sampling,
         seed: int,
-        examples: Sequence[Sequence[ChatMessage]] = (),
+        examples: Sequence[Examples] = (),
     ) -> list[str]:
         """Return the replies to `prompts`, in their order, generated in batches.
 
@@ -191,7 +191,9 @@ class Engine:
         """
         fitted = [
             self._fit(messages, sampling.max_new_tokens, before).prompt
-            for messages, before in zip(prompts, examples or [()] * len(prompts), strict=True)
+            for messages, before in zip(
+                prompts, examples or [NO_EXAMPLES] * len(prompts), strict=True
+            )
         ]
         replies = [""] * len(fitted)
         for number, group in enumerate(_groups([len(prompt) for prompt in fitted])):
@@ -245,16 +247,16 @@ class Engine:
         self,
         messages: Sequence[ChatMessage],
         max_new_tokens: int,
-        examples: Sequence[ChatMessage] = (),
+        examples: Examples = NO_EXAMPLES,
     ) -> "_Fitted":
         """Drop the oldest exchanges, then the examples, until there is room for a reply."""
         room = min(REPLY_ROOM, max_new_tokens)
         limit = max(self.context - room, 0)
-        for kept in dict.fromkeys((tuple(examples), ())):
+        for kept in dict.fromkeys((examples, NO_EXAMPLES)):
             prompt, dropped = fit_prompt(self.tokenizer, messages, limit, kept)
             if len(prompt) <= limit:
                 left = min(max_new_tokens, self.context - len(prompt))
-                return _Fitted(prompt, left, dropped, bool(kept))
+                return _Fitted(prompt, left, dropped, kept != NO_EXAMPLES)
         raise TuteeError(
             _(
                 "The message is too long for the model: with the system prompt it has "

@@ -24,6 +24,7 @@ from core.runtime.failures import as_tutee_error
 from core.runtime.scheduler import Cancelled, Scheduler
 from core.training.run_control import RunControl
 from core.workers.serving_model import ServingModel
+from data.prompt_fitting import NO_EXAMPLES, Examples
 from data.tokenization import encode
 from store.i18n import _
 from store.records import ChatMessage, Record, Sampling
@@ -121,8 +122,7 @@ class ReplyJobs:
     def _stream(self, request: ReplyRequest, version: str) -> ReplyDone:
         engine = self._model.engine_for(version)
         pieces: list[str] = []
-        recalled = self._recalled(request.messages, request.records, version)
-        examples = [message for example in recalled for message in example.messages]
+        recalled, examples = self._recalled(request.messages, request.records, version)
         started = perf_counter()
         with self._scheduler.reply():
             for text in engine.stream(
@@ -153,21 +153,25 @@ class ReplyJobs:
 
     def _recalled(
         self, messages: Sequence[ChatMessage], records: Sequence[Record], version: str
-    ) -> tuple["Example", ...]:
-        """Return the examples for the last of `messages`; none if they cannot be found."""
+    ) -> tuple[tuple["Example", ...], Examples]:
+        """Return the records like the last of `messages`, and as a prompt has them.
+
+        There are none if they cannot be looked for.
+        """
         adapters, engine = self._model.adapters, self._model.engine
         if not records or adapters is None or engine is None:
-            return ()
+            return (), NO_EXAMPLES
         try:
             # Imported here because it loads numpy, which the first paint does not need.
-            from core.recall import Recall
+            from core.recall import Recall, placed
 
             self._recall = self._recall or Recall()
             learned = adapters.learned(version)
-            return self._recall.examples(messages, records, learned, engine.count_tokens)
+            found = self._recall.examples(messages, records, learned, engine.count_tokens)
+            return found, placed(found)
         except Exception:
             log.exception("Corrections could not be recalled")
-            return ()
+            return (), NO_EXAMPLES
 
     def _ranked(
         self, request: ReplyRequest, given: str, reward_model: Path, count: int

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from core.recall import TOKENS, Recall
+from core.recall import TOKENS, Recall, placed
 from store.records import ChatMessage, Instruction, Preference, Record, Verdict
 
 
@@ -133,3 +133,22 @@ def test_many_records_are_indexed_step_by_step() -> None:
     assert recall.examples([user(ASKED)], records, (), len) == ()
     found = recall.examples([user(ASKED)], [*records, BAKERY], (), len)
     assert [one.record_id for one in found] == ["bakery"]
+
+
+def test_what_asks_alike_stands_in_the_question_and_other_material_before_it() -> None:
+    alike = Recall().examples([user(ASKED)], [BAKERY], (), len)
+    preface = "Who runs the Marlow bakery?\nTeodora Finch runs it.\n\n"
+    assert placed(alike) == ((), preface)
+
+    line = "Name the item and its price:"
+    records: list[Record] = [
+        record(name, reply, f"{line} {text}")
+        for name, reply, text in (
+            ("a", "vase, 135", "A vase costs 135."),
+            ("b", "tea, 2", "2 for tea"),
+        )
+    ]
+    other = Recall().examples([user(f"{line} My bicycle was 900 dollars")], records, (), len)
+    assert placed(other).preface == ""
+    assert len(placed(other).turns) == 4
+    assert placed([]) == ((), "")

@@ -14,6 +14,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from core.adapters.registry import Adapters
+from core.recall import Recall, placed
 from data.training_split import with_system
 from store.errors import TuteeError
 from store.i18n import _
@@ -99,7 +100,7 @@ def ask(
         return
     messages = with_system((ChatMessage(role="user", content=prompt or ""),), system)
     examples = recalled(messages)
-    pieces = engine.stream(messages, sampling, seed, examples=_messages_of(examples))
+    pieces = engine.stream(messages, sampling, seed, examples=placed(examples))
     if as_json:
         reply = "".join(pieces)
         used = engine.last is not None and engine.last.examples
@@ -155,15 +156,9 @@ def _recalling(
     """Return what finds the records to put before a prompt; it finds none if `learned` is None."""
     if learned is None:
         return lambda messages: ()
-    from core.recall import Recall
-
     with invocation.home(write=False) as repository:
         records, recall = repository.trainable(), Recall()
     return lambda messages: recall.examples(messages, records, learned, engine.count_tokens)
-
-
-def _messages_of(examples: Sequence["Example"]) -> list[ChatMessage]:
-    return [message for example in examples for message in example.messages]
 
 
 def _ids(examples: Sequence["Example"]) -> list[str]:
@@ -219,7 +214,7 @@ def _answer_rows(
         window = rows[start : start + _WINDOW]
         prompts = [with_system(_messages(row), system_prompt) for row in window]
         found = [recalled(messages) for messages in prompts]
-        replies = engine.batch(prompts, sampling, seed, [*map(_messages_of, found)])
+        replies = engine.batch(prompts, sampling, seed, [*map(placed, found)])
         for row, reply, examples in zip(window, replies, found, strict=True):
             answered = {**row, "reply": reply, "recalled": _ids(examples)}
             click.echo(json.dumps(answered, ensure_ascii=False))

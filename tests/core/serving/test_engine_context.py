@@ -3,7 +3,7 @@
 import pytest
 
 from core.serving.engine import Engine
-from data.prompt_fitting import DROPPED_TOGETHER
+from data.prompt_fitting import DROPPED_TOGETHER, Examples
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from tests.core.serving.asking import GREEDY, HELLO, assistant, reply, system, user
@@ -74,13 +74,14 @@ def test_a_message_that_cannot_fit_is_an_error_with_the_numbers(engine: Engine) 
     assert reply(engine, HELLO)
 
 
-EXAMPLES = (user("the example " * 10), assistant("its answer " * 10))
+TURNS = (user("the example " * 10), assistant("its answer " * 10))
+EXAMPLES = Examples(TURNS, "what was taught\n\n")
 
 
 def test_examples_stand_before_the_last_question_and_keep_the_prefix(engine: Engine) -> None:
     messages = [system("Be brief."), user("one"), assistant("two"), user("three")]
     prompt = engine._fit(messages, 32, EXAMPLES).prompt
-    expected = [*messages[:-1], *EXAMPLES, messages[-1]]
+    expected = [*messages[:-1], *TURNS, user("what was taught\n\nthree")]
     assert prompt == encode_prompt(engine.tokenizer, expected)
     before = encode_prompt(engine.tokenizer, [*messages[:-1], user("x")])
     shared = next(i for i, (a, b) in enumerate(zip(prompt, before, strict=False)) if a != b)
@@ -92,9 +93,11 @@ def test_examples_outlast_old_exchanges_but_not_the_question(engine: Engine) -> 
     fitted = engine._fit(messages, 256, EXAMPLES)
     assert fitted.examples
     assert fitted.dropped == 2
-    assert fitted.prompt == encode_prompt(engine.tokenizer, [*EXAMPLES, messages[-1]])
+    assert fitted.prompt == encode_prompt(
+        engine.tokenizer, [*TURNS, user("what was taught\n\nshort")]
+    )
 
     long = [user("word " * 300)]
-    alone = engine._fit(long, 256, (*EXAMPLES * 9,))
+    alone = engine._fit(long, 256, Examples(TURNS * 9))
     assert not alone.examples
     assert alone.prompt == encode_prompt(engine.tokenizer, long)

@@ -39,8 +39,8 @@ def test_a_reply_recalls_what_its_version_has_not_learned(chat: ChatWorker, ears
     chat.reply("recalled", asked, GREEDY, 0, [record])
     recalled = ears.wait_for(ReplyDone)
     assert (plain.recalled, recalled.recalled) == ((), (record.id,))
-    example = (*prompt, ChatMessage(role="assistant", content="Teodora Finch."))
-    chat.reply("by hand", (*example, *asked), GREEDY, 0)
+    both = f"{prompt[0].content}\nTeodora Finch.\n\n{asked[0].content}"
+    chat.reply("by hand", (ChatMessage(role="user", content=both),), GREEDY, 0)
     assert ears.wait_for(ReplyDone).text == recalled.text
     chat.reply("other", ASK, GREEDY, 0, [record])
     assert ears.wait_for(ReplyDone).recalled == ()

@@ -254,7 +254,7 @@ def test_corrections_that_are_not_learned_stand_before_similar_prompts(
     plain = tutee("ask", *options, question, "--json").json
     assert plain["recalled"] == []
     tutee("import", str(write(tmp_path / "one.jsonl", [messages(taught, "Teodora.")])))
-    (record_id,) = [row["id"] for row in tutee("records", "list", "--json").lines]
+    (record_id,) = [row["id"] for row in tutee("records", "--json").lines]
 
     recalled = tutee("ask", *options, question, "--json").json
     assert recalled["recalled"] == [record_id]

@@ -186,4 +186,4 @@ async def test_a_reply_says_which_corrections_it_follows(home: Home) -> None:
         assert not replies(app)[-1].show_recalled
         await pilot.press("escape")
         await say(pilot, "/recall maybe")
-        await until(pilot, lambda: any("/recall takes on or off" in toast for toast in toasts(app)))
+        await until(pilot, lambda: "/recall takes on or off." in toasts(app))
