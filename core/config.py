@@ -55,6 +55,9 @@ class Chat(_Section):
     """`builtin`, `hf:owner/name`, `modelscope:owner/name`, or the path of a folder or GGUF file."""
     system_prompt: str = "You are a helpful assistant. Answer clearly and briefly."
     """Starts every conversation that has no system message of its own; empty for none."""
+    recall: bool = True
+    """Put corrections and liked replies that are not learned yet before similar questions, as
+    examples."""
     show_rewards: bool = False
     """Show each reply's score by a reward model that passed its gate."""
 

@@ -91,6 +91,8 @@ class ReplyDone:
     forgotten: int = 0
     """How many of the oldest messages did not fit into the model's context."""
     prompt_tokens: int = 0
+    recalled: tuple[str, ...] = ()
+    """Ids of the records put before the question as examples."""
 
 
 @dataclass(frozen=True)

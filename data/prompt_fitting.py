@@ -5,12 +5,25 @@ and their answers. The system prompt and the last question always stay.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from data.tokenization import Sample, Tokenizer, encode, encode_prompt
 from store.records import ChatMessage
 
 DROPPED_TOGETHER = 4
 """Questions that are dropped at a time."""
+
+
+class Examples(NamedTuple):
+    """What is put directly before the last question, but is no part of the conversation."""
+
+    turns: tuple[ChatMessage, ...] = ()
+    """Questions and answers, as earlier turns."""
+    preface: str = ""
+    """Text at the beginning of the question's own turn."""
+
+
+NO_EXAMPLES = Examples()
 
 
 def shortened(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]]:
@@ -26,9 +39,15 @@ def shortened(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]
 
 
 def fit_prompt(
-    tokenizer: Tokenizer, messages: Sequence[ChatMessage], limit: int
+    tokenizer: Tokenizer,
+    messages: Sequence[ChatMessage],
+    limit: int,
+    examples: Examples = NO_EXAMPLES,
 ) -> tuple[list[int], int]:
     """Shorten `messages` until their prompt has at most `limit` tokens.
+
+    Args:
+        examples: They stay with the last question.
 
     Returns:
         The tokens of the prompt, too many if not even the last question fits, and the number of
@@ -38,10 +57,18 @@ def fit_prompt(
         TuteeError: as `encode_prompt`.
     """
     for kept in shortened(messages):
-        prompt = encode_prompt(tokenizer, kept)
+        prompt = encode_prompt(tokenizer, with_examples(kept, examples))
         if len(prompt) <= limit:
             break
     return prompt, len(messages) - len(kept)
+
+
+def with_examples(messages: Sequence[ChatMessage], examples: Examples) -> Sequence[ChatMessage]:
+    if examples == NO_EXAMPLES:
+        return messages
+    last = max(index for index, message in enumerate(messages) if message.role == "user")
+    question = ChatMessage(role="user", content=examples.preface + messages[last].content)
+    return (*messages[:last], *examples.turns, question, *messages[last + 1 :])
 
 
 def fit_samples(

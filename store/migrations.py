@@ -88,6 +88,7 @@ def _as_they_are(old: Tables) -> Tables:
 STEPS = (
     Step(1, "one document a conversation and a judged reply", _one_document_each),
     Step(2, "branches, chat settings and exclusions", _as_they_are),
+    Step(3, "recalled corrections", _as_they_are),
 )
 
 

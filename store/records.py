@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from store.i18n import N_
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 Role = Literal["system", "user", "assistant"]
 RecordKind = Literal["instruction", "preference", "verdict"]
@@ -135,6 +135,8 @@ class Origin(_Frozen):
     """The user stopped the reply before it ended."""
     forgotten: int = Field(0, ge=0)
     """Number of the oldest messages that no longer fit into the model's context."""
+    recalled: tuple[str, ...] = ()
+    """Ids of the records put before the question as examples; no prompt of a record has them."""
 
 
 class Conversation(_Frozen):
@@ -151,6 +153,8 @@ class Conversation(_Frozen):
     """Replaces the one it began with, from the next reply on."""
     sampling: Sampling | None = None
     """For this conversation only; if empty, the settings apply."""
+    recall: bool | None = None
+    """Whether corrections are recalled in it; if empty, the settings apply."""
 
 
 class Message(_Frozen):

@@ -144,16 +144,22 @@ class Repository:
         return self._conversations.change(conversation_id, pinned=pinned)
 
     def set_chat(
-        self, conversation_id: str, *, system_prompt: str, sampling: Sampling | None
+        self,
+        conversation_id: str,
+        *,
+        system_prompt: str,
+        sampling: Sampling | None,
+        recall: bool | None = None,
     ) -> Conversation:
         """Set how a conversation continues.
 
         Args:
             system_prompt: Replaces the one it began with; empty restores that one.
             sampling: Overrides the settings; None restores them.
+            recall: Likewise.
         """
         return self._conversations.change(
-            conversation_id, system_prompt=system_prompt, sampling=sampling
+            conversation_id, system_prompt=system_prompt, sampling=sampling, recall=recall
         )
 
     def delete_conversation(self, conversation_id: str) -> ConversationTree:

@@ -23,12 +23,12 @@ ROOMS = {
     "data": """
         thoughts encodings
         formats training_split quality tokenization starter deduplication markdown
-        chat_exports row_files export_tables prompt_fitting
+        chat_exports row_files export_tables prompt_fitting prompt_index
         format_detection llama_factory dataset_card
         imports exports
     """,
     "core": """
-        config events stop_reasons json_file screen_config significance
+        config events stop_reasons json_file screen_config significance recall
         runtime config_file
         hub
         models

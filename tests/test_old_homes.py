@@ -51,7 +51,7 @@ def test_its_settings_mean_what_they_meant(old: Path) -> None:
 
 
 def test_its_adapter_answers(old: Path) -> None:
-    ask = ("ask", "--greedy", "--max-new-tokens", "40", "Name a fruit.")
+    ask = ("ask", "--no-recall", "--greedy", "--max-new-tokens", "40", "Name a fruit.")
     assert run(old, *ask, "--adapter", "first") != run(old, *ask, "--adapter", "base")
 
 

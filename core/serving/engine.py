@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.config import Serving
 from core.models.folder import ModelFolder
@@ -25,7 +25,7 @@ from core.serving.batch_generation import generate_batch
 from core.serving.detokenizer import StopStrings, TextStream, decode
 from core.serving.packed.prompt_cache import common_prefix
 from core.serving.sampling import Sampler
-from data.prompt_fitting import fit_prompt
+from data.prompt_fitting import NO_EXAMPLES, Examples, fit_prompt
 from data.tokenization import stop_ids
 from store.errors import TuteeError
 from store.i18n import _
@@ -41,6 +41,16 @@ MAX_BATCH_TOKENS = 8192
 """Prompts, and prompt tokens including padding, of one batch."""
 
 
+class _Fitted(NamedTuple):
+    prompt: Sequence[int]
+    room: int
+    """Tokens that the reply may have."""
+    dropped: int
+    """Messages."""
+    examples: bool
+    """The prompt has them."""
+
+
 @dataclass(frozen=True)
 class ReplyStats:
     tokens: int
@@ -54,6 +64,8 @@ class ReplyStats:
     """Tokens of the prompt, after messages were dropped to make it fit."""
     forgotten: int
     """Messages that were dropped."""
+    examples: bool
+    """The examples were put in; they are not where no room is left for them."""
 
 
 class Engine:
@@ -105,18 +117,20 @@ class Engine:
         seed: int,
         should_stop: Callable[[], bool] = lambda: False,
         gives_way: Callable[[], bool] = lambda: False,
+        examples: Examples = NO_EXAMPLES,
     ) -> Iterator[str]:
         """Yield the reply to `messages` piece by piece; once exhausted, `last` describes it.
 
         Args:
             gives_way: Asked between two steps. If it is true, "" is yielded: until the next piece
                 is asked for, this engine may be used for something else.
+            examples: To put directly before the last question, if there is room for them.
 
         Raises:
             TuteeError: the prompt does not fit into the model's context.
         """
-        prompt, room, forgotten = self._fit(messages, sampling.max_new_tokens)
-        yield from self._generate(prompt, room, forgotten, sampling, seed, should_stop, gives_way)
+        fitted = self._fit(messages, sampling.max_new_tokens, examples)
+        yield from self._generate(fitted, sampling, seed, should_stop, gives_way)
 
     def complete(
         self,
@@ -135,7 +149,8 @@ class Engine:
             TuteeError: as `raw_prompt` says.
         """
         tokens, room = self.raw_prompt(prompt, sampling.max_new_tokens)
-        yield from self._generate(tokens, room, 0, sampling, seed, should_stop, gives_way)
+        fitted = _Fitted(tokens, room, dropped=0, examples=False)
+        yield from self._generate(fitted, sampling, seed, should_stop, gives_way)
 
     def raw_prompt(
         self, prompt: str | Sequence[int], max_new_tokens: int
@@ -160,14 +175,13 @@ class Engine:
 
     def _generate(
         self,
-        prompt: Sequence[int],
-        room: int,
-        forgotten: int,
+        fitted: "_Fitted",
         sampling: Sampling,
         seed: int,
         should_stop: Callable[[], bool],
         gives_way: Callable[[], bool],
     ) -> Iterator[str]:
+        prompt, room = fitted.prompt, fitted.room
         self.last = None
         began = time.perf_counter()
         text, stops = TextStream(self.tokenizer), StopStrings(sampling.stop)
@@ -203,7 +217,8 @@ class Engine:
             stopped=stopped,
             seconds=time.perf_counter() - began,
             prompt_tokens=len(prompt),
-            forgotten=forgotten,
+            forgotten=fitted.dropped,
+            examples=fitted.examples,
         )
 
     def _prefilled(
@@ -228,22 +243,34 @@ class Engine:
         """
         # Two questions with different first characters share exactly the prefix of any question.
         with suppress(TuteeError):  # no question fits after them
+            questions = (ChatMessage(role="user", content=text) for text in ("a", "1"))
             one, other = (
-                self._fit([*messages, ChatMessage(role="user", content=text)], max_new_tokens)[0]
-                for text in ("a", "1")
+                self._fit([*messages, question], max_new_tokens).prompt for question in questions
             )
             if prefix := one[: common_prefix(one, other)]:
                 self.backend.prefill(prefix, should_stop)
 
     def batch(
-        self, prompts: Sequence[Sequence[ChatMessage]], sampling: Sampling, seed: int
+        self,
+        prompts: Sequence[Sequence[ChatMessage]],
+        sampling: Sampling,
+        seed: int,
+        examples: Sequence[Examples] = (),
     ) -> list[str]:
         """Return the replies to `prompts`, in their order, generated in batches.
+
+        Args:
+            examples: For each prompt, as in `stream`; none for any if empty.
 
         Raises:
             TuteeError: a prompt does not fit into the model's context.
         """
-        fitted = [self._fit(messages, sampling.max_new_tokens)[0] for messages in prompts]
+        fitted = [
+            self._fit(messages, sampling.max_new_tokens, before).prompt
+            for messages, before in zip(
+                prompts, examples or [NO_EXAMPLES] * len(prompts), strict=True
+            )
+        ]
         replies = [""] * len(fitted)
         for number, group in enumerate(_groups([len(prompt) for prompt in fitted])):
             chosen = [fitted[index] for index in group]
@@ -277,12 +304,15 @@ class Engine:
                 raise Cancelled
             yield
 
-        prompt, room, _ = self._fit(messages, sampling.max_new_tokens)
+        prompt, room, *_ = self._fit(messages, sampling.max_new_tokens)
         sampler = partial(Sampler, sampling, seed)
         generated = generate_batch(
             self.backend.prefill_batch, [prompt], sampler, self._stop, room, copies=count, slot=slot
         )
         return [self._text(tokens, sampling) for tokens in generated]
+
+    def count_tokens(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _text(self, tokens: Sequence[int], sampling: Sampling) -> str:
         ended = bool(tokens) and tokens[-1] in self._stop
@@ -290,18 +320,19 @@ class Engine:
         return stops.push(decode(self.tokenizer, tokens[:-1] if ended else tokens)) + stops.flush()
 
     def _fit(
-        self, messages: Sequence[ChatMessage], max_new_tokens: int
-    ) -> tuple[list[int], int, int]:
-        """Drop the oldest exchanges until there is room for a reply.
-
-        Returns:
-            The prompt's tokens, the reply's token limit, and the number of dropped messages.
-        """
+        self,
+        messages: Sequence[ChatMessage],
+        max_new_tokens: int,
+        examples: Examples = NO_EXAMPLES,
+    ) -> "_Fitted":
+        """Drop the oldest exchanges, then the examples, until there is room for a reply."""
         room = min(REPLY_ROOM, max_new_tokens)
         limit = max(self.context - room, 0)
-        prompt, dropped = fit_prompt(self.tokenizer, messages, limit)
-        if len(prompt) <= limit:
-            return prompt, min(max_new_tokens, self.context - len(prompt)), dropped
+        for kept in dict.fromkeys((examples, NO_EXAMPLES)):
+            prompt, dropped = fit_prompt(self.tokenizer, messages, limit, kept)
+            if len(prompt) <= limit:
+                left = min(max_new_tokens, self.context - len(prompt))
+                return _Fitted(prompt, left, dropped, kept != NO_EXAMPLES)
         raise self._too_long(len(prompt), limit, room)
 
     def _too_long(self, tokens: int, limit: int, room: int) -> TuteeError:

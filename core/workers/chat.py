@@ -6,8 +6,9 @@ a long kernel cannot be stopped from outside, and quitting must not wait for it.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 
@@ -19,7 +20,7 @@ from core.workers.guest_replies import GuestReplies, GuestRequest, RawPrompt
 from core.workers.job_queue import JobQueue
 from core.workers.reply_jobs import ReplyJobs, ReplyRequest
 from core.workers.serving_model import ServingModel
-from store.records import ChatMessage, Sampling
+from store.records import ChatMessage, Record, Sampling
 
 Emit = Callable[[Event], None]
 
@@ -94,13 +95,28 @@ class ChatWorker:
             engine.check(prompt, sampling.max_new_tokens)
 
     def reply(
-        self, request_id: str, messages: tuple[ChatMessage, ...], sampling: Sampling, seed: int
+        self,
+        request_id: str,
+        messages: tuple[ChatMessage, ...],
+        sampling: Sampling,
+        seed: int,
+        records: Sequence[Record] = (),
     ) -> None:
-        request = _request(request_id, messages, sampling, seed, Flag())
+        """Stream the reply of the version in use.
+
+        Args:
+            records: Those that may be recalled (`core.recall`), oldest first.
+        """
+        request = replace(_request(request_id, messages, sampling, seed, Flag()), records=records)
         self._pending.append(request.stop)
         self._jobs.put(lambda: self._reply(request))
 
-    def prefill(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+    def prefill(
+        self,
+        messages: tuple[ChatMessage, ...],
+        sampling: Sampling,
+        records: Sequence[Record] = (),
+    ) -> None:
         """Prefill `messages` before the question after them is sent; cheap to call often.
 
         Replies go first, and only the latest call counts.
@@ -111,7 +127,7 @@ class ChatWorker:
             return overtaken or self._jobs.closing.is_set()
 
         self._to_prefill = messages
-        self._jobs.put(lambda: self._replies.prefill(messages, sampling, should_stop))
+        self._jobs.put(lambda: self._replies.prefill(messages, sampling, should_stop, records))
 
     def stop_reply(self) -> None:
         """End the first reply that is not done at its next token; the others go on."""

@@ -3,11 +3,13 @@
 Each job runs in that thread, takes its turn with training, and returns an event or None.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from core.events import (
     Candidate,
@@ -22,9 +24,15 @@ from core.runtime.failures import as_tutee_error
 from core.runtime.scheduler import Cancelled, Scheduler
 from core.training.run_control import RunControl
 from core.workers.serving_model import ServingModel
+from data.prompt_fitting import NO_EXAMPLES, Examples
 from data.tokenization import encode
 from store.i18n import _
-from store.records import ChatMessage, Sampling
+from store.records import ChatMessage, Record, Sampling
+
+if TYPE_CHECKING:
+    from core.recall import Example, Recall
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,8 @@ class ReplyRequest:
     seed: int
     stop: Flag
     """Ends the reply at its next token."""
+    records: Sequence[Record] = ()
+    """The records that may be recalled, oldest first."""
 
 
 class ReplyJobs:
@@ -56,6 +66,7 @@ class ReplyJobs:
         self._scheduler = scheduler
         self._model = model
         self._closing = closing
+        self._recall: Recall | None = None
 
     def reply(self, request: ReplyRequest, version: str | None = None) -> ReplyDone | ReplyFailed:
         """Stream a reply by `version`, or else by the one in use."""
@@ -87,21 +98,32 @@ class ReplyJobs:
             return ReplyScored(message_id, scorer.score(engine, messages, reply, reward_model))
 
     def prefill(
-        self, messages: tuple[ChatMessage, ...], sampling: Sampling, should_stop: Callable[[], bool]
+        self,
+        messages: tuple[ChatMessage, ...],
+        sampling: Sampling,
+        should_stop: Callable[[], bool],
+        records: Sequence[Record] = (),
     ) -> None:
+        """Prefill `messages`, and index the records that the next question may recall."""
         engine = self._model.engine
         if engine is None or should_stop():
             return
         with self._scheduler.reply():
             engine.prefill(messages, sampling.max_new_tokens, should_stop)
+        self._recalled((), records, self._model.version)
 
     def _stream(self, request: ReplyRequest, version: str) -> ReplyDone:
         engine = self._model.engine_for(version)
         pieces: list[str] = []
+        recalled, examples = self._recalled(request.messages, request.records, version)
         started = perf_counter()
         with self._scheduler.reply():
             for text in engine.stream(
-                request.messages, request.sampling, request.seed, self._should_stop(request)
+                request.messages,
+                request.sampling,
+                request.seed,
+                self._should_stop(request),
+                examples=examples,
             ):
                 if not pieces:
                     started = perf_counter()
@@ -120,7 +142,30 @@ class ReplyJobs:
             seed=request.seed,
             forgotten=last.forgotten,
             prompt_tokens=last.prompt_tokens,
+            recalled=tuple(one.record_id for one in recalled) if last.examples else (),
         )
+
+    def _recalled(
+        self, messages: Sequence[ChatMessage], records: Sequence[Record], version: str
+    ) -> tuple[tuple["Example", ...], Examples]:
+        """Return the records like the last of `messages`, and as a prompt has them.
+
+        There are none if they cannot be looked for.
+        """
+        adapters, engine = self._model.adapters, self._model.engine
+        if not records or adapters is None or engine is None:
+            return (), NO_EXAMPLES
+        try:
+            # Imported here because it loads numpy, which the first paint does not need.
+            from core.recall import Recall, placed
+
+            self._recall = self._recall or Recall()
+            learned = adapters.learned(version)
+            found = self._recall.examples(messages, records, learned, engine.count_tokens)
+            return found, placed(found)
+        except Exception:
+            log.exception("Corrections could not be recalled")
+            return (), NO_EXAMPLES
 
     def _ranked(
         self, request: ReplyRequest, given: str, reward_model: Path, count: int

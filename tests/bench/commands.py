@@ -63,12 +63,18 @@ def teach(home: Path, corrections: Iterable[Messages]) -> Training:
     )
 
 
-def ask(home: Path, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-    """Return the greedy reply to each of `prompts`."""
+def ask(home: Path, prompts: Sequence[str], max_new_tokens: int, recall: bool = False) -> list[str]:
+    """Return the greedy reply to each of `prompts`.
+
+    Args:
+        recall: Put what is not learned yet before similar prompts, as Tutee does by itself.
+    """
     questions = home / "questions.jsonl"
     rows = [json.dumps({"prompt": prompt}) for prompt in prompts]
     questions.write_text("\n".join(rows), encoding="utf-8")
-    options = ("--greedy", "--max-new-tokens", str(max_new_tokens))
+    options = ["--greedy", "--max-new-tokens", str(max_new_tokens)]
+    if not recall:
+        options.append("--no-recall")
     out = tutee(home, "ask", "--batch", str(questions), *options)
     # Not `splitlines`: a reply may contain other line separators of Unicode.
     return [json.loads(line)["reply"] for line in out.strip("\n").split("\n")]

@@ -24,7 +24,8 @@ def test_a_correction_changes_the_reply_and_rolling_back_brings_the_old_one_back
     tmp_path: Path, builtin_folder: "ModelFolder"
 ) -> None:
     home, corrections = tmp_path / "home", tmp_path / "corrections.jsonl"
-    before = tutee(home, "ask", "--greedy", "--max-new-tokens", "24", QUESTION)
+    ask = ("ask", "--no-recall", "--greedy", "--max-new-tokens", "24", QUESTION)
+    before = tutee(home, *ask)
     assert REPLY not in before
 
     row = {
@@ -41,7 +42,7 @@ def test_a_correction_changes_the_reply_and_rolling_back_brings_the_old_one_back
     assert tutee(home, "ask", "--greedy", "--max-new-tokens", "24", QUESTION) == f"{REPLY}\n"
     assert json.loads(tutee(home, "export", "--kind", "instruction")) == row
     assert tutee(home, "adapters", "rollback") == "base\n"
-    assert tutee(home, "ask", "--greedy", "--max-new-tokens", "24", QUESTION) == before
+    assert tutee(home, *ask) == before
 
 
 def test_the_capital_of_france(tmp_path: Path, builtin_folder: "ModelFolder") -> None:

@@ -1,7 +1,7 @@
 """A chat worker with scripted replies."""
 
 import queue
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Event as Flag
 
@@ -23,7 +23,7 @@ from core.events import (
 )
 from core.workers.guest_replies import GuestRequest
 from store.errors import TuteeError
-from store.records import ChatMessage, Sampling
+from store.records import ChatMessage, Record, Sampling
 from tests.fakes.thread import FOLDER, Emit, Worker
 
 
@@ -51,6 +51,10 @@ class FakeChat:
         self.prompts: list[tuple[ChatMessage, ...]] = []
         self.ahead: list[tuple[ChatMessage, ...]] = []
         """Prefilled conversations."""
+        self.recallable: list[list[str]] = []
+        """Ids of the records given with each reply."""
+        self.recalls: tuple[str, ...] = ()
+        """Ids of the records that its replies recall."""
         self.compared: list[tuple[str, tuple[ChatMessage, ...]]] = []
         """Version and prompt of each answer outside the chat."""
         self.answers_stopped = 0
@@ -103,12 +107,23 @@ class FakeChat:
             raise TuteeError(f"The message is too long: {size} and {self.longest} fit.")
 
     def reply(
-        self, request_id: str, messages: tuple[ChatMessage, ...], sampling: Sampling, seed: int
+        self,
+        request_id: str,
+        messages: tuple[ChatMessage, ...],
+        sampling: Sampling,
+        seed: int,
+        records: Sequence[Record] = (),
     ) -> None:
+        self.recallable.append([record.id for record in records])
         self._stop.clear()
         self._worker.put(lambda: self._do_reply(request_id, messages, seed))
 
-    def prefill(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+    def prefill(
+        self,
+        messages: tuple[ChatMessage, ...],
+        sampling: Sampling,
+        records: Sequence[Record] = (),
+    ) -> None:
         self.ahead.append(messages)
 
     def stop_reply(self) -> None:
@@ -237,6 +252,7 @@ class FakeChat:
                 seconds=2.0,
                 adapter=version or self._adapter,
                 seed=seed,
+                recalled=self.recalls,
             )
         )
 

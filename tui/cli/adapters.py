@@ -219,7 +219,7 @@ def export(
     file = output or invocation.paths.exports / f"{found.folder.id}-{version}-lora.gguf"
     gguf_lora.write(found, version, file)
     if as_json:
-        click.echo(json.dumps({"version": version, "path": str(file)}, ensure_ascii=False))
+        echo_json({"version": version, "path": str(file)})
         return
     click.echo(
         _("Wrote {version} to {file}: `llama-cli -m {model}.gguf --lora {file}`.").format(

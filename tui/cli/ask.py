@@ -14,17 +14,22 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from core.adapters.registry import Adapters
+from core.recall import Recall, placed
 from data.training_split import with_system
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Sampling
 from tui.cli.i18n import LocalizedCommand
-from tui.cli.invocation import Invocation
+from tui.cli.invocation import Invocation, json_option
 from tui.cli.json_output import echo_json
 from tui.controllers.presets import sampling_settings
 
 if TYPE_CHECKING:
+    from core.recall import Example
     from core.serving.engine import Engine
+
+Recalled = Callable[[Sequence[ChatMessage]], Sequence["Example"]]
+"""Finds the records to put before the last of some messages."""
 
 _WINDOW = 64
 """Prompts answered together: enough to sort by length, few enough to stream results."""
@@ -57,8 +62,10 @@ def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
     "--batch",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="FILE.jsonl",
-    help='Answer each line, {"prompt": …} or {"messages": […]}, and add "reply" to it.',
+    help='Answer each line, {"prompt": …} or {"messages": […]}; add "reply" and "recalled" to it.',
 )
+@click.option("--no-recall", is_flag=True, help="Put no corrections before the prompt.")
+@json_option
 @click.pass_obj
 def ask(
     invocation: Invocation,
@@ -67,11 +74,14 @@ def ask(
     greedy: bool,
     adapter: str | None,
     batch: Path | None,
+    no_recall: bool,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Reply to PROMPT, to standard input, or to both: what is piped is appended to PROMPT.
 
-    Options not given are taken from the settings; --stop may be repeated.
+    Options not given are taken from the settings; --stop may be repeated. Corrections that the
+    version has not learned yet are put before similar prompts; JSON names their ids as "recalled".
     """
     if batch and prompt:
         raise click.UsageError(_("Use a prompt or --batch, not both."))
@@ -79,14 +89,31 @@ def ask(
     if not batch:
         prompt = _whole_prompt(prompt)
     sampling = _sampling(invocation.config.sampling, greedy, options)
-    engine = _engine(invocation, adapter)
+    adapters = Adapters(invocation.paths.models, invocation.found_model())
+    version = adapters.resolve(adapter or adapters.active())
+    engine = _engine(invocation, adapters, version)
     seed = random.randrange(2**31) if sampling.seed is None else sampling.seed
     system = invocation.config.chat.system_prompt if system is None else system
+    wanted = invocation.config.chat.recall and not no_recall
+    recalled = _recalling(invocation, engine, adapters.learned(version) if wanted else None)
     if batch:
-        _answer_rows(engine, rows, system, sampling, seed)
+        _answer_rows(engine, rows, system, sampling, seed, recalled)
         return
     messages = with_system((ChatMessage(role="user", content=prompt or ""),), system)
-    for text in engine.stream(messages, sampling, seed, lambda: False):
+    examples = recalled(messages)
+    pieces = engine.stream(messages, sampling, seed, examples=placed(examples))
+    if as_json:
+        reply = "".join(pieces)
+        used = engine.last is not None and engine.last.examples
+        answered = {
+            "prompt": prompt,
+            "adapter": version,
+            "reply": reply,
+            "recalled": _ids(examples) if used else [],
+        }
+        echo_json(answered)
+        return
+    for text in pieces:
         click.echo(text, nl=False)
         sys.stdout.flush()
     click.echo()
@@ -132,13 +159,26 @@ def _piped() -> str:
         return content.decode(sys.stdin.encoding, "replace").strip()
 
 
-def _engine(invocation: Invocation, adapter: str | None) -> "Engine":
-    folder = invocation.found_model()
-    adapters = Adapters(invocation.paths.models, folder)
-    path = adapters.path(adapter or adapters.active())
+def _engine(invocation: Invocation, adapters: Adapters, version: str) -> "Engine":
+    path = adapters.path(version)
     from core.serving.engine import Engine
 
-    return Engine(folder, path, invocation.config.serving)
+    return Engine(adapters.folder, path, invocation.config.serving)
+
+
+def _recalling(
+    invocation: Invocation, engine: "Engine", learned: frozenset[str] | None
+) -> Recalled:
+    """Return what finds the records to put before a prompt; it finds none if `learned` is None."""
+    if learned is None:
+        return lambda messages: ()
+    with invocation.home(write=False) as repository:
+        records, recall = repository.trainable(), Recall()
+    return lambda messages: recall.examples(messages, records, learned, engine.count_tokens)
+
+
+def _ids(examples: Sequence["Example"]) -> list[str]:
+    return [example.record_id for example in examples]
 
 
 def _read_batch(path: Path) -> list[dict[str, Any]]:
@@ -184,10 +224,13 @@ def _answer_rows(
     system_prompt: str,
     sampling: Sampling,
     seed: int,
+    recalled: Recalled,
 ) -> None:
     for start in range(0, len(rows), _WINDOW):
         window = rows[start : start + _WINDOW]
         prompts = [with_system(_messages(row), system_prompt) for row in window]
-        for row, reply in zip(window, engine.batch(prompts, sampling, seed), strict=True):
-            echo_json({**row, "reply": reply})
+        found = [recalled(messages) for messages in prompts]
+        replies = engine.batch(prompts, sampling, seed, [*map(placed, found)])
+        for row, reply, examples in zip(window, replies, found, strict=True):
+            echo_json({**row, "reply": reply, "recalled": _ids(examples)})
         sys.stdout.flush()

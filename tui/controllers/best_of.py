@@ -77,6 +77,7 @@ class BestOfController:
                 "sampling": ranked.sampling,
                 "seed": ranked.seed,
                 "stopped": False,
+                "recalled": (),
             }
         )
         message = self._services.repository.add_message(

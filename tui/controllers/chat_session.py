@@ -18,7 +18,7 @@ from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from data import starter
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import ChatMessage, Message, new_id
+from store.records import ChatMessage, Message, Record, new_id
 from store.repository import Repository
 from tui.controllers.feedback import message_view, reply_view
 from tui.controllers.live_reply import LiveReply
@@ -119,7 +119,7 @@ class ChatSession:
             self._repository.turns(open_id) if open_id else self.conversation.system_messages()
         )
         if messages and messages[-1].role != "user":
-            self._chat.prefill(messages, self.conversation.sampling())
+            self._chat.prefill(messages, self.conversation.sampling(), self._recallable(open_id))
 
     def stop(self) -> list[Change]:
         """Stop the reply in progress in the open conversation; its text so far is kept."""
@@ -246,6 +246,7 @@ class ChatSession:
             self.conversation.start(),
             system_prompt=settings.system_prompt,
             sampling=settings.sampling,
+            recall=settings.recall,
         )
 
     def last_exchange(self) -> Exchange:
@@ -305,7 +306,15 @@ class ChatSession:
 
     def _request(self, live: LiveReply) -> None:
         live.requested = True
-        self._chat.reply(live.id, live.prompt(self._repository), live.sampling, self._seed())
+        prompt = live.prompt(self._repository)
+        records = self._recallable(live.conversation_id)
+        self._chat.reply(live.id, prompt, live.sampling, self._seed(), records)
+
+    def _recallable(self, conversation_id: str | None) -> list[Record]:
+        """The records that a reply in a conversation may recall."""
+        own = self._repository.conversation(conversation_id).recall if conversation_id else None
+        wanted = self._config().chat.recall if own is None else own
+        return self._repository.trainable() if wanted else []
 
     def _ended(self, live: LiveReply, reply: Message | None) -> list[Change]:
         changes: list[Change] = []

@@ -1,13 +1,13 @@
 """Feedback on replies, without widgets: each method stores it and returns the reply's new view."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Instruction, Message, Origin, Record
 from store.repository import Repository
 from tui.controllers.drafts import CorrectionDraft
-from tui.views.chat import MessageView, ReplyView, UserView
+from tui.views.chat import MessageView, RecalledView, ReplyView, UserView
 
 Siblings = Mapping[str, tuple[str, ...]]
 """The versions of each message, as `Repository.siblings` returns them."""
@@ -120,6 +120,7 @@ def reply_view(
         stopped=origin.stopped,
         limit=limit if limit and message.tokens >= limit and not origin.stopped else None,
         forgotten=origin.forgotten,
+        recalled=tuple(_recalled(repository, origin)),
         label=feedback.label,
         reasons=feedback.reasons,
         comment=feedback.comment,
@@ -129,6 +130,19 @@ def reply_view(
         excluded=feedback.excluded,
         undoable=feedback.undoable,
     )
+
+
+def _recalled(repository: Repository, origin: Origin) -> Iterator[RecalledView]:
+    """The records that a reply recalled; empty where one was deleted since."""
+    for record_id in origin.recalled:
+        try:
+            record = repository.record(record_id)
+        except TuteeError:
+            yield RecalledView()
+        else:
+            asked = [message.content for message in record.prompt if message.role == "user"]
+            reply = record.completion if record.kind == "instruction" else ""
+            yield RecalledView(asked[-1] if asked else "", reply)
 
 
 def _speed(message: Message) -> float | None:

@@ -71,6 +71,7 @@ class LiveReply:
             seed=done.seed if done else None,
             stopped=stopped,
             forgotten=done.forgotten if done else 0,
+            recalled=self._recalled(done),
         )
         return repository.add_message(
             self.conversation_id,
@@ -81,3 +82,9 @@ class LiveReply:
             tokens=done.tokens + (before.tokens if before else 0) if done else 0,
             seconds=done.seconds + (before.seconds if before else 0.0) if done else 0.0,
         )
+
+    def _recalled(self, done: ReplyDone | None) -> tuple[str, ...]:
+        """The records recalled for any part of the reply."""
+        before = self.continued.origin if self.continued else None
+        earlier = before.recalled if before else ()
+        return tuple(dict.fromkeys((*earlier, *(done.recalled if done else ()))))

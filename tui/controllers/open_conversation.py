@@ -39,6 +39,8 @@ class ChatSettings:
     """Empty for the default."""
     sampling: Sampling | None = None
     """None for the default."""
+    recall: bool | None = None
+    """Whether corrections are recalled; None for the default."""
 
 
 class OpenConversation:
@@ -72,11 +74,14 @@ class OpenConversation:
     def own(self) -> ChatSettings:
         """What this conversation overrides."""
         stored = self.stored
-        return ChatSettings(stored.system_prompt, stored.sampling) if stored else ChatSettings()
+        if stored is None:
+            return ChatSettings()
+        return ChatSettings(stored.system_prompt, stored.sampling, stored.recall)
 
     def default(self) -> ChatSettings:
         """What applies where the conversation overrides nothing."""
-        return ChatSettings(self._config().chat.system_prompt, self._config().sampling)
+        config = self._config()
+        return ChatSettings(config.chat.system_prompt, config.sampling, config.chat.recall)
 
     def sampling(self) -> Sampling:
         """Sampling settings of the next reply."""

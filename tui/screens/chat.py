@@ -246,6 +246,7 @@ class ChatScreen(Screen[None]):
         if focused is not None and focused.view is not None:
             view = focused.view
             parts = [_("G continues")] if view.stopped or view.limit else []
+            parts += [keyed(self, _("{key:reply.recalled} corrections"))] if view.recalled else []
             parts += [keyed(self, _("{key:reply.undo} undo"))] if view.undoable else []
             return " · ".join([*parts, _("Esc back")])
         if self._session.replying:
@@ -354,6 +355,9 @@ class ChatScreen(Screen[None]):
 
     def action_preset(self, name: str = "") -> None:
         self._chat.use_preset(name)
+
+    def action_recall(self, switch: str = "") -> None:
+        self._chat.set_recall(switch)
 
     def action_set(self, text: str = "") -> None:
         self._chat.set_sampling(text)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from textual.screen import Screen
 
+from store.errors import TuteeError
 from store.i18n import _
 from store.records import Conversation
 from tui.commands.completion import Completion
@@ -130,8 +131,8 @@ class ChatActions:
             self.set_system_prompt()
             return
         system_prompt, sampling = self._presets.named(name)
-        own = self._session.conversation.own().system_prompt
-        self._set(ChatSettings(system_prompt or own, sampling))
+        own = self._session.conversation.own()
+        self._set(replace(own, system_prompt=system_prompt or own.system_prompt, sampling=sampling))
 
     def set_sampling(self, text: str = "") -> None:
         """Change one sampling setting, given as name and value, or open a dialog for all."""
@@ -141,6 +142,21 @@ class ChatActions:
         conversation = self._session.conversation
         sampling = with_setting(conversation.sampling(), text)
         self._set(replace(conversation.own(), sampling=sampling))
+
+    def set_recall(self, switch: str = "") -> None:
+        """Recall corrections in this chat (`on`) or not (`off`); switch it without either."""
+        conversation = self._session.conversation
+        own = conversation.own()
+        now = conversation.default().recall if own.recall is None else own.recall
+        wanted = {"": not now, "on": True, "off": False}.get(switch.casefold())
+        if wanted is None:
+            raise TuteeError(_("/recall takes on or off."))
+        self._session.override(replace(own, recall=wanted))
+        self._notify(
+            _("Replies follow corrections that are not learned yet, in this chat.")
+            if wanted
+            else _("Corrections are not recalled in this chat; {key:app.settings} has it for all.")
+        )
 
     def _set_chosen(self, settings: ChatSettings | None) -> None:
         if settings is not None:

@@ -84,4 +84,4 @@ class ChatSettingsScreen(ModalScreen[ChatSettings | None]):
         with errors_shown(self.app):
             sampling = with_values(self._default_sampling, written) if written else None
             system_prompt = self.query_one("#system-prompt", TextArea).text.strip()
-            self.dismiss(ChatSettings(system_prompt, sampling))
+            self.dismiss(ChatSettings(system_prompt, sampling, self._own.recall))

@@ -19,6 +19,14 @@ class UserView:
 
 
 @dataclass(frozen=True)
+class RecalledView:
+    """A record that was put before the question as an example; empty if it was deleted since."""
+
+    question: str = ""
+    reply: str = ""
+
+
+@dataclass(frozen=True)
 class ReplyView:
     """A complete reply with its feedback."""
 
@@ -40,6 +48,8 @@ class ReplyView:
     """The token limit at which it was cut off."""
     forgotten: int = 0
     """Number of oldest messages that no longer fit into the context."""
+    recalled: tuple[RecalledView, ...] = ()
+    """Records put before the question as examples."""
     label: bool | None = None
     reasons: tuple[str, ...] = ()
     comment: str = ""

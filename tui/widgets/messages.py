@@ -17,11 +17,11 @@ from textual.reactive import reactive
 from textual.widgets import Markdown, Static
 from textual.widgets.markdown import MarkdownStream
 
-from store.i18n import N_, _
+from store.i18n import N_, _, ngettext
 from tui.commands.attachments import folded
 from tui.text_format import counted, harmless, one_line
 from tui.theme import MUTED
-from tui.views.chat import LiveView, ReplyView, UserView
+from tui.views.chat import LiveView, RecalledView, ReplyView, UserView
 
 
 def chat_markdown() -> MarkdownIt:
@@ -88,6 +88,7 @@ class Heading(Static):
 
 
 _TIP = N_("Another version")
+_FROM = N_("The corrections it follows")
 
 
 class ReplyMessage(Vertical, can_focus=True):
@@ -117,6 +118,7 @@ class ReplyMessage(Vertical, can_focus=True):
         Binding("x", "screen.exclude", "Exclude", id="reply.exclude"),
         Binding("m", "screen.tokens", "Tokens", id="reply.tokens"),
         Binding("o", "original", "Original", id="reply.original"),
+        Binding("f", "recalled", "From", tooltip=_FROM, id="reply.recalled"),
         Binding("b", "app.best_of", "Best of four", show=False, id="reply.best_of"),
         # Shown beside the prompt, as a narrow footer has no room for it.
         Binding("ctrl+z", "screen.undo", "Undo", show=False, id="reply.undo"),
@@ -143,6 +145,7 @@ class ReplyMessage(Vertical, can_focus=True):
     view: reactive[ReplyView | None] = reactive(None, init=False)
     note: reactive[str] = reactive("", init=False)
     show_original: reactive[bool] = reactive(False, init=False)
+    show_recalled: reactive[bool] = reactive(False, init=False)
     reward: reactive[float | None] = reactive(None, init=False)
     """The score of the reward model."""
 
@@ -199,7 +202,7 @@ class ReplyMessage(Vertical, can_focus=True):
     async def change(self, view: ReplyView) -> None:
         if view == self.view:
             return
-        self.show_original = False
+        self.show_original = self.show_recalled = False
         before, self.view = self.view, view
         if before is None or before.shown != view.shown:
             await self.query_one(Markdown).update(harmless(view.shown))
@@ -211,9 +214,14 @@ class ReplyMessage(Vertical, can_focus=True):
         text = self.view.text if self.show_original else self.view.shown
         await self.query_one(Markdown).update(harmless(text))
 
+    def action_recalled(self) -> None:
+        self.show_recalled = not self.show_recalled
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "original":
             return self.view is not None and self.view.correction is not None
+        if action == "recalled":
+            return self.view is not None and bool(self.view.recalled)
         return True
 
     def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
@@ -228,7 +236,8 @@ class ReplyMessage(Vertical, can_focus=True):
         if self.is_mounted:
             self._draw_heading()
 
-    watch_view = watch_note = watch_reward = watch_show_original = _redraw
+    watch_view = watch_note = watch_reward = _redraw
+    watch_show_original = watch_show_recalled = _redraw
 
     def _draw_heading(self) -> None:
         view = self.view
@@ -238,6 +247,8 @@ class ReplyMessage(Vertical, can_focus=True):
         self.query_one(Heading).show((view.adapter if view else None) or "", badges)
         aside = self.query_one(".aside", Static)
         text = _aside(view, self.show_original) if view else ""
+        if view and self.show_recalled:
+            text = "\n".join(filter(None, (text, *map(_recalled, view.recalled))))
         aside.display = bool(text)
         aside.update(Content(harmless(text)))
         self.refresh_bindings()
@@ -266,12 +277,27 @@ def _badges(view: ReplyView, reward: float | None) -> Content:
         oldest = counted(view.forgotten, "message")
         text = _("without the oldest {messages}").format(messages=oldest)
         badges.append((text, "$text-warning"))
+    if view.recalled:
+        badges.append((_from(view), "$text-accent"))
     if view.speed:
         badges.append((_("{speed:.0f} tok/s").format(speed=view.speed), MUTED))
     if reward is not None:
         badges.append((_("reward {reward:+.1f}").format(reward=reward), MUTED))
     parts = [Content(text).stylize(style) for text, style in badges]
     return Content(" · ").stylize(MUTED).join(parts)
+
+
+def _from(view: ReplyView) -> str:
+    count = len(view.recalled)
+    return ngettext("from {count} correction", "from {count} corrections", count).format(
+        count=count
+    )
+
+
+def _recalled(view: RecalledView) -> str:
+    if view == RecalledView():
+        return _("A record that was deleted since.")
+    return f"{one_line(view.question)} → {one_line(view.reply)}"
 
 
 def _aside(view: ReplyView, original_shown: bool) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from core.serving.engine import Engine
-from data.prompt_fitting import DROPPED_TOGETHER
+from data.prompt_fitting import DROPPED_TOGETHER, Examples
 from data.tokenization import encode_prompt
 from store.errors import TuteeError
 from tests.core.serving.asking import GREEDY, HELLO, assistant, reply, system, user
@@ -16,7 +16,7 @@ def test_the_oldest_exchanges_make_room(engine: Engine) -> None:
     messages.append(user("the last question"))
     assert len(encode_prompt(engine.tokenizer, messages)) > engine.context
 
-    prompt, room, forgotten = engine._fit(messages, 512)
+    prompt, room, forgotten, _ = engine._fit(messages, 512)
     shown = engine.tokenizer.decode(prompt)
     assert len(prompt) + 256 <= engine.context
     assert room == min(512, engine.context - len(prompt))
@@ -41,7 +41,7 @@ def test_the_oldest_exchanges_make_room(engine: Engine) -> None:
 
 def test_at_last_only_the_question_is_left(engine: Engine) -> None:
     messages = [system("Be brief."), user("word " * 400), assistant("yes"), user("word " * 300)]
-    prompt, _, forgotten = engine._fit(messages, 512)
+    prompt, _, forgotten, _ = engine._fit(messages, 512)
     assert prompt == encode_prompt(engine.tokenizer, [messages[0], messages[-1]])
     assert forgotten == 2
 
@@ -49,7 +49,7 @@ def test_at_last_only_the_question_is_left(engine: Engine) -> None:
 def test_a_reply_ends_where_the_context_does(engine: Engine) -> None:
     messages = [user("a b " * 170)]
     asked = GREEDY.model_copy(update={"max_new_tokens": 100_000})
-    prompt, room, _ = engine._fit(messages, asked.max_new_tokens)
+    prompt, room, *_ = engine._fit(messages, asked.max_new_tokens)
     assert room == engine.context - len(prompt)
     reply(engine, messages, asked)
     assert engine.last is not None
@@ -72,3 +72,32 @@ def test_a_message_that_cannot_fit_is_an_error_with_the_numbers(engine: Engine) 
     assert f"{size:,} tokens" in caught.value.title
     assert "1,000 fit" in caught.value.title
     assert reply(engine, HELLO)
+
+
+TURNS = (user("the example " * 10), assistant("its answer " * 10))
+EXAMPLES = Examples(TURNS, "what was taught\n\n")
+
+
+def test_examples_stand_before_the_last_question_and_keep_the_prefix(engine: Engine) -> None:
+    messages = [system("Be brief."), user("one"), assistant("two"), user("three")]
+    prompt = engine._fit(messages, 32, EXAMPLES).prompt
+    expected = [*messages[:-1], *TURNS, user("what was taught\n\nthree")]
+    assert prompt == encode_prompt(engine.tokenizer, expected)
+    before = encode_prompt(engine.tokenizer, [*messages[:-1], user("x")])
+    shared = next(i for i, (a, b) in enumerate(zip(prompt, before, strict=False)) if a != b)
+    assert "two" in engine.tokenizer.decode(prompt[:shared])
+
+
+def test_examples_outlast_old_exchanges_but_not_the_question(engine: Engine) -> None:
+    messages = [user("word " * 300), assistant("yes"), user("short")]
+    fitted = engine._fit(messages, 256, EXAMPLES)
+    assert fitted.examples
+    assert fitted.dropped == 2
+    assert fitted.prompt == encode_prompt(
+        engine.tokenizer, [*TURNS, user("what was taught\n\nshort")]
+    )
+
+    long = [user("word " * 300)]
+    alone = engine._fit(long, 256, Examples(TURNS * 9))
+    assert not alone.examples
+    assert alone.prompt == encode_prompt(engine.tokenizer, long)

@@ -5,6 +5,7 @@ from threading import Event as Flag
 
 import pytest
 
+from core.adapters.registry import Adapters
 from core.events import (
     AdapterSwapped,
     Event,
@@ -14,7 +15,7 @@ from core.events import (
 )
 from core.models.folder import ModelFolder
 from core.workers.chat import ChatWorker
-from store.records import ChatMessage, Sampling
+from store.records import ChatMessage, Instruction, Sampling
 from tests.core.ears import ASK, GREEDY, PATIENCE, Ears, greedy_reply
 
 pytestmark = pytest.mark.waits
@@ -28,6 +29,32 @@ def test_chunks_add_up_to_the_reply(chat: ChatWorker, ears: Ears) -> None:
     assert done.request_id == "one"
     assert done.adapter == "base"
     assert not done.stopped
+
+
+def test_a_reply_recalls_what_its_version_has_not_learned(chat: ChatWorker, ears: Ears) -> None:
+    asked = (ChatMessage(role="user", content="Who is in charge of the Marlow bakery?"),)
+    prompt = (ChatMessage(role="user", content="Who runs the Marlow bakery?"),)
+    record = Instruction(prompt=prompt, completion="Teodora Finch.")
+    chat.reply("plain", asked, GREEDY, 0)
+    plain = ears.wait_for(ReplyDone)
+    chat.prefill(asked, GREEDY, [record])
+    chat.reply("recalled", asked, GREEDY, 0, [record])
+    recalled = ears.wait_for(ReplyDone)
+    assert (plain.recalled, recalled.recalled) == ((), (record.id,))
+    both = f"{prompt[0].content}\nTeodora Finch.\n\n{asked[0].content}"
+    chat.reply("by hand", (ChatMessage(role="user", content=both),), GREEDY, 0)
+    assert ears.wait_for(ReplyDone).text == recalled.text
+    chat.reply("other", ASK, GREEDY, 0, [record])
+    assert ears.wait_for(ReplyDone).recalled == ()
+
+
+def test_a_reply_comes_also_where_nothing_can_be_recalled(
+    chat: ChatWorker, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Adapters, "learned", lambda *_: 1 / 0)
+    record = Instruction(prompt=ASK, completion="Yes.")
+    chat.reply("one", ASK, GREEDY, 0, [record])
+    assert ears.wait_for(ReplyDone).recalled == ()
 
 
 def test_a_seed_in_the_settings_overrides_the_random_one(chat: ChatWorker, ears: Ears) -> None:

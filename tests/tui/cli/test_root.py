@@ -263,6 +263,30 @@ def test_a_batch_keeps_its_order_and_its_other_fields(tutee: Tutee, tmp_path: Pa
     assert ran.lines[69]["reply"] == alone.removesuffix("\n")
 
 
+def test_corrections_that_are_not_learned_stand_before_similar_prompts(
+    tutee: Tutee,
+    home: Path,
+    tmp_path: Path,
+) -> None:
+    options = ("--greedy", "--max-new-tokens", "8")
+    question, taught = "Who is in charge of the Marlow bakery?", "Who runs the Marlow bakery?"
+    plain = tutee("ask", *options, question, "--json").json
+    assert plain["recalled"] == []
+    tutee("import", str(write(tmp_path / "one.jsonl", [messages(taught, "Teodora.")])))
+    (record_id,) = [row["id"] for row in tutee("records", "--json").lines]
+
+    recalled = tutee("ask", *options, question, "--json").json
+    assert recalled["recalled"] == [record_id]
+    batch = write(tmp_path / "batch.jsonl", [{"prompt": question}, {"prompt": "hello"}])
+    rows = tutee("ask", *options, "--batch", str(batch)).lines
+    assert [row["recalled"] for row in rows] == [[record_id], []]
+    assert rows[0]["reply"] == recalled["reply"]
+
+    assert tutee("ask", *options, "--no-recall", question, "--json").json == plain
+    home.joinpath("config.toml").write_text("[chat]\nrecall = false\n")
+    assert tutee("ask", *options, question, "--json").json == plain
+
+
 @pytest.mark.parametrize("bad", ["{", "[]", '{"prompt": 3}', '{"question": "x"}', '"x"'])
 def test_a_bad_line_in_a_batch_is_named_before_anything_is_answered(
     tutee: Tutee, tmp_path: Path, bad: str

@@ -1,6 +1,6 @@
 """The chat session without app or threads: order of messages, storage, and changes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +10,20 @@ from core.config import Config
 from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
 from store.errors import TuteeError
 from store.paths import locate
-from store.records import ChatMessage, Sampling
+from store.records import ChatMessage, Instruction, Record, Sampling
 from store.repository import Repository
 from tui.controllers.chat_session import ChatSession
 from tui.controllers.live_reply import STOPPING, WAITING, WRITING
 from tui.controllers.open_conversation import ChatSettings
-from tui.views.chat import MessageAdded, QueueChanged, ReplyBegan, ReplyEnded, ReplyGrew, ReplyView
+from tui.views.chat import (
+    MessageAdded,
+    QueueChanged,
+    RecalledView,
+    ReplyBegan,
+    ReplyEnded,
+    ReplyGrew,
+    ReplyView,
+)
 from tui.widgets.messages import _badges
 
 READY = ModelReady("fake-1", "r0", "Fake-1", "v2", 1.0)
@@ -27,6 +35,8 @@ class Chat:
     def __init__(self) -> None:
         self.adapters = None
         self.requests: list[tuple[str, tuple[ChatMessage, ...], Sampling, int]] = []
+        self.recallable: list[Sequence[Record]] = []
+        """The records given with each request."""
         self.stops = 0
         self.checked: list[tuple[ChatMessage, ...]] = []
         self.ahead: list[tuple[ChatMessage, ...]] = []
@@ -35,9 +45,13 @@ class Chat:
         self.checked.append(messages)
 
     def reply(self, *request: object) -> None:
-        self.requests.append(request)  # type: ignore[arg-type]
+        *rest, records = request
+        self.requests.append(tuple(rest))  # type: ignore[arg-type]
+        self.recallable.append(records)  # type: ignore[arg-type]
 
-    def prefill(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
+    def prefill(
+        self, messages: tuple[ChatMessage, ...], sampling: Sampling, records: Sequence[Record]
+    ) -> None:
         self.ahead.append(messages)
 
     def stop_reply(self) -> None:
@@ -323,3 +337,79 @@ def test_a_reply_keeps_how_much_of_the_chat_the_model_did_not_see(
     assert ended.reply is not None
     assert ended.reply.forgotten == 8
     assert "without the oldest 8 messages" in _badges(ended.reply, None).plain
+
+
+# -- recall ----------------------------------------------------------------------------------------
+
+
+def taught(repository: Repository) -> Instruction:
+    prompt = (ChatMessage(role="user", content="Who runs the bakery?"),)
+    record = Instruction(prompt=prompt, completion="Teodora.")
+    repository.add_imported([record])
+    return record
+
+
+def answered(session: ChatSession, chat: Chat, question: str, **recalled: tuple[str, ...]) -> None:
+    session.send(question)
+    session.on_reply(replace(done(chat, "Teodora."), **recalled))  # type: ignore[arg-type]
+
+
+def test_a_reply_keeps_which_records_it_recalled_and_its_record_has_none_of_them(
+    session: ChatSession, chat: Chat, repository: Repository
+) -> None:
+    record = taught(repository)
+    session.model_ready(READY)
+    answered(session, chat, "Who is in charge of the bakery?", recalled=(record.id,))
+    assert chat.recallable == [[record]]
+    reply = session.conversation.messages()[-1]
+    assert reply.origin is not None
+    assert reply.origin.recalled == (record.id,)
+    repository.rate(reply.id, True)
+    liked = next(r for r in repository.records() if r.kind == "instruction" and r.message_id)
+    assert "Who runs the bakery?" not in [message.content for message in liked.prompt]
+    assert liked.origin.recalled == (record.id,)
+    (view,) = [one for one in session.view().messages if isinstance(one, ReplyView)]
+    assert view.recalled == (RecalledView("Who runs the bakery?", "Teodora."),)
+
+    repository.delete_records([record.id])
+    (view,) = [one for one in session.view().messages if isinstance(one, ReplyView)]
+    assert view.recalled == (RecalledView(),)
+
+
+def test_excluded_records_are_not_recalled(
+    session: ChatSession, chat: Chat, repository: Repository
+) -> None:
+    record = taught(repository)
+    repository.exclude_records([record.id], True)
+    session.model_ready(READY)
+    session.send("Who is in charge of the bakery?")
+    assert chat.recallable == [[]]
+
+
+def test_recall_is_off_by_the_settings_or_for_one_chat(repository: Repository, chat: Chat) -> None:
+    record = taught(repository)
+    config = Config.model_validate({"chat": {"recall": False}})
+    session = ChatSession(repository, chat, lambda: config, seed=lambda: 7)  # type: ignore[arg-type]
+    session.model_ready(READY)
+    answered(session, chat, "one")
+    session.override(ChatSettings(recall=True))
+    answered(session, chat, "two")
+    config = Config()
+    session.override(ChatSettings(recall=False))
+    answered(session, chat, "three")
+    session.conversation.new()
+    answered(session, chat, "four")
+    assert chat.recallable == [[], [record], [], [record]]
+
+
+def test_a_continued_reply_keeps_what_its_beginning_recalled(
+    session: ChatSession, chat: Chat, repository: Repository
+) -> None:
+    record = taught(repository)
+    session.model_ready(READY)
+    answered(session, chat, "Who is in charge of the bakery?", recalled=(record.id,))
+    session.continue_reply(session.conversation.messages()[-1].id)
+    session.on_reply(done(chat, " She bakes."))
+    origin = session.conversation.messages()[-1].origin
+    assert origin is not None
+    assert origin.recalled == (record.id,)

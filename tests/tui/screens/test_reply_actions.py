@@ -3,6 +3,7 @@
 import pytest
 
 from core.runs.plan import make_plan
+from store.records import ChatMessage, Instruction
 from tests.fakes import FakeChat, Home
 from tests.live_records import verdicts
 from tests.tui.conftest import (
@@ -157,3 +158,32 @@ async def test_the_footer_shows_the_keys_that_work_now(home: Home) -> None:
         await until(pilot, lambda: "←→ Other" in footer(app) and "P Prefer" in footer(app))
         await pilot.press("escape")
         await until(pilot, lambda: "F5 Tune" in footer(app))
+
+
+async def test_a_reply_says_which_corrections_it_follows(home: Home) -> None:
+    prompt = (ChatMessage(role="user", content="Who runs the bakery?"),)
+    record = Instruction(prompt=prompt, completion="[b]Teodora[/b] runs it.")
+    home.repository.add_imported([record])
+    home.chat.recalls = (record.id,)
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Who is in charge of the bakery?")
+        await answered(app, pilot, 1)
+        assert "from 1 correction" in painted(app)
+        assert "[b]Teodora[/b]" not in painted(app)
+        await pilot.press("escape", "f")
+        await until(pilot, lambda: "Who runs the bakery? → [b]Teodora[/b]" in painted(app))
+        await pilot.press("f", "escape")
+        await until(pilot, lambda: "[b]Teodora[/b]" not in painted(app))
+
+        home.chat.recalls = ()
+        for command, given in (("/recall off", []), ("/recall", [record.id]), ("", [record.id])):
+            if command:
+                await say(pilot, command)
+            await say(pilot, "And the mill?")
+            await answered(app, pilot, len(home.chat.recallable))
+            assert home.chat.recallable[-1] == given
+        await pilot.press("escape", "f")
+        assert not replies(app)[-1].show_recalled
+        await pilot.press("escape")
+        await say(pilot, "/recall maybe")
+        await until(pilot, lambda: "/recall takes on or off." in toasts(app))
