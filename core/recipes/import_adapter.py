@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def import_adapter(plan: Plan, directory: Path, run_control: RunControl) -> Pass
         replace(samples.exam, taught=samples.taught(taught)),
         run_control,
         report.base_figures(plan.adapters.dir),
+        keep=partial(report.write_base_figures, plan.adapters.dir),
     )
     before = examiner.before(model)
     trained = replace(

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from core.events import StageReport
 from core.training.run_control import RunControl
 from data.tokenization import Sample, stop_ids
 from store.errors import TuteeError
@@ -58,7 +59,8 @@ def base_replies(
     keys = [_key(prompt, max_new_tokens) for prompt in prompts]
     unknown = {key: p for key, p in zip(keys, prompts, strict=True) if key not in kept}
     if unknown:
-        drawn = _draw(model, tokenizer, list(unknown.values()), run_control, max_new_tokens)
+        with run_control.inserted("base", len(unknown)):
+            drawn = _draw(model, tokenizer, list(unknown.values()), run_control, max_new_tokens)
         kept |= dict(zip(unknown, drawn, strict=True))
         with suppress(OSError, TuteeError):  # then they are drawn again next time
             directory.mkdir(parents=True, exist_ok=True)
@@ -118,7 +120,13 @@ def _draw(
     from core.serving.sampling import Sampler
     from core.serving.transformers_decoder import prefill_batch
 
-    training = model.training
+    training, done = model.training, 0
+
+    def report(count: int) -> None:
+        nonlocal done
+        done += count
+        run_control.emit(StageReport("base", done, len(prompts)))
+
     model.eval()
     with model.disable_adapter():
         replies = generate_batch(
@@ -128,6 +136,7 @@ def _draw(
             stop_ids(tokenizer),
             max_new_tokens,
             slot=lambda: run_control.scheduler.micro_batch(run_control.cancelled),
+            on_ended=report,
         )
     model.train(training)
     return [list(reply) for reply in replies]

@@ -18,6 +18,7 @@ import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from store.errors import TuteeError
 from store.storage import replace_file
 
 EVERY_STEPS = 10
-EVERY_SECONDS = 60.0
+EVERY_SECONDS = 30.0
+"""A checkpoint is due after so many steps, or seconds; the first one after the first step."""
 KEPT = 2
 """Checkpoints kept: the newest may be incomplete."""
 _MARKER, _TENSORS = "tutee.json", "tutee.safetensors"
@@ -46,6 +48,16 @@ def steps_done(folder: Path) -> int:
     """Return the optimizer steps up to the newest complete checkpoint in `folder`."""
     found = newest(folder)
     return _step(found) if found else 0
+
+
+def steps_planned(folder: Path) -> int:
+    """Return the optimizer steps of the whole pass, as the newest checkpoint has it; 0 if none."""
+    found = newest(folder)
+    if found is None:
+        return 0
+    with suppress(OSError, ValueError, KeyError):
+        return int(json.loads((found / _MARKER).read_text(encoding="utf-8"))["steps"])
+    return 0
 
 
 def _step(checkpoint: Path) -> int:
@@ -96,7 +108,8 @@ class Checkpointed:
             return
         step = self.state.global_step + 1
         self.control.should_save = (
-            step - self._saved_step >= EVERY_STEPS
+            step == 1
+            or step - self._saved_step >= EVERY_STEPS
             or time.monotonic() - self._saved_at >= EVERY_SECONDS
             # The exam after the last step takes longer than most steps.
             or step == self.state.max_steps

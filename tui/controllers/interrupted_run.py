@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from store.i18n import _
 from tui.controllers.loaded_model import loaded_adapters
 from tui.services import Services
-from tui.text_format import counted
 from tui.views.training_progress import pass_label
 
 if TYPE_CHECKING:
@@ -37,12 +36,12 @@ class InterruptedRun:
         if self.saved is None:
             return ""
         began = f"{self.saved.began.astimezone():%Y-%m-%d %H:%M}"
-        name, steps = self.saved.under_way() or ("", 0)
-        if not (name and steps):
+        name, step, steps = self.saved.under_way() or ("", 0, 0)
+        if not (name and step):
             return _("The run of {began} was interrupted.").format(began=began)
-        return _("The run of {began} was interrupted after {steps} of {name}.").format(
-            began=began, steps=counted(steps, "step"), name=pass_label(name)
-        )
+        return _(
+            "The run of {began} was interrupted. {name} goes on from step {step} of {steps}."
+        ).format(began=began, name=pass_label(name), step=step, steps=steps)
 
     def drop(self) -> None:
         """Delete the saved state; versions the run had finished stay."""

@@ -19,10 +19,21 @@ from core.events import PassDone, RolloutReport
 from store.i18n import N_, _
 from tui.background import replace_children
 from tui.commands.keymap import keyed
-from tui.text_format import clock, harmless, one_line, padded, shortened
+from tui.text_format import bar, clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
 from tui.views.training_plan import PassView
-from tui.views.training_progress import TrainingProgress, learned, pass_label
+from tui.views.training_progress import (
+    LABELS,
+    TrainingProgress,
+    explanation,
+    learned,
+    pass_label,
+    run_clock,
+    stage_text,
+)
+
+_BAR_CELLS = 16
+_LABEL_CELLS = 22
 
 _READY = N_("Enter starts. You can chat meanwhile: replies always go first.")
 _NOT_READY = N_(
@@ -94,7 +105,9 @@ class LearningPanel(Vertical):
     def _hint(self) -> Content:
         if self.ready is None:
             return Content()
-        return Content(keyed(self, _(_READY if self.ready else _NOT_READY))).stylize(MUTED)
+        hint = Content(keyed(self, _(_READY if self.ready else _NOT_READY)))
+        passes = Content("\n").join(explanation(name) for name in LABELS)
+        return Content.assemble(hint, "\n\n", passes.stylize(MUTED))
 
     def _draw(self) -> None:
         progress = self.progress
@@ -150,9 +163,9 @@ def _pass_content(index: int, view: PassView) -> Content:
     return Content.assemble(
         checkbox(view.wanted),
         f" {index + 1}  ",
-        (padded(view.label, 7), "bold"),
-        (detail, "$text-warning" if view.forced else MUTED),
-        (f"  {view.time}" if view.time else "", "bold"),
+        (padded(view.label, _LABEL_CELLS), "bold"),
+        (view.time, "bold"),
+        ("\n" + " " * 7 + detail, "$text-warning" if view.forced else MUTED),
     )
 
 
@@ -167,21 +180,28 @@ def _figures(progress: TrainingProgress) -> Content:
         return Content(paused).stylize("$text-warning")
     if progress.state == "cancelling":
         return Content(_("Canceling…")).stylize("$text-warning")
-    if progress.name is None:
-        return Content(_("Preparing…")).stylize("$text-warning")
-    first = f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}"
-    speed = _("{speed:.0f} tok/s").format(speed=progress.speed) if progress.speed else _("starting")
-    left = _(" · {time} left").format(time=clock(progress.eta)) if progress.eta is not None else ""
+    whole = Content.assemble(
+        (stage_text(progress), "bold"),
+        "\n",
+        (bar(progress.share, _BAR_CELLS), "$text-warning on $panel"),
+        (f"  {run_clock(progress)}", MUTED),
+    )
+    if not (progress.stage == "learn" and progress.speed) and not progress.rollouts:
+        return whole
+    speed = _("{speed:.0f} tok/s").format(speed=progress.speed)
     learned = norm = ""
     if progress.learned:
         count, samples = progress.learned
         learned = _("learned {count} of {samples} · ").format(count=count, samples=samples)
     if progress.grad_norm is not None:
         norm = _(" · gradient norm {norm:.2f}").format(norm=progress.grad_norm)
-    figures: list[Content | str | tuple[str, str]] = [(f"{first} · ", "bold")]
-    figures += _metrics(progress)
     return Content.assemble(
-        *figures, "\n", (learned, "bold $text-success"), (speed + left + norm, MUTED)
+        whole,
+        "\n",
+        *_metrics(progress),
+        "\n",
+        (learned, "bold $text-success"),
+        (speed + norm, MUTED),
     )
 
 
@@ -225,7 +245,7 @@ def _verdict(done: PassDone) -> Content:
         text, style = _("! {made}, held back"), "bold $text-warning"
     elif done.name == "reward" and not done.metrics.get("passed"):
         text, style = _("! {made}, not reliable yet"), "bold $text-warning"
-    return Content(text.format(made=made, time=clock(done.seconds))).stylize(style)
+    return Content(text.format(made=made, time=clock(done.wall_seconds))).stylize(style)
 
 
 def _rollout(report: RolloutReport, cells: int) -> Content:

@@ -72,7 +72,8 @@ def test_killed_in_every_pass_it_makes_the_same_versions(
         assert (child.returncode, child.stdout, child.stderr) == (-signal.SIGKILL, "", ""), name
         found = saved_run.unfinished(adapters, records)
         assert found is not None
-        assert found.under_way() == (name, 0 if name == "reward" else (step - 1) // 2 * 2)
+        done = 0 if name == "reward" else max((step - 1) // 2 * 2, min(step - 1, 1))
+        assert (found.under_way() or ())[:2] == (name, done)
 
     whole = Adapters(tmp_path / "undisturbed", tiny_folder)
     with killed.conditions():
@@ -207,7 +208,7 @@ def test_the_plan_comes_back_as_it_was(adapters: Adapters) -> None:
     found = saved_run.unfinished(adapters, records)
     assert found == begun
     assert replace(found.plan, run="") == plan
-    assert found.under_way() == ("sft", 0)
+    assert found.under_way() == ("sft", 0, 0)
 
 
 @pytest.mark.parametrize(
