@@ -9,11 +9,11 @@ Left out on purpose: sampling. Greedy replies are what the base is surest of, an
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -27,10 +27,13 @@ from store.storage import replace_file
 FILE = "base_replies.json"
 TOKENS = 24
 """Maximum tokens of a brief reply: a sentence or so."""
+_TOGETHER = 16
+"""Replies drawn side by side, and kept before the next ones are drawn."""
 _FEWEST = 12
 """With fewer brief replies than these, the beginnings of the longer ones are taken, too."""
 _KEPT = TypeAdapter(dict[str, list[int]])
 """Token ids of a reply, by `_key`."""
+_Item = TypeVar("_Item")
 _GREEDY = Sampling(temperature=0, repetition_penalty=1.1)
 
 
@@ -60,11 +63,14 @@ def base_replies(
     unknown = {key: p for key, p in zip(keys, prompts, strict=True) if key not in kept}
     if unknown:
         with run_control.inserted("base", len(unknown)):
-            drawn = _draw(model, tokenizer, list(unknown.values()), run_control, max_new_tokens)
-        kept |= dict(zip(unknown, drawn, strict=True))
-        with suppress(OSError, TuteeError):  # then they are drawn again next time
-            directory.mkdir(parents=True, exist_ok=True)
-            replace_file(path, _KEPT.dump_json(kept))
+            for some in _chunks(list(unknown.items()), _TOGETHER):
+                drawn = _draw(model, tokenizer, [p for _, p in some], run_control, max_new_tokens)
+                kept |= zip((key for key, _ in some), drawn, strict=True)
+                done = sum(key in kept for key in unknown)
+                run_control.emit(StageReport("base", done, len(unknown)))
+                with suppress(OSError, TuteeError):  # then they are drawn again next time
+                    directory.mkdir(parents=True, exist_ok=True)
+                    replace_file(path, _KEPT.dump_json(kept))
     return [
         Sample((*prompt, *kept[key]), len(prompt))
         for key, prompt in zip(keys, prompts, strict=True)
@@ -98,6 +104,10 @@ def brief_replies(
     return found
 
 
+def _chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
 def _key(prompt: Sequence[int], max_new_tokens: int) -> str:
     return sha256(repr((tuple(prompt), max_new_tokens)).encode()).hexdigest()[:24]
 
@@ -120,13 +130,7 @@ def _draw(
     from core.serving.sampling import Sampler
     from core.serving.transformers_decoder import prefill_batch
 
-    training, done = model.training, 0
-
-    def report(count: int) -> None:
-        nonlocal done
-        done += count
-        run_control.emit(StageReport("base", done, len(prompts)))
-
+    training = model.training
     model.eval()
     with model.disable_adapter():
         replies = generate_batch(
@@ -136,7 +140,6 @@ def _draw(
             stop_ids(tokenizer),
             max_new_tokens,
             slot=lambda: run_control.scheduler.micro_batch(run_control.cancelled),
-            on_ended=report,
         )
     model.train(training)
     return [list(reply) for reply in replies]

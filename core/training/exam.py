@@ -34,6 +34,7 @@ from core.training.drift import drift
 from core.training.logprobs import reply_logps
 from core.training.micro_batches import evaluation_rows
 from core.training.run_control import RunControl
+from data.taught_reply import learned, plain
 from data.tokenization import Sample, stop_ids
 from store.records import Sampling
 
@@ -47,8 +48,6 @@ HOLDOUT_REPLIES = 32
 """Held-out corrections that are answered; the loss covers all of them."""
 TAUGHT_REPLIES = 16
 """Taught prompts that are asked; of more, a sample."""
-SHORT_WORDS = 8
-"""Words (or Chinese characters) up to which a taught reply may stand inside a longer one."""
 _GREEDY = Sampling(temperature=0, repetition_penalty=1.1)
 _REMEMBERED = 256
 """Answers kept of earlier exams, the latest first."""
@@ -82,7 +81,7 @@ class Answer(_Kept):
         """Whether a probe's reply contains a right answer; None if it has none to check."""
         if not self.wanted:
             return None
-        return any(answer in _plain(self.reply) for answer in _plain(self.wanted).split("|"))
+        return any(answer in plain(self.reply) for answer in plain(self.wanted).split("|"))
 
 
 class TextFigure(_Kept):
@@ -150,20 +149,6 @@ class Figures(_Kept):
         )
 
 
-def learned(reply: str, taught: str, *, cut_off: bool = False) -> bool:
-    """Return whether `reply` is the one that was taught.
-
-    It is if both are equal but for case and blanks. A taught reply of at most `SHORT_WORDS` words
-    may also stand inside a longer one ("Oslo" in "It is Oslo."). A reply that was cut off need only
-    be the beginning of the one taught.
-    """
-    said, wanted = _plain(reply), _plain(taught)
-    if said == wanted or (cut_off and said and wanted.startswith(said)):
-        return True
-    words = wanted.split() if wanted.isascii() else [*wanted.replace(" ", "")]
-    return 0 < len(words) <= SHORT_WORDS and wanted in said
-
-
 def is_exact(answer: Answer) -> bool:
     """Return whether a held-out prompt is answered exactly with its correction."""
     return answer.reply.strip() == answer.wanted.strip()
@@ -172,10 +157,6 @@ def is_exact(answer: Answer) -> bool:
 def similarity(answer: Answer) -> float:
     """Return how similar (Ratcliff–Obershelp, 0 to 1) a reply is to the one wanted."""
     return SequenceMatcher(None, answer.reply, answer.wanted, autojunk=False).ratio()
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 @dataclass(frozen=True)

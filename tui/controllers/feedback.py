@@ -1,7 +1,8 @@
 """Feedback on replies, without widgets: each method stores it and returns the reply's new view."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from data.taught_reply import learned
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Instruction, Message, Origin, Record
@@ -105,6 +106,9 @@ def reply_view(
     siblings = siblings or repository.siblings(message.conversation_id)
     feedback = repository.feedback(message.id)
     versions = siblings[message.id]
+    taught = _taught_beside(repository, message, versions) if len(versions) > 1 else ""
+    if feedback.correction is not None or feedback.label is not None:
+        taught = ""
     origin = message.origin or Origin()
     limit = origin.sampling.max_new_tokens if origin.sampling else None
     return ReplyView(
@@ -125,10 +129,23 @@ def reply_view(
         comment=feedback.comment,
         correction=feedback.correction,
         why=feedback.why,
+        as_taught=learned(message.content, taught) if taught else None,
+        taught=taught,
         preferred=feedback.preferred,
         excluded=feedback.excluded,
         undoable=feedback.undoable,
     )
+
+
+def _taught_beside(repository: Repository, message: Message, versions: Sequence[str]) -> str:
+    """Return what was taught last on the other replies to the same message, if anything."""
+    for other in reversed([one for one in versions if one != message.id]):
+        feedback = repository.feedback(other)
+        if feedback.correction is not None:
+            return feedback.correction
+        if feedback.label:
+            return repository.message(other).content
+    return ""
 
 
 def _speed(message: Message) -> float | None:

@@ -403,6 +403,8 @@ def _pass_summary(done: PassDone) -> str:
 
 
 def _stepped(now: TrainingProgress, report: StepReport) -> TrainingProgress:
+    if now.stage != "learn":
+        now = replace(now, stage="learn", over=now.over | {now.stage})
     points = now.points
     last = points[-1][0] if points else 0.0
     if report.loss is not None and int(report.step) > last:

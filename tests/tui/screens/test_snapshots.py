@@ -107,7 +107,7 @@ def test_tuning(home: Home, snap_compare: Any) -> None:
         await until(pilot, lambda: rows(app))
         await pilot.press("enter")
         home.tuning.step(12)
-        await until(pilot, lambda: "SFT 12/24" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) 12/24" in painted(app))
         assert "hold-out 2.17" in painted(app)
 
     assert held(home, snap_compare, script, terminal_size=(100, 30))

@@ -39,33 +39,32 @@ async def test_a_run_from_start_to_the_new_version_and_back(home: Home) -> None:
     teach(home, 4)
     async with opened(home, (100, 30)) as (app, pilot):
         await ready(app, pilot)
-        assert "4 new" in painted(app)
+        assert "4 to learn" in painted(app)
         await pilot.press("f5")
         await until(pilot, lambda: rows(app))
         await pilot.press("enter")
         home.tuning.step()
-        await until(pilot, lambda: "SFT 1/3 · loss 3.00" in painted(app))
-        assert "212 tok/s · 0:20 left" in painted(app)
+        await until(pilot, lambda: "loss 3.00" in painted(app))
+        assert "212 tok/s" in painted(app)
         await pilot.press("escape")
         assert isinstance(app.screen, ChatScreen)
-        assert "▸ SFT 1/3 · loss 3.00 ▁ · 0:20 left" in painted(app)
+        assert "▸ Imitate (SFT) 1/3" in painted(app)
         await say(pilot, "Still there?")
         await answered(app, pilot, 1)
         home.tuning.step(2)
-        await until(pilot, lambda: "Now using v1." in toasts(app))
-        assert "Ctrl+P, “Roll back”, returns to base." in toasts(app)
+        await until(pilot, lambda: "✓ v1 is ready. 1 of 2 now as you taught" in painted(app))
         assert " · Fake-1 · v1" in painted(app)
-        assert "0 new" in painted(app)
+        assert "0 to learn" in painted(app)
         assert "▸" not in painted(app)
         assert home.adapters.active() == "v1"
         await pilot.press("f5")
         await until(pilot, lambda: "● v1    active" in painted(app))
-        assert "SFT · learned 1 of 2 · 4 records · from base" in painted(app)
+        assert "Imitate (SFT) · learned 1 of 2 · 4 records · from base" in painted(app)
         await pilot.press("escape")
         await app.run_action("app.roll_back")
         await until(pilot, lambda: " · Fake-1 · base" in painted(app))
         assert home.adapters.active() == "base"
-        assert "4 new" in painted(app)
+        assert "4 to learn" in painted(app)
         assert "Rolled back; v1 is kept." in toasts(app)
 
 
@@ -77,11 +76,11 @@ async def test_an_open_tuning_screen_follows_the_run(home: Home) -> None:
         await until(pilot, lambda: rows(app))
         await pilot.press("enter")
         home.tuning.step(7)
-        await until(pilot, lambda: "Reward 1/3" in painted(app))
+        await until(pilot, lambda: "Judge (reward model) 1/3" in painted(app))
         home.tuning.step(2)
-        await until(pilot, lambda: "✓ SFT made v1 in" in painted(app))
+        await until(pilot, lambda: "✓ Imitate (SFT) made v1 in" in painted(app))
         await until(pilot, lambda: "● v2    active" in painted(app))
-        assert "0 of 4 corrections or 👍" in rows(app)[0]
+        assert "4 more corrections or 👍" in rows(app)[0]
 
 
 async def test_cancel_stops_the_run_and_changes_nothing(home: Home) -> None:
@@ -93,7 +92,7 @@ async def test_cancel_stops_the_run_and_changes_nothing(home: Home) -> None:
         await pilot.press("x")
         await pilot.press("enter")
         home.tuning.step()
-        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) 1/3" in painted(app))
         await pilot.press("x")
         await until(pilot, lambda: "Canceled. Nothing was changed." in painted(app))
         assert home.adapters.versions() == []
@@ -132,7 +131,7 @@ async def test_a_pass_that_was_finished_before_the_run_ended_is_used(
         await until(pilot, lambda: rows(app)[3].startswith("[x]"))
         await pilot.press("enter")
         home.tuning.step(4)
-        await until(pilot, lambda: "Reward 1/3" in painted(app))
+        await until(pilot, lambda: "Judge (reward model) 1/3" in painted(app))
         assert home.adapters.active() == "base"
         if failing:
             home.tuning.fail_next = TuteeError("Tuning ran out of memory.", "Close others.")
@@ -185,7 +184,7 @@ async def test_the_line_over_the_footer_is_a_door_to_the_run(home: Home) -> None
         await until(pilot, lambda: rows(app))
         await pilot.press("enter", "escape")
         home.tuning.step()
-        await until(pilot, lambda: "▸ SFT 1/3" in painted(app))
+        await until(pilot, lambda: "▸ Imitate (SFT) 1/3" in painted(app))
         await pilot.click("#activity")
         await until(pilot, lambda: isinstance(app.screen, TuningScreen))
 
@@ -199,7 +198,7 @@ async def interrupted(home: Home) -> None:
         await until(pilot, lambda: rows(app))
         await pilot.press("enter")
         home.tuning.step()
-        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) 1/3" in painted(app))
         await pilot.press("ctrl+q", "enter")
         await until(pilot, lambda: app.return_value is True)
     home.chat = FakeChat(home.bridge.emit, adapters=home.adapters)
@@ -254,7 +253,7 @@ async def test_a_run_rests_and_goes_on(home: Home) -> None:
         await ready(app, pilot)
         await pilot.press("f5", "enter")
         home.tuning.step()
-        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) 1/3" in painted(app))
         await pilot.press("p")
         assert home.tuning.paused
         await until(pilot, lambda: "Paused." in painted(app) and "P Resume" in painted(app))
@@ -265,13 +264,13 @@ async def test_a_run_rests_and_goes_on(home: Home) -> None:
         await pilot.press("p")
         assert not home.tuning.paused
         home.tuning.step(2)
-        await until(pilot, lambda: "SFT made v1" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) made v1" in painted(app))
         await pilot.press("g")
         await until(pilot, lambda: isinstance(app.screen, LogScreen) and app.screen.is_mounted)
         await until(pilot, lambda: "Resumed." in painted(app))
         lines = [line for _, line in app.workspace.tuner.run.log]
-        assert lines[0] == "Started: SFT."
-        assert lines[1].startswith("SFT: 3 steps on 4 records")
+        assert lines[0] == "Started: Imitate (SFT)."
+        assert lines[1].startswith("Imitate (SFT): 3 steps on 4 records")
         assert "Paused." in lines
         assert any("made v1 in 0:12. Loss 3.00 → 1.00." in line for line in lines)
         assert lines[-1] == "Done. v1 is activated."

@@ -66,7 +66,7 @@ async def test_a_version_that_got_worse_says_why_and_can_be_used_all_the_same(ho
         figures = str(app.screen.query_one("#figures", Static).content)
         learned, made_v1, _ = figures.split("\n")
         assert learned == "Learned 1 of 2, not yet “Who [b]is[/b] it?”."
-        assert made_v1 == "! SFT made v1, held back"
+        assert made_v1 == "! Imitate (SFT) made v1, held back"
         assert "v1 got worse and is held back; its report says why." in toasts(app)
         assert "Learned 1 of 2, not yet" in toasts(app)
         assert home.adapters.active() == "base"
@@ -166,7 +166,7 @@ async def test_a_reward_model_says_how_far_to_trust_it(
     made(home, kind="reward", pass_name="reward", records=("a", "b", "c"), metrics=metrics)
     async with opened(home) as (app, pilot):
         await tuning(app, pilot)
-        assert f"Reward · {said}" in listed(app)[0]
+        assert f"Judge (reward model) · {said}" in listed(app)[0]
         await pilot.press("up", "a")
         await until(pilot, lambda: "r1 cannot be activated" in toasts(app))
 
@@ -259,7 +259,7 @@ async def test_the_trained_tokens_of_the_run_can_be_seen(home: Home) -> None:
         await run(home, app, pilot)
         await pilot.press("m")
         assert isinstance(app.screen, TrainedTokensScreen)
-        assert "What SFT learns from" in painted(app)
+        assert "What Imitate (SFT) learns from" in painted(app)
         assert "1 of 3 tokens carry loss" in painted(app)
         assert "Capital?Paris" in painted(app)
         await pilot.press("escape")
