@@ -31,10 +31,13 @@ class Outcome:
     def sentence(self) -> str:
         """The line in the chat, with the keys that act on it."""
         ready = _("{version} is ready.").format(version=self.version)
-        keys = _("{key:chat.report} shows them, {key:chat.settle} uses it.")
-        if self.used:
-            keys = _("{key:chat.report} shows them, {key:chat.settle} undoes.")
-        return join_sentences((ready, self.learned, keys))
+        keys = {
+            (True, True): _("{key:chat.report} shows them, {key:chat.settle} undoes."),
+            (True, False): _("{key:chat.report} shows them, {key:chat.settle} uses it."),
+            (False, True): _("{key:chat.report} shows its report, {key:chat.settle} undoes."),
+            (False, False): _("{key:chat.report} shows its report, {key:chat.settle} uses it."),
+        }
+        return join_sentences((ready, self.learned, keys[bool(self.learned), self.used]))
 
 
 class TuningController:
@@ -85,7 +88,7 @@ class TuningController:
     def _made(self, version: str, passes: Sequence[PassDone]) -> None:
         """Use a new version, unless the user wants to be asked first."""
         asks = self._services.config.tuning.activate == "ask"
-        self.outcome = Outcome(version, learned(passes), used=not asks)
+        self.outcome = Outcome(version, learned(passes, named=False), used=not asks)
         if not asks:
             self.versions.activate(version)
 

@@ -361,10 +361,13 @@ def _stage_began(stage: Stage, total: int) -> str:
     return text.format(count=total)
 
 
-def learned(passes: Sequence[PassDone]) -> str:
+def learned(passes: Sequence[PassDone], *, named: bool = True) -> str:
     """Say what the last pass that was asked so has learned of what was taught, in a sentence.
 
-    What resisted is named. Empty if no pass was asked.
+    Empty if no pass was asked.
+
+    Args:
+        named: Name what resisted.
     """
     asked = [done for done in passes if done.learned]
     if not asked:
@@ -373,14 +376,14 @@ def learned(passes: Sequence[PassDone]) -> str:
     assert last.learned is not None
     right, count = last.learned
     sentence = _("{right} of {asked} now as you taught.")
-    if not last.resisted:
+    if not (last.resisted and named):
         return sentence.format(right=right, asked=count)
-    named = [f"“{shortened(harmless(p), _PROMPT_CELLS)}”" for p in last.resisted[:_NAMED]]
+    prompts = [f"“{shortened(harmless(p), _PROMPT_CELLS)}”" for p in last.resisted[:_NAMED]]
     sentence = _("{right} of {asked} now as you taught, not yet {prompts}.")
     if len(last.resisted) > _NAMED:
         sentence = _("{right} of {asked} now as you taught, not yet {prompts} and {more} more.")
     return sentence.format(
-        right=right, asked=count, prompts=_(", ").join(named), more=len(last.resisted) - _NAMED
+        right=right, asked=count, prompts=_(", ").join(prompts), more=len(last.resisted) - _NAMED
     )
 
 
