@@ -1,6 +1,9 @@
 """F5: the run beside the chat, the new version, and the way back."""
 
+from typing import Any
+
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from core.runs.saved_run import unfinished
@@ -11,7 +14,9 @@ from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
 from tui.screens.log import LogScreen
+from tui.screens.report_card import ReportCardScreen
 from tui.screens.tuning import TuningScreen
+from tui.widgets.prompt import Prompt
 from tui.widgets.tuning import PlanRow
 
 
@@ -208,7 +213,7 @@ async def interrupted(home: Home) -> None:
 async def test_an_interrupted_run_is_offered_and_goes_on(home: Home) -> None:
     await interrupted(home)
     async with opened(home) as (app, pilot):
-        await until(pilot, lambda: "▸ A training run was interrupted. F5" in painted(app))
+        await until(pilot, lambda: " was interrupted. F5 resumes or drops it." in painted(app))
         await pilot.press("f5")
         await until(pilot, lambda: rows(app))
         assert "was interrupted" in str(app.screen.query_one("#figures", Static).content)
@@ -273,4 +278,78 @@ async def test_a_run_rests_and_goes_on(home: Home) -> None:
         assert lines[1].startswith("Imitate (SFT): 3 steps on 4 records")
         assert "Paused." in lines
         assert any("made v1 in 0:12. Loss 3.00 → 1.00." in line for line in lines)
-        assert lines[-1] == "Done. v1 is activated."
+        assert lines[-1] == "Done. v1 is ready."
+
+
+async def trained(home: Home, app: TuteeApp, pilot: Pilot[Any]) -> None:
+    """Train to the line that says what was made, and be in the chat."""
+    await ready(app, pilot)
+    await pilot.press("f5")
+    await until(pilot, lambda: rows(app))
+    await pilot.press("enter")
+    home.tuning.step(3)
+    await until(pilot, lambda: "made v1 in" in painted(app))
+    await pilot.press("escape")
+    await until(pilot, lambda: "✓ v1 is ready. 1 of 2 now as you taught." in painted(app))
+
+
+async def test_the_line_at_the_end_shows_the_report_and_undoes(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await trained(home, app, pilot)
+        assert "Enter shows them, Ctrl+U undoes." in painted(app)
+        assert "Now using" not in toasts(app), "once is enough"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ReportCardScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        await pilot.press("ctrl+u")
+        await until(pilot, lambda: home.adapters.active() == "base")
+        await until(pilot, lambda: "✓ v1" not in painted(app))
+
+
+async def test_the_keys_of_that_line_leave_what_is_written_alone(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await trained(home, app, pilot)
+        await pilot.press(*"Hallo", "ctrl+u")
+        assert app.screen.query_one(Prompt).text == ""
+        assert home.adapters.active() == "v1"
+        await say(pilot, "And now?")
+        await answered(app, pilot, 1)
+        assert isinstance(app.screen, ChatScreen)
+        assert "✓ v1 is ready." in painted(app)
+
+
+async def test_without_a_new_version_the_keys_do_nothing(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("enter", "ctrl+u")
+        assert isinstance(app.screen, ChatScreen)
+        assert toasts(app) == ""
+
+
+async def test_a_new_version_may_wait_until_the_user_says_so(home: Home) -> None:
+    teach(home, 4)
+    tuning = home.config.tuning.model_copy(update={"activate": "ask"})
+    home.config = home.config.model_copy(update={"tuning": tuning})
+    async with opened(home, (100, 30)) as (app, pilot):
+        await trained(home, app, pilot)
+        assert "Enter shows them, Ctrl+U uses it." in painted(app)
+        assert home.adapters.active() == "base"
+        await pilot.press("ctrl+u")
+        await until(pilot, lambda: home.adapters.active() == "v1")
+        await until(pilot, lambda: " · Fake-1 · v1" in painted(app))
+
+
+async def test_the_clock_of_a_run_ticks_between_its_events(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: "▸ Reading records" in painted(app))
+        seen = painted(app)
+        await until(pilot, lambda: painted(app) != seen)
+        assert "▸ Reading records" in painted(app)
