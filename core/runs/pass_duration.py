@@ -123,9 +123,8 @@ def estimate(
 
 def _in_languages(languages: Sequence[str]) -> int:
     """Return the number of general questions and texts that an exam has."""
-    general = (*starter.probes(), *starter.gate_prompts())
-    asked = [question for question in general if question.language in languages]
-    return len(asked or general)
+    general = [q.language for q in starter.probes()] + [q.language for q in starter.gate_prompts()]
+    return sum(language in languages for language in general) or len(general)
 
 
 def _fold_factor(records: Mapping[PassName, Sequence[Record]]) -> int:

@@ -100,9 +100,7 @@ class ChatStatus:
         elif outcome is not None:
             line = outcome_line(keymap.in_text(outcome.sentence))
         elif self.tuner.interrupted.saved is not None:
-            offer = _("{what} {key:app.tune} resumes or drops it.")
-            offer = offer.replace("{what}", self.tuner.interrupted.describe())
-            line = offer_line(keymap.in_text(offer))
+            line = offer_line(keymap.in_text(self.tuner.interrupted.offer()))
         self.screen.activity = line
 
     # -- the status line -------------------------------------------------------------------------

@@ -43,6 +43,16 @@ class InterruptedRun:
             "The run of {began} was interrupted. {name} goes on from step {step} of {steps}."
         ).format(began=began, name=pass_label(name), step=step, steps=steps)
 
+    def offer(self) -> str:
+        """Say in a line of the chat that there is one, and which key resumes it."""
+        _name, step, steps = (self.saved and self.saved.under_way()) or ("", 0, 0)
+        if not step:
+            return _("A training run was interrupted. {key:app.tune} resumes or drops it.")
+        return _(
+            "Training was interrupted. {{key:app.tune}} goes on from step {step} of {steps}, or"
+            " drops it."
+        ).format(step=step, steps=steps)
+
     def drop(self) -> None:
         """Delete the saved state; versions the run had finished stay."""
         if self.saved is not None:

@@ -38,12 +38,13 @@ LABELS: dict[PassName, str] = {
     "rl": N_("Reinforce (RL)"),
 }
 EXPLANATIONS: dict[PassName, str] = {
-    "sft": N_("{name} learns to give the replies you wrote or liked."),
-    "kto": N_("{name} turns away from replies with 👎, towards those with 👍."),
-    "dpo": N_("{name} learns which of two replies you would choose."),
-    "reward": N_("{name} learns to score replies the way you do."),
-    "rl": N_("{name} practices on your prompts; the judge scores each try."),
+    "sft": N_("repeats what you wrote or liked."),
+    "kto": N_("turns from 👎 towards 👍."),
+    "dpo": N_("favors the reply you chose."),
+    "reward": N_("learns to score like you."),
+    "rl": N_("practices; the judge keeps score."),
 }
+"""What each pass does, in the words after its number."""
 _LONGEST_SHARE = 0.95
 """How far a stage gets that takes longer than was estimated."""
 
@@ -133,11 +134,6 @@ def pass_label(name: PassName) -> str:
     return _(LABELS[name])
 
 
-def explanation(name: PassName) -> str:
-    """Say in a sentence what the pass does."""
-    return _(EXPLANATIONS[name]).format(name=pass_label(name))
-
-
 def stage_text(progress: TrainingProgress) -> str:
     """Name what the run is doing, with its count."""
     done, total = progress.counted
@@ -179,7 +175,7 @@ def _left(progress: TrainingProgress) -> float | None:
     """Estimate the seconds left in the whole run."""
     if not progress.expected:
         return None
-    done = {one.name for one in (*progress.finished, *progress.skipped)}
+    done = {one.name for one in progress.finished} | {one.name for one in progress.skipped}
     to_come = [name for name in progress.passes if name not in done]
     if not to_come:
         return 0.0
@@ -251,7 +247,7 @@ def _advanced(now: TrainingProgress, event: TuningEvent, at: float) -> TrainingP
             return _next_pass(replace(now, skipped=(*now.skipped, event)), at)
         case PassDone():
             points = tuple((float(step), loss) for step, loss in enumerate(event.losses, 1))
-            done = replace(
+            finished = replace(
                 now,
                 name=event.name,
                 step=float(event.steps),
@@ -260,7 +256,7 @@ def _advanced(now: TrainingProgress, event: TuningEvent, at: float) -> TrainingP
                 eta=0.0,
                 finished=(*now.finished, event),
             )
-            return _next_pass(done, at)
+            return _next_pass(finished, at)
         case TuningDone():
             return replace(now, state="done", message=_done_sentence(event, now.skipped))
         case TuningCancelled():

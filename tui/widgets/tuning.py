@@ -23,16 +23,15 @@ from tui.text_format import bar, clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
 from tui.views.training_plan import PassView
 from tui.views.training_progress import (
-    LABELS,
+    EXPLANATIONS,
     TrainingProgress,
-    explanation,
     learned,
     pass_label,
     run_clock,
     stage_text,
 )
 
-_BAR_CELLS = 16
+_BAR_CELLS = 14
 _LABEL_CELLS = 22
 
 _READY = N_("Enter starts. You can chat meanwhile: replies always go first.")
@@ -106,8 +105,11 @@ class LearningPanel(Vertical):
         if self.ready is None:
             return Content()
         hint = Content(keyed(self, _(_READY if self.ready else _NOT_READY)))
-        passes = Content("\n").join(explanation(name) for name in LABELS)
-        return Content.assemble(hint, "\n\n", passes.stylize(MUTED))
+        passes = Content("\n").join(
+            Content.assemble((str(number), "bold"), (f" {_(text)}", MUTED))
+            for number, text in enumerate(EXPLANATIONS.values(), 1)
+        )
+        return Content.assemble(hint, "\n\n", passes)
 
     def _draw(self) -> None:
         progress = self.progress

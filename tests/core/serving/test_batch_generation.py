@@ -88,7 +88,8 @@ def test_a_batch_makes_no_pass_too_many(model: Any, reads: list[int]) -> None:
 
 def test_each_prompt_may_have_a_limit_of_its_own_and_ends_are_counted(model: Any) -> None:
     prompts = [tokens(length, seed=length) for length in (3, 40, 17)]
-    limits, ended = [2, 5, 3], []
+    limits = [2, 5, 3]
+    ended: list[int] = []
     together = generate_batch(
         partial(prefill_batch, model),
         prompts,

@@ -213,7 +213,7 @@ async def interrupted(home: Home) -> None:
 async def test_an_interrupted_run_is_offered_and_goes_on(home: Home) -> None:
     await interrupted(home)
     async with opened(home) as (app, pilot):
-        await until(pilot, lambda: " was interrupted. F5 resumes or drops it." in painted(app))
+        await until(pilot, lambda: "▸ A training run was interrupted. F5" in painted(app))
         await pilot.press("f5")
         await until(pilot, lambda: rows(app))
         assert "was interrupted" in str(app.screen.query_one("#figures", Static).content)

@@ -223,10 +223,10 @@ def test_the_clock_goes_on_between_events() -> None:
     progress = followed(WHOLE[:7])[-1]
     assert progress.left == pytest.approx(30 + 10 + 1 + 26 + 10)
     later = ticked(progress, 114.0)
-    assert (later.elapsed, later.left) == (14.0, pytest.approx(progress.left - 4))
+    assert (later.elapsed, later.left) == (14.0, pytest.approx(73))
     much_later = ticked(progress, 1000.0)
     assert much_later.elapsed == 900.0
-    assert (much_later.left or 0) > 67, "a stage that takes longer leaves the rest of the run"
+    assert (much_later.left or 0) >= 67, "a stage that takes longer leaves the rest of the run"
     assert ticked(replace(progress, state="done"), 2000.0).at == progress.at
 
 
