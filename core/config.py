@@ -190,6 +190,8 @@ TUNING_PRESETS: dict[str, dict[str, float]] = {
 class Tuning(_Section):
     """Defaults follow practice on tiny data; see the README for the reasons."""
 
+    activate: Literal["auto", "ask"] = "auto"
+    """Whether a new version that passed its checks is used at once, or when you say so."""
     preset: Literal["default", "reference", "gentle", "thorough"] = "default"
     """Defaults for what you do not set yourself: `reference` trains long and slowly, `gentle` keeps
     more and learns less, `thorough` learns more and takes longer."""

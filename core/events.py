@@ -4,9 +4,9 @@ Each worker calls one callable with these, from its own thread. The app turns th
 messages; the command line prints them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from store.errors import TuteeError
 
@@ -138,9 +138,28 @@ class SwapFailed:
 PassName = Literal["sft", "kto", "dpo", "reward", "rl"]
 
 
+Stage = Literal["prepare", "base", "before", "learn", "after", "save"]
+"""Part of a pass: read the records and load the model, draw the base's replies, the exam before,
+the training itself, the exam after, save the version."""
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""In the order of a pass."""
+
+
 @dataclass(frozen=True)
 class TuningStarted:
     passes: tuple[PassName, ...]
+    expected: Mapping[PassName, Mapping[Stage, float]] = field(default_factory=dict)
+    """Estimated seconds of each stage of each pass."""
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """Sent when a stage of the current pass begins (`done` is 0), and as it proceeds."""
+
+    stage: Stage
+    done: int = 0
+    total: int = 0
+    """Questions of an exam, replies to draw, or steps; 0 if the stage has nothing to count."""
 
 
 @dataclass(frozen=True)
@@ -235,10 +254,16 @@ class PassDone:
     steps: int
     losses: tuple[float, ...]
     seconds: float
+    """Of the training alone, without waits."""
     trained_tokens: int
     metrics: dict[str, Any] = field(default_factory=dict)
     held_back: tuple[str, ...] = ()
     """Why the version is not to be activated automatically; empty if it may be."""
+
+    @property
+    def wall_seconds(self) -> float:
+        """From the start of the pass until its version was saved, exams and waits included."""
+        return float(self.metrics.get("wall_seconds") or self.seconds)
 
     @property
     def ended_early(self) -> str:
@@ -313,6 +338,7 @@ Event = (
     | AdapterSwapped
     | SwapFailed
     | TuningStarted
+    | StageReport
     | PassStarted
     | MaskProof
     | PassResumed

@@ -21,7 +21,7 @@ LAYERS = ("store", "data", "core", "tui")
 
 ROOMS = {
     "data": """
-        thoughts encodings
+        thoughts taught_reply encodings
         formats training_split quality tokenization starter deduplication markdown
         chat_exports row_files export_tables prompt_fitting prompt_index
         format_detection llama_factory dataset_card

@@ -17,6 +17,8 @@ from store.storage import replace_file
 FILE = "report.json"
 _BASE_FILE = "base.json"
 """The figures of the base itself, beside the versions."""
+_EXAM_FILE = "exam.json"
+"""What a version answered beyond its report: to questions that came later."""
 
 
 class Report(BaseModel):
@@ -64,9 +66,21 @@ def figures_of(directory: Path) -> Figures | None:
 
     They only save questions, so None is returned if they are missing or cannot be read.
     """
+    later, after = _figures(directory / _EXAM_FILE), None
     with suppress(TuteeError):
-        return read(directory).after
-    return None
+        after = read(directory).after
+    if later is None or after is None:
+        return later or after
+    return after.with_items_of(later) if later.key == after.key else later
+
+
+def write_figures(directory: Path, figures: Figures) -> None:
+    """Add to what the version in `directory` was found to answer."""
+    known = figures_of(directory)
+    if known is not None and known.key == figures.key:
+        figures = figures.with_items_of(known)
+    with suppress(OSError, TuteeError):  # then it is asked again next time
+        replace_file(directory / _EXAM_FILE, figures.model_dump_json().encode("utf-8"))
 
 
 def base_figures(directory: Path) -> Figures | None:
@@ -74,14 +88,20 @@ def base_figures(directory: Path) -> Figures | None:
 
     They only save questions, so None is returned if they are missing or cannot be read.
     """
-    with suppress(OSError, ValidationError):
-        return Figures.model_validate_json((directory / _BASE_FILE).read_bytes())
-    return None
+    return _figures(directory / _BASE_FILE)
 
 
 def write_base_figures(directory: Path, figures: Figures) -> None:
     """Add figures of the base to those kept in `directory`, the folder of all versions."""
-    whole = figures.with_items_of(base_figures(directory) or Figures())
-    # The replies before a training may be the ones that the user corrected, not the base's own.
-    kept = whole.model_copy(update={"taught": ()})
-    replace_file(directory / _BASE_FILE, kept.model_dump_json().encode("utf-8"))
+    known = base_figures(directory)
+    if known is not None and known.key == figures.key:
+        figures = figures.with_items_of(known)
+    with suppress(OSError, TuteeError):  # then it is asked again next time
+        directory.mkdir(parents=True, exist_ok=True)
+        replace_file(directory / _BASE_FILE, figures.model_dump_json().encode("utf-8"))
+
+
+def _figures(path: Path) -> Figures | None:
+    with suppress(OSError, ValidationError):
+        return Figures.model_validate_json(path.read_bytes())
+    return None

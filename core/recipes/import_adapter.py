@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ def import_adapter(plan: Plan, directory: Path, run_control: RunControl) -> Pass
         replace(samples.exam, taught=samples.taught(taught)),
         run_control,
         report.base_figures(plan.adapters.dir),
+        keep=partial(report.write_base_figures, plan.adapters.dir),
     )
     before = examiner.before(model)
     trained = replace(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ class PassRunner:
             "reward": self._reward,
             "rl": self._rl,
         }
+        self._run_control.begin_pass()
         return passes[name]()
 
     # -- the passes ------------------------------------------------------------------------------
@@ -170,7 +172,7 @@ class PassRunner:
             self._run_control,
         )
         learned = learned_records(records, new, replayed, held_out)
-        return save_version(self._plan, parent, "reward", trained, learned, metrics)
+        return self._save("reward", trained, learned, metrics, parent)
 
     def _rl(self) -> PassDone | PassSkipped:
         from core.training import reward, rloo
@@ -245,7 +247,11 @@ class PassRunner:
         require_memory(name, folder, shape, largest, trained)
         refused = [r.id for r in self._plan.records(name).train if r.id in self._samples.refused]
         left_out = {"left_out_refused": len(refused), "refused": refused[:_NAMED]}
-        return {"padding": round(proof.padding, 4), **(left_out if refused else {})}
+        return {
+            "padding": round(proof.padding, 4),
+            "planned_steps": steps,
+            **(left_out if refused else {}),
+        }
 
     def _require_any(self, samples: Sequence[Any]) -> None:
         if not samples and self._samples.refused:
@@ -286,18 +292,40 @@ class PassRunner:
     def _examiner(self) -> Examiner:
         adapters = self._plan.adapters
         parent = adapters.path(self.parent)
+        keep = (
+            partial(report.write_figures, parent)
+            if parent
+            else partial(report.write_base_figures, adapters.dir)
+        )
         return Examiner(
             self._samples.exam,
             self._run_control,
             report.base_figures(adapters.dir),
             report.figures_of(parent) if parent else None,
             from_base=parent is None,
+            keep=keep,
         )
 
     def _save(
-        self, name: PassName, trained: "Trained", learned: LearnedRecords, metrics: dict[str, Any]
+        self,
+        name: PassName,
+        trained: "Trained",
+        learned: LearnedRecords,
+        metrics: dict[str, Any],
+        parent: str | None = None,
     ) -> PassDone:
-        return save_version(self._plan, self.parent, name, trained, learned, metrics)
+        control = self._run_control
+        control.enter("save")
+        # A pass that was resumed has trained before, too.
+        earlier = max(trained.seconds - control.stages.get("learn", trained.seconds), 0.0)
+        metrics = {
+            **metrics,
+            "wall_seconds": round(control.pass_seconds + earlier, 1),
+            "stage_seconds": {stage: round(spent, 2) for stage, spent in control.stages.items()},
+            "stage_counts": {stage: count for stage, count in control.counts.items() if count},
+        }
+        parent = self.parent if parent is None else parent
+        return save_version(self._plan, parent, name, trained, learned, metrics)
 
 
 def _thumbs(verdicts: Sequence[Verdict]) -> dict[str, Any]:

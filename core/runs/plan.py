@@ -6,15 +6,15 @@ it at once. It holds immutable copies; feedback given during the run waits for t
 RL never runs unasked: it is slow, and only worth its time with a good reward model.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.adapters.manifest import BASE
 from core.adapters.registry import Adapters
 from core.config import Config, Tuning
-from core.events import PassName
-from core.runs.pass_duration import estimate
+from core.events import PassName, Stage
+from core.runs.pass_duration import Expected, estimate
 from core.runs.record_selection import (
     PassRecords,
     RLPrompts,
@@ -53,6 +53,8 @@ class PassPlan:
     """What it lacks, in words; empty if it is ready."""
     seconds: float
     """Estimated duration."""
+    stages: Mapping[Stage, float] = field(default_factory=dict)
+    """Estimated duration of each stage; not in old saved runs."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,11 @@ class Plan:
 
     def of(self, name: PassName) -> PassPlan:
         return next(planned for planned in self.passes if planned.name == name)
+
+    @property
+    def expected(self) -> Expected:
+        """The estimated seconds of each stage of the passes that will run."""
+        return {planned.name: planned.stages for planned in self.wanted}
 
     def toggled(self, name: PassName) -> "Plan":
         """Return the plan with the pass `name` wanted if it was not, and vice versa.
@@ -174,7 +181,14 @@ def _planned_passes(
     missing = _missing(plan, pairs, seen)
     counts = _counts(plan, seen)
     trained = {name: plan.records(name).train for name in RECORD_PASSES}
-    seconds = estimate(trained, plan.settings, plan.adapters)
+    stages = estimate(
+        trained,
+        plan.settings,
+        plan.adapters,
+        parent=plan.parent,
+        held_out=len(plan.sft.held_out),
+        languages=plan.languages,
+    )
 
     def wanted(name: PassName) -> bool:
         if requested is None:
@@ -183,7 +197,15 @@ def _planned_passes(
         return name in requested and new + replayed > 0
 
     return tuple(
-        PassPlan(name, wanted(name), not missing[name], *counts[name], missing[name], seconds[name])
+        PassPlan(
+            name,
+            wanted(name),
+            not missing[name],
+            *counts[name],
+            missing[name],
+            sum(stages[name].values()),
+            stages[name],
+        )
         for name in PASSES
     )
 
@@ -199,22 +221,20 @@ def _seen_by_reward_model(adapters: Adapters) -> frozenset[str]:
 def _missing(plan: Plan, pairs: Sequence[Preference], seen: Collection[str]) -> dict[PassName, str]:
     """Return what each pass lacks, in words; empty where it is ready."""
     settings = plan.settings
-    pairs_so_far = _("{have} of {wanted} pairs")
-    prompts = _too_few(
-        len(plan.rl.train), settings.rl.minimum_prompts, _("{have} of {wanted} prompts")
-    )
+    few_pairs = settings.preference.minimum_pairs - len(pairs)
+    few_prompts = settings.rl.minimum_prompts - len(plan.rl.train)
+    few = settings.sft.minimum_records - len(plan.sft.new)
+    prompts = ngettext("{count} more prompt", "{count} more prompts", few_prompts)
+    corrections = ngettext("{count} more correction or 👍", "{count} more corrections or 👍", few)
     return {
-        "sft": _too_few(
-            len(plan.sft.new),
-            settings.sft.minimum_records,
-            _("{have} of {wanted} corrections or 👍"),
-        ),
+        "sft": _more(few, corrections),
         "kto": _missing_thumbs(plan.kto, settings.preference.minimum_thumbs),
-        "dpo": _too_few(len(pairs), settings.preference.minimum_pairs, pairs_so_far)
-        or ("" if plan.dpo.new else _("no new pairs")),
-        "reward": _too_few(len(pairs), settings.reward.minimum_pairs, pairs_so_far)
+        "dpo": _more_pairs(few_pairs) or ("" if plan.dpo.new else _("no new pairs")),
+        "reward": _more_pairs(settings.reward.minimum_pairs - len(pairs))
         or _missing_new_pairs(plan, seen),
-        "rl": _(", ").join(filter(None, (prompts, _missing_reward_model(plan, len(pairs))))),
+        "rl": _(", ").join(
+            filter(None, (_more(few_prompts, prompts), _missing_reward_model(plan, len(pairs))))
+        ),
     }
 
 
@@ -231,7 +251,8 @@ def _missing_new_pairs(plan: Plan, seen: Collection[str]) -> str:
     if unseen <= 0 or not plan.reward.new:
         return _("no new pairs")
     wanted = max(_NEW_PAIRS, round(_NEW_PAIRS_SHARE * len(seen))) if seen else 1
-    return _too_few(unseen, wanted, _("{have} of {wanted} new pairs"))
+    few = wanted - unseen
+    return _more(few, ngettext("{count} more new pair", "{count} more new pairs", few))
 
 
 def _missing_reward_model(plan: Plan, pairs: int) -> str:
@@ -254,14 +275,21 @@ def _missing_thumbs(kto: PassRecords[Verdict], minimum: int) -> str:
         return _("no new thumbs")
     thumbs = [verdict.label for verdict in kto.train]
     missing = (
-        _too_few(thumbs.count(True), minimum, _("{have} of {wanted} 👍")),
-        _too_few(thumbs.count(False), minimum, _("{have} of {wanted} 👎")),
+        _more(minimum - thumbs.count(True), _("{count} more 👍")),
+        _more(minimum - thumbs.count(False), _("{count} more 👎")),
     )
     return _(", ").join(filter(None, missing))
 
 
-def _too_few(have: int, minimum: int, text: str) -> str:
-    return text.format(have=have, wanted=minimum) if have < minimum else ""
+def _more(count: int, text: str) -> str:
+    return text.format(count=count) if count > 0 else ""
+
+
+def _more_pairs(count: int) -> str:
+    return _more(
+        count,
+        ngettext("{count} more correction or pick", "{count} more corrections or picks", count),
+    )
 
 
 def _counts(plan: Plan, seen: Collection[str]) -> dict[PassName, tuple[int, int, int]]:

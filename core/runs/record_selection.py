@@ -125,6 +125,33 @@ def select_prompts(split: Split) -> RLPrompts:
 
 
 def instructions_kept_out(records: Sequence[Record], adapters: Adapters) -> frozenset[str]:
-    """Return the ids of the instructions that the next run will not learn, new as they may be."""
-    train = {record.id for record in split_records(records, adapters, adapters.active()).train}
-    return frozenset(r.id for r in records if r.kind == "instruction" and r.id not in train)
+    """Return the ids of the instructions that the next run will not learn, new as they may be.
+
+    They are held out, or say what another record says.
+    """
+    learned = adapters.learned()
+    split = split_records(records, adapters, adapters.active())
+    new = {record.id for record in select(split, Instruction, learned, Tuning()).new}
+    instructions = (record.id for record in records if record.kind == "instruction")
+    return frozenset(name for name in instructions if name not in new and name not in learned)
+
+
+@dataclass(frozen=True)
+class InstructionCounts:
+    """What becomes of the corrections, 👍 and imported replies."""
+
+    to_learn: int
+    """By the next run."""
+    held_out: int
+    """Only measured with."""
+    learned: int
+    """By the active version."""
+
+
+def count_instructions(records: Sequence[Record], adapters: Adapters) -> InstructionCounts:
+    """Count the live records `records` as a run from the active version would take them."""
+    learned = adapters.learned()
+    split = split_records(records, adapters, adapters.active())
+    selected = select(split, Instruction, learned, Tuning())
+    known = sum(r.kind == "instruction" and r.id in learned for r in records)
+    return InstructionCounts(len(selected.new), len(selected.held_out), known)

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, TypeVar
 
-from core.models.loading import load_tokenizer
+from core.models.loading import load_tokenizer, quantised
 from core.runs import record_lengths
 from core.runs.plan import Plan
+from core.runtime.device import device
+from core.training.bf16_base import has_bf16_instructions
 from core.training.exam import TAUGHT_REPLIES, Exam, ExamQuestion, ExamText
 from core.training.rehearsal import RehearsalPlan
 from data import starter
@@ -118,7 +121,15 @@ class RunSamples:
             ),
             taught=self.taught(self._plan.sft.new) if self._trains_sft else (),
             directory=self._plan.adapters.dir,
+            key=self._exam_key,
         )
+
+    @property
+    def _exam_key(self) -> str:
+        """What the answers of one version depend on beside the questions."""
+        folder = self._plan.adapters.folder
+        parts = (folder.revision, device(), quantised(folder).four_bit, has_bf16_instructions())
+        return sha256(repr(parts).encode()).hexdigest()[:12]
 
     def taught(self, records: Sequence[Instruction]) -> tuple[ExamQuestion, ...]:
         """Return the questions that `records`, oldest first, teach: the newest first.

@@ -115,8 +115,8 @@ def save_version(
         write_manifest(
             directory, _manifest(plan, parent, kind, done, trained.tokenizer, learned, settings)
         )
-    if base := trained.before if parent == BASE else trained.base:
-        report.write_base_figures(plan.adapters.dir, base)
+    if trained.base and parent != BASE:
+        report.write_base_figures(plan.adapters.dir, trained.base)
     return done
 
 

@@ -26,7 +26,7 @@ from core.config import Tuning
 from core.events import PassDone, PassName
 from core.runs.plan import RECORD_PASSES, PassPlan, Plan
 from core.runs.record_selection import PassRecords, RLPrompts
-from core.training.checkpoints import steps_done
+from core.training.checkpoints import steps_done, steps_planned
 from store.errors import TuteeError
 from store.feedback import dedup_key
 from store.i18n import _
@@ -80,12 +80,16 @@ class SavedRun:
         made = [m for m in versions if m.run == run and m.version not in self.before]
         return [_as_done(manifest) for manifest in sorted(made, key=lambda m: m.created)]
 
-    def under_way(self) -> tuple[PassName, int] | None:
-        """Return the pass to continue, and how many optimizer steps of it are done."""
+    def under_way(self) -> tuple[PassName, int, int] | None:
+        """Return the pass to continue, how many optimizer steps of it are done, and of how many.
+
+        Without a checkpoint both numbers are 0.
+        """
         done = {finished.name for finished in self.finished()}
         for planned in self.plan.wanted:
             if planned.name not in done:
-                return planned.name, steps_done(self.checkpoints(planned.name))
+                folder = self.checkpoints(planned.name)
+                return planned.name, steps_done(folder), steps_planned(folder)
         return None
 
     def checkpoints(self, name: PassName) -> Path:

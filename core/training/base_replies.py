@@ -9,14 +9,15 @@ Left out on purpose: sampling. Greedy replies are what the base is surest of, an
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from core.events import StageReport
 from core.training.run_control import RunControl
 from data.tokenization import Sample, stop_ids
 from store.errors import TuteeError
@@ -26,10 +27,13 @@ from store.storage import replace_file
 FILE = "base_replies.json"
 TOKENS = 24
 """Maximum tokens of a brief reply: a sentence or so."""
+_TOGETHER = 16
+"""Replies drawn side by side, and kept before the next ones are drawn."""
 _FEWEST = 12
 """With fewer brief replies than these, the beginnings of the longer ones are taken, too."""
 _KEPT = TypeAdapter(dict[str, list[int]])
 """Token ids of a reply, by `_key`."""
+_Item = TypeVar("_Item")
 _GREEDY = Sampling(temperature=0, repetition_penalty=1.1)
 
 
@@ -58,11 +62,15 @@ def base_replies(
     keys = [_key(prompt, max_new_tokens) for prompt in prompts]
     unknown = {key: p for key, p in zip(keys, prompts, strict=True) if key not in kept}
     if unknown:
-        drawn = _draw(model, tokenizer, list(unknown.values()), run_control, max_new_tokens)
-        kept |= dict(zip(unknown, drawn, strict=True))
-        with suppress(OSError, TuteeError):  # then they are drawn again next time
-            directory.mkdir(parents=True, exist_ok=True)
-            replace_file(path, _KEPT.dump_json(kept))
+        with run_control.inserted("base", len(unknown)):
+            for some in _chunks(list(unknown.items()), _TOGETHER):
+                drawn = _draw(model, tokenizer, [p for _, p in some], run_control, max_new_tokens)
+                kept |= zip((key for key, _ in some), drawn, strict=True)
+                done = sum(key in kept for key in unknown)
+                run_control.emit(StageReport("base", done, len(unknown)))
+                with suppress(OSError, TuteeError):  # then they are drawn again next time
+                    directory.mkdir(parents=True, exist_ok=True)
+                    replace_file(path, _KEPT.dump_json(kept))
     return [
         Sample((*prompt, *kept[key]), len(prompt))
         for key, prompt in zip(keys, prompts, strict=True)
@@ -94,6 +102,10 @@ def brief_replies(
         said = len(kept.input_ids) > kept.reply_start
         found.append(kept if said and (ended or all_of_them) else None)
     return found
+
+
+def _chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _key(prompt: Sequence[int], max_new_tokens: int) -> str:

@@ -18,6 +18,7 @@ import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from store.errors import TuteeError
 from store.storage import replace_file
 
 EVERY_STEPS = 10
-EVERY_SECONDS = 60.0
+EVERY_SECONDS = 30.0
+"""A checkpoint is due every so many steps or seconds; the first one after the first step."""
 KEPT = 2
 """Checkpoints kept: the newest may be incomplete."""
 _MARKER, _TENSORS = "tutee.json", "tutee.safetensors"
@@ -48,6 +50,16 @@ def steps_done(folder: Path) -> int:
     return _step(found) if found else 0
 
 
+def steps_planned(folder: Path) -> int:
+    """Return the optimizer steps of the whole pass, as the newest checkpoint has it; 0 if none."""
+    found = newest(folder)
+    if found is None:
+        return 0
+    with suppress(OSError, ValueError, KeyError):
+        return int(json.loads((found / _MARKER).read_text(encoding="utf-8"))["steps"])
+    return 0
+
+
 def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
@@ -64,7 +76,6 @@ class Checkpointed:
     control: Any
     args: Any
     model: Any
-    _saved_step = 0
     _saved_at = 0.0
 
     def own_state(self) -> dict[str, Any]:
@@ -86,7 +97,7 @@ class Checkpointed:
             self.args.save_total_limit = KEPT
         if found:
             self._restore_from(found)
-        self._saved_step, self._saved_at = len(self.progress.losses), time.monotonic()
+        self._saved_at = time.monotonic()
         self.train(resume_from_checkpoint=str(found) if found else None)  # type: ignore[attr-defined]
 
     def request_checkpoint(self) -> None:
@@ -96,7 +107,8 @@ class Checkpointed:
             return
         step = self.state.global_step + 1
         self.control.should_save = (
-            step - self._saved_step >= EVERY_STEPS
+            step == 1
+            or step % EVERY_STEPS == 0
             or time.monotonic() - self._saved_at >= EVERY_SECONDS
             # The exam after the last step takes longer than most steps.
             or step == self.state.max_steps
@@ -119,7 +131,7 @@ class Checkpointed:
         from safetensors.torch import save_file
 
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        self._saved_step, self._saved_at = self.state.global_step, time.monotonic()
+        self._saved_at = time.monotonic()
         try:
             super()._save_checkpoint(model, trial)  # type: ignore[misc]
             if tensors := self.own_tensors():

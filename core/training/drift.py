@@ -6,7 +6,7 @@ texts by people do not show this: a model that was taught short, curated replies
 likelier, whatever else it has forgotten.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.training.logprobs import reply_logits
@@ -19,12 +19,18 @@ _LIKELIEST = 64
 """Tokens of each distribution that are told apart; all others count as one."""
 
 
-def drift(model: Any, replies: Sequence[Sample], run_control: RunControl) -> list[float]:
+def drift(
+    model: Any,
+    replies: Sequence[Sample],
+    run_control: RunControl,
+    on_read: Callable[[int], None] = lambda count: None,
+) -> list[float]:
     """Return the mean divergence over the tokens of each reply, in nats a token.
 
     Args:
         model: A PEFT model; disabling its adapter gives the base.
         replies: Replies of the base.
+        on_read: Called with the number of replies that have just been read.
 
     Raises:
         Cancelled: `run_control` was cancelled.
@@ -44,5 +50,6 @@ def drift(model: Any, replies: Sequence[Sample], run_control: RunControl) -> lis
             policy = read.logits.log_softmax(-1).gather(-1, base.indices)
             nats = divergence(base.values, policy)
             found += (read.by_reply(nats) / read.by_reply(torch.ones_like(nats))).tolist()
+        on_read(len(row))
     model.train(training)
     return found

@@ -16,7 +16,7 @@ Loss is the mean cross-entropy of the reply tokens, in nats.
 """
 
 import functools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -28,24 +28,29 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from core.events import Stage, StageReport
 from core.training.base_replies import brief_replies
 from core.training.drift import drift
 from core.training.logprobs import reply_logps
 from core.training.micro_batches import evaluation_rows
 from core.training.run_control import RunControl
+from data.taught_reply import learned, plain
 from data.tokenization import Sample, stop_ids
 from store.records import Sampling
 
-PROBE_TOKENS, LONGEST_REPLY = 96, 192
-"""Maximum tokens in a reply; the second one where the reply wanted is as long as the first. A
-longer reply counts as cut off."""
+PROBE_TOKENS, LONGEST_REPLY = 64, 192
+"""Maximum tokens in a reply to a probe, and in any reply. A longer reply counts as cut off."""
+MARGIN = 24
+"""Tokens that a reply may be longer than the one taught: enough to see that it goes on."""
+TOGETHER = 32
+"""Questions answered side by side: more are no faster on a CPU, and need memory."""
 HOLDOUT_REPLIES = 32
 """Held-out corrections that are answered; the loss covers all of them."""
 TAUGHT_REPLIES = 16
 """Taught prompts that are asked; of more, a sample."""
-SHORT_WORDS = 8
-"""Words (or Chinese characters) up to which a taught reply may stand inside a longer one."""
 _GREEDY = Sampling(temperature=0, repetition_penalty=1.1)
+_REMEMBERED = 256
+"""Answers kept of earlier exams, the latest first."""
 
 
 class _Kept(BaseModel):
@@ -76,7 +81,7 @@ class Answer(_Kept):
         """Whether a probe's reply contains a right answer; None if it has none to check."""
         if not self.wanted:
             return None
-        return any(answer in _plain(self.reply) for answer in _plain(self.wanted).split("|"))
+        return any(answer in plain(self.reply) for answer in plain(self.wanted).split("|"))
 
 
 class TextFigure(_Kept):
@@ -97,6 +102,8 @@ class Figures(_Kept):
     """Mean loss per token of all held-out replies."""
     holdout_losses: tuple[float, ...] = ()
     """Mean loss per token of each held-out reply, to tell a rise from chance."""
+    holdout_ids: tuple[str, ...] = ()
+    """Of the same replies; empty in older reports."""
     probes: tuple[Answer, ...] = ()
     drifts: tuple[TextFigure, ...] = ()
     """Divergence from the base on each of the base's own replies."""
@@ -104,6 +111,8 @@ class Figures(_Kept):
     """Loss on each text by people."""
     probe_loss: float | None = None
     """Loss on the texts by people, in reports of older versions."""
+    key: str = ""
+    """As in `Exam`; empty in older reports."""
 
     def probes_in(self, languages: Collection[str]) -> tuple[Answer, ...]:
         """Return the probes in `languages`; all probes if there are none in them."""
@@ -128,28 +137,16 @@ class Figures(_Kept):
         return fmean(map(similarity, self.holdout)) if self.holdout else None
 
     def with_items_of(self, earlier: "Figures") -> "Figures":
-        """Return these figures with the probes and texts that only `earlier` has."""
+        """Return these figures with the answers and texts that only `earlier` has."""
         return self.model_copy(
             update={
+                "taught": _united(self.taught, earlier.taught)[:_REMEMBERED],
+                "holdout": _united(self.holdout, earlier.holdout)[:_REMEMBERED],
                 "probes": _united(self.probes, earlier.probes),
                 "drifts": _united(self.drifts, earlier.drifts),
                 "losses": _united(self.losses, earlier.losses),
             }
         )
-
-
-def learned(reply: str, taught: str, *, cut_off: bool = False) -> bool:
-    """Return whether `reply` is the one that was taught.
-
-    It is if both are equal but for case and blanks. A taught reply of at most `SHORT_WORDS` words
-    may also stand inside a longer one ("Oslo" in "It is Oslo."). A reply that was cut off need only
-    be the beginning of the one taught.
-    """
-    said, wanted = _plain(reply), _plain(taught)
-    if said == wanted or (cut_off and said and wanted.startswith(said)):
-        return True
-    words = wanted.split() if wanted.isascii() else [*wanted.replace(" ", "")]
-    return 0 < len(words) <= SHORT_WORDS and wanted in said
 
 
 def is_exact(answer: Answer) -> bool:
@@ -160,10 +157,6 @@ def is_exact(answer: Answer) -> bool:
 def similarity(answer: Answer) -> float:
     """Return how similar (Ratcliff–Obershelp, 0 to 1) a reply is to the one wanted."""
     return SequenceMatcher(None, answer.reply, answer.wanted, autojunk=False).ratio()
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 @dataclass(frozen=True)
@@ -188,8 +181,9 @@ class ExamQuestion:
     @property
     def tokens(self) -> int:
         """Maximum tokens of the reply."""
-        longest = _reply_tokens(self.sample) if self.sample else 0
-        return PROBE_TOKENS if longest < PROBE_TOKENS else LONGEST_REPLY
+        if self.sample is None:
+            return PROBE_TOKENS
+        return min(_reply_tokens(self.sample) + MARGIN, LONGEST_REPLY)
 
     def answered(self, reply: str, ended: bool) -> Answer:
         return Answer(
@@ -212,7 +206,7 @@ class ExamText:
 
     @cached_property
     def id(self) -> str:
-        return _id(self.sample.input_ids)
+        return _sample_id(self.sample)
 
 
 @dataclass(frozen=True)
@@ -226,6 +220,9 @@ class Exam:
     taught: tuple[ExamQuestion, ...] = ()
     directory: Path = field(default_factory=Path)
     """The folder of all versions, where the base's own replies are kept."""
+    key: str = ""
+    """What every answer depends on beside its question: the base, and how it is computed. Figures
+    with another key are not reused."""
 
 
 class Examiner:
@@ -235,6 +232,8 @@ class Examiner:
         base: What the base was found to answer earlier.
         parent: The same of the version that training starts from; None if that is the base.
         from_base: Training starts from the base.
+        keep: Called with what was found before the training, so that nobody has to find it again,
+            even if the training does not end.
     """
 
     def __init__(
@@ -245,12 +244,16 @@ class Examiner:
         parent: Figures | None = None,
         *,
         from_base: bool = True,
+        keep: Callable[[Figures], None] = lambda figures: None,
     ) -> None:
         self._exam = exam
         self._run_control = run_control
-        self._base = base or Figures()
-        self._parent = parent or Figures()
+        self._base = _valid(base, exam.key)
+        self._parent = _valid(parent, exam.key)
         self._from_base = from_base
+        self._keep = keep
+        self._stage: Stage = "before"
+        self._done = self._total = 0
 
     @property
     def held_out(self) -> tuple[Sample, ...]:
@@ -258,39 +261,50 @@ class Examiner:
 
     def before(self, model: Any) -> Figures:
         """Return the figures of the version that training starts from."""
-        if not self._from_base:
-            return self._sit(model, self._parent, before=True)
-        at_rest = tuple(
-            TextFigure(id=q.id, language=q.language, nats=0.0) for q in self._exam.general
-        )
-        known = self._base.model_copy(update={"drifts": at_rest})
-        with model.disable_adapter():
-            self._base = self._sit(model, known, before=True)
-        return self._base
+        if self._from_base:
+            at_rest = tuple(
+                TextFigure(id=q.id, language=q.language, nats=0.0) for q in self._exam.general
+            )
+            known = self._base.model_copy(update={"drifts": at_rest})
+            with model.disable_adapter():
+                found = self._base = self._sit(model, known, "before")
+        else:
+            found = self._sit(model, self._parent, "before")
+        # What the user corrected may be the reply of another version, or sampled.
+        corrected = {question.id for question in self._exam.taught if question.original}
+        asked = tuple(answer for answer in found.taught if answer.id not in corrected)
+        self._keep(found.model_copy(update={"taught": asked}))
+        return found
 
     def base(self, model: Any) -> Figures:
         """Return what the base answers to the probes."""
         with model.disable_adapter():
-            return Figures(probes=self._replies(model, self._exam.probes, self._base.probes))
+            probes = self._replies(model, self._exam.probes, self._base.probes)
+        return Figures(probes=probes, key=self._exam.key)
 
     def after(self, model: Any) -> Figures:
         """Return the figures of the trained version."""
-        return self._sit(model, Figures())
+        return self._sit(model, Figures(key=self._exam.key), "after")
 
-    def _sit(self, model: Any, known: Figures, *, before: bool = False) -> Figures:
+    def _sit(self, model: Any, known: Figures, stage: Stage) -> Figures:
         exam, held_samples = self._exam, self.held_out
         held_out = exam.held_out[:HOLDOUT_REPLIES]
+        questions = (*exam.taught, *held_out, *exam.probes)
         answers = [*known.taught, *known.holdout, *known.probes]
-        if before:
+        if stage == "before":
             answers += [q.answered(q.original, True) for q in exam.taught if q.original]
-        replies = self._replies(model, (*exam.taught, *held_out, *exam.probes), answers)
-        nats = _nats(model, held_samples, self._run_control)
+        self._begin(stage, known, questions, answers)
+        replies = self._replies(model, questions, answers)
+        per_token = self._held_out_losses(model, known)
+        nats = [n * _reply_tokens(s) for n, s in zip(per_token, held_samples, strict=True)]
         return Figures(
+            key=exam.key,
             taught=replies[: len(exam.taught)],
             holdout=replies[len(exam.taught) : len(exam.taught) + len(held_out)],
             probes=replies[len(exam.taught) + len(held_out) :],
             holdout_loss=_mean(held_samples, nats),
-            holdout_losses=_per_token(held_samples, nats),
+            holdout_losses=per_token,
+            holdout_ids=tuple(map(_sample_id, held_samples)),
             drifts=self._drifts(model, known.drifts),
             losses=self._losses(model, known.losses),
         )
@@ -299,11 +313,48 @@ class Examiner:
         self, model: Any, questions: Sequence[ExamQuestion], known: Iterable[Answer]
     ) -> tuple[Answer, ...]:
         answers = {answer.id: answer for answer in known}
-        for tokens in sorted({question.tokens for question in questions}):
-            asked = [q for q in questions if q.tokens == tokens and q.id not in answers]
-            found = _ask(self._exam.tokenizer, model, asked, tokens, self._run_control)
+        unknown = {question.id: question for question in questions if question.id not in answers}
+        # Those of alike length side by side, so that few replies keep a batch waiting.
+        asked = sorted(unknown.values(), key=lambda question: question.tokens)
+        for start in range(0, len(asked), TOGETHER):
+            found = self._ask(model, asked[start : start + TOGETHER])
             answers |= {answer.id: answer for answer in found}
         return tuple(q.answered(answers[q.id].reply, answers[q.id].ended) for q in questions)
+
+    def _ask(self, model: Any, questions: Sequence[ExamQuestion]) -> list[Answer]:
+        """Return the greedy replies of `model`."""
+        from core.serving.batch_generation import generate_batch
+        from core.serving.detokenizer import decode
+        from core.serving.sampling import Sampler
+        from core.serving.transformers_decoder import prefill_batch
+
+        tokenizer, run_control = self._exam.tokenizer, self._run_control
+        training = model.training
+        model.eval()
+        stop = stop_ids(tokenizer)
+        replies = generate_batch(
+            functools.partial(prefill_batch, model),
+            [question.prompt for question in questions],
+            functools.partial(Sampler, _GREEDY, 0),
+            stop,
+            [question.tokens for question in questions],
+            slot=lambda: run_control.scheduler.micro_batch(run_control.cancelled),
+            on_ended=self._report,
+        )
+        model.train(training)
+        return [
+            question.answered(decode(tokenizer, reply), ended=reply[-1] in stop)
+            for question, reply in zip(questions, replies, strict=True)
+        ]
+
+    def _held_out_losses(self, model: Any, known: Figures) -> tuple[float, ...]:
+        """Return the mean loss per token of each held-out reply."""
+        samples = {_sample_id(sample): sample for sample in self.held_out}
+        found = dict(zip(known.holdout_ids, known.holdout_losses, strict=False))
+        unknown = [sample for name, sample in samples.items() if name not in found]
+        nats = _nats(model, unknown, self._run_control, self._report)
+        found |= zip(map(_sample_id, unknown), _per_token(unknown, nats), strict=True)
+        return tuple(found[_sample_id(sample)] for sample in self.held_out)
 
     def _drifts(self, model: Any, known: Sequence[TextFigure]) -> tuple[TextFigure, ...]:
         exam, run_control = self._exam, self._run_control
@@ -312,7 +363,7 @@ class Examiner:
             prompts = [question.prompt for question in exam.general]
             brief = brief_replies(model, exam.tokenizer, prompts, exam.directory, run_control)
             replies = {q: reply for q, reply in zip(exam.general, brief, strict=True) if reply}
-            nats = drift(model, list(replies.values()), run_control)
+            nats = drift(model, list(replies.values()), run_control, self._report)
             for question, one in zip(replies, nats, strict=True):
                 found[question.id] = TextFigure(
                     id=question.id, language=question.language, nats=one
@@ -323,10 +374,40 @@ class Examiner:
         found = {text.id: text for text in known}
         read = [text for text in self._exam.texts if text.id not in found]
         samples = [text.sample for text in read]
-        losses = _per_token(samples, _nats(model, samples, self._run_control))
+        losses = _per_token(samples, _nats(model, samples, self._run_control, self._report))
         for text, loss in zip(read, losses, strict=True):
             found[text.id] = TextFigure(id=text.id, language=text.language, nats=loss)
         return tuple(found[text.id] for text in self._exam.texts)
+
+    # -- progress --------------------------------------------------------------------------------
+
+    def _begin(
+        self,
+        stage: Stage,
+        known: Figures,
+        questions: Iterable[ExamQuestion],
+        answers: Iterable[Answer],
+    ) -> None:
+        """Enter `stage`, with the number of questions and texts that are not known."""
+        exam = self._exam
+        asked = {question.id for question in questions} - {answer.id for answer in answers}
+        held_out = {_sample_id(sample) for sample in self.held_out} - {*known.holdout_ids}
+        texts = {text.id for text in exam.texts} - {text.id for text in known.losses}
+        general = {question.id for question in exam.general}
+        if general <= {text.id for text in known.drifts}:
+            general = set()
+        self._stage, self._done = stage, 0
+        self._total = len(asked) + len(held_out) + len(texts) + len(general)
+        self._run_control.enter(stage, self._total)
+
+    def _report(self, count: int) -> None:
+        self._done = min(self._done + count, self._total)
+        self._run_control.emit(StageReport(self._stage, self._done, self._total))
+
+
+def _valid(known: Figures | None, key: str) -> Figures:
+    """Return `known` if it may be reused."""
+    return known if known is not None and known.key == key else Figures(key=key)
 
 
 def mean_loss(model: Any, samples: Sequence[Sample], run_control: RunControl) -> float | None:
@@ -334,10 +415,19 @@ def mean_loss(model: Any, samples: Sequence[Sample], run_control: RunControl) ->
     return _mean(samples, _nats(model, samples, run_control))
 
 
-def _nats(model: Any, samples: Sequence[Sample], run_control: RunControl) -> list[float]:
+def _nats(
+    model: Any,
+    samples: Sequence[Sample],
+    run_control: RunControl,
+    on_read: Callable[[int], None] = lambda count: None,
+) -> list[float]:
     """Return the negative log-likelihood of each reply."""
-    rows = reply_logps(model, evaluation_rows(samples), run_control)
-    return [-logp for row in rows for logp in row]
+    found: list[float] = []
+    for row in evaluation_rows(samples):
+        for logps in reply_logps(model, [row], run_control):
+            found += [-logp for logp in logps]
+        on_read(len(row))
+    return found
 
 
 def _mean(samples: Sequence[Sample], nats: Sequence[float]) -> float | None:
@@ -352,37 +442,8 @@ def _reply_tokens(sample: Sample) -> int:
     return len(sample.input_ids) - sample.reply_start
 
 
-def _ask(
-    tokenizer: Any,
-    model: Any,
-    questions: Sequence[ExamQuestion],
-    max_new_tokens: int,
-    run_control: RunControl,
-) -> list[Answer]:
-    """Return the greedy replies of `model`."""
-    if not questions:
-        return []
-    from core.serving.batch_generation import generate_batch
-    from core.serving.detokenizer import decode
-    from core.serving.sampling import Sampler
-    from core.serving.transformers_decoder import prefill_batch
-
-    training = model.training
-    model.eval()
-    stop = stop_ids(tokenizer)
-    replies = generate_batch(
-        functools.partial(prefill_batch, model),
-        [question.prompt for question in questions],
-        functools.partial(Sampler, _GREEDY, 0),
-        stop,
-        max_new_tokens,
-        slot=lambda: run_control.scheduler.micro_batch(run_control.cancelled),
-    )
-    model.train(training)
-    return [
-        question.answered(decode(tokenizer, reply), ended=reply[-1] in stop)
-        for question, reply in zip(questions, replies, strict=True)
-    ]
+def _sample_id(sample: Sample) -> str:
+    return _id(sample.input_ids, sample.reply_start)
 
 
 def _id(*tokens: object) -> str:

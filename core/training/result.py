@@ -43,6 +43,7 @@ def train_and_examine(trainer: Any, examiner: Examiner | None = None) -> Trained
     """
     before = examiner.before(trainer.model) if examiner else None
     base = examiner.base(trainer.model) if examiner else None
+    trainer.run_control.enter("learn")
     trainer.controlled_train()
     progress = trainer.progress
     seconds = progress.seconds

@@ -86,7 +86,8 @@ class TuningWorker:
         return not self._thread.is_alive()
 
     def _run(self, work: Work, plan: Plan, run_control: RunControl) -> None:
-        self._emit(TuningStarted(tuple(planned.name for planned in plan.wanted)))
+        names = tuple(planned.name for planned in plan.wanted)
+        self._emit(TuningStarted(names, plan.expected))
         outcome = self._outcome(work, run_control)
         self.running = False
         self._emit(outcome)

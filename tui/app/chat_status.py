@@ -21,7 +21,7 @@ from tui.messages import Asker, FromCore
 from tui.screens.chat import ChatScreen
 from tui.services import Services
 from tui.views.next_step import next_step
-from tui.widgets.activity import loading_line, offer_line, tuning_line
+from tui.widgets.activity import loading_line, offer_line, outcome_line, tuning_line
 from tui.widgets.status import Status
 
 if TYPE_CHECKING:
@@ -89,14 +89,18 @@ class ChatStatus:
             self.screen.activity = loading_line(event, note)
 
     def show_activity(self) -> None:
-        """Show the training run under way, or the offer to resume one."""
+        """Show the training run under way, what it made, or the offer to resume one."""
         progress, keymap = self.tuner.run.progress, self.appearance.keymap
+        outcome, coming = self.tuner.outcome, self.tuner.versions.coming
         line = None
         if progress is not None and progress.active:
             line = tuning_line(progress, keymap.in_text("{key:app.tune}"))
+        elif coming:
+            line = offer_line(_("Putting {version} in use…").format(version=coming))
+        elif outcome is not None:
+            line = outcome_line(keymap.in_text(outcome.sentence))
         elif self.tuner.interrupted.saved is not None:
-            offer = _("A training run was interrupted. {key:app.tune} resumes or drops it.")
-            line = offer_line(keymap.in_text(offer))
+            line = offer_line(keymap.in_text(self.tuner.interrupted.offer()))
         self.screen.activity = line
 
     # -- the status line -------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
+from textual.timer import Timer
 
 from core.events import (
     AdapterSwapped,
@@ -23,6 +24,7 @@ from tui.services import Services
 from tui.views.training_progress import TuningEvent
 
 if TYPE_CHECKING:
+    from tui.screens.report_card import ReportChoice
     from tui.screens.tuning import TuningScreen
 
 
@@ -36,6 +38,7 @@ class TrainingFlow:
     chat: ChatStatus
     screen: "TuningScreen | None" = None
     """The tuning screen, while it is open."""
+    _clock: Timer | None = None
 
     # -- runs ------------------------------------------------------------------------------------
 
@@ -67,17 +70,28 @@ class TrainingFlow:
         progress = self.tuner.on_event(event)
         match event:
             case TuningDone(adapter=None) | TuningCancelled():
-                # A new adapter is announced once the chat replies with it.
+                # A new adapter is announced in the chat, once that uses it.
                 self.app.notify(progress.message, markup=False)
             case TuningFailed(error):
                 show_error(self.app, error)
         if isinstance(event, TuningStarted) or not progress.active:
             self.chat.show_guide()
+            self._tick(progress.active)
         if progress.active:
             self._show_progress()
         else:
             self.appearance.alert(progress.message, self.services.config.screen)
             self.refresh()
+
+    def _tick(self, running: bool) -> None:
+        """Let the clock of the run go on every second, also between the events."""
+        if self._clock is not None:
+            self._clock.stop()
+        self._clock = self.app.set_interval(1.0, self._ticked) if running else None
+
+    def _ticked(self) -> None:
+        self.tuner.run.tick()
+        self._show_progress()
 
     def refresh(self) -> None:
         """Show the run and the versions as they are now."""
@@ -115,6 +129,33 @@ class TrainingFlow:
 
         self.app.push_screen(BestOfScreen(candidates), pick)
 
+    @property
+    def has_outcome(self) -> bool:
+        """The last run made a version that the user has not dealt with."""
+        return self.tuner.outcome is not None and not self.tuner.run.running
+
+    def show_outcome(self) -> None:
+        """Open the report of the version that the last run made."""
+        from tui.screens.report_card import ReportCardScreen
+
+        outcome = self.tuner.outcome
+        if outcome is None:
+            return
+
+        def choose(choice: "ReportChoice | None") -> None:
+            with errors_shown(self.app):
+                if choice is not None:
+                    self.settle_outcome()
+
+        card = self.tuner.versions.report_card(outcome.version)
+        screen = ReportCardScreen(card, active=outcome.used, can_activate=not outcome.used)
+        self.app.push_screen(screen, choose)
+
+    def settle_outcome(self) -> None:
+        """Undo the version that the last run made, or use it where the user is asked first."""
+        self.tuner.settle()
+        self.refresh()
+
     def roll_back(self) -> None:
         """Activate the version before the current one."""
         self.tuner.versions.roll_back()
@@ -124,9 +165,13 @@ class TrainingFlow:
         remark = self.tuner.versions.on_swap(event)
         if isinstance(event, SwapFailed):
             show_error(self.app, event.error)
+            self.tuner.outcome = None
         else:
             self.session.adapter_changed(event.version)
-            title = _("Now using {version}.").format(version=event.version)
-            self.app.notify(remark, title=title, timeout=8, markup=False)
+            outcome = self.tuner.outcome
+            if outcome is None or outcome.version != event.version:
+                self.tuner.outcome = None
+                title = _("Now using {version}.").format(version=event.version)
+                self.app.notify(remark, title=title, timeout=8, markup=False)
         self.chat.taught()
         self.refresh()

@@ -189,6 +189,8 @@ class TuteeApp(App[bool]):
             return action in _MEANWHILE or None
         if action == "cancel_tuning":
             return self.workspace.training.can_cancel
+        if action in ("show_outcome", "settle_outcome"):
+            return self.workspace.training.has_outcome
         if action == "skip_guide":
             return self.workspace.services.config.screen.guide
         return True
@@ -228,6 +230,12 @@ class TuteeApp(App[bool]):
 
     def action_cancel_tuning(self) -> None:
         self.workspace.training.cancel()
+
+    def action_show_outcome(self) -> None:
+        self.workspace.training.show_outcome()
+
+    def action_settle_outcome(self) -> None:
+        self.workspace.training.settle_outcome()
 
     def action_compare(self) -> None:
         self.workspace.training.compare()

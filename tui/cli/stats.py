@@ -7,6 +7,7 @@ from typing import Any
 import click
 from rich.cells import cell_len
 
+from core.runs.record_selection import count_instructions
 from data.quality.statistics import Needs, Statistics, statistics
 from data.quality.task_labels import merged
 from store.i18n import N_, _
@@ -33,7 +34,9 @@ _TOTALS = (
     N_("instructions"),
     N_("preferences"),
     N_("verdicts"),
-    N_("untrained"),
+    N_("to learn"),
+    N_("held out"),
+    N_("learned"),
     N_("active"),
 )
 """Totals shown above the tables."""
@@ -51,10 +54,7 @@ def stats(invocation: Invocation, as_json: bool) -> None:
         totals: dict[str, Any] = {
             "conversations": len(repository.conversations()),
             **asdict(repository.counts()),
-            "untrained": sum(
-                record.kind == "instruction" and record.id not in learned
-                for record in repository.trainable()
-            ),
+            **asdict(count_instructions(repository.trainable(), adapters)),
             "active": adapters.active(),
         }
     # The reward model is retrained on all pairs, so the latest one has learned them all.
@@ -70,7 +70,7 @@ def stats(invocation: Invocation, as_json: bool) -> None:
         echo_json({**totals, **asdict(found)})
         return
     for name in _TOTALS:
-        click.echo(f"{padded(_(name), 14)} {totals[name]}")
+        click.echo(f"{padded(_(name), 14)} {totals[name.replace(' ', '_')]}")
     _show(found)
 
 

@@ -19,6 +19,8 @@ from core.events import (
     PassSkipped,
     PassStarted,
     RolloutReport,
+    Stage,
+    StageReport,
     StepReport,
     latest_activatable,
 )
@@ -30,7 +32,7 @@ from core.runtime.scheduler import Cancelled
 from core.stop_reasons import translated
 from core.training.run_control import RunControl
 from store.errors import TuteeError
-from store.i18n import _, ngettext
+from store.i18n import N_, _, ngettext
 from store.repository import Repository
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
@@ -38,6 +40,15 @@ from tui.cli.json_output import echo_json
 from tui.cli.token_mask import render_tokens
 from tui.terminal.output import redraw_line, styled
 from tui.text_format import harmless
+
+_STAGES: dict[Stage, str] = {
+    "prepare": N_("records"),
+    "base": N_("replies of the base"),
+    "before": N_("exam before"),
+    "learn": N_("steps"),
+    "after": N_("exam after"),
+    "save": N_("saving"),
+}
 
 
 def parse_passes(
@@ -119,8 +130,12 @@ def train(
             ) from None
         finally:
             # A pass that finished before a later one failed is complete, so use it.
-            if activated := latest_activatable(done):
-                adapters.use(activated)
+            made = latest_activatable(done)
+            if made and invocation.config.tuning.activate == "auto":
+                adapters.use(made)
+            elif made:
+                text = _("{version} is ready; `tutee adapters use {version}` uses it.")
+                click.echo(text.format(version=made), err=True)
     result = _result(done, adapters)
     echo_json(result, indent=None if as_json else 2)
 
@@ -172,6 +187,10 @@ def _show(event: Event, show_mask: bool) -> None:
     match event:
         case MaskProof() if show_mask:
             _show_mask(event)
+        case StageReport(stage, done, total) if total and (live or done in (0, total)):
+            text = _("{stage}: {done} of {total}")
+            name = _(_STAGES[stage])
+            _show_line(text.format(stage=name, done=done, total=total), live, end=not live)
         case PassResumed():
             text = _("{name}: resuming after step {step}")
             click.echo(text.format(name=event.name, step=len(event.losses)), err=True)
@@ -227,7 +246,7 @@ def _show_line(line: str, live: bool, *, end: bool = True) -> None:
 def _describe_result(event: PassDone) -> str:
     parts = [
         _("{name}: {version} saved after {seconds:.1f} s").format(
-            name=event.name, version=event.version, seconds=event.seconds
+            name=event.name, version=event.version, seconds=event.wall_seconds
         )
     ]
     if event.learned:

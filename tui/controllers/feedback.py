@@ -1,7 +1,8 @@
 """Feedback on replies, without widgets: each method stores it and returns the reply's new view."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from data.taught_reply import learned
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Instruction, Message, Origin, Record
@@ -105,6 +106,9 @@ def reply_view(
     siblings = siblings or repository.siblings(message.conversation_id)
     feedback = repository.feedback(message.id)
     versions = siblings[message.id]
+    taught = _taught_beside(repository, message, versions) if len(versions) > 1 else ""
+    if feedback.correction is not None or feedback.label is not None:
+        taught = ""
     origin = message.origin or Origin()
     limit = origin.sampling.max_new_tokens if origin.sampling else None
     return ReplyView(
@@ -126,6 +130,8 @@ def reply_view(
         comment=feedback.comment,
         correction=feedback.correction,
         why=feedback.why,
+        as_taught=learned(message.content, taught) if taught else None,
+        taught=taught,
         preferred=feedback.preferred,
         excluded=feedback.excluded,
         undoable=feedback.undoable,
@@ -143,6 +149,17 @@ def _recalled(repository: Repository, origin: Origin) -> Iterator[RecalledView]:
             asked = [message.content for message in record.prompt if message.role == "user"]
             reply = record.completion if record.kind == "instruction" else ""
             yield RecalledView(asked[-1] if asked else "", reply)
+
+
+def _taught_beside(repository: Repository, message: Message, versions: Sequence[str]) -> str:
+    """Return what was taught last on the other replies to the same message, if anything."""
+    for other in reversed([one for one in versions if one != message.id]):
+        feedback = repository.feedback(other)
+        if feedback.correction is not None:
+            return feedback.correction
+        if feedback.label:
+            return repository.message(other).content
+    return ""
 
 
 def _speed(message: Message) -> float | None:

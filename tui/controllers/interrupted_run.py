@@ -6,7 +6,6 @@ from store.i18n import _
 from store.local_time import local_minute
 from tui.controllers.loaded_model import loaded_adapters
 from tui.services import Services
-from tui.text_format import counted
 from tui.views.training_progress import pass_label
 
 if TYPE_CHECKING:
@@ -38,12 +37,22 @@ class InterruptedRun:
         if self.saved is None:
             return ""
         began = local_minute(self.saved.began)
-        name, steps = self.saved.under_way() or ("", 0)
-        if not (name and steps):
+        name, step, steps = self.saved.under_way() or ("", 0, 0)
+        if not (name and step):
             return _("The run of {began} was interrupted.").format(began=began)
-        return _("The run of {began} was interrupted after {steps} of {name}.").format(
-            began=began, steps=counted(steps, "step"), name=pass_label(name)
-        )
+        return _(
+            "The run of {began} was interrupted. {name} goes on from step {step} of {steps}."
+        ).format(began=began, name=pass_label(name), step=step, steps=steps)
+
+    def offer(self) -> str:
+        """Say in a line of the chat that there is one, and which key resumes it."""
+        _name, step, steps = (self.saved and self.saved.under_way()) or ("", 0, 0)
+        if not step:
+            return _("A training run was interrupted. {key:app.tune} resumes or drops it.")
+        return _(
+            "Training was interrupted. {{key:app.tune}} goes on from step {step} of {steps}, or"
+            " drops it."
+        ).format(step=step, steps=steps)
 
     def drop(self) -> None:
         """Delete the saved state; versions the run had finished stay."""

@@ -3,12 +3,19 @@
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from store.i18n import _
 from store.records import now
 from tui.services import Services
-from tui.views.training_progress import TrainingProgress, TuningEvent, advance, describe
+from tui.views.training_progress import (
+    TrainingProgress,
+    TuningEvent,
+    advance,
+    describe,
+    ticked,
+)
 
 if TYPE_CHECKING:
     from core.runs.plan import Plan
@@ -37,11 +44,20 @@ class TrainingRun:
     def start(self, plan: "Plan") -> None:
         """Run the passes selected in `plan`."""
         self._services.tuning.start(plan)
-        self.progress = TrainingProgress()
+        self._begin()
 
     def resume(self, saved: "SavedRun") -> None:
         self._services.tuning.resume(saved)
-        self.progress = TrainingProgress()
+        self._begin()
+
+    def _begin(self) -> None:
+        at = monotonic()
+        self.progress = TrainingProgress(began=at, at=at, stage_began=at)
+
+    def tick(self) -> None:
+        """Let the clock of the run under way go on."""
+        if self.progress is not None:
+            self.progress = ticked(self.progress, monotonic())
 
     def toggle_pause(self) -> None:
         if self.progress is not None and self.progress.state in ("running", "paused"):
@@ -65,5 +81,5 @@ class TrainingRun:
         """Log an event of the worker and advance `progress` by it."""
         if line := describe(event):
             self.log.append((now(), line))
-        self.progress = advance(self.progress, event)
+        self.progress = advance(self.progress, event, monotonic())
         return self.progress

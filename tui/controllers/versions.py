@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.adapters.manifest import BASE
 from core.events import AdapterSwapped, SwapFailed
 from store.errors import TuteeError
-from store.i18n import _, join_sentences
+from store.i18n import _
 from tui.controllers.loaded_model import loaded_adapters
 from tui.services import Services
 
@@ -27,6 +27,8 @@ class VersionController:
         """Version the chat generates with."""
         self.learned: frozenset[str] = frozenset()
         """Ids of the records that the active version has learned."""
+        self.coming = ""
+        """The version that the chat changes to; empty when it is not changing."""
         self._swap_detail = ""
 
     def views(self) -> list["VersionView"]:
@@ -46,28 +48,25 @@ class VersionController:
 
         return build_report_card(loaded_adapters(self._services), version)
 
-    def activate(self, version: str, remark: str = "") -> None:
-        """Generate with `version` from the next reply on.
-
-        Args:
-            remark: A sentence that the toast begins with.
-        """
+    def activate(self, version: str) -> None:
+        """Generate with `version` from the next reply on."""
         loaded_adapters(self._services).use(version)
         back = _("{{key:app.menu}}, “Roll back”, returns to {version}.")
-        sentences = (remark, back.format(version=self.active))
-        self._swap(version, join_sentences(sentences))
+        self._swap(version, back.format(version=self.active))
 
-    def roll_back(self) -> None:
-        """Activate the previously active version."""
+    def roll_back(self) -> str:
+        """Activate the previously active version, and return it."""
         version = loaded_adapters(self._services).rollback()
         self._swap(version, _("Rolled back; {version} is kept.").format(version=self.active))
+        return version
 
     def _swap(self, version: str, detail: str) -> None:
-        self._swap_detail = detail
+        self._swap_detail, self.coming = detail, version
         self._services.chat.swap(version)
 
     def on_swap(self, event: AdapterSwapped | SwapFailed) -> str:
         """Follow the outcome of a swap; return a sentence for the toast."""
+        self.coming = ""
         if isinstance(event, SwapFailed):
             loaded_adapters(self._services).use(self.active)
             return ""

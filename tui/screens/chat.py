@@ -72,6 +72,9 @@ class ChatScreen(Screen[None]):
         Binding("ctrl+o", "app.models", "Models", show=False, id="app.models"),
         Binding("ctrl+t", "app.starter", "Starter set", show=False, id="app.starter"),
         Binding("escape", "escape", "Stop, or to the replies", show=False, id="chat.escape"),
+        # Of the prompt first: only an empty one leaves them to the screen.
+        Binding("enter", "app.show_outcome", "Report", show=False, id="chat.report"),
+        Binding("ctrl+u", "app.settle_outcome", "Undo", show=False, id="chat.settle"),
         Binding("ctrl+up", "step(0)", "To the replies", show=False, id="chat.to_replies"),
     ]
 

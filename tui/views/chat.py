@@ -56,6 +56,11 @@ class ReplyView:
     correction: str | None = None
     why: str = ""
     """The comment on the correction."""
+    as_taught: bool | None = None
+    """Whether it is the reply that was taught on another one to the same message; None where
+    nothing was taught, or by this reply itself."""
+    taught: str = ""
+    """What was taught there."""
     preferred: bool = False
     """Chosen over other replies to the same message."""
     excluded: bool = False

@@ -38,7 +38,7 @@ def pass_views(plan: "Plan") -> list[PassView]:
 def _detail(planned: "PassPlan") -> str:
     if planned.missing and not planned.wanted:
         return planned.missing
-    parts = [_("{count} new").format(count=planned.new)]
+    parts = [_("{count} to learn").format(count=planned.new)]
     if planned.replayed:
         parts.append(_("{count} replayed").format(count=planned.replayed))
     if planned.held_out:

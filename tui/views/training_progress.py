@@ -1,7 +1,12 @@
-"""Progress of a training run: the worker's events folded into one immutable value."""
+"""Progress of a training run: the worker's events folded into one immutable value.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+One bar and one clock cover the whole run, exams included. Seconds are those of a clock that only
+rises; what is left comes from the estimate of the plan, and from the current stage as far as it
+knows better.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from core.events import (
@@ -13,6 +18,8 @@ from core.events import (
     PassSkipped,
     PassStarted,
     RolloutReport,
+    Stage,
+    StageReport,
     StepReport,
     TuningCancelled,
     TuningDone,
@@ -20,22 +27,34 @@ from core.events import (
     TuningStarted,
 )
 from core.stop_reasons import translated
-from store.i18n import N_, _, join_sentences
+from store.i18n import N_, _, join_sentences, ngettext
 from tui.text_format import clock, counted, harmless, shortened
 
 LABELS: dict[PassName, str] = {
-    "sft": "SFT",
-    "kto": "KTO",
-    "dpo": "DPO",
-    "reward": N_("Reward"),
-    "rl": "RL",
+    "sft": N_("Imitate (SFT)"),
+    "kto": N_("Avoid (KTO)"),
+    "dpo": N_("Prefer (DPO)"),
+    "reward": N_("Judge (reward model)"),
+    "rl": N_("Reinforce (RL)"),
 }
+EXPLANATIONS: dict[PassName, str] = {
+    "sft": N_("repeats what you wrote or liked."),
+    "kto": N_("turns from 👎 towards 👍."),
+    "dpo": N_("favors the reply you chose."),
+    "reward": N_("learns to score like you."),
+    "rl": N_("practices; the judge keeps score."),
+}
+"""What each pass does, in the words after its number."""
+_TELLING = 0.25
+"""Share of a stage from which its own pace says more than the estimate: of replies drawn side by
+side, most end late."""
 
 _NAMED, _PROMPT_CELLS = 3, 32
 """Prompts that are named where they resisted, and the width of each."""
 
 TuningEvent = (
     TuningStarted
+    | StageReport
     | PassStarted
     | MaskProof
     | PassResumed
@@ -55,6 +74,23 @@ State = Literal["running", "paused", "cancelling", "done", "cancelled", "failed"
 @dataclass(frozen=True)
 class TrainingProgress:
     state: State = "running"
+    passes: tuple[PassName, ...] = ()
+    """Those of the run."""
+    expected: Mapping[PassName, Mapping[Stage, float]] = field(default_factory=dict)
+    """Estimated seconds of each stage of each pass."""
+    began: float = 0.0
+    at: float = 0.0
+    """The time of the latest event or tick."""
+    stage: Stage = "prepare"
+    stage_began: float = 0.0
+    counted: tuple[int, int] = (0, 0)
+    """How many questions or replies of the stage are done, and of how many."""
+    over: frozenset[Stage] = frozenset()
+    """The stages of the pass that are behind it."""
+    share: float = 0.0
+    """How much of the whole run is done; never falls."""
+    left: float | None = None
+    """Seconds left in the whole run; None where nothing is known."""
     name: PassName | None = None
     """The current or last pass."""
     step: float = 0.0
@@ -70,7 +106,8 @@ class TrainingProgress:
     learned: tuple[int, int] | None = None
     """How many replies are learned so far, and of how many."""
     eta: float | None = None
-    """Seconds left in the pass."""
+    """Seconds left in the training of the pass."""
+    eta_at: float = 0.0
     rollouts: tuple[RolloutReport, ...] = ()
     """One per step of the RL pass."""
     proof: MaskProof | None = None
@@ -85,6 +122,11 @@ class TrainingProgress:
         return self.state in ("running", "paused", "cancelling")
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return self.at - self.began
+
+    @property
     def losses(self) -> list[float]:
         return [loss for _, loss in self.points]
 
@@ -93,12 +135,92 @@ def pass_label(name: PassName) -> str:
     return _(LABELS[name])
 
 
-def advance(progress: TrainingProgress | None, event: TuningEvent) -> TrainingProgress:
-    """Return `progress` as it is after `event`."""
-    now = progress or TrainingProgress()
+def stage_text(progress: TrainingProgress) -> str:
+    """Name what the run is doing, with its count."""
+    done, total = progress.counted
+    if progress.stage == "learn" and progress.name is not None:
+        return f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}"
+    text = {
+        "prepare": _("Reading records, loading the model"),
+        "base": _("Drawing the base's replies"),
+        "before": _("Exam before"),
+        "learn": _("Learning"),
+        "after": _("Exam after"),
+        "save": _("Saving the version"),
+    }[progress.stage]
+    return f"{text} {done}/{total}" if total else text
+
+
+def run_clock(progress: TrainingProgress) -> str:
+    """Say how long the run has taken, and how long it will."""
+    elapsed = clock(progress.elapsed)
+    if progress.left is None:
+        return elapsed
+    return _("{elapsed} · {left} left").format(elapsed=elapsed, left=clock(progress.left))
+
+
+def ticked(progress: TrainingProgress, at: float) -> TrainingProgress:
+    """Return `progress` at the time `at`, with what is left of the whole run by then."""
+    if not progress.active:
+        return progress
+    progress = replace(progress, at=at)
+    left = _left(progress)
+    if left is None or progress.state != "running":
+        return progress
+    whole = progress.elapsed + left
+    share = max(progress.share, min(progress.elapsed / whole, 0.99) if whole else 0.0)
+    return replace(progress, left=left, share=share)
+
+
+def _left(progress: TrainingProgress) -> float | None:
+    """Estimate the seconds left in the whole run."""
+    if not progress.expected:
+        return None
+    done = {one.name for one in progress.finished} | {one.name for one in progress.skipped}
+    to_come = [name for name in progress.passes if name not in done]
+    if not to_come:
+        return 0.0
+    # A pass says its name only after its first records have been read.
+    current = progress.name if progress.name in to_come else to_come[0]
+    stages = progress.expected.get(current, {})
+    behind = {*progress.over, progress.stage}
+    left = sum(seconds for stage, seconds in stages.items() if stage not in behind)
+    left += sum(
+        sum(progress.expected.get(name, {}).values()) for name in to_come if name != current
+    )
+    return left + _left_in_stage(progress, stages.get(progress.stage, 0.0))
+
+
+def _left_in_stage(progress: TrainingProgress, expected: float) -> float:
+    if progress.stage == "learn" and progress.eta is not None:
+        return max(progress.eta - (progress.at - progress.eta_at), 0.0)
+    done, total = progress.counted
+    spent = progress.at - progress.stage_began
+    if total and done / total > _TELLING:
+        return spent * (total - done) / done
+    # What takes longer than was estimated takes half as long again, as far as anybody knows.
+    return max(expected - spent, spent / 2)
+
+
+def advance(
+    progress: TrainingProgress | None, event: TuningEvent, at: float = 0.0
+) -> TrainingProgress:
+    """Return `progress` as it is after `event`, which came at the time `at`."""
+    return ticked(_advanced(progress or TrainingProgress(), event, at), at)
+
+
+def _advanced(now: TrainingProgress, event: TuningEvent, at: float) -> TrainingProgress:
     match event:
         case TuningStarted():
-            return now if now.active else TrainingProgress()
+            now = now if now.active else TrainingProgress()
+            return replace(
+                now, passes=event.passes, expected=event.expected, began=at, stage_began=at
+            )
+        case StageReport(stage, done, total):
+            if done:
+                return replace(now, counted=(done, total))
+            over = now.over | {now.stage} if now.stage != stage else now.over
+            return replace(now, stage=stage, stage_began=at, counted=(0, total), over=over)
         case PassStarted():
             return replace(
                 now,
@@ -119,16 +241,16 @@ def advance(progress: TrainingProgress | None, event: TuningEvent) -> TrainingPr
             points = tuple((float(step), loss) for step, loss in enumerate(event.losses, 1))
             return replace(now, step=float(len(points)), steps=event.steps, points=points)
         case StepReport():
-            return _stepped(now, event)
+            return replace(_stepped(now, event), eta_at=at)
         case HoldoutReport(_, step, _, loss):
             return replace(now, held_out=(*now.held_out, (float(step), loss)))
         case RolloutReport():
             return replace(now, rollouts=(*now.rollouts, event))
         case PassSkipped():
-            return replace(now, skipped=(*now.skipped, event))
+            return _next_pass(replace(now, skipped=(*now.skipped, event)), at)
         case PassDone():
             points = tuple((float(step), loss) for step, loss in enumerate(event.losses, 1))
-            return replace(
+            finished = replace(
                 now,
                 name=event.name,
                 step=float(event.steps),
@@ -137,6 +259,7 @@ def advance(progress: TrainingProgress | None, event: TuningEvent) -> TrainingPr
                 eta=0.0,
                 finished=(*now.finished, event),
             )
+            return _next_pass(finished, at)
         case TuningDone():
             return replace(now, state="done", message=_done_sentence(event, now.skipped))
         case TuningCancelled():
@@ -145,11 +268,18 @@ def advance(progress: TrainingProgress | None, event: TuningEvent) -> TrainingPr
             return replace(now, state="failed", message=str(event.error))
 
 
+def _next_pass(now: TrainingProgress, at: float) -> TrainingProgress:
+    """Return `now` with the stages of a pass to come."""
+    return replace(now, stage="prepare", stage_began=at, counted=(0, 0), over=frozenset())
+
+
 def describe(event: TuningEvent) -> str:
     """Describe an event as a log line; empty for frequent events."""
     match event:
         case TuningStarted(passes):
             return _("Started: {passes}.").format(passes=_(", ").join(map(pass_label, passes)))
+        case StageReport(stage, 0, total):
+            return _stage_began(stage, total)
         case PassStarted(name, steps, records, replayed):
             text = _("{name}: {steps} on {records}.")
             if replayed:
@@ -192,7 +322,7 @@ def describe(event: TuningEvent) -> str:
             return _("{name}: skipped. {why}").format(name=pass_label(name), why=why)
         case TuningDone():
             if event.adapter:
-                return _("Done. {version} is activated.").format(version=event.adapter)
+                return _("Done. {version} is ready.").format(version=event.adapter)
             return _("Done.")
         case TuningCancelled():
             return _cancelled_sentence(event)
@@ -201,10 +331,42 @@ def describe(event: TuningEvent) -> str:
     return ""
 
 
-def learned(passes: Sequence[PassDone]) -> str:
+def _stage_began(stage: Stage, total: int) -> str:
+    match stage:
+        case "base":
+            text = ngettext(
+                "Drawing {count} reply of the base, which is kept for later runs.",
+                "Drawing {count} replies of the base, which are kept for later runs.",
+                total,
+            )
+        case "before" if total:
+            text = ngettext(
+                "Exam before the training: {count} question.",
+                "Exam before the training: {count} questions.",
+                total,
+            )
+        case "before":
+            text = _("Exam before the training: all answers are known.")
+        case "after":
+            text = ngettext(
+                "Exam after the training: {count} question.",
+                "Exam after the training: {count} questions.",
+                total,
+            )
+        case "save":
+            text = _("Saving the version.")
+        case _:
+            text = ""
+    return text.format(count=total)
+
+
+def learned(passes: Sequence[PassDone], *, named: bool = True) -> str:
     """Say what the last pass that was asked so has learned of what was taught, in a sentence.
 
-    What resisted is named. Empty if no pass was asked.
+    Empty if no pass was asked.
+
+    Args:
+        named: Name what resisted.
     """
     asked = [done for done in passes if done.learned]
     if not asked:
@@ -212,15 +374,15 @@ def learned(passes: Sequence[PassDone]) -> str:
     last = asked[-1]
     assert last.learned is not None
     right, count = last.learned
-    sentence = _("Learned {right} of {asked}.")
-    if not last.resisted:
+    sentence = _("{right} of {asked} now as you taught.")
+    if not (last.resisted and named):
         return sentence.format(right=right, asked=count)
-    named = [f"“{shortened(harmless(p), _PROMPT_CELLS)}”" for p in last.resisted[:_NAMED]]
-    sentence = _("Learned {right} of {asked}, not yet {prompts}.")
+    prompts = [f"“{shortened(harmless(p), _PROMPT_CELLS)}”" for p in last.resisted[:_NAMED]]
+    sentence = _("{right} of {asked} now as you taught, not yet {prompts}.")
     if len(last.resisted) > _NAMED:
-        sentence = _("Learned {right} of {asked}, not yet {prompts} and {more} more.")
+        sentence = _("{right} of {asked} now as you taught, not yet {prompts} and {more} more.")
     return sentence.format(
-        right=right, asked=count, prompts=_(", ").join(named), more=len(last.resisted) - _NAMED
+        right=right, asked=count, prompts=_(", ").join(prompts), more=len(last.resisted) - _NAMED
     )
 
 
@@ -228,7 +390,7 @@ def _pass_summary(done: PassDone) -> str:
     parts = [
         learned([done]),
         _("{name}: made {version} in {time}.").format(
-            name=pass_label(done.name), version=done.version, time=clock(done.seconds)
+            name=pass_label(done.name), version=done.version, time=clock(done.wall_seconds)
         ),
     ]
     if done.losses:
@@ -243,6 +405,8 @@ def _pass_summary(done: PassDone) -> str:
 
 
 def _stepped(now: TrainingProgress, report: StepReport) -> TrainingProgress:
+    if now.stage != "learn":
+        now = replace(now, stage="learn", over=now.over | {now.stage})
     points = now.points
     last = points[-1][0] if points else 0.0
     if report.loss is not None and int(report.step) > last:
@@ -263,7 +427,7 @@ def _stepped(now: TrainingProgress, report: StepReport) -> TrainingProgress:
 def _done_sentence(event: TuningDone, skipped: tuple[PassSkipped, ...]) -> str:
     made = [
         _("{name} made {version} in {time}").format(
-            name=pass_label(done.name), version=done.version, time=clock(done.seconds)
+            name=pass_label(done.name), version=done.version, time=clock(done.wall_seconds)
         )
         for done in event.passes
     ]

@@ -8,13 +8,13 @@ from textual.widgets import Static
 
 from core.events import ModelLoading
 from store.i18n import _
-from tui.text_format import bar, clock, sparkline
+from tui.text_format import bar
 from tui.theme import MUTED
-from tui.views.training_progress import TrainingProgress, pass_label
+from tui.views.training_progress import TrainingProgress, run_clock, stage_text
 from tui.views.transfer_rate import format_size
 
 _BAR_CELLS = 24
-_SPARK_CELLS = 12
+_RUN_BAR_CELLS = 16
 
 
 class Activity(Static):
@@ -50,25 +50,26 @@ def loading_line(loading: ModelLoading, note: str = "") -> Content:
 
 
 def tuning_line(progress: TrainingProgress, key: str) -> Content:
-    """How far the training is; `key` opens where it goes on from a pause."""
-    parts: list[str | Content | tuple[str, str]] = [("▸ ", "$text-warning")]
+    """How far the whole run is; `key` opens where it goes on from a pause."""
+    mark: tuple[str, str] = ("▸ ", "$text-warning")
     if progress.state == "cancelling":
-        parts.append(_("Cancelling…"))
-    elif progress.state == "paused":
+        return Content.assemble(mark, _("Cancelling…"))
+    if progress.state == "paused":
         paused = _("Tuning is paused at step {step} of {steps} · {key}")
-        parts.append(paused.format(step=int(progress.step), steps=progress.steps, key=key))
-    elif progress.name is None:
-        parts.append(_("Tuning: preparing…"))
-    else:
-        parts.append(f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}")
-        if progress.points:
-            parts += [
-                _(" · loss {loss:.2f} ").format(loss=progress.losses[-1]),
-                (sparkline(progress.losses, _SPARK_CELLS), "$text-warning"),
-            ]
-        if progress.eta is not None:
-            parts.append(_(" · {time} left").format(time=clock(progress.eta)))
-    return Content.assemble(*parts)
+        text = paused.format(step=int(progress.step), steps=progress.steps, key=key)
+        return Content.assemble(mark, text)
+    return Content.assemble(
+        mark,
+        stage_text(progress),
+        "  ",
+        (bar(progress.share, _RUN_BAR_CELLS), "$text-warning on $panel"),
+        (f"  {run_clock(progress)}", MUTED),
+    )
+
+
+def outcome_line(text: str) -> Content:
+    """What a finished run made."""
+    return Content.assemble(("✓ ", "bold $text-success"), text)
 
 
 def offer_line(text: str) -> Content:

@@ -103,7 +103,7 @@ class ReplyMessage(Vertical, can_focus=True):
         Binding("plus", "screen.like", "👍", key_display="+", id="reply.like"),
         Binding("minus", "screen.dislike", "👎", key_display="-", id="reply.dislike"),
         Binding("c", "screen.correct", "Correct", id="reply.correct"),
-        Binding("r", "screen.regenerate", "Again", id="reply.again"),
+        Binding("r", "screen.regenerate", "Ask again", id="reply.again"),
         Binding("e", "screen.edit", "Edit", id="reply.edit"),
         Binding(
             "left", "screen.choose(-1)", "Other", True, "←→", tooltip=_TIP, id="reply.other_before"
@@ -265,6 +265,11 @@ def _badges(view: ReplyView, reward: float | None) -> Content:
         badges.append((harmless(f"👎 {reasons}".rstrip()), "$text-error"))
     if view.correction is not None:
         badges.append((_("✎ corrected"), "$text-success"))
+    if view.as_taught is not None:
+        said, style = _("✓ as you taught"), "$text-success"
+        if not view.as_taught:
+            said, style = _("✗ not as you taught"), "$text-warning"
+        badges.append((said, style))
     if view.preferred:
         badges.append((_("preferred"), "$text-success"))
     if view.excluded:
@@ -301,6 +306,12 @@ def _recalled(view: RecalledView) -> str:
 
 
 def _aside(view: ReplyView, original_shown: bool) -> str:
+    if view.as_taught:
+        return _("+ keeps it as learned.")
+    if view.as_taught is False:
+        return _("You taught: {text}\nC corrects it again, + says that it is right.").format(
+            text=one_line(view.taught)
+        )
     if view.correction is None:
         return "" if view.text.strip() else _("The model ended without writing anything.")
     if original_shown:

@@ -86,9 +86,10 @@ class Prompt(SafeTextArea):
             event.stop()
             event.prevent_default()
         elif event.key == "enter":
-            event.stop()
             event.prevent_default()
-            self._send()
+            if self.text.strip():  # otherwise the key is the screen's
+                event.stop()
+                self._send()
 
     def _steer(self, key: str) -> bool:
         """Let the list of completions handle the key, and return whether it did."""
@@ -136,7 +137,10 @@ class Prompt(SafeTextArea):
         self.post_message(self.Sent(text))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave F6 and F7, which select text in other text areas, to the screen."""
+        """Leave F6 and F7, which select text in other text areas, to the screen, and so what would
+        delete nothing."""
+        if action == "delete_to_start_of_line":
+            return bool(self.text)
         return action not in ("select_line", "select_all")
 
     def action_new_line(self) -> None:

@@ -66,5 +66,5 @@ def _taught(status: Status) -> Content:
     counts = Content(f"👍 {status.liked}  👎 {status.disliked}  ✎ {status.corrected}")
     if status.new is None:
         return counts
-    new = (_("{count} new").format(count=status.new), "$text-warning" if status.new else MUTED)
+    new = (_("{count} to learn").format(count=status.new), "$text-warning" if status.new else MUTED)
     return Content.assemble(counts, (" · ", MUTED), new)

@@ -19,10 +19,23 @@ from core.events import PassDone, RolloutReport
 from store.i18n import N_, _
 from tui.background import replace_children
 from tui.commands.keymap import keyed
-from tui.text_format import clock, harmless, one_line, padded, shortened
+from tui.text_format import bar, clock, harmless, one_line, padded, shortened
 from tui.theme import MUTED, checkbox
 from tui.views.training_plan import PassView
-from tui.views.training_progress import TrainingProgress, learned, pass_label
+from tui.views.training_progress import (
+    EXPLANATIONS,
+    TrainingProgress,
+    learned,
+    pass_label,
+    run_clock,
+    stage_text,
+)
+
+_BAR_CELLS = 14
+_LABEL_CELLS = 21
+_INDENT = "\n" + " " * 7
+_NARROW = 76
+"""Cells of the terminal below which the panels stand one below the other."""
 
 _READY = N_("Enter starts. You can chat meanwhile: replies always go first.")
 _NOT_READY = N_(
@@ -41,9 +54,10 @@ class PlanRow(Static):
             super().__init__()
             self.index = index
 
-    def __init__(self, index: int, view: PassView) -> None:
+    def __init__(self, index: int, view: PassView, *, beside: bool = False) -> None:
+        """Show the pass; `beside` puts what it has into the line of its name."""
         self._index = index
-        super().__init__(_pass_content(index, view))
+        super().__init__(_pass_content(index, view, beside))
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -60,7 +74,8 @@ class PlanPanel(Vertical):
 
     async def show(self, passes: Sequence[PassView], notes: Sequence[str] = ()) -> None:
         """Show the passes, and below them what the user may not expect of the run."""
-        rows = [PlanRow(index, view) for index, view in enumerate(passes)]
+        beside = self.app.size.width < _NARROW  # there the panel is as wide as the terminal
+        rows = [PlanRow(index, view, beside=beside) for index, view in enumerate(passes)]
         notices = [Static(note, classes="note", markup=False) for note in notes]
         await replace_children(self, [*rows, *notices])
 
@@ -94,7 +109,12 @@ class LearningPanel(Vertical):
     def _hint(self) -> Content:
         if self.ready is None:
             return Content()
-        return Content(keyed(self, _(_READY if self.ready else _NOT_READY))).stylize(MUTED)
+        hint = Content(keyed(self, _(_READY if self.ready else _NOT_READY)))
+        passes = Content("\n").join(
+            Content.assemble((str(number), "bold"), (f" {_(text)}", MUTED))
+            for number, text in enumerate(EXPLANATIONS.values(), 1)
+        )
+        return Content.assemble(hint, "\n\n", passes)
 
     def _draw(self) -> None:
         progress = self.progress
@@ -145,14 +165,16 @@ def _curves(progress: TrainingProgress) -> tuple[_Curve, _Curve]:
     )
 
 
-def _pass_content(index: int, view: PassView) -> Content:
+def _pass_content(index: int, view: PassView, beside: bool) -> Content:
     detail = _("forced: {detail}").format(detail=view.detail) if view.forced else view.detail
+    said = (detail, "$text-warning" if view.forced else MUTED)
+    name = (padded(view.label, _LABEL_CELLS), "bold")
+    rest = [said, (f"  {view.time}", "bold")] if beside else [(view.time, "bold"), _INDENT, said]
     return Content.assemble(
         checkbox(view.wanted),
         f" {index + 1}  ",
-        (padded(view.label, 7), "bold"),
-        (detail, "$text-warning" if view.forced else MUTED),
-        (f"  {view.time}" if view.time else "", "bold"),
+        name,
+        *rest,
     )
 
 
@@ -167,21 +189,28 @@ def _figures(progress: TrainingProgress) -> Content:
         return Content(paused).stylize("$text-warning")
     if progress.state == "cancelling":
         return Content(_("Canceling…")).stylize("$text-warning")
-    if progress.name is None:
-        return Content(_("Preparing…")).stylize("$text-warning")
-    first = f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}"
-    speed = _("{speed:.0f} tok/s").format(speed=progress.speed) if progress.speed else _("starting")
-    left = _(" · {time} left").format(time=clock(progress.eta)) if progress.eta is not None else ""
+    whole = Content.assemble(
+        (stage_text(progress), "bold"),
+        "\n",
+        (bar(progress.share, _BAR_CELLS), "$text-warning on $panel"),
+        (f"  {run_clock(progress)}", MUTED),
+    )
+    if not (progress.stage == "learn" and progress.speed) and not progress.rollouts:
+        return whole
+    speed = _("{speed:.0f} tok/s").format(speed=progress.speed)
     learned = norm = ""
     if progress.learned:
         count, samples = progress.learned
         learned = _("learned {count} of {samples} · ").format(count=count, samples=samples)
     if progress.grad_norm is not None:
         norm = _(" · gradient norm {norm:.2f}").format(norm=progress.grad_norm)
-    figures: list[Content | str | tuple[str, str]] = [(f"{first} · ", "bold")]
-    figures += _metrics(progress)
     return Content.assemble(
-        *figures, "\n", (learned, "bold $text-success"), (speed + left + norm, MUTED)
+        whole,
+        "\n",
+        *_metrics(progress),
+        "\n",
+        (learned, "bold $text-success"),
+        (speed + norm, MUTED),
     )
 
 
@@ -214,6 +243,8 @@ def _verdicts(progress: TrainingProgress) -> Content:
     if any(done.held_back for done in progress.finished):
         hint = _("Something got worse; the list below says what. R shows the report, A activates.")
         lines.append(Content(hint))
+    elif any(done.learned for done in progress.finished):
+        lines.append(Content(_("R shows what you taught, before and after.")))
     lines += [Content(skip.why).stylize("$text-warning") for skip in progress.skipped]
     return Content("\n").join(lines)
 
@@ -225,7 +256,7 @@ def _verdict(done: PassDone) -> Content:
         text, style = _("! {made}, held back"), "bold $text-warning"
     elif done.name == "reward" and not done.metrics.get("passed"):
         text, style = _("! {made}, not reliable yet"), "bold $text-warning"
-    return Content(text.format(made=made, time=clock(done.seconds))).stylize(style)
+    return Content(text.format(made=made, time=clock(done.wall_seconds))).stylize(style)
 
 
 def _rollout(report: RolloutReport, cells: int) -> Content:

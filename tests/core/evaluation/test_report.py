@@ -49,7 +49,6 @@ def test_what_the_base_answered_is_kept_beside_the_versions(tmp_path: Path) -> N
     def probes(*prompts: str) -> Figures:
         return Figures(
             probes=tuple(Answer(id=p, prompt=p, reply="!", ended=True) for p in prompts),
-            taught=(Answer(id="t", prompt="t", reply="what the user corrected", ended=True),),
         )
 
     report.write_base_figures(tmp_path, probes("english"))
@@ -57,7 +56,6 @@ def test_what_the_base_answered_is_kept_beside_the_versions(tmp_path: Path) -> N
     kept = report.base_figures(tmp_path)
     assert kept is not None
     assert {answer.prompt for answer in kept.probes} == {"english", "chinese"}
-    assert kept.taught == ()
 
 
 def test_a_report_of_an_older_version_is_read(tmp_path: Path) -> None:
@@ -68,3 +66,36 @@ def test_a_report_of_an_older_version_is_read(tmp_path: Path) -> None:
     found = report.read(tmp_path)
     assert found.after.probe_loss == 2.0
     assert (found.base, found.after.taught, found.after.drift) == (None, (), None)
+
+
+@pytest.mark.parametrize("of_base", [True, False])
+def test_answers_are_added_to_those_that_are_known(tmp_path: Path, of_base: bool) -> None:
+    write = report.write_base_figures if of_base else report.write_figures
+    read = report.base_figures if of_base else report.figures_of
+    assert read(tmp_path) is None
+
+    def figures(key: str, **replies: str) -> Figures:
+        answers = (Answer(id=i, prompt=i, reply=r, ended=True) for i, r in replies.items())
+        return Figures(probes=tuple(answers), key=key)
+
+    write(tmp_path, figures("k", a="1"))
+    write(tmp_path, figures("k", b="2"))
+    known = read(tmp_path)
+    assert known is not None
+    assert {answer.id: answer.reply for answer in known.probes} == {"a": "1", "b": "2"}
+    write(tmp_path, figures("other", a="3"))
+    assert read(tmp_path) == figures("other", a="3"), "another base answers otherwise"
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.iterdir())
+
+
+def test_what_a_version_answered_later_stands_beside_its_report(tmp_path: Path) -> None:
+    after = FIGURES.model_copy(update={"key": "k"})
+    report.write(
+        tmp_path, Report(version="v2", parent="v1", pass_name="sft", before=after, after=after)
+    )
+    later = Figures(holdout=(Answer(id="h", prompt="?", reply="!", ended=True),), key="k")
+    report.write_figures(tmp_path, later)
+    found = report.figures_of(tmp_path)
+    assert found is not None
+    assert (len(found.probes), len(found.holdout)) == (1, 1)
+    assert report.read(tmp_path).after == after, "a version never changes"

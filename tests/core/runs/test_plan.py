@@ -20,17 +20,17 @@ def adapters(tmp_path: Path) -> Adapters:
 @pytest.mark.parametrize(
     ("records", "name", "missing"),
     [
-        (instructions(3), "sft", "3 of 4 corrections or 👍"),
+        (instructions(3), "sft", "1 more correction or 👍"),
         (instructions(4), "sft", ""),
         ([], "kto", "no new thumbs"),
-        (thumbs(4, 1), "kto", "1 of 4 👎"),
-        (thumbs(0, 3), "kto", "0 of 4 👍, 3 of 4 👎"),
+        (thumbs(4, 1), "kto", "3 more 👎"),
+        (thumbs(0, 3), "kto", "4 more 👍, 1 more 👎"),
         (thumbs(4, 4), "kto", ""),
-        (pairs(19), "dpo", "19 of 20 pairs"),
+        (pairs(19), "dpo", "1 more correction or pick"),
         (pairs(20), "dpo", ""),
-        (pairs(19), "reward", "19 of 20 pairs"),
+        (pairs(19), "reward", "1 more correction or pick"),
         (pairs(20), "reward", ""),
-        (instructions(5), "rl", "5 of 20 prompts, 20 more pairs for a reward model"),
+        (instructions(5), "rl", "15 more prompts, 20 more pairs for a reward model"),
         ([*instructions(20), *pairs(19)], "rl", "1 more pair for a reward model"),
         (pairs(20), "rl", "train a reward model first"),
     ],
@@ -120,21 +120,21 @@ def test_the_same_pairs_make_no_second_reward_model(adapters: Adapters) -> None:
     made(adapters, "reward", records)
     assert planned(adapters, records, "reward").missing == "no new pairs"
     more = pairs(25)[20:]
-    assert planned(adapters, [*records, *more[:4]], "reward").missing == "4 of 5 new pairs"
+    assert planned(adapters, [*records, *more[:4]], "reward").missing == "1 more new pair"
     assert planned(adapters, [*records, *more], "reward").ready
 
 
 def test_the_more_pairs_the_more_new_ones_make_another_reward_model(adapters: Adapters) -> None:
     records = pairs(88)
     made(adapters, "reward", records[:80])
-    assert planned(adapters, records[:87], "reward").missing == "7 of 8 new pairs"
+    assert planned(adapters, records[:87], "reward").missing == "1 more new pair"
     assert planned(adapters, records, "reward").ready
 
 
 def test_pairs_that_were_too_long_do_not_count_as_new(adapters: Adapters) -> None:
     records = pairs(30)
     made(adapters, "reward", records[:24], metrics={"left_out_too_long": 4})
-    assert planned(adapters, records, "reward").missing == "2 of 5 new pairs"
+    assert planned(adapters, records, "reward").missing == "3 more new pairs"
 
 
 def test_a_reward_model_goes_on_only_where_it_may_and_from_one_to_trust(adapters: Adapters) -> None:

@@ -84,3 +84,22 @@ def test_a_batch_makes_no_pass_too_many(model: Any, reads: list[int]) -> None:
     none = frozenset[int]()
     generate_batch(partial(prefill_batch, model), prompts, partial(Sampler, GREEDY, 0), none, 3)
     assert reads == [9, 1, 1]
+
+
+def test_each_prompt_may_have_a_limit_of_its_own_and_ends_are_counted(model: Any) -> None:
+    prompts = [tokens(length, seed=length) for length in (3, 40, 17)]
+    limits = [2, 5, 3]
+    ended: list[int] = []
+    together = generate_batch(
+        partial(prefill_batch, model),
+        prompts,
+        partial(Sampler, GREEDY, 0),
+        frozenset(),
+        limits,
+        on_ended=ended.append,
+    )
+    assert together == [
+        one_by_one(model, prompt, GREEDY, frozenset(), limit)
+        for prompt, limit in zip(prompts, limits, strict=True)
+    ]
+    assert ended == [1, 1, 1]

@@ -206,12 +206,12 @@ def test_where_none_can_be_written_the_pass_goes_on(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_there_is_one_after_a_minute_however_few_the_steps(
+def test_the_first_step_has_one_and_then_every_half_minute(
     train_sft: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoints, "EVERY_STEPS", 100)
     interrupted(train_sft, tmp_path, 5)
-    assert checkpoints.newest(tmp_path) is None
+    assert (checkpoints.steps_done(tmp_path), checkpoints.steps_planned(tmp_path)) == (1, STEPS)
     monkeypatch.setattr(checkpoints, "EVERY_SECONDS", 0.0)
     interrupted(train_sft, tmp_path, 5)
     assert checkpoints.steps_done(tmp_path) == 5

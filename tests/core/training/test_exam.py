@@ -7,18 +7,20 @@ import pytest
 import torch
 
 from core.config import Tuning
+from core.events import StageReport
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
 from core.training import lora
 from core.training.exam import (
+    MARGIN,
+    PROBE_TOKENS,
     Answer,
     Exam,
     Examiner,
     ExamQuestion,
     ExamText,
     Figures,
-    learned,
     mean_loss,
 )
 from core.training.run_control import RunControl
@@ -59,6 +61,7 @@ def exam(tokenizer: Any, samples: list[Sample], tmp_path: Path) -> Exam:  # noqa
         held_out=(question("hello", "Paris"),),
         taught=(question("fox", "dog"), question("dog", "fox", original="42")),
         directory=tmp_path,
+        key="this base",
     )
 
 
@@ -99,7 +102,7 @@ def test_the_base_has_not_drifted_and_speaks_without_the_adapter(model: Any, exa
     assert before.drift == 0
     assert [a.reply for a in before.probes] != [a.reply for a in after.probes]
     assert [text.nats for text in before.losses] != [text.nats for text in after.losses]
-    assert examiner.base(model).probes == before.probes
+    assert examiner.base(model) == Figures(probes=before.probes, key=exam.key)
 
 
 def test_the_reply_that_was_corrected_is_the_one_before(model: Any, exam: Exam) -> None:
@@ -149,35 +152,56 @@ def test_what_was_asked_otherwise_is_asked_again(model: Any, exam: Exam) -> None
     assert examiner.before(model).probes[0].reply != "known"
 
 
+def test_what_was_found_before_is_kept_and_not_asked_again(
+    model: Any, exam: Exam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Figures] = []
+    before = Examiner(exam, RunControl(), keep=kept.append).before(model)
+    (found,) = kept
+    assert [answer.prompt for answer in found.taught] == ["fox"], "the other one was corrected"
+    monkeypatch.setattr("core.training.exam._nats", lambda *_: [])
+    monkeypatch.setattr("core.training.exam.drift", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(
+        "core.serving.batch_generation.generate_batch", lambda *_: pytest.fail("asked again")
+    )
+    assert Examiner(exam, RunControl(), found).before(model) == before
+
+
+@pytest.mark.parametrize("known", ["base", "parent"])
+def test_answers_of_another_base_are_asked_again(model: Any, exam: Exam, known: str) -> None:
+    one = Examiner(exam, RunControl()).before(model)
+    other = one.model_copy(
+        update={"key": "other", "probes": (one.probes[0].model_copy(update={"reply": "known"}),)}
+    )
+    figures = {known: other, "from_base": known == "base"}
+    before = Examiner(exam, RunControl(), **figures).before(model)  # type: ignore[arg-type]
+    assert before.probes[0].reply != "known"
+    assert before.key == exam.key
+
+
+def test_an_exam_says_how_far_it_is(model: Any, exam: Exam) -> None:
+    reports: list[StageReport] = []
+    run_control = RunControl(lambda event: reports.append(event))  # type: ignore[arg-type]
+    Examiner(exam, run_control).after(model)
+    exams = [report for report in reports if report.stage == "after"]
+    total = len(exam.probes) + len(exam.general) + len(exam.texts) + 1 + 2 + 0
+    assert {report.total for report in exams} == {total + 1}  # a held-out reply is read, too
+    assert [exams[0].done, exams[-1].done] == [0, total + 1]
+
+
+def test_a_question_has_room_for_the_reply_that_was_taught(exam: Exam) -> None:
+    taught = exam.taught[0]
+    assert taught.sample is not None
+    reply = len(taught.sample.input_ids) - taught.sample.reply_start
+    assert reply < taught.tokens <= reply + MARGIN
+    assert exam.probes[0].tokens == PROBE_TOKENS
+
+
 def test_it_can_be_cancelled(model: Any, exam: Exam) -> None:
     run_control = RunControl()
     run_control.cancel()
     with pytest.raises(Cancelled):
         Examiner(exam, run_control).before(model)
-
-
-@pytest.mark.parametrize(
-    ("reply", "taught", "is_learned"),
-    [
-        ("Paris.", "paris. ", True),
-        ("It is Paris, I think.", "Paris", True),
-        ("它是北京。", "北京", True),
-        ("Rome", "Paris", False),
-        ("", "Paris", False),
-        ("Well: " + "word " * 9, "word " * 9, False),  # too long to be looked for
-        ("word " * 9, "word " * 9, True),
-    ],
-)
-def test_what_counts_as_learned(reply: str, taught: str, is_learned: bool) -> None:
-    assert learned(reply, taught) is is_learned
-
-
-def test_a_reply_that_was_cut_off_need_only_begin_as_taught() -> None:
-    taught = " ".join(str(number) for number in range(200))
-    assert learned(taught[:300], taught, cut_off=True)
-    assert not learned(taught[:300], taught)
-    assert not learned("0 1 3", taught, cut_off=True)
-    assert not learned("", taught, cut_off=True)
 
 
 def test_figures_gain_what_only_earlier_ones_have() -> None:

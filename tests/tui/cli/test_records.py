@@ -80,7 +80,7 @@ def read(result: Result) -> Any:
 def test_stats_keep_their_keys_and_tell_more(run: Run) -> None:
     found = read(run("stats", "--json"))
     assert found["conversations"] == 0
-    assert found["instructions"] == found["untrained"] == 1
+    assert found["instructions"] == found["to_learn"] == 1
     assert (found["preferences"], found["verdicts"], found["active"]) == (2, 2, "base")
     assert found["kinds"] == {"instruction": 1, "preference": 2, "verdict": 2}
     assert found["labels"] == {"liked": 1, "disliked": 1}
@@ -124,7 +124,7 @@ def test_what_any_model_has_learned_is_trained(
     adapters.use("v1")
     found = read(run("stats", "--json"))
     assert found["trained"] == {"instruction": 1, "preference": 1, "verdict": 0}
-    assert found["untrained"] == 0
+    assert found["to_learn"] == 0
     assert "Learned in   v1" in run("show", LIKED.id).stdout
 
 

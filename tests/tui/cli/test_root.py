@@ -116,7 +116,7 @@ def pair(question: str) -> dict[str, Any]:
 @pytest.mark.usefixtures("fast")
 def test_import_train_use_roll_back(tutee: Tutee, corrections: Path) -> None:
     assert "4 records imported" in tutee("import", str(corrections)).out
-    assert tutee("stats", "--json").json["untrained"] == 4
+    assert tutee("stats", "--json").json["to_learn"] == 4
 
     trained = tutee("train", "--json")
     assert trained.code == 0
@@ -125,11 +125,11 @@ def test_import_train_use_roll_back(tutee: Tutee, corrections: Path) -> None:
     assert trained.json["trained_tokens"] > 0
     assert "1.0/2" in trained.err  # progress, and not among the results
 
-    assert tutee("stats", "--json").json["untrained"] == 0
+    assert tutee("stats", "--json").json["to_learn"] == 0
     listed = tutee("adapters", "--json").json
     assert (listed["active"], [v["version"] for v in listed["versions"]]) == ("v1", ["v1"])
     assert tutee("adapters", "rollback").out == "base\n"
-    assert tutee("stats", "--json").json["untrained"] == 4
+    assert tutee("stats", "--json").json["to_learn"] == 4
     assert tutee("adapters", "use", "v1").out == "v1\n"
 
 
@@ -181,7 +181,7 @@ def test_what_is_learned_can_be_seen(tutee: Tutee, corrections: Path) -> None:
 def test_training_on_nothing_says_what_is_missing(tutee: Tutee) -> None:
     ran = tutee("train")
     assert (ran.code, ran.out) == (1, "")
-    assert "0 of 4 corrections" in ran.err
+    assert "4 more corrections" in ran.err
 
 
 # -- ask -----------------------------------------------------------------------------------------

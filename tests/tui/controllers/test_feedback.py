@@ -93,3 +93,20 @@ def test_the_speed_leaves_the_first_token_out(repository: Repository) -> None:
     assert reply_view(repository, reply).speed == 4.0
     single = repository.add_message(conversation.id, "assistant", "1", tokens=1, seconds=0.0)
     assert reply_view(repository, single).speed is None
+
+
+@pytest.mark.parametrize(
+    ("again", "as_taught"), [("negative", True), ("It is Negative.", True), ("No idea.", False)]
+)
+def test_a_reply_to_a_question_that_was_taught_says_whether_it_is_as_taught(
+    repository: Repository, feedback: ReplyFeedback, reply: str, again: str, as_taught: bool
+) -> None:
+    message = repository.message(reply)
+    other = repository.add_message(message.conversation_id, "assistant", again, beside=reply).id
+    assert feedback.reply(other).as_taught is None
+    feedback.correct(reply, "negative")
+    view = feedback.reply(other)
+    assert (view.as_taught, view.taught) == (as_taught, "negative")
+    assert feedback.reply(reply).as_taught is None, "it was taught there"
+    feedback.like(other)
+    assert feedback.reply(other).as_taught is None, "now it has its own feedback"

@@ -74,10 +74,10 @@ async def test_what_a_version_learned_is_said(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await ready(app, pilot)
         await pilot.press("f5")
-        await until(pilot, lambda: "4 new" in painted(app))
+        await until(pilot, lambda: "4 to learn" in painted(app))
         await pilot.press("enter")
         home.tuning.step(3)
-        await until(pilot, lambda: "Now using v1." in toasts(app))
+        await until(pilot, lambda: "● v1" in painted(app))
         await pilot.press("escape")
         app.clear_notifications()
         await looking(app, pilot, 8)
@@ -190,7 +190,7 @@ async def test_the_chat_behind_shows_what_was_deleted(home: Home) -> None:
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         await until(pilot, lambda: views(app) and views(app)[0].label is None)
-        assert "👍 0  👎 0  ✎ 0 · 0 new" in painted(app)
+        assert "👍 0  👎 0  ✎ 0 · 0 to learn" in painted(app)
 
 
 async def test_what_is_wrong_is_said_and_shown_alone(home: Home) -> None:

@@ -62,6 +62,11 @@ async def taught(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await pilot.press("ctrl+s")
 
 
+@pytest.fixture(autouse=True)
+def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.controllers.training_run.monotonic", lambda: 0.0)
+
+
 @pytest.fixture
 def talking(home: Home) -> Home:
     home.chat = FakeChat(home.bridge.emit, REPLIES, adapters=home.adapters)
@@ -107,7 +112,7 @@ def test_tuning(home: Home, snap_compare: Any) -> None:
         await until(pilot, lambda: rows(app))
         await pilot.press("enter")
         home.tuning.step(12)
-        await until(pilot, lambda: "SFT 12/24" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) 12/24" in painted(app))
         assert "hold-out 2.17" in painted(app)
 
     assert held(home, snap_compare, script, terminal_size=(100, 30))

@@ -33,10 +33,10 @@ async def test_what_was_learned_is_counted(home: Home) -> None:
     async with opened(home, (120, 40)) as (app, pilot):
         await until(pilot, lambda: "Fake-1" in painted(app))
         await pilot.press("f5")
-        await until(pilot, lambda: "4 new" in painted(app))
+        await until(pilot, lambda: "4 to learn" in painted(app))
         await pilot.press("enter")
         home.tuning.step(3)
-        await until(pilot, lambda: "Now using v1." in toasts(app))
+        await until(pilot, lambda: "● v1" in painted(app))
         await pilot.press("escape")
         await app.run_action("app.statistics")
         await until(pilot, lambda: "4 learned" in painted(app))

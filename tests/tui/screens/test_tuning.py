@@ -1,6 +1,9 @@
 """F5: the run beside the chat, the new version, and the way back."""
 
+from typing import Any
+
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from core.runs.saved_run import unfinished
@@ -11,7 +14,9 @@ from tests.tui.conftest import answered, opened, painted, say, toasts, until
 from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
 from tui.screens.log import LogScreen
+from tui.screens.report_card import ReportCardScreen
 from tui.screens.tuning import TuningScreen
+from tui.widgets.prompt import Prompt
 from tui.widgets.tuning import PlanRow
 
 
@@ -39,33 +44,32 @@ async def test_a_run_from_start_to_the_new_version_and_back(home: Home) -> None:
     teach(home, 4)
     async with opened(home, (100, 30)) as (app, pilot):
         await ready(app, pilot)
-        assert "4 new" in painted(app)
+        assert "4 to learn" in painted(app)
         await pilot.press("f5")
         await until(pilot, lambda: rows(app))
         await pilot.press("enter")
         home.tuning.step()
-        await until(pilot, lambda: "SFT 1/3 · loss 3.00" in painted(app))
-        assert "212 tok/s · 0:20 left" in painted(app)
+        await until(pilot, lambda: "loss 3.00" in painted(app))
+        assert "212 tok/s" in painted(app)
         await pilot.press("escape")
         assert isinstance(app.screen, ChatScreen)
-        assert "▸ SFT 1/3 · loss 3.00 ▁ · 0:20 left" in painted(app)
+        assert "▸ Imitate (SFT) 1/3" in painted(app)
         await say(pilot, "Still there?")
         await answered(app, pilot, 1)
         home.tuning.step(2)
-        await until(pilot, lambda: "Now using v1." in toasts(app))
-        assert "Ctrl+P, “Roll back”, returns to base." in toasts(app)
+        await until(pilot, lambda: "✓ v1 is ready. 1 of 2 now as you taught" in painted(app))
         assert " · Fake-1 · v1" in painted(app)
-        assert "0 new" in painted(app)
+        assert "0 to learn" in painted(app)
         assert "▸" not in painted(app)
         assert home.adapters.active() == "v1"
         await pilot.press("f5")
         await until(pilot, lambda: "● v1    active" in painted(app))
-        assert "SFT · learned 1 of 2 · 4 records · from base" in painted(app)
+        assert "Imitate (SFT) · learned 1 of 2 · 4 records · from base" in painted(app)
         await pilot.press("escape")
         await app.run_action("app.roll_back")
         await until(pilot, lambda: " · Fake-1 · base" in painted(app))
         assert home.adapters.active() == "base"
-        assert "4 new" in painted(app)
+        assert "4 to learn" in painted(app)
         assert "Rolled back; v1 is kept." in toasts(app)
 
 
@@ -77,11 +81,11 @@ async def test_an_open_tuning_screen_follows_the_run(home: Home) -> None:
         await until(pilot, lambda: rows(app))
         await pilot.press("enter")
         home.tuning.step(7)
-        await until(pilot, lambda: "Reward 1/3" in painted(app))
+        await until(pilot, lambda: "Judge (reward model) 1/3" in painted(app))
         home.tuning.step(2)
-        await until(pilot, lambda: "✓ SFT made v1 in" in painted(app))
+        await until(pilot, lambda: "✓ Imitate (SFT) made v1 in" in painted(app))
         await until(pilot, lambda: "● v2    active" in painted(app))
-        assert "0 of 4 corrections or 👍" in rows(app)[0]
+        assert "4 more corrections or 👍" in rows(app)[0]
 
 
 async def test_cancel_stops_the_run_and_changes_nothing(home: Home) -> None:
@@ -93,7 +97,7 @@ async def test_cancel_stops_the_run_and_changes_nothing(home: Home) -> None:
         await pilot.press("x")
         await pilot.press("enter")
         home.tuning.step()
-        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) 1/3" in painted(app))
         await pilot.press("x")
         await until(pilot, lambda: "Canceled. Nothing was changed." in painted(app))
         assert home.adapters.versions() == []
@@ -132,14 +136,14 @@ async def test_a_pass_that_was_finished_before_the_run_ended_is_used(
         await until(pilot, lambda: rows(app)[3].startswith("[x]"))
         await pilot.press("enter")
         home.tuning.step(4)
-        await until(pilot, lambda: "Reward 1/3" in painted(app))
+        await until(pilot, lambda: "Judge (reward model) 1/3" in painted(app))
         assert home.adapters.active() == "base"
         if failing:
             home.tuning.fail_next = TuteeError("Tuning ran out of memory.", "Close others.")
             home.tuning.step()
         else:
             await pilot.press("x")
-        await until(pilot, lambda: "Now using v1." in toasts(app))
+        await until(pilot, lambda: "● v1" in painted(app))
         assert home.adapters.active() == "v1"
 
 
@@ -185,7 +189,7 @@ async def test_the_line_over_the_footer_is_a_door_to_the_run(home: Home) -> None
         await until(pilot, lambda: rows(app))
         await pilot.press("enter", "escape")
         home.tuning.step()
-        await until(pilot, lambda: "▸ SFT 1/3" in painted(app))
+        await until(pilot, lambda: "▸ Imitate (SFT) 1/3" in painted(app))
         await pilot.click("#activity")
         await until(pilot, lambda: isinstance(app.screen, TuningScreen))
 
@@ -199,7 +203,7 @@ async def interrupted(home: Home) -> None:
         await until(pilot, lambda: rows(app))
         await pilot.press("enter")
         home.tuning.step()
-        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) 1/3" in painted(app))
         await pilot.press("ctrl+q", "enter")
         await until(pilot, lambda: app.return_value is True)
     home.chat = FakeChat(home.bridge.emit, adapters=home.adapters)
@@ -254,7 +258,7 @@ async def test_a_run_rests_and_goes_on(home: Home) -> None:
         await ready(app, pilot)
         await pilot.press("f5", "enter")
         home.tuning.step()
-        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) 1/3" in painted(app))
         await pilot.press("p")
         assert home.tuning.paused
         await until(pilot, lambda: "Paused." in painted(app) and "P Resume" in painted(app))
@@ -265,13 +269,87 @@ async def test_a_run_rests_and_goes_on(home: Home) -> None:
         await pilot.press("p")
         assert not home.tuning.paused
         home.tuning.step(2)
-        await until(pilot, lambda: "SFT made v1" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) made v1" in painted(app))
         await pilot.press("g")
         await until(pilot, lambda: isinstance(app.screen, LogScreen) and app.screen.is_mounted)
         await until(pilot, lambda: "Resumed." in painted(app))
         lines = [line for _, line in app.workspace.tuner.run.log]
-        assert lines[0] == "Started: SFT."
-        assert lines[1].startswith("SFT: 3 steps on 4 records")
+        assert lines[0] == "Started: Imitate (SFT)."
+        assert lines[1].startswith("Imitate (SFT): 3 steps on 4 records")
         assert "Paused." in lines
         assert any("made v1 in 0:12. Loss 3.00 → 1.00." in line for line in lines)
-        assert lines[-1] == "Done. v1 is activated."
+        assert lines[-1] == "Done. v1 is ready."
+
+
+async def trained(home: Home, app: TuteeApp, pilot: Pilot[Any]) -> None:
+    """Train to the line that says what was made, and be in the chat."""
+    await ready(app, pilot)
+    await pilot.press("f5")
+    await until(pilot, lambda: rows(app))
+    await pilot.press("enter")
+    home.tuning.step(3)
+    await until(pilot, lambda: "made v1 in" in painted(app))
+    await pilot.press("escape")
+    await until(pilot, lambda: "✓ v1 is ready. 1 of 2 now as you taught." in painted(app))
+
+
+async def test_the_line_at_the_end_shows_the_report_and_undoes(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await trained(home, app, pilot)
+        assert "Enter shows them, Ctrl+U undoes." in painted(app)
+        assert "Now using" not in toasts(app), "once is enough"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ReportCardScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+        await pilot.press("ctrl+u")
+        await until(pilot, lambda: home.adapters.active() == "base")
+        await until(pilot, lambda: "✓ v1" not in painted(app))
+
+
+async def test_the_keys_of_that_line_leave_what_is_written_alone(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await trained(home, app, pilot)
+        await pilot.press(*"Hallo", "ctrl+u")
+        assert app.screen.query_one(Prompt).text == ""
+        assert home.adapters.active() == "v1"
+        await say(pilot, "And now?")
+        await answered(app, pilot, 1)
+        assert isinstance(app.screen, ChatScreen)
+        assert "✓ v1 is ready." in painted(app)
+
+
+async def test_without_a_new_version_the_keys_do_nothing(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("enter", "ctrl+u")
+        assert isinstance(app.screen, ChatScreen)
+        assert toasts(app) == ""
+
+
+async def test_a_new_version_may_wait_until_the_user_says_so(home: Home) -> None:
+    teach(home, 4)
+    tuning = home.config.tuning.model_copy(update={"activate": "ask"})
+    home.config = home.config.model_copy(update={"tuning": tuning})
+    async with opened(home, (100, 30)) as (app, pilot):
+        await trained(home, app, pilot)
+        assert "Enter shows them, Ctrl+U uses it." in painted(app)
+        assert home.adapters.active() == "base"
+        await pilot.press("ctrl+u")
+        await until(pilot, lambda: home.adapters.active() == "v1")
+        await until(pilot, lambda: " · Fake-1 · v1" in painted(app))
+
+
+async def test_the_clock_of_a_run_ticks_between_its_events(home: Home) -> None:
+    teach(home, 4)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await ready(app, pilot)
+        await pilot.press("f5")
+        await until(pilot, lambda: rows(app))
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: "▸ Reading records" in painted(app))
+        seen = painted(app)
+        await until(pilot, lambda: painted(app) != seen)
+        assert "▸ Reading records" in painted(app)

@@ -36,12 +36,12 @@ async def test_the_plan_says_what_is_ready_and_what_is_missing(home: Home) -> No
         await pilot.press("f5")
         await until(pilot, lambda: app.screen.query(PlanRow))
         sft, kto, dpo, reward, rl = rows(app)
-        assert sft.startswith("[x] 1  SFT    5 new  ~")
-        assert kto.startswith("[ ] 2  KTO")
-        assert "3 of 4 👍, 0 of 4 👎" in kto
-        assert "2 of 20 pairs" in dpo
-        assert "2 of 20 pairs" in reward
-        assert "5 of 20 prompts" in rl
+        assert sft.startswith("[x] 1  Imitate (SFT)        ~")
+        assert kto.startswith("[ ] 2  Avoid (KTO)")
+        assert "1 more 👍, 4 more 👎" in kto
+        assert "18 more corrections or picks" in dpo
+        assert "18 more corrections or picks" in reward
+        assert "15 more prompts" in rl
         assert "Tune Fake-1 from base" in painted(app)
         assert "● base  active" in painted(app)
 
@@ -52,7 +52,14 @@ async def test_the_plan_is_seen_whole_on_a_small_terminal(home: Home) -> None:
         await ready(app, pilot)
         await pilot.press("f5")
         await until(pilot, lambda: "Nothing is ready yet." in painted(app))
-        for words in ("1  SFT", "2  KTO", "3  DPO", "4  Reward", "5  RL", "● base  active"):
+        for words in (
+            "1  Imitate",
+            "2  Avoid",
+            "3  Prefer",
+            "4  Judge",
+            "5  Reinforce",
+            "● base  active",
+        ):
             assert words in painted(app), words
 
 
@@ -152,11 +159,11 @@ async def test_what_only_measures_is_not_new(home: Home) -> None:
     measures = len(instructions_kept_out(home.repository.trainable(), home.adapters))
     assert 0 < measures < 20
     async with opened(home) as (app, pilot):
-        await until(pilot, lambda: f" {40 - measures} new" in painted(app))
+        await until(pilot, lambda: f" {40 - measures} to learn" in painted(app))
         teach(home, 40)
         measures = len(instructions_kept_out(home.repository.trainable(), home.adapters))
         app.post_message(Taught())
-        await until(pilot, lambda: f" {80 - measures} new" in painted(app))
+        await until(pilot, lambda: f" {80 - measures} to learn" in painted(app))
 
 
 async def test_before_the_model_is_ready_the_screen_says_so_and_then_plans(home: Home) -> None:
@@ -171,7 +178,7 @@ async def test_before_the_model_is_ready_the_screen_says_so_and_then_plans(home:
         assert home.tuning.plans == []
         home.chat.finish_loading()
         await until(pilot, lambda: rows(app))
-        assert "4 new" in rows(app)[0]
+        assert "4 to learn" in rows(app)[0]
 
 
 async def test_a_pass_that_is_not_ready_can_be_forced_if_it_has_a_record(home: Home) -> None:
@@ -184,7 +191,9 @@ async def test_a_pass_that_is_not_ready_can_be_forced_if_it_has_a_record(home: H
         await pilot.press("enter")
         await until(pilot, lambda: "No pass is selected" in toasts(app))
         await pilot.press("4")
-        await until(pilot, lambda: "Reward has nothing to learn from yet." in toasts(app))
+        await until(
+            pilot, lambda: "Judge (reward model) has nothing to learn from yet." in toasts(app)
+        )
         await pilot.press("1")
         await until(pilot, lambda: rows(app)[0].startswith("[x] 1"))
         assert "forced" in rows(app)[0]

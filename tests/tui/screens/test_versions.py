@@ -65,10 +65,10 @@ async def test_a_version_that_got_worse_says_why_and_can_be_used_all_the_same(ho
         await run(home, app, pilot)
         figures = str(app.screen.query_one("#figures", Static).content)
         learned, made_v1, _ = figures.split("\n")
-        assert learned == "Learned 1 of 2, not yet “Who [b]is[/b] it?”."
-        assert made_v1 == "! SFT made v1, held back"
+        assert learned == "1 of 2 now as you taught, not yet “Who [b]is[/b] it?”."
+        assert made_v1 == "! Imitate (SFT) made v1, held back"
         assert "v1 got worse and is held back; its report says why." in toasts(app)
-        assert "Learned 1 of 2, not yet" in toasts(app)
+        assert "1 of 2 now as you taught, not yet" in toasts(app)
         assert home.adapters.active() == "base"
         assert marked(app) == "v1"
         assert f"held back: {WHY[0]}" in painted(app)
@@ -166,7 +166,7 @@ async def test_a_reward_model_says_how_far_to_trust_it(
     made(home, kind="reward", pass_name="reward", records=("a", "b", "c"), metrics=metrics)
     async with opened(home) as (app, pilot):
         await tuning(app, pilot)
-        assert f"Reward · {said}" in listed(app)[0]
+        assert f"Judge (reward model) · {said}" in listed(app)[0]
         await pilot.press("up", "a")
         await until(pilot, lambda: "r1 cannot be activated" in toasts(app))
 
@@ -179,12 +179,13 @@ async def test_rl_shows_rewards_distance_and_a_reply_that_was_drawn(home: Home) 
         await until(pilot, lambda: rows(app))
         await pilot.press("5", "1", "enter")
         home.tuning.step(2)
-        await until(pilot, lambda: "RL 2/3 · reward +0.20 • KL 0.004 · 25% cut off" in painted(app))
+        await until(pilot, lambda: "reward +0.20 • KL 0.004 · 25% cut off" in painted(app))
+        assert "Reinforce (RL) 2/3" in painted(app)
         assert "› Say [b]hi[/b]" in painted(app)
         assert "Hi there!" in painted(app)
         assert app.screen.query_one("#plot").display
         home.tuning.step()
-        await until(pilot, lambda: "✓ RL made v1" in painted(app))
+        await until(pilot, lambda: "✓ Reinforce (RL) made v1" in painted(app))
         assert "Hi there!" not in painted(app)
 
 
@@ -259,7 +260,7 @@ async def test_the_trained_tokens_of_the_run_can_be_seen(home: Home) -> None:
         await run(home, app, pilot)
         await pilot.press("m")
         assert isinstance(app.screen, TrainedTokensScreen)
-        assert "What SFT learns from" in painted(app)
+        assert "What Imitate (SFT) learns from" in painted(app)
         assert "1 of 3 tokens carry loss" in painted(app)
         assert "Capital?Paris" in painted(app)
         await pilot.press("escape")

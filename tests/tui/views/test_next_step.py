@@ -54,7 +54,7 @@ async def test_the_steps_lead_through_the_first_run(fresh: Home) -> None:
         await pilot.press("f5", "enter")
         fresh.tuning.step()
         await pilot.press("escape")
-        await until(pilot, lambda: "SFT 1/3" in painted(app))
+        await until(pilot, lambda: "Imitate (SFT) 1/3" in painted(app))
         assert "of 3" not in painted(app), "it trains"
         await pilot.press("f5", "x", "escape")
         await until(pilot, lambda: "3 of 3  F5" in painted(app))
