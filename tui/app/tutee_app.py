@@ -326,6 +326,16 @@ class TuteeApp(App[bool]):
 
         return TerminalDriver if usual is LinuxDriver else usual
 
+    async def on_event(self, event: events.Event) -> None:
+        """Drop a mouse event that Textual fails on: what it points at may just have been removed."""
+        try:
+            await super().on_event(event)
+        except Exception:
+            if not isinstance(event, events.MouseEvent):
+                raise
+            _log.warning("A mouse event was dropped", exc_info=True)
+            self.screen.clear_selection()
+
     def on_app_focus(self, event: events.AppFocus) -> None:
         event.prevent_default()  # nothing looks different with the focus, so nothing is redrawn
         self.appearance.away = False

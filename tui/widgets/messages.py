@@ -7,8 +7,6 @@ replies through a Markdown parser that shows HTML as text and keeps line breaks.
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -22,20 +20,8 @@ from tui.commands.attachments import folded
 from tui.text_format import counted, harmless, one_line
 from tui.theme import MUTED
 from tui.views.chat import LiveView, ReplyView, UserView
-
-
-def chat_markdown() -> MarkdownIt:
-    """A Markdown parser that keeps line breaks and shows HTML as text."""
-    parser = MarkdownIt("gfm-like", {"html": False})
-    parser.core.ruler.push("line_breaks", _keep_line_breaks)
-    return parser
-
-
-def _keep_line_breaks(state: StateCore) -> None:
-    for token in state.tokens:
-        for child in token.children or ():
-            if child.type == "softbreak":
-                child.type = "hardbreak"
+from tui.widgets.markdown import ReplyText
+from tui.widgets.sides import Sides
 
 
 class UserMessage(Static):
@@ -67,24 +53,6 @@ def _queued(text: str) -> Content:
     return Content.assemble(
         (_("You"), "bold"), (_("  queued"), "$text-warning"), "\n", (harmless(folded(text)), MUTED)
     )
-
-
-class Heading(Static):
-    """The adapter version, and the badges of the reply on the right."""
-
-    _left = _right = Content("")
-
-    def show(self, adapter: str, badges: Content) -> None:
-        self._left = Content.assemble(("Tutee", "bold"), (f"  {adapter}" if adapter else "", MUTED))
-        self._right = badges
-        self.refresh()
-
-    def render(self) -> Content:
-        """Both sides in one widget instead of four, because a chat has many headings."""
-        room = max(self.content_size.width - self._left.cell_length - 2, 0)
-        right = self._right.truncate(room, ellipsis=True)
-        gap = room + 2 - right.cell_length
-        return Content.assemble(self._left, " " * gap, right)
 
 
 _TIP = N_("Another version")
@@ -163,10 +131,8 @@ class ReplyMessage(Vertical, can_focus=True):
         return self.view.id if self.view else ""
 
     def compose(self) -> ComposeResult:
-        yield Heading()
-        yield Markdown(
-            harmless(self._first), classes="reply", parser_factory=chat_markdown, open_links=False
-        )
+        yield Sides(classes="heading")
+        yield ReplyText(self._first)
         yield Static(classes="aside")
 
     def on_mount(self) -> None:
@@ -176,15 +142,15 @@ class ReplyMessage(Vertical, can_focus=True):
 
     async def grow(self, text: str) -> None:
         if self._stream is None:
-            self._stream = Markdown.get_stream(self.query_one(Markdown))
-        await self._stream.write(harmless(text))
+            self._stream = Markdown.get_stream(self.query_one(ReplyText))
+        await self._stream.write(text)
 
     async def end(self, view: ReplyView) -> None:
         await self._stop_streaming()
         self.live_id = ""
         self.note = ""
         self.view = view
-        await self.query_one(Markdown).update(harmless(view.shown))
+        await self.query_one(ReplyText).update(view.shown)
 
     async def on_unmount(self) -> None:
         await self._stop_streaming()
@@ -202,14 +168,14 @@ class ReplyMessage(Vertical, can_focus=True):
         self.show_original = False
         before, self.view = self.view, view
         if before is None or before.shown != view.shown:
-            await self.query_one(Markdown).update(harmless(view.shown))
+            await self.query_one(ReplyText).update(view.shown)
 
     async def action_original(self) -> None:
         if self.view is None:
             return
         self.show_original = not self.show_original
         text = self.view.text if self.show_original else self.view.shown
-        await self.query_one(Markdown).update(harmless(text))
+        await self.query_one(ReplyText).update(text)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "original":
@@ -235,7 +201,9 @@ class ReplyMessage(Vertical, can_focus=True):
         self.set_class(view is not None and view.correction is not None, "corrected")
         self.set_class(self.show_original, "original")
         badges = _badges(view, self.reward) if view else Content(self.note).stylize("$text-warning")
-        self.query_one(Heading).show((view.adapter if view else None) or "", badges)
+        version = (view.adapter if view else None) or ""
+        left = Content.assemble(("Tutee", "bold"), (f"  {version}" if version else "", MUTED))
+        self.query_one(".heading", Sides).show(left, badges)
         aside = self.query_one(".aside", Static)
         text = _aside(view, self.show_original) if view else ""
         aside.display = bool(text)
