@@ -26,7 +26,11 @@ def shortened(messages: Sequence[ChatMessage]) -> Iterator[Sequence[ChatMessage]
 
 
 def fit_prompt(
-    tokenizer: Tokenizer, messages: Sequence[ChatMessage], limit: int
+    tokenizer: Tokenizer,
+    messages: Sequence[ChatMessage],
+    limit: int,
+    *,
+    thinking: bool = False,
 ) -> tuple[list[int], int]:
     """Shorten `messages` until their prompt has at most `limit` tokens.
 
@@ -38,7 +42,7 @@ def fit_prompt(
         TuteeError: as `encode_prompt`.
     """
     for kept in shortened(messages):
-        prompt = encode_prompt(tokenizer, kept)
+        prompt = encode_prompt(tokenizer, kept, thinking=thinking)
         if len(prompt) <= limit:
             break
     return prompt, len(messages) - len(kept)

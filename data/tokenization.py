@@ -30,8 +30,10 @@ from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Role
 
-TEMPLATE_OPTIONS = {"enable_thinking": False}
-"""Variables given to each template. Thinking (Qwen3) is off, because only replies are taught."""
+THINKING = "enable_thinking"
+"""The variable that turns thinking on in the templates that leave the choice (Qwen3, SmolLM3)."""
+TEMPLATE_OPTIONS = {THINKING: False}
+"""Variables given to each template. Thinking is off unless asked for: only replies are taught."""
 _PROBE = "Tutee0probe"
 """A reply that no template trims or contains."""
 _CUT = "\ufdd0Tutee0cut\ufdd1"
@@ -79,18 +81,24 @@ class _Ending(NamedTuple):
     stop: int
 
 
-def encode_prompt(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> list[int]:
+def encode_prompt(
+    tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, thinking: bool = False
+) -> list[int]:
     """Return the tokens fed to the model to write the next reply, or to continue the last message
     if it is a reply.
+
+    Args:
+        thinking: Let the model think first, where the template leaves the choice.
 
     Raises:
         TuteeError: The tokenizer has no chat template, or the template refuses these messages.
     """
     messages = _with_cuts(tokenizer, messages)
     if messages and messages[-1].role == "assistant":
-        before, begun = _render(tokenizer, messages[:-1], prompt=True), messages[-1].content
+        before = _render(tokenizer, messages[:-1], prompt=True, thinking=thinking)
+        begun = messages[-1].content
     else:
-        before, begun = _render(tokenizer, messages, prompt=True), ""
+        before, begun = _render(tokenizer, messages, prompt=True, thinking=thinking), ""
     return _prompt_and_reply_ids(tokenizer, before, begun)
 
 
@@ -188,21 +196,32 @@ def _turns(tokenizer: Tokenizer) -> str:
     return _render(tokenizer, messages, prompt=False)
 
 
-def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bool) -> str:
+def _render(
+    tokenizer: Tokenizer,
+    messages: Sequence[ChatMessage],
+    *,
+    prompt: bool,
+    thinking: bool = False,
+) -> str:
     try:
-        return _apply_template(tokenizer, messages, prompt)
+        return _apply_template(tokenizer, messages, prompt, thinking)
     except Exception as error:  # a template is arbitrary code and may raise anything
         if len(messages) > 1 and messages[0].role == "system":
             # The templates of Gemma and older Mistral models have no system role.
-            return _render(tokenizer, _with_folded_system(messages), prompt=prompt)
+            folded = _with_folded_system(messages)
+            return _render(tokenizer, folded, prompt=prompt, thinking=thinking)
         raise TuteeError(
             _("This model's chat template cannot be used: {why}").format(why=error)
         ) from error
 
 
-def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool) -> str:
+def _apply_template(
+    tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool, thinking: bool
+) -> str:
     dicts = [message.model_dump() for message in messages]
     options = {"tokenize": False, "add_generation_prompt": prompt, **TEMPLATE_OPTIONS}
+    if thinking:
+        options[THINKING] = True
     return str(tokenizer.apply_chat_template(dicts, **options))
 
 

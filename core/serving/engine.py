@@ -25,13 +25,16 @@ from core.serving.detokenizer import StopStrings, TextStream, decode
 from core.serving.packed.prompt_cache import common_prefix
 from core.serving.sampling import Sampler
 from data.prompt_fitting import fit_prompt
-from data.tokenization import stop_ids
+from data.thoughts import MARKS, opened_thought, split_thoughts
+from data.tokenization import THINKING, stop_ids
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Sampling
 
 REPLY_ROOM = 256
 """Tokens of the context kept for the reply; the oldest messages are dropped for it."""
+_TAIL = 16
+"""Last tokens of a prompt among which a tag would be."""
 MAX_BATCH = 16
 MAX_BATCH_TOKENS = 8192
 """Prompts, and prompt tokens including padding, of one batch."""
@@ -71,6 +74,14 @@ class Engine:
         self.tokenizer = load_tokenizer(folder)
         config = loading.read_config(folder)
         self.context: int = getattr(config, "max_position_embeddings", None) or 2**31
+        self.can_think = THINKING in str(self.tokenizer.chat_template)
+        """The chat template lets thinking be turned on and off."""
+        self._marks = {
+            id_: token.content
+            for id_, token in self.tokenizer.added_tokens_decoder.items()
+            if token.special and token.content in MARKS
+        }
+        """Special tokens that open and close a thought, which decoding leaves out."""
         self._stop = stop_ids(self.tokenizer) | loading.eos_tokens(folder, config)
         self.backend = loading.load(folder, config, adapter, serving or Serving())
 
@@ -103,12 +114,18 @@ class Engine:
     ) -> Iterator[str]:
         """Yield the reply to `messages` piece by piece; once exhausted, `last` describes it.
 
+        Thoughts come along between their tags (`data.thoughts`), the opening one even where the
+        template has written it.
+
         Raises:
             TuteeError: the prompt does not fit into the model's context.
         """
         self.last = None
         began = time.perf_counter()
-        prompt, room, forgotten = self._fit(messages, sampling.max_new_tokens)
+        prompt, room, forgotten = self._fit(
+            messages, sampling.max_new_tokens, thinking=sampling.thinking
+        )
+        lead = "" if messages[-1].role == "assistant" else self._opened(prompt)
         text, stops = TextStream(self.tokenizer), StopStrings(sampling.stop)
         tokens, ended = 0, False
         logits = self.backend.prefill(prompt, should_stop)
@@ -121,15 +138,21 @@ class Engine:
             if ended:
                 break
             tokens += 1
-            if piece := stops.push(text.push(token)):
-                yield piece
+            if token in self._marks:
+                said = text.flush() + self._marks[token]
+                text = TextStream(self.tokenizer)
+            else:
+                said = text.push(token)
+            if piece := stops.push(said):
+                yield lead + piece
+                lead = ""
             ended = stops.met
             if ended or tokens == room:
                 break
             stopped = should_stop()
             logits = None if stopped else self.backend.decode_step(token)
         if not stops.met and (rest := stops.push(text.flush()) + stops.flush()):
-            yield rest
+            yield lead + rest
         self.last = ReplyStats(
             tokens=tokens,
             truncated=not (ended or stopped),
@@ -158,12 +181,15 @@ class Engine:
     def batch(
         self, prompts: Sequence[Sequence[ChatMessage]], sampling: Sampling, seed: int
     ) -> list[str]:
-        """Return the replies to `prompts`, in their order, generated in batches.
+        """Return the replies to `prompts` without thoughts, in their order, generated in batches.
 
         Raises:
             TuteeError: a prompt does not fit into the model's context.
         """
-        fitted = [self._fit(messages, sampling.max_new_tokens)[0] for messages in prompts]
+        fitted = [
+            self._fit(messages, sampling.max_new_tokens, thinking=sampling.thinking)[0]
+            for messages in prompts
+        ]
         replies = [""] * len(fitted)
         for number, group in enumerate(_groups([len(prompt) for prompt in fitted])):
             chosen = [fitted[index] for index in group]
@@ -173,7 +199,7 @@ class Engine:
                 self.backend.prefill_batch, chosen, sampler, self._stop, room
             )
             for index, tokens in zip(group, generated, strict=True):
-                replies[index] = self._text(tokens, sampling)
+                replies[index] = self._text(fitted[index], tokens, sampling)
         return replies
 
     def candidates(
@@ -184,7 +210,7 @@ class Engine:
         count: int,
         should_stop: Callable[[], bool],
     ) -> list[str]:
-        """Return `count` replies to the same `messages`, generated as one batch.
+        """Return `count` replies to the same `messages` without thoughts, generated as one batch.
 
         Raises:
             Cancelled: it was asked to stop.
@@ -197,20 +223,38 @@ class Engine:
                 raise Cancelled
             yield
 
-        prompt, room, _ = self._fit(messages, sampling.max_new_tokens)
+        prompt, room, _ = self._fit(messages, sampling.max_new_tokens, thinking=sampling.thinking)
         sampler = partial(Sampler, sampling, seed)
         generated = generate_batch(
             self.backend.prefill_batch, [prompt], sampler, self._stop, room, copies=count, slot=slot
         )
-        return [self._text(tokens, sampling) for tokens in generated]
+        return [self._text(prompt, tokens, sampling) for tokens in generated]
 
-    def _text(self, tokens: Sequence[int], sampling: Sampling) -> str:
+    def _text(self, prompt: Sequence[int], tokens: Sequence[int], sampling: Sampling) -> str:
         ended = bool(tokens) and tokens[-1] in self._stop
         stops = StopStrings(sampling.stop)
-        return stops.push(decode(self.tokenizer, tokens[:-1] if ended else tokens)) + stops.flush()
+        text = stops.push(self._decode(tokens[:-1] if ended else tokens)) + stops.flush()
+        return split_thoughts(self._opened(prompt) + text)[1]
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        """Decode `tokens` with the tags of thoughts."""
+        text, start = "", 0
+        for place, token in enumerate(tokens):
+            if token in self._marks:
+                text += decode(self.tokenizer, tokens[start:place]) + self._marks[token]
+                start = place + 1
+        return text + decode(self.tokenizer, tokens[start:])
+
+    def _opened(self, prompt: Sequence[int]) -> str:
+        """Return the tag with which the prompt opens a thought, if it does."""
+        return opened_thought(str(self.tokenizer.decode(list(prompt[-_TAIL:]))))
+
+    def context_use(self, messages: Sequence[ChatMessage]) -> int:
+        """Count the tokens of `messages`, as far as they fit into the context."""
+        return len(fit_prompt(self.tokenizer, messages, self.context)[0])
 
     def _fit(
-        self, messages: Sequence[ChatMessage], max_new_tokens: int
+        self, messages: Sequence[ChatMessage], max_new_tokens: int, *, thinking: bool = False
     ) -> tuple[list[int], int, int]:
         """Drop the oldest exchanges until there is room for a reply.
 
@@ -219,7 +263,7 @@ class Engine:
         """
         room = min(REPLY_ROOM, max_new_tokens)
         limit = max(self.context - room, 0)
-        prompt, dropped = fit_prompt(self.tokenizer, messages, limit)
+        prompt, dropped = fit_prompt(self.tokenizer, messages, limit, thinking=thinking)
         if len(prompt) <= limit:
             return prompt, min(max_new_tokens, self.context - len(prompt)), dropped
         raise TuteeError(

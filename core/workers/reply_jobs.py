@@ -17,12 +17,14 @@ from core.events import (
     ReplyDone,
     ReplyFailed,
     ReplyScored,
+    ThoughtChunk,
     TokenChunk,
 )
 from core.runtime.failures import as_tutee_error
 from core.runtime.scheduler import Cancelled, Scheduler
 from core.training.run_control import RunControl
 from core.workers.serving_model import ServingModel
+from data.thoughts import ThoughtStream, split_thoughts
 from data.tokenization import encode
 from store.i18n import _
 from store.records import ChatMessage, Sampling
@@ -108,6 +110,7 @@ class ReplyJobs:
     def _stream(self, request: ReplyRequest, version: str) -> ReplyDone:
         engine = self._model.engine_for(version)
         pieces: list[str] = []
+        split, thinking = ThoughtStream(), 0.0
         started = perf_counter()
         with self._scheduler.reply():
             for text in engine.stream(
@@ -116,12 +119,17 @@ class ReplyJobs:
                 if not pieces:
                     started = perf_counter()
                 pieces.append(text)
-                self._emit(TokenChunk(request.id, text))
+                thought, said = split.push(text)
+                if thought:
+                    thinking = perf_counter() - started
+                self._emit_pieces(request.id, thought, said)
+            self._emit_pieces(request.id, *split.flush())
+        thoughts, reply = split_thoughts("".join(pieces))
         last = engine.last
         assert last is not None  # set by an exhausted stream
         return ReplyDone(
             request_id=request.id,
-            text="".join(pieces),
+            text=reply,
             stopped=last.stopped,
             truncated=last.truncated,
             tokens=last.tokens,
@@ -129,7 +137,15 @@ class ReplyJobs:
             adapter=version,
             seed=request.seed,
             forgotten=last.forgotten,
+            thoughts=thoughts,
+            thought_seconds=thinking if thoughts else 0.0,
         )
+
+    def _emit_pieces(self, request_id: str, thought: str, said: str) -> None:
+        if thought:
+            self._emit(ThoughtChunk(request_id, thought))
+        if said:
+            self._emit(TokenChunk(request_id, said))
 
     def _ranked(
         self, request: ReplyRequest, given: str, reward_model: Path, count: int

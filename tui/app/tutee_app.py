@@ -33,6 +33,7 @@ from core.events import (
     ReplyFailed,
     ReplyScored,
     SwapFailed,
+    ThoughtChunk,
     TokenChunk,
 )
 from store.errors import TuteeError
@@ -260,7 +261,9 @@ class TuteeApp(App[bool]):
                 parts.models.on_ready(event)
             case ModelFailed(error):
                 parts.models.on_failed(error)
-            case TokenChunk() | ReplyDone() | ReplyFailed() | CandidatesRanked() as event:
+            case (
+                ThoughtChunk() | TokenChunk() | ReplyDone() | ReplyFailed() | CandidatesRanked()
+            ) as event:
                 parts.chat.deliver(event)
             case ReplyScored() as event:
                 parts.chat.tell(event)
@@ -327,7 +330,7 @@ class TuteeApp(App[bool]):
         return TerminalDriver if usual is LinuxDriver else usual
 
     async def on_event(self, event: events.Event) -> None:
-        """Drop a mouse event that Textual fails on: what it points at may just have been removed."""
+        """Drop a mouse event that fails: what it points at may just have been removed."""
         try:
             await super().on_event(event)
         except Exception:

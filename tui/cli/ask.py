@@ -6,7 +6,7 @@ Nothing is stored: prompts of scripts are not the user's conversations.
 import json
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from core.adapters.registry import Adapters
+from data.thoughts import ThoughtStream
 from data.training_split import with_system
 from store.errors import TuteeError
 from store.i18n import _
@@ -31,7 +32,7 @@ _MESSAGES: TypeAdapter[tuple[ChatMessage, ...]] = TypeAdapter(tuple[ChatMessage,
 
 
 def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
-    kinds = {"whole": int, "number": float}
+    kinds = {"whole": int, "number": float, "switch": bool}
     for setting in reversed(sampling_settings()):
         repeated = setting.kind == "texts"
         option = click.option(
@@ -39,7 +40,9 @@ def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
             setting.name,
             type=kinds.get(setting.kind, str),
             multiple=repeated,
-            metavar="TEXT" if repeated else "N",
+            is_flag=setting.kind == "switch",
+            default=None,
+            metavar=None if setting.kind == "switch" else "TEXT" if repeated else "N",
             help=setting.help,
         )
         command = option(command)
@@ -51,6 +54,7 @@ def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--system", metavar="TEXT", help="Replace the system prompt of the settings.")
 @click.option("--greedy", is_flag=True, help="Always pick the most likely token.")
 @_sampling_options
+@click.option("--show-thoughts", is_flag=True, help="Write thoughts to standard error.")
 @click.option("--adapter", metavar="VERSION", help="Version, or `base`; default: the active one.")
 @click.option(
     "--batch",
@@ -64,6 +68,7 @@ def ask(
     prompt: str | None,
     system: str | None,
     greedy: bool,
+    show_thoughts: bool,
     adapter: str | None,
     batch: Path | None,
     **options: Any,
@@ -85,9 +90,22 @@ def ask(
         _answer_rows(engine, rows, system, sampling, seed)
         return
     messages = with_system((ChatMessage(role="user", content=prompt or ""),), system)
-    for text in engine.stream(messages, sampling, seed, lambda: False):
-        click.echo(text, nl=False)
+    _answer(engine.stream(messages, sampling, seed, lambda: False), show_thoughts)
+
+
+def _answer(pieces: Iterable[str], show_thoughts: bool) -> None:
+    """Write a reply as it comes, without what the model thinks before."""
+    split = ThoughtStream()
+
+    def write(thought: str, said: str) -> None:
+        if thought and show_thoughts:
+            click.echo(thought, nl=False, err=True)
+        click.echo(said, nl=False)
         sys.stdout.flush()
+
+    for piece in pieces:
+        write(*split.push(piece))
+    write(*split.flush())
     click.echo()
 
 

@@ -49,6 +49,7 @@ CHAT_COMMANDS = (
         "NAME",
     ),
     Command("Set", "Change one sampling setting", "set", ("set",), "NAME VALUE"),
+    Command("Thinking", "Let the model think first, or not", "think", ("think",), "on|off"),
     Command("Title", "Rename this chat", "title", ("title",), "TEXT"),
     Command("Pin this chat", "To the top of the list, or unpin it", "pin", ("pin",)),
     Command("Save this chat", "As Markdown, to the path you give", "save", ("save",), "PATH"),

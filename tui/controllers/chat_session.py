@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.config import Config
-from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
+from core.events import ModelReady, ReplyDone, ReplyFailed, ThoughtChunk, TokenChunk
 from data import starter
 from store.errors import TuteeError
 from store.i18n import _
@@ -33,6 +33,7 @@ from tui.views.chat import (
     ReplyBegan,
     ReplyEnded,
     ReplyGrew,
+    ThoughtGrew,
     UserView,
 )
 
@@ -144,11 +145,14 @@ class ChatSession:
     def adapter_changed(self, version: str) -> None:
         self._adapter = version
 
-    def on_reply(self, event: TokenChunk | ReplyDone | ReplyFailed) -> list[Change]:
+    def on_reply(self, event: ThoughtChunk | TokenChunk | ReplyDone | ReplyFailed) -> list[Change]:
         """Process an event of the reply in progress; events of other replies change nothing."""
         live = self._live
         if live is None or live.id != event.request_id:
             return []
+        if isinstance(event, ThoughtChunk):
+            live.thoughts += event.text
+            return [ThoughtGrew(live.id, event.text)] if live is self._live_here() else []
         if isinstance(event, TokenChunk):
             live.text += event.text
             return [ReplyGrew(live.id, event.text)] if live is self._live_here() else []
@@ -247,6 +251,23 @@ class ChatSession:
             system_prompt=settings.system_prompt,
             sampling=settings.sampling,
         )
+
+    def check_thinking(self, thinking: bool) -> None:
+        """Check that thinking can be turned on or off.
+
+        Raises:
+            TuteeError: the model's chat template does not leave the choice, or it is not known yet.
+        """
+        if self._model is None:
+            raise TuteeError(_("The model is still loading."), _("Try again once it is ready."))
+        if not self._model.can_think:
+            model = self._model.label
+            raise TuteeError(
+                _("The chat template of {model} has no switch for thinking.").format(model=model),
+                _("It always thinks or never does.")
+                if thinking
+                else _("If it thinks, it always does; its thoughts are folded away."),
+            )
 
     def last_exchange(self) -> Exchange:
         """The last question with its reply.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from data.thoughts import split_thoughts
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Instruction, Message, Origin, Record
@@ -107,9 +108,14 @@ def reply_view(
     versions = siblings[message.id]
     origin = message.origin or Origin()
     limit = origin.sampling.max_new_tokens if origin.sampling else None
+    thoughts, text = message.thoughts, message.content
+    if not thoughts:  # it may be stored from before thoughts were told apart
+        thoughts, text = split_thoughts(text)
     return ReplyView(
         id=message.id,
-        text=message.content,
+        text=text,
+        thoughts=thoughts,
+        thought_seconds=message.thought_seconds,
         question=repository.message(message.parent_id).content if message.parent_id else "",
         place=versions.index(message.id) + 1,
         places=len(versions),

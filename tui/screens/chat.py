@@ -17,7 +17,14 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widgets import TextArea
 
-from core.events import ModelReady, ReplyDone, ReplyFailed, ReplyScored, TokenChunk
+from core.events import (
+    ModelReady,
+    ReplyDone,
+    ReplyFailed,
+    ReplyScored,
+    ThoughtChunk,
+    TokenChunk,
+)
 from store.errors import TuteeError
 from store.i18n import _
 from tui.commands.attachments import with_files, without_files
@@ -41,6 +48,7 @@ from tui.views.chat import (
     ReplyBegan,
     ReplyEnded,
     ReplyGrew,
+    ThoughtGrew,
 )
 from tui.widgets.activity import Activity
 from tui.widgets.guide import Guide
@@ -179,7 +187,7 @@ class ChatScreen(Screen[None]):
         match message.event:
             case ModelReady() as event:
                 await self.apply(partial(self._session.model_ready, event))
-            case TokenChunk() | ReplyDone() | ReplyFailed() as event:
+            case ThoughtChunk() | TokenChunk() | ReplyDone() | ReplyFailed() as event:
                 if isinstance(event, ReplyFailed):
                     show_error(self.app, event.error)
                 await self.apply(partial(self._session.on_reply, event))
@@ -208,6 +216,8 @@ class ChatScreen(Screen[None]):
                 self._bar.prompt.waiting = bool(texts)
             case ReplyBegan(live):
                 await self._transcript.begin(live)
+            case ThoughtGrew(live_id, text):
+                self._transcript.think(live_id, text)
             case ReplyGrew(live_id, text):
                 await self._transcript.grow(live_id, text)
             case ReplyEnded(live_id, reply):
@@ -356,6 +366,9 @@ class ChatScreen(Screen[None]):
 
     def action_set(self, text: str = "") -> None:
         self._chat.set_sampling(text)
+
+    def action_think(self, answer: str = "") -> None:
+        self._chat.set_thinking(answer)
 
 
 def _unescaped(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from textual.screen import Screen
 
+from store.errors import TuteeError
 from store.i18n import _
 from store.records import Conversation
 from tui.commands.completion import Completion
@@ -141,6 +142,22 @@ class ChatActions:
         conversation = self._session.conversation
         sampling = with_setting(conversation.sampling(), text)
         self._set(replace(conversation.own(), sampling=sampling))
+
+    def set_thinking(self, answer: str = "") -> None:
+        """Turn thinking on or off in this chat; without an answer, the other way than now."""
+        conversation = self._session.conversation
+        sampling = conversation.sampling()
+        if answer.lower() not in ("", "on", "off"):
+            raise TuteeError(_("/think takes on or off."))
+        thinking = answer.lower() == "on" if answer else not sampling.thinking
+        self._session.check_thinking(thinking)
+        sampling = sampling.model_copy(update={"thinking": thinking})
+        self._session.override(replace(conversation.own(), sampling=sampling))
+        if thinking:
+            said = _("The model thinks before it replies in this chat.")
+        else:
+            said = _("The model replies at once in this chat.")
+        self._notify(said)
 
     def _set_chosen(self, settings: ChatSettings | None) -> None:
         if settings is not None:

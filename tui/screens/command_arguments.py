@@ -25,6 +25,8 @@ def arguments(
             return [_choice(name, prompt[:_PROMPT_CHARACTERS]) for name, prompt in prompts.items()]
         case "set":
             return [Completion(f"{s.name} ", s.name, _(s.help)) for s in sampling_settings()]
+        case "think":
+            return [_choice("on"), _choice("off")]
         case "system":
             own, default = conversation.own(), conversation.default()
             return _current(own.system_prompt or default.system_prompt)

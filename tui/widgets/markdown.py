@@ -21,7 +21,6 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.style import Style
 from textual.widgets import Label, Markdown, Static
-from textual.widgets.markdown import MarkdownBlock, MarkdownFence
 from textual.widgets._markdown import (
     MarkdownTable,
     MarkdownTableCellContents,
@@ -29,6 +28,7 @@ from textual.widgets._markdown import (
     MarkdownTH,
     MarkdownUnorderedListItem,
 )
+from textual.widgets.markdown import MarkdownBlock, MarkdownFence
 
 from store.i18n import _
 from tui.text_format import harmless
@@ -142,6 +142,14 @@ class Table(MarkdownTable):
 
 
 class _Cells(MarkdownTableContent):
+    DEFAULT_CSS = """
+    _Cells {
+        keyline: none;
+        grid-gutter: 0 2;
+        & > .cell, & > .header { padding: 0; }
+    }
+    """
+
     def __init__(
         self, headers: list[Content], rows: list[list[Content]], aligned: list[str]
     ) -> None:

@@ -7,6 +7,7 @@ replies through a Markdown parser that shows HTML as text and keeps line breaks.
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -55,6 +56,38 @@ def _queued(text: str) -> Content:
     )
 
 
+class Thoughts(Static):
+    """What the model thought before a reply: one line, unfolded by a click or a key."""
+
+    text: reactive[str] = reactive("", layout=True)
+    seconds: reactive[float] = reactive(0.0)
+    unfolded: reactive[bool] = reactive(False, layout=True)
+    thinking: reactive[bool] = reactive(False, layout=True)
+    """It still thinks, so the end of the thoughts is shown."""
+
+    def watch_text(self, text: str) -> None:
+        self.display = bool(text.strip())
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.unfolded = not self.unfolded
+
+    def render(self) -> Content:
+        text = harmless(self.text.strip())
+        if self.thinking and not self.unfolded:
+            line = _("thinking…")
+            text = "\n".join(text.splitlines()[-_LAST_THOUGHTS:])[-_LAST_CHARACTERS:]
+        elif self.seconds:
+            line = _("thought for {seconds} s").format(seconds=max(round(self.seconds), 1))
+        else:
+            line = _("thoughts")
+        if not (self.unfolded or self.thinking):
+            return Content(f"▸ {line}").stylize(MUTED)
+        return Content.assemble((f"▾ {line}", MUTED), "\n", (text, f"italic {MUTED}"))
+
+
+_LAST_THOUGHTS, _LAST_CHARACTERS = 4, 600
+"""Lines and characters of the thoughts that are shown while the model thinks."""
 _TIP = N_("Another version")
 
 
@@ -85,6 +118,7 @@ class ReplyMessage(Vertical, can_focus=True):
         Binding("x", "screen.exclude", "Exclude", id="reply.exclude"),
         Binding("m", "screen.tokens", "Tokens", id="reply.tokens"),
         Binding("o", "original", "Original", id="reply.original"),
+        Binding("t", "thoughts", "Thoughts", id="reply.thoughts"),
         Binding("b", "app.best_of", "Best of four", show=False, id="reply.best_of"),
         # Shown beside the prompt, as a narrow footer has no room for it.
         Binding("ctrl+z", "screen.undo", "Undo", show=False, id="reply.undo"),
@@ -120,9 +154,11 @@ class ReplyMessage(Vertical, can_focus=True):
         self._stream: MarkdownStream | None = None
         if isinstance(view, LiveView):
             self.live_id, self._first = view.id, view.text
+            self._thoughts = view.thoughts
             self.set_reactive(ReplyMessage.note, view.note)
         else:
             self.live_id, self._first = "", view.shown
+            self._thoughts = view.thoughts
             self.set_reactive(ReplyMessage.view, view)
 
     @property
@@ -132,6 +168,11 @@ class ReplyMessage(Vertical, can_focus=True):
 
     def compose(self) -> ComposeResult:
         yield Sides(classes="heading")
+        thoughts = Thoughts(classes="thoughts")
+        thoughts.set_reactive(Thoughts.thinking, bool(self.live_id and not self._first))
+        thoughts.set_reactive(Thoughts.seconds, self.view.thought_seconds if self.view else 0.0)
+        thoughts.text = self._thoughts
+        yield thoughts
         yield ReplyText(self._first)
         yield Static(classes="aside")
 
@@ -140,7 +181,11 @@ class ReplyMessage(Vertical, can_focus=True):
 
     # -- in progress -----------------------------------------------------------------------------
 
+    def think(self, text: str) -> None:
+        self.query_one(Thoughts).text += text
+
     async def grow(self, text: str) -> None:
+        self.query_one(Thoughts).thinking = False
         if self._stream is None:
             self._stream = Markdown.get_stream(self.query_one(ReplyText))
         await self._stream.write(text)
@@ -150,6 +195,7 @@ class ReplyMessage(Vertical, can_focus=True):
         self.live_id = ""
         self.note = ""
         self.view = view
+        self._show_thoughts(view)
         await self.query_one(ReplyText).update(view.shown)
 
     async def on_unmount(self) -> None:
@@ -167,8 +213,19 @@ class ReplyMessage(Vertical, can_focus=True):
             return
         self.show_original = False
         before, self.view = self.view, view
+        self._show_thoughts(view)
         if before is None or before.shown != view.shown:
             await self.query_one(ReplyText).update(view.shown)
+
+    def _show_thoughts(self, view: ReplyView) -> None:
+        thoughts = self.query_one(Thoughts)
+        thoughts.thinking = False
+        thoughts.text, thoughts.seconds = view.thoughts, view.thought_seconds
+
+    def action_thoughts(self) -> None:
+        """Fold or unfold what the model thought."""
+        thoughts = self.query_one(Thoughts)
+        thoughts.unfolded = not thoughts.unfolded
 
     async def action_original(self) -> None:
         if self.view is None:
@@ -180,6 +237,8 @@ class ReplyMessage(Vertical, can_focus=True):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "original":
             return self.view is not None and self.view.correction is not None
+        if action == "thoughts":
+            return self.is_mounted and bool(self.query_one(Thoughts).text.strip())
         return True
 
     def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
@@ -244,7 +303,11 @@ def _badges(view: ReplyView, reward: float | None) -> Content:
 
 def _aside(view: ReplyView, original_shown: bool) -> str:
     if view.correction is None:
-        return "" if view.text.strip() else _("The model ended without writing anything.")
+        if view.text.strip():
+            return ""
+        if view.thoughts and view.limit:
+            return _("It was still thinking at the limit: raise it, or use /think off.")
+        return _("The model ended without writing anything.")
     if original_shown:
         return _("Original · O shows your correction: {text}").format(
             text=one_line(view.correction)

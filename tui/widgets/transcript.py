@@ -194,6 +194,11 @@ class Transcript(VerticalScroll, can_focus=False):
         else:
             reply.note = live.note
 
+    def think(self, live_id: str, text: str) -> None:
+        reply = self._live_reply(live_id)
+        if reply is not None:
+            reply.think(text)
+
     async def grow(self, live_id: str, text: str) -> None:
         reply = self._live_reply(live_id)
         if reply is not None:
