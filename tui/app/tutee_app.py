@@ -163,12 +163,12 @@ class TuteeApp(App[bool]):
         workspace.chat.show_status()
         await workspace.chat.show()
         workspace.chat.screen.take_over(opening.sent, opening.written)
-        for notice in services.repository.notices:
-            self.notify(notice, severity="warning", timeout=15, markup=False)
         if services.new:
             workspace.navigation.open_welcome()
         else:
             workspace.models.start()
+        for notice in services.repository.notices:
+            self.notify(notice, severity="warning", timeout=15, markup=False)
         self._workspace = workspace
 
     # -- keys and commands -----------------------------------------------------------------------
@@ -305,18 +305,18 @@ class TuteeApp(App[bool]):
         return binding.key_display or key_name(binding.key)
 
     def notify(self, message: str, *, title: str = "", **options: Any) -> None:
-        """Show a toast, with every `{key:ID}` replaced by the name of the user's key."""
-        named = self.keymap.in_text
-        super().notify(named(message), title=named(title), **options)
+        """Show a toast, with every `{key:ID}` replaced by the name of the user's key.
+
+        The title comes before the message, so that both fit on a line where there is room.
+        """
+        text = f"{title} {message}" if title.endswith((".", "。", "!", "?")) else message
+        if title and text == message:
+            text = f"{title}: {message}"
+        super().notify(self.keymap.in_text(text), **options)
 
     def push_screen(self, *args: Any, **options: Any) -> Any:
-        """Open a screen without the toasts of the one before.
-
-        Warnings and errors stay until their time is up: they are shown nowhere else.
-        """
-        for toast in [*self._notifications]:
-            if toast.severity == "information":
-                self._unnotify(toast, refresh=False)
+        """Open a screen without the toasts of the one before, which say nothing about it."""
+        self.clear_notifications()
         return super().push_screen(*args, **options)
 
     # -- the terminal ----------------------------------------------------------------------------

@@ -34,7 +34,7 @@ CHAT_COMMANDS = (
     Command("Write another reply", "← → switch between them", "regenerate", ("retry",)),
     Command("Continue this reply", "From where it ended", "go_on", ("continue",)),
     Command("Edit the question", "The old one stays", "edit", ("edit",)),
-    Command("Copy this reply", "", "copy", ("copy",)),
+    Command("Copy this reply", "Or one of its code blocks", "copy", ("copy",), "NUMBER"),
     Command("Copy its code", "The last code block", "copy_code", ("code",)),
     Command("Take back the waiting message", "The one sent last", "take_back", ("unsend",)),
     Command("Write in your editor", "$VISUAL or $EDITOR", "editor", ("editor",)),

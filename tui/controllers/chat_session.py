@@ -115,10 +115,7 @@ class ChatSession:
         """Let the model prefill the open conversation while the user writes the next message."""
         if self._model is None or self._live is not None:
             return
-        open_id = self.conversation.id
-        messages = (
-            self._repository.turns(open_id) if open_id else self.conversation.system_messages()
-        )
+        messages = self.context_messages()
         if messages and messages[-1].role != "user":
             self._chat.prefill(messages, self.conversation.sampling())
 
@@ -252,8 +249,21 @@ class ChatSession:
             sampling=settings.sampling,
         )
 
-    def check_thinking(self, thinking: bool) -> None:
-        """Check that thinking can be turned on or off.
+    def context_messages(self) -> tuple[ChatMessage, ...]:
+        """The open conversation as the model would see it next."""
+        open_id = self.conversation.id
+        return self._repository.turns(open_id) if open_id else self.conversation.system_messages()
+
+    def context_use(self, messages: tuple[ChatMessage, ...]) -> tuple[int, int]:
+        """Tokens of `messages`, and of the model's context; 0 where not known. From any thread."""
+        if self._model is None or not messages:
+            return 0, 0
+        with suppress(TuteeError):  # a template may refuse them; sending says so
+            return self._chat.context_use(messages) or 0, self._model.context
+        return 0, 0
+
+    def check_can_think(self) -> None:
+        """Check that thinking can be turned on and off.
 
         Raises:
             TuteeError: the model's chat template does not leave the choice, or it is not known yet.
@@ -264,9 +274,7 @@ class ChatSession:
             model = self._model.label
             raise TuteeError(
                 _("The chat template of {model} has no switch for thinking.").format(model=model),
-                _("It always thinks or never does.")
-                if thinking
-                else _("If it thinks, it always does; its thoughts are folded away."),
+                _("It decides by itself; what it thinks is folded away."),
             )
 
     def last_exchange(self) -> Exchange:

@@ -19,6 +19,7 @@ from tui.screens.chat_settings import ChatSettingsScreen
 from tui.screens.command_arguments import arguments
 from tui.screens.conversations import ConversationsScreen, title_dialog
 from tui.services import Services
+from tui.views.chat import ConversationRow
 
 
 class ChatActions:
@@ -64,6 +65,13 @@ class ChatActions:
 
     def browse(self) -> None:
         self._screen.app.push_screen(ConversationsScreen(self._library), self._open)
+
+    def rows(self) -> list[ConversationRow]:
+        """All conversations, as the list beside the chat shows them."""
+        return self._library.listed()
+
+    async def open(self, conversation_id: str) -> None:
+        await self._open(conversation_id)
 
     async def _open(self, conversation_id: str | None) -> None:
         """Open the chosen conversation; the open one may have been renamed or deleted instead."""
@@ -150,7 +158,7 @@ class ChatActions:
         if answer.lower() not in ("", "on", "off"):
             raise TuteeError(_("/think takes on or off."))
         thinking = answer.lower() == "on" if answer else not sampling.thinking
-        self._session.check_thinking(thinking)
+        self._session.check_can_think()
         sampling = sampling.model_copy(update={"thinking": thinking})
         self._session.override(replace(conversation.own(), sampling=sampling))
         if thinking:

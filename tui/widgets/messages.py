@@ -18,11 +18,15 @@ from textual.widgets.markdown import MarkdownStream
 
 from store.i18n import N_, _
 from tui.commands.attachments import folded
+from tui.commands.keymap import keyed
 from tui.text_format import counted, harmless, one_line
 from tui.theme import MUTED
 from tui.views.chat import LiveView, ReplyView, UserView
 from tui.widgets.markdown import ReplyText
 from tui.widgets.sides import Sides
+
+_YOU, _MODEL = "bold $text-secondary", "bold $text-primary"
+"""Styles of the names."""
 
 
 class UserMessage(Static):
@@ -45,14 +49,12 @@ class UserMessage(Static):
 
 def _sent(view: UserView) -> Content:
     versions = f"  {view.place}/{view.places}" if view.places > 1 else ""
-    return Content.assemble(
-        (_("You"), "bold"), (versions, MUTED), "\n", harmless(folded(view.text))
-    )
+    return Content.assemble((_("You"), _YOU), (versions, MUTED), "\n", harmless(folded(view.text)))
 
 
 def _queued(text: str) -> Content:
     return Content.assemble(
-        (_("You"), "bold"), (_("  queued"), "$text-warning"), "\n", (harmless(folded(text)), MUTED)
+        (_("You"), _YOU), (_("  queued"), "$text-warning"), "\n", (harmless(folded(text)), MUTED)
     )
 
 
@@ -82,7 +84,8 @@ class Thoughts(Static):
         else:
             line = _("thoughts")
         if not (self.unfolded or self.thinking):
-            return Content(f"▸ {line}").stylize(MUTED)
+            line = keyed(self, f"▸ {line} · {{key:reply.thoughts}}")
+            return Content(line).stylize(MUTED)
         return Content.assemble((f"▾ {line}", MUTED), "\n", (text, f"italic {MUTED}"))
 
 
@@ -222,6 +225,12 @@ class ReplyMessage(Vertical, can_focus=True):
         thoughts.thinking = False
         thoughts.text, thoughts.seconds = view.thoughts, view.thought_seconds
 
+    async def on_key(self, event: events.Key) -> None:
+        """Copy the code block with the number of a digit."""
+        if event.key in "123456789":
+            event.stop()
+            await self.run_action(f"screen.copy('{event.key}')")
+
     def action_thoughts(self) -> None:
         """Fold or unfold what the model thought."""
         thoughts = self.query_one(Thoughts)
@@ -261,7 +270,7 @@ class ReplyMessage(Vertical, can_focus=True):
         self.set_class(self.show_original, "original")
         badges = _badges(view, self.reward) if view else Content(self.note).stylize("$text-warning")
         version = (view.adapter if view else None) or ""
-        left = Content.assemble(("Tutee", "bold"), (f"  {version}" if version else "", MUTED))
+        left = Content.assemble(("Tutee", _MODEL), (f"  {version}" if version else "", MUTED))
         self.query_one(".heading", Sides).show(left, badges)
         aside = self.query_one(".aside", Static)
         text = _aside(view, self.show_original) if view else ""

@@ -224,6 +224,11 @@ class Transcript(VerticalScroll, can_focus=False):
         if isinstance(reply, ReplyMessage):
             await reply.change(view)
 
+    @property
+    def messages(self) -> Sequence[MessageView]:
+        """All messages of the conversation, also those that are not mounted."""
+        return self._messages
+
     def score(self, reply_id: str, reward: float) -> None:
         self._rewards[reply_id] = reward
         reply = self._widget(reply_id)
