@@ -43,6 +43,7 @@ DEFAULT_KEYS = {
     "app.settings": "f9",
     "app.starter": "ctrl+t",
     "app.tune": "f5",
+    "chat.beside": "ctrl+b",
     "chat.correct": "f4",
     "chat.dislike": "f3",
     "chat.like": "f2",

@@ -18,8 +18,9 @@ from textual.content import Content
 from textual.geometry import Spacing
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import TextArea
+from textual.widgets import Static, TextArea
 from textual.widgets._toast import ToastRack
+from textual.worker import Worker
 
 from core.events import (
     ModelReady,
@@ -126,7 +127,10 @@ class ChatScreen(Screen[None]):
             ChatScreen.status, ChatScreen.context, chat=ChatScreen.called
         )
         with Horizontal(id="columns"):
-            yield ChatList()
+            with Vertical(id="chats-beside"):
+                title = keyed(self, _("Chats · {key:chat.beside}"))
+                yield Static(title, markup=False)
+                yield ChatList()
             with Vertical(id="talk"):
                 yield self._transcript
                 yield Guide(id="guide").data_bind(line=ChatScreen.guide)
@@ -298,7 +302,7 @@ class ChatScreen(Screen[None]):
         async def count() -> None:
             self.context = await asyncio.to_thread(self._session.context_use, messages)
 
-        self.run_worker(count, group="context", exclusive=True)
+        _counting: Worker[None] = self.run_worker(count, group="context", exclusive=True)
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width >= PANELS, "-panels")

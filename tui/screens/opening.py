@@ -55,7 +55,7 @@ class OpeningScreen(Screen[None]):
         yield StatusBar(id="status")
         line = Content.assemble(("▸ ", "$text-warning"), _("Opening your chats and records…"))
         with Horizontal(id="columns"):
-            yield Container(id="chat-list")
+            yield Container(id="chats-beside")
             with Vertical(id="talk"):
                 yield Container(id="transcript")
                 yield PromptBar(lambda text, before: Completions())

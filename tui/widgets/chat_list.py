@@ -30,9 +30,6 @@ class ChatList(OptionList):
         super().__init__(id="chat-list", compact=True, markup=False)
         self._shown: tuple[tuple[ConversationRow, ...], str | None] | None = None
 
-    def on_mount(self) -> None:
-        self.border_title = _("Chats")
-
     def show(self, rows: Sequence[ConversationRow], open_id: str | None) -> None:
         """List `rows`, the highlight on the open one."""
         shown = tuple(rows[:MOST]), open_id

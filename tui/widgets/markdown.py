@@ -66,16 +66,16 @@ def _is_style(style: Style | str) -> bool:
 def _guarded(kind: type[Any]) -> type[Any]:
     """Return `kind` of widget, showing its text without styles where it cannot be painted."""
 
-    class Guarded(kind):  # type: ignore[misc]
+    class Guarded(kind):
         def render_lines(self, crop: Region) -> list[Strip]:
             try:
-                return super().render_lines(crop)  # type: ignore[no-any-return]
+                return super().render_lines(crop)
             except Exception:
                 _log.warning("A part of a reply cannot be painted", exc_info=True)
             text = self.content
             self.update(Content(text.plain if isinstance(text, Content) else str(text)))
             try:
-                return super().render_lines(crop)  # type: ignore[no-any-return]
+                return super().render_lines(crop)
             except Exception:
                 return [Strip.blank(crop.width)] * crop.height
 
@@ -193,7 +193,12 @@ class Item(MarkdownUnorderedListItem):
         super().__init__(markdown, token, bullet if done is None else "☑ " if done else "☐ ")
 
 
-_OWN = {"list_item_unordered_open": Item, "table_open": Table, "fence": Code, "code_block": Code}
+_OWN: dict[str, type[MarkdownBlock]] = {
+    "list_item_unordered_open": Item,
+    "table_open": Table,
+    "fence": Code,
+    "code_block": Code,
+}
 
 
 class ReplyText(Markdown):
