@@ -114,7 +114,13 @@ async def test_another_language_is_spoken_at_once(talking: Home) -> None:
             await pilot.pause()
         await pilot.press("escape")
         await until(pilot, lambda: "F4 Correct" in painted(app))
-        for words in ("corrected", "ignored the instruction", "1 new", "Enter sends", REPLIES[1]):
+        for words in (
+            "corrected",
+            "ignored the instruction",
+            "1 to learn",
+            "Enter sends",
+            REPLIES[1],
+        ):
             assert words in painted(app), words
         assert app.screen.query_one(Prompt).text == "half a line"
         await say(pilot, ", and an end")

@@ -155,6 +155,6 @@ def test_an_export(taught: Home, snap_compare: Any) -> None:
 
 def test_an_empty_home(home: Home, snap_compare: Any) -> None:
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
-        await until(pilot, lambda: "0 new" in painted(app))
+        await until(pilot, lambda: "0 to learn" in painted(app))
 
     assert held(home, snap_compare, script)

@@ -152,11 +152,11 @@ async def test_what_only_measures_is_not_new(home: Home) -> None:
     measures = len(instructions_kept_out(home.repository.trainable(), home.adapters))
     assert 0 < measures < 20
     async with opened(home) as (app, pilot):
-        await until(pilot, lambda: f" {40 - measures} new" in painted(app))
+        await until(pilot, lambda: f" {40 - measures} to learn" in painted(app))
         teach(home, 40)
         measures = len(instructions_kept_out(home.repository.trainable(), home.adapters))
         app.post_message(Taught())
-        await until(pilot, lambda: f" {80 - measures} new" in painted(app))
+        await until(pilot, lambda: f" {80 - measures} to learn" in painted(app))
 
 
 async def test_before_the_model_is_ready_the_screen_says_so_and_then_plans(home: Home) -> None:
