@@ -311,10 +311,10 @@ class ChatScreen(Screen[None]):
     def _place_toasts(self, _: Screen[None]) -> None:
         """Keep the toasts right above the prompt, however high that is."""
         bar = self._bar.region
-        rack = self.query_one(ToastRack)
         margin = Spacing(0, self.size.width - bar.right + 1, self.size.height - bar.y, bar.x)
-        if bar and rack.styles.margin != margin:
-            rack.styles.margin = margin
+        for rack in self.query(ToastRack):  # none where toasts are turned off
+            if bar and rack.styles.margin != margin:
+                rack.styles.margin = margin
 
     def _now(self) -> str:
         """What Enter or Esc does now."""
