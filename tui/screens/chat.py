@@ -311,10 +311,10 @@ class ChatScreen(Screen[None]):
     def _place_toasts(self, _: Screen[None]) -> None:
         """Keep the toasts right above the prompt, however high that is."""
         bar = self._bar.region
-        margin = Spacing(0, self.size.width - bar.right + 1, self.size.height - bar.y, bar.x)
+        margin = Spacing(0, 0, self.size.height - bar.y, 0)
         for rack in self.query(ToastRack):  # none where toasts are turned off
-            if bar and rack.styles.margin != margin:
-                rack.styles.margin = margin
+            if bar and (rack.styles.margin, rack.size.width) != (margin, bar.right):
+                rack.styles.margin, rack.styles.width = margin, bar.right
 
     def _now(self) -> str:
         """What Enter or Esc does now."""

@@ -115,12 +115,13 @@ class ReplyActions:
 
     async def _show(self, reply: ReplyView) -> None:
         await self._transcript.change(reply)
-        self._transcript.post_message(Taught())
+        # Not from the transcript: what a handler of the screen sends would bubble no further.
+        self._transcript.screen.post_message(Taught())
 
     # -- looking and copying ---------------------------------------------------------------------
 
     def tokens(self) -> None:
-        self._transcript.post_message(TokensWanted(self._feedback.records(self.target().id)))
+        self._transcript.screen.post_message(TokensWanted(self._feedback.records(self.target().id)))
 
     def copy(self, number: str = "") -> None:
         """Copy the reply, or its code block with that number.

@@ -39,7 +39,7 @@ class ChatList(OptionList):
         self.clear_options()
         self.add_options(Option(_line(row, row.id == open_id), id=row.id) for row in shown[0])
         if not rows:
-            empty = _("Your chats will be listed here.")
+            empty = _("No other chats yet.")
             self.add_option(Option(Content(empty).stylize(MUTED), disabled=True))
         ids = [row.id for row in shown[0]]
         self.highlighted = ids.index(open_id) if open_id in ids else None

@@ -69,7 +69,7 @@ class SidePanel(VerticalScroll, can_focus=False):
         else:
             lines.append(_("{count} to learn").format(count=status.new))
         rated = f"✎ {status.corrected}  👍 {status.liked}  👎 {status.disliked}"
-        lines.append(Content(_("in all chats: {counts}").format(counts=rated)).stylize(MUTED))
+        lines.append(Content(_("so far: {counts}").format(counts=rated)).stylize(MUTED))
         if status.new:
             lines.append(Content(keyed(self, _("{key:app.tune} trains"))).stylize(MUTED))
         return _section(_("Next version"), lines)

@@ -22,7 +22,7 @@ async def test_there_is_nothing_beside_a_narrow_chat(home: Home) -> None:
 
 async def test_a_chat_is_chosen_by_keys_and_by_mouse(home: Home) -> None:
     async with opened(home, WIDE) as (app, pilot):
-        assert "Your chats will be listed here." in painted(app)
+        assert "No other chats yet." in painted(app)
         for number, question in enumerate(("First question", "Second question"), 1):
             await say(pilot, question)
             await answered(app, pilot, 1)
@@ -51,7 +51,7 @@ async def test_what_the_chat_teaches_is_listed(home: Home) -> None:
         await until(pilot, lambda: "✎ It is [/] Lyon." in painted(app))
         await pilot.press("ctrl+n")
         await until(pilot, lambda: "F2 good · F3 bad" in painted(app))
-        assert "in all chats: ✎ 1" in painted(app)
+        await until(pilot, lambda: "so far: ✎ 1" in painted(app))
 
 
 async def test_the_training_under_way_is_shown(home: Home) -> None:
