@@ -37,6 +37,10 @@ class ModelReady:
     seconds: float
     notice: str = ""
     """A limitation that users of this model should know."""
+    context: int = 0
+    """Tokens of the model's context; 0 if unknown."""
+    can_think: bool = False
+    """Its chat template lets thinking be turned on and off."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,14 @@ class TokenChunk:
 
 
 @dataclass(frozen=True)
+class ThoughtChunk:
+    """What a reasoning model thinks before its reply; no part of the reply."""
+
+    request_id: str
+    text: str
+
+
+@dataclass(frozen=True)
 class ReplyScored:
     message_id: str
     reward: float
@@ -78,7 +90,8 @@ class ReplyScored:
 class ReplyDone:
     request_id: str
     text: str
-    """The whole reply: the exact concatenation of its chunks."""
+    """The whole reply: the exact concatenation of its chunks, unless there are thoughts; then
+    without space around it."""
     stopped: bool
     """The user stopped it."""
     truncated: bool
@@ -93,6 +106,9 @@ class ReplyDone:
     prompt_tokens: int = 0
     recalled: tuple[str, ...] = ()
     """Ids of the records put before the question as examples."""
+    thoughts: str = ""
+    """What the model thought before the reply."""
+    thought_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -331,6 +347,7 @@ Event = (
     | ModelFetched
     | FetchFailed
     | TokenChunk
+    | ThoughtChunk
     | ReplyDone
     | ReplyFailed
     | ReplyScored

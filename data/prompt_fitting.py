@@ -43,6 +43,8 @@ def fit_prompt(
     messages: Sequence[ChatMessage],
     limit: int,
     examples: Examples = NO_EXAMPLES,
+    *,
+    thinking: bool = False,
 ) -> tuple[list[int], int]:
     """Shorten `messages` until their prompt has at most `limit` tokens.
 
@@ -57,7 +59,7 @@ def fit_prompt(
         TuteeError: as `encode_prompt`.
     """
     for kept in shortened(messages):
-        prompt = encode_prompt(tokenizer, with_examples(kept, examples))
+        prompt = encode_prompt(tokenizer, with_examples(kept, examples), thinking=thinking)
         if len(prompt) <= limit:
             break
     return prompt, len(messages) - len(kept)

@@ -30,19 +30,15 @@ _TAGS = (
 """What opens and closes a thought: most reasoning models, then Seed, MiniMax, Magistral, Kimi and
 Command."""
 
+MARKS = frozenset(tag for tags in _TAGS for tag in tags)
+"""All tags."""
+
 _BLOCK = re.compile(
     "|".join(f"{re.escape(o)}(?:(.*?){re.escape(c)}|(.*)$)" for o, c in _TAGS), re.DOTALL
 )
 _CLOSING = re.compile("|".join(re.escape(closing) for _, closing in _TAGS))
 _QUOTED = re.compile("|".join(["`", *(re.escape(opening) for opening, _ in _TAGS)]))
 """Before a closing tag, it says that the text is about tags."""
-
-
-def close_thought(prompt: str) -> str:
-    """Return `prompt`, with the thought that it opens at its end closed again."""
-    end = prompt.rstrip()
-    closing = next((closing for opening, closing in _TAGS if end.endswith(opening)), "")
-    return f"{end}\n\n{closing}\n\n" if closing else prompt
 
 
 def has_thoughts(value: Any) -> bool:
@@ -62,6 +58,18 @@ def has_thoughts(value: Any) -> bool:
                 return True
             waiting.extend(one for one in inside.values() if isinstance(one, dict | list))
     return False
+
+
+def opened_thought(prompt: str) -> str:
+    """Return the tag with which `prompt` opens a thought at its end; empty if it does not."""
+    end = prompt.rstrip()
+    return next((opening for opening, _ in _TAGS if end.endswith(opening)), "")
+
+
+def close_thought(prompt: str) -> str:
+    """Return `prompt`, with the thought that it opens at its end closed again."""
+    closing = dict(_TAGS).get(opened_thought(prompt), "")
+    return f"{prompt.rstrip()}\n\n{closing}\n\n" if closing else prompt
 
 
 def split_thoughts(text: str) -> tuple[str, str]:

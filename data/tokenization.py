@@ -30,13 +30,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from data.thoughts import close_thought
+from data.thoughts import close_thought, opened_thought
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Role
 
-TEMPLATE_OPTIONS = {"enable_thinking": False}
-"""Variables given to each template. Thinking (Qwen3) is off, because only replies are taught."""
+THINKING = "enable_thinking"
+"""The variable that turns thinking on in the templates that leave the choice (Qwen3, SmolLM3)."""
+TEMPLATE_OPTIONS = {THINKING: False}
+"""Variables given to each template. Thinking is off unless asked for: only replies are taught."""
 _MOST_STEPS = 1_000_000
 """Steps of all `range` loops while a template is rendered once."""
 _PROBE = "Tutee0probe"
@@ -99,18 +101,23 @@ class _Ending(NamedTuple):
     stop: int
 
 
-def encode_prompt(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> list[int]:
+def encode_prompt(
+    tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, thinking: bool = False
+) -> list[int]:
     """Return the tokens fed to the model to write the next reply, or to continue the last message
     if it is a reply.
+
+    Args:
+        thinking: Let the model think first, where the template leaves the choice.
 
     Raises:
         TuteeError: The tokenizer has no chat template, or the template refuses these messages.
     """
     messages = _with_cuts(tokenizer, messages)
     if messages and messages[-1].role == "assistant":
-        before, begun = prompt_text(tokenizer, messages[:-1]), messages[-1].content
+        before, begun = prompt_text(tokenizer, messages[:-1], thinking), messages[-1].content
     else:
-        before, begun = prompt_text(tokenizer, messages), ""
+        before, begun = prompt_text(tokenizer, messages, thinking), ""
     return _prompt_and_reply_ids(tokenizer, before, begun)
 
 
@@ -157,13 +164,24 @@ def pieces(tokenizer: Tokenizer, sample: Sample) -> list[Piece]:
     return found
 
 
-def prompt_text(tokenizer: Tokenizer, messages: Sequence[ChatMessage]) -> str:
-    """Return the text of a prompt, with any thought that the template opens closed.
+def prompt_text(
+    tokenizer: Tokenizer, messages: Sequence[ChatMessage], thinking: bool = False
+) -> str:
+    """Return the text of a prompt; unless it is to think, any thought that it opens is closed.
 
     Raises:
         TuteeError: The tokenizer has no chat template, or the template refuses these messages.
     """
-    return close_thought(_render(tokenizer, messages, prompt=True))
+    text = _render(tokenizer, messages, prompt=True, thinking=thinking)
+    return text if thinking else close_thought(text)
+
+
+def can_think(tokenizer: Tokenizer) -> bool:
+    """Return whether the template leaves it open if the model thinks before it replies."""
+    if THINKING in str(getattr(tokenizer, "chat_template", "")):
+        return True
+    question = [ChatMessage(role="user", content=_PROBE)]
+    return bool(opened_thought(_render(tokenizer, question, prompt=True)))
 
 
 def end_of_turn(tokenizer: Tokenizer) -> int:
@@ -227,22 +245,38 @@ def _turns(tokenizer: Tokenizer) -> str:
     return _render(tokenizer, messages, prompt=False)
 
 
-def _render(tokenizer: Tokenizer, messages: Sequence[ChatMessage], *, prompt: bool) -> str:
+def _render(
+    tokenizer: Tokenizer,
+    messages: Sequence[ChatMessage],
+    *,
+    prompt: bool,
+    thinking: bool = False,
+) -> str:
     try:
-        return _apply_template(tokenizer, messages, prompt)
+        return _apply_template(tokenizer, messages, prompt, thinking)
     except Exception as error:  # a template is arbitrary code and may raise anything
         if len(messages) > 1 and messages[0].role == "system":
             # The templates of Gemma and older Mistral models have no system role.
-            return _render(tokenizer, _with_folded_system(messages), prompt=prompt)
+            folded = _with_folded_system(messages)
+            return _render(tokenizer, folded, prompt=prompt, thinking=thinking)
         why = str(error).partition("\n")[0][:200] or type(error).__name__
         for_tools = "tools" in str(getattr(tokenizer, "chat_template", ""))
         raise TemplateRefusedError(why, for_tools=for_tools) from error
 
 
-def _apply_template(tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool) -> str:
+def _apply_template(
+    tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool, thinking: bool
+) -> str:
     dicts = [message.model_dump() for message in messages]
-    options = {"tokenize": False, "add_generation_prompt": prompt, **TEMPLATE_OPTIONS}
-    return str(tokenizer.apply_chat_template(dicts, range=_bounded_range(), **options))
+    options: dict[str, Any] = {
+        "tokenize": False,
+        "add_generation_prompt": prompt,
+        "range": _bounded_range(),
+        **TEMPLATE_OPTIONS,
+    }
+    if thinking:
+        options[THINKING] = True
+    return str(tokenizer.apply_chat_template(dicts, **options))
 
 
 def _bounded_range() -> Callable[..., Iterator[int]]:

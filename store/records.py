@@ -14,6 +14,7 @@ manifest, and derived from there (`core.adapters.registry`).
 """
 
 from datetime import UTC, datetime
+from operator import not_
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
@@ -118,6 +119,9 @@ class Sampling(_Frozen):
     """A reply ends at any of these texts; the text itself is not kept."""
     seed: int | None = Field(None, ge=0, lt=2**63, strict=True)
     """Makes sampling repeatable: same prompt, same reply. Empty uses a new seed each time."""
+    thinking: bool = Field(False, exclude_if=not_)
+    """Let the model think before it replies, where its chat template leaves the choice. Thoughts
+    count toward `max_new_tokens`."""
 
 
 class Origin(_Frozen):
@@ -172,6 +176,12 @@ class Message(_Frozen):
     """The system prompt of a reply, if the conversation began with another one."""
     tokens: int = 0
     seconds: float = 0.0
+    thoughts: Text = Field("", exclude_if=not_)
+    """What a reasoning model thought before its reply. Shown only: neither sent back nor learned.
+
+    Written only where there are any, so that homes without stay readable by older versions.
+    """
+    thought_seconds: float = Field(0.0, exclude_if=not_)
 
 
 class ImportedConversation(NamedTuple):

@@ -202,6 +202,8 @@ class Repository:
         origin: Origin | None = None,
         tokens: int = 0,
         seconds: float = 0.0,
+        thoughts: str = "",
+        thought_seconds: float = 0.0,
     ) -> Message:
         """Store a message and make it the end of the conversation's path.
 
@@ -212,6 +214,7 @@ class Repository:
                 records that message's system prompt as its own.
             tokens: Length of a reply in tokens.
             seconds: Time it took to generate.
+            thoughts: What the model thought before a reply.
         """
         system_prompt = self.conversation(conversation_id).system_prompt
         for neighbor in filter(None, (parent_id, beside)):
@@ -232,6 +235,8 @@ class Repository:
             system_prompt=system_prompt if role == "assistant" else "",
             tokens=tokens,
             seconds=seconds,
+            thoughts=thoughts,
+            thought_seconds=thought_seconds,
         )
         self._conversations.add(message)
         return message

@@ -7,9 +7,10 @@ other event sends it first, in order, so nothing is lost at an end.
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 
-from core.events import Event, StepReport, TokenChunk
+from core.events import Event, StepReport, ThoughtChunk, TokenChunk
 
 TOKEN_SECONDS = 0.06
 STEP_SECONDS = 0.1
@@ -24,7 +25,7 @@ class Bridge:
         self._clock = clock
         self._lock = Lock()
         self._post: Post | None = None
-        self._tokens: TokenChunk | None = None
+        self._tokens: TokenChunk | ThoughtChunk | None = None
         self._step: StepReport | None = None
         self._tokens_sent = self._step_sent = float("-inf")
 
@@ -35,7 +36,7 @@ class Bridge:
     def emit(self, event: Event) -> None:
         """Take an event from a worker thread."""
         with self._lock:
-            if isinstance(event, TokenChunk):
+            if isinstance(event, TokenChunk | ThoughtChunk):
                 self._gather(event)
             elif isinstance(event, StepReport):
                 self._thin(event)
@@ -44,10 +45,10 @@ class Bridge:
                 self._flush_step()
                 self._send(event)
 
-    def _gather(self, chunk: TokenChunk) -> None:
+    def _gather(self, chunk: TokenChunk | ThoughtChunk) -> None:
         held = self._tokens
-        if held is not None and held.request_id == chunk.request_id:
-            chunk = TokenChunk(chunk.request_id, held.text + chunk.text)
+        if type(held) is type(chunk) and held.request_id == chunk.request_id:
+            chunk = replace(chunk, text=held.text + chunk.text)
         else:
             self._flush_tokens()
         self._tokens = chunk

@@ -38,6 +38,14 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def short_count(number: int) -> str:
+    """Format a number of tokens: `312`, `8k`, `1.2k`; powers of two as models are sold."""
+    if number < 1000:
+        return str(number)
+    thousands = number / (1024 if number % 1024 == 0 else 1000)
+    return f"{thousands:.1f}k" if thousands < 10 and thousands % 1 >= 0.05 else f"{thousands:.0f}k"
+
+
 def bar(share: float, width: int) -> str:
     """Draw a bar of `width` cells, filled to `share` in half cells."""
     halves = round(min(max(share, 0.0), 1.0) * width * 2)

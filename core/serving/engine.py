@@ -26,7 +26,8 @@ from core.serving.detokenizer import StopStrings, TextStream, decode
 from core.serving.packed.prompt_cache import common_prefix
 from core.serving.sampling import Sampler
 from data.prompt_fitting import NO_EXAMPLES, Examples, fit_prompt
-from data.tokenization import stop_ids
+from data.thoughts import MARKS, opened_thought, split_thoughts
+from data.tokenization import can_think, stop_ids
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage, Sampling
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 REPLY_ROOM = 256
 """Tokens of the context kept for the reply; the oldest messages are dropped for it."""
+_TAIL = 16
+"""Last tokens of a prompt among which a tag would be."""
 MAX_BATCH = 16
 MAX_BATCH_TOKENS = 8192
 """Prompts, and prompt tokens including padding, of one batch."""
@@ -87,6 +90,14 @@ class Engine:
         self.tokenizer = load_tokenizer(folder)
         config = loading.read_config(folder)
         self.context: int = getattr(config, "max_position_embeddings", None) or 2**31
+        self.can_think = can_think(self.tokenizer)
+        """Thinking can be turned on and off."""
+        self._marks = {
+            id_: token.content
+            for id_, token in self.tokenizer.added_tokens_decoder.items()
+            if token.special and token.content in MARKS
+        }
+        """Special tokens that open and close a thought, which decoding leaves out."""
         self._stop = stop_ids(self.tokenizer) | eos_tokens(folder, config.eos_token_id)
         self.backend = loading.load(folder, config, adapter, serving or Serving())
 
@@ -121,6 +132,9 @@ class Engine:
     ) -> Iterator[str]:
         """Yield the reply to `messages` piece by piece; once exhausted, `last` describes it.
 
+        Thoughts come along between their tags (`data.thoughts`), the opening one even where the
+        template has written it.
+
         Args:
             gives_way: Asked between two steps. If it is true, "" is yielded: until the next piece
                 is asked for, this engine may be used for something else.
@@ -129,8 +143,9 @@ class Engine:
         Raises:
             TuteeError: the prompt does not fit into the model's context.
         """
-        fitted = self._fit(messages, sampling.max_new_tokens, examples)
-        yield from self._generate(fitted, sampling, seed, should_stop, gives_way)
+        fitted = self._fit(messages, sampling.max_new_tokens, examples, thinking=sampling.thinking)
+        lead = "" if messages[-1].role == "assistant" else self._opened(fitted.prompt)
+        yield from self._generate(fitted, sampling, seed, should_stop, gives_way, lead)
 
     def complete(
         self,
@@ -180,7 +195,9 @@ class Engine:
         seed: int,
         should_stop: Callable[[], bool],
         gives_way: Callable[[], bool],
+        lead: str = "",
     ) -> Iterator[str]:
+        """Yield the reply; `lead` goes before its first piece."""
         prompt, room = fitted.prompt, fitted.room
         self.last = None
         began = time.perf_counter()
@@ -196,8 +213,14 @@ class Engine:
             if ended:
                 break
             sequence.append(token)
-            if piece := stops.push(text.push(token)):
-                yield piece
+            if token in self._marks:
+                said = text.flush() + self._marks[token]
+                text = TextStream(self.tokenizer)
+            else:
+                said = text.push(token)
+            if piece := stops.push(said):
+                yield lead + piece
+                lead = ""
             ended = stops.met
             if ended or len(sequence) - len(prompt) == room:
                 break
@@ -210,7 +233,7 @@ class Engine:
                 logits = self.backend.decode_step(token)
             stopped = logits is None
         if not stops.met and (rest := stops.push(text.flush()) + stops.flush()):
-            yield rest
+            yield lead + rest
         self.last = ReplyStats(
             tokens=len(sequence) - len(prompt),
             truncated=not (ended or stopped),
@@ -257,7 +280,7 @@ class Engine:
         seed: int,
         examples: Sequence[Examples] = (),
     ) -> list[str]:
-        """Return the replies to `prompts`, in their order, generated in batches.
+        """Return the replies to `prompts` without thoughts, in their order, generated in batches.
 
         Args:
             examples: For each prompt, as in `stream`; none for any if empty.
@@ -266,7 +289,7 @@ class Engine:
             TuteeError: a prompt does not fit into the model's context.
         """
         fitted = [
-            self._fit(messages, sampling.max_new_tokens, before).prompt
+            self._fit(messages, sampling.max_new_tokens, before, thinking=sampling.thinking).prompt
             for messages, before in zip(
                 prompts, examples or [NO_EXAMPLES] * len(prompts), strict=True
             )
@@ -280,7 +303,7 @@ class Engine:
                 self.backend.prefill_batch, chosen, sampler, self._stop, room
             )
             for index, tokens in zip(group, generated, strict=True):
-                replies[index] = self._text(tokens, sampling)
+                replies[index] = self._text(fitted[index], tokens, sampling)
         return replies
 
     def candidates(
@@ -291,7 +314,7 @@ class Engine:
         count: int,
         should_stop: Callable[[], bool],
     ) -> list[str]:
-        """Return `count` replies to the same `messages`, generated as one batch.
+        """Return `count` replies to the same `messages` without thoughts, generated as one batch.
 
         Raises:
             Cancelled: it was asked to stop.
@@ -304,32 +327,52 @@ class Engine:
                 raise Cancelled
             yield
 
-        prompt, room, *_ = self._fit(messages, sampling.max_new_tokens)
+        prompt, room, *_ = self._fit(messages, sampling.max_new_tokens, thinking=sampling.thinking)
         sampler = partial(Sampler, sampling, seed)
         generated = generate_batch(
             self.backend.prefill_batch, [prompt], sampler, self._stop, room, copies=count, slot=slot
         )
-        return [self._text(tokens, sampling) for tokens in generated]
+        return [self._text(prompt, tokens, sampling) for tokens in generated]
 
     def count_tokens(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _text(self, tokens: Sequence[int], sampling: Sampling) -> str:
+    def _text(self, prompt: Sequence[int], tokens: Sequence[int], sampling: Sampling) -> str:
         ended = bool(tokens) and tokens[-1] in self._stop
         stops = StopStrings(sampling.stop)
-        return stops.push(decode(self.tokenizer, tokens[:-1] if ended else tokens)) + stops.flush()
+        text = stops.push(self._decode(tokens[:-1] if ended else tokens)) + stops.flush()
+        return split_thoughts(self._opened(prompt) + text)[1]
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        """Decode `tokens` with the tags of thoughts."""
+        text, start = "", 0
+        for place, token in enumerate(tokens):
+            if token in self._marks:
+                text += decode(self.tokenizer, tokens[start:place]) + self._marks[token]
+                start = place + 1
+        return text + decode(self.tokenizer, tokens[start:])
+
+    def _opened(self, prompt: Sequence[int]) -> str:
+        """Return the tag with which the prompt opens a thought, if it does."""
+        return opened_thought(str(self.tokenizer.decode(list(prompt[-_TAIL:]))))
+
+    def context_use(self, messages: Sequence[ChatMessage]) -> int:
+        """Count the tokens of `messages`, as far as they fit into the context."""
+        return len(fit_prompt(self.tokenizer, messages, self.context)[0])
 
     def _fit(
         self,
         messages: Sequence[ChatMessage],
         max_new_tokens: int,
         examples: Examples = NO_EXAMPLES,
+        *,
+        thinking: bool = False,
     ) -> "_Fitted":
         """Drop the oldest exchanges, then the examples, until there is room for a reply."""
         room = min(REPLY_ROOM, max_new_tokens)
         limit = max(self.context - room, 0)
         for kept in dict.fromkeys((examples, NO_EXAMPLES)):
-            prompt, dropped = fit_prompt(self.tokenizer, messages, limit, kept)
+            prompt, dropped = fit_prompt(self.tokenizer, messages, limit, kept, thinking=thinking)
             if len(prompt) <= limit:
                 left = min(max_new_tokens, self.context - len(prompt))
                 return _Fitted(prompt, left, dropped, kept != NO_EXAMPLES)

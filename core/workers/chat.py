@@ -94,6 +94,14 @@ class ChatWorker:
         else:
             engine.check(prompt, sampling.max_new_tokens)
 
+    def context_use(self, messages: tuple[ChatMessage, ...]) -> int | None:
+        """Count the tokens of `messages` in the context; None while a model is loading.
+
+        May be called from any thread, as `check`.
+        """
+        engine = self._model.engine
+        return engine.context_use(messages) if engine is not None else None
+
     def reply(
         self,
         request_id: str,

@@ -18,6 +18,7 @@ from core.events import (
     ReplyDone,
     ReplyFailed,
     ReplyScored,
+    ThoughtChunk,
     TokenChunk,
 )
 from core.runtime.failures import as_tutee_error
@@ -25,6 +26,7 @@ from core.runtime.scheduler import Cancelled, Scheduler
 from core.training.run_control import RunControl
 from core.workers.serving_model import ServingModel
 from data.prompt_fitting import NO_EXAMPLES, Examples
+from data.thoughts import ThoughtStream, split_thoughts
 from data.tokenization import encode
 from store.i18n import _
 from store.records import ChatMessage, Record, Sampling
@@ -116,6 +118,7 @@ class ReplyJobs:
         engine = self._model.engine_for(version)
         pieces: list[str] = []
         recalled, examples = self._recalled(request.messages, request.records, version)
+        split, thinking = ThoughtStream(), 0.0
         started = perf_counter()
         with self._scheduler.reply():
             for text in engine.stream(
@@ -128,12 +131,17 @@ class ReplyJobs:
                 if not pieces:
                     started = perf_counter()
                 pieces.append(text)
-                self._emit(TokenChunk(request.id, text))
+                thought, said = split.push(text)
+                if thought:
+                    thinking = perf_counter() - started
+                self._emit_pieces(request.id, thought, said)
+            self._emit_pieces(request.id, *split.flush())
+        thoughts, reply = split_thoughts("".join(pieces))
         last = engine.last
         assert last is not None  # set by an exhausted stream
         return ReplyDone(
             request_id=request.id,
-            text="".join(pieces),
+            text=reply,
             stopped=last.stopped,
             truncated=last.truncated,
             tokens=last.tokens,
@@ -143,7 +151,15 @@ class ReplyJobs:
             forgotten=last.forgotten,
             prompt_tokens=last.prompt_tokens,
             recalled=tuple(one.record_id for one in recalled) if last.examples else (),
+            thoughts=thoughts,
+            thought_seconds=thinking if thoughts else 0.0,
         )
+
+    def _emit_pieces(self, request_id: str, thought: str, said: str) -> None:
+        if thought:
+            self._emit(ThoughtChunk(request_id, thought))
+        if said:
+            self._emit(TokenChunk(request_id, said))
 
     def _recalled(
         self, messages: Sequence[ChatMessage], records: Sequence[Record], version: str

@@ -147,7 +147,16 @@ class ServingModel:
         self.adapters, self.version, self._settings = adapters, version, settings
         folder, seconds = adapters.folder, perf_counter() - started
         self._emit(
-            ModelReady(folder.id, folder.revision, folder.label, version, seconds, notice(folder))
+            ModelReady(
+                model_id=folder.id,
+                revision=folder.revision,
+                label=folder.label,
+                adapter=version,
+                seconds=seconds,
+                notice=notice(folder),
+                context=self.engine.context,
+                can_think=self.engine.can_think,
+            )
         )
 
     def _failed(self, error: BaseException) -> None:

@@ -19,6 +19,7 @@ from core.events import (
     ReplyFailed,
     ReplyScored,
     SwapFailed,
+    ThoughtChunk,
     TokenChunk,
 )
 from core.workers.guest_replies import GuestRequest
@@ -73,6 +74,10 @@ class FakeChat:
         self.longest: int | None = None
         """Most characters of a message; None for no limit."""
         self.fail_swap: TuteeError | None = None
+        self.can_think = True
+        """Its template lets thinking be chosen."""
+        self.thoughts = ""
+        """What it thinks before each reply."""
         self.closed = False
         self._emit = emit
         self._replies = list(replies)
@@ -105,6 +110,9 @@ class FakeChat:
         size = len(messages[-1].content)
         if self.longest is not None and size > self.longest:
             raise TuteeError(f"The message is too long: {size} and {self.longest} fit.")
+
+    def context_use(self, messages: tuple[ChatMessage, ...]) -> int:
+        return sum(len(message.content.split()) for message in messages)
 
     def reply(
         self,
@@ -228,13 +236,25 @@ class FakeChat:
         self.adapters = self._found
         if self.adapters is not None:
             self._adapter = self.adapters.active()
-        self._emit(ModelReady(FOLDER.id, FOLDER.revision, FOLDER.label, self._adapter, 1.0))
+        self._emit(
+            ModelReady(
+                FOLDER.id,
+                FOLDER.revision,
+                FOLDER.label,
+                self._adapter,
+                1.0,
+                context=8192,
+                can_think=self.can_think,
+            )
+        )
 
     def _do_reply(
         self, request_id: str, messages: tuple[ChatMessage, ...], seed: int, version: str = ""
     ) -> None:
         self.prompts.append(messages)
         text = ""
+        if self.thoughts:
+            self._emit(ThoughtChunk(request_id, self.thoughts))
         for piece in self._script():
             text += piece
             self._emit(TokenChunk(request_id, piece))
@@ -253,6 +273,8 @@ class FakeChat:
                 adapter=version or self._adapter,
                 seed=seed,
                 recalled=self.recalls,
+                thoughts=self.thoughts,
+                thought_seconds=12.0 if self.thoughts else 0.0,
             )
         )
 

@@ -10,7 +10,15 @@ from textual.app import App
 from textual.worker import Worker
 
 from core.config_file import change
-from core.events import CandidatesRanked, Event, ModelLoading, ReplyDone, ReplyFailed, TokenChunk
+from core.events import (
+    CandidatesRanked,
+    Event,
+    ModelLoading,
+    ReplyDone,
+    ReplyFailed,
+    ThoughtChunk,
+    TokenChunk,
+)
 from store.errors import TuteeError
 from store.i18n import _, current_language
 from tui.app.appearance import Appearance
@@ -73,7 +81,9 @@ class ChatStatus:
         """Send an event to the chat's screen."""
         self.screen.post_message(FromCore(event))
 
-    def deliver(self, event: TokenChunk | ReplyDone | ReplyFailed | CandidatesRanked) -> None:
+    def deliver(
+        self, event: ThoughtChunk | TokenChunk | ReplyDone | ReplyFailed | CandidatesRanked
+    ) -> None:
         """Send an event of a reply to the screen that asked for it, or else to the chat's."""
         for screen in self.app.screen_stack:
             if isinstance(screen, Asker) and screen.asked(event.request_id):

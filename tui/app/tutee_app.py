@@ -33,6 +33,7 @@ from core.events import (
     ReplyFailed,
     ReplyScored,
     SwapFailed,
+    ThoughtChunk,
     TokenChunk,
 )
 from store.errors import TuteeError
@@ -162,12 +163,12 @@ class TuteeApp(App[bool]):
         workspace.chat.show_status()
         await workspace.chat.show()
         workspace.chat.screen.take_over(opening.sent, opening.written)
-        for notice in services.repository.notices:
-            self.notify(notice, severity="warning", timeout=15, markup=False)
         if services.new:
             workspace.navigation.open_welcome()
         else:
             workspace.models.start()
+        for notice in services.repository.notices:
+            self.notify(notice, severity="warning", timeout=15, markup=False)
         self._workspace = workspace
 
     # -- keys and commands -----------------------------------------------------------------------
@@ -271,7 +272,9 @@ class TuteeApp(App[bool]):
                 parts.models.on_ready(event)
             case ModelFailed(error):
                 parts.models.on_failed(error)
-            case TokenChunk() | ReplyDone() | ReplyFailed() | CandidatesRanked() as event:
+            case (
+                ThoughtChunk() | TokenChunk() | ReplyDone() | ReplyFailed() | CandidatesRanked()
+            ) as event:
                 parts.chat.deliver(event)
             case ReplyScored() as event:
                 parts.chat.tell(event)
@@ -313,18 +316,18 @@ class TuteeApp(App[bool]):
         return binding.key_display or key_name(binding.key)
 
     def notify(self, message: str, *, title: str = "", **options: Any) -> None:
-        """Show a toast, with every `{key:ID}` replaced by the name of the user's key."""
-        named = self.keymap.in_text
-        super().notify(named(message), title=named(title), **options)
+        """Show a toast, with every `{key:ID}` replaced by the name of the user's key.
+
+        The title comes before the message, so that both fit on a line where there is room.
+        """
+        text = f"{title} {message}" if title.endswith((".", "。", "!", "?")) else message
+        if title and text == message:
+            text = f"{title}: {message}"
+        super().notify(self.keymap.in_text(text), **options)
 
     def push_screen(self, *args: Any, **options: Any) -> Any:
-        """Open a screen without the toasts of the one before.
-
-        Warnings and errors stay until their time is up: they are shown nowhere else.
-        """
-        for toast in [*self._notifications]:
-            if toast.severity == "information":
-                self._unnotify(toast, refresh=False)
+        """Open a screen without the toasts of the one before, which say nothing about it."""
+        self.clear_notifications()
         return super().push_screen(*args, **options)
 
     # -- the terminal ----------------------------------------------------------------------------
@@ -336,6 +339,16 @@ class TuteeApp(App[bool]):
         from tui.terminal.driver import LinuxDriver, TerminalDriver
 
         return TerminalDriver if usual is LinuxDriver else usual
+
+    async def on_event(self, event: events.Event) -> None:
+        """Drop a mouse event that fails: what it points at may just have been removed."""
+        try:
+            await super().on_event(event)
+        except Exception:
+            if not isinstance(event, events.MouseEvent):
+                raise
+            _log.warning("A mouse event was dropped", exc_info=True)
+            self.screen.clear_selection()
 
     def on_app_focus(self, event: events.AppFocus) -> None:
         event.prevent_default()  # nothing looks different with the focus, so nothing is redrawn

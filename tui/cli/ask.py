@@ -6,7 +6,7 @@ Nothing is stored: prompts of scripts are not the user's conversations.
 import json
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.adapters.registry import Adapters
 from core.recall import Recall, placed
+from data.thoughts import ThoughtStream, split_thoughts
 from data.training_split import with_system
 from store.errors import TuteeError
 from store.i18n import _
@@ -37,7 +38,7 @@ _MESSAGES: TypeAdapter[tuple[ChatMessage, ...]] = TypeAdapter(tuple[ChatMessage,
 
 
 def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
-    kinds = {"whole": int, "number": float}
+    kinds = {"whole": int, "number": float, "switch": bool}
     for setting in reversed(sampling_settings()):
         repeated = setting.kind == "texts"
         option = click.option(
@@ -45,7 +46,9 @@ def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
             setting.name,
             type=kinds.get(setting.kind, str),
             multiple=repeated,
-            metavar="TEXT" if repeated else "N",
+            is_flag=setting.kind == "switch",
+            default=None,
+            metavar=None if setting.kind == "switch" else "TEXT" if repeated else "N",
             help=setting.help,
         )
         command = option(command)
@@ -57,6 +60,7 @@ def _sampling_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--system", metavar="TEXT", help="Replace the system prompt of the settings.")
 @click.option("--greedy", is_flag=True, help="Always pick the most likely token.")
 @_sampling_options
+@click.option("--show-thoughts", is_flag=True, help="Write thoughts to standard error.")
 @click.option("--adapter", metavar="VERSION", help="Version, or `base`; default: the active one.")
 @click.option(
     "--batch",
@@ -72,6 +76,7 @@ def ask(
     prompt: str | None,
     system: str | None,
     greedy: bool,
+    show_thoughts: bool,
     adapter: str | None,
     batch: Path | None,
     no_recall: bool,
@@ -103,7 +108,7 @@ def ask(
     examples = recalled(messages)
     pieces = engine.stream(messages, sampling, seed, examples=placed(examples))
     if as_json:
-        reply = "".join(pieces)
+        _thoughts, reply = split_thoughts("".join(pieces))
         used = engine.last is not None and engine.last.examples
         answered = {
             "prompt": prompt,
@@ -113,9 +118,22 @@ def ask(
         }
         echo_json(answered)
         return
-    for text in pieces:
-        click.echo(text, nl=False)
+    _answer(pieces, show_thoughts)
+
+
+def _answer(pieces: Iterable[str], show_thoughts: bool) -> None:
+    """Write a reply as it comes, without what the model thinks before."""
+    split = ThoughtStream()
+
+    def write(thought: str, said: str) -> None:
+        if thought and show_thoughts:
+            click.echo(thought, nl=False, err=True)
+        click.echo(said, nl=False)
         sys.stdout.flush()
+
+    for piece in pieces:
+        write(*split.push(piece))
+    write(*split.flush())
     click.echo()
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.config import Config
-from core.events import ModelReady, ReplyDone, ReplyFailed, TokenChunk
+from core.events import ModelReady, ReplyDone, ReplyFailed, ThoughtChunk, TokenChunk
 from data import starter
 from store.errors import TuteeError
 from store.i18n import _
@@ -33,6 +33,7 @@ from tui.views.chat import (
     ReplyBegan,
     ReplyEnded,
     ReplyGrew,
+    ThoughtGrew,
     UserView,
 )
 
@@ -114,12 +115,10 @@ class ChatSession:
         """Let the model prefill the open conversation while the user writes the next message."""
         if self._model is None or self._live is not None:
             return
-        open_id = self.conversation.id
-        messages = (
-            self._repository.turns(open_id) if open_id else self.conversation.system_messages()
-        )
+        messages = self.context_messages()
         if messages and messages[-1].role != "user":
-            self._chat.prefill(messages, self.conversation.sampling(), self._recallable(open_id))
+            records = self._recallable(self.conversation.id)
+            self._chat.prefill(messages, self.conversation.sampling(), records)
 
     def stop(self) -> list[Change]:
         """Stop the reply in progress in the open conversation; its text so far is kept."""
@@ -144,11 +143,14 @@ class ChatSession:
     def adapter_changed(self, version: str) -> None:
         self._adapter = version
 
-    def on_reply(self, event: TokenChunk | ReplyDone | ReplyFailed) -> list[Change]:
+    def on_reply(self, event: ThoughtChunk | TokenChunk | ReplyDone | ReplyFailed) -> list[Change]:
         """Process an event of the reply in progress; events of other replies change nothing."""
         live = self._live
         if live is None or live.id != event.request_id:
             return []
+        if isinstance(event, ThoughtChunk):
+            live.thoughts += event.text
+            return [ThoughtGrew(live.id, event.text)] if live is self._live_here() else []
         if isinstance(event, TokenChunk):
             live.text += event.text
             return [ReplyGrew(live.id, event.text)] if live is self._live_here() else []
@@ -248,6 +250,34 @@ class ChatSession:
             sampling=settings.sampling,
             recall=settings.recall,
         )
+
+    def context_messages(self) -> tuple[ChatMessage, ...]:
+        """The open conversation as the model would see it next."""
+        open_id = self.conversation.id
+        return self._repository.turns(open_id) if open_id else self.conversation.system_messages()
+
+    def context_use(self, messages: tuple[ChatMessage, ...]) -> tuple[int, int]:
+        """Tokens of `messages`, and of the model's context; 0 where not known. From any thread."""
+        if self._model is None or not messages:
+            return 0, 0
+        with suppress(TuteeError):  # a template may refuse them; sending says so
+            return self._chat.context_use(messages) or 0, self._model.context
+        return 0, 0
+
+    def check_can_think(self) -> None:
+        """Check that thinking can be turned on and off.
+
+        Raises:
+            TuteeError: the model's chat template does not leave the choice, or it is not known yet.
+        """
+        if self._model is None:
+            raise TuteeError(_("The model is still loading."), _("Try again once it is ready."))
+        if not self._model.can_think:
+            model = self._model.label
+            raise TuteeError(
+                _("The chat template of {model} has no switch for thinking.").format(model=model),
+                _("It decides by itself; what it thinks is folded away."),
+            )
 
     def last_exchange(self) -> Exchange:
         """The last question with its reply.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from data.taught_reply import learned
+from data.thoughts import split_thoughts
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import Instruction, Message, Origin, Record
@@ -111,9 +112,14 @@ def reply_view(
         taught = ""
     origin = message.origin or Origin()
     limit = origin.sampling.max_new_tokens if origin.sampling else None
+    thoughts, text = message.thoughts, message.content
+    if not thoughts:  # it may be stored from before thoughts were told apart
+        thoughts, text = split_thoughts(text)
     return ReplyView(
         id=message.id,
-        text=message.content,
+        text=text,
+        thoughts=thoughts,
+        thought_seconds=message.thought_seconds,
         question=repository.message(message.parent_id).content if message.parent_id else "",
         place=versions.index(message.id) + 1,
         places=len(versions),

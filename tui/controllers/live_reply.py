@@ -27,6 +27,8 @@ class LiveReply:
     """The text it continues."""
     text: str = ""
     """The new text so far."""
+    thoughts: str = ""
+    """What the model has thought so far."""
     alternative: bool = False
     """The question already has a reply."""
     requested: bool = False
@@ -36,7 +38,7 @@ class LiveReply:
 
     def view(self) -> LiveView:
         note = STOPPING if self.stopping else WRITING if self.requested else WAITING
-        return LiveView(self.id, self.start + self.text, _(note))
+        return LiveView(self.id, self.start + self.text, _(note), self.thoughts)
 
     def prompt(self, repository: Repository) -> tuple[ChatMessage, ...]:
         """The messages to reply to, with the start of the reply where it continues one."""
@@ -60,8 +62,9 @@ class LiveReply:
         """
         before = self.continued
         new = done.text if done else self.text
+        thoughts = done.thoughts if done else self.thoughts.strip()
         stopped = done is None or done.stopped
-        if self.discarded or (stopped and not new.strip()):
+        if self.discarded or (stopped and not new.strip() and not thoughts):
             return None
         origin = Origin(
             model=model.model_id if model else None,
@@ -81,6 +84,14 @@ class LiveReply:
             origin=origin,
             tokens=done.tokens + (before.tokens if before else 0) if done else 0,
             seconds=done.seconds + (before.seconds if before else 0.0) if done else 0.0,
+            thoughts=thoughts or (before.thoughts if before else ""),
+            thought_seconds=(
+                done.thought_seconds
+                if done and thoughts
+                else before.thought_seconds
+                if before
+                else 0.0
+            ),
         )
 
     def _recalled(self, done: ReplyDone | None) -> tuple[str, ...]:

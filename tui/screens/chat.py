@@ -4,22 +4,35 @@ Its actions live in two collaborators: `tui.screens.reply_actions` for one reply
 `tui.screens.chat_actions` for whole conversations.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.geometry import Spacing
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import TextArea
+from textual.widgets import Static, TextArea
+from textual.widgets._toast import ToastRack
+from textual.worker import Worker
 
-from core.events import ModelReady, ReplyDone, ReplyFailed, ReplyScored, TokenChunk
+from core.events import (
+    ModelReady,
+    ReplyDone,
+    ReplyFailed,
+    ReplyScored,
+    ThoughtChunk,
+    TokenChunk,
+)
 from store.errors import TuteeError
 from store.i18n import _
+from store.records import ChatMessage
 from tui.commands.attachments import with_files, without_files
 from tui.commands.completion import Completions, completions
 from tui.commands.keymap import keyed
@@ -30,7 +43,7 @@ from tui.controllers.feedback import ReplyFeedback
 from tui.error_toasts import errors_shown, guarded, show_error
 from tui.messages import Answered, FromCore, Taught
 from tui.screens.chat_actions import ChatActions
-from tui.screens.opening import KEYS
+from tui.screens.opening import KEYS, PANELS
 from tui.screens.reply_actions import ReplyActions
 from tui.services import Services
 from tui.views.chat import (
@@ -41,14 +54,22 @@ from tui.views.chat import (
     ReplyBegan,
     ReplyEnded,
     ReplyGrew,
+    ThoughtGrew,
 )
+from tui.views.side_panel import lessons
 from tui.widgets.activity import Activity
+from tui.widgets.chat_list import ChatList
 from tui.widgets.guide import Guide
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.markdown import Code
 from tui.widgets.messages import ReplyMessage
 from tui.widgets.prompt import Prompt, PromptBar
+from tui.widgets.side_panel import SidePanel
 from tui.widgets.status import Status, StatusBar
 from tui.widgets.transcript import Transcript
+
+_COUNTED_AT_ONCE = 20_000
+"""Characters of a conversation whose tokens are counted without a thread."""
 
 
 class ChatScreen(Screen[None]):
@@ -57,10 +78,11 @@ class ChatScreen(Screen[None]):
     TITLE = "Chat"
     HELP = """Enter sends; you can queue several messages. Pasted text is not sent until you press
         Enter. ↑ and ↓ recall what you sent. Type / for commands, @ to attach text files. Esc stops
-        a reply and keeps its text; otherwise it moves between the prompt and the last reply.
+        a reply and keeps its text; otherwise it moves between the prompt and the last reply, where
+        a digit copies the code block of that number.
         Feedback on replies becomes records; {key:app.tune} trains the model on them.
         {key:app.menu} lists everything by name."""
-    PARTS = (Prompt, ReplyMessage)
+    PARTS = (Prompt, ReplyMessage, ChatList)
     OWN_COMMANDS = CHAT_COMMANDS
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,6 +90,7 @@ class ChatScreen(Screen[None]):
         Binding("f9", "app.settings", "Settings", show=False, id="app.settings"),
         Binding("ctrl+n", "new_chat", "New", show=False, id="chat.new"),
         Binding("ctrl+r", "chats", "Open", show=False, id="chat.open"),
+        Binding("ctrl+b", "beside", "To the list of chats", show=False, id="chat.beside"),
         Binding("ctrl+l", "app.best_of", "Best of four", show=False, id="app.best_of"),
         Binding("ctrl+o", "app.models", "Models", show=False, id="app.models"),
         Binding("ctrl+t", "app.starter", "Starter set", show=False, id="app.starter"),
@@ -82,6 +105,8 @@ class ChatScreen(Screen[None]):
     """The model, the adapter version and the feedback counts."""
     called: reactive[str] = reactive("")
     """The title of the open conversation."""
+    context: reactive[tuple[int, int]] = reactive((0, 0))
+    """Tokens of the open conversation, and of the model's context."""
     guide: reactive[str] = reactive("")
     """The next step for a new user."""
     activity: reactive[Content | None] = reactive(None)
@@ -95,18 +120,30 @@ class ChatScreen(Screen[None]):
         feedback = ReplyFeedback(services.repository, partial(CorrectionDraft, services))
         self._reply = ReplyActions(self._transcript, session.conversation, feedback)
         self._chat = ChatActions(self, session, services, self._show_conversation, self.changed)
+        self._counted: tuple[ChatMessage, ...] | None = None
+        """The conversation whose use of the context is shown."""
         self._writing = False
         """The prompt holds text."""
 
     def compose(self) -> ComposeResult:
-        yield StatusBar(id="status").data_bind(ChatScreen.status, chat=ChatScreen.called)
-        yield self._transcript
-        yield Guide(id="guide").data_bind(line=ChatScreen.guide)
-        yield self._bar
-        yield Activity(id="activity").data_bind(line=ChatScreen.activity)
+        yield StatusBar(id="status").data_bind(
+            ChatScreen.status, ChatScreen.context, chat=ChatScreen.called
+        )
+        with Horizontal(id="columns"):
+            with Vertical(id="chats-beside"):
+                title = keyed(self, _("Chats · {key:chat.beside}"))
+                yield Static(title, markup=False)
+                yield ChatList()
+            with Vertical(id="talk"):
+                yield self._transcript
+                yield Guide(id="guide").data_bind(line=ChatScreen.guide)
+                yield self._bar
+                yield Activity(id="activity").data_bind(line=ChatScreen.activity)
+            yield SidePanel(id="side").data_bind(ChatScreen.status, line=ChatScreen.activity)
         yield KeyBar(compact=True, show_command_palette=True)
 
     async def on_mount(self) -> None:
+        self.screen_layout_refresh_signal.subscribe(self, self._place_toasts, immediate=True)
         with errors_shown(self.app):
             self._bar.prompt.remember([*map(without_files, self._session.history())])
         with errors_shown(self.app):
@@ -122,7 +159,7 @@ class ChatScreen(Screen[None]):
 
     @property
     def written(self) -> str:
-        return self._bar.prompt.text
+        return self._bar.prompt.whole
 
     def take_over(self, sent: Sequence[str], written: str) -> None:
         """Take over what the user sent and wrote on the previous screen."""
@@ -182,8 +219,9 @@ class ChatScreen(Screen[None]):
     async def _from_core(self, message: FromCore) -> None:
         match message.event:
             case ModelReady() as event:
+                self._counted = None
                 await self.apply(partial(self._session.model_ready, event))
-            case TokenChunk() | ReplyDone() | ReplyFailed() as event:
+            case ThoughtChunk() | TokenChunk() | ReplyDone() | ReplyFailed() as event:
                 if isinstance(event, ReplyFailed):
                     show_error(self.app, event.error)
                 await self.apply(partial(self._session.on_reply, event))
@@ -212,6 +250,8 @@ class ChatScreen(Screen[None]):
                 self._bar.prompt.waiting = bool(texts)
             case ReplyBegan(live):
                 await self._transcript.begin(live)
+            case ThoughtGrew(live_id, text):
+                self._transcript.think(live_id, text)
             case ReplyGrew(live_id, text):
                 await self._transcript.grow(live_id, text)
             case ReplyEnded(live_id, reply):
@@ -242,6 +282,43 @@ class ChatScreen(Screen[None]):
         self._bar.hint = self._now()
         stored = self._session.conversation.stored
         self.called = stored.title if stored else ""
+        self._show_panels()
+        self._count_context()
+
+    def _show_panels(self) -> None:
+        """Show what stands beside the chat, where there is room for it."""
+        if self.has_class("-panels"):
+            with errors_shown(self.app):
+                rows, open_id = self._chat.rows(), self._session.conversation.id
+                self.query_one(ChatList).show(rows, open_id)
+            self.query_one(SidePanel).lessons = lessons(self._transcript.messages)
+
+    def _count_context(self) -> None:
+        """Show how much of the context is in use; counting a long conversation takes a while."""
+        messages = self._session.context_messages()
+        if messages == self._counted:
+            return
+        self._counted = messages
+        if sum(len(message.content) for message in messages) < _COUNTED_AT_ONCE:
+            self.context = self._session.context_use(messages)
+            return
+
+        async def count() -> None:
+            self.context = await asyncio.to_thread(self._session.context_use, messages)
+
+        _counting: Worker[None] = self.run_worker(count, group="context", exclusive=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.width >= PANELS, "-panels")
+        self._show_panels()
+
+    def _place_toasts(self, _: Screen[None]) -> None:
+        """Keep the toasts right above the prompt, however high that is."""
+        bar = self._bar.region
+        margin = Spacing(0, 0, self.size.height - bar.y, 0)
+        for rack in self.query(ToastRack):  # none where toasts are turned off
+            if bar and (rack.styles.margin, rack.size.width) != (margin, bar.right):
+                rack.styles.margin, rack.styles.width = margin, bar.right
 
     def _now(self) -> str:
         """What Enter or Esc does now."""
@@ -262,11 +339,29 @@ class ChatScreen(Screen[None]):
         """Cancel editing, else stop the reply, else move between the prompt and the last reply."""
         if self._bar.editing:
             self._bar.done()
+        elif isinstance(self.focused, ChatList):
+            self.focus_prompt()
         elif self._session.replying:
             await self.action_stop()
         elif self._transcript.focused_reply() or not await self._transcript.step(0):
             self.focus_prompt()
         self._hint()
+
+    def action_beside(self) -> None:
+        """Move to the list of chats; where there is no room for one, open the dialog."""
+        if self.has_class("-panels"):
+            self.set_focus(self.query_one(ChatList))
+        else:
+            self._chat.browse()
+
+    @on(ChatList.Chosen)
+    @guarded
+    async def _chat_chosen(self, event: ChatList.Chosen) -> None:
+        await self._chat.open(event.conversation_id)
+
+    @on(Code.Copied)
+    def _code_clicked(self, event: Code.Copied) -> None:
+        self._reply.copy_text(event.code)
 
     async def action_stop(self) -> None:
         await self.apply(self._session.stop)
@@ -307,8 +402,8 @@ class ChatScreen(Screen[None]):
     def action_tokens(self) -> None:
         self._reply.tokens()
 
-    def action_copy(self) -> None:
-        self._reply.copy()
+    def action_copy(self, number: str = "") -> None:
+        self._reply.copy(number)
 
     def action_copy_code(self) -> None:
         self._reply.copy_code()
@@ -364,6 +459,9 @@ class ChatScreen(Screen[None]):
 
     def action_set(self, text: str = "") -> None:
         self._chat.set_sampling(text)
+
+    def action_think(self, answer: str = "") -> None:
+        self._chat.set_thinking(answer)
 
 
 def _unescaped(text: str) -> str:

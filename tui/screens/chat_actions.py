@@ -19,6 +19,7 @@ from tui.screens.chat_settings import ChatSettingsScreen
 from tui.screens.command_arguments import arguments
 from tui.screens.conversations import ConversationsScreen, title_dialog
 from tui.services import Services
+from tui.views.chat import ConversationRow
 
 
 class ChatActions:
@@ -64,6 +65,13 @@ class ChatActions:
 
     def browse(self) -> None:
         self._screen.app.push_screen(ConversationsScreen(self._library), self._open)
+
+    def rows(self) -> list[ConversationRow]:
+        """All conversations, as the list beside the chat shows them."""
+        return self._library.listed()
+
+    async def open(self, conversation_id: str) -> None:
+        await self._open(conversation_id)
 
     async def _open(self, conversation_id: str | None) -> None:
         """Open the chosen conversation; the open one may have been renamed or deleted instead."""
@@ -157,6 +165,22 @@ class ChatActions:
             if wanted
             else _("Corrections are not recalled in this chat; {key:app.settings} has it for all.")
         )
+
+    def set_thinking(self, answer: str = "") -> None:
+        """Turn thinking on or off in this chat; without an answer, the other way than now."""
+        conversation = self._session.conversation
+        sampling = conversation.sampling()
+        if answer.lower() not in ("", "on", "off"):
+            raise TuteeError(_("/think takes on or off."))
+        thinking = answer.lower() == "on" if answer else not sampling.thinking
+        self._session.check_can_think()
+        sampling = sampling.model_copy(update={"thinking": thinking})
+        self._session.override(replace(conversation.own(), sampling=sampling))
+        if thinking:
+            said = _("The model thinks before it replies in this chat.")
+        else:
+            said = _("The model replies at once in this chat.")
+        self._notify(said)
 
     def _set_chosen(self, settings: ChatSettings | None) -> None:
         if settings is not None:

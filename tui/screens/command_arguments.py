@@ -25,7 +25,7 @@ def arguments(
             return [_choice(name, prompt[:_PROMPT_CHARACTERS]) for name, prompt in prompts.items()]
         case "set":
             return [Completion(f"{s.name} ", s.name, _(s.help)) for s in sampling_settings()]
-        case "recall":
+        case "recall" | "think":
             return [_choice("on"), _choice("off")]
         case "system":
             own, default = conversation.own(), conversation.default()

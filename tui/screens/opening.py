@@ -6,10 +6,10 @@ what was written.
 
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
+from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
@@ -33,6 +33,10 @@ KEYS: list[BindingType] = [
 """Keys in the footer of the chat, shown from the first frame on."""
 
 
+PANELS = 130
+"""Columns from which on there is room beside the chat."""
+
+
 class OpeningScreen(Screen[None]):
     """The chat screen until the home is open."""
 
@@ -49,11 +53,18 @@ class OpeningScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield StatusBar(id="status")
-        yield Container(id="transcript")
-        yield PromptBar(lambda text, before: Completions())
         line = Content.assemble(("▸ ", "$text-warning"), _("Opening your chats and records…"))
-        yield Static(line, id="activity")
+        with Horizontal(id="columns"):
+            yield Container(id="chats-beside")
+            with Vertical(id="talk"):
+                yield Container(id="transcript")
+                yield PromptBar(lambda text, before: Completions())
+                yield Static(line, id="activity")
+            yield Container(id="side")
         yield Footer(compact=True, show_command_palette=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.width >= PANELS, "-panels")
 
     def on_mount(self) -> None:
         self.query_one(PromptBar).hint = _("Enter sends")
@@ -64,7 +75,7 @@ class OpeningScreen(Screen[None]):
 
     @property
     def written(self) -> str:
-        return self.query_one(Prompt).text
+        return self.query_one(Prompt).whole
 
     @on(Prompt.Sent)
     def _sent(self, event: Prompt.Sent) -> None:

@@ -1,8 +1,6 @@
 """Actions on one reply: feedback, trained tokens, copying."""
 
-import re
 from collections.abc import Callable
-from typing import Any
 
 from store.errors import TuteeError
 from store.i18n import _, ngettext
@@ -13,9 +11,8 @@ from tui.messages import Taught, TokensWanted
 from tui.screens.correct import CorrectScreen
 from tui.screens.reasons import Reasons, ReasonsScreen
 from tui.views.chat import ReplyView
+from tui.views.markdown import code_blocks
 from tui.widgets.transcript import Transcript
-
-_CODE = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)^ {0,3}\1", re.DOTALL | re.MULTILINE)
 
 _NEEDS: dict[str, Callable[[ReplyView], object]] = {
     **dict.fromkeys(("like", "dislike", "correct", "copy", "tokens", "go_on"), lambda reply: True),
@@ -23,7 +20,7 @@ _NEEDS: dict[str, Callable[[ReplyView], object]] = {
     "prefer": lambda reply: reply.places > 1,
     "choose": lambda reply: reply.places > 1 or reply.question_places > 1,
     "choose_question": lambda reply: reply.question_places > 1,
-    "copy_code": lambda reply: _CODE.search(reply.shown),
+    "copy_code": lambda reply: code_blocks(reply.shown),
 }
 """What each action needs of the reply."""
 
@@ -118,22 +115,41 @@ class ReplyActions:
 
     async def _show(self, reply: ReplyView) -> None:
         await self._transcript.change(reply)
-        self._transcript.post_message(Taught())
+        # Not from the transcript: what a handler of the screen sends would bubble no further.
+        self._transcript.screen.post_message(Taught())
 
     # -- looking and copying ---------------------------------------------------------------------
 
     def tokens(self) -> None:
-        self._transcript.post_message(TokensWanted(self._feedback.records(self.target().id)))
+        self._transcript.screen.post_message(TokensWanted(self._feedback.records(self.target().id)))
 
-    def copy(self) -> None:
-        self._copy(self.target().shown, _("Reply copied."))
+    def copy(self, number: str = "") -> None:
+        """Copy the reply, or its code block with that number.
+
+        Raises:
+            TuteeError: it has no such code block.
+        """
+        shown = self.target().shown
+        if not number:
+            self._copy(shown, _("Reply copied."))
+            return
+        blocks = code_blocks(shown)
+        if not number.isdecimal() or not 1 <= int(number) <= len(blocks):
+            raise TuteeError(
+                _("This reply has no code block {number}.").format(number=number),
+                _("It has {count}.").format(count=len(blocks)) if blocks else "",
+            )
+        self.copy_text(blocks[int(number) - 1])
 
     def copy_code(self) -> None:
         """Copy the last code block."""
-        blocks: list[tuple[Any, str]] = _CODE.findall(self.target().shown)
+        blocks = code_blocks(self.target().shown)
         if not blocks:
             raise TuteeError(_("This reply has no code block."))
-        self._copy(blocks[-1][1].rstrip("\n"), _("Code copied."))
+        self.copy_text(blocks[-1])
+
+    def copy_text(self, code: str) -> None:
+        self._copy(code, _("Code copied."))
 
     def _copy(self, text: str, copied: str) -> None:
         self._transcript.app.copy_to_clipboard(text)

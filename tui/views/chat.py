@@ -66,6 +66,10 @@ class ReplyView:
     excluded: bool = False
     """Kept out of training despite its feedback."""
     undoable: bool = False
+    thoughts: str = ""
+    """What it thought before, without the tags."""
+    thought_seconds: float = 0.0
+    """0 if unknown."""
 
     @property
     def shown(self) -> str:
@@ -84,6 +88,7 @@ class LiveView:
     text: str
     note: str
     """Its state in a word or two."""
+    thoughts: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,12 @@ class ReplyGrew:
 
 
 @dataclass(frozen=True)
+class ThoughtGrew:
+    live_id: str
+    text: str
+
+
+@dataclass(frozen=True)
 class ReplyEnded:
     """The reply in progress ended; `reply` is None where nothing was stored."""
 
@@ -148,4 +159,6 @@ class BranchChanged:
     """The message to focus, if one was chosen."""
 
 
-Change = MessageAdded | QueueChanged | ReplyBegan | ReplyGrew | ReplyEnded | BranchChanged
+Change = (
+    MessageAdded | QueueChanged | ReplyBegan | ThoughtGrew | ReplyGrew | ReplyEnded | BranchChanged
+)

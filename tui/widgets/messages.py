@@ -7,8 +7,7 @@ replies through a Markdown parser that shows HTML as text and keeps line breaks.
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -19,23 +18,15 @@ from textual.widgets.markdown import MarkdownStream
 
 from store.i18n import N_, _, ngettext
 from tui.commands.attachments import folded
+from tui.commands.keymap import keyed
 from tui.text_format import counted, harmless, one_line
 from tui.theme import MUTED
 from tui.views.chat import LiveView, RecalledView, ReplyView, UserView
+from tui.widgets.markdown import ReplyText
+from tui.widgets.sides import Sides
 
-
-def chat_markdown() -> MarkdownIt:
-    """A Markdown parser that keeps line breaks and shows HTML as text."""
-    parser = MarkdownIt("gfm-like", {"html": False})
-    parser.core.ruler.push("line_breaks", _keep_line_breaks)
-    return parser
-
-
-def _keep_line_breaks(state: StateCore) -> None:
-    for token in state.tokens:
-        for child in token.children or ():
-            if child.type == "softbreak":
-                child.type = "hardbreak"
+_YOU, _MODEL = "bold $text-secondary", "bold $text-primary"
+"""Styles of the names."""
 
 
 class UserMessage(Static):
@@ -58,35 +49,48 @@ class UserMessage(Static):
 
 def _sent(view: UserView) -> Content:
     versions = f"  {view.place}/{view.places}" if view.places > 1 else ""
-    return Content.assemble(
-        (_("You"), "bold"), (versions, MUTED), "\n", harmless(folded(view.text))
-    )
+    return Content.assemble((_("You"), _YOU), (versions, MUTED), "\n", harmless(folded(view.text)))
 
 
 def _queued(text: str) -> Content:
     return Content.assemble(
-        (_("You"), "bold"), (_("  queued"), "$text-warning"), "\n", (harmless(folded(text)), MUTED)
+        (_("You"), _YOU), (_("  queued"), "$text-warning"), "\n", (harmless(folded(text)), MUTED)
     )
 
 
-class Heading(Static):
-    """The adapter version, and the badges of the reply on the right."""
+class Thoughts(Static):
+    """What the model thought before a reply: one line, unfolded by a click or a key."""
 
-    _left = _right = Content("")
+    text: reactive[str] = reactive("", layout=True)
+    seconds: reactive[float] = reactive(0.0)
+    unfolded: reactive[bool] = reactive(False, layout=True)
+    thinking: reactive[bool] = reactive(False, layout=True)
+    """It still thinks, so the end of the thoughts is shown."""
 
-    def show(self, adapter: str, badges: Content) -> None:
-        self._left = Content.assemble(("Tutee", "bold"), (f"  {adapter}" if adapter else "", MUTED))
-        self._right = badges
-        self.refresh()
+    def watch_text(self, text: str) -> None:
+        self.display = bool(text.strip())
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.unfolded = not self.unfolded
 
     def render(self) -> Content:
-        """Both sides in one widget instead of four, because a chat has many headings."""
-        room = max(self.content_size.width - self._left.cell_length - 2, 0)
-        right = self._right.truncate(room, ellipsis=True)
-        gap = room + 2 - right.cell_length
-        return Content.assemble(self._left, " " * gap, right)
+        text = harmless(self.text.strip())
+        if self.thinking and not self.unfolded:
+            line = _("thinking…")
+            text = "\n".join(text.splitlines()[-_LAST_THOUGHTS:])[-_LAST_CHARACTERS:]
+        elif self.seconds:
+            line = _("thought for {seconds} s").format(seconds=max(round(self.seconds), 1))
+        else:
+            line = _("thoughts")
+        if not (self.unfolded or self.thinking):
+            line = keyed(self, f"▸ {line} · {{key:reply.thoughts}}")
+            return Content(line).stylize(MUTED)
+        return Content.assemble((f"▾ {line}", MUTED), "\n", (text, f"italic {MUTED}"))
 
 
+_LAST_THOUGHTS, _LAST_CHARACTERS = 4, 600
+"""Lines and characters of the thoughts that are shown while the model thinks."""
 _TIP = N_("Another version")
 _FROM = N_("The corrections it follows")
 
@@ -119,6 +123,7 @@ class ReplyMessage(Vertical, can_focus=True):
         Binding("m", "screen.tokens", "Tokens", id="reply.tokens"),
         Binding("o", "original", "Original", id="reply.original"),
         Binding("f", "recalled", "From", tooltip=_FROM, id="reply.recalled"),
+        Binding("t", "thoughts", "Thoughts", id="reply.thoughts"),
         Binding("b", "app.best_of", "Best of four", show=False, id="reply.best_of"),
         # Shown beside the prompt, as a narrow footer has no room for it.
         Binding("ctrl+z", "screen.undo", "Undo", show=False, id="reply.undo"),
@@ -155,9 +160,11 @@ class ReplyMessage(Vertical, can_focus=True):
         self._stream: MarkdownStream | None = None
         if isinstance(view, LiveView):
             self.live_id, self._first = view.id, view.text
+            self._thoughts = view.thoughts
             self.set_reactive(ReplyMessage.note, view.note)
         else:
             self.live_id, self._first = "", view.shown
+            self._thoughts = view.thoughts
             self.set_reactive(ReplyMessage.view, view)
 
     @property
@@ -166,10 +173,13 @@ class ReplyMessage(Vertical, can_focus=True):
         return self.view.id if self.view else ""
 
     def compose(self) -> ComposeResult:
-        yield Heading()
-        yield Markdown(
-            harmless(self._first), classes="reply", parser_factory=chat_markdown, open_links=False
-        )
+        yield Sides(classes="heading")
+        thoughts = Thoughts(classes="thoughts")
+        thoughts.set_reactive(Thoughts.thinking, bool(self.live_id and not self._first))
+        thoughts.set_reactive(Thoughts.seconds, self.view.thought_seconds if self.view else 0.0)
+        thoughts.text = self._thoughts
+        yield thoughts
+        yield ReplyText(self._first)
         yield Static(classes="aside")
 
     def on_mount(self) -> None:
@@ -177,17 +187,22 @@ class ReplyMessage(Vertical, can_focus=True):
 
     # -- in progress -----------------------------------------------------------------------------
 
+    def think(self, text: str) -> None:
+        self.query_one(Thoughts).text += text
+
     async def grow(self, text: str) -> None:
+        self.query_one(Thoughts).thinking = False
         if self._stream is None:
-            self._stream = Markdown.get_stream(self.query_one(Markdown))
-        await self._stream.write(harmless(text))
+            self._stream = Markdown.get_stream(self.query_one(ReplyText))
+        await self._stream.write(text)
 
     async def end(self, view: ReplyView) -> None:
         await self._stop_streaming()
         self.live_id = ""
         self.note = ""
         self.view = view
-        await self.query_one(Markdown).update(harmless(view.shown))
+        self._show_thoughts(view)
+        await self.query_one(ReplyText).update(view.shown)
 
     async def on_unmount(self) -> None:
         await self._stop_streaming()
@@ -204,15 +219,32 @@ class ReplyMessage(Vertical, can_focus=True):
             return
         self.show_original = self.show_recalled = False
         before, self.view = self.view, view
+        self._show_thoughts(view)
         if before is None or before.shown != view.shown:
-            await self.query_one(Markdown).update(harmless(view.shown))
+            await self.query_one(ReplyText).update(view.shown)
+
+    def _show_thoughts(self, view: ReplyView) -> None:
+        thoughts = self.query_one(Thoughts)
+        thoughts.thinking = False
+        thoughts.text, thoughts.seconds = view.thoughts, view.thought_seconds
+
+    async def on_key(self, event: events.Key) -> None:
+        """Copy the code block with the number of a digit."""
+        if event.key in "123456789":
+            event.stop()
+            await self.run_action(f"screen.copy('{event.key}')")
+
+    def action_thoughts(self) -> None:
+        """Fold or unfold what the model thought."""
+        thoughts = self.query_one(Thoughts)
+        thoughts.unfolded = not thoughts.unfolded
 
     async def action_original(self) -> None:
         if self.view is None:
             return
         self.show_original = not self.show_original
         text = self.view.text if self.show_original else self.view.shown
-        await self.query_one(Markdown).update(harmless(text))
+        await self.query_one(ReplyText).update(text)
 
     def action_recalled(self) -> None:
         self.show_recalled = not self.show_recalled
@@ -222,6 +254,8 @@ class ReplyMessage(Vertical, can_focus=True):
             return self.view is not None and self.view.correction is not None
         if action == "recalled":
             return self.view is not None and bool(self.view.recalled)
+        if action == "thoughts":
+            return self.is_mounted and bool(self.query_one(Thoughts).text.strip())
         return True
 
     def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
@@ -244,7 +278,9 @@ class ReplyMessage(Vertical, can_focus=True):
         self.set_class(view is not None and view.correction is not None, "corrected")
         self.set_class(self.show_original, "original")
         badges = _badges(view, self.reward) if view else Content(self.note).stylize("$text-warning")
-        self.query_one(Heading).show((view.adapter if view else None) or "", badges)
+        version = (view.adapter if view else None) or ""
+        left = Content.assemble(("Tutee", _MODEL), (f"  {version}" if version else "", MUTED))
+        self.query_one(".heading", Sides).show(left, badges)
         aside = self.query_one(".aside", Static)
         text = _aside(view, self.show_original) if view else ""
         if view and self.show_recalled:
@@ -313,7 +349,11 @@ def _aside(view: ReplyView, original_shown: bool) -> str:
             text=one_line(view.taught)
         )
     if view.correction is None:
-        return "" if view.text.strip() else _("The model ended without writing anything.")
+        if view.text.strip():
+            return ""
+        if view.thoughts and view.limit:
+            return _("It was still thinking at the limit: raise it, or use /think off.")
+        return _("The model ended without writing anything.")
     if original_shown:
         return _("Original · O shows your correction: {text}").format(
             text=one_line(view.correction)

@@ -1,5 +1,7 @@
 """The prompt: Enter sends, Ctrl+J inserts a line break, a paste never sends.
 
+A long paste is one placeholder until the message is sent (`tui.widgets.pasted`).
+
 It grows with its text. As in a shell, Up on the first line and Down on the last one recall sent
 messages, including those of earlier sessions. A leading slash offers commands, an `@` files.
 """
@@ -14,12 +16,14 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import OptionList, Static, TextArea
+from textual.widgets.text_area import Edit, EditResult
 
 from store.errors import TuteeError
 from store.i18n import _
 from tui.commands.completion import Completion, Completions
 from tui.terminal.external_editor import edited
 from tui.widgets.completions import CompletionList
+from tui.widgets.pasted import LONG_PASTE, LONG_TEXT, Pasted
 from tui.widgets.safe_text_area import SafeTextArea
 
 Complete = Callable[[str, str], Completions]
@@ -36,6 +40,7 @@ class Prompt(SafeTextArea):
             "ctrl+j,shift+enter,alt+enter", "new_line", "New line", show=False, id="prompt.new_line"
         ),
         Binding("ctrl+g", "editor", "Write in the editor", show=False, id="prompt.editor"),
+        Binding("ctrl+u", "clear", "Empty the prompt", show=False, id="prompt.clear"),
         Binding("pageup", "screen.page(-1)", "Scroll up", show=False, id="chat.page_up"),
         Binding("pagedown", "screen.page(1)", "Scroll down", show=False, id="chat.page_down"),
     ]
@@ -55,6 +60,7 @@ class Prompt(SafeTextArea):
         self._place = 0
         """Index into `_sent`; its length stands for the draft."""
         self._draft = ""
+        self._pasted = Pasted()
         self.look: Callable[[], None] = lambda: None
         """Updates the completions."""
         self.waiting = False
@@ -65,16 +71,40 @@ class Prompt(SafeTextArea):
         self._sent = list(texts)
         self._place = len(self._sent)
 
+    @property
+    def whole(self) -> str:
+        """The text with everything that was pasted."""
+        return self._pasted.whole(self.text)
+
     def put(self, text: str) -> None:
-        self.text = text
+        self.text = self._pasted.fold(text) if len(text) > LONG_TEXT else text
         self.move_cursor(self.document.end)
+
+    # -- pasting ---------------------------------------------------------------------------------
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """Show a placeholder for a long paste; the text area inserts a short one itself."""
+        if len(event.text) > LONG_PASTE:
+            event.prevent_default()
+            event.stop()
+            self.replace(
+                self._pasted.fold(event.text), *self.selection, maintain_selection_offset=False
+            )
+
+    def edit(self, edit: Edit) -> EditResult:
+        lines = [self.document.get_line(row) for row, _column in (edit.top, edit.bottom)]
+        return super().edit(self._pasted.spared(edit, lines))
+
+    def action_clear(self) -> None:
+        """Empty the prompt; undo brings the text back."""
+        self.delete(self.document.start, self.document.end, maintain_selection_offset=False)
 
     # -- keys ------------------------------------------------------------------------------------
 
     def action_editor(self) -> None:
         """Continue writing in the user's own editor."""
         try:
-            self.put(edited(self.text, self.app.suspend()))
+            self.put(edited(self.whole, self.app.suspend()))
         except SuspendNotSupported as error:
             raise TuteeError(_("This terminal cannot switch to an editor.")) from error
 
@@ -122,7 +152,7 @@ class Prompt(SafeTextArea):
             self._list.hide()
 
     def _send(self) -> None:
-        text = self.text.strip("\n").rstrip()
+        text = self.whole.strip("\n").rstrip()
         if not text:
             return
         self._list.hide()

@@ -194,6 +194,11 @@ class Transcript(VerticalScroll, can_focus=False):
         else:
             reply.note = live.note
 
+    def think(self, live_id: str, text: str) -> None:
+        reply = self._live_reply(live_id)
+        if reply is not None:
+            reply.think(text)
+
     async def grow(self, live_id: str, text: str) -> None:
         reply = self._live_reply(live_id)
         if reply is not None:
@@ -218,6 +223,11 @@ class Transcript(VerticalScroll, can_focus=False):
         reply = self._widget(view.id)
         if isinstance(reply, ReplyMessage):
             await reply.change(view)
+
+    @property
+    def messages(self) -> Sequence[MessageView]:
+        """All messages of the conversation, also those that are not mounted."""
+        return self._messages
 
     def score(self, reply_id: str, reward: float) -> None:
         self._rewards[reply_id] = reward

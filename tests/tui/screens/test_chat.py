@@ -74,7 +74,7 @@ async def test_loading_shows_its_stage_and_a_download_its_bar(home: Home) -> Non
         await until(pilot, lambda: "50% of 93 MB" in painted(app))
         chat.finish_loading()
         await until(pilot, lambda: not app.screen.query_one(Activity).display)
-        assert "Tutee · Fake-1 · base" in painted(app)
+        assert "Fake-1 · base" in painted(app)
 
 
 @pytest.mark.parametrize("reply", [ODD, MARKDOWN, "line one\nline two\n", "  indented\ttab", "🐱"])

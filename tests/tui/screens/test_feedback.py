@@ -30,9 +30,9 @@ async def test_thumb_up_stores_badges_and_counts(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await say(pilot, "Capital of France?")
         await answered(app, pilot, 1)
-        assert "👍 0  👎 0  ✎ 0 · 0 to learn" in painted(app)
+        assert "0 to learn" in painted(app)
         await pilot.press("f2")
-        assert "👍 1  👎 0  ✎ 0 · 1 to learn" in painted(app)
+        assert "1 to learn" in painted(app)
         assert "👍 · 41 tok/s" in painted(app)
         (record,) = instructions(home.repository)
         assert record.completion == "Paris."
@@ -240,7 +240,6 @@ async def test_undo_takes_one_act_after_the_other_back(home: Home) -> None:
         await answered(app, pilot, 1)
         await pilot.press("f2", "f3", "escape", "escape", "ctrl+z")
         assert views(app)[0].label is True
-        assert "👍 1  👎 0" in painted(app)
         await pilot.press("ctrl+z")
         assert views(app)[0].label is None
         await pilot.press("ctrl+z")
@@ -277,7 +276,7 @@ async def test_badges_are_there_again_after_a_restart(home: Home, tmp_path: Path
                 "O shows the original: Paris.",
             ):
                 assert badge in painted(app)
-            assert "👍 1  👎 1  ✎ 1 · 2 to learn" in painted(app)
+            assert "2 to learn" in painted(app)
     finally:
         again.close()
 

@@ -75,7 +75,7 @@ async def test_a_file_is_looked_at_first_and_then_taken(home: Home, file: Path) 
         await until(pilot, lambda: "Imported 3 instructions." in toasts(app))
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert [r.origin.source for r in home.repository.records()] == ["import:lessons.jsonl"] * 3
-        await until(pilot, lambda: "3 new" in painted(app))
+        await until(pilot, lambda: "3 to learn" in painted(app))
 
 
 async def test_what_is_known_is_not_taken_again(home: Home, file: Path) -> None:

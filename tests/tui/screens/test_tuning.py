@@ -58,7 +58,7 @@ async def test_a_run_from_start_to_the_new_version_and_back(home: Home) -> None:
         await answered(app, pilot, 1)
         home.tuning.step(2)
         await until(pilot, lambda: "✓ v1 is ready. 1 of 2 now as you taught" in painted(app))
-        assert " · Fake-1 · v1" in painted(app)
+        assert "Fake-1 · v1" in painted(app)
         assert "0 to learn" in painted(app)
         assert "▸" not in painted(app)
         assert home.adapters.active() == "v1"
@@ -67,7 +67,7 @@ async def test_a_run_from_start_to_the_new_version_and_back(home: Home) -> None:
         assert "Imitate (SFT) · learned 1 of 2 · 4 records · from base" in painted(app)
         await pilot.press("escape")
         await app.run_action("app.roll_back")
-        await until(pilot, lambda: " · Fake-1 · base" in painted(app))
+        await until(pilot, lambda: "Fake-1 · base" in painted(app))
         assert home.adapters.active() == "base"
         assert "4 to learn" in painted(app)
         assert "Rolled back; v1 is kept." in toasts(app)
@@ -159,7 +159,7 @@ async def test_a_version_the_chat_cannot_load_is_not_left_active(home: Home) -> 
         await until(pilot, lambda: "v1 cannot be loaded." in toasts(app))
         assert home.adapters.active() == "base"
         await pilot.press("escape")
-        assert " · Fake-1 · base" in painted(app)
+        assert "Fake-1 · base" in painted(app)
 
 
 async def test_with_nothing_before_it_there_is_nothing_to_roll_back_to(home: Home) -> None:

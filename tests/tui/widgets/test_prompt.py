@@ -1,9 +1,11 @@
 """The prompt: recalling, completions, attachments, the user's editor, any script."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual import events
+from textual.pilot import Pilot
 
 from tests.fakes import FakeChat, Home
 from tests.tui.conftest import answered, opened, painted, say, toasts, transcript, until, views
@@ -297,3 +299,68 @@ async def test_wide_letters_take_two_cells_each(home: Home) -> None:
         assert prompt(app).cursor_screen_offset.x == prompt(app).content_region.x + 4
         await pilot.press("backspace", "字", "文")
         assert prompt(app).text == "字字文字字"
+
+
+# -- long pastes ---------------------------------------------------------------------------------
+
+
+async def paste(pilot: Pilot[Any], text: str) -> Prompt:
+    field = pilot.app.screen.query_one(Prompt)
+    field.post_message(events.Paste(text))
+    await until(pilot, lambda: "[pasted" in field.text)
+    return field
+
+
+async def test_a_long_paste_is_a_placeholder_until_it_is_sent(home: Home) -> None:
+    long = "宽" * 50_000
+    async with opened(home) as (app, pilot):
+        await pilot.press(*"Sum up ")
+        field = await paste(pilot, long)
+        await pilot.press(*" now")
+        assert field.text == "Sum up [pasted 50,000 characters] now"
+        await pilot.press("enter")
+        await answered(app, pilot, 1)
+        assert home.chat.prompts[0][-1].content == f"Sum up {long} now"
+        await pilot.press("up")
+        assert len(field.text) < 100
+        assert field.whole == f"Sum up {long} now"
+
+
+async def test_a_placeholder_is_edited_as_one(home: Home) -> None:
+    async with opened(home) as (_app, pilot):
+        field = await paste(pilot, "a" * 2000)
+        await pilot.press("left", "left", *"!")
+        assert field.text == "[pasted 2,000 characters]!"
+        await pilot.press("left", "backspace")
+        assert field.text == "!"
+        await pilot.press("ctrl+z")
+        assert field.whole == "a" * 2000 + "!"
+        await pilot.press("home", "delete")
+        assert field.text == "!"
+
+
+async def test_pastes_of_one_length_are_told_apart(home: Home) -> None:
+    async with opened(home) as (_app, pilot):
+        field = await paste(pilot, "a" * 2000)
+        field.post_message(events.Paste("b" * 2000))
+        await until(pilot, lambda: field.text.count("[") == 2)
+        field.post_message(events.Paste("a" * 2000))
+        await until(pilot, lambda: field.text.count("[") == 3)
+        assert field.whole == "a" * 2000 + "b" * 2000 + "a" * 2000
+
+
+async def test_text_that_looks_like_a_placeholder_is_text(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "What is [pasted 2,000 characters]?")
+        await answered(app, pilot, 1)
+        assert home.chat.prompts[0][-1].content == "What is [pasted 2,000 characters]?"
+
+
+async def test_ctrl_u_empties_the_prompt(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        field = app.screen.query_one(Prompt)
+        field.insert("one\ntwo " + "long " * 60)
+        await pilot.press("ctrl+u")
+        assert field.text == ""
+        await pilot.press("ctrl+z")
+        assert field.text.startswith("one\ntwo")
