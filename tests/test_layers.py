@@ -24,7 +24,7 @@ ROOMS = {
         thoughts
         formats training_split quality tokenization starter deduplication markdown
         chat_exports row_files export_tables prompt_fitting
-        format_detection llama_factory dataset_card
+        format_detection llama_factory dataset_card prompts
         imports exports
     """,
     "core": """
