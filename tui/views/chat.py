@@ -6,6 +6,8 @@ update to the open conversation; the chat screen applies changes in order.
 
 from dataclasses import dataclass
 
+from store.errors import TuteeError
+
 
 @dataclass(frozen=True)
 class UserView:
@@ -51,6 +53,12 @@ class ReplyView:
     excluded: bool = False
     """Kept out of training despite its feedback."""
     undoable: bool = False
+    second_try: bool = False
+    """It may correct the first reply to the same question."""
+    offered: bool = False
+    """It probably does, and the first reply was neither kept nor corrected."""
+    adopted: bool = False
+    """It was made the correction of the first reply."""
 
     @property
     def shown(self) -> str:
@@ -90,6 +98,14 @@ class ConversationRow:
     pinned: bool = False
     excerpt: str = ""
     """The text around a search hit."""
+    age: str = ""
+    """Time since the last message, in a word."""
+    last: str = ""
+    """The last message."""
+    corrected: int = 0
+    liked: int = 0
+    shared: int = 0
+    """Characters that the title begins with as another one does."""
 
 
 # -- changes to the open conversation ------------------------------------------------------------
@@ -127,10 +143,28 @@ class ReplyEnded:
 
 
 @dataclass(frozen=True)
+class FeedbackStored:
+    """Feedback given while a reply was in progress was stored, or could not be."""
+
+    reply_id: str | None
+    error: TuteeError | None = None
+    editing: bool = False
+    """The user wants to correct the reply now that it is complete."""
+
+
+@dataclass(frozen=True)
 class BranchChanged:
     view: ConversationView
     message_id: str = ""
     """The message to focus, if one was chosen."""
 
 
-Change = MessageAdded | QueueChanged | ReplyBegan | ReplyGrew | ReplyEnded | BranchChanged
+Change = (
+    MessageAdded
+    | QueueChanged
+    | ReplyBegan
+    | ReplyGrew
+    | ReplyEnded
+    | FeedbackStored
+    | BranchChanged
+)

@@ -19,6 +19,7 @@ from textual.widgets.markdown import MarkdownStream
 
 from store.i18n import N_, _
 from tui.commands.attachments import folded
+from tui.commands.keymap import keyed
 from tui.text_format import counted, harmless, one_line
 from tui.theme import MUTED
 from tui.views.chat import LiveView, ReplyView, UserView
@@ -88,6 +89,7 @@ class Heading(Static):
 
 
 _TIP = N_("Another version")
+_OFFER = N_("Better? {key:chat.adopt} makes this the correction of the first reply.")
 
 
 class ReplyMessage(Vertical, can_focus=True):
@@ -110,6 +112,7 @@ class ReplyMessage(Vertical, can_focus=True):
         Binding(
             "right", "screen.choose(1)", "Other", show=False, tooltip=_TIP, id="reply.other_after"
         ),
+        Binding("s", "screen.adopt", "Use as correction", show=False, id="reply.adopt"),
         Binding("p", "screen.prefer", "Prefer", id="reply.prefer"),
         Binding("g", "screen.go_on", "Go on", show=False, id="reply.go_on"),
         Binding("y", "screen.copy", "Copy", id="reply.copy"),
@@ -240,7 +243,16 @@ class ReplyMessage(Vertical, can_focus=True):
         text = _aside(view, self.show_original) if view else ""
         aside.display = bool(text)
         aside.update(Content(harmless(text)))
+        self._offer(view is not None and view.offered)
         self.refresh_bindings()
+
+    def _offer(self, offered: bool) -> None:
+        """Offer to make this the correction of the first reply; shown on the last reply only."""
+        shown = self.query(".offer")
+        if offered and not shown:
+            self.mount(Static(keyed(self, _(_OFFER)), classes="offer", markup=False))
+        elif not offered:
+            shown.remove()
 
 
 def _badges(view: ReplyView, reward: float | None) -> Content:
@@ -254,6 +266,8 @@ def _badges(view: ReplyView, reward: float | None) -> Content:
         badges.append((harmless(f"👎 {reasons}".rstrip()), "$text-error"))
     if view.correction is not None:
         badges.append((_("✎ corrected"), "$text-success"))
+    if view.adopted:
+        badges.append((_("✎ corrects the first reply"), "$text-success"))
     if view.preferred:
         badges.append((_("preferred"), "$text-success"))
     if view.excluded:
