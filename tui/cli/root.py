@@ -35,6 +35,7 @@ _COMMANDS = {
     "report": "report:report",
     "show": "records:show",
     "stats": "stats:stats",
+    "teach": "teach:teach",
     "train": "train:train",
 }
 """Module under `tui.cli` and attribute of each command, imported on use so that none delays the
