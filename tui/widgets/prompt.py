@@ -14,6 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import OptionList, Static, TextArea
+from textual.widgets.text_area import Selection
 
 from store.errors import TuteeError
 from store.i18n import _
@@ -35,6 +36,7 @@ class Prompt(SafeTextArea):
         Binding(
             "ctrl+j,shift+enter,alt+enter", "new_line", "New line", show=False, id="prompt.new_line"
         ),
+        Binding("ctrl+f", "screen.find", "Find in this chat", show=False, id="chat.find"),
         Binding("ctrl+g", "editor", "Write in the editor", show=False, id="prompt.editor"),
         Binding("pageup", "screen.page(-1)", "Scroll up", show=False, id="chat.page_up"),
         Binding("pagedown", "screen.page(1)", "Scroll down", show=False, id="chat.page_down"),
@@ -68,6 +70,11 @@ class Prompt(SafeTextArea):
     def put(self, text: str) -> None:
         self.text = text
         self.move_cursor(self.document.end)
+
+    def select_span(self, start: int, end: int) -> None:
+        """Select the characters from `start` to `end`, so that typing replaces them."""
+        lines = (self.text[:start], self.text[:end])
+        self.selection = Selection(*((t.count("\n"), len(t.rpartition("\n")[2])) for t in lines))
 
     # -- keys ------------------------------------------------------------------------------------
 
@@ -125,7 +132,7 @@ class Prompt(SafeTextArea):
         if not text:
             return
         self._list.hide()
-        self.clear()
+        self.text = ""  # what was sent is recalled with Up, not undone
         self.say(text)
 
     def say(self, text: str) -> None:
@@ -134,10 +141,6 @@ class Prompt(SafeTextArea):
             self._sent.append(text)
         self._place = len(self._sent)
         self.post_message(self.Sent(text))
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave F6 and F7, which select text in other text areas, to the screen."""
-        return action not in ("select_line", "select_all")
 
     def action_new_line(self) -> None:
         self.replace("\n", *self.selection, maintain_selection_offset=False)
