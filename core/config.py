@@ -25,7 +25,7 @@ from pydantic_core import PydanticKnownError
 
 from store.error_messages import validation_message
 from store.errors import TuteeError
-from store.i18n import _
+from store.i18n import N_, _
 from store.records import Sampling
 
 BUILTIN = "builtin"
@@ -53,7 +53,7 @@ class _Section(BaseModel):
 class Chat(_Section):
     model: str = Field(BUILTIN, min_length=1)
     """`builtin`, `hf:owner/name`, `modelscope:owner/name`, or the path of a folder or GGUF file."""
-    system_prompt: str = "You are a helpful assistant. Answer clearly and briefly."
+    system_prompt: str = N_("You are a helpful assistant. Answer clearly and briefly.")
     """Starts every conversation that has no system message of its own; empty for none."""
     recall: bool = True
     """Put corrections and liked replies that are not learned yet before similar questions, as
@@ -382,7 +382,7 @@ def parse(text: str, path: Path) -> Config:
             _("Correct that line, or remove it to restore the default."),
         ) from error
     try:
-        return Config.model_validate(keys)
+        return _spoken(Config.model_validate(keys))
     except ValidationError as error:
         first = error.errors()[0]
         raise TuteeError(
@@ -391,6 +391,14 @@ def parse(text: str, path: Path) -> Config:
             ),
             _("Correct that line, or remove it to restore the default."),
         ) from error
+
+
+def _spoken(config: Config) -> Config:
+    """Return `config` with a default system prompt in the language that is spoken."""
+    if "system_prompt" in config.chat.model_fields_set:
+        return config
+    chat = config.chat.model_copy(update={"system_prompt": _(config.chat.system_prompt)})
+    return config.model_copy(update={"chat": chat})
 
 
 def _as_written(place: tuple[int | str, ...], keys: dict[str, Any]) -> str:

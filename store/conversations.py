@@ -81,6 +81,11 @@ class Conversations:
             message_id = message.parent_id
         return path[::-1]
 
+    def children(self, message_id: str) -> list[Message]:
+        """Return the messages whose parent a message is, oldest first."""
+        tree = self.tree(self.message(message_id).conversation_id)
+        return [message for message in tree.messages if message.parent_id == message_id]
+
     def siblings(self, conversation_id: str) -> dict[str, tuple[str, ...]]:
         """Map each message to all versions of it, itself included, oldest first."""
         places: dict[tuple[str | None, str], list[str]] = {}

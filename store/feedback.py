@@ -126,18 +126,32 @@ def thumb(reply: JudgedReply, label: bool, reasons: tuple[str, ...], comment: st
             _("This reply is already corrected; the model will learn the correction."),
             _("Undo the correction first to rate the original reply."),
         )
+    return _rated(reply, label, reasons, comment)
+
+
+def _rated(
+    reply: JudgedReply,
+    label: bool,
+    reasons: tuple[str, ...] = (),
+    comment: str = "",
+    replaced: Collection[str] = (),
+) -> RecordChanges:
+    """Replace the earlier thumb, and the acts in `replaced`, by this one."""
     earlier = _verdict(reply.live)
-    if earlier and (earlier.label, earlier.reasons, earlier.comment) == (label, reasons, comment):
+    same = earlier and (earlier.label, earlier.reasons, earlier.comment) == (
+        label,
+        reasons,
+        comment,
+    )
+    if same and not replaced:
         return RecordChanges()
     act = new_id()
     completion = reply.message.content
     about = reply.about(act)
     verdict = Verdict(**about, completion=completion, label=label, reasons=reasons, comment=comment)
     liked = (Instruction(**about, completion=completion),) if label else ()
-    return RecordChanges(
-        added=(verdict, *liked),
-        updated=_supersede(reply.live, {earlier.act} if earlier else set(), act),
-    )
+    gone = {*replaced, *([earlier.act] if earlier else [])}
+    return RecordChanges(added=(verdict, *liked), updated=_supersede(reply.live, gone, act))
 
 
 def explain(reply: JudgedReply, reasons: tuple[str, ...], comment: str) -> RecordChanges:
@@ -154,16 +168,17 @@ def explain(reply: JudgedReply, reasons: tuple[str, ...], comment: str) -> Recor
 def correct(reply: JudgedReply, text: str, why: str = "") -> RecordChanges:
     """Give a better reply and why it is better; no change if the same correction is there already.
 
+    The original as its own correction says that it is right: it becomes a 👍, which also replaces
+    an earlier correction.
+
     Raises:
-        TuteeError: The correction is empty, or is the original.
+        TuteeError: The correction is empty.
     """
     if not text.strip():
         raise TuteeError(_("A correction cannot be empty."))
-    if text.strip() == reply.message.content.strip():
-        raise TuteeError(
-            _("The correction is the same as the reply."), _("If the reply is right, give it a 👍.")
-        )
     earlier = _correction(reply.live)
+    if text.strip() == reply.message.content.strip():
+        return _rated(reply, True, comment=why, replaced={earlier.act} if earlier else set())
     if earlier and (earlier.completion, earlier.comment) == (text, why):
         return RecordChanges()
     act = new_id()

@@ -36,6 +36,8 @@ class Paths:
     models: Path
     """Adapters and reward models, one folder per base model."""
     exports: Path
+    prompts: Path
+    """The user's own prompts, a text file each."""
     log_file: Path
     cache: Path
     """Downloaded base models."""
@@ -58,6 +60,7 @@ def locate(home: Path | None) -> Paths:
         lock=data / "lock",
         models=data / "models",
         exports=data / "exports",
+        prompts=data / "prompts",
         log_file=log / "tutee.log",
         cache=_cache(),
     )

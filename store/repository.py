@@ -179,6 +179,10 @@ class Repository:
         """Return the conversation's current path, first message first."""
         return self._conversations.path(self._conversations.tip(conversation_id))
 
+    def children(self, message_id: str) -> list[Message]:
+        """Return what follows a message directly, on every branch, oldest first."""
+        return self._conversations.children(message_id)
+
     def path(self, message_id: str | None) -> list[Message]:
         """Return the messages that lead to one, itself included, first message first."""
         return self._conversations.path(message_id)

@@ -24,7 +24,7 @@ ROOMS = {
         thoughts taught_reply encodings
         formats training_split quality tokenization starter deduplication markdown
         chat_exports row_files export_tables prompt_fitting prompt_index
-        format_detection llama_factory dataset_card
+        format_detection llama_factory dataset_card prompts
         imports exports
     """,
     "core": """

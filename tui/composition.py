@@ -14,13 +14,20 @@ from tui.controllers.conversations import ConversationLibrary
 from tui.services import Services
 
 
-def entered(paths: Paths, model: str | None, resume: str | None, held: ExitStack) -> Services:
+def entered(
+    paths: Paths,
+    model: str | None,
+    resume: str | None,
+    held: ExitStack,
+    teach: str | None = None,
+) -> Services:
     """Open the home and compose the services over it.
 
     Args:
         model: Overrides the model that the settings name.
         resume: Start of the id of the conversation to resume; "" for the latest one.
         held: Closes the home when the app has ended.
+        teach: Begin with the teaching queue of this file or import; "" for all chats.
 
     Raises:
         TuteeError: the settings are invalid, the home cannot be opened, or there is no such
@@ -31,6 +38,7 @@ def entered(paths: Paths, model: str | None, resume: str | None, held: ExitStack
     repository = held.enter_context(Repository.open(paths))
     services = compose(paths, config, repository)
     services.new = not (model or paths.config_file.exists() or repository.answered())
+    services.teach = teach
     if resume is not None:
         chats = ConversationLibrary(repository, paths.exports)
         services.open_chat = chats.find(resume).id if resume else chats.latest()

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from tui.services import Services
 
 
-def run_app(paths: Paths, model: str | None = None, resume: str | None = None) -> None:
+def run_app(
+    paths: Paths,
+    model: str | None = None,
+    resume: str | None = None,
+    teach: str | None = None,
+) -> None:
     """Run the app until the user quits, then close the store.
 
     Arguments and errors are those of `tui.composition.entered`.
@@ -24,7 +29,7 @@ def run_app(paths: Paths, model: str | None = None, resume: str | None = None) -
         def enter() -> "Services":
             from tui.composition import entered
 
-            return entered(paths, model, resume, held)
+            return entered(paths, model, resume, held, teach)
 
         theme = screen_table(paths.config_file).get("theme", "auto")
         light, few = has_light_background(), has_few_colors()

@@ -35,6 +35,8 @@ class Services:
     """The user has never chosen a model, and no model has ever replied."""
     open_chat: str | None = None
     """Id of the conversation to resume; None begins a new one."""
+    teach: str | None = None
+    """Begin with the teaching queue of this file or import; "" for all chats."""
 
     def configure(self, config: "Config") -> None:
         """Use other settings, but keep the current model."""

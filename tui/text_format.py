@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 
-from store.i18n import ngettext
+from store.i18n import _, ngettext
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -44,6 +45,19 @@ def short_count(number: int) -> str:
         return str(number)
     thousands = number / (1024 if number % 1024 == 0 else 1000)
     return f"{thousands:.1f}k" if thousands < 10 and thousands % 1 >= 0.05 else f"{thousands:.0f}k"
+
+
+def age(moment: datetime, today: datetime) -> str:
+    """Say how long ago a moment was, in its largest unit: `now`, `5 min`, `3 h`, `2 d`, `7 wk`."""
+    minutes = max(int((today - moment).total_seconds() // 60), 0)
+    if minutes < 1:
+        return _("now")
+    hours, days = minutes // 60, minutes // (60 * 24)
+    if days >= 14:
+        return _("{count} wk").format(count=days // 7)
+    if days:
+        return _("{count} d").format(count=days)
+    return _("{count} h").format(count=hours) if hours else _("{count} min").format(count=minutes)
 
 
 def bar(share: float, width: int) -> str:

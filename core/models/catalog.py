@@ -47,7 +47,14 @@ def _offer(
 
 _TONGYI = "Tongyi Qianwen Research"
 OFFERS = (
-    Offer(BUILTIN, builtin.LABEL, 135 * _MILLION, builtin.WHEEL_BYTES, N_("English"), "Apache-2.0"),
+    Offer(
+        BUILTIN,
+        builtin.LABEL,
+        135 * _MILLION,
+        builtin.WHEEL_BYTES,
+        N_("English only"),
+        "Apache-2.0",
+    ),
     _offer("modelscope:Qwen/Qwen1.5-0.5B-Chat", 464, 1240, N_("Chinese, English, …"), _TONGYI),
     _offer("modelscope:Qwen/Qwen2.5-0.5B-Instruct", 494, 990, N_("29 languages")),
     _offer("modelscope:Qwen/Qwen3-0.6B", 596, 1500, N_("119 languages")),
@@ -56,6 +63,16 @@ OFFERS = (
     _offer("hf:microsoft/Phi-3.5-mini-instruct", 3820, 7640, N_("23 languages"), "MIT"),
     _offer("modelscope:Qwen/Qwen2.5-7B-Instruct", 7620, 15230, N_("29 languages")),
 )
+
+
+_ANY_LANGUAGE = "modelscope:Qwen/Qwen2.5-0.5B-Instruct"
+"""The smallest offer that speaks more than English well enough to be taught."""
+
+
+def recommended(language: str) -> str:
+    """Return the id of the model to begin with for a user of `language`: the built-in one, which
+    only speaks English, or the smallest that speaks the language. Both fit on any laptop."""
+    return BUILTIN if language == "en" else _ANY_LANGUAGE
 
 
 @dataclass(frozen=True)

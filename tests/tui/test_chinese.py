@@ -127,7 +127,7 @@ async def test_another_language_is_spoken_at_once(talking: Home) -> None:
         await answered(app, pilot, 3)
         await pilot.press("f5")
         await until(pilot, lambda: "Versions" in painted(app))
-        app.action_settings()
+        await app.action_settings()
         await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(all_settings()))
         row = next(row for row in app.screen.query(SettingRow) if row.setting.name == "language")
         row.query_one(Choice).focus()

@@ -39,12 +39,12 @@ class ModelFlow:
         self.chat.show_loading(event, self.choosing.note)
         self.navigation.tell_models(event)
 
-    def on_fetched(self, event: ModelFetched | FetchFailed) -> None:
+    async def on_fetched(self, event: ModelFetched | FetchFailed) -> None:
         """Change to the model that was fetched; if it failed, raise its TuteeError."""
         self.chat.show_activity()
         self.navigation.tell_models(event)
         if isinstance(event, FetchFailed) and not self.chat.model:
-            self.navigation.open_welcome()
+            await self.navigation.open_welcome()
         remark = self.choosing.on_fetched(event)
         title = _("{model} is on this machine.").format(model=event.spec)
         self.app.notify(remark, title=title, markup=False)

@@ -106,14 +106,6 @@ class TrainingFlow:
 
     # -- versions --------------------------------------------------------------------------------
 
-    def compare(self) -> None:
-        """Ask two versions the same question and keep the better reply."""
-        from tui.controllers.comparison import ComparisonController
-        from tui.screens.compare import CompareScreen
-
-        comparing = ComparisonController(self.services, self.session.conversation.last_question())
-        self.app.push_screen(CompareScreen(comparing))
-
     def best_of(self) -> None:
         """Generate several candidates for the last reply and let the user pick one."""
         from tui.controllers.best_of import BestOfController

@@ -40,6 +40,7 @@ from store.errors import TuteeError
 from store.i18n import _
 from store.paths import Paths
 from tui.app.appearance import Appearance
+from tui.app.key_order import Handled, KeyOrder
 from tui.app.startup import Startup
 from tui.commands.keymap import Keymap, key_name
 from tui.error_toasts import errors_shown, guarded
@@ -86,6 +87,16 @@ class TuteeApp(App[bool]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal"), (100, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", show=False, id="app.help"),
+        Binding("f2,f3,f4", "rate_elsewhere", "Only in the chat", show=False, id="app.rate"),
+        Binding("f5", "tune", "Tune", show=False, id="app.tune"),
+        Binding("f6", "compare", "Compare", show=False, id="app.compare"),
+        Binding("f7", "records", "Records", show=False, id="app.records"),
+        Binding("f8", "export", "Export", show=False, id="app.export"),
+        Binding("f9", "settings", "Settings", show=False, id="app.settings"),
+        Binding("ctrl+o", "models", "Models", show=False, id="app.models"),
+        Binding("ctrl+n", "new_chat", "New chat", show=False, id="chat.new"),
+        Binding("ctrl+r", "chats", "Open a chat", show=False, id="chat.open"),
+        Binding("ctrl+z", "suspend_process", "To the shell", show=False, id="app.suspend"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit"),
         Binding(
             "ctrl+p",
@@ -116,6 +127,7 @@ class TuteeApp(App[bool]):
         self._workspace: Workspace | None = None
         self.refused: TuteeError | None = None
         """Why the home could not be opened; the app has ended then."""
+        self._key_order = KeyOrder(self, super().on_event)
         self._leaving = False
         self._ctrl_c_at = float("-inf")
 
@@ -163,8 +175,11 @@ class TuteeApp(App[bool]):
         workspace.chat.show_status()
         await workspace.chat.show()
         workspace.chat.screen.take_over(opening.sent, opening.written)
+        if services.teach is not None:
+            with errors_shown(self):
+                await workspace.navigation.open_teach(services.teach)
         if services.new:
-            workspace.navigation.open_welcome()
+            await workspace.navigation.open_welcome()
         else:
             workspace.models.start()
         for notice in services.repository.notices:
@@ -173,16 +188,62 @@ class TuteeApp(App[bool]):
 
     # -- keys and commands -----------------------------------------------------------------------
 
+    async def on_event(self, event: events.Event) -> None:
+        """Hand keys on in their order (`KeyOrder`), and drop a mouse event that fails: what it
+        points at may just have been removed."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            await self._key_order.on_key(event)
+            return
+        try:
+            await super().on_event(event)
+        except Exception:
+            if not isinstance(event, events.MouseEvent):
+                raise
+            _log.warning("A mouse event was dropped", exc_info=True)
+            self.screen.clear_selection()
+
+    async def on_key(self, event: events.Key) -> None:
+        """Say why a key of the app does not work in a dialog, which keeps keys to itself."""
+        bound = self._bindings.key_to_bindings.get(event.key)
+        if not bound or not self.screen.is_modal:
+            return
+        event.prevent_default()  # the keys of the dialog are looked for here
+        if await self._check_bindings(event.key):
+            return
+        if any(binding.action == "suspend_process" for binding in bound):
+            self.action_suspend_process()
+        else:
+            self.notify(_("{key:app.back} closes this dialog first."), markup=False, timeout=3)
+
+    async def on_handled(self, message: Handled) -> None:
+        await self._key_order.on_handled(message)
+
     async def run_action(
         self,
         action: "str | ActionParseResult",
         default_namespace: DOMNode | None = None,
         namespaces: dict[str, DOMNode] | None = None,  # type: ignore[override]
     ) -> bool:
-        """Every key and command passes here, so that its errors end as a toast."""
+        """Every key and command passes here, so that its errors end as a toast.
+
+        An action that is not possible now says why, where its screen knows.
+        """
         with errors_shown(self):
-            return await super().run_action(action, default_namespace, namespaces)
+            done = await super().run_action(action, default_namespace, namespaces)
+            if not done:
+                self._explain(action, default_namespace)
+            return done
         return True
+
+    def _explain(self, action: "str | ActionParseResult", namespace: DOMNode | None) -> None:
+        """Raise why `action` is not possible on the screen it belongs to, if that is known."""
+        from tui.commands.registry import Explains
+
+        node, name, _parameters = self._parse_action(action, namespace or self)
+        if name == "undo":
+            return  # the key goes on to what else it does
+        if isinstance(node, Explains) and (why := node.obstacle(name)) is not None:
+            raise why
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what cannot be done now, and gray out what needs the home until it is open."""
@@ -196,29 +257,53 @@ class TuteeApp(App[bool]):
             return self.workspace.services.config.screen.guide
         return True
 
+    def obstacle(self, action: str) -> TuteeError | None:
+        """Why a command of the app is not possible now; None if it is."""
+        if not self.open or self.check_action(action, ()):
+            return None
+        if action == "cancel_tuning":
+            return TuteeError(_("No training run is under way."))
+        return TuteeError(_("The first steps are hidden already."))
+
     def action_help(self) -> None:
         self.workspace.navigation.open_help()
 
-    def action_models(self, spec: str = "") -> None:
-        self.workspace.navigation.open_models(spec)
+    async def action_models(self, spec: str = "") -> None:
+        await self.workspace.navigation.open_models(spec)
 
-    def action_records(self) -> None:
-        self.workspace.navigation.open_records()
+    async def action_records(self) -> None:
+        await self.workspace.navigation.open_records()
 
-    def action_statistics(self) -> None:
-        self.workspace.navigation.open_statistics()
+    def action_rate_elsewhere(self) -> None:
+        raise TuteeError(
+            _("Here is no reply to rate."), _("Rate replies in the chat; Esc leads back there.")
+        )
 
-    def action_import(self) -> None:
-        self.workspace.navigation.open_import(starter=False)
+    async def action_new_chat(self) -> None:
+        await self.workspace.navigation.to_chat()
+        await self.workspace.chat.screen.action_new_chat()
 
-    def action_starter(self) -> None:
-        self.workspace.navigation.open_import(starter=True)
+    async def action_chats(self) -> None:
+        await self.workspace.navigation.to_chat()
+        self.workspace.chat.screen.action_chats()
 
-    def action_export(self) -> None:
-        self.workspace.navigation.open_export()
+    async def action_teach(self, wanted: str = "") -> None:
+        await self.workspace.navigation.open_teach(wanted)
 
-    def action_settings(self) -> None:
-        self.workspace.navigation.open_settings()
+    async def action_statistics(self) -> None:
+        await self.workspace.navigation.open_statistics()
+
+    async def action_import(self) -> None:
+        await self.workspace.navigation.open_import(starter=False)
+
+    async def action_starter(self) -> None:
+        await self.workspace.navigation.open_import(starter=True)
+
+    async def action_export(self) -> None:
+        await self.workspace.navigation.open_export()
+
+    async def action_settings(self) -> None:
+        await self.workspace.navigation.open_settings()
 
     def action_change_theme(self, name: str = "") -> None:
         self.workspace.navigation.open_theme(name)
@@ -238,8 +323,8 @@ class TuteeApp(App[bool]):
     def action_settle_outcome(self) -> None:
         self.workspace.training.settle_outcome()
 
-    def action_compare(self) -> None:
-        self.workspace.training.compare()
+    async def action_compare(self) -> None:
+        await self.workspace.navigation.open_compare()
 
     def action_best_of(self) -> None:
         self.workspace.training.best_of()
@@ -266,7 +351,7 @@ class TuteeApp(App[bool]):
             case ModelLoading() as event:
                 parts.models.on_loading(event)
             case ModelFetched() | FetchFailed() as event:
-                parts.models.on_fetched(event)
+                await parts.models.on_fetched(event)
             case ModelReady() as event:
                 parts.chat.tell(event)
                 parts.models.on_ready(event)
@@ -339,16 +424,6 @@ class TuteeApp(App[bool]):
         from tui.terminal.driver import LinuxDriver, TerminalDriver
 
         return TerminalDriver if usual is LinuxDriver else usual
-
-    async def on_event(self, event: events.Event) -> None:
-        """Drop a mouse event that fails: what it points at may just have been removed."""
-        try:
-            await super().on_event(event)
-        except Exception:
-            if not isinstance(event, events.MouseEvent):
-                raise
-            _log.warning("A mouse event was dropped", exc_info=True)
-            self.screen.clear_selection()
 
     def on_app_focus(self, event: events.AppFocus) -> None:
         event.prevent_default()  # nothing looks different with the focus, so nothing is redrawn

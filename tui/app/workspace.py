@@ -74,7 +74,7 @@ def assembled(app: App[Any], appearance: Appearance, services: Services) -> Work
     screen = ChatScreen(session, services)
     chat = ChatStatus(app, services, session, tuner, appearance, configure, screen)
     navigation = Navigation(
-        app, services, RecordLibrary(services), choosing, settings, appearance, chat
+        app, services, RecordLibrary(services), choosing, settings, appearance, session, chat
     )
     training = TrainingFlow(app, services, session, tuner, appearance, chat)
     models = ModelFlow(app, services, choosing, tuner, chat, navigation, training)

@@ -38,6 +38,7 @@ _COMMANDS = {
     "serve": "serve:serve",
     "show": "records:show",
     "stats": "stats:stats",
+    "teach": "teach:teach",
     "train": "train:train",
 }
 """Module under `tui.cli` and attribute of each command, imported on use so that none delays the

@@ -1,9 +1,10 @@
-"""Text files attached to a message: `@path` in the prompt attaches the file.
+"""Text files attached to a message: `@path` in the prompt attaches the file, `@folder/` all in it.
 
 The stored message, which the model gets, has the whole file after the user's words; the transcript
 shows one line instead. Only text can be attached, and only as much as a model can take.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from store.i18n import _
 from tui.text_format import counted
 
 LIMIT = 64 * 1024
-"""Largest file in bytes; more than fits into the context of most models."""
+"""Largest file or folder in bytes; more than fits into the context of most models."""
+_MOST_FILES = 500
+_START = 2048
+"""Bytes by which a text is told from other files."""
 
 _MENTION = re.compile(r"(?<!\S)@(\"[^\"\n]+\"|[^\s\"]+)")
 """`@path`, or `@"a path with spaces"`, at the start of a word."""
@@ -23,7 +27,8 @@ _TRAILING = ".,;:!?)]}'，。；：！？）】」"
 def with_files(text: str, folder: Path, earlier: str = "") -> str:
     """Append the files that `text` mentions.
 
-    A mention of anything but a file stays an `@` and a word.
+    A folder is mentioned with a slash at its end, and attaches the text files in it. A mention of
+    anything else stays an `@` and a word.
 
     Args:
         folder: Where relative paths start.
@@ -37,13 +42,77 @@ def with_files(text: str, folder: Path, earlier: str = "") -> str:
     for mention in dict.fromkeys(_MENTION.findall(text)):
         written = mention.strip('"')
         name = Path(written.rstrip(_TRAILING)).name
-        path = None if name in kept else _file(written, folder)
+        path = None if name in kept else _place(written, folder)
+        if path is not None and path.is_dir():
+            blocks += [_block(f"{path.name}/{file.relative_to(path)}", file) for file in _in(path)]
+            continue
         if path is not None:
             name = path.name.replace('"', "'")
-            kept[name] = f'\n\n<file name="{name}">\n{_read(path)}\n</file>'
+            kept[name] = _block(name, path)
         if name in kept:
             blocks.append(kept[name])
     return text + "".join(dict.fromkeys(blocks))
+
+
+def attached_size(text: str, folder: Path) -> int:
+    """Return the bytes of the files and folders that `text` mentions, without reading them."""
+    mentions = dict.fromkeys(_MENTION.findall(text)) if "@" in text else {}
+    places = [_place(mention.strip('"'), folder) for mention in mentions]
+    files = [file for place in places if place for file in (_in(place) or [place])]
+    return sum(_size(file) for file in files if file.is_file())
+
+
+def _block(name: str, path: Path) -> str:
+    shown = name.replace('"', "'")
+    return f'\n\n<file name="{shown}">\n{_read(path)}\n</file>'
+
+
+def _in(folder: Path) -> list[Path]:
+    """List the text files of a folder, and of those in it, without hidden ones.
+
+    Raises:
+        TuteeError: together they are too large.
+    """
+    if not folder.is_dir():
+        return []
+    found: list[Path] = []
+    total = 0
+    for base, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        for name in sorted(names):
+            path = Path(base, name)
+            if not name.startswith(".") and _is_text(path):
+                total += _size(path)
+                found.append(path)
+        if total > LIMIT or len(found) > _MOST_FILES:
+            raise TuteeError(
+                _("The folder {name} is too large to send: the limit is {limit} kB.").format(
+                    name=folder.name, limit=LIMIT // 1024
+                ),
+                _("Send part of it; your message is still in the prompt."),
+            )
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file begins like text."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START)
+    except OSError:
+        return False
+    try:
+        start.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return error.start > len(start) - 4 and b"\0" not in start  # cut within a character
+    return b"\0" not in start
 
 
 def folded(text: str) -> str:
@@ -62,12 +131,13 @@ def _line(block: "re.Match[str]") -> str:
     return f"\n📎 {name} · {counted(lines, 'line')}"
 
 
-def _file(mention: str, folder: Path) -> Path | None:
-    """Return the file that is meant. A period after a path usually ends the sentence."""
+def _place(mention: str, folder: Path) -> Path | None:
+    """Return the file that is meant, or the folder, if it ends with a slash. A period after a path
+    usually ends the sentence."""
     for name in (mention, mention.rstrip(_TRAILING)):
         try:
             path = folder / Path(name).expanduser()
-            if name and path.is_file():
+            if name and (path.is_file() or (name.endswith("/") and path.is_dir())):
                 return path
         except (OSError, RuntimeError, ValueError):
             continue  # not a path: too long, an unknown user, a null character

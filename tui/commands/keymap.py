@@ -35,6 +35,7 @@ _SAME = {
 """Keys for which most terminals send the same as for another key."""
 
 DEFAULT_KEYS = {
+    "app.back": "escape",
     "app.compare": "f6",
     "app.menu": "ctrl+p",
     "app.models": "ctrl+o",
@@ -44,6 +45,7 @@ DEFAULT_KEYS = {
     "app.starter": "ctrl+t",
     "app.tune": "f5",
     "chat.beside": "ctrl+b",
+    "chat.adopt": "ctrl+s",
     "chat.correct": "f4",
     "chat.dislike": "f3",
     "chat.like": "f2",
@@ -51,13 +53,17 @@ DEFAULT_KEYS = {
     "chat.report": "enter",
     "chat.settle": "ctrl+u",
     "chats.undo": "ctrl+z",
-    "correct.clear": "ctrl+l",
     "correct.save": "ctrl+s",
     "edit.save": "ctrl+s",
-    "models.stop": "x",
+    "models.stop": "ctrl+x",
+    "records.check": "ctrl+k",
+    "records.import": "insert",
+    "records.mark_all": "ctrl+a",
     "records.undo": "ctrl+z",
     "reply.thoughts": "t",
     "reply.undo": "ctrl+z",
+    "text.clear": "ctrl+u",
+    "settings.all": "ctrl+a",
     "tune.rl": "5",
     "tune.sft": "1",
 }
@@ -83,6 +89,7 @@ _NAMES = {
     "delete": "Del",
     "pageup": "PgUp",
     "pagedown": "PgDn",
+    "insert": "Ins",
     "up": "↑",
     "down": "↓",
     "left": "←",

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from textual.screen import Screen
 
@@ -28,6 +28,7 @@ CHAT_COMMANDS = (
     Command("👎 Refuse this reply", "And say why, if you like", "dislike", ("bad",), "WHY"),
     Command("✎ Correct this reply", "Say what it should have been", "correct", ("fix",), "TEXT"),
     Command("Undo feedback on this reply", "Takes back the last feedback", "undo", ("undo",)),
+    Command("Use as correction", "Of the first reply, after a second try", "adopt", ("better",)),
     Command("Prefer this reply", "Over its other versions", "prefer", ("prefer",)),
     Command("Exclude from training", "Or include it again", "exclude", ("exclude",)),
     Command("Trained tokens", "Shows tokens that carry loss in bold", "tokens", ("tokens",)),
@@ -48,6 +49,7 @@ CHAT_COMMANDS = (
         ("preset",),
         "NAME",
     ),
+    Command("Your prompts", "From the folder `prompts`", "library", ("p", "prompt"), "NAME"),
     Command("Set", "Change one sampling setting", "set", ("set",), "NAME VALUE"),
     Command(
         "Recall",
@@ -56,13 +58,14 @@ CHAT_COMMANDS = (
         ("recall",),
         "ON|OFF",
     ),
-    Command("Thinking", "Let the model think first, or not", "think", ("think",), "on|off"),
+    Command("Thinking", "Let the model think first, or not", "think", ("think",), "ON|OFF"),
+    Command("Find in this chat", "Next and previous hit", "find", ("find",), "TEXT"),
     Command("Title", "Rename this chat", "title", ("title",), "TEXT"),
     Command("Pin this chat", "To the top of the list, or unpin it", "pin", ("pin",)),
     Command("Save this chat", "As Markdown, to the path you give", "save", ("save",), "PATH"),
     Command("Delete this chat", "What it taught stays", "delete_chat", ("delete",)),
     Command("New chat", "The current one stays in the list", "new_chat", ("new",)),
-    Command("Open a chat", "Search, rename, pin, delete", "chats", ("chats",)),
+    Command("Open a chat", "Search, rename, pin, delete", "chats", ("chats",), "WORDS"),
 )
 
 APP_COMMANDS = (
@@ -74,6 +77,7 @@ APP_COMMANDS = (
     Command("Roll back", "Activate the previous version", "app.roll_back", ("rollback",)),
     Command("Cancel the training", "Stops within seconds", "app.cancel_tuning", ("cancel",)),
     Command("Records", "Everything you taught: view, check, delete", "app.records", ("records",)),
+    Command("Teach", "Rate replies one after another", "app.teach", ("teach",), "FILE"),
     Command("Statistics", "What there is to learn from", "app.statistics", ("stats",)),
     Command("Import", "Conversations from other programs", "app.import", ("import",)),
     Command("Starter set", "Short examples to begin with", "app.starter", ("starter",)),
@@ -84,10 +88,20 @@ APP_COMMANDS = (
     ),
     Command("Theme", "Preview themes and keep one", "app.change_theme", ("theme",), "NAME"),
     Command("Help", "All keys on one screen", "app.help", ("help",)),
+    Command("Suspend", "Back to the shell; fg continues", "app.suspend_process", ("suspend",)),
     Command("Quit", "Everything is kept", "app.quit", ("quit", "exit")),
 )
 
 COMMANDS = (*CHAT_COMMANDS, *APP_COMMANDS)
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A screen or app that says why an action is not possible."""
+
+    def obstacle(self, action: str) -> TuteeError | None:
+        """Why `action` is not possible now; None if it is, or there is nothing to say."""
+
 
 _SLASH = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
 
@@ -130,10 +144,11 @@ def spelled(text: str) -> tuple[Command, str] | None:
 
 async def perform(command: Command, argument: str, screen: Screen[Any]) -> None:
     """Run a slash command; raise TuteeError if it is not possible now, or fails."""
-    if command not in possible(screen):
-        raise TuteeError(_("/{name} is not possible now.").format(name=command.slash[0]))
     namespace, _dot, name = command.action.rpartition(".")
     node = screen.app if namespace == "app" else screen
+    if command not in possible(screen):
+        why = node.obstacle(name) if isinstance(node, Explains) else None
+        raise why or TuteeError(_("/{name} is not possible now.").format(name=command.slash[0]))
     done = getattr(node, f"action_{name}")(*([argument] if argument else []))
     if inspect.isawaitable(done):
         await done

@@ -21,13 +21,14 @@ from store.i18n import _
 from store.records import ChatMessage, Message, Record, new_id
 from store.repository import Repository
 from tui.controllers.feedback import message_view, reply_view
-from tui.controllers.live_reply import LiveReply
+from tui.controllers.live_reply import LiveReply, PendingFeedback
 from tui.controllers.open_conversation import ChatSettings, Exchange, OpenConversation
 from tui.services import random_seed
 from tui.views.chat import (
     BranchChanged,
     Change,
     ConversationView,
+    FeedbackStored,
     MessageAdded,
     QueueChanged,
     ReplyBegan,
@@ -129,6 +130,23 @@ class ChatSession:
         self._chat.stop_reply()
         return [ReplyBegan(live.view())]
 
+    # -- feedback on the reply in progress -------------------------------------------------------
+
+    @property
+    def pending(self) -> PendingFeedback | None:
+        """The feedback so far on the reply in progress in the open conversation; None without such
+        a reply."""
+        live = self._live_here()
+        return None if live is None else live.feedback or PendingFeedback()
+
+    def rate_live(self, feedback: PendingFeedback | None) -> list[Change]:
+        """Store `feedback` on the reply in progress once it ends; None takes it back."""
+        live = self._live_here()
+        if live is None:
+            return []
+        live.feedback = feedback
+        return [ReplyBegan(live.view())]
+
     # -- events ----------------------------------------------------------------------------------
 
     def model_ready(self, event: ModelReady) -> list[Change]:
@@ -156,13 +174,14 @@ class ChatSession:
             return [ReplyGrew(live.id, event.text)] if live is self._live_here() else []
         self._live = None
         reply = self._store(live, event if isinstance(event, ReplyDone) else None)
-        return self._ended(live, reply)
+        rated = self._rate(live, reply)
+        return [*self._ended(live, reply), *rated]
 
     def close(self) -> None:
         """Store the text of the reply in progress before the app ends."""
         live, self._live = self._live, None
         if live is not None:
-            self._store(live)
+            self._rate(live, self._store(live))
 
     # -- branches --------------------------------------------------------------------------------
 
@@ -362,6 +381,21 @@ class ChatSession:
         if reply and done:
             self._score(reply)
         return reply
+
+    def _rate(self, live: LiveReply, reply: Message | None) -> list[Change]:
+        """Store the feedback that was given while the reply was in progress."""
+        if live.feedback is None or live.discarded:
+            return []
+        if reply is None:
+            gone = TuteeError(
+                _("The reply ended before its first word, so there is nothing to rate.")
+            )
+            return [FeedbackStored(None, gone)]
+        try:
+            live.feedback.store(self._repository, reply.id)
+        except TuteeError as error:
+            return [FeedbackStored(reply.id, error)]
+        return [FeedbackStored(reply.id, editing=live.feedback.correction == "")]
 
     def _score(self, reply: Message) -> None:
         """Request a reward score, if scores are shown and a trusted reward model exists."""

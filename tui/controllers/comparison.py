@@ -18,7 +18,7 @@ from tui.commands.attachments import without_files
 from tui.controllers.loaded_model import loaded_adapters
 from tui.controllers.open_conversation import AskedQuestion
 from tui.services import Services, random_seed
-from tui.text_format import Noun, counted, harmless, one_line
+from tui.text_format import Noun, counted, harmless
 
 SOURCE = "compare"
 SAMPLES_TEMPERATURE = 0.8
@@ -79,8 +79,8 @@ class ComparisonController:
 
     @property
     def prompt(self) -> str:
-        """The last user message on one line, without its files; sent unchanged, they go along."""
-        return one_line(harmless(without_files(self._question.text))) if self._question else ""
+        """The last user message without its files; sent unchanged, they go along."""
+        return harmless(without_files(self._question.text)).strip() if self._question else ""
 
     # -- generating ------------------------------------------------------------------------------
 
@@ -116,9 +116,19 @@ class ComparisonController:
         """Both replies are samples of one version."""
         return self.sides is not None and self.sides[0].version == self.sides[1].version
 
+    @property
+    def question(self) -> str:
+        """What both sides were asked; empty before that."""
+        return harmless(without_files(self._messages[-1].content)) if self._messages else ""
+
+    @property
+    def only_base(self) -> bool:
+        """There is no version yet, so that only the original model can be compared with itself."""
+        return self.versions() == (BASE,)
+
     def _set_context(self, text: str) -> None:
         question = self._question
-        if question is not None and text == self.prompt:
+        if question is not None and text.strip() == self.prompt:
             self._messages, self._conversation_id = question.prompt, question.conversation_id
             return
         system = self._services.config.chat.system_prompt

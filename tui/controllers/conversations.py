@@ -1,6 +1,7 @@
 """All conversations, without widgets: search, rename, pin, delete, restore, save as Markdown."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -8,13 +9,18 @@ from data.markdown import Section, file_name, markdown
 from store.errors import TuteeError
 from store.i18n import _
 from store.local_time import local_minute
-from store.records import Conversation, ConversationTree, Message
+from store.records import Conversation, ConversationTree, Message, now
 from store.repository import Repository
 from store.storage import private_folder, replace_file
 from tui.commands.attachments import without_files
-from tui.text_format import harmless, one_line
+from tui.text_format import age, harmless, one_line
 from tui.views.chat import ConversationRow
+from tui.views.record_list import shared_prefixes
 
+_DESCRIBED = 200
+"""Rows that are described: more than a screen holds, few enough to list at each key."""
+_LAST = 200
+"""Characters of a last message; more fit on no line."""
 _AROUND = 30
 """Characters of an excerpt before the hit."""
 
@@ -43,6 +49,25 @@ class ConversationLibrary:
             for hit in self._repository.search(query.strip())
         ]
         return sorted(rows, key=lambda row: not row.pinned)
+
+    def described(self, query: str = "") -> list[ConversationRow]:
+        """As `listed`, the first rows with their last message, their age and their feedback."""
+        rows = self.listed(query)
+        shared = shared_prefixes([row.title for row in rows])
+        rows = [replace(row, shared=cells) for row, cells in zip(rows, shared, strict=True)]
+        return [*map(self._described, rows[:_DESCRIBED]), *rows[_DESCRIBED:]]
+
+    def _described(self, row: ConversationRow) -> ConversationRow:
+        messages = self._repository.messages(row.id)
+        feedback = [self._repository.feedback(message.id) for message in messages]
+        last = without_files(messages[-1].content) if len(messages) > 1 else ""
+        return replace(
+            row,
+            age=age(self._repository.conversation(row.id).updated, now()),
+            last=harmless(one_line(last[:_LAST])),
+            corrected=sum(each.correction is not None for each in feedback),
+            liked=sum(each.label is True for each in feedback),
+        )
 
     def latest(self) -> str:
         """The id of the most recently used conversation.

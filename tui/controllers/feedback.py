@@ -9,6 +9,7 @@ from store.i18n import _
 from store.records import Instruction, Message, Origin, Record
 from store.repository import Repository
 from tui.controllers.drafts import CorrectionDraft
+from tui.controllers.follow_up import second_try
 from tui.views.chat import MessageView, RecalledView, ReplyView, UserView
 
 Siblings = Mapping[str, tuple[str, ...]]
@@ -47,6 +48,30 @@ class ReplyFeedback:
         self._unexplained = None
         self._repository.correct(reply_id, text, why)
         return self.reply(reply_id)
+
+    def adopt(self, reply_id: str) -> list[ReplyView]:
+        """Make a reply the correction of the first reply to the same question, or undo that; return
+        the new views of both.
+
+        Raises:
+            TuteeError: it is the first reply itself, or both are the same.
+        """
+        message = self._repository.message(reply_id)
+        found = second_try(self._repository, message)
+        if found is None:
+            raise TuteeError(
+                _("This is the first reply to its question, so there is none to correct."),
+                _("Ask for another one (“shorter, please”), or edit the question."),
+            )
+        self._unexplained = None
+        first, text = found.first.id, _text(self._repository, message)
+        if text.strip() == found.first.content.strip():
+            raise TuteeError(_("Both replies are the same, so there is nothing to correct."))
+        if self._repository.feedback(first).correction == text:
+            self._repository.undo(first)
+        else:
+            self._repository.correct(first, text, found.why)
+        return [self.reply(first), self.reply(reply_id)]
 
     def prefer(self, reply_id: str) -> ReplyView:
         """Prefer a reply over all others to the same message.
@@ -141,6 +166,7 @@ def reply_view(
         preferred=feedback.preferred,
         excluded=feedback.excluded,
         undoable=feedback.undoable,
+        **_second_try(repository, message),
     )
 
 
@@ -166,6 +192,24 @@ def _taught_beside(repository: Repository, message: Message, versions: Sequence[
         if feedback.label:
             return repository.message(other).content
     return ""
+
+
+def _second_try(repository: Repository, message: Message) -> dict[str, bool]:
+    """Whether a reply may correct the first one, is offered to, or does."""
+    found = second_try(repository, message)
+    if found is None or not message.content.strip():
+        return {}
+    first = repository.feedback(found.first.id)
+    return {
+        "second_try": True,
+        "offered": found.likely and first.correction is None and not first.label,
+        "adopted": first.correction == _text(repository, message),
+    }
+
+
+def _text(repository: Repository, message: Message) -> str:
+    """A reply as corrected, else as the model wrote it."""
+    return repository.feedback(message.id).correction or message.content
 
 
 def _speed(message: Message) -> float | None:

@@ -13,6 +13,33 @@ WRITING = N_("writing…")
 STOPPING = N_("stopping…")
 
 
+@dataclass(frozen=True)
+class PendingFeedback:
+    """Feedback given while a reply is in progress, stored once it ends."""
+
+    label: bool | None = None
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
+    correction: str | None = None
+    """The corrected text; empty where an editor is to open for it."""
+
+    @property
+    def badges(self) -> str:
+        thumb = {True: "👍", False: "👎", None: ""}[self.label]
+        return f"{thumb} {'' if self.correction is None else '✎'}".strip()
+
+    def store(self, repository: Repository, reply_id: str) -> None:
+        """Store it as feedback on the reply.
+
+        Raises:
+            TuteeError: the reply is empty, or cannot be stored.
+        """
+        if self.label is not None:
+            repository.rate(reply_id, self.label, self.reasons, self.comment)
+        if self.correction:
+            repository.correct(reply_id, self.correction)
+
+
 @dataclass
 class LiveReply:
     """A reply that is requested or about to be."""
@@ -35,10 +62,12 @@ class LiveReply:
     stopping: bool = False
     discarded: bool = False
     """Its conversation was deleted."""
+    feedback: PendingFeedback | None = None
 
     def view(self) -> LiveView:
         note = STOPPING if self.stopping else WRITING if self.requested else WAITING
-        return LiveView(self.id, self.start + self.text, _(note), self.thoughts)
+        said = " · ".join(filter(None, (_(note), self.feedback.badges if self.feedback else "")))
+        return LiveView(self.id, self.start + self.text, said, self.thoughts)
 
     def prompt(self, repository: Repository) -> tuple[ChatMessage, ...]:
         """The messages to reply to, with the start of the reply where it continues one."""

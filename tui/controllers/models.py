@@ -16,7 +16,7 @@ from core.models import builtin, catalog, gguf_import
 from core.models.catalog import Known
 from core.workers.fetch import Fetcher
 from store.errors import TuteeError
-from store.i18n import _
+from store.i18n import _, current_language
 from tui.services import Services
 from tui.views.transfer_rate import TransferRate, format_size
 
@@ -46,8 +46,15 @@ class ModelChooser:
         return self._fetcher.spec
 
     def known(self) -> list[Known]:
-        """The recommended models, and every model on this machine."""
-        return catalog.known(self._services.paths.cache)
+        """The model recommended for the user's language first, then the other offers, and every
+        model on this machine."""
+        known = catalog.known(self._services.paths.cache)
+        return sorted(known, key=lambda one: one.spec != self.recommended)
+
+    @property
+    def recommended(self) -> str:
+        """Id of the model to begin with, in the language that is spoken."""
+        return catalog.recommended(current_language())
 
     def choose(self, typed: str) -> bool:
         """Switch to a model on this machine, or start to download it; return whether it switches.

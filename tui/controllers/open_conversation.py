@@ -104,6 +104,22 @@ class OpenConversation:
     def has_question(self) -> bool:
         return any(message.role == "user" for message in self.messages())
 
+    def find(self, text: str) -> list[str]:
+        """Ids of the messages on the current branch that contain `text`, the newest first; a
+        correction counts as well as the reply."""
+        wanted = text.strip().casefold()
+        return [
+            message.id
+            for message in reversed(self.messages())
+            if wanted
+            and message.role != "system"
+            and any(wanted in each.casefold() for each in self._texts(message))
+        ]
+
+    def _texts(self, message: Message) -> tuple[str, ...]:
+        correction = self._repository.feedback(message.id).correction
+        return (message.content,) if correction is None else (message.content, correction)
+
     def message(self, message_id: str | None) -> Message:
         """A message by its id; without one the last message.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -24,7 +25,7 @@ from tui.controllers.loaded_model import loaded_adapters
 from tui.services import Services
 from tui.text_format import counted
 from tui.views.record_detail import DetailView, MaskView, detail_view, mask_views
-from tui.views.record_list import RecordView, record_view
+from tui.views.record_list import RecordView, lesson_view, record_view, shared_prefixes
 from tui.views.statistics import StatisticsView, statistics_view
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class RecordLibrary:
         """Records changed since the app last cleared this flag."""
         self._undos: list[Callable[[], str]] = []
         """One function to undo each change, the latest last; it returns the toast."""
+        self._adding: tuple[list[str], list[str]] = ([], [])
+        """Ids of the records and conversations that the latest import stored."""
         self._tasks: dict[str, str] = {}
         """Task labels by record id; the prompt of a record never changes."""
         self._loaded_tokenizer: Tokenizer | None = None
@@ -97,6 +100,18 @@ class RecordLibrary:
         """Make table rows, with the versions in `learned` and the problems in `findings`."""
         today = now()
         return [record_view(record, self.task, learned, findings, today) for record in records]
+
+    def lesson_views(
+        self,
+        lessons: Iterable[Sequence[Record]],
+        learned: Mapping[str, str],
+        findings: Mapping[str, Sequence[str]],
+    ) -> list[RecordView]:
+        """Make one table row for all records of each lesson; see `views`."""
+        today = now()
+        views = [lesson_view(lesson, self.task, learned, findings, today) for lesson in lessons]
+        shared = shared_prefixes([view.prompt for view in views])
+        return [replace(view, shared=cells) for view, cells in zip(views, shared, strict=True)]
 
     def detail(self, record: Record, problems: Sequence[str]) -> DetailView:
         return detail_view(record, self.task(record), self.learned().get(record.id, ""), problems)
@@ -155,10 +170,37 @@ class RecordLibrary:
 
     # -- importing -------------------------------------------------------------------------------
 
+    def begin_import(self) -> None:
+        """Undo all that `add` stores from here on as one change."""
+        added: list[str] = []
+        begun: list[str] = []
+        self._adding = (added, begun)
+        repository = self._services.repository
+
+        def take_back() -> str:
+            there = repository.ids()
+            gone = repository.delete_records([each for each in added if each in there])
+            chats = [each for each in begun if each in there]
+            for chat in chats:
+                repository.delete_conversation(chat)
+            return _("Import undone: {records}, {chats}.").format(
+                records=counted(len(gone), "record"), chats=counted(len(chats), "chat")
+            )
+
+        self._undos.append(take_back)
+
     def add(self, records: Sequence[Record], chats: Sequence[ImportedConversation]) -> None:
-        """Store imported records and conversations, except known ones."""
+        """Store imported records and conversations, except known ones.
+
+        Undo keeps messages that were added to a chat that was there before.
+        """
         self.changed = True
-        self._services.repository.add_imported(records, chats)
+        repository = self._services.repository
+        before = {chat.id for chat in repository.conversations()}
+        stored = repository.add_imported(records, chats)
+        added, begun = self._adding
+        added += [record.id for record in stored.records]
+        begun += [chat.conversation.id for chat in chats if chat.conversation.id not in before]
 
     # -- changing, with undo ---------------------------------------------------------------------
 
@@ -221,7 +263,8 @@ class RecordLibrary:
         """
         if not all(text.strip() for text in texts.values()):
             raise TuteeError(
-                _("The texts of a record cannot be empty."), _("To delete the record, press D.")
+                _("The texts of a record cannot be empty."),
+                _("To delete the record, use Del in the list."),
             )
         repository = self._services.repository
         changes = {**texts, "comment": comment, "id": new_id(), "act": new_id()}

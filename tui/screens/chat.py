@@ -33,13 +33,14 @@ from core.events import (
 from store.errors import TuteeError
 from store.i18n import _
 from store.records import ChatMessage
-from tui.commands.attachments import with_files, without_files
+from tui.commands.attachments import attached_size, with_files, without_files
 from tui.commands.completion import Completions, completions
 from tui.commands.keymap import keyed
 from tui.commands.registry import CHAT_COMMANDS, perform, possible, spelled
 from tui.controllers.chat_session import ChatSession
 from tui.controllers.drafts import CorrectionDraft
 from tui.controllers.feedback import ReplyFeedback
+from tui.controllers.prompt_library import VARIABLE
 from tui.error_toasts import errors_shown, guarded, show_error
 from tui.messages import Answered, FromCore, Taught
 from tui.screens.chat_actions import ChatActions
@@ -49,6 +50,7 @@ from tui.services import Services
 from tui.views.chat import (
     BranchChanged,
     Change,
+    FeedbackStored,
     MessageAdded,
     QueueChanged,
     ReplyBegan,
@@ -59,6 +61,7 @@ from tui.views.chat import (
 from tui.views.side_panel import lessons
 from tui.widgets.activity import Activity
 from tui.widgets.chat_list import ChatList
+from tui.widgets.find_bar import FindBar
 from tui.widgets.guide import Guide
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.markdown import Code
@@ -70,6 +73,8 @@ from tui.widgets.transcript import Transcript
 
 _COUNTED_AT_ONCE = 20_000
 """Characters of a conversation whose tokens are counted without a thread."""
+_BYTES_PER_TOKEN = 4
+"""Of text in any language, roughly: an estimate before sending, without the model's tokenizer."""
 
 
 class ChatScreen(Screen[None]):
@@ -93,6 +98,8 @@ class ChatScreen(Screen[None]):
         Binding("ctrl+b", "beside", "To the list of chats", show=False, id="chat.beside"),
         Binding("ctrl+l", "app.best_of", "Best of four", show=False, id="app.best_of"),
         Binding("ctrl+o", "app.models", "Models", show=False, id="app.models"),
+        Binding("ctrl+f", "find", "Find in this chat", show=False, id="chat.find"),
+        Binding("ctrl+s", "adopt", "Use as correction", show=False, id="chat.adopt"),
         Binding("ctrl+t", "app.starter", "Starter set", show=False, id="app.starter"),
         Binding("escape", "escape", "Stop, or to the replies", show=False, id="chat.escape"),
         # Of the prompt first: only an empty one leaves them to the screen.
@@ -117,11 +124,17 @@ class ChatScreen(Screen[None]):
         self._session = session
         self._transcript = Transcript()
         self._bar = PromptBar(self._completions)
+        self._find = FindBar()
+        self._hits: list[str] = []
+        """Ids of the messages that were found, the newest first."""
+        self._hit = 0
         feedback = ReplyFeedback(services.repository, partial(CorrectionDraft, services))
-        self._reply = ReplyActions(self._transcript, session.conversation, feedback)
+        self._reply = ReplyActions(self._transcript, session, feedback, self.apply)
         self._chat = ChatActions(self, session, services, self._show_conversation, self.changed)
         self._counted: tuple[ChatMessage, ...] | None = None
         """The conversation whose use of the context is shown."""
+        self._attaching = False
+        """The prompt held a mention of a file when it was last looked at."""
         self._writing = False
         """The prompt holds text."""
 
@@ -136,6 +149,7 @@ class ChatScreen(Screen[None]):
                 yield ChatList()
             with Vertical(id="talk"):
                 yield self._transcript
+                yield self._find
                 yield Guide(id="guide").data_bind(line=ChatScreen.guide)
                 yield self._bar
                 yield Activity(id="activity").data_bind(line=ChatScreen.activity)
@@ -151,9 +165,13 @@ class ChatScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Gray out the keys that have nothing to act on."""
-        if action == "take_back":
-            return bool(self._session.queued().texts) or None
-        return (self._reply.possible(action) and self._chat.possible(action)) or None
+        return self.obstacle(action) is None or None
+
+    def obstacle(self, action: str) -> TuteeError | None:
+        """Why a key or command has nothing to act on; None if it has."""
+        if action == "take_back" and not self._session.queued().texts:
+            return TuteeError(_("No message is waiting."))
+        return self._reply.obstacle(action) or self._chat.obstacle(action)
 
     # -- writing and sending ---------------------------------------------------------------------
 
@@ -171,6 +189,7 @@ class ChatScreen(Screen[None]):
     @guarded
     async def _sent(self, event: Prompt.Sent) -> None:
         editing, text = self._bar.editing, event.text
+        command = None
         try:
             command = None if editing else spelled(text)
             if command is not None:
@@ -180,8 +199,11 @@ class ChatScreen(Screen[None]):
             whole = with_files(_unescaped(text), Path.cwd(), earlier)
             self._session.check(whole)
         except TuteeError:
-            if not self._bar.prompt.text:
+            # A bare command is recalled with ↑; left in the prompt, the next one would be appended.
+            if not self._bar.prompt.text and (command is None or command[1]):
                 self._bar.prompt.put(text)
+                if text.startswith("/"):
+                    self._bar.prompt.select_all()  # typing replaces it
             raise
         self._bar.done()
         await self.apply(partial(self._session.send, whole, editing or None))
@@ -193,6 +215,9 @@ class ChatScreen(Screen[None]):
         before, self._writing = self._writing, bool(event.text_area.text)
         if self._writing and not before:
             self._session.prefill()
+        if "@" in event.text_area.text or self._attaching:
+            self._attaching = "@" in event.text_area.text
+            self._hint()
 
     def _completions(self, text: str, before: str) -> Completions:
         return completions(text, before, possible(self), Path.cwd(), self._chat.arguments)
@@ -257,6 +282,12 @@ class ChatScreen(Screen[None]):
             case ReplyEnded(live_id, reply):
                 await self._transcript.end(live_id, reply)
                 self.refresh_bindings()
+            case FeedbackStored() as stored:
+                if stored.error is not None:
+                    show_error(self.app, stored.error)
+                self.post_message(Taught())
+                undisturbed = self.is_current and not self.written
+                await self._reply.stored(stored, undisturbed=undisturbed)
             case BranchChanged(view, message_id):
                 await self._transcript.show(view, message_id)
                 self._bar.prompt.waiting = bool(view.queued)
@@ -329,9 +360,46 @@ class ChatScreen(Screen[None]):
             parts += [keyed(self, _("{key:reply.recalled} corrections"))] if view.recalled else []
             parts += [keyed(self, _("{key:reply.undo} undo"))] if view.undoable else []
             return " · ".join([*parts, _("Esc back")])
+        if "@" in self.written and (attached := _attached(self.written)):
+            return attached
         if self._session.replying:
             return _("Esc stops · ↑ takes back") if self._bar.prompt.waiting else _("Esc stops")
         return _("Enter sends")
+
+    # -- finding in the open chat ----------------------------------------------------------------
+
+    def action_find(self, text: str = "") -> None:
+        """Find text in the open chat, the newest hit first."""
+        self._find.begin(text)
+
+    @on(FindBar.Wanted)
+    @guarded
+    async def _found(self, event: FindBar.Wanted) -> None:
+        self._hits, self._hit = self._session.conversation.find(event.text), 0
+        await self._show_hit()
+
+    async def action_find_step(self, step: int) -> None:
+        """Go to an older or a newer hit, from the last one to the first."""
+        if self._hits:
+            self._hit = (self._hit + step) % len(self._hits)
+        await self._show_hit()
+
+    async def _show_hit(self) -> None:
+        self._find.count(self._hit + 1, len(self._hits))
+        await self._transcript.reveal(self._hits[self._hit] if self._hits else "")
+
+    async def action_find_end(self) -> None:
+        """Close the search, and leave the hit in view."""
+        self._find.end()
+        self._hits = []
+        await self._transcript.reveal("")
+        self.focus_prompt()
+
+    async def action_find_everywhere(self) -> None:
+        """Search all chats for the same text."""
+        text = self._find.text
+        await self.action_find_end()
+        self._chat.browse(text)
 
     # -- moving the focus ------------------------------------------------------------------------
 
@@ -396,6 +464,9 @@ class ChatScreen(Screen[None]):
     async def action_prefer(self) -> None:
         await self._reply.prefer()
 
+    async def action_adopt(self) -> None:
+        await self._reply.adopt()
+
     async def action_exclude(self) -> None:
         await self._reply.exclude()
 
@@ -433,8 +504,8 @@ class ChatScreen(Screen[None]):
     async def action_new_chat(self) -> None:
         await self._chat.new()
 
-    def action_chats(self) -> None:
-        self._chat.browse()
+    def action_chats(self, words: str = "") -> None:
+        self._chat.browse(words)
 
     def action_title(self, title: str = "") -> None:
         self._chat.rename(title)
@@ -457,11 +528,30 @@ class ChatScreen(Screen[None]):
     def action_recall(self, switch: str = "") -> None:
         self._chat.set_recall(switch)
 
+    def action_library(self, written: str = "") -> None:
+        """Put one of the user's prompts into the prompt, its first open variable selected."""
+        text = self._chat.prompt_named(written)
+        self._bar.prompt.put(text)
+        if open_variable := VARIABLE.search(text):
+            self._bar.prompt.select_span(*open_variable.span())
+        self.focus_prompt()
+
     def action_set(self, text: str = "") -> None:
         self._chat.set_sampling(text)
 
     def action_think(self, answer: str = "") -> None:
         self._chat.set_thinking(answer)
+
+
+def _attached(text: str) -> str:
+    """How much `text` attaches, roughly, before it is sent."""
+    try:
+        size = attached_size(text, Path.cwd())
+    except TuteeError:
+        return _("too large to attach")
+    return (
+        _("about {count:,} tokens attached").format(count=size // _BYTES_PER_TOKEN) if size else ""
+    )
 
 
 def _unescaped(text: str) -> str:

@@ -14,9 +14,10 @@ from tui.controllers.chat_session import ChatSession
 from tui.controllers.conversations import ConversationLibrary
 from tui.controllers.open_conversation import ChatSettings
 from tui.controllers.presets import Presets, with_setting
+from tui.controllers.prompt_library import filled
 from tui.error_toasts import errors_shown
 from tui.screens.chat_settings import ChatSettingsScreen
-from tui.screens.command_arguments import arguments
+from tui.screens.command_arguments import arguments, prompt_names
 from tui.screens.conversations import ConversationsScreen, title_dialog
 from tui.services import Services
 from tui.views.chat import ConversationRow
@@ -43,15 +44,20 @@ class ChatActions:
         )
         self._presets = Presets(lambda: services.config)
         self._cache = services.paths.cache
+        self._prompts = services.paths.prompts
         self._show = show
         self._renamed = renamed
 
-    def possible(self, action: str) -> bool:
-        """Whether a conversation has started for `action`; True for actions that need none."""
+    def obstacle(self, action: str) -> TuteeError | None:
+        """Why `action` is not possible before the conversation has started; None if it is."""
         needs_one = action in ("title", "pin", "save", "delete_chat")
-        return not needs_one or self._session.conversation.has_question()
+        if not needs_one or self._session.conversation.has_question():
+            return None
+        return TuteeError(_("This chat has no messages yet."), _("Ask something first."))
 
     def arguments(self, command: Command) -> list[Completion]:
+        if command.action == "library":
+            return prompt_names(self._prompts)
         return arguments(command, self._session.conversation, self._presets, self._cache)
 
     def _notify(self, text: str, title: str = "", seconds: float | None = 3) -> None:
@@ -63,8 +69,9 @@ class ChatActions:
         self._session.conversation.new()
         await self._show()
 
-    def browse(self) -> None:
-        self._screen.app.push_screen(ConversationsScreen(self._library), self._open)
+    def browse(self, words: str = "") -> None:
+        """List the conversations, or those that contain `words`."""
+        self._screen.app.push_screen(ConversationsScreen(self._library, words), self._open)
 
     def rows(self) -> list[ConversationRow]:
         """All conversations, as the list beside the chat shows them."""
@@ -132,6 +139,10 @@ class ChatActions:
             return
         screen = ChatSettingsScreen(conversation.own(), conversation.default(), self._presets.all())
         self._screen.app.push_screen(screen, self._set_chosen)
+
+    def prompt_named(self, written: str) -> str:
+        """One of the user's prompts; see `filled` for the argument and errors."""
+        return filled(self._prompts, written)
 
     def use_preset(self, name: str = "") -> None:
         """Use a preset, or open a dialog to choose one."""

@@ -10,6 +10,7 @@ from tui.commands.completion import Completion
 from tui.commands.registry import Command
 from tui.controllers.open_conversation import OpenConversation
 from tui.controllers.presets import DEFAULT, Presets, sampling_settings
+from tui.controllers.prompt_library import prompts, summary
 from tui.text_format import harmless, one_line
 
 _PROMPT_CHARACTERS = 60
@@ -38,6 +39,12 @@ def arguments(
         case "app.change_theme":
             return [_choice(name) for name in get_args(ThemeName)]
     return []
+
+
+def prompt_names(folder: Path) -> list[Completion]:
+    """The user's own prompts, which can be followed by values."""
+    found = prompts(folder).items()
+    return [Completion(f"{name} ", name, harmless(summary(path))) for name, path in found]
 
 
 def _choice(name: str, help_: str = "") -> Completion:

@@ -15,31 +15,39 @@ from store.i18n import N_, _
 from tui.controllers.conversations import ConversationLibrary
 from tui.error_toasts import errors_shown
 from tui.screens.text_dialog import TextDialog
-from tui.text_format import harmless
+from tui.text_format import padded
 from tui.theme import MUTED
 from tui.views.chat import ConversationRow
+from tui.views.record_list import differing
 from tui.widgets.footer import Footer
 
+_AGE = 6
+"""Cells of the age."""
+_LEAST_TITLE = 24
 _EMPTY = N_("No chats yet. A chat is saved with its first message.")
 
 
 class _Search(Input):
-    """The search field; ↓ and Enter move on to the results."""
+    """The search field has the focus, so that typing searches; the keys of the list work in it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next", show=False, id="form.down"),
-        Binding("escape", "clear_search", "All chats", key_display="Esc", id="chats.all"),
+        Binding("down", "screen.move('cursor_down')", show=False, id="chats.down"),
+        Binding("up", "screen.move('cursor_up')", show=False, id="chats.up"),
+        Binding("pagedown", "screen.move('page_down')", show=False, id="chats.page_down"),
+        Binding("pageup", "screen.move('page_up')", show=False, id="chats.page_up"),
+        Binding("home", "screen.move('first')", show=False, id="chats.first"),
+        Binding("end", "screen.move('last')", show=False, id="chats.last"),
     ]
 
-    def action_clear_search(self) -> None:
-        self.value = ""
-        self.screen.query_one(OptionList).focus()
-
-
-class _Rows(OptionList):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave Enter to the screen, whose binding names it."""
-        return action != "select"
+        """Leave Enter, Ctrl+E and Ctrl+K to the list; Del too where it has nothing to delete."""
+        if action == "delete_right":
+            return self.cursor_position < len(self.value)
+        return action not in ("submit", "end", "delete_right_all")
+
+
+class _Rows(OptionList, can_focus=False):
+    pass
 
 
 class ConversationsScreen(ModalScreen[str | None]):
@@ -48,27 +56,39 @@ class ConversationsScreen(ModalScreen[str | None]):
     TITLE = "Chats"
     HELP = """All chats, pinned ones first, then the most recent. You can restore a deleted chat
         until you quit; your feedback in it stays in any case."""
-    AUTO_FOCUS = "OptionList"
+    AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", key_display="Enter", id="chats.enter"),
-        Binding("slash", "search", "Search", key_display="/", id="chats.search"),
-        Binding("r", "rename", "Rename", id="chats.rename"),
-        Binding("p", "pin", "Pin", id="chats.pin"),
-        Binding("d", "delete", "Delete", id="chats.delete"),
-        Binding("s", "save", "Save", tooltip=N_("Save as Markdown"), id="chats.save"),
+        Binding("ctrl+e", "rename", "Rename", key_display="^e", id="chats.rename"),
+        Binding("ctrl+k", "pin", "Pin", key_display="^k", id="chats.pin"),
+        Binding("delete", "delete", "Delete", key_display="Del", id="chats.delete"),
+        Binding(
+            "ctrl+s",
+            "save",
+            "Save",
+            key_display="^s",
+            tooltip=N_("Save as Markdown"),
+            id="chats.save",
+        ),
         Binding("ctrl+z", "undo", "Undo", key_display="^z", id="chats.undo"),
-        Binding("escape,q", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("ctrl+n", "new", "New", show=False, id="chat.new"),
+        Binding("ctrl+r", "dismiss", "Back", show=False, id="chat.open"),
+        Binding("escape", "leave", "Back", key_display="Esc", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
 
-    def __init__(self, library: ConversationLibrary) -> None:
+    def __init__(self, library: ConversationLibrary, words: str = "") -> None:
         super().__init__()
         self._library = library
+        self._words = words
+        """What the search begins with."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
             yield Static(Content(_("Chats")).stylize("bold"), classes="dialog-title")
-            search = _Search(placeholder=_("/ searches titles and texts"), compact=True)
+            search = _Search(
+                self._words, placeholder=_("type to search titles and texts"), compact=True
+            )
             search.cursor_blink = False
             yield search
             yield _Rows(compact=True, markup=False)
@@ -76,18 +96,26 @@ class ConversationsScreen(ModalScreen[str | None]):
             yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        with errors_shown(self.app):
-            self._show()
+        self._show()
+        self.call_after_refresh(self._show)  # now its width is known
+
+    def on_resize(self) -> None:
+        self._show(self._chosen())
 
     # -- the list --------------------------------------------------------------------------------
 
     def _show(self, chosen: str | None = None) -> None:
         """Update the list, with `chosen` or else the same row highlighted."""
+        with errors_shown(self.app):
+            self._fill(chosen)
+
+    def _fill(self, chosen: str | None) -> None:
         options, query = self.query_one(OptionList), self.query_one(_Search).value
         place = options.highlighted or 0
-        found = self._library.listed(query)
+        found = self._library.described(query)
         options.clear_options()
-        options.add_options(Option(_line(row), id=row.id) for row in found)
+        room = options.size.width or self.size.width
+        options.add_options(Option(_line(row, room), id=row.id) for row in found)
         if found:
             ids = [row.id for row in found]
             options.highlighted = ids.index(chosen) if chosen in ids else min(place, len(ids) - 1)
@@ -118,7 +146,24 @@ class ConversationsScreen(ModalScreen[str | None]):
         with errors_shown(self.app):
             self._show()
 
-    @on(Input.Submitted)
+    def action_move(self, how: str) -> None:
+        """Move the highlight while the search field keeps the focus."""
+        getattr(self.query_one(OptionList), f"action_{how}")()
+        self.refresh_bindings()
+
+    def action_leave(self) -> None:
+        """Clear the search, or leave."""
+        search = self.query_one(_Search)
+        if search.value:
+            search.value = ""
+        else:
+            self.dismiss(None)
+
+    async def action_new(self) -> None:
+        """Leave for a new chat."""
+        await self.dismiss(None)
+        await self.app.run_action("app.new_chat")
+
     def action_open(self) -> None:
         self.dismiss(self._chosen())
 
@@ -127,9 +172,6 @@ class ConversationsScreen(ModalScreen[str | None]):
         self.dismiss(event.option_id)
 
     # -- actions ---------------------------------------------------------------------------------
-
-    def action_search(self) -> None:
-        self.query_one(_Search).focus()
 
     def action_rename(self) -> None:
         chosen = self._highlighted_id()
@@ -168,7 +210,15 @@ def title_dialog(title: str) -> TextDialog:
     return TextDialog(_("Title"), title, "", keys)
 
 
-def _line(row: ConversationRow) -> Content:
+def _line(row: ConversationRow, width: int) -> Content:
+    """Age, title and what was taught; then the last message, or the text around a search hit."""
     pin = "📌 " if row.pinned else ""
-    excerpt = f"  {harmless(row.excerpt)}" if row.excerpt else ""
-    return Content.assemble((row.updated, MUTED), f"  {pin}{harmless(row.title)}", (excerpt, MUTED))
+    counts = ((row.corrected, "✎"), (row.liked, "👍"))
+    taught = " ".join(f"{mark}{count}" for count, mark in counts if count)
+    title = differing(row.title, row.shared, max(width * 2 // 5, _LEAST_TITLE))
+    return Content.assemble(
+        (f"{padded(row.age, -_AGE)}  ", MUTED),
+        f"{pin}{title}",
+        (f"  {taught}" if taught else "", "$text-success"),
+        (f"  {row.excerpt or row.last}", MUTED),
+    )

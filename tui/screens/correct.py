@@ -5,22 +5,26 @@ draft the correction; a draft replaces the text as one edit, which Ctrl+Z undoes
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
+from store.errors import TuteeError
 from store.i18n import N_, _
 from tui.commands.keymap import keyed
 from tui.controllers.drafts import CorrectionDraft
 from tui.error_toasts import guarded, show_error
 from tui.messages import FromCore
+from tui.terminal.external_editor import edited
 from tui.text_format import harmless, one_line, shortened
 from tui.views.chat import ReplyView
 from tui.views.word_diff import Span, changes
@@ -31,7 +35,7 @@ _COMPARED = 8000
 """Total characters up to which words are compared at each key; more would make typing lag."""
 _QUOTED = 130
 """Cells of the quoted message: two lines of a narrow terminal."""
-_KEYS = N_("{key:correct.save} saves · {key:correct.clear} clears · Tab goes down · Esc leaves")
+_KEYS = N_("{key:correct.save} saves · {key:text.clear} clears · Tab goes down · Esc leaves")
 _UNSAVED = N_("Not saved. Esc again discards your version · {key:correct.save} saves it")
 _DRAFTING = N_("The model is drafting… Esc stops it")
 _DRAFTED = N_("A draft. Edit it, or {key:correct.save} saves it · Ctrl+Z restores your text")
@@ -51,7 +55,7 @@ class CorrectScreen(ModalScreen[None]):
     AUTO_FOCUS = "CorrectionEditor"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "Save", id="correct.save"),
-        Binding("ctrl+l", "clear", "Clear", id="correct.clear"),
+        Binding("ctrl+g", "editor", "Write in the editor", id="prompt.editor"),
         Binding("escape", "leave", "Leave", id="app.back"),
         Binding("f1", "app.help", "Help", show=False, id="app.help"),
     ]
@@ -94,6 +98,9 @@ class CorrectScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         self._initial = self._version.text  # the editor normalizes line ends
         self._compare()
+        original, version = self.query_one("#original", VerticalScroll), self._version
+        self.watch(version, "scroll_y", partial(_follow, original), init=False)
+        self.watch(original, "scroll_y", partial(_follow, version), init=False)
 
     def on_unmount(self) -> None:
         self._drafting.stop()
@@ -164,12 +171,17 @@ class CorrectScreen(ModalScreen[None]):
 
     # -- leaving ---------------------------------------------------------------------------------
 
-    def action_clear(self) -> None:
-        """Clear the text; Ctrl+Z restores it."""
+    def action_editor(self) -> None:
+        """Continue in the user's own editor."""
         version = self._version
-        if not version.read_only:
-            version.replace("", version.document.start, version.document.end)
-            version.focus()
+        if version.read_only:
+            return
+        try:
+            text = edited(version.text, self.app.suspend())
+        except SuspendNotSupported as error:
+            raise TuteeError(_("This terminal cannot switch to an editor.")) from error
+        version.replace(text, version.document.start, version.document.end)
+        version.focus()
 
     async def action_save(self) -> None:
         if not self._drafting.writing:
@@ -195,3 +207,9 @@ class CorrectScreen(ModalScreen[None]):
         keys = self.query_one(".dialog-keys", Static)
         keys.update(keyed(self, text))
         keys.set_class(text in (_(_UNSAVED), _(_DRAFTING)), "waiting")
+
+
+def _follow(other: Widget, y: float) -> None:
+    """Scroll the other side to the same line, as far as it has that many."""
+    if other.scroll_y != min(y, other.max_scroll_y):
+        other.scroll_to(y=y, animate=False)

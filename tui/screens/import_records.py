@@ -195,6 +195,7 @@ class ImportScreen(Screen[None]):
 
     async def _import(self, found: ImportPreview) -> None:
         """Import in batches; each is stored completely, so an interruption loses none of them."""
+        self._library.begin_import()
         try:
             for records, chats, done in _batches(found):
                 importing = _("Importing {done}…").format(done=done)
@@ -204,7 +205,8 @@ class ImportScreen(Screen[None]):
         finally:
             self._importing = False
             self.app.post_message(Taught())
-        self.app.notify(_("Imported {kinds}.").format(kinds=found.kinds), markup=False)
+        done = _("Imported {kinds}. {{key:records.undo}} in the records undoes it.")
+        self.app.notify(done.format(kinds=found.kinds), markup=False)
         self.dismiss()
 
     def action_leave(self) -> None:

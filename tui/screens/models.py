@@ -1,9 +1,10 @@
 """Choose the base model: a short list, every model on this machine, or any other by its id."""
 
+from functools import partial
 from typing import ClassVar
 
 import psutil
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -25,10 +26,16 @@ from tui.theme import MUTED
 from tui.views.transfer_rate import format_size
 from tui.widgets.activity import loading_line
 from tui.widgets.footer import Footer
-from tui.widgets.form import Field
+from tui.widgets.form import Field, writes
 from tui.widgets.title import title_line
 
 _NAME_CELLS = 26
+
+
+class _ModelList(OptionList):
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave Enter to the screen, whose binding names it."""
+        return action != "select"
 
 
 class ModelsScreen(Screen[None]):
@@ -38,11 +45,15 @@ class ModelsScreen(Screen[None]):
     HELP = """The base model that training builds on: models on this machine, and models to
         download. Each has its own versions; all of them learn from your records."""
     AUTO_FOCUS = "#models"
+    FOLLOWS_MODEL = True
+    """Gets the events of loading and fetching a model."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Back", key_display="Esc", id="app.back"),
         Binding("ctrl+o", "dismiss", "Back", show=False, id="app.models"),
-        Binding("x", "stop", "Stop download", key_display="X", id="models.stop"),
-        Binding("d,delete", "remove", "Remove", key_display="D", id="models.remove"),
+        Binding("enter", "choose", "Use", key_display="Enter", id="models.choose"),
+        # Typing goes to the field, so no letter is a command.
+        Binding("ctrl+x", "stop", "Stop download", key_display="^x", id="models.stop"),
+        Binding("delete", "remove", "Remove", key_display="Del", id="models.remove"),
     ]
 
     def __init__(self, chooser: ModelChooser) -> None:
@@ -52,10 +63,10 @@ class ModelsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(id="models-title")
-        yield OptionList(id="models", compact=True)
+        yield _ModelList(id="models", compact=True)
         yield Static(id="models-about")
         yield Static(id="models-loading")
-        hint = _("hf: or modelscope:owner/name, a folder, a GGUF file")
+        hint = _("type hf: or modelscope:owner/name, a folder, a GGUF file")
         yield Field(_("Other model"), placeholder=hint, id="other")
         yield Footer(compact=True, show_command_palette=True)
 
@@ -63,8 +74,8 @@ class ModelsScreen(Screen[None]):
         with errors_shown(self.app):
             self._refresh()
         used = [known.spec == self._chooser.used for known in self._known]
-        partial = [known.state == "partly" for known in self._known]
-        start_at = partial if any(partial) and not self._chooser.ready else used
+        begun = [known.state == "partly" for known in self._known]
+        start_at = begun if any(begun) and not self._chooser.ready else used
         options = self.query_one("#models", OptionList)
         options.highlighted = start_at.index(True) if any(start_at) else 0
 
@@ -94,10 +105,17 @@ class ModelsScreen(Screen[None]):
             )
         millions = offer.parameters / 1e6
         parameters = f"{millions / 1000:.1f}B" if millions >= 1000 else f"{millions:.0f}M"
+        large = too_large(offer)
+        note = _("too big here") if large and known.state != "here" else _(offer.languages)
+        recommended = known.spec == self._chooser.recommended
         return Content.assemble(
             mark,
-            f" {shortened(offer.name, _NAME_CELLS):<{_NAME_CELLS}} {parameters:>5}",
-            (f"  {format_size(offer.download):>7}  {_(offer.languages)}", MUTED),
+            (
+                f" {shortened(offer.name, _NAME_CELLS):<{_NAME_CELLS}} {parameters:>5}",
+                MUTED if large else "",
+            ),
+            (f"  {format_size(offer.download):>8}  {note}", MUTED),
+            (_("  recommended") if recommended else "", "$text-success"),
         )
 
     def _mark(self, known: Known) -> Content:
@@ -132,9 +150,32 @@ class ModelsScreen(Screen[None]):
 
     # -- actions ---------------------------------------------------------------------------------
 
+    def on_key(self, event: events.Key) -> None:
+        """Type into the field, wherever the focus is."""
+        field = self.query_one("#other Input", Input)
+        if self.focused is not field and writes(event):
+            field.focus()
+            field.insert_text_at_cursor(event.character or "")
+            event.stop()
+            event.prevent_default()
+
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        self._choose(self._known[event.option_index].spec)
+        """Use the highlighted model; one that has to be fetched first only after asking."""
+        known = self._known[event.option_index]
+        offer = known.offer
+        if known.state != "absent" or offer is None or known.spec == catalog.BUILTIN:
+            self._choose(known.spec)
+            return
+        size = format_size(offer.download)
+        question = _("Fetch {model}, {size}?").format(model=offer.name, size=size)
+        if too_large(offer):
+            question = _("Fetch {model}, {size}? It is too big to train here.").format(
+                model=offer.name, size=size
+            )
+        keys = _("Enter fetches it · Esc cancels")
+        detail = f"{_needs(offer).plain}\n{_('You can chat on meanwhile.')}"
+        confirm(self.app, question, detail, keys, partial(self._choose, known.spec))
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -147,6 +188,10 @@ class ModelsScreen(Screen[None]):
                 self.dismiss()
             else:
                 self._show_loading()
+
+    def action_choose(self) -> None:
+        """Use the highlighted model, as Enter in the list does."""
+        self.query_one("#models", OptionList).action_select()
 
     def action_stop(self) -> None:
         """Stop the download; it can be resumed later."""
@@ -191,11 +236,16 @@ def _about(known: Known) -> Content:
     return Content("\n").join(lines)
 
 
+def too_large(offer: catalog.Offer) -> bool:
+    """Whether chatting and training at once needs more memory than this machine has."""
+    return catalog.memory(offer.parameters) > psutil.virtual_memory().total
+
+
 def _needs(offer: catalog.Offer) -> Content:
     need, there = catalog.memory(offer.parameters), psutil.virtual_memory().total
     text = _("{license} · about {size} of memory to chat and train").format(
         license=offer.licence, size=format_size(need)
     )
-    if need > there:
+    if too_large(offer):
         text = _("{text}; this machine has {size}").format(text=text, size=format_size(there))
-    return Content(text).stylize("$text-warning" if need > there else MUTED)
+    return Content(text).stylize("$text-warning" if too_large(offer) else MUTED)

@@ -5,9 +5,10 @@ of records opens at once.
 """
 
 from functools import partial
+from itertools import accumulate
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -26,18 +27,30 @@ from tui.screens.confirm import confirm
 from tui.screens.record import RecordScreen
 from tui.text_format import counted
 from tui.theme import MUTED
-from tui.views.record_list import ORDERS, RecordView, parse_query, search, sort_records
+from tui.views.record_list import (
+    ORDERS,
+    RecordView,
+    lessons,
+    parse_query,
+    search,
+    sort_records,
+    telling,
+)
 from tui.widgets.footer import Footer
+from tui.widgets.form import writes
+from tui.widgets.record import RecordBody
 from tui.widgets.records import RecordTable
 
 PAGE = 100
 """Rows added at a time."""
+_PREVIEW_FROM = 120
+"""Cells of a screen that has room for a preview."""
 _AUTO_CHECK = 2000
 """Number of records up to which the check is fast enough to run unasked."""
 
 _NO_RECORDS = N_(
     "No records yet.\n\nIn the chat, {key:chat.like} likes a reply, {key:chat.dislike} dislikes it"
-    " and {key:chat.correct} corrects it.\nHere, I imports records from elsewhere."
+    " and {key:chat.correct} corrects it.\n{key:records.import} imports records from elsewhere."
 )
 
 
@@ -64,22 +77,29 @@ class RecordsScreen(Screen[None]):
 
     TITLE = "Records"
     HELP = """All your records, newest first. The filter takes words, kind:, source: or task: with a
-        word, or “excluded”. “Learned” names the versions that learned a record. Mark several with
-        Space to delete them or exclude them from training; both can be undone. Enter opens a
-        record, where E edits it."""
+        word, or “excluded”; just type it. “Learned” names the versions that learned a record. Mark
+        several with Space, or all that match with {key:records.mark_all}, to delete them or exclude
+        them from training; both can be undone. Enter opens a record, where E edits it."""
     AUTO_FOCUS = "RecordTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Shown in the filter itself.
-        Binding("slash", "focus_filter", "Filter", show=False, id="records.filter"),
+        # Typing filters, so no letter is a command.
+        Binding("slash,ctrl+f", "focus_filter", "Filter", show=False, id="records.filter"),
         Binding("space", "mark", "Mark", key_display="Space", id="records.mark"),
-        Binding("d,delete", "delete", "Delete", key_display="D", id="records.delete"),
+        Binding(
+            "ctrl+a",
+            "mark_all",
+            "All",
+            key_display="^a",
+            tooltip=N_("Mark all that match, or none"),
+            priority=True,
+            id="records.mark_all",
+        ),
+        Binding("delete", "delete", "Delete", key_display="Del", id="records.delete"),
         Binding("ctrl+z", "undo", "Undo", show=False, id="records.undo"),
-        Binding("x", "exclude", "Exclude", key_display="X", id="records.exclude"),
-        Binding("o", "order", "Order", key_display="O", id="records.order"),
-        Binding("c", "check", "Check", key_display="C", id="records.check"),
-        Binding("s", "app.statistics", "Statistics", show=False, id="records.statistics"),
-        Binding("i", "app.import", "Import", key_display="I", id="records.import"),
-        Binding("e", "app.export", "Export", show=False, id="records.export"),
+        Binding("ctrl+x", "exclude", "Exclude", key_display="^x", id="records.exclude"),
+        Binding("ctrl+y", "order", "Order", key_display="^y", id="records.order"),
+        Binding("ctrl+k", "check", "Check", key_display="^k", id="records.check"),
+        Binding("insert", "app.import", "Import", key_display="Ins", id="records.import"),
         Binding("f8", "app.export", "Export", show=False, id="app.export"),
         Binding("escape", "dismiss", "Back", key_display="Esc", id="app.back"),
         Binding("f7", "dismiss", "Back", show=False, id="app.records"),
@@ -90,6 +110,8 @@ class RecordsScreen(Screen[None]):
         self._library = library
         self._all: list[Record] = []
         self._matching: list[Record] = []
+        self._lessons: list[tuple[Record, ...]] = []
+        """The matching records by row: those of one piece of feedback share one."""
         self._learned: dict[str, str] = {}
         self._marked: frozenset[str] = frozenset()
         self._findings: dict[str, list[str]] | None = None
@@ -104,7 +126,11 @@ class RecordsScreen(Screen[None]):
             yield Static("/", id="filter-mark", markup=False)
             hint = _("filter: words, kind:preference, source:import, task:code")
             yield FilterInput(placeholder=hint, compact=True, select_on_focus=False)
-        yield RecordTable()
+        with Horizontal(id="records-body"):
+            yield RecordTable()
+            preview = RecordBody(id="records-preview")
+            preview.can_focus = False
+            yield preview
         yield Static(id="records-empty", markup=False)
         yield Static(id="records-note", markup=False)
         yield Footer(compact=True, show_command_palette=True)
@@ -166,10 +192,13 @@ class RecordsScreen(Screen[None]):
             by, learned = self._order, self._learned
             records = await in_thread(lambda _: sort_records(records, by, task, learned))
         self._matching = records
+        self._lessons = (
+            [(record,) for record in records] if self._problems_only else lessons(records)
+        )
         self._show(max(PAGE, self._table.shown))
 
     def _show(self, count: int) -> None:
-        shown = self._views(self._matching[:count])
+        shown = self._views(self._lessons[:count])
         self._table.show(shown, self._marked, problems_only=self._problems_only)
         self._table.display = bool(shown)
         empty = self.query_one("#records-empty", Static)
@@ -177,14 +206,14 @@ class RecordsScreen(Screen[None]):
         empty.update(self._why_empty())
         self._refresh_title()
 
-    def _views(self, records: list[Record]) -> list[RecordView]:
-        return self._library.views(records, self._learned, self._findings or {})
+    def _views(self, shown: list[tuple[Record, ...]]) -> list[RecordView]:
+        return self._library.lesson_views(shown, self._learned, self._findings or {})
 
     @on(RecordTable.MoreWanted)
     @guarded
     def _show_more(self, _: RecordTable.MoreWanted) -> None:
         shown = self._table.shown
-        more = self._matching[shown : shown + PAGE]
+        more = self._lessons[shown : shown + PAGE]
         if more:
             self._table.add(self._views(more))
             self._refresh_title()
@@ -195,7 +224,9 @@ class RecordsScreen(Screen[None]):
         if not self._all:
             return keyed(self, _(_NO_RECORDS))
         if self._problems_only and not self._findings:
-            return _("The check found no problems.\n\nC shows all records.")
+            return keyed(
+                self, _("The check found no problems.\n\n{key:records.check} shows all records.")
+            )
         return _("No record matches.\n\nEsc in the filter shows all records.")
 
     def _refresh_title(self) -> None:
@@ -223,10 +254,19 @@ class RecordsScreen(Screen[None]):
     def _note(self) -> str:
         if self._checking:
             return _("Checking {records}…").format(records=counted(len(self._all), "record"))
-        rest = len(self._matching) - self._table.shown
+        rest = len(self._lessons) - self._table.shown
         return _("Scroll down for {count:,} more.").format(count=rest) if rest > 0 else ""
 
     # -- moving ----------------------------------------------------------------------------------
+
+    def on_key(self, event: events.Key) -> None:
+        """Type into the filter, wherever the focus is."""
+        if self.focused is self._table and writes(event) and event.key != "slash":
+            filter_ = self.query_one(FilterInput)
+            filter_.focus()
+            filter_.insert_text_at_cursor(event.character or "")
+            event.stop()
+            event.prevent_default()
 
     def action_focus_filter(self) -> None:
         self.query_one(FilterInput).focus()
@@ -241,13 +281,34 @@ class RecordsScreen(Screen[None]):
     @on(DataTable.RowSelected)
     @guarded
     def _open(self, event: DataTable.RowSelected) -> None:
-        screen = RecordScreen(self._library, self._matching, event.cursor_row, self._findings or {})
+        records = [record for lesson in self._lessons for record in _told(lesson)]
+        index = sum(map(len, self._lessons[: event.cursor_row]))
+        screen = RecordScreen(self._library, records, index, self._findings or {})
         self.app.push_screen(screen, self._follow)
 
     def _follow(self, index: int | None) -> None:
         """Put the cursor on the record that was shown last."""
         if index is not None:
-            self._table.move_cursor(row=index, animate=False)
+            ends = accumulate(map(len, self._lessons))
+            row = next((row for row, end in enumerate(ends) if index < end), 0)
+            self._table.move_cursor(row=row, animate=False)
+
+    @on(DataTable.RowHighlighted)
+    def _preview(self) -> None:
+        aside(self, self._show_preview, "preview")
+
+    async def _show_preview(self) -> None:
+        """Show the record under the cursor beside the table, where there is room."""
+        preview = self.query_one("#records-preview", RecordBody)
+        preview.display = self.size.width >= _PREVIEW_FROM and bool(self._lessons)
+        row = self._table.cursor_row
+        if preview.display and 0 <= row < len(self._lessons):
+            record = telling(self._lessons[row])
+            problems = (self._findings or {}).get(record.id, ())
+            await preview.show(self._library.detail(record, problems))
+
+    def on_resize(self) -> None:
+        self._preview()
 
     # -- checking --------------------------------------------------------------------------------
 
@@ -274,7 +335,7 @@ class RecordsScreen(Screen[None]):
     # -- marking and deleting --------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("mark", "delete", "exclude"):
+        if action in ("mark", "mark_all", "delete", "exclude"):
             return True if self.is_mounted and self._table.current else None
         if action == "undo":
             return self._library.undoable
@@ -288,6 +349,13 @@ class RecordsScreen(Screen[None]):
             self._table.action_cursor_down()
             self._refresh_title()
 
+    def action_mark_all(self) -> None:
+        """Mark all records that match the filter, or unmark them if all are marked."""
+        matching = frozenset(telling(lesson).id for lesson in self._lessons)
+        self._marked = self._marked - matching if matching <= self._marked else matching
+        self._table.mark(self._marked)
+        self._refresh_title()
+
     def action_exclude(self) -> None:
         chosen = self._chosen()
         if chosen:
@@ -295,8 +363,12 @@ class RecordsScreen(Screen[None]):
             self._changed(_("{done} {{key:records.undo}} undoes it.").format(done=done))
 
     def _chosen(self) -> list[str]:
-        """Return the marked records, or the one under the cursor if none is marked."""
-        return list(self._marked) or list(filter(None, [self._table.current]))
+        """Return all records of the marked lessons, or of the one under the cursor if none is."""
+        chosen = self._marked or set(filter(None, [self._table.current]))
+        # A marked lesson may not match the filter any more; of one that does, what matches counts.
+        rows = (*lessons(self._all), *self._lessons)
+        ids = {telling(lesson).id: [record.id for record in lesson] for lesson in rows}
+        return list(dict.fromkeys(each for row in chosen for each in ids.get(row, [row])))
 
     def action_delete(self) -> None:
         chosen = self._chosen()
@@ -327,3 +399,9 @@ class RecordsScreen(Screen[None]):
         self._reload()
         self.post_message(Taught())
         self.notify(message, markup=False)
+
+
+def _told(lesson: tuple[Record, ...]) -> list[Record]:
+    """The records of a lesson, the most telling one first."""
+    first = telling(lesson)
+    return [first, *(record for record in lesson if record is not first)]

@@ -40,5 +40,9 @@ class WelcomeScreen(ModelsScreen):
             self._chooser.choose(spec)
             self.dismiss()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Do not leave without a model."""
+        return action != "dismiss" and super().check_action(action, parameters)
+
     def action_skip(self) -> None:
         self._choose(BUILTIN)

@@ -6,6 +6,8 @@ update to the open conversation; the chat screen applies changes in order.
 
 from dataclasses import dataclass
 
+from store.errors import TuteeError
+
 
 @dataclass(frozen=True)
 class UserView:
@@ -70,6 +72,12 @@ class ReplyView:
     """What it thought before, without the tags."""
     thought_seconds: float = 0.0
     """0 if unknown."""
+    second_try: bool = False
+    """It may correct the first reply to the same question."""
+    offered: bool = False
+    """It probably does, and the first reply was neither kept nor corrected."""
+    adopted: bool = False
+    """It was made the correction of the first reply."""
 
     @property
     def shown(self) -> str:
@@ -110,6 +118,14 @@ class ConversationRow:
     pinned: bool = False
     excerpt: str = ""
     """The text around a search hit."""
+    age: str = ""
+    """Time since the last message, in a word."""
+    last: str = ""
+    """The last message."""
+    corrected: int = 0
+    liked: int = 0
+    shared: int = 0
+    """Characters that the title begins with as another one does."""
 
 
 # -- changes to the open conversation ------------------------------------------------------------
@@ -153,6 +169,16 @@ class ReplyEnded:
 
 
 @dataclass(frozen=True)
+class FeedbackStored:
+    """Feedback given while a reply was in progress was stored, or could not be."""
+
+    reply_id: str | None
+    error: TuteeError | None = None
+    editing: bool = False
+    """The user wants to correct the reply now that it is complete."""
+
+
+@dataclass(frozen=True)
 class BranchChanged:
     view: ConversationView
     message_id: str = ""
@@ -160,5 +186,12 @@ class BranchChanged:
 
 
 Change = (
-    MessageAdded | QueueChanged | ReplyBegan | ThoughtGrew | ReplyGrew | ReplyEnded | BranchChanged
+    MessageAdded
+    | QueueChanged
+    | ReplyBegan
+    | ThoughtGrew
+    | ReplyGrew
+    | ReplyEnded
+    | FeedbackStored
+    | BranchChanged
 )

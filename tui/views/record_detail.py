@@ -48,6 +48,8 @@ class MaskView:
     heading: str
     pieces: tuple[tuple[str, bool], ...]
     """(token text, whether it carries loss) pairs."""
+    good: bool = True
+    """False for a reply that the model is pushed away from."""
 
 
 def detail_view(record: Record, task: str, learned: str, problems: Sequence[str]) -> DetailView:
@@ -80,17 +82,19 @@ def mask_views(
     prompt = with_system(record.prompt, system_prompt)
     samples = fit_samples(tokenizer, prompt, _texts(record), limit)
     return tuple(
-        _mask(reply.heading, tokenizer, sample)
+        _mask(reply, tokenizer, sample)
         for reply, sample in zip(_replies(record), samples, strict=True)
     )
 
 
-def _mask(heading: str, tokenizer: "Tokenizer", sample: Sample) -> MaskView:
-    tokens = len(sample.input_ids)
+def _mask(reply: TextView, tokenizer: "Tokenizer", sample: Sample) -> MaskView:
+    tokens, good = len(sample.input_ids), reply.good is not False
     title = _("{heading}: {trained} of {tokens} tokens carry loss")
-    title = title.format(heading=heading, trained=tokens - sample.reply_start, tokens=tokens)
+    if not good:
+        title = _("{heading}: pushed away from {trained} of {tokens} tokens")
+    title = title.format(heading=reply.heading, trained=tokens - sample.reply_start, tokens=tokens)
     shown = ((harmless(piece.text), piece.trained) for piece in pieces(tokenizer, sample))
-    return MaskView(title, tuple(shown))
+    return MaskView(title, tuple(shown), good)
 
 
 def _texts(record: Record) -> list[str]:

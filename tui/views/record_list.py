@@ -1,15 +1,16 @@
 """Filter and sort records, and make a table row of each. Pure, so searching can run in a thread."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 
 from data.quality.statistics import question_of
 from store.i18n import N_, _
 from store.local_time import local
 from store.records import Preference, Record, Verdict
 from tui.background import Stopped
-from tui.text_format import harmless, one_line
+from tui.text_format import harmless, one_line, shortened
 
 TaskOf = Callable[[Record], str]
 
@@ -34,6 +35,8 @@ class RecordView:
     excluded: bool = False
     problems: tuple[str, ...] = ()
     """Findings of the check."""
+    shared: int = 0
+    """Characters that the prompt begins with as another row's does."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,86 @@ def record_view(
         excluded=record.excluded,
         problems=tuple(map(harmless, findings.get(record.id, ()))),
     )
+
+
+def lessons(records: Sequence[Record]) -> list[tuple[Record, ...]]:
+    """Group the records of one piece of feedback, such as the instruction and the pair of one
+    correction; a lesson stands where its first record stood."""
+    acts: dict[str, list[Record]] = {}
+    for record in records:
+        acts.setdefault(record.act, []).append(record)
+    return [tuple(lesson) for lesson in acts.values()]
+
+
+def lesson_view(
+    lesson: Sequence[Record],
+    task_of: TaskOf,
+    learned: Mapping[str, str],
+    findings: Mapping[str, Sequence[str]],
+    today: datetime,
+) -> RecordView:
+    """Build the table row of a lesson: that of its most telling record, named after the whole."""
+    first = telling(lesson)
+    view = record_view(first, task_of, learned, findings, today)
+    kinds = {record.kind for record in lesson}
+    if len(kinds) < 2:
+        return view
+    kind = view.kind
+    if kinds == {"instruction", "preference"}:
+        kind = _("✎ correction")
+    elif isinstance(first, Verdict):
+        kind = thumb(first)
+    names = dict.fromkeys(" ".join(learned.get(record.id, "") for record in lesson).split())
+    problems = dict.fromkeys(p for record in lesson for p in findings.get(record.id, ()))
+    excluded = all(record.excluded for record in lesson)
+    return replace(
+        view,
+        kind=kind,
+        learned=_("excluded") if excluded else " ".join(names),
+        excluded=excluded,
+        problems=tuple(map(harmless, problems)),
+    )
+
+
+def telling(lesson: Sequence[Record]) -> Record:
+    """Return the record that says most: a pair has both replies, a verdict its thumb."""
+    order = {"preference": 0, "verdict": 1, "instruction": 2}
+    return min(lesson, key=lambda record: order[record.kind])
+
+
+_LEAST_SHARED = 12
+"""Characters that two texts must share before it helps to leave them out."""
+
+
+def shared_prefixes(texts: Sequence[str]) -> list[int]:
+    """Return for each text how many characters it begins with as another one does, up to the start
+    of a word; 0 where that is not worth leaving out. In time n log n."""
+    order = sorted(range(len(texts)), key=texts.__getitem__)
+    shared = [0] * len(texts)
+    for one, other in pairwise(order):
+        if texts[one] == texts[other]:
+            continue
+        common = _common(texts[one], texts[other])
+        shared[one], shared[other] = max(shared[one], common), max(shared[other], common)
+    return [count if count >= _LEAST_SHARED else 0 for count in shared]
+
+
+def _common(one: str, other: str) -> int:
+    length = next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
+    blank = one.rfind(" ", 0, length)
+    return blank + 1 if blank > 0 and one.isascii() else length
+
+
+def differing(text: str, shared: int, cells: int) -> str:
+    """Return `text` in at most `cells`, its part that other texts share left out if it is cut."""
+    whole = shortened(text, cells)
+    if not shared or whole == one_line(text):
+        return whole
+    head = text[: max(min(cells // 5, shared - 2), 0)].rstrip()
+    return shortened(f"{head}… {text[shared:]}", cells)
 
 
 def thumb(record: Record) -> str:

@@ -29,6 +29,17 @@ SECTIONS = {
 """Dotted names of the sections on the screen, with their headings."""
 
 _LEFT_OUT = {("chat", "model")}
+_BASIC = {
+    ("chat", None),
+    ("sampling", "temperature"),
+    ("sampling", "top_p"),
+    ("sampling", "max_new_tokens"),
+    ("screen", None),
+    ("tuning", "preset"),
+    ("tuning", "activate"),
+    ("tuning", "replay"),
+}
+"""Section and name of the settings that most people change; None stands for a whole section."""
 _CAPITALS = {"rl": "RL", "kl": "KL", "sft": "SFT", "kto": "KTO", "dpo": "DPO", "mb": "MB"}
 
 _TEXT = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,]*)\s*(?:,|$)')
@@ -51,6 +62,17 @@ class Setting:
     """Options of a choice."""
     bounds: str = ""
     """Bounds in words; empty if there are none."""
+
+    @property
+    def basic(self) -> bool:
+        """Shown without asking for all settings."""
+        return bool({(self.section, None), (self.section, self.name)} & _BASIC)
+
+    def matches(self, words: str) -> bool:
+        """Whether each of the words occurs in its names or its help."""
+        heading = _(SECTIONS[self.section])
+        text = f"{self.section}.{self.name} {self.label} {heading} {_(self.help)}".casefold()
+        return all(word in text for word in words.casefold().split())
 
     @property
     def label(self) -> str:
@@ -92,7 +114,10 @@ def _kind(field: FieldInfo) -> Kind | None:
 def _setting(section: str, name: str, kind: Kind, field: FieldInfo) -> Setting:
     options = tuple(map(str, get_args(field.annotation))) if kind == "choice" else ()
     help_ = " ".join((field.description or "").replace("`", "").split())
-    return Setting(section, name, kind, field.default, help_, options, _bounds(field))
+    default = field.default
+    if kind == "text" and default:
+        default = _(default)  # the system prompt begins in the user's language
+    return Setting(section, name, kind, default, help_, options, _bounds(field))
 
 
 def _bounds(field: FieldInfo) -> str:

@@ -32,6 +32,8 @@ class ComparisonPane(VerticalScroll, can_focus=False):
 class ComparisonPanes(Horizontal, can_focus=True):
     """Both replies; has the focus while the user chooses."""
 
+    HELP = "Once both replies are there"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         # Shown in the line below.
         Binding("left", "screen.pick('first')", "A is better", show=False, id="compare.first"),

@@ -12,6 +12,9 @@ from tui.text_format import harmless
 from tui.views.word_diff import Spans
 from tui.widgets.safe_text_area import SafeTextArea
 
+_SHORT = 200
+"""Most characters of a text that is edited from its end."""
+
 
 class OriginalText(Static):
     """The model's reply; words missing from the user's version are red."""
@@ -28,7 +31,8 @@ class CorrectionEditor(SafeTextArea):
     def __init__(self, text: str) -> None:
         super().__init__(text, id="version", highlight_cursor_line=False)
         self.cursor_blink = False
-        self.move_cursor(self.document.end)
+        if len(text) <= _SHORT and "\n" not in text:
+            self.move_cursor(self.document.end)  # of a long text, the first line is shown
         self._marks: dict[int, list[tuple[int, int]]] = {}
         """Column ranges by line."""
 

@@ -21,6 +21,11 @@ FORM_KEYS: list[BindingType] = [
 """Bindings for a screen that is a form."""
 
 
+def writes(event: events.Key) -> bool:
+    """Whether a key writes a character into a field; a space is a command in lists."""
+    return event.character is not None and event.is_printable and event.key != "space"
+
+
 class Toggle(Static, can_focus=True):
     """A checkbox."""
 

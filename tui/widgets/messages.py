@@ -93,6 +93,7 @@ _LAST_THOUGHTS, _LAST_CHARACTERS = 4, 600
 """Lines and characters of the thoughts that are shown while the model thinks."""
 _TIP = N_("Another version")
 _FROM = N_("The corrections it follows")
+_OFFER = N_("Better? {key:chat.adopt} makes this the correction of the first reply.")
 
 
 class ReplyMessage(Vertical, can_focus=True):
@@ -115,6 +116,7 @@ class ReplyMessage(Vertical, can_focus=True):
         Binding(
             "right", "screen.choose(1)", "Other", show=False, tooltip=_TIP, id="reply.other_after"
         ),
+        Binding("s", "screen.adopt", "Use as correction", show=False, id="reply.adopt"),
         Binding("p", "screen.prefer", "Prefer", id="reply.prefer"),
         Binding("g", "screen.go_on", "Go on", show=False, id="reply.go_on"),
         Binding("y", "screen.copy", "Copy", id="reply.copy"),
@@ -287,7 +289,16 @@ class ReplyMessage(Vertical, can_focus=True):
             text = "\n".join(filter(None, (text, *map(_recalled, view.recalled))))
         aside.display = bool(text)
         aside.update(Content(harmless(text)))
+        self._offer(view is not None and view.offered)
         self.refresh_bindings()
+
+    def _offer(self, offered: bool) -> None:
+        """Offer to make this the correction of the first reply; shown on the last reply only."""
+        shown = self.query(".offer")
+        if offered and not shown:
+            self.mount(Static(keyed(self, _(_OFFER)), classes="offer", markup=False))
+        elif not offered:
+            shown.remove()
 
 
 def _badges(view: ReplyView, reward: float | None) -> Content:
@@ -306,6 +317,8 @@ def _badges(view: ReplyView, reward: float | None) -> Content:
         if not view.as_taught:
             said, style = _("✗ not as you taught"), "$text-warning"
         badges.append((said, style))
+    if view.adopted:
+        badges.append((_("✎ corrects the first reply"), "$text-success"))
     if view.preferred:
         badges.append((_("preferred"), "$text-success"))
     if view.excluded:

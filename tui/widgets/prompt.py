@@ -16,7 +16,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import OptionList, Static, TextArea
-from textual.widgets.text_area import Edit, EditResult
+from textual.widgets.text_area import Edit, EditResult, Selection
 
 from store.errors import TuteeError
 from store.i18n import _
@@ -39,8 +39,8 @@ class Prompt(SafeTextArea):
         Binding(
             "ctrl+j,shift+enter,alt+enter", "new_line", "New line", show=False, id="prompt.new_line"
         ),
+        Binding("ctrl+f", "screen.find", "Find in this chat", show=False, id="chat.find"),
         Binding("ctrl+g", "editor", "Write in the editor", show=False, id="prompt.editor"),
-        Binding("ctrl+u", "clear", "Empty the prompt", show=False, id="prompt.clear"),
         Binding("pageup", "screen.page(-1)", "Scroll up", show=False, id="chat.page_up"),
         Binding("pagedown", "screen.page(1)", "Scroll down", show=False, id="chat.page_down"),
     ]
@@ -80,6 +80,11 @@ class Prompt(SafeTextArea):
         self.text = self._pasted.fold(text) if len(text) > LONG_TEXT else text
         self.move_cursor(self.document.end)
 
+    def select_span(self, start: int, end: int) -> None:
+        """Select the characters from `start` to `end`, so that typing replaces them."""
+        lines = (self.text[:start], self.text[:end])
+        self.selection = Selection(*((t.count("\n"), len(t.rpartition("\n")[2])) for t in lines))
+
     # -- pasting ---------------------------------------------------------------------------------
 
     async def _on_paste(self, event: events.Paste) -> None:
@@ -94,10 +99,6 @@ class Prompt(SafeTextArea):
     def edit(self, edit: Edit) -> EditResult:
         lines = [self.document.get_line(row) for row, _column in (edit.top, edit.bottom)]
         return super().edit(self._pasted.spared(edit, lines))
-
-    def action_clear(self) -> None:
-        """Empty the prompt; undo brings the text back."""
-        self.delete(self.document.start, self.document.end, maintain_selection_offset=False)
 
     # -- keys ------------------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class Prompt(SafeTextArea):
         if not text:
             return
         self._list.hide()
-        self.clear()
+        self.text = ""  # what was sent is recalled with Up, not undone
         self.say(text)
 
     def say(self, text: str) -> None:
@@ -165,13 +166,6 @@ class Prompt(SafeTextArea):
             self._sent.append(text)
         self._place = len(self._sent)
         self.post_message(self.Sent(text))
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave F6 and F7, which select text in other text areas, to the screen, and so what would
-        delete nothing."""
-        if action == "delete_to_start_of_line":
-            return bool(self.text)
-        return action not in ("select_line", "select_all")
 
     def action_new_line(self) -> None:
         self.replace("\n", *self.selection, maintain_selection_offset=False)

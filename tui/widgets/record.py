@@ -19,8 +19,12 @@ from tui.views.record_detail import DetailView, MaskView, TextView
 _NAME_CELLS = 13
 _CONTEXT_LINES = 3
 """Lines of prompt kept visible above the first learned token."""
-_TRAINED = ("bold $text-success", "bold $text-success underline")
-"""Alternate, to show where a token ends; bold, for terminals without colors."""
+_TRAINED = {
+    True: ("bold $text-success", "bold $text-success underline"),
+    False: ("bold $text-error", "bold $text-error underline"),
+}
+"""By whether the reply is learned or pushed away from. Two styles alternate, to show where a token
+ends; bold, for terminals without colors."""
 
 
 class RecordBody(VerticalScroll):
@@ -81,14 +85,14 @@ class RecordReplies(Horizontal):
 
 
 class RecordTokens(Static):
-    """Tokens in order: bold and colored if they carry loss, otherwise dimmed."""
+    """Tokens in order: bold and green or red if they carry loss, otherwise dimmed."""
 
     def __init__(self, mask: MaskView) -> None:
-        trained = 0
+        trained, styles = 0, _TRAINED[mask.good]
         parts: list[tuple[str, str]] = []
         for text, learned in mask.pieces:
             trained += learned
-            parts.append((text, _TRAINED[trained % len(_TRAINED)] if learned else MUTED))
+            parts.append((text, styles[trained % len(styles)] if learned else MUTED))
         heading = Content(mask.heading).stylize("bold") + "\n"
         before = takewhile(lambda piece: not piece[1], mask.pieces)
         self._before = heading + "".join(text for text, _ in before)

@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 
 from store.i18n import N_, _
 from tui.text_format import shortened
-from tui.views.record_list import RecordView
+from tui.views.record_list import RecordView, differing
 
 _LOAD_AHEAD = 5
 """Distance to the last row at which more rows are requested."""
@@ -26,11 +26,12 @@ class _Column(NamedTuple):
 
 
 _WHEN = _Column(N_("  When"), 8, lambda view: view.when)
-_KIND = _Column(N_("Kind"), 11, lambda view: view.kind)
+_KIND = _Column(N_("Kind"), 12, lambda view: view.kind)
+_PROMPT = _Column(N_("Prompt"), 0, lambda view: view.prompt)
 _COLUMNS = (
     _WHEN,
     _KIND,
-    _Column(N_("Prompt"), 0, lambda view: view.prompt),
+    _PROMPT,
     _Column(N_("Reply"), 0, lambda view: view.reply),
     _Column(N_("Reasons"), 16, lambda view: view.feedback, 130),
     _Column(N_("Task"), 14, lambda view: view.task, 100),
@@ -114,7 +115,8 @@ class RecordTable(DataTable[Text]):
 
     def _widths(self) -> dict[_Column, int]:
         wanted = _PROBLEM_COLUMNS if self._problems_only else _COLUMNS
-        columns = [column for column in wanted if self.app.size.width >= column.from_width]
+        # Beside a preview, the table is narrower than the screen.
+        columns = [column for column in wanted if self.size.width >= column.from_width]
         taken = sum(column.cells + 2 * self.cell_padding for column in columns)
         sharing = [column for column in columns if not column.cells]
         room = max(self.size.width - self.styles.scrollbar_size_vertical - taken, 0)
@@ -126,13 +128,15 @@ class RecordTable(DataTable[Text]):
     def _cells(self, view: RecordView) -> list[Text]:
         mark = "●" if view.id in self._marked else " "
         style = "dim" if view.excluded else ""
-        return [
-            Text(
-                f"{mark} {view.when}" if column is _WHEN else shortened(column.text(view), width),
-                style,
-            )
-            for column, width in self._fit.items()
-        ]
+
+        def cell(column: _Column, width: int) -> str:
+            if column is _WHEN:
+                return f"{mark} {view.when}"
+            if column is _PROMPT:
+                return differing(view.prompt, view.shared, width)
+            return shortened(column.text(view), width)
+
+        return [Text(cell(column, width), style) for column, width in self._fit.items()]
 
     def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
         event.stop()

@@ -136,7 +136,7 @@ class Lines(SafeTextArea):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave PgUp and PgDn to the container."""
-        return not action.startswith("cursor_page")
+        return not action.startswith("cursor_page") and super().check_action(action, parameters)
 
     def action_cursor_up(self, select: bool = False) -> None:
         if select or not self.navigator.is_first_wrapped_line(self.cursor_location):

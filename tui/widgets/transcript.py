@@ -173,7 +173,7 @@ class Transcript(VerticalScroll, can_focus=False):
     # -- changes ---------------------------------------------------------------------------------
 
     async def add(self, view: UserView) -> None:
-        await self.query("#welcome").remove()
+        await self.query("#welcome, .offer").remove()
         await self._to_end()
         self._messages.append(view)
         self._last = len(self._messages)
@@ -228,6 +228,21 @@ class Transcript(VerticalScroll, can_focus=False):
     def messages(self) -> Sequence[MessageView]:
         """All messages of the conversation, also those that are not mounted."""
         return self._messages
+
+    async def reveal(self, message_id: str) -> None:
+        """Scroll to a message that was found, and mark it; an empty id takes the mark away."""
+        ids = [message.id for message in self._messages]
+        if message_id in ids and not self._first <= (place := ids.index(message_id)) < self._last:
+            self._first = max(place - 1, 0)
+            self._last = min(self._first + AT_FIRST, len(ids))
+            with self.app.batch_update():
+                await self._mount_window()
+        for widget in self._widgets:
+            widget.set_class(widget.message_id == message_id, "found")
+        found = self._widget(message_id)
+        if found is not None:
+            self.release_anchor()
+            self.call_after_refresh(self.scroll_to_widget, found, animate=False)
 
     def score(self, reply_id: str, reward: float) -> None:
         self._rewards[reply_id] = reward

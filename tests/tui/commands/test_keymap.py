@@ -32,7 +32,7 @@ from tui.screens.tuning import TuningScreen
         ({"tune.start": "f77"}, "there is no key `f77`"),
         ({"tune.start": "hyper+"}, "there is no key `hyper\\+`"),
         ({"tune.start": "ctrl+m"}, "terminals send `ctrl\\+m` as Enter"),
-        ({"records.check": "d"}, "`d` is the key of `records.delete` there"),
+        ({"records.check": "delete"}, "`delete` is the key of `records.delete` there"),
     ],
 )
 def test_a_bad_choice_is_refused(chosen: dict[str, str], said: str) -> None:

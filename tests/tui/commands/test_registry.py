@@ -60,6 +60,7 @@ async def test_the_palette_lists_every_command(home: Home) -> None:
             "Cancel the training",
             "Copy its code",
             "Prefer this reply",
+            "Use as correction",
             "Skip the first steps",
             "Take back the waiting message",
         }

@@ -80,5 +80,5 @@ async def test_a_toast_is_right_above_the_prompt(home: Home) -> None:
         lines = painted(app).split("\n")
         told = next(n for n, line in enumerate(lines) if "Well: Told." in line)
         assert app.screen.query_one(Prompt).region.y - told == 2
-        app.action_settings()
+        await app.action_settings()
         await until(pilot, lambda: "Well: Told." not in painted(app))

@@ -39,10 +39,10 @@ async def test_records_come_in_another_order(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await looking(app, pilot, 3)
         assert prompts(app) == ["question 0", "question 1", "question 2"]
-        await pilot.press("o")
+        await pilot.press("ctrl+y")
         await until(pilot, lambda: prompts(app)[0] == "question 2")
         assert "oldest first" in painted(app)
-        await pilot.press("o", "o")
+        await pilot.press("ctrl+y", "ctrl+y")
         await until(pilot, lambda: "by prompt" in painted(app))
         assert prompts(app) == ["question 0", "question 1", "question 2"]
         await pilot.click("RecordTable", offset=(4, 0))  # the head of the first column
@@ -55,11 +55,11 @@ async def test_several_are_kept_out_of_training_and_let_in_again(home: Home) -> 
     bring(home, 5)
     async with opened(home) as (app, pilot):
         await looking(app, pilot, 5)
-        await pilot.press("space", "space", "x")
+        await pilot.press("space", "space", "ctrl+x")
         await until(pilot, lambda: "Excluded 2 records from training." in toasts(app))
         assert len(home.repository.trainable()) == 3
         await until(pilot, lambda: [view.excluded for view in table(app)._views].count(True) == 2)
-        await pilot.press("slash", *"excluded", "enter")
+        await pilot.press(*"excluded", "enter")
         await until(pilot, lambda: table(app).shown == 2)
         await pilot.press("ctrl+z")
         await until(pilot, lambda: len(home.repository.trainable()) == 5)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Static, TextArea
 
 from store.errors import TuteeError
 from store.records import ChatMessage, Preference, Verdict
@@ -50,7 +50,7 @@ def titles(app: TuteeApp) -> list[str]:
 
 async def asked(app: TuteeApp, pilot: Pilot[Any], prompt: str = "Capital of France?") -> None:
     """Ask both, and wait until one can choose."""
-    app.screen.query_one(Input).value = prompt
+    app.screen.query_one(TextArea).text = prompt
     await pilot.press("enter")
     await until(pilot, lambda: "↓ both bad" in painted(app))
 
@@ -64,7 +64,7 @@ async def test_files_of_the_last_question_go_along_unseen(
         await say(pilot, "Read @notes.md")
         await answered(app, pilot, 1)
         await comparing(app, pilot)
-        assert app.screen.query_one(Input).value == "Read @notes.md"
+        assert app.screen.query_one(TextArea).text == "Read @notes.md"
         await asked(app, pilot, "Read @notes.md")
         assert all("tea at five" in turns[-1].content for _, turns in versions.chat.compared)
 
@@ -135,7 +135,7 @@ async def test_the_last_question_is_asked_with_the_chat_before_it(versions: Home
         await say(pilot, "Capital of\nFrance?")
         await answered(app, pilot, 2)
         await comparing(app, pilot)
-        assert app.screen.query_one(Input).value == "Capital of France?"
+        assert app.screen.query_one(TextArea).text == "Capital of\nFrance?"
         await pilot.press("enter")
         await until(pilot, lambda: "↓ both bad" in painted(app))
         for _, turns in versions.chat.compared:
@@ -213,3 +213,33 @@ async def test_without_a_prompt_nothing_is_asked(versions: Home) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: "The prompt is empty." in toasts(app))
         assert versions.chat.compared == []
+
+
+async def test_typing_replaces_the_question_and_it_is_shown_whole(versions: Home) -> None:
+    asked_before = "What is the sentiment of this review? " + "word " * 40
+    async with opened(versions) as (app, pilot):
+        await ready(app, pilot)
+        await say(pilot, asked_before)
+        await answered(app, pilot, 1)
+        await comparing(app, pilot)
+        await pilot.press(*"Hi")
+        assert app.screen.query_one(TextArea).text == "Hi"
+        await asked(app, pilot, asked_before)
+        asked_now = str(app.screen.query_one("#compare-asked Static", Static).render())
+        assert asked_now.split() == asked_before.split()
+
+
+async def test_after_a_choice_typing_begins_the_next_question(versions: Home) -> None:
+    async with opened(versions) as (app, pilot):
+        await comparing(app, pilot)
+        await asked(app, pilot)
+        await pilot.press("x", "left")
+        await until(pilot, lambda: "kept as 1 preference" in painted(app))
+        await pilot.press(*"New?", "enter")
+        await until(pilot, lambda: versions.chat.compared[-1][1][-1].content == "New?")
+
+
+async def test_without_a_version_it_says_that_both_are_the_original_model(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await comparing(app, pilot)
+        await until(pilot, lambda: "Nothing is trained yet: both replies" in painted(app))

@@ -45,9 +45,12 @@ def chats(home: Home) -> Home:
 
 
 def titles(app: TuteeApp) -> list[str]:
-    """The listed titles, without dates."""
-    lines = [str(option.prompt) for option in app.screen.query_one(OptionList).options]
-    return [line[18:] for line in lines]
+    """The listed titles with what follows a search hit, without ages."""
+    screen = app.screen
+    assert isinstance(screen, ConversationsScreen)
+    searching = bool(screen.query_one(Input).value)
+    lines = [str(option.prompt)[8:] for option in screen.query_one(OptionList).options]
+    return lines if searching else [line.rsplit("  ", 1)[0] for line in lines]
 
 
 async def test_the_newest_chat_is_first_and_enter_opens_it(chats: Home) -> None:
@@ -72,7 +75,7 @@ async def test_its_keys_are_said_and_its_help_is_its_own(chats: Home) -> None:
 
 async def test_search_looks_into_titles_and_texts(chats: Home) -> None:
     async with opened(chats) as (app, pilot):
-        await pilot.press("ctrl+r", "slash", *"TEA")
+        await pilot.press("ctrl+r", *"TEA")
         assert titles(app) == ["Oldest about tea  Oldest about tea"]
         app.screen.query_one(Input).value = "lisbon"
         await until(pilot, lambda: "Lisbon" in "".join(titles(app)))
@@ -84,14 +87,32 @@ async def test_search_looks_into_titles_and_texts(chats: Home) -> None:
         await pilot.press("escape")
         assert isinstance(app.screen, ConversationsScreen)
         assert len(titles(app)) == 3
-        await pilot.press("slash", *"tea", "enter")
+        await pilot.press(*"tea", "enter")
         await until(pilot, lambda: views(app))
         assert views(app)[0].text == "Green or black?"
 
 
+async def test_every_letter_searches_and_none_commands(chats: Home) -> None:
+    async with opened(chats) as (app, pilot):
+        await pilot.press("ctrl+r", *"drops /q")
+        assert isinstance(app.screen, ConversationsScreen)
+        assert app.screen.query_one(Input).value == "drops /q"
+        await until(pilot, lambda: "No chat contains these words." in painted(app))
+        assert len(chats.repository.conversations()) == 3
+        await pilot.press("escape", "escape")
+        assert isinstance(app.screen, ChatScreen)
+
+
+async def test_delete_edits_the_search_before_it_deletes_a_chat(chats: Home) -> None:
+    async with opened(chats) as (app, pilot):
+        await pilot.press("ctrl+r", *"tea", "left", "left", "delete")
+        assert app.screen.query_one(Input).value == "ta"
+        assert len(chats.repository.conversations()) == 3
+
+
 async def test_renaming_keeps_the_place(chats: Home) -> None:
     async with opened(chats) as (app, pilot):
-        await pilot.press("ctrl+r", "down", "r")
+        await pilot.press("ctrl+r", "down", "ctrl+e")
         field = app.screen.query_one(Input)
         assert field.value == "[b]Middle[/b] 关于茶"
         field.value = "茶"
@@ -103,16 +124,16 @@ async def test_renaming_keeps_the_place(chats: Home) -> None:
 
 async def test_a_pinned_chat_is_first(chats: Home) -> None:
     async with opened(chats) as (app, pilot):
-        await pilot.press("ctrl+r", "end", "p")
+        await pilot.press("ctrl+r", "end", "ctrl+k")
         assert titles(app)[0] == "📌 Oldest about tea"
         assert app.screen.query_one(OptionList).highlighted == 0
-        await pilot.press("p")
+        await pilot.press("ctrl+k")
         assert titles(app)[2] == "Oldest about tea"
 
 
 async def test_a_deleted_chat_comes_back(chats: Home) -> None:
     async with opened(chats) as (app, pilot):
-        await pilot.press("ctrl+r", "down", "d", "d")
+        await pilot.press("ctrl+r", "down", "delete", "delete")
         assert titles(app) == ["Newest about rain"]
         assert "Ctrl+Z restores it." in toasts(app)
         await pilot.press("ctrl+z", "ctrl+z")
@@ -289,3 +310,15 @@ async def test_a_list_that_cannot_be_made_does_not_end_the_app(
 
 def _refuses(*_: object) -> list[ConversationRow]:
     raise TuteeError("The chats cannot be listed.")
+
+
+async def test_a_row_says_how_old_a_chat_is_what_it_taught_and_how_it_ended(home: Home) -> None:
+    first = talk(home, "What is the sentiment of this review? A gob of drivel", "Negative.")
+    talk(home, "What is the sentiment of this review? A stirring film", "Positive.")
+    home.repository.rate(first.id, True)
+    async with opened(home) as (app, pilot):
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "👍1  Negative." in painted(app))
+        assert "   now  What" in painted(app)
+        assert "drivel" in painted(app), "what differs is seen"
+        assert "stirring film  Positive." in painted(app)

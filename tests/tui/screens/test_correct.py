@@ -117,11 +117,11 @@ async def test_it_is_emptied_with_one_key_and_brought_back(home: Home) -> None:
     async with opened(home) as (app, pilot):
         version = await correcting(home, app, pilot)
         first = version.text
-        await pilot.press("ctrl+l")
+        await pilot.press("ctrl+u")
         assert version.text == ""
         await pilot.press("ctrl+z")
         assert version.text == first
-        await pilot.press("tab", "ctrl+l", *"Lima", "ctrl+s")
+        await pilot.press("ctrl+u", *"Lima", "ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert preferences(home.repository)[0].chosen == "Lima"
 

@@ -54,7 +54,7 @@ CHAT = {
 
 async def importing(app: TuteeApp, pilot: Pilot[Any], path: Path) -> None:
     """Open the screen and read a file."""
-    app.action_import()
+    await app.action_import()
     await until(pilot, lambda: isinstance(app.screen, ImportScreen))
     app.screen.query_one("#import-path Input", Input).value = str(path)
     await until(pilot, lambda: "Enter shows a preview first" in painted(app))
@@ -144,7 +144,7 @@ async def test_conversations_are_kept_and_learned_only_when_asked(
     file = tmp_path / "chats.json"
     file.write_text(json.dumps([CHAT]), encoding="utf-8")
     async with opened(home, (100, 30)) as (app, pilot):
-        app.action_import()
+        await app.action_import()
         await until(pilot, lambda: isinstance(app.screen, ImportScreen))
         app.screen.query_one(Toggle).on = learn
         app.screen.query_one("#import-path Input", Input).value = str(file)
@@ -233,7 +233,7 @@ def test_paths_are_completed_as_far_as_they_are_clear(tmp_path: Path) -> None:
 
 async def test_tab_completes_and_then_goes_on(home: Home, file: Path) -> None:
     async with opened(home, (120, 30)) as (app, pilot):
-        app.action_import()
+        await app.action_import()
         await until(pilot, lambda: isinstance(app.screen, ImportScreen))
         field = app.screen.query_one("#import-path Input", Input)
         field.value = str(file)[:-4]

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from core.hub import download
 from core.hub.model_id import hub_model
 from store.errors import TuteeError
+from store.i18n import current_language, set_language
 from tests.fakes import Home
 from tests.hub import Hub
 from tests.tui.conftest import answered, opened, painted, say, toasts, until
@@ -104,7 +105,7 @@ async def test_chat_goes_on_while_one_is_fetched_and_the_fetch_can_be_stopped_an
         await answered(app, pilot, 1)
         await pilot.press("ctrl+o")
         await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
-        await pilot.press("x")
+        await pilot.press("ctrl+x")
         await until(pilot, lambda: "was stopped" in toasts(app), "it has stopped")
         assert "downloaded so far" in painted(app) or "◐" in painted(app)
         assert chosen(home) == ""
@@ -160,13 +161,63 @@ async def test_a_model_is_removed_after_asking(home: Home, hub: Hub, cache: Path
     path = await asyncio.to_thread(download.fetch, model, cache, lambda event: None, lambda: False)
     async with opened(home) as (app, pilot):
         await choosing(app, pilot)
-        await pilot.press("end", "d")
+        await pilot.press("end", "delete")
         await until(pilot, lambda: "Remove hf:org/Tiny-Chat" in painted(app))
         await pilot.press("enter")
         await until(pilot, lambda: " freed." in toasts(app))
         assert not path.exists()
-        await pilot.press("home", "d")
+        await pilot.press("home", "delete")
         await until(pilot, lambda: "builtin is in use." in toasts(app))
-        await pilot.press("down", "d")
+        await pilot.press("down", "delete")
         await until(pilot, lambda: "Qwen1.5-0.5B-Chat is not on this machine." in toasts(app))
         assert isinstance(app.screen, ModelsScreen), "nothing is asked that cannot be done"
+
+
+async def test_a_download_of_the_list_is_asked_for_with_its_size(home: Home) -> None:
+    async with opened(home, (100, 30)) as (app, pilot):
+        await choosing(app, pilot)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "Fetch Qwen1.5-0.5B-Chat, 1.2 GB?" in painted(app))
+        assert "6.2 GB of memory to chat and train" in painted(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
+        assert app.workspace.models.choosing.fetching == ""
+
+
+async def test_a_model_that_does_not_fit_is_dim_and_says_so(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.screens.models.too_large", lambda offer: offer.parameters > 1e9)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await choosing(app, pilot)
+        line = next(line for line in painted(app).splitlines() if "Qwen2.5-7B" in line)
+        assert "too big here" in line
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: "It is too big to train here." in painted(app))
+        await pilot.press("escape")
+
+
+async def test_typing_anywhere_reaches_the_field(home: Home) -> None:
+    async with opened(home, (100, 30)) as (app, pilot):
+        await choosing(app, pilot)
+        await pilot.press(*"hf:d/x")
+        field = app.screen.query_one("#other Input", Input)
+        assert field.value == "hf:d/x"
+        assert isinstance(app.screen, ModelsScreen)
+
+
+async def test_a_language_is_offered_a_model_that_speaks_it(home: Home) -> None:
+    language = current_language()
+    set_language("zh")
+    try:
+        async with opened(home, (100, 30)) as (app, pilot):
+            await choosing(app, pilot)
+            first, second = (
+                next(n for n, line in enumerate(painted(app).splitlines()) if name in line)
+                for name in ("Qwen2.5-0.5B", "SmolLM2-135M")
+            )
+            assert first < second
+            assert "推荐" in painted(app).splitlines()[first]
+            assert "仅英语" in painted(app).splitlines()[second].replace(" ", "")
+    finally:
+        set_language(language)

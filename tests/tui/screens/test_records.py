@@ -90,7 +90,7 @@ async def test_the_filter_finds_by_words_and_by_kind(home: Home) -> None:
     teach(home, 3, pairs=1)
     async with opened(home) as (app, pilot):
         await looking(app, pilot, 6)
-        await pilot.press("slash", *"question", "space", "1")
+        await pilot.press(*"question", "space", "1")
         await showing(app, pilot, 2)
         assert "6 · 2 match" in painted(app)
         await pilot.press("space", *"kind", "colon", *"verdict", "enter")
@@ -161,16 +161,16 @@ async def test_deleting_asks_and_undo_brings_back_exactly(home: Home) -> None:
         await looking(app, pilot, 4)
         await pilot.press("space", "space")
         assert "2 marked" in painted(app)
-        await pilot.press("d")
+        await pilot.press("delete")
         assert isinstance(app.screen, ConfirmScreen)
         assert "Delete 2 records?" in painted(app)
         await pilot.press("escape")
         assert home.repository.records() == before
-        await pilot.press("d", "enter")
+        await pilot.press("delete", "enter")
         await showing(app, pilot, 2)
         assert home.repository.records() == before[:2]
         assert "marked" not in painted(app).splitlines()[0]
-        await pilot.press("d", "enter")
+        await pilot.press("delete", "enter")
         await showing(app, pilot, 1)
         await pilot.press("ctrl+z", "ctrl+z")
         await showing(app, pilot, 4)
@@ -185,7 +185,7 @@ async def test_the_chat_behind_shows_what_was_deleted(home: Home) -> None:
         await answered(app, pilot, 1)
         await pilot.press("f2")
         await looking(app, pilot, 2)
-        await pilot.press("space", "space", "d", "enter")
+        await pilot.press("space", "space", "delete", "enter")
         await until(pilot, lambda: "No records yet." in painted(app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
@@ -200,14 +200,14 @@ async def test_what_is_wrong_is_said_and_shown_alone(home: Home) -> None:
     async with opened(home, (120, 30)) as (app, pilot):
         await looking(app, pilot, 3)
         await until(pilot, lambda: "1 with problems" in painted(app))
-        await pilot.press("c")
+        await pilot.press("ctrl+k")
         await showing(app, pilot, 1)
         assert "Problem" in painted(app)
         assert "e-mail address" in painted(app)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RecordScreen))
         await until(pilot, lambda: "e-mail address" in painted(app))
-        await pilot.press("escape", "c")
+        await pilot.press("escape", "ctrl+k")
         await showing(app, pilot, 3)
 
 
@@ -292,7 +292,7 @@ async def test_with_nothing_taught_the_screen_says_what_to_do(home: Home) -> Non
     async with opened(home) as (app, pilot):
         await pilot.press("f7")
         await until(pilot, lambda: "No records yet." in painted(app))
-        await pilot.press("d", "space", "enter", "c", "ctrl+z")
+        await pilot.press("delete", "space", "enter", "ctrl+k")
         assert isinstance(app.screen, RecordsScreen)
 
 
@@ -302,3 +302,55 @@ async def test_f7_does_not_disturb_what_is_being_written(home: Home) -> None:
         await until(pilot, lambda: isinstance(app.screen, RecordsScreen))
         await pilot.press("f7", *"way")
         assert app.screen_stack[0].query_one("#prompt").text == "halfway"  # type: ignore[attr-defined]
+
+
+async def test_all_that_match_are_marked_at_one_key(home: Home) -> None:
+    teach(home, 3, pairs=2)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await looking(app, pilot, len(home.repository.records()))
+        screen = app.screen
+        assert isinstance(screen, RecordsScreen)
+        await pilot.press(*"kind:preference")
+        await until(pilot, lambda: 0 < len(screen._matching) < len(screen._all))
+        matching = {record.id for record in screen._matching}
+        await pilot.press("ctrl+a")
+        assert screen._marked == matching
+        await pilot.press("ctrl+a")
+        assert screen._marked == frozenset()
+        await pilot.press("ctrl+a", "enter", "delete", "enter")
+        await until(pilot, lambda: not matching & {r.id for r in home.repository.records()})
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: matching <= {r.id for r in home.repository.records()})
+
+
+async def test_one_correction_is_one_row_and_goes_as_one(home: Home) -> None:
+    async with opened(home, (140, 30)) as (app, pilot):
+        await say(pilot, "Capital of Peru?")
+        await answered(app, pilot, 1)
+        await say(pilot, "/fix Lima.")
+        await until(pilot, lambda: views(app)[0].correction == "Lima.")
+        await looking(app, pilot, 1)
+        await until(pilot, lambda: "✎ correction" in painted(app))
+        await until(pilot, lambda: "Rejected" in painted(app), "the preview beside the table")
+        await pilot.press("delete", "enter")
+        await until(pilot, lambda: home.repository.records() == [])
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: len(home.repository.records()) == 2)
+        await showing(app, pilot, 1)
+
+
+async def test_an_import_is_undone_as_one(home: Home) -> None:
+    teach(home, 1)
+    before = {record.id for record in home.repository.records()}
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        library = app.workspace.navigation.library
+        library.begin_import()
+        for number in range(3):
+            prompt = (ChatMessage(role="user", content=f"question {number}"),)
+            library.add([Instruction(prompt=prompt, completion="yes")], [])
+        assert len(home.repository.records()) == len(before) + 3
+        await looking(app, pilot, len(before) + 3)
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: {r.id for r in home.repository.records()} == before)
+        await until(pilot, lambda: "Import undone: 3 records" in toasts(app))

@@ -9,6 +9,7 @@ from textual.widgets import Input, Static
 from core import config
 from core.config import TUNING_PRESETS, Chat, Config
 from store.errors import TuteeError
+from store.i18n import _, current_language, set_language
 from tests.fakes import Home
 from tests.tui.conftest import opened, painted, toasts, until
 from tui.app.tutee_app import TuteeApp
@@ -27,6 +28,7 @@ FILE = "# mine\n[tuning]\nepochs = 5  # enough\n"
 async def settings(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await pilot.press("f9")
     await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(all_settings()))
+    await pilot.press("ctrl+a", "down")
 
 
 def row(app: TuteeApp, section: str, name: str) -> SettingRow:
@@ -76,7 +78,7 @@ async def test_a_value_is_written_with_the_comments_kept(home: Home) -> None:
         await pilot.press("ctrl+z")
         assert home.paths.config_file.read_text(encoding="utf-8") == FILE
         assert row(app, "tuning", "epochs").query_one(Input).value == "5"
-        await pilot.press("ctrl+r")
+        await pilot.press("ctrl+d")
         assert app.workspace.services.config.tuning.epochs == Config().tuning.epochs
         await pilot.press("ctrl+z")
         assert home.paths.config_file.read_text(encoding="utf-8") == FILE
@@ -245,7 +247,7 @@ async def test_a_nested_setting_is_written_under_its_own_heading(home: Home) -> 
         assert (rl.steps, rl.prompts) == (5, 2)
         assert "[tuning.rl]\nsteps = 5  # enough\nprompts = 2" in home.paths.config_file.read_text()
         row(app, "tuning.rl", "steps").control.focus()
-        await pilot.press("ctrl+r")
+        await pilot.press("ctrl+d")
         assert config.load(home.paths.config_file).tuning.rl.steps == Config().tuning.rl.steps
         await pilot.press("ctrl+z", "ctrl+z")
         assert home.paths.config_file.read_text(encoding="utf-8") == old
@@ -284,3 +286,38 @@ def test_every_setting_that_has_bounds_says_them() -> None:
 )
 def test_a_light_terminal_is_told_from_a_dark_one(answer: bytes, light: bool) -> None:
     assert is_light(answer) is light
+
+
+async def test_basic_settings_come_first_and_typing_finds_any(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await pilot.press("f9")
+        await until(pilot, lambda: len(app.screen.query(SettingRow)) == len(all_settings()))
+
+        def shown() -> set[str]:
+            return {r.setting.name for r in app.screen.query(SettingRow) if r.display}
+
+        assert {"system_prompt", "temperature", "theme"} <= shown()
+        assert "min_p" not in shown()
+        await pilot.press(*"min p")
+        await until(pilot, lambda: "min_p" in shown() and "theme" not in shown())
+        await pilot.press("escape")
+        await until(pilot, lambda: "theme" in shown() and "min_p" not in shown())
+        await pilot.press("ctrl+a")
+        assert shown() == {setting.name for setting in all_settings()}
+        await pilot.press("escape")
+        assert isinstance(app.screen, ChatScreen)
+
+
+def test_the_system_prompt_begins_in_the_language_that_is_spoken(home: Home) -> None:
+    language = current_language()
+    set_language("zh")
+    try:
+        loaded = config.load(home.paths.config_file)
+        assert loaded.chat.system_prompt == _(
+            "You are a helpful assistant. Answer clearly and briefly."
+        )
+        assert loaded.chat.system_prompt != Config().chat.system_prompt
+        home.paths.config_file.write_text("[chat]\nsystem_prompt = 'Be kind.'\n")
+        assert config.load(home.paths.config_file).chat.system_prompt == "Be kind."
+    finally:
+        set_language(language)

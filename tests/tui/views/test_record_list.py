@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from store.records import ChatMessage, Instruction, Origin, Preference, Record, Verdict
-from tui.views.record_list import RecordQuery, parse_query, record_view, search
+from tui.views.record_list import (
+    RecordQuery,
+    differing,
+    lesson_view,
+    lessons,
+    parse_query,
+    record_view,
+    search,
+    shared_prefixes,
+)
 
 ASKED = (
     ChatMessage(role="system", content="Be brief."),
@@ -95,3 +104,31 @@ def test_an_endless_text_does_not_make_an_endless_line() -> None:
     line = record_view(long, task_of, {}, {}, CREATED)
     assert len(line.prompt) < 1000
     assert len(line.reply) < 1000
+
+
+def test_what_rows_share_is_left_out_where_they_are_cut() -> None:
+    texts = [
+        "What is the sentiment of this review? a gob of drivel",
+        "What is the sentiment of this review? a stirring film",
+        "Something else",
+    ]
+    shared = shared_prefixes(texts)
+    assert shared == [len("What is the sentiment of this review? a "), *[shared[1]], 0]
+    assert differing(texts[0], shared[0], 30) == "What i… gob of drivel"
+    assert differing(texts[0], shared[0], 80) == texts[0]
+    assert differing(texts[2], 0, 9) == "Somethin…"
+    assert shared_prefixes(["same text twice here", "same text twice here"]) == [0, 0]
+    chinese = [
+        "请判断这条评论的情感是正面还是负面：好看",
+        "请判断这条评论的情感是正面还是负面：无聊",
+    ]
+    assert differing(chinese[1], shared_prefixes(chinese)[1], 20).endswith("… 无聊")
+
+
+def test_records_of_one_act_are_one_lesson() -> None:
+    pair = PAIR.model_copy(update={"act": "a1"})
+    lesson = LESSON.model_copy(update={"act": "a1"})
+    grouped = lessons([LIKED, pair, REFUSED, lesson])
+    assert grouped == [(LIKED,), (pair, lesson), (REFUSED,)]
+    view = lesson_view(grouped[1], task_of, {pair.id: "v1", lesson.id: "v1 v2"}, {}, CREATED)
+    assert (view.id, view.kind, view.learned) == (pair.id, "✎ correction", "v1 v2")
