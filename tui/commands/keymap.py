@@ -53,6 +53,7 @@ DEFAULT_KEYS = {
     "edit.save": "ctrl+s",
     "models.stop": "x",
     "records.undo": "ctrl+z",
+    "reply.recalled": "f",
     "reply.undo": "ctrl+z",
     "tune.rl": "5",
     "tune.sft": "1",
