@@ -61,6 +61,7 @@ DEFAULT_KEYS = {
     "records.mark_all": "ctrl+a",
     "records.undo": "ctrl+z",
     "reply.thoughts": "t",
+    "reply.recalled": "f",
     "reply.undo": "ctrl+z",
     "text.clear": "ctrl+u",
     "settings.all": "ctrl+a",
