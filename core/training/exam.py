@@ -279,7 +279,8 @@ class Examiner:
     def base(self, model: Any) -> Figures:
         """Return what the base answers to the probes."""
         with model.disable_adapter():
-            return Figures(probes=self._replies(model, self._exam.probes, self._base.probes))
+            probes = self._replies(model, self._exam.probes, self._base.probes)
+        return Figures(probes=probes, key=self._exam.key)
 
     def after(self, model: Any) -> Figures:
         """Return the figures of the trained version."""

@@ -15,7 +15,7 @@ from store.paths import locate
 from store.records import Sampling
 from store.repository import Repository
 from tests.e2e.test_app import until
-from tests.tui.conftest import painted, say, toasts, views
+from tests.tui.conftest import painted, say, views
 from tui.app.tutee_app import TuteeApp
 from tui.composition import compose
 
@@ -60,12 +60,12 @@ async def tour(home: Path) -> None:
                 await pilot.press("ctrl+s")
                 await until(pilot, lambda: "corrected" in painted(app))
             await pilot.press("f5")
-            await until(pilot, lambda: "8 new" in painted(app))
+            await until(pilot, lambda: "8 to learn" in painted(app))
             await pilot.press("enter")
-            await until(pilot, lambda: "SFT 12" in painted(app))
+            await until(pilot, lambda: "Imitate (SFT) 12" in painted(app))
             await until(pilot, lambda: "Cancel" in painted(app))
             app.save_screenshot("tuning.svg", path=str(PICTURES))
-            await until(pilot, lambda: "Now using v1" in toasts(app))
+            await until(pilot, lambda: "● v1" in painted(app))
             await pilot.press("escape", "ctrl+n")
             await say(pilot, f'{QUESTION} "{UNSEEN}"')
             await until(pilot, lambda: len(views(app)) == 1)

@@ -57,9 +57,9 @@ async def test_a_correction_and_f5_change_the_next_reply(
             await until(pilot, lambda: REPLY in painted(app))
 
             await pilot.press("f5")
-            await until(pilot, lambda: "1 of 4 corrections or 👍" in painted(app))
+            await until(pilot, lambda: "3 more corrections or 👍" in painted(app))
             await pilot.press("1", "enter")
-            await until(pilot, lambda: "Now using v1" in toasts(app))
+            await until(pilot, lambda: "● v1" in painted(app))
             await pilot.press("escape", "ctrl+n")
             await say(pilot, QUESTION)
             await until(pilot, lambda: len(views(app)) == 1)

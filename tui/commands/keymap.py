@@ -47,6 +47,8 @@ DEFAULT_KEYS = {
     "chat.dislike": "f3",
     "chat.like": "f2",
     "chat.open": "ctrl+r",
+    "chat.report": "enter",
+    "chat.settle": "ctrl+u",
     "chats.undo": "ctrl+z",
     "correct.clear": "ctrl+l",
     "correct.save": "ctrl+s",

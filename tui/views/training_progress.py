@@ -140,7 +140,7 @@ def stage_text(progress: TrainingProgress) -> str:
     if progress.stage == "learn" and progress.name is not None:
         return f"{pass_label(progress.name)} {int(progress.step)}/{progress.steps}"
     text = {
-        "prepare": _("Reading records"),
+        "prepare": _("Reading records, loading the model"),
         "base": _("Drawing the base's replies"),
         "before": _("Exam before"),
         "learn": _("Learning"),

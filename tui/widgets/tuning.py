@@ -236,6 +236,8 @@ def _verdicts(progress: TrainingProgress) -> Content:
     if any(done.held_back for done in progress.finished):
         hint = _("Something got worse; the list below says what. R shows the report, A activates.")
         lines.append(Content(hint))
+    elif any(done.learned for done in progress.finished):
+        lines.append(Content(_("R shows what you taught, before and after.")))
     lines += [Content(skip.why).stylize("$text-warning") for skip in progress.skipped]
     return Content("\n").join(lines)
 

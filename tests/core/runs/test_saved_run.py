@@ -14,7 +14,7 @@ import pytest
 from core.adapters.manifest import Manifest, write_manifest
 from core.adapters.registry import Adapters
 from core.config import Config, PreferenceTuning, SFTTuning, Tuning
-from core.events import Event, PassDone, PassName, PassResumed, PassStarted, StepReport
+from core.events import Event, PassDone, PassName, PassResumed, PassStarted, StageReport, StepReport
 from core.models.folder import ModelFolder
 from core.runs import run, saved_run
 from core.runs.plan import Plan, make_plan
@@ -94,15 +94,19 @@ def versions(adapters: Adapters) -> list[tuple[str, str]]:
     return [(manifest.pass_name, manifest.version) for manifest in found]
 
 
+_OF_ITS_TIME = ("trained_tokens_per_second", "wall_seconds", "stage_seconds", "stage_counts")
+
+
 def made(adapters: Adapters, version: str) -> dict[str, Any]:
     """All that a version is, apart from the time it took."""
     directory = adapters.dir / version
     manifest = json.loads((directory / "manifest.json").read_text())
     del manifest["created"], manifest["run"], manifest["metrics"]["seconds"]
-    del manifest["metrics"]["trained_tokens_per_second"]
     report = directory / "report.json"
     figures = json.loads(report.read_text()) if report.exists() else {"metrics": {}}
-    figures["metrics"].pop("trained_tokens_per_second", None)
+    for metrics in (manifest["metrics"], figures["metrics"]):
+        for name in _OF_ITS_TIME:
+            metrics.pop(name, None)
     return {
         "weights": (directory / "adapter_model.safetensors").read_bytes(),
         "manifest": manifest,
@@ -179,6 +183,30 @@ def test_killed_after_its_last_version_it_has_only_to_tell_of_it(
     assert [one.version for one in done] == ["v1"]
     assert [manifest.version for manifest in adapters.versions()] == ["v1"]
     assert saved_run.unfinished(adapters, records) is None
+
+
+def test_the_exam_before_is_not_given_again(adapters: Adapters) -> None:
+    records = instructions(6)
+    interrupted(adapters, records)
+    found = saved_run.unfinished(adapters, records)
+    assert found is not None
+    assert found.under_way() == ("sft", 2, 8)
+    events: list[Event] = []
+    run.resume(found, RunControl(emit=events.append))
+    counts = {event.stage: event.total for event in events if isinstance(event, StageReport)}
+    assert counts["before"] == 0
+    assert counts["after"] > 0
+    stages = list(dict.fromkeys(e.stage for e in events if isinstance(e, StageReport)))
+    assert [stage for stage in stages if stage != "base"] == [
+        "prepare",
+        "before",
+        "learn",
+        "after",
+        "save",
+    ]
+    (manifest,) = adapters.versions()
+    assert manifest.metrics["wall_seconds"] > 0
+    assert manifest.metrics["stage_counts"]["after"] == counts["after"]
 
 
 def test_a_version_from_elsewhere_is_not_taken_for_its_own(adapters: Adapters) -> None:

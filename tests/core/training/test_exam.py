@@ -61,6 +61,7 @@ def exam(tokenizer: Any, samples: list[Sample], tmp_path: Path) -> Exam:  # noqa
         held_out=(question("hello", "Paris"),),
         taught=(question("fox", "dog"), question("dog", "fox", original="42")),
         directory=tmp_path,
+        key="this base",
     )
 
 
@@ -101,7 +102,7 @@ def test_the_base_has_not_drifted_and_speaks_without_the_adapter(model: Any, exa
     assert before.drift == 0
     assert [a.reply for a in before.probes] != [a.reply for a in after.probes]
     assert [text.nats for text in before.losses] != [text.nats for text in after.losses]
-    assert examiner.base(model).probes == before.probes
+    assert examiner.base(model) == Figures(probes=before.probes, key=exam.key)
 
 
 def test_the_reply_that_was_corrected_is_the_one_before(model: Any, exam: Exam) -> None:

@@ -77,7 +77,7 @@ async def test_what_a_version_learned_is_said(home: Home) -> None:
         await until(pilot, lambda: "4 to learn" in painted(app))
         await pilot.press("enter")
         home.tuning.step(3)
-        await until(pilot, lambda: "Now using v1." in toasts(app))
+        await until(pilot, lambda: "● v1" in painted(app))
         await pilot.press("escape")
         app.clear_notifications()
         await looking(app, pilot, 8)

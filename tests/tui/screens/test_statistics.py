@@ -36,7 +36,7 @@ async def test_what_was_learned_is_counted(home: Home) -> None:
         await until(pilot, lambda: "4 to learn" in painted(app))
         await pilot.press("enter")
         home.tuning.step(3)
-        await until(pilot, lambda: "Now using v1." in toasts(app))
+        await until(pilot, lambda: "● v1" in painted(app))
         await pilot.press("escape")
         await app.run_action("app.statistics")
         await until(pilot, lambda: "4 learned" in painted(app))

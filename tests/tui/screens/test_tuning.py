@@ -143,7 +143,7 @@ async def test_a_pass_that_was_finished_before_the_run_ended_is_used(
             home.tuning.step()
         else:
             await pilot.press("x")
-        await until(pilot, lambda: "Now using v1." in toasts(app))
+        await until(pilot, lambda: "● v1" in painted(app))
         assert home.adapters.active() == "v1"
 
 

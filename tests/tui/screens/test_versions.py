@@ -65,10 +65,10 @@ async def test_a_version_that_got_worse_says_why_and_can_be_used_all_the_same(ho
         await run(home, app, pilot)
         figures = str(app.screen.query_one("#figures", Static).content)
         learned, made_v1, _ = figures.split("\n")
-        assert learned == "Learned 1 of 2, not yet “Who [b]is[/b] it?”."
+        assert learned == "1 of 2 now as you taught, not yet “Who [b]is[/b] it?”."
         assert made_v1 == "! Imitate (SFT) made v1, held back"
         assert "v1 got worse and is held back; its report says why." in toasts(app)
-        assert "Learned 1 of 2, not yet" in toasts(app)
+        assert "1 of 2 now as you taught, not yet" in toasts(app)
         assert home.adapters.active() == "base"
         assert marked(app) == "v1"
         assert f"held back: {WHY[0]}" in painted(app)
