@@ -45,8 +45,9 @@ EXPLANATIONS: dict[PassName, str] = {
     "rl": N_("practices; the judge keeps score."),
 }
 """What each pass does, in the words after its number."""
-_LONGEST_SHARE = 0.95
-"""How far a stage gets that takes longer than was estimated."""
+_TELLING = 0.25
+"""Share of a stage from which its own pace says more than the estimate: of replies drawn side by
+side, most end late."""
 
 _NAMED, _PROMPT_CELLS = 3, 32
 """Prompts that are named where they resisted, and the width of each."""
@@ -194,9 +195,11 @@ def _left_in_stage(progress: TrainingProgress, expected: float) -> float:
     if progress.stage == "learn" and progress.eta is not None:
         return max(progress.eta - (progress.at - progress.eta_at), 0.0)
     done, total = progress.counted
-    by_count = done / total if total else 0.0
-    by_clock = (progress.at - progress.stage_began) / expected if expected else 1.0
-    return expected * (1 - min(max(by_count, by_clock), _LONGEST_SHARE))
+    spent = progress.at - progress.stage_began
+    if total and done / total > _TELLING:
+        return spent * (total - done) / done
+    # What takes longer than was estimated takes half as long again, as far as anybody knows.
+    return max(expected - spent, spent / 2)
 
 
 def advance(

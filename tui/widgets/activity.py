@@ -14,6 +14,7 @@ from tui.views.training_progress import TrainingProgress, run_clock, stage_text
 from tui.views.transfer_rate import format_size
 
 _BAR_CELLS = 24
+_RUN_BAR_CELLS = 16
 
 
 class Activity(Static):
@@ -61,7 +62,7 @@ def tuning_line(progress: TrainingProgress, key: str) -> Content:
         mark,
         stage_text(progress),
         "  ",
-        (bar(progress.share, _BAR_CELLS), "$text-warning on $panel"),
+        (bar(progress.share, _RUN_BAR_CELLS), "$text-warning on $panel"),
         (f"  {run_clock(progress)}", MUTED),
     )
 

@@ -190,7 +190,7 @@ def test_the_exam_before_is_not_given_again(adapters: Adapters) -> None:
     interrupted(adapters, records)
     found = saved_run.unfinished(adapters, records)
     assert found is not None
-    assert found.under_way() == ("sft", 2, 8)
+    assert found.under_way() == ("sft", 2, 4)
     events: list[Event] = []
     run.resume(found, RunControl(emit=events.append))
     counts = {event.stage: event.total for event in events if isinstance(event, StageReport)}

@@ -161,7 +161,7 @@ async def test_a_footer_stays_as_it_is_under_a_dialog(home: Home) -> None:
 
 async def test_what_is_said_names_the_keys_that_were_chosen(home: Home) -> None:
     home.config = Config(keys={"chat.like": "f4", "chat.correct": "f12"})
-    async with opened(home) as (app, pilot):
+    async with opened(home, (120, 30)) as (app, pilot):
         await until(pilot, lambda: "F4 👍 good as it is" in painted(app))
         assert "F12 ✎ write it better" in painted(app)
         await pilot.press("f5")

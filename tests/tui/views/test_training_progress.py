@@ -161,7 +161,7 @@ def test_a_run_after_a_run_begins_clean() -> None:
 
 def test_the_activity_line() -> None:
     started = (TuningStarted(("sft",)), PassStarted("sft", 24, 8, 2))
-    assert tuning_line(TrainingProgress(), "F5").plain.startswith("▸ Reading records ")
+    assert tuning_line(TrainingProgress(), "F5").plain.startswith("▸ Reading records, loading")
     line = tuning_line(run(*started, step(1.0, 2.9), step(2.2, 0.83)), "F5").plain
     assert line.startswith("▸ Imitate (SFT) 2/24 ")
     paused = replace(run(*started, step(2.2, 2.9)), state="paused")
@@ -226,7 +226,7 @@ def test_the_clock_goes_on_between_events() -> None:
     assert (later.elapsed, later.left) == (14.0, pytest.approx(73))
     much_later = ticked(progress, 1000.0)
     assert much_later.elapsed == 900.0
-    assert (much_later.left or 0) >= 67, "a stage that takes longer leaves the rest of the run"
+    assert (much_later.left or 0) > 67 + 100, "what takes longer than estimated is not about to end"
     assert ticked(replace(progress, state="done"), 2000.0).at == progress.at
 
 
