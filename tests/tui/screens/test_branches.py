@@ -237,3 +237,29 @@ async def test_these_keys_are_letters_while_one_writes(home: Home, key: str) -> 
         assert app.focused is app.screen.query_one(Prompt)
         assert len(home.chat.prompts) == 1
         assert home.repository.records() == []
+
+
+@pytest.mark.parametrize(
+    ("again", "badge", "hint"),
+    [
+        ("Negative.", "✓ as you taught", "+ keeps it as learned."),
+        ("Hard to say.", "✗ not as you taught", "You taught: negative"),
+    ],
+)
+async def test_asked_again_a_reply_says_whether_it_is_as_taught(
+    home: Home, again: str, badge: str, hint: str
+) -> None:
+    script(home, "It is a film.", "Paris.", again)
+    async with opened(home, (100, 30)) as (app, pilot):
+        await say(pilot, "Good film?")
+        await answered(app, pilot, 1)
+        await say(pilot, "Capital?")
+        await answered(app, pilot, 2)
+        home.repository.correct(views(app)[0].id, "negative")
+        await pilot.press("escape", "up", "r")  # an earlier question, not the last one
+        await until(pilot, lambda: badge in painted(app))
+        assert hint in painted(app)
+        assert (views(app)[0].text, views(app)[0].place) == (again, 2)
+        await pilot.press("+")
+        await until(pilot, lambda: badge not in painted(app))
+        assert "👍 1" in painted(app)

@@ -62,6 +62,11 @@ async def taught(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await pilot.press("ctrl+s")
 
 
+@pytest.fixture(autouse=True)
+def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.controllers.training_run.monotonic", lambda: 0.0)
+
+
 @pytest.fixture
 def talking(home: Home) -> Home:
     home.chat = FakeChat(home.bridge.emit, REPLIES, adapters=home.adapters)

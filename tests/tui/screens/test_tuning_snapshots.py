@@ -19,6 +19,7 @@ SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 @pytest.fixture(autouse=True)
 def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.views.versions._when", lambda moment: "2026-11-22")
+    monkeypatch.setattr("tui.controllers.training_run.monotonic", lambda: 0.0)
 
 
 @SIZES
@@ -65,7 +66,9 @@ def test_rl_under_way(home: Home, snap_compare: Any, size: tuple[int, int]) -> N
         await until(pilot, lambda: rows(app))
         await pilot.press("5", "1", "enter")
         home.tuning.step(15)
-        await until(pilot, lambda: "RL 15/24" in painted(app) and "KL 0.225" in painted(app))
+        await until(
+            pilot, lambda: "Reinforce (RL) 15/24" in painted(app) and "KL 0.225" in painted(app)
+        )
 
     assert held(home, snap_compare, script, terminal_size=size)
 
