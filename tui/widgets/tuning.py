@@ -32,7 +32,10 @@ from tui.views.training_progress import (
 )
 
 _BAR_CELLS = 14
-_LABEL_CELLS = 22
+_LABEL_CELLS = 21
+_INDENT = "\n" + " " * 7
+_NARROW = 76
+"""Cells of the terminal below which the panels stand one below the other."""
 
 _READY = N_("Enter starts. You can chat meanwhile: replies always go first.")
 _NOT_READY = N_(
@@ -51,9 +54,10 @@ class PlanRow(Static):
             super().__init__()
             self.index = index
 
-    def __init__(self, index: int, view: PassView) -> None:
+    def __init__(self, index: int, view: PassView, *, beside: bool = False) -> None:
+        """Show the pass; `beside` puts what it has into the line of its name."""
         self._index = index
-        super().__init__(_pass_content(index, view))
+        super().__init__(_pass_content(index, view, beside))
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -70,7 +74,8 @@ class PlanPanel(Vertical):
 
     async def show(self, passes: Sequence[PassView], notes: Sequence[str] = ()) -> None:
         """Show the passes, and below them what the user may not expect of the run."""
-        rows = [PlanRow(index, view) for index, view in enumerate(passes)]
+        beside = self.app.size.width < _NARROW  # there the panel is as wide as the terminal
+        rows = [PlanRow(index, view, beside=beside) for index, view in enumerate(passes)]
         notices = [Static(note, classes="note", markup=False) for note in notes]
         await replace_children(self, [*rows, *notices])
 
@@ -160,14 +165,16 @@ def _curves(progress: TrainingProgress) -> tuple[_Curve, _Curve]:
     )
 
 
-def _pass_content(index: int, view: PassView) -> Content:
+def _pass_content(index: int, view: PassView, beside: bool) -> Content:
     detail = _("forced: {detail}").format(detail=view.detail) if view.forced else view.detail
+    said = (detail, "$text-warning" if view.forced else MUTED)
+    name = (padded(view.label, _LABEL_CELLS), "bold")
+    rest = [said, (f"  {view.time}", "bold")] if beside else [(view.time, "bold"), _INDENT, said]
     return Content.assemble(
         checkbox(view.wanted),
         f" {index + 1}  ",
-        (padded(view.label, _LABEL_CELLS), "bold"),
-        (view.time, "bold"),
-        ("\n" + " " * 7 + detail, "$text-warning" if view.forced else MUTED),
+        name,
+        *rest,
     )
 
 

@@ -36,7 +36,7 @@ async def test_the_plan_says_what_is_ready_and_what_is_missing(home: Home) -> No
         await pilot.press("f5")
         await until(pilot, lambda: app.screen.query(PlanRow))
         sft, kto, dpo, reward, rl = rows(app)
-        assert sft.startswith("[x] 1  Imitate (SFT)         ~")
+        assert sft.startswith("[x] 1  Imitate (SFT)        ~")
         assert kto.startswith("[ ] 2  Avoid (KTO)")
         assert "1 more 👍, 4 more 👎" in kto
         assert "18 more corrections or picks" in dpo

@@ -179,12 +179,13 @@ async def test_rl_shows_rewards_distance_and_a_reply_that_was_drawn(home: Home) 
         await until(pilot, lambda: rows(app))
         await pilot.press("5", "1", "enter")
         home.tuning.step(2)
-        await until(pilot, lambda: "RL 2/3 · reward +0.20 • KL 0.004 · 25% cut off" in painted(app))
+        await until(pilot, lambda: "reward +0.20 • KL 0.004 · 25% cut off" in painted(app))
+        assert "Reinforce (RL) 2/3" in painted(app)
         assert "› Say [b]hi[/b]" in painted(app)
         assert "Hi there!" in painted(app)
         assert app.screen.query_one("#plot").display
         home.tuning.step()
-        await until(pilot, lambda: "✓ RL made v1" in painted(app))
+        await until(pilot, lambda: "✓ Reinforce (RL) made v1" in painted(app))
         assert "Hi there!" not in painted(app)
 
 
