@@ -73,11 +73,11 @@ class PlanPanel(Vertical):
         self.border_title = _("Plan: counting records…") if counting else _("Plan")
 
     async def show(self, passes: Sequence[PassView], notes: Sequence[str] = ()) -> None:
-        """Show the passes, and below them what the user may not expect of the run."""
+        """Show the passes, and above them what the user may not expect of the run."""
         beside = self.app.size.width < _NARROW  # there the panel is as wide as the terminal
         rows = [PlanRow(index, view, beside=beside) for index, view in enumerate(passes)]
         notices = [Static(note, classes="note", markup=False) for note in notes]
-        await replace_children(self, [*rows, *notices])
+        await replace_children(self, [*notices, *rows])
 
     async def explain(self, text: str) -> None:
         await replace_children(self, [Static(keyed(self, text), classes="dim", markup=False)])
