@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data import row_files
-from data.chat_exports import join
+from data.chat_exports import gather, join
 from data.format_detection import read
 from data.formats.common import ParsedRow, RowError
 from data.row_files import find_files
@@ -141,7 +141,7 @@ def read_file(
     for part in row_files.parts(path, encoding):
         place = f"{part.name}: " if part.name else ""
         guessed |= {part.guessed: None} if part.guessed else {}
-        for line, row in part.rows:
+        for line, row in part.rows if format else gather(part.rows):
             if reader.rows >= _MOST_ROWS:
                 unread = True
                 break
