@@ -38,8 +38,9 @@ def _read(row: Row, origin: Origin) -> ParsedRow:
 def _selected(message: Mapping[str, Any]) -> Mapping[str, Any]:
     versions = items(message.get("versions"))
     at = message.get("currentlySelected")
-    inside = isinstance(at, int) and 0 <= at < len(versions)
-    return mapping(versions[at if inside else -1]) if versions else {}
+    if not isinstance(at, int) or not 0 <= at < len(versions):
+        at = len(versions) - 1
+    return mapping(versions[at]) if versions else {}
 
 
 def _message(index: int, version: Mapping[str, Any], model: str | None) -> SourceMessage:

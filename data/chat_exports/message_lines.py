@@ -5,7 +5,7 @@ export of llama.cpp, an object with `conv` and `messages`, holds the same messag
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from data.chat_exports.fields import FILE, TOOL_CALL, TOOL_OUTPUT, items, key, mapping, name, parts
 from data.chat_exports.fields import title as one_line
@@ -104,7 +104,7 @@ def _message(
     return SourceMessage(
         id=(key(message.get("id")) or given) if linked else given,
         parent=key(parent) if linked else before,
-        role=None if message.get("type") == "root" else cast(Role | None, role),
+        role=None if message.get("type") == "root" else role,
         content=content,
         created=parse_time(message.get("timestamp") or message.get("created_at")),
         model=name(message.get("model")),
