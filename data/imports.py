@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data import row_files
-from data.chat_exports import join
+from data.chat_exports import gather, join
 from data.format_detection import read
 from data.formats.common import ParsedRow, RowError
 from data.row_files import find_files
@@ -44,6 +44,8 @@ _THUMBS = ({"0", "1"}, {"-1", "1"})
 
 _MOST_ROWS = 1_000_000
 """Maximum rows read from one file: their records fill a home, or they are no records."""
+_MOST_USELESS = 100_000
+"""Maximum rows read as long as none could be used."""
 _MOST_REASONS = 500
 """Maximum reasons told apart; others are only counted."""
 _MOST_LINES = 1_000
@@ -141,8 +143,8 @@ def read_file(
     for part in row_files.parts(path, encoding):
         place = f"{part.name}: " if part.name else ""
         guessed |= {part.guessed: None} if part.guessed else {}
-        for line, row in part.rows:
-            if reader.rows >= _MOST_ROWS:
+        for line, row in part.rows if format else gather(part.rows):
+            if reader.rows >= (_MOST_ROWS if reader.useful else _MOST_USELESS):
                 unread = True
                 break
             reader.take(line, row, format or ("csv" if part.table else None), place)
@@ -182,6 +184,10 @@ class _Reader:
         """The values of each key whose labels are numbers."""
         self._numbered: dict[str, tuple[str, int, str]] = {}
         """The key of each verdict with such a label, by record id, with its line and place."""
+
+    @property
+    def useful(self) -> bool:
+        return bool(self.records or self.conversations)
 
     def take(self, line: int, row: object, format_name: str | None, place: str) -> None:
         self.rows += 1

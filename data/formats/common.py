@@ -202,7 +202,7 @@ def parse_history(value: object) -> Messages:
     if value and not isinstance(value, list):
         raise RowError(_("history is not a list of pairs"))
     messages = []
-    for pair in value or ():
+    for pair in value if isinstance(value, list) else ():
         if not isinstance(pair, list) or len(pair) != 2:
             raise RowError(_("history is not a list of pairs"))
         messages.append(ChatMessage(role="user", content=checked_text(pair[0], "history")))

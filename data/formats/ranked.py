@@ -73,10 +73,9 @@ def _refuse_unless_ahead(best: Mapping[str, Any], other: Mapping[str, Any]) -> N
 
 def _figures(reply: Mapping[str, Any]) -> list[float]:
     """How good a reply is, by each of its figures: more is better."""
-    overall = [reply.get(key) for key in ("overall_score", "fine-grained_score", "score")]
-    scores = [score for score in overall if _is_number(score)]
-    rank = reply.get("rank")
-    return scores or ([-rank] if _is_number(rank) else [])
+    keys = ("overall_score", "fine-grained_score", "score")
+    scores: list[float] = [reply[key] for key in keys if _is_number(reply.get(key))]
+    return scores or ([-reply["rank"]] if _is_number(reply.get("rank")) else [])
 
 
 def _is_number(value: Any) -> bool:

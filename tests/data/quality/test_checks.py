@@ -177,7 +177,7 @@ def test_what_harms_most_comes_first() -> None:
         taught(LONG, "How?"),
         taught(LONG + " Yes.", "How?"),
     ]
-    findings = check(records, {records[0].id: 9}, 8)
+    findings = check(records, {records[0].id: 9}, 8, {records[2].id: "no"})
     assert [finding.kind for finding in findings] == list(KINDS)
 
 
