@@ -19,6 +19,7 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette, Provider
 from textual.dom import DOMNode
 from textual.driver import Driver
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 
 from core.events import (
@@ -60,6 +61,9 @@ _KEYBOARD = 0
 """The file descriptor that keys are read from."""
 _MEANWHILE = frozenset({"quit", "help_quit"})
 """Actions that work while the home is being opened."""
+
+_LONGEST_ACTION = 1.0
+"""Seconds after which a key no longer waits for the one before."""
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +111,12 @@ class TuteeApp(App[bool]):
         few: bool = False,
     ) -> None:
         super().__init__()
+        self._opening: Screen[Any] | None = None
+        """The screen that was opened last, until it has its focus."""
+        self._acting_until = 0.0
+        """When the action of the last key counts as done at the latest."""
+        self._held: list[events.Key | events.Paste] = []
+        """What was typed meanwhile."""
         self.animation_level = "none"
         self._paths = paths
         self._first_theme = theme
@@ -171,6 +181,42 @@ class TuteeApp(App[bool]):
         self._workspace = workspace
 
     # -- keys and commands -----------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let no key of a burst overtake what an earlier one does.
+
+        Textual forwards each key at once to the widget that has the focus, but acts on one that is
+        no text only when it has bubbled up from there. So what follows such a key waits until then,
+        and for the focus of a screen that it opens.
+        """
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
+            await super().on_event(event)
+        elif self._opening is self.screen or time.monotonic() < self._acting_until:
+            self._held.append(event)
+        else:
+            held, self._held = self._held, []
+            if held:  # the one that they waited for is gone
+                for earlier in (*held, event):
+                    await self.on_event(earlier)
+                return
+            node = self.focused or self.screen
+            await super().on_event(event)
+            if isinstance(event, events.Key) and not event.is_printable:
+                self._acting_until = time.monotonic() + _LONGEST_ACTION
+                self._follow(node)
+
+    def _follow(self, node: MessagePump | None) -> None:
+        """Take the way that a key bubbles, behind it, and release the next ones at its end."""
+        if node is None or node is self:
+            self.call_later(self._release)
+        elif not node.call_later(self._follow, node._parent):
+            self._acting_until = 0.0
+
+    async def _release(self) -> None:
+        self._acting_until = 0.0
+        held, self._held = self._held, []
+        for event in held:
+            await self.on_event(event)
 
     async def run_action(
         self,
@@ -314,7 +360,15 @@ class TuteeApp(App[bool]):
         for toast in [*self._notifications]:
             if toast.severity == "information":
                 self._unnotify(toast, refresh=False)
-        return super().push_screen(*args, **options)
+        pushed = super().push_screen(*args, **options)
+        screen = self._opening = self.screen
+        screen.call_after_refresh(self._opened, screen)
+        return pushed
+
+    async def _opened(self, screen: Screen[Any]) -> None:
+        if screen is self._opening:
+            self._opening = None
+            self.call_later(self._release)
 
     # -- the terminal ----------------------------------------------------------------------------
 
