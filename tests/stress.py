@@ -1,8 +1,8 @@
 """Repeat the tests that wait on a terminal, a thread or a process, beside a load.
 
-`make stress`, or for a part `python -m tests.stress --times 3 --load 2 tests/e2e`. Such a test holds
-on a busy machine only if it waits for what it needs instead of for a while; one that fails here
-waits wrongly.
+`make stress`, or for a part `python -m tests.stress --times 3 --load 2 tests/e2e`. Such a test
+holds on a busy machine only if it waits for what it needs instead of for a while; one that fails
+here waits wrongly.
 """
 
 import argparse

@@ -95,7 +95,7 @@ def test_memory_equals_the_disk_wherever_a_write_fails(
         restore(repository, reply)
     else:
         pytest.fail("there are more points than were tried")
-    assert failures >= 4
+    assert failures >= 3  # a file that shrinks makes room for itself, once
 
 
 def attempted(act: Callable[[Repository, Message], object], *home: Any) -> bool:

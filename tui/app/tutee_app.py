@@ -9,7 +9,6 @@ home is open. It imports nothing that the first frame can do without; a test hol
 import logging
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
@@ -411,8 +410,13 @@ class TuteeApp(App[bool]):
         super().notify(self.keymap.in_text(text), **options)
 
     def push_screen(self, *args: Any, **options: Any) -> Any:
-        """Open a screen without the toasts of the one before, which say nothing about it."""
-        self.clear_notifications()
+        """Open a screen without the toasts of the one before.
+
+        Warnings and errors stay until their time is up: they are shown nowhere else.
+        """
+        for toast in [*self._notifications]:
+            if toast.severity == "information":
+                self._unnotify(toast, refresh=False)
         return super().push_screen(*args, **options)
 
     # -- the terminal ----------------------------------------------------------------------------

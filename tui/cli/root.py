@@ -94,7 +94,7 @@ def _language(args: Sequence[str]) -> str:
 def _print_version(context: click.Context) -> None:
     from core.doctor import own_version
 
-    click.echo(f"tutee, version {own_version()}")
+    click.echo(_("tutee, version {version}").format(version=own_version()))
     context.exit()
 
 

@@ -54,7 +54,7 @@ def test_help_is_chinese_and_fits_the_terminal(tutee: Tutee) -> None:
     assert "从反馈中学习" in out
     assert max(map(cell_len, out.splitlines())) <= 80
     rows = out.partition("命令：\n")[2].splitlines()
-    assert {cell_len(row[: row.index(row.split()[1])]) for row in rows} == {12}
+    assert {cell_len(row[: row.index(row.split()[1])]) for row in rows} == {14}
 
 
 def test_every_command_has_chinese_help(tutee: Tutee) -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from textual import events
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from store.errors import TuteeError
 from store.records import ChatMessage, Instruction, Preference
@@ -183,3 +184,19 @@ async def test_a_very_long_reply_is_shown_without_comparing(home: Home) -> None:
         assert marked(version) == []
         assert "word word" in painted(app)
         await pilot.press("escape")
+
+
+async def test_keys_of_one_burst_reach_the_dialog_that_the_first_opens(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await say(pilot, "Capital of France?")
+        await answered(app, pilot, 1)
+        for key in ("f4", "ctrl+l", *"Paris"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        app.post_message(events.Paste(", 巴黎"))
+        app.post_message(events.Key("ctrl+s", None))
+        await until(
+            pilot, lambda: [pair.chosen for pair in preferences(home.repository)] == ["Paris, 巴黎"]
+        )
+        assert app.screen_stack[0].query_one("#prompt", TextArea).text == ""
+        await pilot.press("x")  # and the keys still come
+        assert app.screen_stack[0].query_one("#prompt", TextArea).text == "x"

@@ -103,7 +103,7 @@ def test_names_and_settings_are_texts_too(
     found: ReportCard, render: Callable[[ReportCard], str]
 ) -> None:
     hostile = "![x](http://x) <img src=x> | `"
-    page = Page(render(replace(found, facts=[(hostile, hostile)], settings=[("rank", hostile)])))
+    page = Page(render(replace(found, facts=((hostile, hostile),), settings=(("rank", hostile),))))
     assert page.text.count(hostile) == 3
     assert "img" not in page.tags
 
