@@ -86,7 +86,7 @@ def modelfile(folder: ModelFolder, file: Path, system_prompt: str) -> str:
     elif quoted is None:
         raise TuteeError(
             _("The system prompt cannot be written to a Modelfile: a line ends in three quotes."),
-            _("Change that line (F2), then export again."),
+            _("Change that line in the settings, then export again."),
         )
     config = json_file.read_or_empty(folder.path / "config.json")
     ends = stop_ids(tokenizer) | eos_tokens(folder, config.get("eos_token_id"))

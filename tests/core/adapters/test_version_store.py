@@ -60,11 +60,39 @@ def test_versions_are_private(adapters: Adapters) -> None:
         assert path.stat().st_mode & 0o077 == 0
 
 
-def test_a_damaged_manifest_is_named(adapters: Adapters) -> None:
+def spoil(adapters: Adapters, **values: object) -> None:
+    path = adapters.dir / "v1" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"metrics": [1]},
+        {"metrics": {"losses": "x"}},
+        {"metrics": {"holdout_accuracy": [1]}},
+        {"version": "../../../etc"},
+        {"version": "v7"},
+        {"kind": "reward"},
+        {"records": 5},
+        {"created": "soon"},
+    ],
+)
+def test_a_damaged_manifest_is_named_and_hides_no_other(
+    adapters: Adapters, values: dict[str, object]
+) -> None:
     add_version(adapters)
-    (adapters.dir / "v1" / "manifest.json").write_text("{")
+    add_version(adapters, "b")
+    spoil(adapters, **values)
+    assert [manifest.version for manifest in adapters.versions()] == ["v2"]
+    (error,) = adapters.damaged()
+    assert "manifest.json" in error.title
+    assert error.hint
     with pytest.raises(TuteeError, match=r"manifest\.json"):
-        adapters.versions()
+        adapters.manifest("v1")
+    assert add_version(adapters) == "v3", "its name is not used again"
+    adapters.delete("v1")
+    assert adapters.damaged() == []
 
 
 def test_a_manifest_with_more_or_less_in_it_is_read(adapters: Adapters) -> None:
