@@ -9,6 +9,7 @@ home is open. It imports nothing that the first frame can do without; a test hol
 import logging
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on

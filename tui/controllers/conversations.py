@@ -8,7 +8,6 @@ from pathlib import Path
 from data.markdown import Section, file_name, markdown
 from store.errors import TuteeError
 from store.i18n import _
-from store.local_time import local_minute
 from store.records import Conversation, ConversationTree, Message, now
 from store.repository import Repository
 from store.storage import private_folder, replace_file
@@ -39,13 +38,7 @@ class ConversationLibrary:
     def listed(self, query: str = "") -> list[ConversationRow]:
         """Conversations whose title or text contains `query`, pinned ones first, then newest."""
         rows = [
-            ConversationRow(
-                id=hit.conversation.id,
-                title=harmless(hit.conversation.title),
-                updated=local_minute(hit.conversation.updated),
-                pinned=hit.conversation.pinned,
-                excerpt=_excerpt(hit.message, query.strip()),
-            )
+            _row(hit.conversation, _excerpt(hit.message, query.strip()))
             for hit in self._repository.search(query.strip())
         ]
         return sorted(rows, key=lambda row: not row.pinned)
@@ -68,6 +61,11 @@ class ConversationLibrary:
             corrected=sum(each.correction is not None for each in feedback),
             liked=sum(each.label is True for each in feedback),
         )
+
+    def newest(self, count: int) -> list[ConversationRow]:
+        """The first `count` conversations of the whole list."""
+        found = sorted(self._repository.conversations(), key=lambda one: not one.pinned)
+        return [_row(conversation) for conversation in found[:count]]
 
     def latest(self) -> str:
         """The id of the most recently used conversation.
@@ -155,6 +153,16 @@ class ConversationLibrary:
         correction = self._repository.feedback(message.id).correction
         adapter = message.origin.adapter if message.origin else None
         return Section(message.role, correction or message.content, adapter, correction is not None)
+
+
+def _row(conversation: Conversation, excerpt: str = "") -> ConversationRow:
+    return ConversationRow(
+        id=conversation.id,
+        title=harmless(conversation.title),
+        updated=f"{conversation.updated.astimezone():%Y-%m-%d %H:%M}",
+        pinned=conversation.pinned,
+        excerpt=excerpt,
+    )
 
 
 def _excerpt(message: Message | None, query: str) -> str:

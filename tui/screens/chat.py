@@ -131,6 +131,8 @@ class ChatScreen(Screen[None]):
         feedback = ReplyFeedback(services.repository, partial(CorrectionDraft, services))
         self._reply = ReplyActions(self._transcript, session, feedback, self.apply)
         self._chat = ChatActions(self, session, services, self._show_conversation, self.changed)
+        self._toasts_at = (0, 0)
+        """Rows below the toasts, and the column at which they end."""
         self._counted: tuple[ChatMessage, ...] | None = None
         """The conversation whose use of the context is shown."""
         self._attaching = False
@@ -265,6 +267,8 @@ class ChatScreen(Screen[None]):
         for change in changes:
             await self._draw(change)
         self._hint()
+        if not all(isinstance(change, ReplyGrew | ThoughtGrew) for change in changes or (None,)):
+            self._show_around()
 
     async def _draw(self, change: Change) -> None:
         match change:
@@ -305,14 +309,18 @@ class ChatScreen(Screen[None]):
 
     @on(Taught)
     def changed(self) -> None:
-        """Update the hint, the title and the keys."""
+        """Update the hint, the title, what stands around the conversation, and the keys."""
         self._hint()
+        self._show_around()
         self.refresh_bindings()
 
     def _hint(self) -> None:
         self._bar.hint = self._now()
         stored = self._session.conversation.stored
         self.called = stored.title if stored else ""
+
+    def _show_around(self) -> None:
+        """Show what stands around the conversation; not for every piece of a reply."""
         self._show_panels()
         self._count_context()
 
@@ -346,10 +354,12 @@ class ChatScreen(Screen[None]):
     def _place_toasts(self, _: Screen[None]) -> None:
         """Keep the toasts right above the prompt, however high that is."""
         bar = self._bar.region
-        margin = Spacing(0, 0, self.size.height - bar.y, 0)
+        place = self.size.height - bar.y, bar.right
+        if not bar or place == self._toasts_at:
+            return
+        self._toasts_at = place
         for rack in self.query(ToastRack):  # none where toasts are turned off
-            if bar and (rack.styles.margin, rack.size.width) != (margin, bar.right):
-                rack.styles.margin, rack.styles.width = margin, bar.right
+            rack.styles.margin, rack.styles.width = Spacing(0, 0, place[0], 0), place[1]
 
     def _now(self) -> str:
         """What Enter or Esc does now."""

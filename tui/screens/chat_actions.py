@@ -22,6 +22,9 @@ from tui.screens.conversations import ConversationsScreen, title_dialog
 from tui.services import Services
 from tui.views.chat import ConversationRow
 
+_BESIDE = 100
+"""Conversations in the list beside the chat; the dialog has all."""
+
 
 class ChatActions:
     """Opens, changes and deletes conversations.
@@ -71,16 +74,13 @@ class ChatActions:
 
     def browse(self, words: str = "") -> None:
         """List the conversations, or those that contain `words`."""
-        self._screen.app.push_screen(ConversationsScreen(self._library, words), self._open)
+        self._screen.app.push_screen(ConversationsScreen(self._library, words), self.open)
 
     def rows(self) -> list[ConversationRow]:
-        """All conversations, as the list beside the chat shows them."""
-        return self._library.listed()
+        """The conversations that the list beside the chat shows."""
+        return self._library.newest(_BESIDE)
 
-    async def open(self, conversation_id: str) -> None:
-        await self._open(conversation_id)
-
-    async def _open(self, conversation_id: str | None) -> None:
+    async def open(self, conversation_id: str | None) -> None:
         """Open the chosen conversation; the open one may have been renamed or deleted instead."""
         with errors_shown(self._screen.app):
             if conversation_id is not None:

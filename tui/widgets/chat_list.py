@@ -12,9 +12,6 @@ from tui.text_format import harmless, one_line
 from tui.theme import MUTED
 from tui.views.chat import ConversationRow
 
-MOST = 100
-"""Chats listed; the dialog has all."""
-
 
 class ChatList(OptionList):
     """The newest chats, the open one marked. Hidden where there is no room."""
@@ -32,7 +29,7 @@ class ChatList(OptionList):
 
     def show(self, rows: Sequence[ConversationRow], open_id: str | None) -> None:
         """List `rows`, the highlight on the open one."""
-        shown = tuple(rows[:MOST]), open_id
+        shown = tuple(rows), open_id
         if shown == self._shown:
             return
         self._shown = shown

@@ -176,7 +176,7 @@ async def test_a_dialog_names_its_own_chosen_keys(home: Home) -> None:
     home.config = Config(
         keys={
             "correct.save": "ctrl+t",
-            "app.best_of": "ctrl+b",
+            "app.best_of": "ctrl+x",
             "reply.undo": "ctrl+y",
             "app.tune": "f12",
             "correct.clear": "",  # left without a key, it is named by the default one
