@@ -86,7 +86,8 @@ class Deps:
     """What the endpoint depends on.
 
     `write_feedback` runs in a thread of its own, one call at a time; it raises `TuteeError` or
-    `ApiError` where it cannot write.
+    `ApiError` where it cannot write. `on_served` is called in the server's thread, and must return
+    at once.
     """
 
     worker: "ChatWorker"
