@@ -31,12 +31,14 @@ class _Search(Input):
     """The search field has the focus, so that typing searches; the keys of the list work in it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "screen.move('cursor_down')", show=False, id="chats.down"),
-        Binding("up", "screen.move('cursor_up')", show=False, id="chats.up"),
-        Binding("pagedown", "screen.move('page_down')", show=False, id="chats.page_down"),
-        Binding("pageup", "screen.move('page_up')", show=False, id="chats.page_up"),
-        Binding("home", "screen.move('first')", show=False, id="chats.first"),
-        Binding("end", "screen.move('last')", show=False, id="chats.last"),
+        Binding("down", "screen.move('cursor_down')", "Next chat", show=False, id="chats.down"),
+        Binding("up", "screen.move('cursor_up')", "Previous chat", show=False, id="chats.up"),
+        Binding(
+            "pagedown", "screen.move('page_down')", "Scroll down", show=False, id="chats.page_down"
+        ),
+        Binding("pageup", "screen.move('page_up')", "Scroll up", show=False, id="chats.page_up"),
+        Binding("home", "screen.move('first')", "First chat", show=False, id="chats.first"),
+        Binding("end", "screen.move('last')", "Last chat", show=False, id="chats.last"),
     ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
