@@ -159,7 +159,7 @@ def _row(conversation: Conversation, excerpt: str = "") -> ConversationRow:
     return ConversationRow(
         id=conversation.id,
         title=harmless(conversation.title),
-        updated=f"{conversation.updated.astimezone():%Y-%m-%d %H:%M}",
+        updated=local_minute(conversation.updated),
         pinned=conversation.pinned,
         excerpt=excerpt,
     )

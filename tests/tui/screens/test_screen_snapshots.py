@@ -36,7 +36,7 @@ async def _settings(app: TuteeApp, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: "System prompt" in painted(app))
     app.screen.query_one("#settings-title", Static).update("Settings")  # the path is the test's own
     await until(pilot, lambda: app.screen.query_one("#settings").max_scroll_y > 0)
-    await pilot.press("down", "down", "end", "5")
+    await pilot.press("down", "down", "down", "end", "5")
 
 
 async def _theme(app: TuteeApp, pilot: Pilot[Any]) -> None:
