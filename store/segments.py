@@ -156,7 +156,8 @@ class Segments(Generic[_Model]):
             raise Damaged(path, _("it is missing"))
         try:
             # Only this folder: a home that was moved away must not come back empty.
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            if not path.parent.is_dir():
+                path.parent.mkdir(mode=0o700)
         except OSError as error:
             raise unwritable(path, error) from error
         storage = AtomicStorage(path, backup=self._backups.previous(path))
