@@ -45,7 +45,7 @@ _CAPITALS = {"rl": "RL", "kl": "KL", "sft": "SFT", "kto": "KTO", "dpo": "DPO", "
 _TEXT = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,]*)\s*(?:,|$)')
 """One text of a list: a JSON string in double quotes, or plain up to the next comma."""
 
-_FAR = 2**53
+_FAR = 1000
 """Bounds from here on are not shown."""
 
 Kind = Literal["text", "texts", "whole", "number", "switch", "choice"]

@@ -349,7 +349,12 @@ def test_unchanged_files_are_hashed_once(
     os.utime(place / "config.json", ns=(1, 1))
     hashed: list[str] = []
     hash_of = builtin._hash
-    monkeypatch.setattr(builtin, "_hash", lambda file: hashed.append(file.name) or hash_of(file))
+
+    def counted(file: Path) -> str:
+        hashed.append(file.name)
+        return hash_of(file)
+
+    monkeypatch.setattr(builtin, "_hash", counted)
     for _ in range(2):
         builtin.folder(tmp_path, ignore, never)
     assert hashed == ["config.json"]

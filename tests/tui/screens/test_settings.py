@@ -268,7 +268,7 @@ def test_every_setting_that_has_bounds_says_them() -> None:
     bounds = {(one.section, one.name): one.bounds for one in all_settings()}
     assert bounds["tuning.sft", "learning_rate"] == "more than 0, less than 1"
     assert bounds["tuning", "epochs"] == "at least 1, at most 100"
-    assert bounds["tuning", "seed"] == ""
+    assert bounds["tuning", "seed"] == "at least 0"
     assert setting("sampling", "seed").bounds == "at least 0"
     assert setting("tuning.rl", "kl_limit").label == "KL limit"
     assert setting("serving", "cache_mb").label == "Cache MB"
