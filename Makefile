@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run install test check words bench clean
+.PHONY: run install test check words docs bench clean
 
 run: install
 	$(BIN)/tutee
@@ -27,6 +27,10 @@ check: install
 # What Tutee says, gathered anew into the catalogs of the other languages.
 words: install
 	$(BIN)/python -m tests.catalog
+
+# The documents that list commands, settings and keys, made from the code.
+docs: install
+	$(BIN)/python -m tests.reference_docs
 
 bench: install
 	$(BIN)/python -m tests.bench
