@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run install test check words bench clean stress
+.PHONY: run install test check words docs bench stress clean
 
 run: install
 	$(BIN)/tutee
@@ -27,6 +27,10 @@ check: install
 # What Tutee says, gathered anew into the catalogs of the other languages.
 words: install
 	$(BIN)/python -m tests.catalog
+
+# The documents that list commands, settings and keys, made from the code.
+docs: install
+	$(BIN)/python -m tests.reference_docs
 
 # The tests that wait on a terminal, a thread or a process, 20 times beside a load of 6.
 stress: install

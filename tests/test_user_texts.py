@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+import polib
 import pytest
 
 from tests import catalog
@@ -61,3 +62,47 @@ def test_user_texts_go_through_the_catalog(folder: str) -> None:
 )
 def test_the_check_finds_unmarked_texts(source: str, lines: list[int]) -> None:
     assert list(unmarked_lines(source)) == lines
+
+
+PHRASINGS = {
+    "en": (
+        r"\b[Pp]lease\b",
+        r"[a-z]!",
+        r"\b(?:in order to|simply|just)\b",
+        r"\bthe person\b",
+        r"\b(?:is|are) wanted\b",
+        r"\b(?:hangs?|leaves) (?:on|it so)\b",
+        r"\bwhat (?:came out|went in)\b",
+        r"\bis at fault\b",
+        r"\b(?:colour|behaviour|catalogue|favourite|licence)\b",
+        r"\bcarry loss\b",
+        r"\.\.\.",
+    ),
+    "zh": (
+        "您",
+        "在此屏幕|任何地方|就这样，留下|拒绝它|旧的保留|通过关卡|探测损失",
+        r"[一-鿿][,;?!](?=[\s一-鿿]|$)",
+        r"\.\.\.",
+        r"[一-鿿](?:[A-Z]{2,}|GPU|Esc|Enter|Ctrl)\b",
+    ),
+}
+"""What a native writer would not write; `store/locale/STYLE.md` says what instead."""
+MARKS = r"\{[^{}]*\}|`[^`]*`|\[/?b\]"
+"""What is no prose: placeholders, code and markup."""
+
+
+@pytest.mark.parametrize("language", PHRASINGS)
+def test_texts_read_as_a_native_wrote_them(language: str) -> None:
+    catalog_file = polib.pofile(str(catalog.LOCALE / "zh" / "LC_MESSAGES" / "tutee.po"))
+    texts = [
+        text
+        for entry in catalog_file
+        for text in (
+            (entry.msgid, entry.msgid_plural)
+            if language == "en"
+            else (entry.msgstr, *entry.msgstr_plural.values())
+        )
+    ]
+    forbidden = re.compile("|".join(PHRASINGS[language]))
+    found = {text for text in texts if forbidden.search(re.sub(MARKS, " ", text))}
+    assert found == set()
