@@ -8,6 +8,7 @@ from pathlib import Path
 from data.markdown import Section, file_name, markdown
 from store.errors import TuteeError
 from store.i18n import _
+from store.local_time import local_minute
 from store.records import Conversation, ConversationTree, Message, now
 from store.repository import Repository
 from store.storage import private_folder, replace_file
