@@ -18,6 +18,7 @@ from core.events import Event
 from core.runtime.scheduler import Scheduler
 from core.workers.guest_replies import GuestReplies, GuestRequest, RawPrompt
 from core.workers.job_queue import JobQueue
+from core.workers.recalling import Recalling
 from core.workers.reply_jobs import ReplyJobs, ReplyRequest
 from core.workers.serving_model import ServingModel
 from store.records import ChatMessage, Record, Sampling
@@ -51,8 +52,9 @@ class ChatWorker:
         self._jobs = JobQueue("tutee-chat")
         closing = self._jobs.closing.is_set
         self._model = ServingModel(emit, self.scheduler, serving or Serving(), closing)
-        self._replies = ReplyJobs(emit, self.scheduler, self._model, closing)
-        self._guests = GuestReplies(self._jobs, self.scheduler, self._model)
+        recalling = Recalling(self._model)
+        self._replies = ReplyJobs(emit, self.scheduler, self._model, recalling, closing)
+        self._guests = GuestReplies(self._jobs, self.scheduler, self._model, recalling)
         self._pending: deque[Flag] = deque()
         """The stop flags of replies that are not done, the current one first."""
         self._to_prefill: tuple[ChatMessage, ...] = ()

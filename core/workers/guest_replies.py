@@ -9,21 +9,26 @@ longest.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from threading import Lock
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from core.events import ReplyDone, ReplyFailed, TokenChunk
 from core.runtime.failures import as_tutee_error
 from core.runtime.scheduler import Scheduler
 from core.workers.job_queue import JobQueue, Lane
+from core.workers.recalling import Recalling
 from core.workers.serving_model import ServingModel
 from store.errors import TuteeError
 from store.i18n import _
-from store.records import ChatMessage, Sampling
+from store.records import ChatMessage, Record, Sampling
+
+if TYPE_CHECKING:
+    from core.recall import Example
 
 GuestEvent = TokenChunk | ReplyDone | ReplyFailed
 
@@ -46,6 +51,8 @@ class GuestRequest:
     emit: Callable[[GuestEvent], None]
     """Gets the pieces of the reply and then one `ReplyDone` or `ReplyFailed`, in the thread that
     generates it; must return at once."""
+    records: Sequence[Record] = ()
+    """What may be put before the last question as examples (`core.recall`)."""
     stop: Flag = field(default_factory=Flag)
     """Ends the reply at its next token."""
 
@@ -57,10 +64,13 @@ _Reply = Generator[None, None, ReplyDone]
 class GuestReplies:
     """The requests of other programs on one model; runs in the thread of `jobs`."""
 
-    def __init__(self, jobs: JobQueue, scheduler: Scheduler, model: ServingModel) -> None:
+    def __init__(
+        self, jobs: JobQueue, scheduler: Scheduler, model: ServingModel, recalling: Recalling
+    ) -> None:
         self._jobs = jobs
         self._scheduler = scheduler
         self._model = model
+        self._recalling = recalling
         self._waiting: deque[GuestRequest] = deque()
         self._lock = Lock()
         """Guards `_waiting`."""
@@ -119,9 +129,11 @@ class GuestReplies:
         prompt = request.prompt
         options = (request.sampling, request.seed, should_stop, self._jobs.chat_waits)
         if isinstance(prompt, RawPrompt):
+            recalled: tuple[Example, ...] = ()
             stream = engine.complete(prompt.content, *options)
         else:
-            stream = engine.stream(prompt, *options)
+            recalled, examples = self._recalling.found(prompt, request.records, request.version)
+            stream = engine.stream(prompt, *options, examples)
         pieces: list[str] = []
         started = perf_counter()
         for text in stream:
@@ -145,4 +157,5 @@ class GuestReplies:
             seed=request.seed,
             forgotten=last.forgotten,
             prompt_tokens=last.prompt_tokens,
+            recalled=tuple(one.record_id for one in recalled) if last.examples else (),
         )

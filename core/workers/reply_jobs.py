@@ -24,15 +24,15 @@ from core.events import (
 from core.runtime.failures import as_tutee_error
 from core.runtime.scheduler import Cancelled, Scheduler
 from core.training.run_control import RunControl
+from core.workers.recalling import Recalling
 from core.workers.serving_model import ServingModel
-from data.prompt_fitting import NO_EXAMPLES, Examples
 from data.thoughts import ThoughtStream, split_thoughts
 from data.tokenization import encode
 from store.i18n import _
 from store.records import ChatMessage, Record, Sampling
 
 if TYPE_CHECKING:
-    from core.recall import Example, Recall
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +62,14 @@ class ReplyJobs:
         emit: Callable[[Event], None],
         scheduler: Scheduler,
         model: ServingModel,
+        recalling: Recalling,
         closing: Callable[[], bool],
     ) -> None:
         self._emit = emit
         self._scheduler = scheduler
         self._model = model
         self._closing = closing
-        self._recall: Recall | None = None
+        self._recalling = recalling
 
     def reply(self, request: ReplyRequest, version: str | None = None) -> ReplyDone | ReplyFailed:
         """Stream a reply by `version`, or else by the one in use."""
@@ -112,12 +113,12 @@ class ReplyJobs:
             return
         with self._scheduler.reply():
             engine.prefill(messages, sampling.max_new_tokens, should_stop)
-        self._recalled((), records, self._model.version)
+        self._recalling.found((), records, self._model.version)
 
     def _stream(self, request: ReplyRequest, version: str) -> ReplyDone:
         engine = self._model.engine_for(version)
         pieces: list[str] = []
-        recalled, examples = self._recalled(request.messages, request.records, version)
+        recalled, examples = self._recalling.found(request.messages, request.records, version)
         split, thinking = ThoughtStream(), 0.0
         started = perf_counter()
         with self._scheduler.reply():
@@ -160,28 +161,6 @@ class ReplyJobs:
             self._emit(ThoughtChunk(request_id, thought))
         if said:
             self._emit(TokenChunk(request_id, said))
-
-    def _recalled(
-        self, messages: Sequence[ChatMessage], records: Sequence[Record], version: str
-    ) -> tuple[tuple["Example", ...], Examples]:
-        """Return the records like the last of `messages`, and as a prompt has them.
-
-        There are none if they cannot be looked for.
-        """
-        adapters, engine = self._model.adapters, self._model.engine
-        if not records or adapters is None or engine is None:
-            return (), NO_EXAMPLES
-        try:
-            # Imported here because it loads numpy, which the first paint does not need.
-            from core.recall import Recall, placed
-
-            self._recall = self._recall or Recall()
-            learned = adapters.learned(version)
-            found = self._recall.examples(messages, records, learned, engine.count_tokens)
-            return found, placed(found)
-        except Exception:
-            log.exception("Corrections could not be recalled")
-            return (), NO_EXAMPLES
 
     def _ranked(
         self, request: ReplyRequest, given: str, reward_model: Path, count: int

@@ -59,6 +59,7 @@ class EndpointFlow:
                 self._write, completion, feedback
             ),
             on_served=self._served,
+            records=lambda: self.app.call_from_thread(self.services.repository.trainable),
         )
         key = os.environ.get("TUTEE_API_KEY", "").strip() or None
         self.server = Server(deps, DEFAULT_HOST, int(port or DEFAULT_PORT), key)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from time import strftime
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from store.errors import TuteeError
 from store.feedback import Feedback
 from store.i18n import _
 from store.paths import Paths
+from store.records import Record
 from store.repository import Repository
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation
@@ -57,6 +60,7 @@ def serve(invocation: Invocation, host: str, port: int, api_key: str | None) -> 
         config=lambda: invocation.config,
         write_feedback=home_writer(invocation.paths),
         on_served=_show,
+        records=HomeRecords(invocation.paths).trainable,
     )
     server = Server(deps, host, port, api_key.strip() if api_key else None)
     folder = invocation.found_model()
@@ -74,6 +78,27 @@ def serve(invocation: Invocation, host: str, port: int, api_key: str | None) -> 
         pass  # uvicorn passes on the signal that ended it
     finally:
         worker.close(_CLOSE_SECONDS)
+
+
+class HomeRecords:
+    """The records of a home that another process may change; read again once they have."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._lock = Lock()
+        self._state: list[tuple[Path, int]] | None = None
+        self._records: list[Record] = []
+
+    def trainable(self) -> list[Record]:
+        """Return the records to train on, or those of before where the home cannot be read."""
+        with self._lock, suppress(TuteeError, OSError):
+            files = sorted(self._paths.records.rglob("*.json"))
+            state = [(path, path.stat().st_mtime_ns) for path in files]
+            if state != self._state:
+                with Repository.open(self._paths, write=False) as repository:
+                    self._records = repository.trainable()
+                self._state = state
+        return self._records
 
 
 def _loaded(events: "SimpleQueue[Event]") -> ModelReady:

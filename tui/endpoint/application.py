@@ -11,7 +11,7 @@ and CORS: no web page may use the endpoint (`tui.endpoint.gatekeeper`).
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,7 +33,7 @@ from data.thoughts import split_thoughts
 from data.training_split import with_system
 from store.errors import TuteeError
 from store.feedback import Feedback
-from store.records import ChatMessage, Origin
+from store.records import ChatMessage, Origin, Record
 from tui.endpoint import completions
 from tui.endpoint.api_error import ApiError
 from tui.endpoint.completions import SOURCE, Completion, RecentCompletions
@@ -61,9 +61,6 @@ _BODY_SECONDS = 30.0
 """Time in which a body must arrive."""
 _CLIENT_GONE = 499
 """Status of a response that nobody reads; never sent."""
-
-Recall = Callable[[tuple[ChatMessage, ...], str], tuple[ChatMessage, ...]]
-"""Given a conversation and the version to answer it, returns what the model is to see."""
 
 _B = TypeVar("_B", ChatRequest, CompletionRequest, FeedbackRequest)
 _T = TypeVar("_T")
@@ -94,9 +91,8 @@ class Deps:
     config: Callable[[], Config]
     write_feedback: Callable[[Completion, FeedbackRequest], Feedback]
     on_served: Callable[[Served], None] = lambda served: None
-    recall: Recall = lambda messages, version: messages
-    """Adds examples to a conversation that the model is to see; records keep the conversation
-    without them."""
+    records: Callable[[], Sequence[Record]] = lambda: ()
+    """What a reply may recall; called in a thread of its own."""
 
 
 def application(deps: Deps, key: str | None, local: bool) -> Starlette:
@@ -204,15 +200,15 @@ class _Endpoint:
         sampling = body.sampling(self._deps.config().sampling)
         seed = random_seed() if sampling.seed is None else sampling.seed
         shape = kind(body.model or ACTIVE)
-        seen = prompt
-        if not isinstance(prompt, RawPrompt):
-            seen = self._deps.recall(prompt, version)
+        records: Sequence[Record] = ()
+        if not isinstance(prompt, RawPrompt) and self._deps.config().chat.recall:
+            records = await run_in_threadpool(self._deps.records)
         try:
-            await run_in_threadpool(self._deps.worker.check, seen, sampling)
+            await run_in_threadpool(self._deps.worker.check, prompt, sampling)
         except TuteeError as error:
             raise ApiError(400, str(error), "context_length_exceeded", "messages") from error
         began = time.monotonic()
-        reply = self._replies.ask(seen, version, sampling, seed)
+        reply = self._replies.ask(prompt, version, sampling, seed, records)
 
         def finished(done: ReplyDone) -> None:
             if not isinstance(prompt, RawPrompt):
@@ -225,6 +221,7 @@ class _Endpoint:
                     sampling=sampling,
                     seed=seed,
                     forgotten=done.forgotten,
+                    recalled=done.recalled,
                 )
                 asked, text = _exchange(prompt, split_thoughts(done.text)[1])
                 self._recent.add(

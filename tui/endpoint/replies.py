@@ -4,13 +4,14 @@ The worker's thread generates them; this is the bridge from its events to asynci
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.events import ReplyDone, ReplyFailed
 from core.workers.guest_replies import GuestEvent, GuestRequest, RawPrompt
-from store.records import ChatMessage, Sampling, new_id
+from store.records import ChatMessage, Record, Sampling, new_id
 from tui.endpoint.api_error import ApiError
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ class Replies:
         version: str,
         sampling: Sampling,
         seed: int,
+        records: Sequence[Record] = (),
     ) -> GuestReply:
-        """Ask for a reply of `version`.
+        """Ask for a reply of `version`, which may recall `records`.
 
         Raises:
             ApiError: too many requests wait already.
@@ -77,7 +79,7 @@ class Replies:
             with suppress(RuntimeError):  # the loop has been closed meanwhile
                 loop.call_soon_threadsafe(events.put_nowait, event)
 
-        request = GuestRequest(new_id(), prompt, version, sampling, seed, emit)
+        request = GuestRequest(new_id(), prompt, version, sampling, seed, emit, records)
         self.count += 1
         self.worker.serve(request)
         return GuestReply(self, request, events)

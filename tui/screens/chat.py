@@ -58,7 +58,7 @@ from tui.views.chat import (
     ReplyGrew,
     ThoughtGrew,
 )
-from tui.views.side_panel import lessons
+from tui.views.side_panel import lessons, recalled
 from tui.widgets.activity import Activity
 from tui.widgets.chat_list import ChatList
 from tui.widgets.find_bar import FindBar
@@ -330,7 +330,8 @@ class ChatScreen(Screen[None]):
             with errors_shown(self.app):
                 rows, open_id = self._chat.rows(), self._session.conversation.id
                 self.query_one(ChatList).show(rows, open_id)
-            self.query_one(SidePanel).lessons = lessons(self._transcript.messages)
+            side, messages = self.query_one(SidePanel), self._transcript.messages
+            side.lessons, side.recalled = lessons(messages), recalled(messages)
 
     def _count_context(self) -> None:
         """Show how much of the context is in use; counting a long conversation takes a while."""

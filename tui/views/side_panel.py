@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from tui.text_format import one_line
 from tui.views.chat import MessageView, ReplyView
 
 Mark = Literal["✎", "👍", "👎", "★"]
@@ -23,6 +24,13 @@ def lessons(messages: Iterable[MessageView]) -> tuple[Lesson, ...]:
     """List what the replies of a conversation teach, the newest first."""
     found = [_lesson(message) for message in messages if isinstance(message, ReplyView)]
     return tuple(reversed([lesson for lesson in found if lesson is not None]))
+
+
+def recalled(messages: Iterable[MessageView]) -> tuple[str, ...]:
+    """List the corrections that the last reply followed."""
+    replies = [message for message in messages if isinstance(message, ReplyView)]
+    found = replies[-1].recalled if replies else ()
+    return tuple(f"{one_line(one.question)} → {one_line(one.reply)}" for one in found if one.reply)
 
 
 def _lesson(reply: ReplyView) -> Lesson | None:

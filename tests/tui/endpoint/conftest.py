@@ -125,12 +125,13 @@ def client(running: Running) -> Client:
 def serving(
     worker: ChatWorker, paths: Paths, key: str | None = None, config: Config = CONFIG
 ) -> Iterator[Running]:
-    from tui.cli.serve import home_writer
+    from tui.cli.serve import HomeRecords, home_writer
     from tui.endpoint.application import Deps
     from tui.endpoint.server import Server
 
     served: list[Served] = []
-    deps = Deps(worker, lambda: config, home_writer(paths), served.append)
+    records = HomeRecords(paths).trainable
+    deps = Deps(worker, lambda: config, home_writer(paths), served.append, records)
     server = Server(deps, "127.0.0.1", 0, key)
     server.start()
     port = int(server.url.rpartition(":")[2].partition("/")[0])

@@ -1,10 +1,13 @@
 """What is thought of a completion comes back as the user's own records."""
 
 from contextlib import closing
+from pathlib import Path
 
+from core.workers.chat import ChatWorker
+from store.paths import locate
 from store.records import Instruction, Preference, Verdict
 from store.repository import Repository
-from tests.tui.endpoint.conftest import ASK, CONFIG, Running
+from tests.tui.endpoint.conftest import ASK, CONFIG, Running, serving
 
 FEEDBACK = "/v1/feedback"
 
@@ -121,3 +124,24 @@ def test_only_the_latest_completions_are_kept() -> None:
     kept = list(recent._kept)
     assert kept[-1] == "39"
     assert len(kept) == 15
+
+
+def test_a_correction_is_followed_before_it_is_learned(running: Running) -> None:
+    first = running.client.chat()
+    running.client.ask("POST", FEEDBACK, {"id": first["id"], "correction": "Hello!"})
+    second = running.client.chat(messages=[{"role": "user", "content": "Hello, world?"}])
+    assert second["usage"]["prompt_tokens"] > first["usage"]["prompt_tokens"] + 2
+    running.client.ask("POST", FEEDBACK, {"id": second["id"], "label": True})
+    with closing(running.repository()) as repository:
+        better, _, liked, _ = repository.records()
+        assert liked.origin.recalled == (better.id,)
+        # What is learned has no examples in its prompt.
+        assert [m.content for m in liked.prompt] == [CONFIG.chat.system_prompt, "Hello, world?"]
+
+
+def test_recall_can_be_turned_off(worker: ChatWorker, tmp_path: Path) -> None:
+    off = CONFIG.model_copy(update={"chat": CONFIG.chat.model_copy(update={"recall": False})})
+    with serving(worker, locate(tmp_path / "home"), config=off) as running:
+        first = running.client.chat()
+        running.client.ask("POST", FEEDBACK, {"id": first["id"], "correction": "Hello!"})
+        assert running.client.chat()["usage"] == first["usage"]
