@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from core.evaluation.checks import Check, instructions, ready
 from core.significance import mcnemar, wilson
 from data.formats.common import RowError
+from data.prompt_fitting import NO_EXAMPLES, Examples
 from data.row_files import parts
 from data.thoughts import split_thoughts
 from data.training_split import with_system
@@ -105,12 +106,14 @@ def run(
     system_prompt: str,
     sampling: Sampling,
     on_progress: Callable[[int], None] = lambda done: None,
+    examples: Callable[[Sequence[ChatMessage]], Examples] = lambda messages: NO_EXAMPLES,
 ) -> tuple[ItemResult, ...]:
     """Return the replies of one engine and which checks they fail.
 
     Args:
         system_prompt: For the items that have none.
         on_progress: Told how many items are done.
+        examples: Returns what to put before the last question of a prompt.
 
     Raises:
         TuteeError: a prompt does not fit into the model's context.
@@ -119,7 +122,8 @@ def run(
     for start in range(0, len(items), _WINDOW):
         window = items[start : start + _WINDOW]
         prompts = [with_system(item.messages, system_prompt) for item in window]
-        for item, whole in zip(window, engine.batch(prompts, sampling, 0), strict=True):
+        replies = engine.batch(prompts, sampling, 0, [*map(examples, prompts)])
+        for item, whole in zip(window, replies, strict=True):
             reply = split_thoughts(whole)[1]
             question = item.messages[-1].content
             results.append(ItemResult(item.id, question, reply, item.failed(reply)))

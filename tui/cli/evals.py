@@ -1,9 +1,10 @@
 """`tutee eval`: the user's own prompts and checks, on several versions side by side."""
 
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,12 +12,20 @@ from core.adapters.manifest import BASE
 from core.adapters.registry import Adapters
 from core.evaluation.own_evals import EvalItem, EvalResult, ItemResult, compare, read, run
 from core.significance import CHANCE
+from data.prompt_fitting import Examples
 from store.i18n import _, ngettext
+from store.records import ChatMessage
 from tui.cli.i18n import LocalizedCommand
 from tui.cli.invocation import Invocation, json_option
+from tui.cli.json_output import echo_json
+from tui.terminal.output import redraw_line
 from tui.text_format import harmless, one_line, padded, shortened
 
+if TYPE_CHECKING:
+    from core.serving.engine import Engine
+
 _SHOWN = 70
+_RECALL = f"{BASE}+recall"
 
 
 @click.command(name="eval", cls=LocalizedCommand)
@@ -34,6 +43,7 @@ _SHOWN = 70
     metavar="N",
     help="Cut a reply off at this many tokens; default: as in the settings.",
 )
+@click.option("--recall", is_flag=True, help="Also ask the base with your corrections as examples.")
 @click.option("--failures", is_flag=True, help="Also print the replies that fail, and why.")
 @json_option
 @click.pass_obj
@@ -42,6 +52,7 @@ def eval_command(
     file: Path,
     versions: tuple[str, ...],
     max_new_tokens: int | None,
+    recall: bool,
     failures: bool,
     as_json: bool,
 ) -> None:
@@ -62,30 +73,41 @@ def eval_command(
         | ({"max_new_tokens": max_new_tokens} if max_new_tokens else {})
     )
     engine = Engine(folder, None, invocation.config.serving)
+    system_prompt = invocation.config.chat.system_prompt
     results: dict[str, tuple[ItemResult, ...]] = {}
     for version, path in paths.items():
         one = engine if path is None else engine.with_adapter(path)
-        results[version] = run(
-            one,
-            items,
-            invocation.config.chat.system_prompt,
-            sampling,
-            lambda done, version=version: _progress(version, done, items),  # type: ignore[misc]
-        )
+        told = partial(_progress, items, version)
+        results[version] = run(one, items, system_prompt, sampling, told)
+        if recall and version == BASE:
+            told = partial(_progress, items, _RECALL)
+            found = _recalling(invocation, engine)
+            results[_RECALL] = run(engine, items, system_prompt, sampling, told, found)
     compared = compare(results)
     if as_json:
-        click.echo(json.dumps([_as_json(result) for result in compared], ensure_ascii=False))
+        echo_json([_as_json(result) for result in compared])
         return
     _print(compared)
     if failures:
         _print_failures(compared)
 
 
-def _progress(version: str, done: int, items: Sequence[EvalItem]) -> None:
+def _recalling(
+    invocation: Invocation, engine: "Engine"
+) -> Callable[[Sequence[ChatMessage]], Examples]:
+    """Return what puts the most similar records before a prompt, learned or not."""
+    from core.recall import Recall, placed
+
+    with invocation.home(write=False) as repository:
+        records, index = repository.trainable(), Recall()
+    return lambda messages: placed(index.examples(messages, records, (), engine.count_tokens))
+
+
+def _progress(items: Sequence[EvalItem], version: str, done: int) -> None:
     if sys.stderr.isatty():
         end = done == len(items)
         text = "" if end else f"{version}  {done}/{len(items)}"
-        click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+        redraw_line(text)
 
 
 def _as_json(result: EvalResult) -> dict[str, object]:
@@ -113,10 +135,11 @@ def _as_json(result: EvalResult) -> dict[str, object]:
 
 def _print(compared: Sequence[EvalResult]) -> None:
     total = len(compared[0].items)
+    wide = max(len(result.version) for result in compared)
     click.echo(ngettext("{count:,} prompt", "{count:,} prompts", total).format(count=total))
     for place, result in enumerate(compared):
         row = _("{version} {right}/{total} right, {share:.0%} ({low:.0%} to {high:.0%})").format(
-            version=padded(harmless(result.version), 6),
+            version=padded(harmless(result.version), wide),
             right=result.right,
             total=total,
             share=result.right / total,

@@ -83,3 +83,14 @@ def test_an_unknown_version_is_refused(run: Run, evals: Path) -> None:
     error = run("eval", str(evals), "--adapter", "v9").exception
     assert isinstance(error, TuteeError)
     assert "v9" in error.title
+
+
+def test_corrections_as_examples_stand_beside_the_versions(
+    run: Run, home: Path, evals: Path
+) -> None:
+    taught = home.parent / "taught.jsonl"
+    taught.write_text(json.dumps({"prompt": "hello 1", "completion": "never"}) + "\n")
+    assert run("import", str(taught)).exit_code == 0
+    base, recall = report(run, str(evals), "--recall")
+    assert (base["version"], recall["version"]) == ("base", "base+recall")
+    assert [item["reply"] for item in base["items"]] != [item["reply"] for item in recall["items"]]
