@@ -66,7 +66,7 @@ def test_the_check_finds_unmarked_texts(source: str, lines: list[int]) -> None:
 
 PHRASINGS = {
     "en": (
-        r"\b[Pp]lease\b",
+        r"(?<!, )\b[Pp]lease\b",
         r"[a-z]!",
         r"\b(?:in order to|simply|just)\b",
         r"\bthe person\b",
@@ -74,7 +74,7 @@ PHRASINGS = {
         r"\b(?:hangs?|leaves) (?:on|it so)\b",
         r"\bwhat (?:came out|went in)\b",
         r"\bis at fault\b",
-        r"\b(?:colour|behaviour|catalogue|favourite|licence)\b",
+        r"\b(?:colour|behaviour|catalogue|favourite)\b",
         r"\bcarry loss\b",
         r"\.\.\.",
     ),

@@ -189,7 +189,7 @@ class ReportCard:
     def judgment(self) -> str:
         """The verdict with its reasons, in one line."""
         if self.verdict == _PASSED:
-            return _("passed its gate: nothing got worse beyond its limit")
+            return _("safe to use: nothing got worse beyond its limit")
         reasons = _("; ").join(self.reasons)
         return _("{verdict}: {reasons}").format(verdict=_(self.verdict), reasons=reasons)
 

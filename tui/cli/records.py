@@ -85,13 +85,13 @@ def _line(record: Record, task: str, width: int | None) -> str:
 
 @click.command(cls=LocalizedCommand)
 @click.argument("record_id", metavar="RECORD")
-@click.option("--mask", is_flag=True, help="Show its tokens, with those that carry loss in color.")
+@click.option("--mask", is_flag=True, help="Show its tokens, with the learned ones in color.")
 @json_option
 @click.pass_obj
 def show(invocation: Invocation, record_id: str, mask: bool, as_json: bool) -> None:
     """Show a record, or with --mask its exact training tokens.
 
-    Without color, tokens that carry loss are enclosed in ⟦ and ⟧.
+    Without color, learned tokens are enclosed in ⟦ and ⟧.
     """
     with invocation.home(write=False) as repository:
         record = repository.record(record_id)

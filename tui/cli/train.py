@@ -86,7 +86,7 @@ def parse_passes(
     "--rebuild", is_flag=True, help="Start from the base model and learn everything again."
 )
 @click.option("--resume", is_flag=True, help="Continue the interrupted run.")
-@click.option("--show-mask", is_flag=True, help="Show which tokens of a few samples carry loss.")
+@click.option("--show-mask", is_flag=True, help="Show which tokens of a few samples are learned.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
 @click.pass_obj
 def train(
@@ -268,8 +268,8 @@ def _show_mask(proof: MaskProof) -> None:
     console = Console(file=styled(sys.stderr), highlight=False, soft_wrap=True)
     console.print(
         ngettext(
-            "{name}: {trained:,} of {tokens:,} tokens in {count:,} sample carry loss:",
-            "{name}: {trained:,} of {tokens:,} tokens in {count:,} samples carry loss:",
+            "{name}: {trained:,} of {tokens:,} tokens in {count:,} sample are learned:",
+            "{name}: {trained:,} of {tokens:,} tokens in {count:,} samples are learned:",
             proof.samples,
         ).format(name=proof.name, trained=proof.trained, tokens=proof.tokens, count=proof.samples)
     )

@@ -31,7 +31,7 @@ CHAT_COMMANDS = (
     Command("Use as correction", "Of the first reply, after a second try", "adopt", ("better",)),
     Command("Prefer this reply", "Over its other versions", "prefer", ("prefer",)),
     Command("Exclude from training", "Or include it again", "exclude", ("exclude",)),
-    Command("Trained tokens", "Shows tokens that carry loss in bold", "tokens", ("tokens",)),
+    Command("Trained tokens", "Shows learned tokens in bold", "tokens", ("tokens",)),
     Command("Write another reply", "← → switch between them", "regenerate", ("retry",)),
     Command("Continue this reply", "From where it ended", "go_on", ("continue",)),
     Command("Edit the question", "The old one stays", "edit", ("edit",)),

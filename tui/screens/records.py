@@ -77,7 +77,7 @@ class RecordsScreen(Screen[None]):
 
     TITLE = "Records"
     HELP = """All your records, newest first. The filter takes words, kind:, source: or task: with a
-        word, or “excluded”; just type it. “Learned” names the versions that learned a record. Mark
+        word, or “excluded”; type it. “Learned” names the versions that learned a record. Mark
         several with Space, or all that match with {key:records.mark_all}, to delete them or exclude
         them from training; both can be undone. Enter opens a record, where E edits it."""
     AUTO_FOCUS = "RecordTable"

@@ -36,7 +36,7 @@ class TrainedTokensScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         proof = self._proof
         title = _("What {name} learns from").format(name=pass_label(proof.name))
-        yield Static(title_line(title, _("in bold: tokens that carry loss")), id="proof-title")
+        yield Static(title_line(title, _("in bold: learned tokens")), id="proof-title")
         with VerticalScroll(id="proof"):
             yield Static(_figures(proof), classes="figures")
             for number, pieces in enumerate(proof.shown, 1):
@@ -48,8 +48,8 @@ class TrainedTokensScreen(Screen[None]):
 def _figures(proof: MaskProof) -> Content:
     return Content(
         _(
-            "{samples}, all checked: no prompt token carries loss, and every stop token does.\n"
-            "{trained:,} of {tokens:,} tokens carry loss; packed, they take {packed:,} with "
+            "{samples}, all checked: no prompt token is learned, and every stop token is.\n"
+            "{trained:,} of {tokens:,} tokens are learned; packed, they take {packed:,} with "
             "{padding:.0%} padding."
         ).format(
             samples=counted(proof.samples, "sample"),

@@ -89,7 +89,7 @@ def mask_views(
 
 def _mask(reply: TextView, tokenizer: "Tokenizer", sample: Sample) -> MaskView:
     tokens, good = len(sample.input_ids), reply.good is not False
-    title = _("{heading}: {trained} of {tokens} tokens carry loss")
+    title = _("{heading}: {trained} of {tokens} tokens are learned")
     if not good:
         title = _("{heading}: pushed away from {trained} of {tokens} tokens")
     title = title.format(heading=reply.heading, trained=tokens - sample.reply_start, tokens=tokens)

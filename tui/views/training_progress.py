@@ -292,7 +292,7 @@ def describe(event: TuningEvent) -> str:
             )
         case MaskProof():
             return _(
-                "{name}: checked {samples}; {trained:,} of {tokens:,} tokens carry loss, "
+                "{name}: checked {samples}; {trained:,} of {tokens:,} tokens are learned, "
                 "{padding:.0%} padding."
             ).format(
                 name=pass_label(event.name),
