@@ -217,7 +217,7 @@ def test_a_record_is_shown_whole_and_as_it_is(run: Run) -> None:
 def test_the_mask_is_what_is_learned(run: Run) -> None:
     told = run("show", LIKED.id, "--mask").stdout
     assert "<|im_start|>assistant\n⟦Haus 🏠<|im_end|>⟧" in told
-    assert "carry loss" in told
+    assert "are learned" in told
     assert "⟦" not in run("show", LIKED.id).stdout
 
 

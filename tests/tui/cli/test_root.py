@@ -174,7 +174,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
 def test_what_is_learned_can_be_seen(tutee: Tutee, corrections: Path) -> None:
     tutee("import", str(corrections))
     ran = tutee("train", "--show-mask")
-    assert "in 4 samples carry loss" in ran.err
+    assert "in 4 samples are learned" in ran.err
     assert ran.err.count("assistant\n⟦positive<|im_end|>⟧") == 3
 
 

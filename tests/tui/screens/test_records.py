@@ -257,7 +257,7 @@ async def test_the_tokens_that_carry_loss_are_shown(home: Home, tiny_folder: "Mo
         await ready(app, pilot)
         await looking(app, pilot, 1)
         await pilot.press("enter", "m")
-        await until(pilot, lambda: "tokens carry loss" in painted(app))
+        await until(pilot, lambda: "tokens are learned" in painted(app))
         assert "<|im_start|>assistant" in painted(app)
         assert "answer 0<|im_end|>" in painted(app)
         await pilot.press("m")

@@ -63,7 +63,7 @@ async def _log(app: TuteeApp, pilot: Pilot[Any]) -> None:
     moment = datetime(2026, 1, 1, 12, tzinfo=UTC)
     lines = [
         "Started: SFT, reward model.",
-        "SFT: checked 59 samples; 2,189 of 5,625 tokens carry loss, 0% padding.",
+        "SFT: checked 59 samples; 2,189 of 5,625 tokens are learned, 0% padding.",
         "SFT: step 12 of 24, loss 0.83.",
         "SFT made v1.",
     ]

@@ -261,7 +261,7 @@ async def test_the_trained_tokens_of_the_run_can_be_seen(home: Home) -> None:
         await pilot.press("m")
         assert isinstance(app.screen, TrainedTokensScreen)
         assert "What Imitate (SFT) learns from" in painted(app)
-        assert "1 of 3 tokens carry loss" in painted(app)
+        assert "1 of 3 tokens are learned" in painted(app)
         assert "Capital?Paris" in painted(app)
         await pilot.press("escape")
         assert isinstance(app.screen, TuningScreen)
