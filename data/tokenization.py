@@ -26,7 +26,7 @@ once there is a reply, the reply is used as it was written.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -39,8 +39,6 @@ THINKING = "enable_thinking"
 """The variable that turns thinking on in the templates that leave the choice (Qwen3, SmolLM3)."""
 TEMPLATE_OPTIONS = {THINKING: False}
 """Variables given to each template. Thinking is off unless asked for: only replies are taught."""
-_MOST_STEPS = 1_000_000
-"""Steps of all `range` loops while a template is rendered once."""
 _PROBE = "Tutee0probe"
 """A reply that no template trims or contains."""
 _CUT = "\ufdd0Tutee0cut\ufdd1"
@@ -268,34 +266,10 @@ def _apply_template(
     tokenizer: Tokenizer, messages: Sequence[ChatMessage], prompt: bool, thinking: bool
 ) -> str:
     dicts = [message.model_dump() for message in messages]
-    options: dict[str, Any] = {
-        "tokenize": False,
-        "add_generation_prompt": prompt,
-        "range": _bounded_range(),
-        **TEMPLATE_OPTIONS,
-    }
+    options = {"tokenize": False, "add_generation_prompt": prompt, **TEMPLATE_OPTIONS}
     if thinking:
         options[THINKING] = True
     return str(tokenizer.apply_chat_template(dicts, **options))
-
-
-def _bounded_range() -> Callable[..., Iterator[int]]:
-    """Return a `range` that ends a template which would loop for ever.
-
-    Jinja bounds one range, not one within another. A template can still take time by loops over
-    what was said, and memory by long texts: the memory of the machine bounds that.
-    """
-    steps = iter(range(_MOST_STEPS))
-
-    def bounded(*bounds: int) -> Iterator[int]:
-        for number in range(*bounds):
-            if next(steps, None) is None:
-                raise OverflowError(
-                    _("it takes more than {count:,} steps").format(count=_MOST_STEPS)
-                )
-            yield number
-
-    return bounded
 
 
 def _with_folded_system(messages: Sequence[ChatMessage]) -> list[ChatMessage]:

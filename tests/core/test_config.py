@@ -91,7 +91,7 @@ def test_manifests_and_saved_runs_hold_flat_names() -> None:
     tuning = Tuning(rank=4, rl=RLTuning(prompts=2), reward=RewardTuning(incremental=True))
     flat = tuning.model_dump()
     assert (flat["rank"], flat["rl_prompts"], flat["reward_incremental"]) == (4, 2, True)
-    assert len(flat) == 31
+    assert len(flat) == 32
     assert not any(isinstance(value, dict) for value in flat.values())
     assert Tuning.model_validate(flat) == tuning
     assert Tuning.model_validate_json(tuning.model_dump_json()) == tuning

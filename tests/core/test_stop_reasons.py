@@ -7,7 +7,7 @@ from store.i18n import using_language
 
 KEPT = {
     "hold-out loss rose from 1.20 to 1.35": "留出集损失从 1.20 升到 1.35",
-    "probe loss rose by 4.2%": "探测损失上升了 4.2%",
+    "probe loss rose by 4.2%": "通用能力损失上升了 4.2%",
     "only 80% of the probe replies end by themselves (95% before)": (
         "只有 80% 的探测回复能自行结束（之前为 95%）"
     ),

@@ -96,7 +96,7 @@ async def test_the_empty_chat_and_its_guide_are_chinese(home: Home) -> None:
     home.config = Config()
     async with opened(home) as (app, pilot):
         await until(pilot, lambda: "Fake-1" in painted(app))
-        for words in ("先问点什么", "问点什么…", "/skip 隐藏", "F4 更正", "菜单"):
+        for words in ("随便聊点什么", "问点什么…", "/skip 隐藏", "F4 更正", "菜单"):
             assert words in painted(app)
         assert english(app) == []
 

@@ -248,7 +248,7 @@ def test_the_card_is_told_in_the_persons_language(adapters: Adapters) -> None:
     add_version(adapters, held_back=("probe loss rose by 9.0%",))
     with using_language("zh"):
         found = build_report_card(adapters, "v1")
-        assert found.judgment == "暂不采用：探测损失上升了 9.0%"
+        assert found.judgment == "暂不采用：通用能力损失上升了 9.0%"
         assert dict(found.facts)["起始版本"] == "base"
     assert found.verdict == "held back"
     assert found.manifest.held_back == ("probe loss rose by 9.0%",)

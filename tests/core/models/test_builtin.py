@@ -138,7 +138,7 @@ def test_it_is_fetched_checked_and_converted_once(
     assert left_in(cache) == {builtin.NAME, f".{builtin.NAME}.lock"}
     assert {file.name for file in path.iterdir()} == {
         *("config.json", "generation_config.json", "model.safetensors"),
-        *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
+        *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", ".made.json"),
     }
     for file in (path.parent, path, *path.iterdir()):
         assert file.stat().st_mode & 0o077 == 0, file

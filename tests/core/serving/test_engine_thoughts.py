@@ -53,9 +53,18 @@ def test_a_batch_has_no_thoughts(engine: Engine, scripted: Script) -> None:
 def test_a_prompt_that_opens_a_thought_begins_in_it(engine: Engine, scripted: Script) -> None:
     opening = "{% if add_generation_prompt %}{{ '<think>\n' }}{% endif %}"
     engine.tokenizer.chat_template = SMOLLM2 + opening
+    thinking = GREEDY.model_copy(update={"thinking": True})
     scripted(engine, "add\n</think>\n\nhello")
-    assert reply(engine, HELLO) == "<think>add\n</think>\n\nhello"
-    assert engine.batch([HELLO], GREEDY, 0) == ["hello"]
+    assert "".join(engine.stream(HELLO, thinking, 0)) == "<think>add\n</think>\n\nhello"
+    assert engine.batch([HELLO], thinking, 0) == ["hello"]
+
+
+def test_unless_it_is_to_think_that_thought_is_closed(engine: Engine, scripted: Script) -> None:
+    opening = "{% if add_generation_prompt %}{{ '<think>\n' }}{% endif %}"
+    engine.tokenizer.chat_template = SMOLLM2 + opening
+    assert "<think>\n\n</think>" in engine.tokenizer.decode(engine._fit(HELLO, 8).prompt)
+    scripted(engine, "hello")
+    assert reply(engine, HELLO) == "hello"
 
 
 def test_the_prompt_asks_for_thoughts_only_where_wanted(engine: Engine) -> None:
