@@ -3,7 +3,6 @@
 A chat is named by its id or an unambiguous prefix of it.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -45,7 +44,8 @@ def _list(invocation: Invocation, query: str, as_json: bool) -> None:
     with invocation.home(write=False) as repository:
         found = _chats(invocation, repository).listed(query)
     if as_json:
-        echo_json([asdict(view) for view in found])
+        fields = ("id", "title", "updated", "pinned", "excerpt")
+        echo_json([{name: getattr(row, name) for name in fields} for row in found])
         return
     for view in found:
         pin = "* " if view.pinned else ""

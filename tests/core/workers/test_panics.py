@@ -30,7 +30,7 @@ class Panic(BaseException):
     """As pyo3's."""
 
 
-def panic(*_: Any) -> Any:
+def panic(*_: Any, **__: Any) -> Any:
     raise Panic("called `Result::unwrap()` on an `Err` value")
 
 

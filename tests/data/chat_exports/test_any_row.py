@@ -38,6 +38,27 @@ WHOLE: dict[str, dict[str, Any]] = {
         openassistant.asked("hi", openassistant.reply("a", 0, **openassistant.thumbs(1)),
                             openassistant.reply("b", 1, replies=[openassistant.asked("q")]))
     ),
+    "claude": {"uuid": "k", "name": "n", "created_at": "2026-01-02T03:04:05Z", "chat_messages": [
+        {"uuid": "m1", "sender": "human", "text": "hi"},
+        {"uuid": "m2", "sender": "assistant", "text": "", "content": [
+            {"type": "thinking", "thinking": "x"}, {"type": "text", "text": "yo"}]},
+    ]},
+    "lmstudio": {"name": "n", "createdAt": 1735787045000, "systemPrompt": "s", "messages": [
+        {"versions": [{"type": "singleStep", "role": "user",
+                       "content": [{"type": "text", "text": "hi"}]}], "currentlySelected": 0},
+        {"versions": [{"type": "multiStep", "role": "assistant", "senderInfo": {"senderName": "m"},
+                       "steps": [{"type": "contentBlock",
+                                  "content": [{"type": "text", "text": "yo"}]}]}],
+         "currentlySelected": 0},
+    ]},
+    "aistudio": {"runSettings": {"model": "m"}, "chunkedPrompt": {"chunks": [
+        {"role": "user", "text": "hi"}, {"role": "model", "text": "x", "isThought": True},
+        {"role": "model", "text": "yo"},
+    ]}},
+    "message-lines": {"conv": {"id": "k", "name": "t", "currNode": "b"}, "messages": [
+        {"id": "a", "parent": None, "role": "user", "content": "hi", "type": "text"},
+        {"id": "b", "parent": "a", "role": "assistant", "content": "yo", "type": "text"},
+    ]},
 }  # fmt: skip
 """A sound row of each format."""
 
