@@ -26,7 +26,7 @@ def commands() -> str:
         "1 it could not\nbe done (one line says why), 2 wrong usage. `--home` and `--model` stand "
         "before the command.\n",
     ]
-    root = click.Context(cli, info_name="tutee", max_content_width=_WIDTH)
+    root = click.Context(cli, info_name="tutee", max_content_width=_WIDTH, **cli.context_settings)
     for context in _contexts(root):
         path = context.command_path
         level = "#" * min(path.count(" ") + 2, 3)

@@ -34,6 +34,11 @@ _SAME = {
 }
 """Keys for which most terminals send the same as for another key."""
 
+_GONE = frozenset(
+    ("chats.all", "chats.search", "correct.clear", "records.export", "records.statistics")
+)
+"""Ids of bindings that version 0.1 had; keys chosen for them no longer do anything."""
+
 DEFAULT_KEYS = {
     "app.back": "escape",
     "app.compare": "f6",
@@ -121,6 +126,7 @@ class Keymap:
     """
 
     def __init__(self, chosen: Mapping[str, str], tables: Callable[[], Tables] = tuple) -> None:
+        chosen = {name: keys for name, keys in chosen.items() if name not in _GONE}
         self.chosen = chosen
         self._tables = tables() if chosen else ()
         known = bound(self._tables)

@@ -91,21 +91,23 @@ def test_a_text_names_the_keys_of_the_user(text: str, said: str) -> None:
     assert Keymap(chosen, tables).in_text(text) == said
 
 
+def test_a_key_for_what_is_gone_is_ignored() -> None:
+    assert Keymap({"correct.clear": "f12"}, tables).overrides() == {}
+
+
 async def test_another_key_works_and_is_shown(home: Home) -> None:
-    home.config = Config(keys={"records.statistics": "w", "app.back": "z"})
+    home.config = Config(keys={"records.check": "f12", "app.back": "f11"})
     async with opened(home) as (app, pilot):
         await pilot.press("f7")
         await until(pilot, lambda: isinstance(app.screen, RecordsScreen) and app.screen.is_mounted)
-        await pilot.press("s", "escape")
+        await pilot.press("escape")
         assert isinstance(app.screen, RecordsScreen)
         await pilot.press("f1")
-        await until(
-            pilot, lambda: isinstance(app.screen, HelpScreen) and "Statistics" in painted(app)
-        )
-        line = next(line for line in painted(app).splitlines() if "Statistics" in line)
-        assert line.split()[1:3] == ["W", "Statistics"]
-        await pilot.press("z")
-        await pilot.press("z")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen) and "Check" in painted(app))
+        line = next(line for line in painted(app).splitlines() if "Check" in line)
+        assert line.split()[1:3] == ["F12", "Check"]
+        await pilot.press("f11")
+        await pilot.press("f11")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
 
 
@@ -179,14 +181,14 @@ async def test_a_dialog_names_its_own_chosen_keys(home: Home) -> None:
             "app.best_of": "ctrl+x",
             "reply.undo": "ctrl+y",
             "app.tune": "f12",
-            "correct.clear": "",  # left without a key, it is named by the default one
+            "text.clear": "",  # left without a key, it is named by the default one
         }
     )
     async with opened(home) as (app, pilot):
         await say(pilot, "Hi")
         await answered(app, pilot, 1)
         await pilot.press("f4")
-        await until(pilot, lambda: "Ctrl+T saves · Ctrl+L clears" in painted(app))
+        await until(pilot, lambda: "Ctrl+T saves · Ctrl+U clears" in painted(app))
         await pilot.press(*"x", "ctrl+t")
         await until(pilot, lambda: "corrected" in painted(app))
         await pilot.press("escape")

@@ -75,7 +75,7 @@ def test_a_page_shows_everything_and_texts_as_they_are(
     page = Page(render(found))
     for expected in (
         "v1 “yes <man>”",
-        "passed its gate",
+        "safe to use",
         "2 new, 1 replayed",
         "2.500",
         "0.500",
