@@ -96,7 +96,7 @@ class TuteeApp(App[bool]):
         Binding("ctrl+o", "models", "Models", show=False, id="app.models"),
         Binding("ctrl+n", "new_chat", "New chat", show=False, id="chat.new"),
         Binding("ctrl+r", "chats", "Open a chat", show=False, id="chat.open"),
-        Binding("ctrl+z", "suspend_process", "To the shell", show=False, id="app.suspend"),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, id="app.suspend"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit"),
         Binding(
             "ctrl+p",

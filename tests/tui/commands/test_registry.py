@@ -157,8 +157,8 @@ def test_no_key_needs_more_than_any_terminal_sends() -> None:
     assert not keys & {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+left_square_bracket", "f10", "f11"}
     own = {key for key in ChatScreen._merge_bindings().key_to_bindings if key != "ctrl+c"}
     taken = set(TextArea._merge_bindings().key_to_bindings)
-    # The prompt leaves F6 and F7 to the screen.
-    assert not own & taken - {"tab", "shift+tab", "super+c", "f6", "f7"}
+    # The prompt leaves F6 and F7 to the screen, and Ctrl+U where it is empty.
+    assert not own & taken - {"tab", "shift+tab", "super+c", "f6", "f7", "ctrl+u"}
 
 
 async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:
@@ -180,7 +180,7 @@ async def test_the_footer_shows_what_the_keys_do(home: Home) -> None:
         await pilot.press("f2", "escape")
         await until(pilot, lambda: "Ctrl+Z undo" in painted(app))
         footer = painted(app).splitlines()[-1]
-        for key in ("+ 👍", "- 👎", "C Correct", "R Again", "E Edit", "Y Copy", "X Exclude"):
+        for key in ("+ 👍", "- 👎", "C Correct", "R Ask again", "E Edit", "Y Copy", "X Exclude"):
             assert key in footer
         for key in ("P Prefer", "←→", "Shift+Y Code", "F1"):
             assert key not in footer, "it would do nothing now"
