@@ -304,6 +304,8 @@ class ChatScreen(Screen[None]):
         self.changed()
 
     async def _show_conversation(self) -> None:
+        self._find.end()
+        self._hits = []
         await self.renew()
         self.focus_prompt()
 

@@ -74,3 +74,7 @@ async def test_escape_closes_the_search_wherever_the_focus_is(home: Home) -> Non
         await until(pilot, lambda: not app.screen.query_one(FindBar).display)
         assert found(app) == []
         assert app.focused is app.screen.query_one(Prompt)
+        await pilot.press("ctrl+f")
+        await until(pilot, lambda: app.screen.query_one(FindBar).display)
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: not app.screen.query_one(FindBar).display)

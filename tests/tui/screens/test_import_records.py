@@ -149,7 +149,7 @@ async def test_conversations_are_kept_and_learned_only_when_asked(
         app.screen.query_one(Toggle).on = learn
         app.screen.query_one("#import-path Input", Input).value = str(file)
         await pilot.press("enter")
-        await until(pilot, lambda: "and 1 conversation" in painted(app) or "imports 1 conversation" in painted(app))
+        await until(pilot, lambda: "1 conversation\n" in painted(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         assert len(instructions(home.repository)) == learn
@@ -164,7 +164,7 @@ async def test_conversations_that_are_known_are_not_offered_again(
     file.write_text(json.dumps([CHAT]), encoding="utf-8")
     async with opened(home, (100, 30)) as (app, pilot):
         await importing(app, pilot, file)
-        await until(pilot, lambda: "and 1 conversation" in painted(app) or "imports 1 conversation" in painted(app))
+        await until(pilot, lambda: "Enter imports 1 conversation" in painted(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen))
         await importing(app, pilot, file)
