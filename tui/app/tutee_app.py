@@ -258,12 +258,15 @@ class TuteeApp(App[bool]):
         return True
 
     def obstacle(self, action: str) -> TuteeError | None:
-        """Why a command of the app is not possible now; None if it is."""
+        """Why a command of the app is not possible now; None if it is, or for a key without a
+        command."""
         if not self.open or self.check_action(action, ()):
             return None
-        if action == "cancel_tuning":
-            return TuteeError(_("No training run is under way."))
-        return TuteeError(_("The first steps are hidden already."))
+        said = {
+            "cancel_tuning": _("No training run is under way."),
+            "skip_guide": _("The first steps are hidden already."),
+        }.get(action)
+        return TuteeError(said) if said else None
 
     def action_help(self) -> None:
         self.workspace.navigation.open_help()

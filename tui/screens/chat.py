@@ -304,6 +304,8 @@ class ChatScreen(Screen[None]):
         self.changed()
 
     async def _show_conversation(self) -> None:
+        self._find.end()
+        self._hits = []
         await self.renew()
         self.focus_prompt()
 
@@ -353,9 +355,10 @@ class ChatScreen(Screen[None]):
         self._show_panels()
 
     def _place_toasts(self, _: Screen[None]) -> None:
-        """Keep the toasts right above the prompt, however high that is."""
+        """Keep the toasts right above the prompt, and the guide and the search where shown."""
         bar = self._bar.region
-        place = self.size.height - bar.y, bar.right
+        rows = [part.region.y for part in (self._find, self.query_one(Guide)) if part.display]
+        place = self.size.height - min([bar.y, *rows]), bar.right
         if not bar or place == self._toasts_at:
             return
         self._toasts_at = place
@@ -415,9 +418,12 @@ class ChatScreen(Screen[None]):
     # -- moving the focus ------------------------------------------------------------------------
 
     async def action_escape(self) -> None:
-        """Cancel editing, else stop the reply, else move between the prompt and the last reply."""
+        """Cancel editing, else close the search, else stop the reply, else move between the prompt
+        and the last reply."""
         if self._bar.editing:
             self._bar.done()
+        elif self._find.display:
+            await self.action_find_end()
         elif isinstance(self.focused, ChatList):
             self.focus_prompt()
         elif self._session.replying:

@@ -184,11 +184,11 @@ class ImportScreen(Screen[None]):
     def _show_preview(self, found: ImportPreview) -> None:
         self._preview = found
         if found.useful:
-            keys = _("Enter imports {kinds} · Esc leaves").format(kinds=found.kinds)
+            keys = _("Enter imports {kinds}").format(kinds=found.kinds)
             if cell_len(keys) > self.size.width - 2:
-                keys = _("Enter imports everything new · Esc leaves")
+                keys = _("Enter imports everything new")
         else:
-            keys = _("Nothing new to import · Esc leaves")
+            keys = _("Nothing new to import")
         self._update(render_preview(found, self.size.width - 4), keys)
 
     # -- importing -------------------------------------------------------------------------------

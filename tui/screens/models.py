@@ -48,12 +48,12 @@ class ModelsScreen(Screen[None]):
     FOLLOWS_MODEL = True
     """Gets the events of loading and fetching a model."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "Back", key_display="Esc", id="app.back"),
-        Binding("ctrl+o", "dismiss", "Back", show=False, id="app.models"),
         Binding("enter", "choose", "Use", key_display="Enter", id="models.choose"),
         # Typing goes to the field, so no letter is a command.
         Binding("ctrl+x", "stop", "Stop download", key_display="^x", id="models.stop"),
         Binding("delete", "remove", "Remove", key_display="Del", id="models.remove"),
+        Binding("escape", "dismiss", "Back", key_display="Esc", id="app.back"),
+        Binding("ctrl+o", "dismiss", "Back", show=False, id="app.models"),
     ]
 
     def __init__(self, chooser: ModelChooser) -> None:

@@ -60,7 +60,7 @@ class OpeningScreen(Screen[None]):
                 yield Container(id="transcript")
                 yield PromptBar(lambda text, before: Completions())
                 yield Static(line, id="activity")
-            yield Container(id="side")
+            yield Container(Static(line, id="side-activity"), id="side")
         yield Footer(compact=True, show_command_palette=True)
 
     def on_resize(self, event: events.Resize) -> None:

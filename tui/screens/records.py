@@ -275,7 +275,12 @@ class RecordsScreen(Screen[None]):
         self._table.focus()
 
     def action_clear_filter(self) -> None:
-        self.query_one(FilterInput).clear()
+        """Clear the filter and move to the list; where there is none, leave."""
+        field = self.query_one(FilterInput)
+        if not field.value and not self._table.display:
+            self.dismiss()
+            return
+        field.clear()
         self._table.focus()
 
     @on(DataTable.RowSelected)

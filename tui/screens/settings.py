@@ -75,7 +75,7 @@ class SettingsScreen(Screen[None]):
         Binding(
             "ctrl+a",
             "show_all",
-            "All",
+            "Show all",
             key_display="^a",
             tooltip=N_("Show the advanced settings too, or only the basic ones"),
             priority=True,

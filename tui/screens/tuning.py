@@ -109,13 +109,15 @@ class TuningScreen(Screen[None]):
         for panel, title in (("learning", _("Learning")), ("versions", _("Versions"))):
             self.query_one(f"#{panel}").border_title = title
         self.progress = self._tuning.run.progress
+        self.watch_progress(self.progress)
         with errors_shown(self.app):
             self.renew()
 
     def renew(self) -> None:
         """Plan again after the records, the model or the versions changed."""
-        self._show_offer()
-        self._replan()
+        if self.query(LearningPanel):  # else mounting does it
+            self._show_offer()
+            self._replan()
 
     def _replan(self, *, rebuild: bool = False) -> None:
         """Make another plan in a thread; no pass can be selected meanwhile."""
@@ -151,7 +153,8 @@ class TuningScreen(Screen[None]):
         self.refresh_bindings()
 
     def watch_progress(self, progress: TrainingProgress | None) -> None:
-        self.query_one(LearningPanel).progress = progress
+        for panel in self.query(LearningPanel):  # none while a run ticks and the screen opens
+            panel.progress = progress
         self.refresh_bindings()
 
     @property

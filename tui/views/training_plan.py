@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from store.i18n import _
+from store.i18n import _, ngettext
 from tui.text_format import clock
 from tui.views.training_progress import pass_label
 
@@ -38,7 +38,10 @@ def pass_views(plan: "Plan") -> list[PassView]:
 def _detail(planned: "PassPlan") -> str:
     if planned.missing and not planned.wanted:
         return planned.missing
-    parts = [_("{count} to learn").format(count=planned.new)]
+    new = _("{count} to learn")
+    if planned.name == "rl":  # learns by its own replies to them
+        new = ngettext("{count} prompt", "{count} prompts", planned.new)
+    parts = [new.format(count=planned.new)]
     if planned.replayed:
         parts.append(_("{count} replayed").format(count=planned.replayed))
     if planned.held_out:

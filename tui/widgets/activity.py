@@ -53,7 +53,7 @@ def tuning_line(progress: TrainingProgress, key: str) -> Content:
     """How far the whole run is; `key` opens where it goes on from a pause."""
     mark: tuple[str, str] = ("▸ ", "$text-warning")
     if progress.state == "cancelling":
-        return Content.assemble(mark, _("Cancelling…"))
+        return Content.assemble(mark, _("Canceling…"))
     if progress.state == "paused":
         paused = _("Tuning is paused at step {step} of {steps} · {key}")
         text = paused.format(step=int(progress.step), steps=progress.steps, key=key)

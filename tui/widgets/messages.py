@@ -124,10 +124,10 @@ class ReplyMessage(Vertical, can_focus=True):
         Binding("x", "screen.exclude", "Exclude", id="reply.exclude"),
         Binding("m", "screen.tokens", "Tokens", id="reply.tokens"),
         Binding("o", "original", "Original", id="reply.original"),
-        Binding("f", "recalled", "From", tooltip=_FROM, id="reply.recalled"),
         Binding("t", "thoughts", "Thoughts", id="reply.thoughts"),
         Binding("b", "app.best_of", "Best of four", show=False, id="reply.best_of"),
-        # Shown beside the prompt, as a narrow footer has no room for it.
+        # Both named beside the prompt, as a narrow footer has no room for them.
+        Binding("f", "recalled", "From", show=False, tooltip=_FROM, id="reply.recalled"),
         Binding("ctrl+z", "screen.undo", "Undo", show=False, id="reply.undo"),
         Binding(
             "shift+left,left_square_bracket",

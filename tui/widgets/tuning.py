@@ -33,7 +33,8 @@ from tui.views.training_progress import (
 
 _BAR_CELLS = 14
 _LABEL_CELLS = 21
-_INDENT = "\n" + " " * 7
+_INDENT = 7
+"""Cells before what a pass has, below its name."""
 _NARROW = 76
 """Cells of the terminal below which the panels stand one below the other."""
 
@@ -56,8 +57,12 @@ class PlanRow(Static):
 
     def __init__(self, index: int, view: PassView, *, beside: bool = False) -> None:
         """Show the pass; `beside` puts what it has into the line of its name."""
-        self._index = index
+        self._index, self._view, self._beside = index, view, beside
         super().__init__(_pass_content(index, view, beside))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Indent every line of what the pass has, now that the width is known."""
+        self.update(_pass_content(self._index, self._view, self._beside, event.size.width))
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -165,17 +170,16 @@ def _curves(progress: TrainingProgress) -> tuple[_Curve, _Curve]:
     )
 
 
-def _pass_content(index: int, view: PassView, beside: bool) -> Content:
+def _pass_content(index: int, view: PassView, beside: bool, width: int = 0) -> Content:
     detail = _("forced: {detail}").format(detail=view.detail) if view.forced else view.detail
-    said = (detail, "$text-warning" if view.forced else MUTED)
+    said = Content(detail).stylize("$text-warning" if view.forced else MUTED)
     name = (padded(view.label, _LABEL_CELLS), "bold")
-    rest = [said, (f"  {view.time}", "bold")] if beside else [(view.time, "bold"), _INDENT, said]
-    return Content.assemble(
-        checkbox(view.wanted),
-        f" {index + 1}  ",
-        name,
-        *rest,
-    )
+    head = Content.assemble(checkbox(view.wanted), f" {index + 1}  ", name)
+    if beside:
+        return Content.assemble(head, said, (f"  {view.time}", "bold"))
+    lines = said.wrap(width - _INDENT) if width > 2 * _INDENT else [said]
+    below = [Content.assemble(" " * _INDENT, line) for line in lines]
+    return Content("\n").join([Content.assemble(head, (view.time, "bold")), *below])
 
 
 def _figures(progress: TrainingProgress) -> Content:

@@ -126,3 +126,13 @@ async def test_ctrl_u_clears_all_of_the_prompt_and_undo_restores_it(home: Home) 
         assert prompt.text == ""
         await pilot.press("ctrl+z")
         assert prompt.text == before
+
+
+async def test_a_key_with_nothing_to_act_on_is_silent(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        await say(pilot, "Hi")
+        await answered(app, pilot, 1)
+        await pilot.press("ctrl+u", "enter", "escape", "enter", "ctrl+u")
+        await pilot.pause()
+        assert not toasts(app)

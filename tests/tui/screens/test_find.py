@@ -8,6 +8,7 @@ from tui.app.tutee_app import TuteeApp
 from tui.screens.chat import ChatScreen
 from tui.screens.conversations import ConversationsScreen
 from tui.widgets.find_bar import FindBar
+from tui.widgets.messages import ReplyMessage
 from tui.widgets.prompt import Prompt
 
 
@@ -59,3 +60,21 @@ async def test_what_is_not_here_is_looked_for_in_all_chats(home: Home) -> None:
         await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 1)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ChatScreen) and "Tea 0?" in painted(app))
+
+
+async def test_escape_closes_the_search_wherever_the_focus_is(home: Home) -> None:
+    long_chat(home, 3)
+    async with opened(home) as (app, pilot):
+        await pilot.press("ctrl+r", "enter")
+        await until(pilot, lambda: "It is 2." in painted(app))
+        await pilot.press("ctrl+f", *"tea")
+        await until(pilot, lambda: found(app) == ["Tea 0?"])
+        app.screen.query(ReplyMessage).last().focus()
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.query_one(FindBar).display)
+        assert found(app) == []
+        assert app.focused is app.screen.query_one(Prompt)
+        await pilot.press("ctrl+f")
+        await until(pilot, lambda: app.screen.query_one(FindBar).display)
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: not app.screen.query_one(FindBar).display)

@@ -296,6 +296,22 @@ async def test_with_nothing_taught_the_screen_says_what_to_do(home: Home) -> Non
         assert isinstance(app.screen, RecordsScreen)
 
 
+@pytest.mark.parametrize("count", [0, 2])
+async def test_escape_leads_back_from_the_filter(home: Home, count: int) -> None:
+    bring(home, count)
+    async with opened(home) as (app, pilot):
+        await pilot.press("f7")
+        await until(pilot, lambda: isinstance(app.screen, RecordsScreen))
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: app.screen.query_one(FilterInput).value == "zzz")
+        await until(pilot, lambda: not table(app).display)
+        await pilot.press("escape")
+        await until(pilot, lambda: not app.screen.query_one(FilterInput).value)
+        await showing(app, pilot, count)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, ChatScreen))
+
+
 async def test_f7_does_not_disturb_what_is_being_written(home: Home) -> None:
     async with opened(home) as (app, pilot):
         await pilot.press(*"half", "f7")

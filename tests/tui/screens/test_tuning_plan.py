@@ -17,6 +17,8 @@ from tests.tui.screens.test_tuning import ready, rows, teach
 from tui.app.tutee_app import TuteeApp
 from tui.messages import Taught
 from tui.screens.chat import ChatScreen
+from tui.screens.tuning import TuningScreen
+from tui.views.training_progress import TrainingProgress
 from tui.widgets.tuning import PlanRow
 
 
@@ -222,3 +224,13 @@ async def test_a_plan_that_would_repeat_a_held_back_version_says_so(home: Home) 
         await until(pilot, lambda: "SFT would only make v1 again" in painted(app))
         await pilot.press("1")
         await until(pilot, lambda: "would only make" not in painted(app))
+
+
+async def test_a_run_may_go_on_before_the_screen_is_mounted(home: Home) -> None:
+    async with opened(home) as (app, pilot):
+        await ready(app, pilot)
+        screen = TuningScreen(app.workspace.tuner)
+        screen.watch_progress(TrainingProgress())
+        screen.renew()
+        await app.push_screen(screen)
+        await until(pilot, lambda: screen.query(PlanRow))
