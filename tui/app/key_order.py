@@ -1,11 +1,11 @@
-"""Keys in the order they were pressed, even where one of them opens a screen.
+"""Keys and pastes in the order they came, even where one of them opens a screen.
 
 Textual hands a key to the focused widget at once, and looks for its binding only when it has
 bubbled up to the app. Of several keys in one burst (a macro, a slow line), those after one that
 opens a dialog would so reach the widget below it. Here a key that may run a binding holds back
 those after it until the app is done with it, and until a screen that it opened has its focus.
 
-A message that follows the key on its way tells when that is. Keys that only type text hold back
+A message that follows the key on its way tells when that is. What only adds text holds back
 nothing. What is left out: a dialog that opens later, on an event of a worker.
 """
 
@@ -44,15 +44,15 @@ class KeyOrder:
     ) -> None:
         self._app = app
         self._dispatch = dispatch
-        self._held: deque[events.Key] = deque()
+        self._held: deque[events.Key | events.Paste] = deque()
         self._waiting: Timer | None = None
         """Runs while a key is on its way."""
         self._place: Widget | None = None
         """The widget that the message was sent to last."""
         self._looks = 0
 
-    async def on_key(self, event: events.Key) -> None:
-        """Pass a key on, or hold it back while an earlier one is on its way."""
+    async def on_input(self, event: events.Key | events.Paste) -> None:
+        """Pass it on, or hold it back while an earlier one is on its way."""
         if self._waiting is not None:
             self._held.append(event)
         else:
@@ -67,9 +67,10 @@ class KeyOrder:
         else:
             self._follow()
 
-    async def _pass_on(self, event: events.Key) -> None:
-        focused = self._app.focused
-        typed = isinstance(focused, Input | TextArea) and event.is_printable
+    async def _pass_on(self, event: events.Key | events.Paste) -> None:
+        typed = isinstance(event, events.Paste) or (
+            isinstance(self._app.focused, Input | TextArea) and event.is_printable
+        )
         await self._dispatch(event)
         if not typed:
             self._waiting = self._app.set_interval(_LOOK, self._look)

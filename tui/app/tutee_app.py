@@ -189,10 +189,10 @@ class TuteeApp(App[bool]):
     # -- keys and commands -----------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        """Hand keys on in their order (`KeyOrder`), and drop a mouse event that fails: what it
-        points at may just have been removed."""
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            await self._key_order.on_key(event)
+        """Hand keys and pastes on in their order (`KeyOrder`), and drop a mouse event that fails:
+        what it points at may just have been removed."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._key_order.on_input(event)
             return
         try:
             await super().on_event(event)

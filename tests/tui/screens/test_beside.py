@@ -61,8 +61,8 @@ async def test_the_training_under_way_is_shown(home: Home) -> None:
         await pilot.press("f5", "enter")
         home.tuning.step()
         await pilot.press("escape")
-        await until(pilot, lambda: "SFT 1/3" in str(app.screen.query_one(SidePanel).line))
-        assert painted(app).count("SFT 1/3") == 1
+        await until(pilot, lambda: "(SFT) 1/3" in str(app.screen.query_one(SidePanel).line))
+        assert painted(app).count("(SFT) 1/3") == 1
 
 
 async def test_what_was_recalled_has_a_place(home: Home) -> None:

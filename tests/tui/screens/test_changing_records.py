@@ -103,7 +103,7 @@ async def test_an_edit_is_not_lost_by_leaving_or_by_an_error(home: Home) -> None
 async def test_a_record_about_a_reply_is_edited_as_in_the_chat(home: Home) -> None:
     teach(home, 1, pairs=1)
     async with opened(home) as (app, pilot):
-        await looking(app, pilot, 2)
+        await looking(app, pilot, 1)
         await editing(app, pilot, CorrectScreen)
         app.screen.query_one(TextArea).text = "best 0"
         await pilot.press("ctrl+s")

@@ -332,5 +332,5 @@ async def test_nothing_moves_when_nothing_happens(home: Home) -> None:
         assert app.animator._animations == {}
         prompt = app.screen.query_one(Prompt)
         assert not prompt.cursor_blink
-        running = [timer for node in app.screen.walk_children() for timer in node._timers]
-        assert all(timer is prompt.blink_timer for timer in running)
+        timers = [timer for node in app.screen.walk_children() for timer in node._timers]
+        assert [timer for timer in timers if timer._active.is_set()] == []
