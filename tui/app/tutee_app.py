@@ -258,12 +258,14 @@ class TuteeApp(App[bool]):
         return True
 
     def obstacle(self, action: str) -> TuteeError | None:
-        """Why a command of the app is not possible now; None if it is."""
+        """Why a command of the app is not possible now; None if it is, or there is nothing to say."""
         if not self.open or self.check_action(action, ()):
             return None
         if action == "cancel_tuning":
             return TuteeError(_("No training run is under way."))
-        return TuteeError(_("The first steps are hidden already."))
+        if action == "skip_guide":
+            return TuteeError(_("The first steps are hidden already."))
+        return None
 
     def action_help(self) -> None:
         self.workspace.navigation.open_help()
