@@ -258,7 +258,7 @@ class TuteeApp(App[bool]):
         return True
 
     def obstacle(self, action: str) -> TuteeError | None:
-        """Why a command of the app is not possible now; None if it is, or there is nothing to say."""
+        """Why an action is not possible now; None if it is, or there is nothing to say."""
         if not self.open or self.check_action(action, ()):
             return None
         if action == "cancel_tuning":
