@@ -90,18 +90,21 @@ class TrainingFlow:
         self._clock = self.app.set_interval(1.0, self._ticked) if running else None
 
     def _ticked(self) -> None:
+        if not self.app.is_running:
+            return  # closing: the panels may be gone
         self.tuner.run.tick()
         self._show_progress()
 
     def refresh(self) -> None:
         """Show the run and the versions as they are now."""
         self._show_progress()
-        if self.screen is not None:
+        if self.screen is not None and self.screen.is_mounted:
             self.screen.renew()
 
     def _show_progress(self) -> None:
         self.chat.show_activity()
-        if self.screen is not None:
+        # A screen that is still being mounted shows the run by itself.
+        if self.screen is not None and self.screen.is_mounted:
             self.screen.progress = self.tuner.run.progress
 
     # -- versions --------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ async def test_the_footer_shows_the_keys_that_work_now(home: Home) -> None:
         await answered(app, pilot, 1)
         assert "F5 Tune" in footer(app)
         await pilot.press("escape")
-        await until(pilot, lambda: "R Again" in footer(app))
+        await until(pilot, lambda: "R Ask again" in footer(app))
         assert "X Exclude" not in footer(app)
         assert "←→" not in footer(app)
         await pilot.press("plus")

@@ -14,8 +14,8 @@ async def test_counts_bars_and_gaps(home: Home) -> None:
     teach(home, 3, pairs=1)
     bring(home, 1)
     async with opened(home, (120, 40)) as (app, pilot):
-        await looking(app, pilot, 7)
-        await pilot.press("s")
+        await looking(app, pilot, 4)
+        await app.run_action("app.statistics")
         await until(pilot, lambda: isinstance(app.screen, StatisticsScreen))
         await until(pilot, lambda: "7 records from 4 lessons" in painted(app))
         text = painted(app)

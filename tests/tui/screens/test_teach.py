@@ -57,7 +57,7 @@ async def test_each_key_stores_feedback_and_shows_the_next_reply(home: Home) -> 
         assert [i.completion for i in instructions(home.repository)] == ["one", "3"]
         await pilot.press("escape")
         assert isinstance(app.screen, ChatScreen)
-        await until(pilot, lambda: "👍 1  👎 1  ✎ 1" in painted(app))
+        await until(pilot, lambda: "2 to learn" in painted(app))
 
 
 async def test_it_says_how_much_is_missing_until_the_next_training(home: Home) -> None:
@@ -66,7 +66,7 @@ async def test_it_says_how_much_is_missing_until_the_next_training(home: Home) -
     home.config = home.config.model_copy(update={"tuning": tuning})
     chat(home, "one", "two", "three")
     async with opened(home) as (app, pilot):
-        await until(pilot, lambda: "0 new" in painted(app))
+        await until(pilot, lambda: "0 to learn" in painted(app))
         await teaching(app, pilot)
         await until(pilot, lambda: "2 more good or fixed replies until" in painted(app))
         await pilot.press("b")

@@ -339,7 +339,7 @@ async def test_a_new_version_may_wait_until_the_user_says_so(home: Home) -> None
         assert home.adapters.active() == "base"
         await pilot.press("ctrl+u")
         await until(pilot, lambda: home.adapters.active() == "v1")
-        await until(pilot, lambda: " · Fake-1 · v1" in painted(app))
+        await until(pilot, lambda: "Fake-1 · v1" in painted(app))
 
 
 async def test_the_clock_of_a_run_ticks_between_its_events(home: Home) -> None:

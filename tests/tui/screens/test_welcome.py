@@ -109,7 +109,7 @@ async def test_the_first_fetch_can_be_stopped_and_the_choice_comes_back(
         await pilot.press("ctrl+o")
         await until(pilot, lambda: "no model loaded yet" in painted(app))
         assert "●" not in painted(app)
-        await pilot.press("x")
+        await pilot.press("ctrl+x")
         await until(pilot, lambda: "was stopped" in toasts(app))
         await welcomed(app, pilot)
         assert f"◐ {SPEC}" in painted(app)
