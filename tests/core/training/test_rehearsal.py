@@ -83,6 +83,29 @@ def test_each_step_takes_the_next_texts_in_turn(
     assert third == pytest.approx(first)
 
 
+def test_texts_read_in_one_row_are_predicted_as_if_read_alone(
+    tiny_folder: ModelFolder, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM")
+    rows: list[int] = []
+
+    def counted(row: list[Sample], dtype: torch.dtype) -> dict[str, Any]:
+        rows.append(len(row))
+        return packed_row(row, dtype)
+
+    monkeypatch.setattr("core.training.rehearsal.packed_row", counted)
+    together = Rehearsal(model, samples, 1.0, RunControl())._base
+    assert sum(rows) == len(samples) > len(rows)
+    monkeypatch.setattr("core.training.micro_batches.EVALUATION_TOKENS", 1)
+    alone = Rehearsal(model, samples, 1.0, RunControl())._base
+    assert rows[-len(samples) :] == [1] * len(samples)
+    for packed, single in zip(together, alone, strict=True):
+        assert torch.equal(packed.tokens[:, :4], single.tokens[:, :4])
+        torch.testing.assert_close(
+            packed.probabilities, single.probabilities, rtol=1e-4, atol=1e-6
+        )
+
+
 @pytest.fixture
 def plan(tokenizer: Any, general: list[Sample], tmp_path: Path) -> RehearsalPlan:
     prompts = tuple(sample.input_ids[: sample.reply_start] for sample in general)
