@@ -55,6 +55,8 @@ class RehearsalPlan:
     tokenizer: Any
     directory: Path
     """The folder of the base's versions, where its replies are kept."""
+    examined: tuple[tuple[int, ...], ...] = ()
+    """Token ids of the prompts on whose replies the exam measures the drift."""
 
     @property
     def tokens_per_step(self) -> int:
@@ -74,7 +76,9 @@ class RehearsalPlan:
         """
         if not (self.prompts and self.weight):
             return None
-        drawn = brief_replies(model, self.tokenizer, self.prompts, self.directory, run_control)
+        drawn = brief_replies(
+            model, self.tokenizer, self.prompts, self.directory, run_control, self.examined
+        )
         samples = [sample for sample in drawn if sample]
         return Rehearsal(model, samples, self.weight, run_control) if samples else None
 
