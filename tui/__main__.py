@@ -13,7 +13,7 @@ import click
 from store.errors import TuteeError
 from store.i18n import _
 from tui.cli.root import cli
-from tui.terminal.output import safe_output
+from tui.terminal.output import clear_line, safe_output
 
 
 def main() -> None:
@@ -37,18 +37,22 @@ def _code() -> int | None:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
+        clear_line()
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        clear_line()
         click.echo(_("Stopped."), err=True)
         code = 1
     except TuteeError as error:
+        clear_line()
         click.echo(f"tutee: {error}", err=True)
         code = 1
     except SystemExit:
         raise
     except BaseException as error:  # a panic in the Rust code of a tokenizer is no Exception
         logging.getLogger("tutee").critical("Unexpected error", exc_info=error)
+        clear_line()
         click.echo(
             _(
                 "tutee: unexpected {kind}: {error}. The log has the details; `tutee locate` prints "

@@ -39,6 +39,7 @@ _NUMBERS = {
     "liked",
     "longer_wins",
     "padding",
+    "planned_steps",
     "seconds",
     "shorter_wins",
     "steps",
@@ -46,8 +47,10 @@ _NUMBERS = {
     "taught_learned",
     "tokens",
     "trained_tokens",
+    "wall_seconds",
 }
-"""Metrics that are lists of numbers, and single numbers."""
+_TABLES = {"stage_counts", "stage_seconds"}
+"""Metrics that are lists of numbers, single numbers, and numbers by name."""
 _VERSION_NAME = re.compile(rf"{BASE}|[vr]\d+")
 
 
@@ -122,11 +125,15 @@ def _require_sound(manifest: Manifest) -> None:
         raise ValueError(manifest.version)
     for name, value in manifest.metrics.items():
         kind = name.removesuffix("_before")
-        is_curve = kind in _CURVES and isinstance(value, list)
-        numbers = value if is_curve else [value] if kind in _NUMBERS else []
-        if (kind in _CURVES and value is not None and not is_curve) or not all(
-            number is None or isinstance(number, int | float) for number in numbers
-        ):
+        if kind in _CURVES:
+            numbers = [] if value is None else value
+            sound = isinstance(numbers, list)
+        elif kind in _TABLES:
+            sound = isinstance(value, dict)
+            numbers = value.values() if sound else []
+        else:
+            sound, numbers = True, [value] if kind in _NUMBERS else []
+        if not sound or not all(n is None or isinstance(n, int | float) for n in numbers):
             raise ValueError(name)
 
 

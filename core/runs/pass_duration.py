@@ -78,7 +78,8 @@ def estimate(
     preference_steps = settings.preference.minimum_steps
     directory = adapters.dir if parent == BASE else adapters.path(parent) or adapters.dir
     known = report.base_figures(directory) if parent == BASE else report.figures_of(directory)
-    general = _in_languages(languages)
+    general = _in_languages(starter.probes(), languages)
+    general += _in_languages(starter.gate_prompts(), languages)
     answered = min(held_out, HOLDOUT_REPLIES) + general
 
     def epochs(name: PassName, minimum_steps: int) -> int:
@@ -102,7 +103,9 @@ def estimate(
         unknown = taught / 2 if known and known.probes else taught + answered
         found |= {"before": unknown * speed.question, "after": (taught + answered) * speed.question}
         if settings.rehearsal and not (adapters.dir / base_replies.FILE).exists():
-            found["base"] = len(starter.rehearsal()) * speed.base_reply
+            drawn = (starter.rehearsal(), starter.gate_prompts())
+            replies = sum(_in_languages(prompts, languages) for prompts in drawn)
+            found["base"] = replies * speed.base_reply
         return found
 
     return {
@@ -121,10 +124,11 @@ def estimate(
     }
 
 
-def _in_languages(languages: Sequence[str]) -> int:
-    """Return the number of general questions and texts that an exam has."""
-    general = [q.language for q in starter.probes()] + [q.language for q in starter.gate_prompts()]
-    return sum(language in languages for language in general) or len(general)
+def _in_languages(
+    prompts: Sequence[starter.Probe | starter.GeneralPrompt], languages: Sequence[str]
+) -> int:
+    """Return how many general prompts are in the languages taught; if none are, all count."""
+    return sum(prompt.language in languages for prompt in prompts) or len(prompts)
 
 
 def _fold_factor(records: Mapping[PassName, Sequence[Record]]) -> int:

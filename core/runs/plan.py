@@ -125,8 +125,12 @@ class Plan:
         """
         if not self.wanted:
             missing = _("; ").join(f"{p.name}: {p.missing}" for p in self.passes if p.missing)
+            title = _("There is nothing to train yet.")
+            if self.parent != BASE:
+                title = _("There is too little new to train since {version}.")
             raise TuteeError(
-                _("There is nothing to train yet."), _("So far: {missing}.").format(missing=missing)
+                title.format(version=self.parent),
+                _("Still missing: {missing}.").format(missing=missing),
             )
 
 

@@ -87,6 +87,7 @@ class RunSamples:
             weight=self._plan.settings.rehearsal,
             tokenizer=self.tokenizer,
             directory=self._plan.adapters.dir,
+            examined=tuple(question.prompt for question in self.exam.general),
         )
 
     @cached_property

@@ -3,7 +3,8 @@
 Training is kept near them (`core.training.rehearsal`) and a version's drift is measured on them.
 They are the base's words, in its own style, where texts by people would reward a change of style.
 Drawing them takes longer than reading them, so they are kept on the disk, in the folder of the
-base's versions: once a base, not once a run.
+base's versions: once a base, not once a run. That folder is named after the revision of the base,
+so one that has changed draws its own.
 
 Left out on purpose: sampling. Greedy replies are what the base is surest of, and repeatable.
 """
@@ -83,6 +84,7 @@ def brief_replies(
     prompts: Sequence[tuple[int, ...]],
     directory: Path,
     run_control: RunControl,
+    later: Sequence[tuple[int, ...]] = (),
 ) -> list[Sample | None]:
     """Return the replies of the base to `prompts` that are brief, without the token that ends them.
 
@@ -90,10 +92,12 @@ def brief_replies(
     in how a reply ends, lie its manners, which somebody may well have wanted to change. None stands
     for a longer reply, unless brief ones are few.
 
-    Args, Raises: as for `base_replies`.
+    Args, Raises: as for `base_replies`; and
+        later: Prompts whose replies are needed later in the run, drawn in the same stage.
     """
     stop = stop_ids(tokenizer)
-    drawn = base_replies(model, tokenizer, prompts, directory, run_control)
+    drawn = base_replies(model, tokenizer, (*prompts, *later), directory, run_control)
+    drawn = drawn[: len(prompts)]
     all_of_them = sum(sample.input_ids[-1] in stop for sample in drawn) < _FEWEST
     found: list[Sample | None] = []
     for sample in drawn:

@@ -16,7 +16,7 @@ Loss is the mean cross-entropy of the reply tokens, in nats.
 """
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -293,7 +293,8 @@ class Examiner:
         answers = [*known.taught, *known.holdout, *known.probes]
         if stage == "before":
             answers += [q.answered(q.original, True) for q in exam.taught if q.original]
-        self._begin(stage, known, questions, answers)
+        general = self._general_replies(model, known.drifts)
+        self._begin(stage, known, questions, answers, len(general))
         replies = self._replies(model, questions, answers)
         per_token = self._held_out_losses(model, known)
         nats = [n * _reply_tokens(s) for n, s in zip(per_token, held_samples, strict=True)]
@@ -305,7 +306,7 @@ class Examiner:
             holdout_loss=_mean(held_samples, nats),
             holdout_losses=per_token,
             holdout_ids=tuple(map(_sample_id, held_samples)),
-            drifts=self._drifts(model, known.drifts),
+            drifts=self._drifts(model, general, known.drifts),
             losses=self._losses(model, known.losses),
         )
 
@@ -356,19 +357,30 @@ class Examiner:
         found |= zip(map(_sample_id, unknown), _per_token(unknown, nats), strict=True)
         return tuple(found[_sample_id(sample)] for sample in self.held_out)
 
-    def _drifts(self, model: Any, known: Sequence[TextFigure]) -> tuple[TextFigure, ...]:
-        exam, run_control = self._exam, self._run_control
+    def _general_replies(
+        self, model: Any, known: Sequence[TextFigure]
+    ) -> dict[ExamQuestion, Sample]:
+        """Return the base's brief replies whose drift is not known, by their general prompts.
+
+        Those that have to be drawn first are a stage of their own.
+        """
+        exam, measured = self._exam, {text.id for text in known}
+        if measured.issuperset(question.id for question in exam.general):
+            return {}
+        prompts = [question.prompt for question in exam.general]
+        brief = brief_replies(model, exam.tokenizer, prompts, exam.directory, self._run_control)
+        replies = zip(exam.general, brief, strict=True)
+        return {q: reply for q, reply in replies if reply and q.id not in measured}
+
+    def _drifts(
+        self, model: Any, replies: Mapping[ExamQuestion, Sample], known: Sequence[TextFigure]
+    ) -> tuple[TextFigure, ...]:
         found = {text.id: text for text in known}
-        if any(question.id not in found for question in exam.general):
-            prompts = [question.prompt for question in exam.general]
-            brief = brief_replies(model, exam.tokenizer, prompts, exam.directory, run_control)
-            replies = {q: reply for q, reply in zip(exam.general, brief, strict=True) if reply}
-            nats = drift(model, list(replies.values()), run_control, self._report)
-            for question, one in zip(replies, nats, strict=True):
-                found[question.id] = TextFigure(
-                    id=question.id, language=question.language, nats=one
-                )
-        return tuple(found[q.id] for q in exam.general if q.id in found)
+        texts = list(replies.values())
+        nats = drift(model, texts, self._run_control, self._report) if texts else []
+        for question, one in zip(replies, nats, strict=True):
+            found[question.id] = TextFigure(id=question.id, language=question.language, nats=one)
+        return tuple(found[q.id] for q in self._exam.general if q.id in found)
 
     def _losses(self, model: Any, known: Sequence[TextFigure]) -> tuple[TextFigure, ...]:
         found = {text.id: text for text in known}
@@ -387,17 +399,15 @@ class Examiner:
         known: Figures,
         questions: Iterable[ExamQuestion],
         answers: Iterable[Answer],
+        general: int,
     ) -> None:
-        """Enter `stage`, with the number of questions and texts that are not known."""
+        """Enter `stage`, with the number of questions, texts and general replies to be read."""
         exam = self._exam
         asked = {question.id for question in questions} - {answer.id for answer in answers}
         held_out = {_sample_id(sample) for sample in self.held_out} - {*known.holdout_ids}
         texts = {text.id for text in exam.texts} - {text.id for text in known.losses}
-        general = {question.id for question in exam.general}
-        if general <= {text.id for text in known.drifts}:
-            general = set()
         self._stage, self._done = stage, 0
-        self._total = len(asked) + len(held_out) + len(texts) + len(general)
+        self._total = len(asked) + len(held_out) + len(texts) + general
         self._run_control.enter(stage, self._total)
 
     def _report(self, count: int) -> None:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from core.training.base_replies import TOKENS, brief_replies
 from core.training.logprobs import ReplyLogits, reply_logits
-from core.training.micro_batches import packed_row
+from core.training.micro_batches import evaluation_rows, packed_row
 from core.training.packing import packed_length
 from core.training.run_control import RunControl
 from data.tokenization import Sample
@@ -55,6 +55,8 @@ class RehearsalPlan:
     tokenizer: Any
     directory: Path
     """The folder of the base's versions, where its replies are kept."""
+    examined: tuple[tuple[int, ...], ...] = ()
+    """Token ids of the prompts on whose replies the exam measures the drift."""
 
     @property
     def tokens_per_step(self) -> int:
@@ -74,7 +76,9 @@ class RehearsalPlan:
         """
         if not (self.prompts and self.weight):
             return None
-        drawn = brief_replies(model, self.tokenizer, self.prompts, self.directory, run_control)
+        drawn = brief_replies(
+            model, self.tokenizer, self.prompts, self.directory, run_control, self.examined
+        )
         samples = [sample for sample in drawn if sample]
         return Rehearsal(model, samples, self.weight, run_control) if samples else None
 
@@ -142,10 +146,11 @@ def _predict(model: Any, samples: Sequence[Sample], run_control: RunControl) -> 
     model.eval()
     found = []
     with model.disable_adapter():
-        for sample in samples:
+        for row in evaluation_rows(samples):
             with run_control.scheduler.micro_batch(run_control.cancelled), torch.no_grad():
-                replies = reply_logits(model, packed_row([sample], model.dtype))
+                replies = reply_logits(model, packed_row(row, model.dtype))
                 top = replies.logits.softmax(-1).topk(min(_LIKELIEST, replies.logits.shape[-1]))
-                found.append(_Prediction(top.indices, top.values))
+                of_each = (replies.owners == i for i in range(len(row)))
+                found += [_Prediction(top.indices[own], top.values[own]) for own in of_each]
     model.train(training)
     return found

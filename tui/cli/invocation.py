@@ -17,7 +17,7 @@ from core.models.loading import notice
 from store.i18n import _
 from store.paths import Paths
 from store.repository import Repository
-from tui.terminal.output import redraw_line
+from tui.terminal.output import clear_line, redraw_line
 from tui.views.transfer_rate import TransferRate, format_size
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -56,7 +56,7 @@ class Invocation:
         try:
             return find(model, self.paths.cache, show_loading)
         finally:
-            end_loading()
+            clear_line()
 
     def adapters(self) -> Adapters:
         """Return the adapters of the model, without downloading it."""
@@ -83,9 +83,3 @@ def show_loading(event: ModelLoading) -> None:
     if note := _transfer_rate.note(event):
         parts.append(note)
     redraw_line("  ".join(parts))
-
-
-def end_loading() -> None:
-    """Clear the line that `show_loading` wrote."""
-    if sys.stderr.isatty():
-        redraw_line("")

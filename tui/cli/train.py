@@ -135,7 +135,7 @@ def train(
                 adapters.use(made)
             elif made:
                 text = _("{version} is ready; `tutee adapters use {version}` uses it.")
-                click.echo(text.format(version=made), err=True)
+                _show_line(text.format(version=made), sys.stderr.isatty())
     result = _result(done, adapters)
     echo_json(result, indent=None if as_json else 2)
 
@@ -193,12 +193,12 @@ def _show(event: Event, show_mask: bool) -> None:
             _show_line(text.format(stage=name, done=done, total=total), live, end=not live)
         case PassResumed():
             text = _("{name}: resuming after step {step}")
-            click.echo(text.format(name=event.name, step=len(event.losses)), err=True)
+            _show_line(text.format(name=event.name, step=len(event.losses)), live)
         case PassStarted():
             text = _("{name}: {records} records, {steps} steps")
             if event.replayed:
                 text = _("{name}: {records} records + {replayed} replayed, {steps} steps")
-            click.echo(text.format(**vars(event)), err=True)
+            _show_line(text.format(**vars(event)), live)
         case StepReport() if live or event.step == int(event.step):
             loss = "–" if event.loss is None else f"{event.loss:.3f}"
             norm = "–" if event.grad_norm is None else f"{event.grad_norm:.2f}"
@@ -233,7 +233,7 @@ def _show(event: Event, show_mask: bool) -> None:
         case PassDone():
             _show_line(_describe_result(event), live)
         case PassSkipped():
-            click.echo(event.why, err=True)
+            _show_line(event.why, live)
 
 
 def _show_line(line: str, live: bool, *, end: bool = True) -> None:

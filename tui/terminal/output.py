@@ -84,6 +84,12 @@ def redraw_line(text: str) -> None:
     click.echo(f"\r\x1b[K{harmless(text)}", file=styled(sys.stderr), nl=False)
 
 
+def clear_line() -> None:
+    """Clear what `redraw_line` wrote, if standard error is a terminal, before a message."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        redraw_line("")
+
+
 def speaks_utf8(stream: Any) -> bool:
     """Whether a stream can show every character."""
     return _codec(stream).startswith("utf")

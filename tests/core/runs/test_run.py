@@ -137,6 +137,13 @@ def test_a_run_on_nothing_says_what_is_missing(adapters: Adapters) -> None:
     assert "2 more corrections" in str(caught.value.hint)
 
 
+def test_a_run_on_what_is_learned_says_since_when(adapters: Adapters) -> None:
+    versions_of(plan_for(adapters, instructions(4)))
+    adapters.use("v1")
+    with pytest.raises(TuteeError, match="too little new to train since v1"):
+        versions_of(plan_for(adapters, instructions(4)))
+
+
 def test_every_adapter_has_a_report_of_before_and_after(adapters: Adapters) -> None:
     (done,) = versions_of(plan_for(adapters, instructions(4)))
     found = report.read(adapters.dir / "v1")

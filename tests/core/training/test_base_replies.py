@@ -74,7 +74,8 @@ def brief(
     stop = min(stop_ids(tokenizer))
     drawn = [*[Sample((5, 6, 7, stop), 1)] * count, Sample((5, 6, 7), 1), Sample((5, stop), 1)]
     monkeypatch.setattr(base_replies, "base_replies", lambda *_: drawn)
-    return base_replies.brief_replies(None, tokenizer, [], directory, RunControl()), stop
+    prompts = [sample.input_ids[:1] for sample in drawn]
+    return base_replies.brief_replies(None, tokenizer, prompts, directory, RunControl()), stop
 
 
 def test_brief_replies_are_without_their_end(

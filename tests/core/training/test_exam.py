@@ -11,7 +11,7 @@ from core.events import StageReport
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.runtime.scheduler import Cancelled
-from core.training import lora
+from core.training import base_replies, lora
 from core.training.exam import (
     MARGIN,
     PROBE_TOKENS,
@@ -135,6 +135,20 @@ def test_what_the_parent_answered_is_asked_again_only_after(
     assert examiner.base(model).probes == base.probes
 
 
+def test_a_general_reply_that_is_not_brief_has_no_drift_measured_again(
+    model: Any, exam: Exam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brief = base_replies.brief_replies
+    monkeypatch.setattr(
+        "core.training.exam.brief_replies", lambda *asked: [None, *brief(*asked)[1:]]
+    )
+    known = Examiner(exam, RunControl()).after(model)
+    assert len(known.drifts) == len(exam.general) - 1
+    monkeypatch.setattr("core.training.exam.drift", lambda *_: pytest.fail("measured again"))
+    before = Examiner(exam, RunControl(), None, known, from_base=False).before(model)
+    assert before.drifts == known.drifts
+
+
 def fail_but_taught(exam: Exam) -> Any:
     """A stand-in that answers the taught prompts and no others."""
     taught = [question.prompt for question in exam.taught]
@@ -183,10 +197,15 @@ def test_an_exam_says_how_far_it_is(model: Any, exam: Exam) -> None:
     reports: list[StageReport] = []
     run_control = RunControl(lambda event: reports.append(event))  # type: ignore[arg-type]
     Examiner(exam, run_control).after(model)
+    stages = [report.stage for report in reports]
+    first = stages.index("after")
+    assert "base" in stages[:first]
+    assert "base" not in stages[first:], "what the base replies is drawn before"
     exams = [report for report in reports if report.stage == "after"]
     total = len(exam.probes) + len(exam.general) + len(exam.texts) + 1 + 2 + 0
     assert {report.total for report in exams} == {total + 1}  # a held-out reply is read, too
     assert [exams[0].done, exams[-1].done] == [0, total + 1]
+    assert [one.done for one in exams] == sorted(one.done for one in exams)
 
 
 def test_a_question_has_room_for_the_reply_that_was_taught(exam: Exam) -> None:

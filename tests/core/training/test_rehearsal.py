@@ -12,6 +12,7 @@ from core.config import PreferenceTuning, SFTTuning, Tuning
 from core.models.folder import ModelFolder
 from core.models.loading import load_model
 from core.training import dpo, kto, lora, sft
+from core.training.base_replies import brief_replies
 from core.training.logprobs import reply_logits
 from core.training.micro_batches import packed_row
 from core.training.rehearsal import Rehearsal, RehearsalPlan, divergence
@@ -83,10 +84,47 @@ def test_each_step_takes_the_next_texts_in_turn(
     assert third == pytest.approx(first)
 
 
+def test_texts_read_in_one_row_are_predicted_as_if_read_alone(
+    tiny_folder: ModelFolder, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM")
+    rows: list[int] = []
+
+    def counted(row: list[Sample], dtype: torch.dtype) -> dict[str, Any]:
+        rows.append(len(row))
+        return packed_row(row, dtype)
+
+    monkeypatch.setattr("core.training.rehearsal.packed_row", counted)
+    together = Rehearsal(model, samples, 1.0, RunControl())._base
+    assert sum(rows) == len(samples) > len(rows)
+    monkeypatch.setattr("core.training.micro_batches.EVALUATION_TOKENS", 1)
+    alone = Rehearsal(model, samples, 1.0, RunControl())._base
+    assert rows[-len(samples) :] == [1] * len(samples)
+    for packed, single in zip(together, alone, strict=True):
+        assert torch.equal(packed.tokens[:, :4], single.tokens[:, :4])
+        torch.testing.assert_close(packed.probabilities, single.probabilities, rtol=1e-4, atol=1e-6)
+
+
 @pytest.fixture
 def plan(tokenizer: Any, general: list[Sample], tmp_path: Path) -> RehearsalPlan:
     prompts = tuple(sample.input_ids[: sample.reply_start] for sample in general)
     return RehearsalPlan(prompts, 1.0, tokenizer, tmp_path)
+
+
+def test_the_replies_that_the_exam_reads_are_drawn_in_the_same_stage(
+    tiny_folder: ModelFolder, plan: RehearsalPlan
+) -> None:
+    model = lora.with_lora(load_model(tiny_folder), SETTINGS, task_type="CAUSAL_LM")
+    reports: list[Any] = []
+    run_control = RunControl(reports.append)
+    both = replace(plan, prompts=plan.prompts[:1], examined=plan.prompts[1:])
+    rehearsal = both.begin(model, run_control)
+    assert rehearsal
+    assert len(rehearsal._samples) == 1
+    assert [(r.done, r.total) for r in reports if r.stage == "base"] == [(0, 2), (2, 2)]
+    before = len(reports)
+    brief_replies(model, plan.tokenizer, plan.prompts[1:], plan.directory, run_control)
+    assert reports[before:] == []
 
 
 def replies(model: Any, plan: RehearsalPlan) -> list[Sample]:

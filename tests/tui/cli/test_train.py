@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.events import PassDone, StepReport
+from core.events import PassDone, PassResumed, PassSkipped, PassStarted, StageReport, StepReport
 from core.models import quantization
 from store.paths import locate
 from tests.tui.cli.test_root import Tutee, home, messages, pair, tutee, write  # noqa: F401
@@ -135,6 +135,22 @@ def test_the_line_of_a_step_has_the_gradient(
     said = capsys.readouterr().err
     assert "sft 1.0/9  loss 2.000  learned –/–  gradient –  300 tok/s  4 s left" in said
     assert "loss 1.000  learned 1/2  gradient 0.52  300" in said
+
+
+@pytest.mark.parametrize(
+    "event", [PassResumed("sft", 9, (2.0,)), PassStarted("sft", 9, 4, 0), PassSkipped("kto", "why")]
+)
+def test_no_line_is_appended_to_one_that_is_redrawn(
+    event: PassResumed | PassStarted | PassSkipped,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    train_command._show(StageReport("before", 8, 8), False)
+    train_command._show(event, False)
+    said = capsys.readouterr().err
+    assert said.count("\r\x1b[K") == 2
+    assert said.endswith("\n")
 
 
 def test_a_pass_begins_with_what_it_learned_and_names_what_resisted() -> None:

@@ -7,7 +7,14 @@ import sys
 import click
 import pytest
 
-from tui.terminal.output import CommandOutput, redraw_line, safe_output, speaks_utf8, styled
+from tui.terminal.output import (
+    CommandOutput,
+    clear_line,
+    redraw_line,
+    safe_output,
+    speaks_utf8,
+    styled,
+)
 
 
 class Screen(io.StringIO):
@@ -38,6 +45,16 @@ def test_a_line_is_redrawn_but_its_text_is_harmless(monkeypatch: pytest.MonkeyPa
         click.echo("\x1b[2Jdone", err=True)
     assert screen.getvalue() == "\r\x1b[K40 % of  [2Jfile [2Jdone\n"
     assert sys.stderr is screen
+
+
+def test_a_message_takes_the_place_of_a_line_being_redrawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen, pipe = Screen(), io.StringIO()
+    for stream in (screen, pipe):
+        monkeypatch.setattr(sys, "stderr", stream)
+        clear_line()
+    assert (screen.getvalue(), pipe.getvalue()) == ("\r\x1b[K", "")
 
 
 def test_a_reader_who_left_ends_the_command_quietly() -> None:
