@@ -246,7 +246,9 @@ async def test_a_nested_setting_is_written_under_its_own_heading(home: Home) -> 
         rl = config.load(home.paths.config_file).tuning.rl
         assert (rl.steps, rl.prompts) == (5, 2)
         assert "[tuning.rl]\nsteps = 5  # enough\nprompts = 2" in home.paths.config_file.read_text()
-        row(app, "tuning.rl", "steps").control.focus()
+        steps = row(app, "tuning.rl", "steps").control
+        steps.focus()
+        await until(pilot, lambda: steps.has_focus)
         await pilot.press("ctrl+d")
         assert config.load(home.paths.config_file).tuning.rl.steps == Config().tuning.rl.steps
         await pilot.press("ctrl+z", "ctrl+z")
