@@ -138,10 +138,11 @@ def test_a_run_on_nothing_says_what_is_missing(adapters: Adapters) -> None:
 
 
 def test_a_run_on_what_is_learned_says_since_when(adapters: Adapters) -> None:
-    versions_of(plan_for(adapters, instructions(4)))
+    records = instructions(4)
+    versions_of(plan_for(adapters, records))
     adapters.use("v1")
     with pytest.raises(TuteeError, match="too little new to train since v1"):
-        versions_of(plan_for(adapters, instructions(4)))
+        versions_of(plan_for(adapters, records))
 
 
 def test_every_adapter_has_a_report_of_before_and_after(adapters: Adapters) -> None:

@@ -24,8 +24,8 @@ def test_what_a_terminal_is_sent() -> None:
     ("screen", "away", "sent"),
     [
         (Screen(), False, ["\a"]),
-        (Screen(), True, ["\a", "Done: SFT made v1"]),
-        (Screen(bell=False), True, ["Done: SFT made v1"]),
+        (Screen(), True, ["\a", "Done: Imitate (SFT) made v1"]),
+        (Screen(bell=False), True, ["Done: Imitate (SFT) made v1"]),
         (Screen(notify=False), True, ["\a"]),
         (Screen(bell=False, notify=False), True, []),
     ],
