@@ -145,7 +145,7 @@ def test_what_the_data_refuses_is_not_offered_again(
 
 
 def test_a_pass_without_a_single_record_is_not_begun(adapters: Adapters) -> None:
-    refused(plan_for(adapters, instructions(6), "dpo", "reward", "kto"), "nothing to train")
+    refused(plan_for(adapters, instructions(6), "dpo", "reward", "kto"), "too little new")
 
 
 # -- too long --------------------------------------------------------------------------------------
