@@ -16,6 +16,7 @@ from tests.hub import Hub
 from tests.tui.conftest import painted, say, toasts, views
 from tui.app.tutee_app import TuteeApp
 from tui.composition import compose
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.models import ModelsScreen
 
 SPEC = "modelscope:Qwen/Qwen1.5-0.5B-Chat"
@@ -31,7 +32,7 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
     hub.repositories["Qwen/Qwen1.5-0.5B-Chat"] = tmp_path / "qwen"
     monkeypatch.setenv("TUTEE_CACHE", str(tmp_path / "cache"))
     config = Config(
-        chat=Chat(model=str(hub.repositories["org/Tiny-Chat"]), system_prompt=""),
+        chat=Chat(model=str(hub.repositories["org/Tiny-Chat"]), system_prompt="", recall=False),
         sampling=Sampling(temperature=0, repetition_penalty=1.0, max_new_tokens=16),
         tuning=Tuning(rehearsal=0, sft=SFTTuning(learning_rate=1e-2, minimum_steps=60)),
     )
@@ -44,6 +45,8 @@ async def test_a_qwen_of_modelscope_from_the_list_to_an_adapter(
             await until(pilot, lambda: isinstance(app.screen, ModelsScreen))
             app.screen.query_one("#models", OptionList).highlighted = 1
             await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+            await pilot.press("y")
             await until(pilot, lambda: "Now using Qwen1.5-0.5B-Chat" in toasts(app))
             await pilot.press("escape")
             for number, question in enumerate(QUESTIONS, 1):

@@ -173,8 +173,8 @@ def test_a_corrected_reply_takes_no_thumb_up_but_a_thumb_down() -> None:
     assert judged.feedback.correction == "Paris"
 
 
-@pytest.mark.parametrize("text", ["", " \n\t", "Lyon", " Lyon\n"])
-def test_a_correction_that_says_nothing_new_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["", " \n\t"])
+def test_an_empty_correction_is_refused(text: str) -> None:
     with pytest.raises(TuteeError):
         Judged().correct(text)
 

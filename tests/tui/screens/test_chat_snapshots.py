@@ -72,7 +72,7 @@ def test_the_list_of_chats(home: Home, snap_compare: Any, size: tuple[int, int])
     home.repository.pin_conversation("c2", True)
 
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
-        await pilot.press("ctrl+r", "slash", *"tea", "down", "down")
+        await pilot.press("ctrl+r", *"tea", "down", "down")
         await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 4)
 
     assert held(home, snap_compare, script, terminal_size=size)
