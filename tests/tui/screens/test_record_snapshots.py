@@ -92,7 +92,7 @@ def test_the_records(taught: Home, snap_compare: Any, size: tuple[int, int]) -> 
 def test_what_is_wrong_with_them(taught: Home, snap_compare: Any) -> None:
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
         await to_the_records(app, pilot)
-        await pilot.press("c")
+        await pilot.press("ctrl+k")
         await until(pilot, lambda: app.screen.query_one(RecordTable).shown < len(LESSONS))
 
     assert held(taught, snap_compare, script)
@@ -114,7 +114,7 @@ def test_one_record(taught: Home, snap_compare: Any, size: tuple[int, int]) -> N
 def test_the_statistics(taught: Home, snap_compare: Any, size: tuple[int, int]) -> None:
     async def script(app: TuteeApp, pilot: Pilot[Any]) -> None:
         await to_the_records(app, pilot)
-        await pilot.press("s")
+        await app.run_action("app.statistics")
         await until(pilot, lambda: "lessons" in painted(app))
 
     assert held(taught, snap_compare, script, terminal_size=size)
