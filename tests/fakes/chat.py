@@ -22,7 +22,7 @@ from core.events import (
     ThoughtChunk,
     TokenChunk,
 )
-from core.workers.guest_replies import GuestRequest
+from core.workers.guest_replies import GuestRequest, RawPrompt
 from store.errors import TuteeError
 from store.records import ChatMessage, Record, Sampling
 from tests.fakes.thread import FOLDER, Emit, Worker
@@ -106,8 +106,8 @@ class FakeChat:
         """Let the next model fail to load."""
         self._load_errors.append(error)
 
-    def check(self, messages: tuple[ChatMessage, ...], sampling: Sampling) -> None:
-        size = len(messages[-1].content)
+    def check(self, prompt: tuple[ChatMessage, ...] | RawPrompt, sampling: Sampling) -> None:
+        size = len((prompt if isinstance(prompt, RawPrompt) else prompt[-1]).content)
         if self.longest is not None and size > self.longest:
             raise TuteeError(f"The message is too long: {size} and {self.longest} fit.")
 
